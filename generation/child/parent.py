@@ -1,0 +1,78 @@
+"""A parent's handle on a child process that speaks frames over its standard streams."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Self
+
+from generation.child.frames import Frame, read_frame
+from generation.child.worker import PARENT_PID_VARIABLE
+from generation.errors import ExecutorError
+
+
+class ChildProcess:
+    """A running ``python -m MODULE`` that receives frames on stdin, sends them on stdout and logs to our stderr."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    @classmethod
+    async def spawn(cls, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Self:
+        """Start a fresh interpreter (never a fork: it would share CUDA contexts and locks); raise ExecutorError."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                module,
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={**os.environ, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
+            )
+        except OSError as error:
+            raise ExecutorError(f"{module} could not be started: {error.strerror}") from error
+        return cls(process)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the child has not been seen to end."""
+        return self._process.returncode is None
+
+    async def send(self, frame: Frame) -> None:
+        """Send a message; a child that is gone is noticed by ``receive``, not here."""
+        with contextlib.suppress(ConnectionError):
+            self._stdin.write(frame.pack())
+            await self._stdin.drain()
+
+    async def receive(self) -> Frame | None:
+        """Wait for the next message; return None when the child has closed its end."""
+        return await read_frame(self._stdout)
+
+    async def wait(self) -> int:
+        """Wait for the end of the process and return its exit status (negative: the signal that ended it)."""
+        return await self._process.wait()
+
+    async def close(self, grace_seconds: float = 2.0) -> int:
+        """Close the child's stdin, which tells it to end; kill it after ``grace_seconds``; return its exit status."""
+        self._stdin.close()
+        try:
+            return await asyncio.wait_for(self._process.wait(), grace_seconds)
+        except TimeoutError:
+            return await self.kill()
+
+    async def kill(self) -> int:
+        """End the child at once and return its exit status."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._stdin.close()
+        return await self._process.wait()

@@ -1,0 +1,68 @@
+"""What a child process does first: claim its pipes and tie its life to its parent's."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import BinaryIO
+
+from generation.child.frames import Frame, read_frame_blocking
+
+PARENT_PID_VARIABLE = "PALIMPSEST_PARENT_PID"
+_PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
+
+
+class ParentPipe:
+    """The child's end: messages in, messages out, from any thread."""
+
+    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
+        self._reader, self._writer = reader, writer
+        self._lock = threading.Lock()
+
+    def receive(self) -> Frame | None:
+        """Wait for the next message; return None when the parent is gone."""
+        return read_frame_blocking(self._reader)
+
+    def send(self, kind: str, *blobs: bytes, **fields: object) -> None:
+        """Send a message; end the process if nobody is there to read it."""
+        data = Frame(kind, dict(fields), blobs).pack()
+        try:
+            with self._lock:
+                self._writer.write(data)
+                self._writer.flush()
+        except OSError:
+            os._exit(0)
+
+    def serve(self, handle: Callable[[Frame], None]) -> None:
+        """Hand every message to ``handle``; when the parent is gone, end the process whatever its threads compute."""
+        while (frame := self.receive()) is not None:
+            handle(frame)
+        os._exit(0)
+
+
+def claim_pipes() -> ParentPipe:
+    """Take stdin and stdout for frames; whatever a library prints goes to stderr from here on."""
+    reader = os.fdopen(os.dup(0), "rb")
+    writer = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return ParentPipe(reader, writer)
+
+
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, and end it if that has happened already.
+
+    The closing pipe says the same on every system, but a thread that reads it needs the interpreter lock, which
+    native code may hold for long; the kernel needs nothing. Ctrl+C in a terminal reaches parent and child alike: the
+    parent decides, the child ignores it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if str(os.getppid()) != os.environ.get(PARENT_PID_VARIABLE):  # it died before the request was made
+            os._exit(0)

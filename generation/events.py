@@ -1,0 +1,87 @@
+"""What happens to a job while it is generated: started, progress, then exactly one of finished, failed, cancelled."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from generation.requests import Img2ImgResult
+
+
+class FailureKind(StrEnum):
+    """Why a job failed; the sentences are in ``generation.sentences``."""
+
+    INVALID_REQUEST = "invalid_request"
+    IMAGE_REFUSED = "image_refused"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    OUT_OF_MEMORY = "out_of_memory"
+    RESULT_TOO_LARGE = "result_too_large"
+    BROKEN_OUTPUT = "broken_output"  # NaN or black where a picture should be
+    EXECUTOR_DIED = "executor_died"
+    EXECUTOR_HUNG = "executor_hung"
+    EXECUTOR_UNAVAILABLE = "executor_unavailable"  # it could not be started at all
+    INTERNAL = "internal"
+
+    @property
+    def is_executor_loss(self) -> bool:
+        """Whether the executor was lost, so that the job deserves another attempt."""
+        return self in (FailureKind.EXECUTOR_DIED, FailureKind.EXECUTOR_HUNG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The executor has taken the job up."""
+
+    job_id: str
+    attempt: int
+    total_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """``step`` of ``total_steps`` denoising steps of all pictures are done; ``preview`` is a small encoded picture."""
+
+    job_id: str
+    attempt: int
+    step: int
+    total_steps: int
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The job is done."""
+
+    job_id: str
+    attempt: int
+    result: Img2ImgResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The job ended without a picture.
+
+    ``reference`` is the short code that also stands in the log beside the traceback; ``data`` is what a sentence needs.
+    """
+
+    job_id: str
+    attempt: int
+    kind: FailureKind
+    reference: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The job was given up on request."""
+
+    job_id: str
+    attempt: int
+
+
+Event = Started | Progress | Finished | Failed | Cancelled
+FinalEvent = Finished | Failed | Cancelled
+
+
+def is_final(event: Event) -> bool:
+    """Tell whether no further event of the same attempt follows."""
+    return isinstance(event, Finished | Failed | Cancelled)

@@ -1,0 +1,149 @@
+"""What is asked of the generator and what comes back, as frozen values in which nothing is undecided."""
+
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generation.errors import InvalidRequest
+
+MAX_PROMPT_CHARACTERS = 1_500
+MAX_NEGATIVE_PROMPT_CHARACTERS = 1_000
+MIN_STRENGTH, MAX_STRENGTH = 0.01, 1.0
+MIN_GUIDANCE_SCALE, MAX_GUIDANCE_SCALE = 0.0, 30.0
+MIN_STEPS, MAX_STEPS = 1, 150
+MIN_COUNT, MAX_COUNT = 1, 10
+MIN_SIZE, MAX_SIZE = 64, 2048
+MAX_SEED = 2**32 - 1
+
+
+def draw_seed() -> int:
+    """Draw a seed from 0 to 2**32 - 1."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def denoising_steps(strength: float, num_inference_steps: int) -> int:
+    """Return how many of the scheduler's steps are run at this strength, as diffusers counts them.
+
+    Source: ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
+    """
+    return min(int(num_inference_steps * strength), num_inference_steps)
+
+
+def steps_for_strength(strength: float, num_inference_steps: int) -> int:
+    """Raise the number of steps until at least one of them is run at this strength.
+
+    The steps give way and not the strength, because the strength says how much noise the picture gets.
+    """
+    steps = num_inference_steps
+    if denoising_steps(strength, steps) < 1:
+        steps = math.ceil(1 / strength)
+        while denoising_steps(strength, steps) < 1:
+            steps += 1
+    return steps
+
+
+def _check_range(field: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also refuses NaN, which compares false with everything
+        raise InvalidRequest(field, "out_of_range", value=value, low=low, high=high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Img2ImgRequest:
+    """One request to turn a picture and a prompt into ``count`` new pictures.
+
+    ``image`` is a clean picture as the image decoder returns it: an encoded RGB PNG, upright, without metadata.
+    ``max_pixels`` is the pixel budget of one result before enlargement, ``max_result_bytes`` the most that one
+    result file may have. Picture *i* uses ``seed + i`` (modulo 2**32). With ``native`` a small result is not enlarged.
+    ``input_sha256`` is the hexadecimal digest of the file as it was sent in.
+
+    Raises InvalidRequest for numbers and texts outside their ranges.
+    """
+
+    image: bytes
+    input_sha256: str
+    prompt: str
+    negative_prompt: str
+    strength: float
+    guidance_scale: float
+    num_inference_steps: int
+    seed: int
+    count: int
+    max_pixels: int
+    model: str
+    max_result_bytes: int
+    native: bool = False
+
+    def __post_init__(self) -> None:
+        check_prompt(self.prompt)
+        check_negative_prompt(self.negative_prompt)
+        _check_range("strength", self.strength, MIN_STRENGTH, MAX_STRENGTH)
+        _check_range("guidance_scale", self.guidance_scale, MIN_GUIDANCE_SCALE, MAX_GUIDANCE_SCALE)
+        _check_range("num_inference_steps", self.num_inference_steps, MIN_STEPS, MAX_STEPS)
+        _check_range("seed", self.seed, 0, MAX_SEED)
+        _check_range("count", self.count, MIN_COUNT, MAX_COUNT)
+        _check_range("max_pixels", self.max_pixels, MIN_SIZE**2, MAX_SIZE**2)
+        if denoising_steps(self.strength, self.num_inference_steps) < 1:
+            raise InvalidRequest("num_inference_steps", "zero_steps", value=self.num_inference_steps)
+
+    @property
+    def total_steps(self) -> int:
+        """The denoising steps of all pictures together."""
+        return self.count * denoising_steps(self.strength, self.num_inference_steps)
+
+    def seed_of(self, index: int) -> int:
+        """Return the seed of picture ``index`` (from 0)."""
+        return (self.seed + index) % (MAX_SEED + 1)
+
+
+def check_prompt(prompt: str) -> None:
+    """Raise InvalidRequest unless the prompt has 1 to 1,500 characters that are not all blank."""
+    if not prompt.strip():
+        raise InvalidRequest("prompt", "empty")
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest("prompt", "too_long", value=len(prompt), high=MAX_PROMPT_CHARACTERS)
+
+
+def check_negative_prompt(negative_prompt: str) -> None:
+    """Raise InvalidRequest if the negative prompt has more than 1,000 characters."""
+    if len(negative_prompt) > MAX_NEGATIVE_PROMPT_CHARACTERS:
+        raise InvalidRequest(
+            "negative_prompt", "too_long", value=len(negative_prompt), high=MAX_NEGATIVE_PROMPT_CHARACTERS
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One finished picture: its encoded file and what it is.
+
+    ``parameters`` is the record that the file itself carries (see ``generation.images.metadata``);
+    ``native_width`` and ``native_height`` are the pixels that the model painted before any enlargement.
+    """
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+    native_width: int
+    native_height: int
+    seed: int
+    parameters: Mapping[str, Any]
+
+    @property
+    def extension(self) -> str:
+        """The usual file name extension of the media type, without a dot."""
+        return {"image/png": "png", "image/webp": "webp", "image/jpeg": "jpg"}[self.media_type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Img2ImgResult:
+    """The pictures of one request in order, and how they were made.
+
+    ``seconds`` is the time from the first work on the request to its last encoded picture, without loading a model.
+    """
+
+    pictures: tuple[Picture, ...]
+    seconds: float
+    device: str
+    dtype: str

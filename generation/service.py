@@ -1,0 +1,150 @@
+"""The one owner of the executor: hands it the next job when a slot is free, and tries a lost one again."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from generation.errors import ExecutorError, InvalidRequest
+from generation.events import Cancelled, Event, Failed, FailureKind
+from generation.executors.base import Executor
+from generation.queue import FairQueue, Ticket
+from generation.references import new_reference
+from generation.requests import Img2ImgRequest
+
+log = logging.getLogger(__name__)
+
+LoadRequest = Callable[[Ticket], Awaitable[Img2ImgRequest | None]]
+Report = Callable[[Event], Awaitable[None]]
+
+
+class GenerationService:
+    """Run tickets on an executor, fair between owners, at most ``executor.slots`` at a time.
+
+    A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
+    of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
+    in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose executor was lost is tried again at once, up to ``max_attempts``.
+    """
+
+    def __init__(self, executor: Executor, *, load_request: LoadRequest, report: Report, max_attempts: int = 2) -> None:
+        self._executor = executor
+        self._load_request = load_request
+        self._report = report
+        self._max_attempts = max_attempts
+        self._queue = FairQueue()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._cancelled: set[str] = set()
+        self._changed = asyncio.Event()
+        self._closing = False
+
+    @property
+    def running_job_ids(self) -> tuple[str, ...]:
+        """The jobs that have a slot."""
+        return tuple(self._running)
+
+    @property
+    def waiting_job_ids(self) -> tuple[str, ...]:
+        """The jobs that wait, in the order in which they will be served."""
+        return tuple(ticket.job_id for ticket in self._queue.order())
+
+    def submit(self, ticket: Ticket) -> None:
+        """Let a job wait for its turn."""
+        self._queue.push(ticket)
+        self._changed.set()
+
+    def cancel(self, job_id: str) -> bool:
+        """Give a job up, waiting or running; return False if it is neither.
+
+        A running job ends through its own Cancelled event; a waiting one is just taken out, and the caller,
+        who knows that, settles it.
+        """
+        if self._queue.remove(job_id) is not None:
+            return True
+        if job_id in self._running:
+            self._cancelled.add(job_id)
+            self._executor.cancel(job_id)
+            return True
+        return False
+
+    def is_running(self, job_id: str) -> bool:
+        """Tell whether the job has a slot."""
+        return job_id in self._running
+
+    async def run(self) -> None:
+        """Serve until ``close``; the executor is started here and stopped by ``close``."""
+        await self._start_executor()
+        while not self._closing:
+            while self._queue and len(self._running) < self._executor.slots:
+                ticket = self._queue.pop()
+                task = asyncio.create_task(self._run_ticket(ticket), name=f"job {ticket.job_id}")
+                self._running[ticket.job_id] = task
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def close(self, grace_seconds: float) -> tuple[str, ...]:
+        """Start nothing new, give running jobs ``grace_seconds`` to end, then stop the executor.
+
+        Return the ids of the jobs that were still running; no final event is reported for them.
+        """
+        self._closing = True
+        self._changed.set()
+        tasks = dict(self._running)
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=grace_seconds)
+        unfinished = tuple(job_id for job_id, task in tasks.items() if not task.done())
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        await self._executor.stop()
+        return unfinished
+
+    async def _start_executor(self) -> None:
+        """Try until the executor stands or the service closes; jobs wait meanwhile."""
+        delay_seconds = 1.0
+        while not self._closing:
+            try:
+                await self._executor.start()
+                return
+            except ExecutorError as error:
+                log.error("the generation process did not start (%s); next try in %.0f s", error, delay_seconds)
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(delay_seconds * 2, 300.0)
+
+    async def _run_ticket(self, ticket: Ticket) -> None:
+        try:
+            try:
+                request = await self._load_request(ticket)
+            except InvalidRequest as error:
+                data = {"field": error.field, "reason": error.reason, **error.data}
+                await self._report(self._failed(ticket, FailureKind.INVALID_REQUEST, **data))
+                return
+            if request is not None:
+                await self._run_attempts(ticket, request)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The last wall: whatever report or load_request did wrong must not stop the others' jobs.
+            reference = new_reference()
+            log.exception("job %s broke [%s]", ticket.job_id, reference)
+            await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
+        finally:
+            del self._running[ticket.job_id]
+            self._cancelled.discard(ticket.job_id)
+            self._changed.set()
+
+    async def _run_attempts(self, ticket: Ticket, request: Img2ImgRequest) -> None:
+        for attempt in range(ticket.attempt, self._max_attempts + 1):
+            if ticket.job_id in self._cancelled:
+                await self._report(Cancelled(job_id=ticket.job_id, attempt=attempt))
+                return
+            async for event in self._executor.run(ticket.job_id, attempt, request):
+                lost = isinstance(event, Failed) and event.kind.is_executor_loss
+                if lost and attempt < self._max_attempts:
+                    log.warning("job %s lost its executor at attempt %d; trying again", ticket.job_id, attempt)
+                    break
+                await self._report(event)
+            else:
+                return
+
+    @staticmethod
+    def _failed(ticket: Ticket, kind: FailureKind, reference: str = "", **data: object) -> Failed:
+        return Failed(job_id=ticket.job_id, attempt=ticket.attempt, kind=kind, reference=reference, data=dict(data))
