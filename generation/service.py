@@ -1,6 +1,7 @@
 """The one owner of the executor: hands it the next job when a slot is free, and tries a lost one again."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +23,8 @@ class GenerationService:
 
     A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
     of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
-    in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose executor was lost is tried again at once, up to ``max_attempts``.
+    in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose
+    executor was lost is tried again at once, up to ``max_attempts``.
     """
 
     def __init__(self, executor: Executor, *, load_request: LoadRequest, report: Report, max_attempts: int = 2) -> None:
@@ -136,14 +138,15 @@ class GenerationService:
             if ticket.job_id in self._cancelled:
                 await self._report(Cancelled(job_id=ticket.job_id, attempt=attempt))
                 return
-            async for event in self._executor.run(ticket.job_id, attempt, request):
-                lost = isinstance(event, Failed) and event.kind.is_executor_loss
-                if lost and attempt < self._max_attempts:
-                    log.warning("job %s lost its executor at attempt %d; trying again", ticket.job_id, attempt)
-                    break
-                await self._report(event)
-            else:
-                return
+            async with contextlib.aclosing(self._executor.run(ticket.job_id, attempt, request)) as events:
+                async for event in events:
+                    lost = isinstance(event, Failed) and event.kind.is_executor_loss
+                    if lost and attempt < self._max_attempts:
+                        log.warning("job %s lost its executor at attempt %d; trying again", ticket.job_id, attempt)
+                        break
+                    await self._report(event)
+                else:
+                    return
 
     @staticmethod
     def _failed(ticket: Ticket, kind: FailureKind, reference: str = "", **data: object) -> Failed:

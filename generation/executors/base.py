@@ -1,6 +1,6 @@
 """The seam between the queue and whatever computes: one method that matters, so that a stand-in stays small."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from generation.events import Event
@@ -19,7 +19,7 @@ class Executor(Protocol):
         """Get ready to take jobs; raise ExecutorError if that is impossible."""
         ...
 
-    def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncIterator[Event]:
+    def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         """Compute one job: yield Started, Progress…, then exactly one final event.
 
         The loss of the executor is an event too (``Failed`` with an executor-loss kind), after which the next ``run``
