@@ -1,0 +1,92 @@
+"""One SQLite connection in one thread of one process."""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, Self, TypeVar
+
+from bot.storage.migrations import migrate
+
+T = TypeVar("T")
+
+
+class DataInUse(Exception):
+    """Another bot already works with this data folder."""
+
+
+class Database:
+    """The connection to ``DATA_DIR/palimpsest.sqlite3``: WAL, ``synchronous=FULL``, one owner.
+
+    A commit that has returned survives the death of the process and of the machine. Everything runs in one thread,
+    so nothing here blocks the event loop and no two writers exist (which SQLite before 3.51.3 would not survive:
+    https://sqlite.org/wal.html#walresetbug). While it is open no other process can open the same folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._connection: sqlite3.Connection | None = None
+        self._lock: BinaryIO | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the database and bring its schema up to date; raise DataInUse if another process has it."""
+        await self._in_thread(self._open)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._in_thread(self._close)
+        self._thread.shutdown()
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in one transaction: committed when it returns, rolled back when it raises."""
+
+        def transaction() -> T:
+            assert self._connection is not None, "the database is not open"
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return work(self._connection)
+
+        return await self._in_thread(transaction)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        # Shielded, because a thread cannot be interrupted: the caller may go, the transaction ends as it must.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._folder / "palimpsest.lock").open("a+b")
+        try:
+            _lock_file(self._lock)
+        except OSError as error:
+            self._lock.close()
+            raise DataInUse(str(self._folder)) from error
+        connection = sqlite3.connect(self._folder / "palimpsest.sqlite3", isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+        migrate(connection)
+        self._connection = connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _lock_file(file: BinaryIO) -> None:
+    """Take an exclusive lock that the system drops when the process ends; raise OSError if it is taken."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

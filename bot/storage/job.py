@@ -1,0 +1,89 @@
+"""A job as its row says it is."""
+
+import json
+import sqlite3
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+
+class JobState(StrEnum):
+    """Where a job stands; ``bot.storage.jobs`` owns the ways between."""
+
+    ACCEPTED = "accepted"  # the row exists, the picture is on its way
+    QUEUED = "queued"  # picture and row are safe; this has been promised
+    RUNNING = "running"  # an executor has it
+    RENDERED = "rendered"  # the pictures are on disk, the message is not sent
+    DELIVERED = "delivered"  # the message is known to be there
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"  # there is nobody and nowhere left to answer
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more happens to the job."""
+        return self in (JobState.DELIVERED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPicture:
+    """A finished picture as the row remembers it; its bytes lie in the spool until they are delivered."""
+
+    filename: str
+    media_type: str
+    seed: int
+    width: int
+    height: int
+    native_width: int
+    native_height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request of one member from the acknowledgement to its end. Times are seconds since 1970."""
+
+    job_id: str
+    requester_id: int
+    guild_id: int | None
+    channel_id: int
+    prompt: str
+    negative_prompt: str
+    strength: float
+    guidance_scale: float
+    num_inference_steps: int
+    seed: int
+    count: int
+    max_pixels: int
+    model: str
+    max_result_bytes: int
+    spoiler: bool
+    accepted_at: float
+    state: JobState = JobState.ACCEPTED
+    attempt: int = 0
+    parent_job_id: str | None = None
+    attachment_url: str | None = None
+    status_message_id: int | None = None
+    result_message_id: int | None = None
+    input_sha256: str | None = None
+    pictures: tuple[StoredPicture, ...] = ()
+    seconds: float | None = None
+    failure_kind: str | None = None
+    failure_reference: str | None = None
+    failure_data: dict[str, Any] = field(default_factory=dict)
+    queued_at: float | None = None
+    started_at: float | None = None
+    rendered_at: float | None = None
+    settled_at: float | None = None
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> Self:
+        """Build the value from its row."""
+        values = dict(row)
+        values["state"] = JobState(values["state"])
+        values["spoiler"] = bool(values["spoiler"])
+        values["pictures"] = tuple(StoredPicture(**picture) for picture in json.loads(values["pictures"]))
+        values["failure_data"] = json.loads(values["failure_data"])
+        return cls(**values)
+
+
+JOB_COLUMNS = tuple(field.name for field in fields(Job))

@@ -1,0 +1,134 @@
+"""The jobs table: the only place where a job changes its state.
+
+accepted → queued → running → rendered → delivered, and from any of them but the last to failed, cancelled or expired.
+running → queued is the way back after the death of the bot.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bot.storage.database import Database
+from bot.storage.job import JOB_COLUMNS, Job, JobState, StoredPicture
+
+TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.ACCEPTED, JobState.RUNNING}),
+    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.RUNNING}),
+    JobState.RENDERED: frozenset({JobState.RUNNING}),
+    JobState.DELIVERED: frozenset({JobState.RENDERED}),
+    JobState.FAILED: frozenset({JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING, JobState.RENDERED}),
+    JobState.CANCELLED: frozenset({JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING}),
+    JobState.EXPIRED: frozenset({JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING, JobState.RENDERED}),
+}
+
+
+class Jobs:
+    """Read and move jobs. A move returns the job as it is then, or None if it had gone elsewhere meanwhile."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, job: Job) -> None:
+        """Write a new job down."""
+        values = {name: getattr(job, name) for name in JOB_COLUMNS}
+        values["pictures"], values["failure_data"] = "[]", "{}"
+        values["spoiler"] = int(job.spoiler)
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        statement = f"INSERT INTO jobs ({columns}) VALUES ({marks})"
+        await self._database.run(lambda connection: connection.execute(statement, tuple(values.values())))
+
+    async def promise(self, job_id: str, input_sha256: str) -> Job | None:
+        """accepted → queued: the cleaned picture is on disk."""
+        return await self._move(job_id, JobState.QUEUED, input_sha256=input_sha256, queued_at=time.time())
+
+    async def begin(self, job_id: str, attempt: int) -> Job | None:
+        """queued → running, or running → running with the next attempt."""
+        return await self._move(job_id, JobState.RUNNING, attempt=attempt, started_at=time.time())
+
+    async def render(self, job_id: str, pictures: Sequence[StoredPicture], seconds: float) -> Job | None:
+        """running → rendered: the pictures are on disk."""
+        text = json.dumps([asdict(picture) for picture in pictures])
+        return await self._move(job_id, JobState.RENDERED, pictures=text, seconds=seconds, rendered_at=time.time())
+
+    async def deliver(self, job_id: str, result_message_id: int) -> Job | None:
+        """rendered → delivered: the message is there."""
+        return await self._move(job_id, JobState.DELIVERED, result_message_id=result_message_id, settled_at=time.time())
+
+    async def fail(self, job_id: str, kind: str, reference: str, data: Mapping[str, Any]) -> Job | None:
+        """End a job without a picture; ``data`` is what its sentence needs."""
+        return await self._move(
+            job_id,
+            JobState.FAILED,
+            failure_kind=kind,
+            failure_reference=reference,
+            failure_data=json.dumps(dict(data), default=str),
+            settled_at=time.time(),
+        )
+
+    async def cancel(self, job_id: str) -> Job | None:
+        """End a job because somebody asked for it."""
+        return await self._move(job_id, JobState.CANCELLED, settled_at=time.time())
+
+    async def expire(self, job_id: str, reason: str) -> Job | None:
+        """End a job that nobody waits for any more."""
+        return await self._move(
+            job_id, JobState.EXPIRED, failure_data=json.dumps({"reason": reason}), settled_at=time.time()
+        )
+
+    async def return_to_queue(self, job_id: str) -> Job | None:
+        """running → queued: the bot died or was stopped; that is no attempt of the job's."""
+        return await self._move(job_id, JobState.QUEUED, started_at=None)
+
+    async def set_result_message(self, job_id: str, result_message_id: int | None) -> None:
+        """Remember that a delivered result's message is another one now, or gone."""
+        statement = "UPDATE jobs SET result_message_id = ? WHERE job_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (result_message_id, job_id)))
+
+    async def set_pictures(self, job_id: str, pictures: Sequence[StoredPicture]) -> None:
+        """Remember that a rendered job's files were encoded anew."""
+        text = json.dumps([asdict(picture) for picture in pictures])
+        statement = "UPDATE jobs SET pictures = ? WHERE job_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (text, job_id)))
+
+    async def get(self, job_id: str) -> Job | None:
+        """Return a job by its id."""
+        jobs = await self._select("WHERE job_id = ?", job_id)
+        return jobs[0] if jobs else None
+
+    async def unsettled(self) -> list[Job]:
+        """Return the jobs that something must still happen to, oldest first."""
+        states = [state for state in JobState if not state.is_settled]
+        return await self._select(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY job_id", *states)
+
+    async def settled_before(self, moment: float) -> list[Job]:
+        """Return the settled jobs whose end lies before ``moment``, oldest first."""
+        return await self._select("WHERE settled_at < ? ORDER BY settled_at", moment)
+
+    async def last_measured(self, model: str, limit: int = 20) -> list[Job]:
+        """Return the newest jobs of a model that have been timed."""
+        return await self._select(
+            "WHERE model = ? AND seconds IS NOT NULL ORDER BY rendered_at DESC LIMIT ?", model, limit
+        )
+
+    async def _select(self, condition: str, *values: Any) -> list[Job]:
+        statement = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs {condition}"
+        rows = await self._database.run(lambda connection: connection.execute(statement, values).fetchall())
+        return [Job.from_row(row) for row in rows]
+
+    async def _move(self, job_id: str, to: JobState, **columns: Any) -> Job | None:
+        columns["state"] = to
+        assignments = ", ".join(f"{name} = ?" for name in columns)
+        origins = sorted(TRANSITIONS[to])
+        statement = (
+            f"UPDATE jobs SET {assignments} WHERE job_id = ? AND state IN ({', '.join('?' * len(origins))})"
+            f" RETURNING {', '.join(JOB_COLUMNS)}"
+        )
+
+        def move(connection: sqlite3.Connection) -> Job | None:
+            row = connection.execute(statement, (*columns.values(), job_id, *origins)).fetchone()
+            return Job.from_row(row) if row is not None else None
+
+        return await self._database.run(move)

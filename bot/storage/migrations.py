@@ -1,0 +1,62 @@
+"""The schema, as the numbered steps that made it; a step that has been released is never edited."""
+
+import sqlite3
+
+MIGRATIONS = (
+    # 1: jobs, and small facts about this installation
+    """
+    CREATE TABLE jobs (
+        job_id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        attempt INTEGER NOT NULL DEFAULT 0,
+        parent_job_id TEXT,
+        requester_id INTEGER NOT NULL,
+        guild_id INTEGER,
+        channel_id INTEGER NOT NULL,
+        status_message_id INTEGER,
+        result_message_id INTEGER,
+        attachment_url TEXT,
+        spoiler INTEGER NOT NULL,
+        prompt TEXT NOT NULL,
+        negative_prompt TEXT NOT NULL,
+        strength REAL NOT NULL,
+        guidance_scale REAL NOT NULL,
+        num_inference_steps INTEGER NOT NULL,
+        seed INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        max_pixels INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        max_result_bytes INTEGER NOT NULL,
+        input_sha256 TEXT,
+        pictures TEXT NOT NULL DEFAULT '[]',
+        seconds REAL,
+        failure_kind TEXT,
+        failure_reference TEXT,
+        failure_data TEXT NOT NULL DEFAULT '{}',
+        accepted_at REAL NOT NULL,
+        queued_at REAL,
+        started_at REAL,
+        rendered_at REAL,
+        settled_at REAL
+    ) STRICT;
+    CREATE INDEX jobs_by_state ON jobs (state, job_id);
+    CREATE INDEX jobs_by_settled_at ON jobs (settled_at);
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    """,
+)
+
+
+class DatabaseTooNew(Exception):
+    """The database was written by a newer version of this program."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply the missing steps, each in a transaction with its number (``PRAGMA user_version``).
+
+    Raises DatabaseTooNew rather than touch a schema from the future.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise DatabaseTooNew(f"schema {version}, this program knows {len(MIGRATIONS)}")
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")

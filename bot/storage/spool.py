@@ -1,0 +1,90 @@
+"""The pictures of jobs on disk: ``DATA_DIR/spool/JOB/``."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+INPUT_FILENAME = "input.png"
+
+
+class Spool:
+    """A folder a job. What ``write`` has returned from is on the disk, whole, under its final name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def write(self, job_id: str, filename: str, data: bytes) -> None:
+        """Write a file so that it is there whole or not at all, and survives a power cut."""
+        await asyncio.to_thread(self._write, job_id, filename, data)
+
+    async def read(self, job_id: str, filename: str) -> bytes:
+        """Return a file; raise FileNotFoundError if it is past its retention."""
+        return await asyncio.to_thread((self._folder / job_id / filename).read_bytes)
+
+    async def exists(self, job_id: str, filename: str) -> bool:
+        """Tell whether a file is there."""
+        return await asyncio.to_thread((self._folder / job_id / filename).is_file)
+
+    async def delete(self, job_id: str, *, keep: str | None = None) -> None:
+        """Delete a job's files, all or all but one."""
+        await asyncio.to_thread(self._delete, job_id, keep)
+
+    async def job_ids(self) -> list[str]:
+        """Return the jobs that have files, oldest first."""
+        return await asyncio.to_thread(self._job_ids)
+
+    async def size_bytes(self) -> int:
+        """Return the bytes that all files have together."""
+        return await asyncio.to_thread(self._size_bytes)
+
+    async def job_size_bytes(self, job_id: str) -> int:
+        """Return the bytes of one job's files."""
+        return await asyncio.to_thread(_folder_bytes, self._folder / job_id)
+
+    def _write(self, job_id: str, filename: str, data: bytes) -> None:
+        folder = self._folder / job_id
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{filename}.partial"
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / filename)
+        _sync_folder(folder)
+        _sync_folder(self._folder)
+
+    def _delete(self, job_id: str, keep: str | None) -> None:
+        folder = self._folder / job_id
+        if keep is None or not (folder / keep).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        for path in folder.iterdir():
+            if path.name != keep:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+
+    def _job_ids(self) -> list[str]:
+        if not self._folder.is_dir():
+            return []
+        return sorted(path.name for path in self._folder.iterdir() if path.is_dir())
+
+    def _size_bytes(self) -> int:
+        return sum(_folder_bytes(self._folder / job_id) for job_id in self._job_ids())
+
+
+def _folder_bytes(folder: Path) -> int:
+    if not folder.is_dir():
+        return 0
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder durable; Windows has no such call and needs none."""
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
