@@ -1,0 +1,1 @@
+"""Data, recipe and evaluation of the embedded demo model."""

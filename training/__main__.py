@@ -1,0 +1,14 @@
+"""Run one verb: `python -m training pictures | autoencoder | latents | unet | classifier | export | evaluate`."""
+
+import importlib
+import sys
+
+VERBS = (
+    *("sprites", "evaluation_set", "pictures", "tokenizer", "autoencoder", "latents", "unet"),
+    *("classifier", "export", "evaluate"),
+)
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in VERBS:
+        sys.exit(f"usage: python -m training {{{','.join(VERBS)}}} …")
+    importlib.import_module(f"training.{sys.argv[1]}").main(sys.argv[2:])

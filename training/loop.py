@@ -1,0 +1,121 @@
+"""The one training loop: AdamW, cosine decay over the budget, averaged weights, checkpoint and resume."""
+
+import math
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """Set one run; it ends after `minutes` of training or `steps`, whichever is given (resumes counted in)."""
+
+    learning_rate: float
+    weight_decay: float = 1e-2
+    warmup_steps: int = 100
+    averaging: float = 0.999
+    minutes: float | None = None
+    steps: int | None = None
+    checkpoint_seconds: float = 180
+    seed: int = 0
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast() -> torch.autocast:
+    """Return bfloat16 where it pays (a GPU) and nothing where it does not."""
+    return torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda")
+
+
+def train(
+    network: nn.Module,
+    loss_of: Callable[[nn.Module, int], Tensor],
+    checkpoint: Path,
+    settings: LoopSettings,
+    on_checkpoint: Callable[[nn.Module], None] = lambda averaged: None,
+) -> nn.Module:
+    """Train until the budget is used up and return the averaged network.
+
+    `loss_of(network, step)` draws its own batch. Parameters that need no gradient stay as they are. A checkpoint
+    that is there already is resumed from; `on_checkpoint` gets the averaged network after each one.
+    """
+    torch.manual_seed(settings.seed)
+    averaged = _copy(network)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(
+        parameters, settings.learning_rate, (0.9, 0.99), weight_decay=settings.weight_decay, fused=True
+    )
+    step, used = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device(), weights_only=True)
+        network.load_state_dict(state["network"])
+        averaged.load_state_dict(state["averaged"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, used = state["step"], state["used_seconds"]
+        torch.manual_seed(settings.seed + step)
+
+    def save() -> None:
+        partial = checkpoint.with_suffix(".partial")
+        state = {
+            "network": network.state_dict(),
+            "averaged": averaged.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "used_seconds": used,
+        }
+        torch.save(state, partial)
+        partial.rename(checkpoint)
+        on_checkpoint(averaged)
+
+    bar = tqdm(desc=checkpoint.stem, initial=step, total=settings.steps, mininterval=5, unit="step")
+    smooth, saved_at, started = 0.0, used, time.monotonic()
+    while (done := _done(step, used, settings)) < 1:
+        rate = settings.learning_rate * min(1, (step + 1) / settings.warmup_steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        loss = loss_of(network, step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        _average(averaged, network, min(settings.averaging, (1 + step) / (20 + step)))
+        smooth = loss.item() if not smooth else 0.98 * smooth + 0.02 * loss.item()
+        step, now = step + 1, time.monotonic()
+        used, started = used + now - started, now
+        bar.set_postfix(loss=f"{smooth:.4f}", done=f"{done:.0%}", refresh=False)
+        bar.update()
+        if used - saved_at > settings.checkpoint_seconds:
+            save()
+            saved_at, started = used, time.monotonic()
+    save()
+    bar.close()
+    return averaged
+
+
+def _done(step: int, used: float, settings: LoopSettings) -> float:
+    """Return the used share of the budget."""
+    if settings.steps is not None:
+        return step / settings.steps
+    if settings.minutes is None:
+        raise ValueError("a run needs minutes or steps")
+    return used / 60 / settings.minutes
+
+
+def _copy(network: nn.Module) -> nn.Module:
+    return deepcopy(network).requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    old, new = list(averaged.parameters()), [p.detach() for p in network.parameters()]
+    torch._foreach_lerp_(old, new, 1 - decay)
+    for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
+        kept.copy_(current)
