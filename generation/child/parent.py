@@ -11,6 +11,8 @@ from generation.child.frames import Frame, read_frame
 from generation.child.worker import PARENT_PID_VARIABLE
 from generation.errors import ExecutorError
 
+_HARMLESS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LANG", "TZ")
+
 
 class ChildProcess:
     """A running ``python -m MODULE`` that receives frames on stdin, sends them on stdout and logs to our stderr."""
@@ -22,8 +24,15 @@ class ChildProcess:
         self._stdin, self._stdout = process.stdin, process.stdout
 
     @classmethod
-    async def spawn(cls, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Self:
-        """Start a fresh interpreter (never a fork: it would share CUDA contexts and locks); raise ExecutorError."""
+    async def spawn(
+        cls, module: str, *arguments: str, environment: Mapping[str, str] | None = None, trusted: bool = True
+    ) -> Self:
+        """Start a fresh interpreter (never a fork: it would share CUDA contexts and locks); raise ExecutorError.
+
+        ``environment`` is added to ours, of which a child that is not ``trusted`` gets only what an interpreter needs:
+        no token stands in it.
+        """
+        inherited = os.environ if trusted else {name: os.environ[name] for name in _HARMLESS if name in os.environ}
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -32,7 +41,7 @@ class ChildProcess:
                 *arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
+                env={**inherited, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
             )
         except OSError as error:
             raise ExecutorError(f"{module} could not be started: {error.strerror}") from error
@@ -75,4 +84,7 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         self._stdin.close()
+        # Python's wait() ends only with the pipes (python/cpython#119710), and one that is full and unread never does.
+        with contextlib.suppress(RuntimeError):  # somebody else is reading it: so much the better
+            await self._stdout.read()
         return await self._process.wait()

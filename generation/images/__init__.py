@@ -1,0 +1,1 @@
+"""Pictures in and out: decoding in a process that may be killed, fitting, and files that carry their parameters."""

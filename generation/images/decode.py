@@ -1,0 +1,211 @@
+"""Turns the bytes of any accepted picture into a clean one; runs in the decode child, one picture at a time.
+
+The order of the steps is what keeps time and memory bounded: look at the bytes, cap, open, cap, decode small, shrink,
+and only then work on colours.
+"""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+
+# The plugins are imported by name, so that opening an unfamiliar file does not load all forty.
+from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from generation.errors import ImageRefused
+from generation.images.formats import ForeignFormat, Format, sniff
+from generation.images.refusals import Refusal
+from generation.images.scan import MAX_SCANS, count_scans, without_text_chunks
+
+log = logging.getLogger(__name__)
+
+MAX_CLEAN_SIDE = 2048
+MAX_SIDE = 16_384
+_MEGAPIXEL = 1_000_000
+MAX_MEGAPIXELS = 25
+MAX_JPEG_MEGAPIXELS = 64
+MAX_CMYK_JPEG_MEGAPIXELS = 48
+MAX_ICC_BYTES = 4 * 1024 * 1024
+ORIENTATION_TAG = 274
+# EXIF 2.32, tag 274: what undoes each orientation.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MODE_OF_PROFILE = {b"RGB ": "RGB", b"CMYK": "CMYK", b"GRAY": "L"}
+PLUGINS = (AvifImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """A clean picture (RGB PNG, upright, no metadata, at most 2,048 px a side) and what the file was."""
+
+    data: bytes
+    width: int
+    height: int
+    original_width: int
+    original_height: int
+    format: str
+    is_animated: bool
+
+
+def decode_picture(data: bytes) -> Decoded:
+    """Decode any accepted picture; raise ImageRefused with a reason from ``generation.images.refusals``.
+
+    Not to be called from two threads at once: Pillow's pixel cap and Python's warning filters are global.
+    """
+    if not data:
+        raise ImageRefused(Refusal.EMPTY)
+    name = sniff(data)
+    if name is None:
+        raise ImageRefused(Refusal.UNKNOWN_FORMAT)
+    if isinstance(name, ForeignFormat):
+        raise ImageRefused(Refusal.FOREIGN_FORMAT, format=name.value)
+    megapixels = MAX_JPEG_MEGAPIXELS if name is Format.JPEG else MAX_MEGAPIXELS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            Image.MAX_IMAGE_PIXELS = megapixels * _MEGAPIXEL
+            return _decode(data, name)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageRefused(Refusal.TOO_MANY_PIXELS, format=name.value, limit_megapixels=megapixels) from None
+    except MemoryError:
+        raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
+    except ImageRefused:
+        raise
+    except Exception as error:  # codecs answer hostile bytes with every kind of exception; all mean the same
+        if "memory" in str(error).lower():
+            raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
+        if "MAX_TEXT_CHUNK" in str(error):
+            raise ImageRefused(Refusal.TOO_MUCH_METADATA, format=name.value) from None
+        log.info("a %s picture is refused as damaged: %s", name.value, type(error).__name__)
+        raise ImageRefused(Refusal.DAMAGED, format=name.value) from None
+
+
+def _decode(data: bytes, name: Format) -> Decoded:
+    if name is Format.JPEG and count_scans(data) > MAX_SCANS:
+        raise ImageRefused(Refusal.TOO_MANY_SCANS, limit=MAX_SCANS)
+    if name is Format.PNG:
+        data = without_text_chunks(data)
+    with Image.open(BytesIO(data), formats=(name.value.upper(),)) as image:
+        width, height = image.size
+        _check_size(image, name)
+        if name is Format.JPEG:
+            _ask_for_a_smaller_decode(image)
+        image.load()
+        orientation = _orientation(image)
+        icc_profile = image.info.get("icc_profile") or b""
+        pixels = _eight_bits(image, data if name is Format.PNG else b"")
+        is_animated = name is not Format.JPEG and _is_animated(image)
+    pixels.thumbnail((MAX_CLEAN_SIDE, MAX_CLEAN_SIDE), Image.Resampling.LANCZOS)
+    if pixels.mode in ("LA", "RGBA"):
+        pixels = _over_white(pixels)
+    if 0 < len(icc_profile) <= MAX_ICC_BYTES:
+        pixels = _to_srgb(pixels, icc_profile)
+    pixels = pixels.convert("RGB")
+    if orientation in _UPRIGHT:
+        pixels = pixels.transpose(_UPRIGHT[orientation])
+    # Saving writes whatever `info` holds: only new pixels are certain to carry nothing along.
+    clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
+    file = BytesIO()
+    clean.save(file, "PNG", compress_level=3)
+    sideways = orientation >= 5
+    return Decoded(
+        data=file.getvalue(),
+        width=clean.width,
+        height=clean.height,
+        original_width=height if sideways else width,
+        original_height=width if sideways else height,
+        format=name.value,
+        is_animated=is_animated,
+    )
+
+
+def _check_size(image: Image.Image, name: Format) -> None:
+    width, height = image.size
+    if max(width, height) > MAX_SIDE:
+        raise ImageRefused(Refusal.SIDE_TOO_LONG, format=name.value, width=width, height=height, limit=MAX_SIDE)
+    if image.mode == "CMYK" and width * height > MAX_CMYK_JPEG_MEGAPIXELS * _MEGAPIXEL:
+        raise ImageRefused(Refusal.TOO_MANY_PIXELS, format=name.value, limit_megapixels=MAX_CMYK_JPEG_MEGAPIXELS)
+
+
+def _ask_for_a_smaller_decode(image: Image.Image) -> None:
+    """Let libjpeg scale by 1/2, 1/4 or 1/8 while it decodes, as long as the longer side stays above 2,048 px."""
+    scale = max(1, max(image.size) // MAX_CLEAN_SIDE)
+    image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # broken EXIF is common in good pictures and raises anything
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_animated(image: Image.Image) -> bool:
+    """Tell whether there is a second frame, without counting frames: that would read the whole file."""
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # only the first frame is used; a broken second one is nobody's loss
+        return True
+
+
+def _eight_bits(image: Image.Image, png: bytes) -> Image.Image:
+    """Return a copy of the first frame in mode L, LA, RGB, RGBA or CMYK; ``png`` is the file if it is a PNG."""
+    transparency = image.info.get("transparency")
+    if image.mode.startswith("I"):
+        return _sixteen_bit_grey(image, transparency)
+    if transparency is not None and png:
+        image.info["transparency"] = _transparent_colour(transparency, depth=png[24], colour_type=png[25])
+    if image.mode in ("P", "1"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode in ("L", "RGB"):
+        return image.convert("RGBA") if transparency is not None else image.copy()
+    if image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow takes every CMYK JPEG for an inverted one, which only Adobe's are.
+        return image.point([255 - value for value in range(256)] * 4)
+    if image.mode in ("LA", "RGBA", "CMYK"):
+        return image.copy()
+    return image.convert("RGB")
+
+
+def _sixteen_bit_grey(image: Image.Image, transparency: object) -> Image.Image:
+    wide = image.convert("I")
+    grey = wide.point([round(value / 257) for value in range(65_536)], "L")
+    if isinstance(transparency, int):
+        grey.putalpha(wide.point([0 if value == transparency else 255 for value in range(65_536)], "L"))
+    return grey
+
+
+def _transparent_colour(transparency: object, *, depth: int, colour_type: int) -> object:
+    """Bring the transparent colour of a PNG (tRNS) to the eight bits that Pillow brings the samples to."""
+    if colour_type == 0 and isinstance(transparency, int) and depth in (2, 4):
+        return transparency * 255 // (2**depth - 1)
+    if colour_type == 2 and isinstance(transparency, tuple) and depth == 16:
+        return tuple(value >> 8 for value in transparency)
+    return transparency
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    background = Image.new("RGBA", image.size, "white")
+    background.alpha_composite(image.convert("RGBA"))
+    return background.convert("RGB")
+
+
+def _to_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
+    """Convert to sRGB by the embedded profile; leave the picture as it is when profile and pixels do not fit."""
+    if _MODE_OF_PROFILE.get(icc_profile[16:20]) != image.mode:  # ICC.1:2022, 7.2.6: the data colour space
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(icc_profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):  # a broken profile is common in good pictures
+        return image
+    return image if converted is None else converted

@@ -1,0 +1,201 @@
+"""The parent's side of decoding: warm children with a deadline and a memory wall, replaced when they fail."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from generation.child.frames import Frame
+from generation.child.parent import ChildProcess
+from generation.errors import ExecutorError, ImageRefused
+from generation.images.memory_wall import HAS_KERNEL_WALL, watched
+from generation.images.refusals import Refusal
+
+log = logging.getLogger(__name__)
+
+MAX_INPUT_BYTES = 25 * 1024 * 1024
+START_SECONDS = 60.0
+# More arenas than cores make glibc reserve address space that the wall would count.
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanImage:
+    """A picture that is safe to pass on.
+
+    ``data`` is an RGB PNG, upright, without metadata, at most 2,048 px a side, ``width`` × ``height``.
+    ``original_width`` × ``original_height`` is the upright size of the file as sent in, ``format`` its format
+    ("PNG", "JPEG", "GIF", "WebP", "AVIF"), ``sha256`` the hexadecimal digest of its bytes. ``seconds`` is the time that
+    decoding took, without waiting for a free child.
+    """
+
+    data: bytes
+    width: int
+    height: int
+    original_width: int
+    original_height: int
+    format: str
+    is_animated: bool
+    sha256: str
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """A child and how many pictures it was given."""
+
+    child: ChildProcess
+    pictures: int = 0
+
+
+class _ChildDied(Exception):
+    """The child ended without an answer."""
+
+
+class ImageDecoder:
+    """Decode pictures in child processes that may be killed.
+
+    A child that misses ``deadline_seconds``, dies, runs out of ``memory_bytes`` or has seen ``max_images_per_child``
+    pictures is replaced by a fresh one in the background; the next picture is served.
+    """
+
+    def __init__(
+        self,
+        *,
+        deadline_seconds: float = 10.0,
+        max_input_bytes: int = MAX_INPUT_BYTES,
+        memory_bytes: int = 1024**3,
+        max_images_per_child: int = 500,
+        children: int = 1,
+        kernel_wall: bool = HAS_KERNEL_WALL,
+    ) -> None:
+        if not 1 <= children <= 2:
+            raise ValueError("children must be 1 or 2: each may need half a gigabyte")
+        self._deadline_seconds = deadline_seconds
+        self._max_input_bytes = max_input_bytes
+        self._memory_bytes = memory_bytes
+        self._max_images_per_child = max_images_per_child
+        self._children = children
+        self._kernel_wall = kernel_wall
+        self._idle: asyncio.Queue[_Seat | None] = asyncio.Queue()  # None: a seat whose child did not start
+        self._started = 0
+        self._busy: set[_Seat] = set()
+        self._replacements: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Start the children and return when they are warm; raise ExecutorError if that is impossible."""
+        try:
+            while self._started < self._children:
+                self._idle.put_nowait(await self._new_seat())
+                self._started += 1
+        except BaseException:  # also a cancellation: nobody will close what did not start
+            await self.close()
+            raise
+
+    async def decode(self, data: bytes) -> CleanImage:
+        """Decode one picture; raise ImageRefused, or ExecutorError if no child can be started.
+
+        A child that dies for no known reason gets one silent successor: it may have been somebody else's fault.
+        """
+        if not data:
+            raise ImageRefused(Refusal.EMPTY)
+        if len(data) > self._max_input_bytes:
+            raise ImageRefused(Refusal.TOO_MANY_BYTES, limit_bytes=self._max_input_bytes)
+        for _ in range(2):
+            with contextlib.suppress(_ChildDied):
+                return await self._decode_once(data)
+        raise ImageRefused(Refusal.CRASHED)
+
+    async def close(self) -> None:
+        """End the children; whoever still waits for a picture gets ExecutorError."""
+        self._closed = True
+        for seat in tuple(self._busy):
+            await seat.child.kill()
+        while self._started:  # every seat comes back to the queue, with a child or without
+            seat = await self._idle.get()
+            self._started -= 1
+            if seat is not None:
+                await seat.child.close()
+
+    async def _decode_once(self, data: bytes) -> CleanImage:
+        seat = await self._idle.get()
+        if self._closed:
+            self._idle.put_nowait(seat)
+            raise ExecutorError("the image decoder is closed")
+        keep = False
+        try:
+            if seat is None:
+                seat = await self._new_seat()
+            self._busy.add(seat)
+            started = time.perf_counter()
+            answer = await self._ask(seat, Frame("decode", blobs=(data,)))
+            seconds = time.perf_counter() - started
+            keep = not answer.fields.pop("spent", False) and seat.pictures < self._max_images_per_child
+        finally:
+            # Also after a cancellation: the answer that is still to come belongs to nobody.
+            self._busy.discard(seat)
+            if keep and not self._closed:
+                self._idle.put_nowait(seat)
+            else:
+                self._replace(seat)
+        if answer.kind == "refused":
+            raise ImageRefused(Refusal(answer.fields["reason"]), **answer.fields["data"])
+        return CleanImage(data=answer.blobs[0], seconds=seconds, **answer.fields)
+
+    async def _ask(self, seat: _Seat, frame: Frame) -> Frame:
+        seat.pictures += 1
+        watching = watched(seat.child, self._memory_bytes, active=not self._kernel_wall)
+        try:
+            async with asyncio.timeout(self._deadline_seconds), watching as watch:
+                await seat.child.send(frame)
+                answer = await seat.child.receive()
+        except TimeoutError:
+            raise ImageRefused(Refusal.TOO_SLOW, seconds=self._deadline_seconds) from None
+        if answer is not None:
+            return answer
+        if watch.tripped:
+            raise ImageRefused(Refusal.TOO_MUCH_MEMORY)
+        log.warning("a decode child died at its picture %d", seat.pictures)
+        raise _ChildDied
+
+    async def _new_seat(self) -> _Seat:
+        wall = self._memory_bytes if self._kernel_wall else 0
+        child = await ChildProcess.spawn("generation.images.worker", str(wall), environment=_ENVIRONMENT, trusted=False)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                ready = await child.receive()
+        except BaseException as error:  # also a cancellation: nobody else knows of this child
+            await child.kill()
+            if isinstance(error, TimeoutError):
+                raise ExecutorError("the decode child did not get ready") from None
+            raise
+        if ready is None:
+            raise ExecutorError(f"the decode child ended at its start with status {await child.wait()}")
+        return _Seat(child)
+
+    def _replace(self, seat: _Seat | None) -> None:
+        task = asyncio.create_task(self._replaced(seat))
+        self._replacements.add(task)
+        task.add_done_callback(self._replacements.discard)
+
+    async def _replaced(self, seat: _Seat | None) -> None:
+        """End a child and put a warm one in its place; without one the next picture tries again."""
+        fresh = None
+        if seat is not None:
+            await seat.child.kill()
+        if not self._closed:
+            try:
+                fresh = await self._new_seat()
+            except ExecutorError as error:
+                log.error("no new decode child: %s", error)
+        self._idle.put_nowait(fresh)

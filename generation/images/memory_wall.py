@@ -1,0 +1,52 @@
+"""A wall around a process's memory: the kernel's where there is one, otherwise a watch that kills."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+
+from generation.child.parent import ChildProcess
+
+HAS_KERNEL_WALL = sys.platform == "linux"
+_WATCH_SECONDS = 0.05
+
+
+def limit_own_memory(memory_bytes: int) -> None:
+    """Let the kernel refuse this process more address space than ``memory_bytes``; do nothing where it cannot."""
+    if HAS_KERNEL_WALL and memory_bytes:
+        import resource  # exists on Unix only
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+class MemoryWatch:
+    """Whether the watched child was killed for its memory."""
+
+    tripped = False
+
+
+@contextlib.asynccontextmanager
+async def watched(child: ChildProcess, memory_bytes: int, *, active: bool) -> AsyncIterator[MemoryWatch]:
+    """While inside, kill the child as soon as its resident memory passes ``memory_bytes`` (if ``active``)."""
+    watch = MemoryWatch()
+    task = asyncio.create_task(_watch(child, memory_bytes, watch)) if active else None
+    try:
+        yield watch
+    finally:
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def _watch(child: ChildProcess, memory_bytes: int, watch: MemoryWatch) -> None:
+    import psutil  # needed only where the kernel offers no wall
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(child.pid)
+        while child.is_alive:
+            if process.memory_info().rss > memory_bytes:
+                watch.tripped = True
+                process.kill()
+                return
+            await asyncio.sleep(_WATCH_SECONDS)

@@ -1,0 +1,52 @@
+"""Looks at the structure of a file before a codec does, where the codec itself would do too much."""
+
+import re
+import struct
+
+MAX_SCANS = 64
+MAX_SEGMENTS = 4_096
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# A marker is FF and a byte that is neither a stuffed zero, nor fill, nor a restart marker, nor TEM (ITU-T T.81, B.1.1).
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+
+
+def count_scans(data: bytes) -> int:
+    """Count the scans of a JPEG, and stop counting at 65: a progressive file of 300 KB may hold minutes of them.
+
+    More than 4,096 segments count as too many scans too. Source of the bomb: "Two Issues with the JPEG Standard",
+    https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
+    """
+    scans = segments = 0
+    position = 2
+    while scans <= MAX_SCANS and (marker := _MARKER.search(data, position)):
+        code = marker[1][0]
+        position = marker.end()
+        if code == _END_OF_IMAGE:
+            break
+        if code == _START_OF_SCAN:
+            scans += 1
+        segments += 1
+        if segments > MAX_SEGMENTS:
+            return MAX_SCANS + 1
+        # The length of a segment counts its own two bytes; the entropy-coded data after SOS is skipped by the search.
+        position += int.from_bytes(data[position : position + 2])
+    return scans
+
+
+def without_text_chunks(data: bytes) -> bytes:
+    """Return a PNG without its text chunks (PNG specification, 11.3.3), which nobody here reads and which may be bombs.
+
+    Anything that does not look like chunks is left for the decoder to judge.
+    """
+    parts = [PNG_SIGNATURE]
+    position = start = len(PNG_SIGNATURE)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if kind in (b"tEXt", b"zTXt", b"iTXt"):
+            parts.append(data[start:position])
+            start = end
+        position = end
+    return b"".join((*parts, data[start:])) if len(parts) > 1 else data
