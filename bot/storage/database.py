@@ -33,7 +33,11 @@ class Database:
 
     async def __aenter__(self) -> Self:
         """Open the database and bring its schema up to date; raise DataInUse if another process has it."""
-        await self._in_thread(self._open)
+        try:
+            await self._in_thread(self._open)
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -61,16 +65,15 @@ class Database:
         try:
             _lock_file(self._lock)
         except OSError as error:
-            self._lock.close()
             raise DataInUse(str(self._folder)) from error
         connection = sqlite3.connect(self._folder / "palimpsest.sqlite3", isolation_level=None)
+        self._connection = connection
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
         migrate(connection)
-        self._connection = connection
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -1,0 +1,106 @@
+"""``python -m bot``: connect to Discord and work until told to stop."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+import aiohttp
+import discord
+from pydantic import ValidationError
+
+from bot.client import Palimpsest
+from bot.discord_address import point_library_at
+from bot.logs import set_up_logging
+from bot.settings import Settings
+from bot.storage.database import Database, DataInUse
+from bot.storage.migrations import DatabaseTooNew
+from generation.catalog import load_catalog
+from generation.errors import ModelUnavailable
+from generation.executors.child import ChildExecutor
+from generation.images.decoder import ImageDecoder
+from generation.sentences import error_sentence
+from generation.settings import settings_sentence
+
+log = logging.getLogger("bot")
+
+EXIT_OK, EXIT_FAILURE, EXIT_BAD_SETTINGS = 0, 1, 2
+
+
+async def serve(settings: Settings, token: str) -> None:
+    """Open everything, run until SIGTERM, SIGINT or a fatal answer of Discord's, close everything."""
+    catalog = load_catalog(settings.models_file)
+    catalog.find(settings.model)
+    api_url = str(settings.discord_api_url) if settings.discord_api_url else None
+    point_library_at(api_url, settings.discord_gateway_url)
+    async with (
+        Database(settings.data_dir) as database,
+        ImageDecoder() as decoder,
+        aiohttp.ClientSession() as session,
+        Palimpsest(
+            settings,
+            database=database,
+            catalog=catalog,
+            decoder=decoder,
+            executor=ChildExecutor(settings),
+            session=session,
+        ) as client,
+    ):
+        stop_on_signals(client)
+        await client.start(token)
+
+
+def stop_on_signals(client: Palimpsest) -> None:
+    """Close the client on SIGTERM and SIGINT; a second signal does not hurry it."""
+    loop = asyncio.get_running_loop()
+    closing: list[asyncio.Task[None]] = []
+
+    def close() -> None:
+        if not closing:
+            closing.append(asyncio.create_task(client.close()))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, close)
+        except NotImplementedError:  # Windows: Ctrl+C then ends asyncio.run, which closes the client all the same
+            return
+
+
+def main() -> int:
+    """Run the bot; return the exit status."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return refuse(settings_sentence(error))
+    if settings.discord_token is None:
+        return refuse("DISCORD_TOKEN is not set: put the bot's token into .env, or try the playground without one.")
+    token = settings.discord_token.get_secret_value()
+    set_up_logging(secrets=[token])
+    try:
+        asyncio.run(serve(settings, token))
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except (ValueError, ModelUnavailable) as error:
+        return refuse(error_sentence(error) if isinstance(error, ModelUnavailable) else str(error))
+    except DataInUse:
+        return refuse(f"Another bot is working with {settings.data_dir}: stop it first, or set DATA_DIR.")
+    except DatabaseTooNew:
+        return refuse(f"The database in {settings.data_dir} comes from a newer version: update this program.")
+    except discord.LoginFailure:
+        return refuse("Discord does not accept DISCORD_TOKEN: copy it again from the Bot page of your application.")
+    except discord.PrivilegedIntentsRequired:
+        return refuse("Discord refuses the intents: this program needs none of the privileged ones.")
+    except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:
+        log.error("Discord cannot be reached (%s)", type(error).__name__)
+        return EXIT_FAILURE
+    return EXIT_OK
+
+
+def refuse(sentence: str) -> int:
+    """Say why there is nothing to run."""
+    print(sentence, file=sys.stderr)
+    return EXIT_BAD_SETTINGS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Download of attachments, from the hosts that may be asked and no further than the size that may come."""
+
+import asyncio
+
+import aiohttp
+from yarl import URL
+
+from bot.errors import Refused
+
+MAX_INPUT_BYTES = 25 * 1024 * 1024
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class AttachmentDownloads:
+    """Fetch pictures over HTTP: listed hosts only, no redirects, a hard cap on bytes and on time.
+
+    A host may be listed with its port. Plain http is accepted from this machine itself and nowhere else.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        hosts: tuple[str, ...],
+        *,
+        max_bytes: int = MAX_INPUT_BYTES,
+        timeout_seconds: float = 15.0,
+    ) -> None:
+        self._session = session
+        self._hosts = frozenset(hosts)
+        self._max_bytes = max_bytes
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+
+    def is_allowed(self, url: str) -> bool:
+        """Tell whether this address may be asked at all."""
+        parsed = URL(url)
+        host = parsed.host or ""
+        if parsed.scheme != "https" and not (parsed.scheme == "http" and host in _LOOPBACK):
+            return False
+        return host in self._hosts or f"{host}:{parsed.port}" in self._hosts
+
+    async def fetch(self, url: str) -> bytes:
+        """Return the file; raise Refused (``host_not_allowed``, ``attachment_gone``, ``attachment_too_large``,
+        ``download_failed``).
+        """
+        if not self.is_allowed(url):
+            raise Refused("host_not_allowed")
+        try:
+            async with self._session.get(url, allow_redirects=False, timeout=self._timeout) as response:
+                if response.status in (401, 403, 404, 410):
+                    raise Refused("attachment_gone")
+                if response.status != 200:
+                    raise Refused("download_failed")
+                return await self._read(response)
+        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise Refused("download_failed") from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        if (response.content_length or 0) > self._max_bytes:
+            raise Refused("attachment_too_large", max_bytes=self._max_bytes)
+        received = bytearray()
+        async for chunk in response.content.iter_chunked(64 * 1024):
+            received += chunk
+            if len(received) > self._max_bytes:
+                raise Refused("attachment_too_large", max_bytes=self._max_bytes)
+        return bytes(received)

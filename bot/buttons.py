@@ -1,0 +1,89 @@
+"""The buttons under messages: each carries its job's id and nothing trusted; the row is loaded, rights are checked."""
+
+import re
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import discord
+
+from bot.error_handler import answer_error
+from bot.errors import Refused
+from bot.permissions import may_manage
+from bot.storage.job import Job
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+_JOB_ID = r"(?P<job_id>[0-9A-Z]{20})"
+
+
+class _JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
+    """A button that works after a restart, because all it knows stands in its custom_id."""
+
+    label: str
+    style = discord.ButtonStyle.secondary
+    emoji: str
+    verb: str
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            discord.ui.Button(label=self.label, style=self.style, emoji=self.emoji, custom_id=f"{self.verb}:{job_id}")
+        )
+        self.job_id = job_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(match["job_id"])
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        ours = cast("discord.Interaction[Palimpsest]", interaction)
+        job = await ours.client.desk.find(self.job_id)
+        try:
+            if job is None:
+                raise Refused("job_unknown")
+            await self.act(ours, job)
+        except Exception as error:  # a button has no error handler of its own; this one answers everything
+            await answer_error(interaction, error)
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        """Do what the button says."""
+        raise TypeError(f"{type(self).__name__} does nothing")
+
+
+class CancelButton(_JobButton, template=f"cancel:{_JOB_ID}"):
+    """Give a waiting or running job up: the requester and moderators."""
+
+    label, emoji, verb = "Cancel", "✖️", "cancel"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        if not may_manage(interaction, job):
+            raise Refused("not_yours_to_cancel")
+        await interaction.response.defer()
+        if not await interaction.client.desk.cancel(job.job_id):
+            raise Refused("too_late_to_cancel")
+
+
+class AgainButton(_JobButton, template=f"again:{_JOB_ID}"):
+    """Paint the same once more with a new seed: everybody who may use the bot here."""
+
+    label, emoji, verb = "Again", "🔁", "again"
+    style = discord.ButtonStyle.primary
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        await interaction.client.front_desk.again(interaction, job)
+
+
+class DeleteButton(_JobButton, template=f"delete:{_JOB_ID}"):
+    """Delete the result and the pictures kept for it: the requester and moderators."""
+
+    label, emoji, verb = "Delete", "🗑️", "delete"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        if not may_manage(interaction, job):
+            raise Refused("not_yours_to_delete")
+        await interaction.response.defer()
+        await interaction.client.desk.delete(job.job_id)
+
+
+BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (CancelButton, AgainButton, DeleteButton)

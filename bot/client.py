@@ -1,0 +1,137 @@
+"""The Discord client: what is opened at the start, what is closed at the end, and nothing about features."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from bot.attachments import AttachmentDownloads
+from bot.buttons import BUTTONS
+from bot.commands.img2img import img2img
+from bot.delivery import Delivery
+from bot.desk import JobDesk
+from bot.error_handler import answer_error
+from bot.errors import Refused
+from bot.estimates import Estimates
+from bot.front_desk import FrontDesk
+from bot.janitor import Janitor
+from bot.orders import OrderBook
+from bot.settings import Settings
+from bot.storage.database import Database
+from bot.storage.facts import Facts
+from bot.storage.jobs import Jobs
+from bot.storage.spool import Spool
+from generation.catalog import Catalog
+from generation.executors.base import Executor
+from generation.images.decoder import ImageDecoder
+
+log = logging.getLogger(__name__)
+
+# No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
+INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+COMMANDS = (img2img,)
+_COMMANDS_FACT = "registered_commands_sha256"
+
+
+class Tree(app_commands.CommandTree["Palimpsest"]):
+    """The command tree: nothing is begun while the bot closes, and every error is answered."""
+
+    async def interaction_check(self, interaction: discord.Interaction["Palimpsest"], /) -> bool:
+        if interaction.client.is_closing and interaction.type is not discord.InteractionType.autocomplete:
+            raise Refused("shutting_down")
+        return True
+
+    async def on_error(
+        self, interaction: discord.Interaction["Palimpsest"], error: app_commands.AppCommandError, /
+    ) -> None:
+        await answer_error(interaction, error)
+
+
+class Palimpsest(discord.Client):
+    """The bot. Everything that it needs is opened before it is made and handed to it, but for what needs the login."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        catalog: Catalog,
+        decoder: ImageDecoder,
+        executor: Executor,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        super().__init__(
+            intents=INTENTS,
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+        )
+        self.catalog = catalog
+        self.is_closing = False
+        self._settings = settings
+        self._facts = Facts(database)
+        jobs = Jobs(database)
+        spool = Spool(settings.spool_dir)
+        self.desk = JobDesk(
+            jobs=jobs,
+            spool=spool,
+            downloads=AttachmentDownloads(session, settings.attachment_hosts),
+            decoder=decoder,
+            executor=executor,
+            delivery=Delivery(self, jobs, spool, catalog, decoder),
+            estimates=Estimates(jobs),
+        )
+        self.front_desk = FrontDesk(
+            self.desk,
+            OrderBook(catalog, default_model=settings.model, max_count=settings.max_count),
+            max_waiting=settings.max_waiting,
+            max_waiting_per_member=settings.max_waiting_per_member,
+        )
+        self._janitor = Janitor(
+            jobs, spool, retention_hours=settings.input_retention_hours, max_bytes=settings.spool_max_bytes
+        )
+        self._sweeping: asyncio.Task[None] | None = None
+        self.tree = Tree(self)
+        for command in COMMANDS:
+            self.tree.add_command(command)
+
+    async def setup_hook(self) -> None:
+        """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
+        self.add_dynamic_items(*BUTTONS)
+        await self._register_commands()
+        self.desk.start()
+        await self.desk.resume()
+        self._sweeping = asyncio.create_task(self._janitor.run(), name="janitor")
+
+    async def on_ready(self) -> None:
+        """Say in the log that the bot is there."""
+        log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
+
+    async def close(self) -> None:
+        """Take nothing new, finish or keep what is open, then leave Discord."""
+        if self.is_closing:
+            return
+        self.is_closing = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeping
+            await self.desk.close(self._settings.shutdown_grace_seconds)
+        await super().close()
+
+    async def _register_commands(self) -> None:
+        """Send the commands to Discord when their definition, or the application, has changed since the last time."""
+        definition: list[dict[str, Any]] = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        text = json.dumps([self.application_id, definition], sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if await self._facts.get(_COMMANDS_FACT) != digest:
+            await self.tree.sync()
+            await self._facts.set(_COMMANDS_FACT, digest)
+            log.info("registered %d command(s)", len(definition))

@@ -1,0 +1,71 @@
+"""``/img2img``: a picture and a prompt in, a new picture and its seed out."""
+
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.app_commands import Range
+
+from bot.orders import Options
+from generation import requests
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+MAX_CHOICES = 25  # Discord's limit
+
+
+@app_commands.command(name="img2img")
+@app_commands.guild_install()
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.describe(
+    image="The picture to begin with (PNG, JPEG, GIF, WebP or AVIF)",
+    prompt="What the new picture should show",
+    negative_prompt="What it should not show",
+    strength="How far to go from your picture: 0.3 a touch, 0.6 a change, 0.9 something new",
+    guidance_scale="How closely to follow the prompt",
+    steps="Denoising steps: more is slower and sometimes finer",
+    seed="The same seed gives the same picture again",
+    count="How many pictures, each with the next seed",
+    size="Pixel budget: 512 means as many pixels as 512×512; the shape of your picture is kept",
+    model="Which model paints",
+)
+async def img2img(
+    interaction: "discord.Interaction[Palimpsest]",
+    image: discord.Attachment,
+    prompt: Range[str, 1, requests.MAX_PROMPT_CHARACTERS],
+    negative_prompt: Range[str, 0, requests.MAX_NEGATIVE_PROMPT_CHARACTERS] | None = None,
+    strength: Range[float, requests.MIN_STRENGTH, requests.MAX_STRENGTH] | None = None,
+    guidance_scale: Range[float, requests.MIN_GUIDANCE_SCALE, requests.MAX_GUIDANCE_SCALE] | None = None,
+    steps: Range[int, requests.MIN_STEPS, requests.MAX_STEPS] | None = None,
+    seed: Range[int, 0, requests.MAX_SEED] | None = None,
+    count: Range[int, requests.MIN_COUNT, requests.MAX_COUNT] | None = None,
+    size: Range[int, requests.MIN_SIZE, requests.MAX_SIZE] | None = None,
+    model: str | None = None,
+) -> None:
+    """Paint a new picture over yours, guided by a prompt"""
+    options = Options(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        strength=strength,
+        guidance_scale=guidance_scale,
+        num_inference_steps=steps,
+        seed=seed,
+        count=count,
+        size=size,
+        model=model,
+    )
+    await interaction.client.front_desk.img2img(interaction, image, options)
+
+
+@img2img.autocomplete("model")
+async def complete_model(
+    interaction: "discord.Interaction[Palimpsest]", current: str
+) -> list[app_commands.Choice[str]]:
+    """Offer the models that can be used here."""
+    offered = interaction.client.catalog.available()
+    return [
+        app_commands.Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
+        for entry in offered
+        if current.lower() in f"{entry.name} {entry.title}".lower()
+    ][:MAX_CHOICES]

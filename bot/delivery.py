@@ -1,0 +1,143 @@
+"""The result's way into the channel: once, whatever happens in between."""
+
+import asyncio
+import contextlib
+import io
+import logging
+from dataclasses import replace
+
+import aiohttp
+import discord
+
+from bot.cards import alt_text, result_text, result_view
+from bot.errors import Refused
+from bot.storage.job import Job, StoredPicture
+from bot.storage.jobs import Jobs
+from bot.storage.spool import Spool
+from generation.catalog import Catalog
+from generation.images.decoder import ImageDecoder
+
+log = logging.getLogger(__name__)
+
+_REQUEST_TOO_LARGE = 40005
+_DEFAULT_LIMIT_BYTES = 10 * 1024 * 1024
+_HISTORY_LIMIT = 200
+
+
+class Delivery:
+    """Send results as ordinary messages of the bot.
+
+    Such a message outlives the interaction's 15 minutes, and its ``nonce`` (the job id) makes Discord drop a repetition
+    within minutes; for later ones the channel is searched for our own message first.
+    """
+
+    def __init__(
+        self, client: discord.Client, jobs: Jobs, spool: Spool, catalog: Catalog, decoder: ImageDecoder
+    ) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._spool = spool
+        self._catalog = catalog
+        self._decoder = decoder
+
+    async def edit_status(self, job: Job, text: str, view: discord.ui.View | None) -> None:
+        """Change the status message with the bot's own token."""
+        assert job.status_message_id is not None
+        message = self._channel(job).get_partial_message(job.status_message_id)
+        await message.edit(content=text, view=view, allowed_mentions=discord.AllowedMentions.none())
+
+    async def send(self, job: Job, *, may_be_there: bool) -> int:
+        """Send a rendered job's pictures and return the message's id.
+
+        With ``may_be_there`` (after a restart) the channel is searched first. Trouble that passes is waited out;
+        raises Refused (``channel_gone``, ``not_allowed_here``, ``result_too_large``) for trouble that does not.
+        """
+        if may_be_there and (found := await self._find(job)) is not None:
+            return found
+        delay_seconds = 1.0
+        smaller = False
+        while True:
+            try:
+                return await self._send(job)
+            except (discord.NotFound, discord.Forbidden) as error:
+                reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
+                raise Refused(reason) from error
+            except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
+                if isinstance(error, FileNotFoundError):
+                    raise
+                log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(delay_seconds * 2, 60.0)
+            except discord.HTTPException as error:
+                if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
+                    raise
+                if smaller:
+                    raise Refused("result_too_large") from error
+                smaller = True
+                job = await self._encode_smaller(job)
+
+    async def delete(self, job: Job) -> None:
+        """Delete the result's message, if it is still there."""
+        if job.result_message_id is not None:
+            with contextlib.suppress(discord.NotFound):  # gone is what was wanted
+                await self._channel(job).get_partial_message(job.result_message_id).delete()
+
+    def _channel(self, job: Job) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+
+    def _is_demo(self, model: str) -> bool:
+        entry = self._catalog.get(model)  # a model may have left the catalog since the job was taken
+        return entry is not None and entry.is_demo
+
+    async def _send(self, job: Job) -> int:
+        files = [
+            discord.File(
+                io.BytesIO(await self._spool.read(job.job_id, picture.filename)),
+                filename=picture.filename,
+                spoiler=job.spoiler,
+                description=alt_text(job),
+            )
+            for picture in job.pictures
+        ]
+        assert job.status_message_id is not None
+        reference = discord.MessageReference(
+            message_id=job.status_message_id,
+            channel_id=job.channel_id,
+            guild_id=job.guild_id,
+            fail_if_not_exists=False,
+        )
+        message = await self._channel(job).send(
+            result_text(job, is_demo=self._is_demo(job.model)),
+            files=files,
+            view=result_view(job),
+            nonce=job.job_id,
+            reference=reference,
+            allowed_mentions=discord.AllowedMentions(
+                everyone=False, roles=False, users=[discord.Object(job.requester_id)], replied_user=False
+            ),
+        )
+        return message.id
+
+    async def _find(self, job: Job) -> int | None:
+        """Look for a result that was sent before we could write down that it was."""
+        after = discord.Object(job.status_message_id) if job.status_message_id is not None else None
+        try:
+            async for message in self._channel(job).history(limit=_HISTORY_LIMIT, after=after, oldest_first=True):
+                if any(job.job_id in attachment.filename for attachment in message.attachments):
+                    return message.id
+        except discord.HTTPException as error:
+            log.warning("the channel of job %s could not be searched (%s)", job.job_id, error.status)
+        return None
+
+    async def _encode_smaller(self, job: Job) -> Job:
+        """Encode the pictures for the limit that holds everywhere, keeping their parameters."""
+        limit_bytes = min(_DEFAULT_LIMIT_BYTES, job.max_result_bytes) // 2
+        pictures: list[StoredPicture] = []
+        for picture in job.pictures:
+            data = await self._spool.read(job.job_id, picture.filename)
+            smaller, media_type = await self._decoder.encode_smaller(data, max_bytes=limit_bytes)
+            filename = f"{picture.filename.rpartition('.')[0]}.{media_type.rpartition('/')[2]}"
+            await self._spool.write(job.job_id, filename, smaller)
+            pictures.append(replace(picture, filename=filename, media_type=media_type))
+        await self._jobs.set_pictures(job.job_id, pictures)
+        return replace(job, pictures=tuple(pictures))

@@ -1,0 +1,326 @@
+"""The life of a job in the bot: taken in, promised, queued, generated, delivered, settled; a row before every word."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from bot.attachments import AttachmentDownloads
+from bot.cards import Painting, Waiting
+from bot.delivery import Delivery
+from bot.errors import Refused
+from bot.estimates import Estimates
+from bot.status import StatusBoard
+from bot.storage.job import Job, JobState, StoredPicture
+from bot.storage.jobs import Jobs
+from bot.storage.spool import INPUT_FILENAME, Spool
+from generation.errors import ImageRefused
+from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
+from generation.executors.base import Executor
+from generation.images.decoder import ImageDecoder
+from generation.queue import Ticket
+from generation.references import new_reference
+from generation.requests import Img2ImgRequest
+from generation.service import GenerationService
+
+log = logging.getLogger(__name__)
+
+
+class JobDesk:
+    """Follow every job from its row to its end.
+
+    All that must not be lost is in ``jobs`` and ``spool`` before anybody is told of it; what is in memory here can be
+    rebuilt from them by ``resume``.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: Jobs,
+        spool: Spool,
+        downloads: AttachmentDownloads,
+        decoder: ImageDecoder,
+        executor: Executor,
+        delivery: Delivery,
+        estimates: Estimates,
+    ) -> None:
+        self._jobs = jobs
+        self._spool = spool
+        self._downloads = downloads
+        self._decoder = decoder
+        self._delivery = delivery
+        self._estimates = estimates
+        self._service = GenerationService(executor, load_request=self._load_request, report=self._report)
+        self._board = StatusBoard(delivery.edit_status)
+        self._open: dict[str, Job] = {}
+        self._painting: dict[str, Painting] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: asyncio.Task[None] | None = None
+
+    # What others ask of the desk
+
+    def start(self) -> None:
+        """Begin to generate."""
+        self._serving = asyncio.create_task(self._service.run(), name="generation service")
+
+    async def resume(self) -> None:
+        """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place."""
+        for job in await self._jobs.unsettled():
+            await self._estimates.load(job.model)
+            if job.state is JobState.RUNNING:
+                returned = await self._jobs.return_to_queue(job.job_id)
+                assert returned is not None
+                job = returned
+            self._open[job.job_id] = job
+            if job.state is JobState.ACCEPTED:
+                self._spawn(job, self._bring_in(job))
+            elif job.state is JobState.QUEUED:
+                self._submit(job)
+            else:
+                self._spawn(job, self._deliver(job, may_be_there=True))
+        self._show_queue()
+
+    async def close(self, grace_seconds: float) -> None:
+        """Let what runs end within ``grace_seconds``; the rows keep what does not."""
+        unfinished = await self._service.close(grace_seconds)
+        for job_id in unfinished:
+            await self._jobs.return_to_queue(job_id)
+        if self._serving is not None:
+            self._serving.cancel()
+        if self._tasks:  # deliveries mostly: a few seconds save a search of the channel at the next start
+            await asyncio.wait(self._tasks, timeout=min(5.0, grace_seconds))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._board.close()
+
+    async def take(self, job: Job) -> None:
+        """Write an acknowledged request down and bring its picture in; the rest happens by itself."""
+        await self._jobs.accept(job)
+        self._open[job.job_id] = job
+        self._spawn(job, self._bring_in(job))
+
+    async def find(self, job_id: str) -> Job | None:
+        """Return a job by its id."""
+        return self._open.get(job_id) or await self._jobs.get(job_id)
+
+    async def has_input(self, job: Job) -> bool:
+        """Tell whether the picture that a job began with is still kept."""
+        return await self._spool.exists(job.job_id, INPUT_FILENAME)
+
+    def open_jobs(self, requester_id: int | None = None) -> int:
+        """Return how many jobs wait or run, in all or of one member."""
+        return sum(requester_id in (None, job.requester_id) for job in self._open.values())
+
+    async def cancel(self, job_id: str) -> bool:
+        """Give a job up; return False if it was already over or about to be delivered."""
+        is_running = self._service.is_running(job_id)
+        self._service.cancel(job_id)
+        if is_running:
+            return True
+        job = await self._jobs.cancel(job_id)
+        if job is None:
+            return False
+        await self._settle(job)
+        return True
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a result's message and every picture kept for it."""
+        job = await self.find(job_id)
+        if job is not None:
+            await self._delivery.delete(job)
+            await self._jobs.set_result_message(job_id, None)
+            await self._spool.delete(job_id)
+
+    # The steps of a job's life
+
+    async def _bring_in(self, job: Job) -> None:
+        """accepted → queued."""
+        try:
+            if job.parent_job_id is not None:
+                data = await self._spool.read(job.parent_job_id, INPUT_FILENAME)
+                input_sha256 = job.input_sha256 or ""
+            else:
+                assert job.attachment_url is not None
+                image = await self._decoder.decode(await self._downloads.fetch(job.attachment_url))
+                data, input_sha256 = image.data, image.sha256
+            await self._spool.write(job.job_id, INPUT_FILENAME, data)
+        except FileNotFoundError:
+            await self._fail(job, "input_expired")
+            return
+        except OSError as error:
+            log.error("the picture of job %s could not be kept: %s", job.job_id, error.strerror)
+            await self._fail(job, "storage_trouble")
+            return
+        except Refused as error:
+            await self._fail(job, error.reason, **error.data)
+            return
+        except ImageRefused as error:
+            await self._fail(job, FailureKind.IMAGE_REFUSED, reason=error.reason, **error.data)
+            return
+        await self._estimates.load(job.model)
+        promised = await self._jobs.promise(job.job_id, input_sha256)
+        if promised is None:  # cancelled meanwhile
+            await self._spool.delete(job.job_id)
+            return
+        self._open[job.job_id] = promised
+        self._submit(promised)
+        self._show_queue()
+
+    def _submit(self, job: Job) -> None:
+        self._service.submit(
+            Ticket(
+                job_id=job.job_id,
+                owner=str(job.requester_id),
+                group=str(job.guild_id or job.channel_id),
+                attempt=max(1, job.attempt),
+            )
+        )
+
+    async def _load_request(self, ticket: Ticket) -> Img2ImgRequest | None:
+        """Make the frozen request from the row, now that a slot is free."""
+        job = self._open.get(ticket.job_id)
+        if job is None:
+            return None
+        try:
+            image = await self._spool.read(job.job_id, INPUT_FILENAME)
+        except FileNotFoundError:
+            await self._fail(job, "input_expired")
+            return None
+        return Img2ImgRequest(
+            image=image,
+            input_sha256=job.input_sha256 or "",
+            prompt=job.prompt,
+            negative_prompt=job.negative_prompt,
+            strength=job.strength,
+            guidance_scale=job.guidance_scale,
+            num_inference_steps=job.num_inference_steps,
+            seed=job.seed,
+            count=job.count,
+            max_pixels=job.max_pixels,
+            model=job.model,
+            max_result_bytes=job.max_result_bytes,
+        )
+
+    async def _report(self, event: Event) -> None:
+        """Write down what the generator says, then show it."""
+        match event:
+            case Started(job_id=job_id, attempt=attempt, total_steps=total_steps):
+                job = await self._jobs.begin(job_id, attempt)
+                if job is None:
+                    self._service.cancel(job_id)
+                    return
+                self._open[job_id] = job
+                self._painting[job_id] = Painting(0, total_steps, self._estimates.seconds(job))
+                self._board.show(job, self._painting[job_id])
+                self._show_queue()
+            case Progress(job_id=job_id, step=step, total_steps=total_steps):
+                if (job := self._open.get(job_id)) is not None:
+                    whole = self._estimates.seconds(job)
+                    left = None if whole is None else whole * (1 - step / max(1, total_steps))
+                    self._painting[job_id] = Painting(step, total_steps, left)
+                    self._board.show(job, self._painting[job_id])
+            case Finished():
+                await self._keep_result(event)
+            case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
+                if (job := self._open.get(job_id)) is not None:
+                    await self._fail(job, kind, reference, **data)
+            case Cancelled(job_id=job_id):
+                job = await self._jobs.cancel(job_id)
+                if job is not None:
+                    await self._settle(job)
+
+    async def _keep_result(self, event: Finished) -> None:
+        """running → rendered, and on to delivery without holding the slot."""
+        pictures: list[StoredPicture] = []
+        for index, picture in enumerate(event.result.pictures, start=1):
+            number = f"-{index}" if len(event.result.pictures) > 1 else ""
+            filename = f"palimpsest-{event.job_id}{number}.{picture.extension}"
+            await self._spool.write(event.job_id, filename, picture.data)
+            pictures.append(
+                StoredPicture(
+                    filename=filename,
+                    media_type=picture.media_type,
+                    seed=picture.seed,
+                    width=picture.width,
+                    height=picture.height,
+                    native_width=picture.native_width,
+                    native_height=picture.native_height,
+                )
+            )
+        job = await self._jobs.render(event.job_id, pictures, event.result.seconds)
+        if job is None:
+            await self._spool.delete(event.job_id)
+            return
+        self._estimates.learn(job)
+        self._open[job.job_id] = job
+        self._painting.pop(job.job_id, None)
+        self._spawn(job, self._deliver(job, may_be_there=False))
+
+    async def _deliver(self, job: Job, *, may_be_there: bool) -> None:
+        """rendered → delivered."""
+        try:
+            message_id = await self._delivery.send(job, may_be_there=may_be_there)
+        except FileNotFoundError:
+            await self._fail(job, "result_lost")
+            return
+        except Refused as error:
+            await self._fail(job, error.reason, **error.data)
+            return
+        delivered = await self._jobs.deliver(job.job_id, message_id)
+        await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
+        if delivered is not None:
+            await self._settle(delivered)
+
+    async def _fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
+        failed = await self._jobs.fail(job.job_id, kind, reference, data)
+        if failed is not None:
+            log.info("job %s failed: %s %s", job.job_id, kind, reference)
+            await self._spool.delete(job.job_id)
+            await self._settle(failed)
+
+    async def _settle(self, job: Job) -> None:
+        """Say the last word about a job and forget it."""
+        self._open.pop(job.job_id, None)
+        self._painting.pop(job.job_id, None)
+        if job.state is JobState.CANCELLED:
+            await self._spool.delete(job.job_id)
+        self._show_queue()
+        await self._board.settle(job)
+
+    # What everybody who waits is shown
+
+    def _show_queue(self) -> None:
+        """Tell every waiting job how many come first and how long that takes, as measured here."""
+        seconds: float | None = 0.0
+        for job_id in self._service.running_job_ids:
+            seconds = _plus(seconds, self._seconds_left(job_id))
+        for ahead, job_id in enumerate(self._service.waiting_job_ids, start=len(self._service.running_job_ids)):
+            job = self._open.get(job_id)
+            if job is not None:
+                seconds = _plus(seconds, self._estimates.seconds(job))
+                self._board.show(job, Waiting(ahead, seconds))
+
+    def _seconds_left(self, job_id: str) -> float | None:
+        if (painting := self._painting.get(job_id)) is not None:
+            return painting.seconds
+        job = self._open.get(job_id)
+        return None if job is None else self._estimates.seconds(job)
+
+    def _spawn(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(job, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            # The last wall of a background step: whatever broke, the person is told and the others go on.
+            reference = new_reference()
+            log.exception("a step of job %s broke [%s]", job.job_id, reference)
+            await self._fail(job, FailureKind.INTERNAL, reference)
+
+
+def _plus(seconds: float | None, more: float | None) -> float | None:
+    return None if seconds is None or more is None else seconds + more

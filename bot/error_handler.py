@@ -1,0 +1,35 @@
+"""Where an interaction that went wrong ends: one sentence for the person, a line in the log if nobody foresaw it."""
+
+import logging
+
+import discord
+from discord import app_commands
+
+from bot import replies
+from generation.references import new_reference
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
+
+
+async def answer_error(interaction: discord.Interaction, error: Exception) -> None:
+    """Tell the person, and only the person, what went wrong.
+
+    In this order: refusals and other errors raised on purpose get their sentence; an interaction that Discord no longer
+    knows gets nothing, for nobody listens; everything else gets a reference that stands in the log with the stack.
+    """
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    sentence = replies.error_sentence(cause)
+    if sentence is None and isinstance(cause, app_commands.TransformerError | app_commands.CommandSignatureMismatch):
+        sentence = "My commands have just changed. Please type the command once more."
+    if sentence is None:
+        reference = new_reference()
+        log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
+        sentence = replies.unknown_error(reference)
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(sentence, ephemeral=True)
+        else:
+            await interaction.response.send_message(sentence, ephemeral=True)
+    except discord.HTTPException as failure:
+        log.warning("a refusal could not be said: Discord answered %s (%s)", failure.status, failure.code)

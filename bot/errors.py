@@ -1,0 +1,13 @@
+"""What a person can do wrong or run into, as data; ``bot.replies`` makes the sentences."""
+
+from typing import Any
+
+from discord import app_commands
+
+
+class Refused(app_commands.AppCommandError):
+    """A request that is not done: ``reason`` is a short code, ``data`` holds what its sentence names."""
+
+    def __init__(self, reason: str, **data: Any) -> None:
+        super().__init__(reason)
+        self.reason, self.data = reason, data

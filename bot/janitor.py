@@ -1,0 +1,44 @@
+"""Retention: what is past its time or beyond its room goes."""
+
+import asyncio
+import logging
+import time
+
+from bot.storage.jobs import Jobs
+from bot.storage.spool import INPUT_FILENAME, Spool
+
+log = logging.getLogger(__name__)
+
+
+class Janitor:
+    """Delete the inputs of settled jobs after ``retention_hours``, and the oldest sooner when room runs out."""
+
+    def __init__(self, jobs: Jobs, spool: Spool, *, retention_hours: float, max_bytes: int) -> None:
+        self._jobs = jobs
+        self._spool = spool
+        self._retention_hours = retention_hours
+        self._max_bytes = max_bytes
+
+    async def run(self, interval_seconds: float = 600.0) -> None:
+        """Sweep now and then, until cancelled."""
+        while True:
+            try:
+                await self.sweep()
+            except OSError as error:
+                log.error("old pictures could not be deleted: %s", error.strerror)
+            await asyncio.sleep(interval_seconds)
+
+    async def sweep(self) -> None:
+        """Delete what is due; the pictures of open jobs are never touched."""
+        open_ids = {job.job_id for job in await self._jobs.unsettled()}
+        kept = [job_id for job_id in await self._spool.job_ids() if job_id not in open_ids]
+        due_before = time.time() - self._retention_hours * 3600
+        size_bytes = await self._spool.size_bytes()
+        for job_id in kept:
+            job = await self._jobs.get(job_id)
+            is_due = job is None or (job.settled_at or 0) <= due_before
+            if is_due or size_bytes > self._max_bytes:
+                size_bytes -= await self._spool.job_size_bytes(job_id)
+                await self._spool.delete(job_id)
+            elif job is not None:
+                await self._spool.delete(job_id, keep=INPUT_FILENAME)

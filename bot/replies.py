@@ -1,0 +1,79 @@
+"""The one place of the bot where events and errors become sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.errors import Refused
+from bot.storage.job import Job
+from generation import sentences
+from generation.errors import GenerationError
+from generation.events import FailureKind
+
+DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
+
+_REFUSALS: Mapping[str, str] = {
+    "attachment_gone": "Your picture is no longer there to be downloaded. Please send it again.",
+    "attachment_too_large": "Your file is larger than {max_mebibytes} MiB. Please send a smaller one.",
+    "channel_gone": "The channel or message that this belonged to is gone.",
+    "download_failed": "Your picture could not be downloaded from Discord just now. Please send it again.",
+    "host_not_allowed": "Pictures are taken from Discord's own servers only. Please attach the picture itself.",
+    "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
+    "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
+    "member_queue_full": (
+        "You have {max_waiting} pictures waiting already. Please wait until one is done, or cancel one."
+    ),
+    "missing_permissions": (
+        "I may not answer here: I lack {permission_names}. Please ask a moderator to allow it in this channel."
+    ),
+    "not_allowed_here": "The picture is done, but I may not post in this channel any more.",
+    "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
+    "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
+    "queue_full": "{max_waiting} pictures are waiting already. Please try again in a few minutes.",
+    "result_lost": "The finished picture was lost from my disk. Please send your picture again.",
+    "result_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
+    "shutting_down": "I am just being restarted. Please try again in a minute.",
+    "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
+    "storage_trouble": "I cannot store pictures just now. Please try again later; the operator has been told.",
+    "too_late_to_cancel": "This is over already.",
+    "too_many_pictures": "I paint at most {max_count} pictures at a time here. Please ask for fewer.",
+}
+
+
+def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
+    """Return the sentence of a refusal of the bot's own."""
+    shown = dict(data)
+    if "max_bytes" in data:
+        shown["max_mebibytes"] = data["max_bytes"] // 1024**2
+    if "permissions" in data:
+        shown["permission_names"] = ", ".join(f"“{name.replace('_', ' ')}”" for name in data["permissions"])
+    return _REFUSALS[reason].format_map(shown)
+
+
+def error_sentence(error: BaseException) -> str | None:
+    """Return the sentence of an error that was raised on purpose, or None for any other."""
+    if isinstance(error, Refused):
+        return refusal_sentence(error.reason, error.data)
+    if isinstance(error, GenerationError):
+        return sentences.error_sentence(error)
+    return None
+
+
+def unknown_error(reference: str) -> str:
+    """Return what is said when something broke that nobody foresaw."""
+    return f"Something went wrong on my side. If it happens again, tell the operator this reference: `{reference}`."
+
+
+def job_sentence(job: Job) -> str:
+    """Return why a job ended without a picture."""
+    kind = job.failure_kind
+    if kind is None:
+        return "This was given up because nobody was left to answer."
+    if kind in _REFUSALS:
+        return refusal_sentence(kind, job.failure_data)
+    return sentences.failure_sentence(FailureKind(kind), job.failure_data, job.failure_reference or "")
+
+
+def encoded_smaller(media_type: str) -> str:
+    """Say that the result is not the usual PNG."""
+    kind = {"image/webp": "WebP", "image/jpeg": "JPEG"}[media_type]
+    return f"-# Sent as {kind}, because the PNG is larger than Discord takes here."

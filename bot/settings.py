@@ -1,0 +1,47 @@
+"""The bot's settings: environment and ``.env``, decided once, refused with one sentence when they are wrong."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic_settings import NoDecode
+from yarl import URL
+
+from generation.settings import GenerationSettings
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(GenerationSettings):
+    """All that an operator can set; ``.env.example`` explains each in words."""
+
+    discord_token: SecretStr | None = None
+    discord_api_url: HttpUrl | None = None
+    discord_gateway_url: str | None = None
+    attachment_hosts: Annotated[tuple[str, ...], NoDecode] = ("cdn.discordapp.com", "media.discordapp.net")
+
+    input_retention_hours: float = Field(default=72, ge=0)
+    spool_max_bytes: int = Field(default=2048 * MEBIBYTE, ge=64 * MEBIBYTE)
+    max_waiting: int = Field(default=100, ge=1)
+    max_waiting_per_member: int = Field(default=5, ge=1)
+    max_count: int = Field(default=4, ge=1, le=10)
+    shutdown_grace_seconds: float = Field(default=25, ge=0)
+
+    @field_validator("discord_gateway_url")
+    @classmethod
+    def _is_websocket(cls, value: str | None) -> str | None:
+        if value is not None and URL(value).scheme not in ("ws", "wss"):
+            raise ValueError("it must begin with ws:// or wss://")
+        return value
+
+    @field_validator("attachment_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where pictures wait."""
+        return self.data_dir / "spool"

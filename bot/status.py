@@ -1,0 +1,103 @@
+"""Status messages: the newest state wins, edits keep their distance, the last word comes at once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import discord
+
+from bot.cards import Standing, status_text, status_view
+from bot.storage.job import Job
+
+log = logging.getLogger(__name__)
+
+Edit = Callable[[Job, str, discord.ui.View | None], Awaitable[None]]
+
+
+class StatusBoard:
+    """Keep the status message of every open job true without flooding Discord.
+
+    ``edit`` changes the message with the bot's own token, so that it works after the interaction's 15 minutes. At most
+    one edit per message is under way; what comes meanwhile replaces what waits.
+    """
+
+    def __init__(self, edit: Edit, *, interval_seconds: float = 3.0) -> None:
+        self._edit = edit
+        self._interval_seconds = interval_seconds
+        self._lines: dict[str, _Line] = {}
+
+    def show(self, job: Job, standing: Standing = None) -> None:
+        """Show a state soon."""
+        line = self._lines.get(job.job_id)
+        if line is None:
+            line = self._lines[job.job_id] = _Line(self._edit, self._interval_seconds)
+            line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
+        line.show(job, standing)
+
+    async def settle(self, job: Job) -> None:
+        """Show a job's last state now; nothing later replaces it."""
+        self.show(job)
+        line = self._lines.get(job.job_id)
+        if line is not None:
+            line.finish()
+            await asyncio.shield(line.task)
+
+    async def close(self) -> None:
+        """Send what waits and end."""
+        lines = list(self._lines.values())
+        for line in lines:
+            line.finish()
+        await asyncio.gather(*(line.task for line in lines))
+
+
+class _Line:
+    """One status message."""
+
+    def __init__(self, edit: Edit, interval_seconds: float) -> None:
+        self._edit = edit
+        self._interval_seconds = interval_seconds
+        self._next: tuple[Job, Standing] | None = None
+        self._shown = ""
+        self._is_gone = False
+        self._changed = asyncio.Event()
+        self._finish = asyncio.Event()
+        self.task = asyncio.create_task(self._run())
+
+    def show(self, job: Job, standing: Standing) -> None:
+        if not self._finish.is_set():
+            self._next = (job, standing)
+            self._changed.set()
+
+    def finish(self) -> None:
+        self._finish.set()
+        self._changed.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._next is not None:
+                job, standing = self._next
+                self._next = None
+                await self._send(job, standing)
+            if self._finish.is_set():
+                if self._next is None:
+                    return
+                continue
+            try:
+                await asyncio.wait_for(self._finish.wait(), self._interval_seconds)
+            except TimeoutError:
+                continue
+
+    async def _send(self, job: Job, standing: Standing) -> None:
+        text = status_text(job, standing)
+        if text == self._shown or self._is_gone or job.status_message_id is None:
+            return
+        try:
+            await self._edit(job, text, status_view(job))
+            self._shown = text
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            # Deleted by somebody, the channel gone, or Discord out of reach: the job goes on, its result says the rest.
+            self._is_gone = isinstance(error, discord.NotFound | discord.Forbidden)
+            log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)

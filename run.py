@@ -1,0 +1,90 @@
+"""Set up a virtual environment in this folder and do the main job in it. Needs nothing but Python 3.11 or newer.
+
+    python run.py          the bot if DISCORD_TOKEN is set (in .env or the environment), else the playground
+    python run.py test     the tests
+    python run.py lint     style and types
+    python run.py setup    only the environment
+
+TORCH_INDEX_URL names another package index for torch, such as https://download.pytorch.org/whl/cpu.
+"""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ENVIRONMENT = HERE / ".venv"
+PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+OLDEST_PYTHON = (3, 11)
+
+
+def set_up(requirements: str) -> None:
+    """Make the environment, or bring it up to date when a requirements file has changed."""
+    index_url = os.environ.get("TORCH_INDEX_URL", "")
+    files = [HERE / "requirements.txt", HERE / requirements]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + index_url.encode()).hexdigest()
+    stamp = ENVIRONMENT / f"{requirements}.sha256"
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == digest:
+        return
+    if not PYTHON.exists():
+        print(f"Making a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
+        venv.create(ENVIRONMENT, with_pip=True)
+    print("Installing packages; torch is large, this can take a few minutes …", file=sys.stderr)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if index_url:
+        torch = next(line for line in files[0].read_text().splitlines() if line.startswith("torch=="))
+        subprocess.run([*pip, torch, "--index-url", index_url], check=True)
+    subprocess.run([*pip, "-r", str(HERE / requirements)], check=True)
+    stamp.write_text(digest)
+
+
+def main_job() -> list[str]:
+    """Return what ``run`` starts: the bot where there is a token, the playground where there is none."""
+    # The settings' own library reads .env, and it is there only inside the environment.
+    question = "from bot.settings import Settings; print(Settings().discord_token is not None)"
+    answer = subprocess.run([str(PYTHON), "-c", question], cwd=HERE, capture_output=True, text=True, check=False)
+    # Settings that are wrong are the bot's to complain about, in one sentence.
+    return ["-m", "playground"] if answer.stdout.strip() == "False" else ["-m", "bot"]
+
+
+def become(arguments: list[str]) -> int:
+    """Continue as the environment's Python, so that signals reach the program itself."""
+    os.chdir(HERE)
+    if os.name == "posix":
+        os.execv(PYTHON, [str(PYTHON), *arguments])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the child, which decides
+    return subprocess.run([str(PYTHON), *arguments], check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the first argument says; return the exit status."""
+    if sys.version_info < OLDEST_PYTHON:
+        print("Palimpsest needs Python 3.11 or newer.", file=sys.stderr)
+        return 2
+    verb = arguments[0] if arguments else "run"
+    if verb not in ("run", "test", "lint", "setup"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        set_up("requirements.txt" if verb in ("run", "setup") else "requirements-dev.txt")
+    except subprocess.CalledProcessError:
+        print("The packages could not be installed; what pip says above names the reason.", file=sys.stderr)
+        return 1
+    match verb:
+        case "run":
+            return become([*main_job(), *arguments[1:]])
+        case "test":
+            return become(["-m", "pytest", *arguments[1:]])
+        case "lint":
+            checks = (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "pyright"])
+            return max(subprocess.run([str(PYTHON), *check], cwd=HERE, check=False).returncode for check in checks)
+        case _:
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
