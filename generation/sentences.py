@@ -97,7 +97,7 @@ _FAILURES: Mapping[FailureKind, str] = {
         "The generation process got stuck twice on this picture; try again, perhaps with fewer steps or a smaller size."
     ),
     FailureKind.EXECUTOR_UNAVAILABLE: "The generation process cannot be started at the moment; try again later.",
-    FailureKind.INTERNAL: "Something broke while this picture was made; try again, or tell the operator if it persists.",
+    FailureKind.INTERNAL: "Something broke while this picture was made; try again, or tell the operator.",
 }
 
 

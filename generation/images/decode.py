@@ -4,8 +4,10 @@ The order of the steps is what keeps time and memory bounded: look at the bytes,
 and only then work on colours.
 """
 
+import contextlib
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -68,24 +70,32 @@ def decode_picture(data: bytes) -> Decoded:
         raise ImageRefused(Refusal.FOREIGN_FORMAT, format=name.value)
     megapixels = MAX_JPEG_MEGAPIXELS if name is Format.JPEG else MAX_MEGAPIXELS
     try:
-        with warnings.catch_warnings():
+        with refusing_surprises(name.value), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             Image.MAX_IMAGE_PIXELS = megapixels * _MEGAPIXEL
             return _decode(data, name)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageRefused(Refusal.TOO_MANY_PIXELS, format=name.value, limit_megapixels=megapixels) from None
+
+
+@contextlib.contextmanager
+def refusing_surprises(format_name: str) -> Iterator[None]:
+    """Turn whatever a codec raises into ImageRefused, except for Pillow's own word on too many pixels."""
+    try:
+        yield
+    except (ImageRefused, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise
     except MemoryError:
         raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
-    except ImageRefused:
-        raise
     except Exception as error:  # codecs answer hostile bytes with every kind of exception; all mean the same
         if "memory" in str(error).lower():
             raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
         if "MAX_TEXT_CHUNK" in str(error):
-            raise ImageRefused(Refusal.TOO_MUCH_METADATA, format=name.value) from None
-        log.info("a %s picture is refused as damaged: %s", name.value, type(error).__name__)
-        raise ImageRefused(Refusal.DAMAGED, format=name.value) from None
+            raise ImageRefused(Refusal.TOO_MUCH_METADATA, format=format_name) from None
+        # The message may quote the file; its type does not.
+        log.info("a %s picture is refused as damaged: %s", format_name, type(error).__name__)
+        raise ImageRefused(Refusal.DAMAGED, format=format_name) from None
 
 
 def _decode(data: bytes, name: Format) -> Decoded:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 MAX_INPUT_BYTES = 25 * 1024 * 1024
 START_SECONDS = 60.0
+ENCODE_SECONDS = 60.0  # our own pictures are no danger, and a slow machine takes long over a large one
 # More arenas than cores make glibc reserve address space that the wall would count.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 
@@ -103,18 +104,22 @@ class ImageDecoder:
             raise
 
     async def decode(self, data: bytes) -> CleanImage:
-        """Decode one picture; raise ImageRefused, or ExecutorError if no child can be started.
-
-        A child that dies for no known reason gets one silent successor: it may have been somebody else's fault.
-        """
+        """Decode one picture; raise ImageRefused, or ExecutorError if no child can be started."""
         if not data:
             raise ImageRefused(Refusal.EMPTY)
         if len(data) > self._max_input_bytes:
             raise ImageRefused(Refusal.TOO_MANY_BYTES, limit_bytes=self._max_input_bytes)
-        for _ in range(2):
-            with contextlib.suppress(_ChildDied):
-                return await self._decode_once(data)
-        raise ImageRefused(Refusal.CRASHED)
+        answer, seconds = await self._answer(Frame("decode", blobs=(data,)), self._deadline_seconds)
+        return CleanImage(data=answer.blobs[0], seconds=seconds, **answer.fields)
+
+    async def encode_smaller(self, data: bytes, *, max_bytes: int) -> tuple[bytes, str]:
+        """Encode one of our own result files again, parameters and all; return (file, media type).
+
+        Raises ImageRefused (``result_too_large`` if not even a JPEG of low quality fits), or ExecutorError.
+        """
+        frame = Frame("encode_smaller", {"max_bytes": max_bytes}, (data,))
+        answer, _ = await self._answer(frame, ENCODE_SECONDS)
+        return answer.blobs[0], answer.fields["media_type"]
 
     async def close(self) -> None:
         """End the children; whoever still waits for a picture gets ExecutorError."""
@@ -127,7 +132,17 @@ class ImageDecoder:
             if seat is not None:
                 await seat.child.close()
 
-    async def _decode_once(self, data: bytes) -> CleanImage:
+    async def _answer(self, frame: Frame, deadline_seconds: float) -> tuple[Frame, float]:
+        """Return the child's answer and the seconds that it took.
+
+        A child that dies for no known reason gets one silent successor: it may have been somebody else's fault.
+        """
+        for _ in range(2):
+            with contextlib.suppress(_ChildDied):
+                return await self._answer_of_next_child(frame, deadline_seconds)
+        raise ImageRefused(Refusal.CRASHED)
+
+    async def _answer_of_next_child(self, frame: Frame, deadline_seconds: float) -> tuple[Frame, float]:
         seat = await self._idle.get()
         if self._closed:
             self._idle.put_nowait(seat)
@@ -138,29 +153,30 @@ class ImageDecoder:
                 seat = await self._new_seat()
             self._busy.add(seat)
             started = time.perf_counter()
-            answer = await self._ask(seat, Frame("decode", blobs=(data,)))
+            answer = await self._ask(seat, frame, deadline_seconds)
             seconds = time.perf_counter() - started
-            keep = not answer.fields.pop("spent", False) and seat.pictures < self._max_images_per_child
+            keep = not answer.fields.get("is_spent") and seat.pictures < self._max_images_per_child
         finally:
             # Also after a cancellation: the answer that is still to come belongs to nobody.
-            self._busy.discard(seat)
+            if seat is not None:
+                self._busy.discard(seat)
             if keep and not self._closed:
                 self._idle.put_nowait(seat)
             else:
                 self._replace(seat)
         if answer.kind == "refused":
             raise ImageRefused(Refusal(answer.fields["reason"]), **answer.fields["data"])
-        return CleanImage(data=answer.blobs[0], seconds=seconds, **answer.fields)
+        return answer, seconds
 
-    async def _ask(self, seat: _Seat, frame: Frame) -> Frame:
+    async def _ask(self, seat: _Seat, frame: Frame, deadline_seconds: float) -> Frame:
         seat.pictures += 1
         watching = watched(seat.child, self._memory_bytes, active=not self._kernel_wall)
         try:
-            async with asyncio.timeout(self._deadline_seconds), watching as watch:
+            async with asyncio.timeout(deadline_seconds), watching as watch:
                 await seat.child.send(frame)
                 answer = await seat.child.receive()
         except TimeoutError:
-            raise ImageRefused(Refusal.TOO_SLOW, seconds=self._deadline_seconds) from None
+            raise ImageRefused(Refusal.TOO_SLOW, seconds=deadline_seconds) from None
         if answer is not None:
             return answer
         if watch.tripped:

@@ -1,4 +1,4 @@
-"""The decode child: ``python -m generation.images.worker MEMORY_BYTES`` decodes the pictures that its parent sends."""
+"""The decode child: ``python -m generation.images.worker MEMORY_BYTES`` works on the pictures that its parent sends."""
 
 import hashlib
 import os
@@ -12,7 +12,8 @@ from PIL import AvifImagePlugin
 from generation.child.frames import Frame
 from generation.child.worker import ParentPipe, claim_pipes, end_with_parent
 from generation.errors import ImageRefused
-from generation.images.decode import decode_picture
+from generation.images.decode import decode_picture, refusing_surprises
+from generation.images.encode import encode_smaller
 from generation.images.memory_wall import limit_own_memory
 from generation.images.refusals import Refusal
 
@@ -20,34 +21,41 @@ from generation.images.refusals import Refusal
 AVIF_THREADS = 2
 
 
-def answer(pipe: ParentPipe, data: bytes) -> None:
-    """Decode one picture and send either ``decoded`` or ``refused``."""
+def answer(frame: Frame) -> Frame:
+    """Do what a ``decode`` or ``encode_smaller`` frame asks; a refusal after which the memory is spent says so."""
+    data = frame.blobs[0]
     try:
-        decoded = asdict(decode_picture(data))
+        if frame.kind == "decode":
+            fields = asdict(decode_picture(data))
+            clean = fields.pop("data")
+            return Frame("decoded", {**fields, "sha256": hashlib.sha256(data).hexdigest()}, (clean,))
+        with refusing_surprises("result"):
+            encoded, media_type = encode_smaller(data, max_bytes=frame.fields["max_bytes"])
+        return Frame("encoded", {"media_type": media_type}, (encoded,))
     except ImageRefused as error:
-        pipe.send("refused", reason=str(error.reason), data=error.data, spent=error.reason == Refusal.TOO_MUCH_MEMORY)
-    else:
-        pipe.send("decoded", decoded.pop("data"), sha256=hashlib.sha256(data).hexdigest(), **decoded)
+        is_spent = error.reason == Refusal.TOO_MUCH_MEMORY
+        return Frame("refused", {"reason": error.reason, "data": error.data, "is_spent": is_spent})
 
 
 def main() -> None:
-    """Decode until the parent is gone; decoding has a thread of its own, so that even a busy child notices that."""
+    """Work until the parent is gone; codecs have a thread of their own, so that even a busy child notices that."""
     pipe = claim_pipes()
     end_with_parent()
     limit_own_memory(int(sys.argv[1]))
     AvifImagePlugin.DEFAULT_MAX_THREADS = AVIF_THREADS
     frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
-
-    def decode_all() -> None:
-        try:
-            while True:
-                answer(pipe, frames.get().blobs[0])
-        finally:
-            os._exit(1)  # without this thread the process would live on and never answer
-
-    threading.Thread(target=decode_all, daemon=True).start()
+    threading.Thread(target=_work, args=(pipe, frames), daemon=True).start()
     pipe.send("ready")
     pipe.serve(frames.put)
+
+
+def _work(pipe: ParentPipe, frames: "queue.SimpleQueue[Frame]") -> None:
+    try:
+        while True:
+            reply = answer(frames.get())
+            pipe.send(reply.kind, *reply.blobs, **reply.fields)
+    finally:
+        os._exit(1)  # without this thread the process would live on and never answer
 
 
 if __name__ == "__main__":

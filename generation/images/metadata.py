@@ -1,0 +1,229 @@
+"""What a result file says about its making: a JSON record of ours and the ``parameters`` text of A1111's ecosystem."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from typing import Any
+
+from PIL import ExifTags, Image, PngImagePlugin
+
+PROGRAM = "Palimpsest"
+RECORD_KEY = "palimpsest"
+TEXT_KEY = "parameters"
+
+# A1111's names of diffusers' schedulers: https://huggingface.co/docs/diffusers/api/schedulers/overview
+_SAMPLERS = {
+    "DDIMScheduler": "DDIM",
+    "PNDMScheduler": "PLMS",
+    "LMSDiscreteScheduler": "LMS",
+    "HeunDiscreteScheduler": "Heun",
+    "EulerDiscreteScheduler": "Euler",
+    "EulerAncestralDiscreteScheduler": "Euler a",
+    "FlowMatchEulerDiscreteScheduler": "Euler",
+    "KDPM2DiscreteScheduler": "DPM2",
+    "KDPM2AncestralDiscreteScheduler": "DPM2 a",
+    "DPMSolverMultistepScheduler": "DPM++ 2M",
+    "UniPCMultistepScheduler": "UniPC",
+    "LCMScheduler": "LCM",
+}
+_UNICODE_COMMENT = b"UNICODE\0"  # EXIF 2.32, table 9: the character code of a UserComment
+_PAIR = re.compile(r'([\w/-][\w /-]*):\s*("(?:[^"\\]|\\.)*"|[^,]*)(?:,\s*|$)')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureParameters:
+    """Everything that made one picture; nothing in it is text of the machine's own (paths, names of people).
+
+    ``revision`` is the model's commit, empty if it has none. ``strength`` and ``guidance_scale`` are None for models
+    that have no such thing. ``native_width`` × ``native_height`` was painted and then enlarged ``enlarged_by`` times.
+    ``libraries`` maps names of packages to versions.
+    """
+
+    version: str
+    model: str
+    revision: str
+    scheduler: str
+    seed: int
+    prompt: str
+    negative_prompt: str
+    strength: float | None
+    guidance_scale: float | None
+    num_inference_steps: int
+    denoising_steps: int
+    native_width: int
+    native_height: int
+    enlarged_by: int
+    input_sha256: str
+    device: str
+    dtype: str
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """The width of the file's picture in pixels."""
+        return self.native_width * self.enlarged_by
+
+    @property
+    def height(self) -> int:
+        """The height of the file's picture in pixels."""
+        return self.native_height * self.enlarged_by
+
+    def record(self) -> dict[str, Any]:
+        """Return the JSON record that stands in the file."""
+        return {
+            "program": PROGRAM,
+            **asdict(self),
+            "libraries": dict(self.libraries),
+            "width": self.width,
+            "height": self.height,
+        }
+
+    def text(self) -> str:
+        """Return the text that A1111 and its relatives read: prompt, negative prompt and one line of settings.
+
+        ``Size`` is the native size, since that is what a program that paints it again has to be given. Source: the
+        function ``create_infotext`` in ``modules/processing.py`` of AUTOMATIC1111/stable-diffusion-webui.
+        """
+        settings = {
+            "Steps": self.num_inference_steps,
+            "Sampler": _SAMPLERS.get(self.scheduler, self.scheduler.removesuffix("Scheduler")),
+            "CFG scale": self.guidance_scale,
+            "Seed": self.seed,
+            "Size": f"{self.native_width}x{self.native_height}",
+            "Model": self.model,
+            "Denoising strength": self.strength,
+            "Version": f"{PROGRAM} {self.version}",
+        }
+        line = ", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items() if value is not None)
+        negative = f"\nNegative prompt: {self.negative_prompt}" if self.negative_prompt else ""
+        return f"{self.prompt}{negative}\n{line}".strip()
+
+    def embedded(self) -> "EmbeddedParameters":
+        """Return what is written into a file."""
+        return EmbeddedParameters(text=self.text(), record=json.dumps(self.record()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedParameters:
+    """The two texts as they stand in a file; ``record`` is JSON and stands in PNG files only. Empty: there is none."""
+
+    text: str = ""
+    record: str = ""
+
+    def png_info(self) -> PngImagePlugin.PngInfo:
+        """Return the text chunks of a PNG: tEXt where Latin-1 suffices, else iTXt."""
+        info = PngImagePlugin.PngInfo()
+        for key, value in ((TEXT_KEY, self.text), (RECORD_KEY, self.record)):
+            if value:
+                info.add_text(key, _encodable(value))
+        return info
+
+    def exif(self) -> bytes:
+        """Return EXIF with the text as UserComment, in UTF-16 big-endian as A1111 writes it; empty if there is none."""
+        if not self.text:
+            return b""
+        exif = Image.Exif()
+        comment = _UNICODE_COMMENT + _encodable(self.text).encode("utf-16-be")
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+        return exif.tobytes()
+
+
+def read_embedded(data: bytes) -> EmbeddedParameters:
+    """Read the texts of a PNG, WebP or JPEG file; what is absent stays empty.
+
+    A codec opens the file: bytes of unknown origin belong into the decode child. Raises OSError for other files.
+    """
+    with Image.open(BytesIO(data), formats=("PNG", "WEBP", "JPEG")) as image:
+        if image.format == "PNG":
+            texts = (image.info.get(TEXT_KEY), image.info.get(RECORD_KEY))
+            text, record = (value if isinstance(value, str) else "" for value in texts)
+            return EmbeddedParameters(text=str(text), record=str(record))
+        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    return EmbeddedParameters(text=_comment_text(comment) if isinstance(comment, bytes) else "")
+
+
+def read_parameters(data: bytes) -> dict[str, Any] | None:
+    """Return what a PNG, WebP or JPEG file says about its making, under the names of PictureParameters, or None.
+
+    Our own record if there is one, else what A1111's text says. See ``read_embedded`` for errors and its warning.
+    """
+    embedded = read_embedded(data)
+    if embedded.record:
+        try:
+            record = json.loads(embedded.record)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            return record
+    return parse_parameters_text(embedded.text) if embedded.text else None
+
+
+def parse_parameters_text(text: str) -> dict[str, Any]:
+    """Take A1111's text apart, under the names of PictureParameters; settings that have none there are left out.
+
+    The last line holds the settings if it has three pairs at least, as that ecosystem decides it
+    (``parse_generation_parameters`` in ``modules/infotext_utils.py`` of AUTOMATIC1111/stable-diffusion-webui).
+    """
+    *lines, last_line = text.strip().split("\n")
+    settings = dict(_PAIR.findall(last_line))
+    if len(settings) < 3:
+        lines.append(last_line)
+        settings = {}
+    texts: dict[str, list[str]] = {"prompt": [], "negative_prompt": []}
+    current = "prompt"
+    for line in map(str.strip, lines):
+        if line.startswith("Negative prompt:"):
+            current, line = "negative_prompt", line.removeprefix("Negative prompt:").strip()
+        texts[current].append(line)
+    parsed: dict[str, Any] = {name: "\n".join(part) for name, part in texts.items()}
+    for label, (name, convert) in _SETTINGS.items():
+        if label in settings:
+            try:
+                parsed[name] = convert(_unquoted(settings[label]))
+            except ValueError:
+                continue  # a foreign file may say anything
+    if size := re.fullmatch(r"(\d{1,5})x(\d{1,5})", settings.get("Size", "").strip()):
+        parsed["native_width"], parsed["native_height"] = int(size[1]), int(size[2])
+    return parsed
+
+
+_SETTINGS: Mapping[str, tuple[str, type]] = {
+    "Steps": ("num_inference_steps", int),
+    "Sampler": ("scheduler", str),
+    "CFG scale": ("guidance_scale", float),
+    "Seed": ("seed", int),
+    "Model": ("model", str),
+    "Denoising strength": ("strength", float),
+    "Version": ("version", str),
+}
+
+
+def _quoted(value: object) -> str:
+    """Write a value as A1111 does: as a JSON string if it holds what separates values."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ",:\n") else text
+
+
+def _unquoted(text: str) -> str:
+    if text.startswith('"'):
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text
+    return text.strip()
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which a command line can bring in and no encoding can write."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _comment_text(comment: bytes) -> str:
+    """Decode a UserComment; its UTF-16 is big-endian by custom, but some programs write the machine's order."""
+    if not comment.startswith(_UNICODE_COMMENT):
+        return comment[len(_UNICODE_COMMENT) :].decode("utf-8", "replace").rstrip("\0")
+    encoded = comment[len(_UNICODE_COMMENT) :]
+    is_little = encoded[1::2].count(0) > encoded[::2].count(0)
+    return encoded.decode("utf-16-le" if is_little else "utf-16-be", "replace")
