@@ -22,7 +22,7 @@ KL_WEIGHT = 2e-4
 
 def normalised(pictures: np.ndarray) -> Tensor:
     """Turn uint8 (batch, height, width, 3) into float (batch, 3, height, width) in -1..1."""
-    pixels = torch.from_numpy(np.ascontiguousarray(pictures)).to(device())
+    pixels = torch.from_numpy(np.array(pictures)).to(device())
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

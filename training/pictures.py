@@ -24,10 +24,11 @@ def shard_paths(folder: Path, size: tuple[int, int]) -> list[Path]:
 def load_shard(path: Path) -> tuple[np.ndarray, list[str], list[Spec]]:
     """Return pictures (count, height, width, 3) as uint8, their captions and what they show."""
     rows = json.loads(path.with_suffix(".json").read_text())
-    return np.load(path, mmap_mode="r"), [row["caption"] for row in rows], [_spec(row["spec"]) for row in rows]
+    return np.load(path, mmap_mode="r"), [row["caption"] for row in rows], [spec_of(row["spec"]) for row in rows]
 
 
-def _spec(row: dict[str, Any]) -> Spec:
+def spec_of(row: dict[str, Any]) -> Spec:
+    """Rebuild a Spec from its JSON."""
     return Spec(**{**row, "subjects": tuple(Subject(**subject) for subject in row["subjects"])})
 
 

@@ -1,0 +1,53 @@
+"""The two networks that learn together, text encoder and UNet, and the noise schedule they learn on."""
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from training.loop import device
+from training.tiers import MAX_TOKENS, Tier
+
+
+def scheduler() -> DDIMScheduler:
+    """Return the schedule: cosine, because at small latents SD's own leaves the mean colour visible at the end."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        steps_offset=1,
+    )
+
+
+class Denoiser(nn.Module):
+    """Hold the two networks that are trained together."""
+
+    def __init__(self, tier: Tier, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.text = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=tier.text_width,
+                intermediate_size=3 * tier.text_width,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=MAX_TOKENS,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+                attn_implementation="eager" if device().type == "cpu" else "sdpa",
+            )
+        )
+        self.unet = UNet2DConditionModel(**tier.unet)
+        if device().type == "cpu":
+            # The backward of CPU flash attention took half of a step.
+            self.unet.set_attn_processor(AttnProcessor())
+        self.unet.to(memory_format=torch.channels_last)
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
+        """Predict v (batch, 4, height, width) from noisy latents, timesteps (batch,) and tokens (batch, length)."""
+        states = self.text(input_ids=tokens).last_hidden_state
+        return self.unet(noisy, timesteps, states).sample

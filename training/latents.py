@@ -1,0 +1,59 @@
+"""Encode every drawn picture once: training the UNet then never touches a pixel."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from tqdm import tqdm
+
+from training.autoencoder import normalised, trained
+from training.loop import autocast
+from training.pictures import shard_paths
+from training.tiers import TIERS
+
+
+def latent_path(shard: Path) -> Path:
+    return shard.with_name(shard.name.replace("pictures", "latents"))
+
+
+@torch.no_grad()
+def encoded(network: AutoencoderKL, pictures: np.ndarray, batch: int = 100) -> np.ndarray:
+    """Return latents (count, 4, height, width) as float16, not yet scaled."""
+    parts = []
+    for start in range(0, len(pictures), batch):
+        with autocast():
+            posterior = network.encode(normalised(pictures[start : start + batch])).latent_dist
+        parts.append(posterior.mean.half().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def scaling_factor(folder: Path) -> float:
+    """Return 1 / standard deviation of the latents, as Stable Diffusion scales its own."""
+    return float(json.loads((folder / "latents.json").read_text())["scaling_factor"])
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="training latents", description=__doc__)
+    parser.add_argument("--tier", choices=TIERS, default="a")
+    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    options = parser.parse_args(arguments)
+    tier = TIERS[options.tier]
+    folder: Path = options.folder / tier.name
+    network = trained(folder, tier).to(memory_format=torch.channels_last)
+    statistics = folder / "latents.json"
+    shards = [shard for size in tier.sizes for shard in shard_paths(folder, size)]
+    # One shard of every size first, so that the UNet may start while the rest is encoded.
+    shards.sort(key=lambda shard: shard.stem.rsplit("-", 1)[-1])
+    for shard in tqdm(shards, desc="latents"):
+        if latent_path(shard).exists():
+            continue
+        latents = encoded(network, np.load(shard, mmap_mode="r"))
+        if not statistics.exists():
+            factor = 1 / float(latents.astype(np.float32).std())
+            statistics.write_text(json.dumps({"scaling_factor": factor}))
+        partial = shard.with_name("partial-" + shard.name)
+        np.save(partial, latents)
+        partial.rename(latent_path(shard))
