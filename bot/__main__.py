@@ -42,7 +42,7 @@ async def serve(settings: Settings, token: str) -> None:
             database=database,
             catalog=catalog,
             decoder=decoder,
-            executor=ChildExecutor(settings),
+            executor=ChildExecutor(settings.for_child()),
             session=session,
         ) as client,
     ):

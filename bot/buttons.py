@@ -7,6 +7,7 @@ import discord
 
 from bot.error_handler import answer_error
 from bot.errors import Refused
+from bot.orders import Source, options_of
 from bot.permissions import may_manage
 from bot.storage.job import Job
 
@@ -71,7 +72,8 @@ class AgainButton(_JobButton, template=f"again:{_JOB_ID}"):
     style = discord.ButtonStyle.primary
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        await interaction.client.front_desk.again(interaction, job)
+        source = Source(parent=job, spoiler=job.spoiler)
+        await interaction.client.front_desk.take_interaction(interaction, options_of(job), source)
 
 
 class DeleteButton(_JobButton, template=f"delete:{_JOB_ID}"):

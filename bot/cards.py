@@ -103,6 +103,8 @@ def result_text(job: Job, *, is_demo: bool) -> str:
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
+    if job.ignored_pictures:
+        lines.append(replies.ignored_pictures(job.ignored_pictures))
     if is_demo:
         lines.append(replies.DEMO_MODEL)
     return "\n".join(lines)

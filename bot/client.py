@@ -21,9 +21,11 @@ from bot.errors import Refused
 from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
 from bot.janitor import Janitor
+from bot.model_shelf import ModelShelf
 from bot.orders import OrderBook
 from bot.settings import Settings
 from bot.storage.database import Database
+from bot.storage.defaults import Defaults
 from bot.storage.facts import Facts
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
@@ -73,7 +75,8 @@ class Palimpsest(discord.Client):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
-        self.catalog = catalog
+        self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
+        self.defaults = Defaults(database)
         self.is_closing = False
         self._settings = settings
         self._facts = Facts(database)
@@ -85,12 +88,12 @@ class Palimpsest(discord.Client):
             downloads=AttachmentDownloads(session, settings.attachment_hosts),
             decoder=decoder,
             executor=executor,
-            delivery=Delivery(self, jobs, spool, catalog, decoder),
+            delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=Estimates(jobs),
         )
         self.front_desk = FrontDesk(
             self.desk,
-            OrderBook(catalog, default_model=settings.model, max_count=settings.max_count),
+            OrderBook(self.shelf, self.defaults, {"model": settings.model, "max_count": settings.max_count}),
             max_waiting=settings.max_waiting,
             max_waiting_per_member=settings.max_waiting_per_member,
         )
@@ -105,6 +108,8 @@ class Palimpsest(discord.Client):
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         self.add_dynamic_items(*BUTTONS)
+        await self.defaults.load()
+        await self.shelf.refresh()
         await self._register_commands()
         self.desk.start()
         await self.desk.resume()

@@ -11,10 +11,10 @@ import discord
 
 from bot.cards import alt_text, result_text, result_view
 from bot.errors import Refused
+from bot.model_shelf import ModelShelf
 from bot.storage.job import Job, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
-from generation.catalog import Catalog
 from generation.images.decoder import ImageDecoder
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ class Delivery:
     """
 
     def __init__(
-        self, client: discord.Client, jobs: Jobs, spool: Spool, catalog: Catalog, decoder: ImageDecoder
+        self, client: discord.Client, jobs: Jobs, spool: Spool, shelf: ModelShelf, decoder: ImageDecoder
     ) -> None:
         self._client = client
         self._jobs = jobs
         self._spool = spool
-        self._catalog = catalog
+        self._shelf = shelf
         self._decoder = decoder
 
     async def edit_status(self, job: Job, text: str, view: discord.ui.View | None) -> None:
@@ -50,7 +50,7 @@ class Delivery:
         """Send a rendered job's pictures and return the message's id.
 
         With ``may_be_there`` (after a restart) the channel is searched first. Trouble that passes is waited out;
-        raises Refused (``channel_gone``, ``not_allowed_here``, ``result_too_large``) for trouble that does not.
+        raises Refused (``channel_gone``, ``not_allowed_here``, ``upload_too_large``) for trouble that does not.
         """
         if may_be_there and (found := await self._find(job)) is not None:
             return found
@@ -72,7 +72,7 @@ class Delivery:
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
                     raise
                 if smaller:
-                    raise Refused("result_too_large") from error
+                    raise Refused("upload_too_large") from error
                 smaller = True
                 job = await self._encode_smaller(job)
 
@@ -84,10 +84,6 @@ class Delivery:
 
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-
-    def _is_demo(self, model: str) -> bool:
-        entry = self._catalog.get(model)  # a model may have left the catalog since the job was taken
-        return entry is not None and entry.is_demo
 
     async def _send(self, job: Job) -> int:
         files = [
@@ -107,7 +103,7 @@ class Delivery:
             fail_if_not_exists=False,
         )
         message = await self._channel(job).send(
-            result_text(job, is_demo=self._is_demo(job.model)),
+            result_text(job, is_demo=self._shelf.is_demo(job.model)),
             files=files,
             view=result_view(job),
             nonce=job.job_id,

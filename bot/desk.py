@@ -14,7 +14,7 @@ from bot.status import StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from generation.errors import ImageRefused
+from generation.errors import ExecutorError, ImageRefused
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
@@ -137,13 +137,13 @@ class JobDesk:
     async def _bring_in(self, job: Job) -> None:
         """accepted → queued."""
         try:
-            if job.parent_job_id is not None:
-                data = await self._spool.read(job.parent_job_id, INPUT_FILENAME)
-                input_sha256 = job.input_sha256 or ""
-            else:
-                assert job.attachment_url is not None
+            if job.attachment_url is not None:
                 image = await self._decoder.decode(await self._downloads.fetch(job.attachment_url))
                 data, input_sha256 = image.data, image.sha256
+            else:
+                assert job.parent_job_id is not None, "a job begins with a download or with another job's input"
+                data = await self._spool.read(job.parent_job_id, INPUT_FILENAME)
+                input_sha256 = job.input_sha256 or ""
             await self._spool.write(job.job_id, INPUT_FILENAME, data)
         except FileNotFoundError:
             await self._fail(job, "input_expired")
@@ -157,6 +157,10 @@ class JobDesk:
             return
         except ImageRefused as error:
             await self._fail(job, FailureKind.IMAGE_REFUSED, reason=error.reason, **error.data)
+            return
+        except ExecutorError as error:
+            log.error("the picture of job %s could not be decoded: %s", job.job_id, error)
+            await self._fail(job, FailureKind.EXECUTOR_UNAVAILABLE)
             return
         await self._estimates.load(job.model)
         promised = await self._jobs.promise(job.job_id, input_sha256)

@@ -1,24 +1,21 @@
 """From what a person chose to a job in which nothing is undecided."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
-import discord
-
-from bot.attachments import MAX_INPUT_BYTES
 from bot.errors import Refused
+from bot.layers import NUMBERS, Decided, Layer, Layers
+from bot.model_shelf import ModelShelf
+from bot.origin import Origin
+from bot.storage.defaults import Defaults
 from bot.storage.job import Job
-from generation.catalog import Catalog
+from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
-from generation.requests import (
-    check_negative_prompt,
-    check_prompt,
-    draw_seed,
-    steps_for_strength,
-)
+from generation.requests import check_negative_prompt, check_prompt, draw_seed, steps_for_strength
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
-_DIRECT_MESSAGE_LIMIT_BYTES = 10 * 1024 * 1024
 _FORM_BYTES = 64 * 1024  # what a request holds beside its files
 
 
@@ -37,75 +34,126 @@ class Options:
     model: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
+
+    ``ignored_pictures`` counts what came beside it and is not used.
+    """
+
+    attachment_url: str | None = None
+    parent: Job | None = None
+    spoiler: bool = False
+    ignored_pictures: int = 0
+
+
+def options_of(job: Job) -> Options:
+    """Return a job's choices as they were, so that some can be changed; the seed is left to be drawn anew."""
+    return Options(
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        strength=job.strength,
+        guidance_scale=job.guidance_scale,
+        num_inference_steps=job.num_inference_steps,
+        count=job.count,
+        size=round(job.max_pixels**0.5),
+        model=job.model,
+    )
+
+
 class OrderBook:
-    """Decide every default once: options, over the model's own numbers, within the operator's limits."""
+    """Decide every default once: options over member over channel over server over operator over the model's own."""
 
-    def __init__(self, catalog: Catalog, *, default_model: str, max_count: int) -> None:
-        self._catalog = catalog
-        self._default_model = default_model
-        self._max_count = max_count
+    def __init__(self, shelf: ModelShelf, defaults: Defaults, operator: Mapping[str, Any]) -> None:
+        self._shelf = shelf
+        self._defaults = defaults
+        self._operator = operator
 
-    def order(
-        self,
-        interaction: discord.Interaction,
-        options: Options,
-        *,
-        spoiler: bool,
-        attachment_url: str | None = None,
-        parent: Job | None = None,
-    ) -> Job:
-        """Return a new job.
-
-        Raises InvalidRequest, ModelUnavailable or Refused (``too_many_pictures``, ``size_too_large``).
-        """
-        model = self._catalog.find(options.model or self._default_model)
-        defaults = model.defaults
-        check_prompt(options.prompt)
-        check_negative_prompt(options.negative_prompt or "")
-        count = options.count or 1
-        if count > self._max_count:
-            raise Refused("too_many_pictures", max_count=self._max_count)
-        size = options.size or defaults.size
-        if size > model.max_size:
-            raise Refused("size_too_large", model=model.title, max_size=model.max_size)
-        strength = defaults.strength if options.strength is None else options.strength
-        steps = options.num_inference_steps or defaults.num_inference_steps
-        assert interaction.channel_id is not None
-        return Job(
-            job_id=new_job_id(),
-            requester_id=interaction.user.id,
-            guild_id=interaction.guild_id,
-            channel_id=interaction.channel_id,
-            prompt=options.prompt.strip(),
-            negative_prompt=(options.negative_prompt or "").strip(),
-            strength=strength,
-            guidance_scale=defaults.guidance_scale if options.guidance_scale is None else options.guidance_scale,
-            num_inference_steps=steps_for_strength(strength, steps),
-            seed=draw_seed() if options.seed is None else options.seed,
-            count=count,
-            max_pixels=size * size,
-            model=model.name,
-            max_result_bytes=_max_result_bytes(interaction, count),
-            spoiler=spoiler,
-            accepted_at=time.time(),
-            attachment_url=attachment_url,
-            parent_job_id=parent.job_id if parent else None,
-            input_sha256=parent.input_sha256 if parent else None,
+    def layers(self, origin: Origin) -> Layers:
+        """Return what everybody but the model says there."""
+        return Layers(
+            (
+                (Layer.MEMBER, self._defaults.of(Layer.MEMBER, origin.requester_id)),
+                (Layer.CHANNEL, self._defaults.of(Layer.CHANNEL, origin.settings_channel_id)),
+                (Layer.SERVER, self._defaults.of(Layer.SERVER, origin.guild_id)),
+                (Layer.OPERATOR, self._operator),
+            )
         )
 
+    def with_model(self, layers: Layers, model: str) -> Layers:
+        """Return the layers with the model's own numbers beneath them."""
+        numbers = {**asdict(self._shelf.find(model).defaults), "count": 1}
+        return Layers((*layers.layers, (Layer.MODEL, numbers)))
 
-def check_attachment(attachment: discord.Attachment) -> None:
-    """Raise Refused (``attachment_too_large``) for a file that need not be downloaded to be refused."""
-    if attachment.size > MAX_INPUT_BYTES:
-        raise Refused("attachment_too_large", max_bytes=MAX_INPUT_BYTES)
+    def order(self, origin: Origin, options: Options, source: Source) -> Job:
+        """Return a new job.
+
+        Raises InvalidRequest, ModelUnavailable, or Refused (``past_limit``, ``model_not_allowed``, ``size_too_large``).
+        """
+        check_prompt(options.prompt)
+        check_negative_prompt(options.negative_prompt or "")
+        layers = self.layers(origin)
+        model = self._shelf.find(self._model(layers, options.model))
+        layers = self.with_model(layers, model.name)
+        numbers = {name: _number(layers, name, getattr(options, name)) for name in NUMBERS}
+        size = options.size or model.defaults.size
+        if size > model.max_size:
+            raise Refused("size_too_large", model=model.title, max_size=model.max_size)
+        steps = steps_for_strength(numbers["strength"], numbers["num_inference_steps"])
+        return Job(
+            job_id=new_job_id(),
+            requester_id=origin.requester_id,
+            guild_id=origin.guild_id,
+            channel_id=origin.channel_id,
+            prompt=options.prompt.strip(),
+            negative_prompt=(options.negative_prompt or "").strip(),
+            strength=numbers["strength"],
+            guidance_scale=numbers["guidance_scale"],
+            num_inference_steps=steps,
+            seed=draw_seed() if options.seed is None else options.seed,
+            count=numbers["count"],
+            max_pixels=size * size,
+            model=model.name,
+            max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
+            spoiler=source.spoiler,
+            ignored_pictures=source.ignored_pictures,
+            accepted_at=time.time(),
+            attachment_url=source.attachment_url,
+            parent_job_id=source.parent.job_id if source.parent else None,
+            input_sha256=source.parent.input_sha256 if source.parent and not source.attachment_url else None,
+        )
+
+    def _model(self, layers: Layers, chosen: str | None) -> str:
+        if chosen is not None:
+            self._shelf.require(chosen)
+            if (layer := layers.allows_model(chosen)) is not None:
+                raise Refused("model_not_allowed", model=chosen, layer=layer)
+            return chosen
+        decided = layers.model()
+        if decided is not None and self._shelf.is_usable(decided.value):
+            return decided.value
+        usable = [entry.name for entry in self._shelf.usable() if layers.allows_model(entry.name) is None]
+        if not usable:
+            raise ModelUnavailable("allowed here", "not_downloaded")
+        return usable[0]
 
 
-def _max_result_bytes(interaction: discord.Interaction, count: int) -> int:
-    """Return what one of ``count`` files may have.
+def _number(layers: Layers, name: str, chosen: Any) -> Any:
+    """Return a chosen number if every layer allows it, else the default."""
+    if chosen is None:
+        decided = layers.default(name)
+        assert decided is not None, f"the model says something for {name}"
+        return decided.value
+    limit = layers.limit(name)
+    if limit is not None and chosen > limit.value:
+        raise past_limit(name, limit)
+    return chosen
 
-    The interaction's own limit may come from the member's Nitro and counts only for its own response; the result is a
-    message of the bot, for which the server's limit holds.
-    """
-    guild = interaction.guild
-    file_limit = _DIRECT_MESSAGE_LIMIT_BYTES if guild is None else guild.filesize_limit
-    return min(file_limit, (_REQUEST_LIMIT_BYTES - _FORM_BYTES) // count)
+
+def past_limit(name: str, limit: Decided) -> Refused:
+    """Return the refusal of a number beyond somebody's limit."""
+    return Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
+
+
+def _max_result_bytes(file_limit_bytes: int, count: int) -> int:
+    return min(file_limit_bytes, (_REQUEST_LIMIT_BYTES - _FORM_BYTES) // count)

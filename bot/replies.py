@@ -11,6 +11,9 @@ from generation.events import FailureKind
 
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
+# What an option is called in commands, where that is not the field's own name.
+OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
+
 _REFUSALS: Mapping[str, str] = {
     "attachment_gone": "Your picture is no longer there to be downloaded. Please send it again.",
     "attachment_too_large": "Your file is larger than {max_mebibytes} MiB. Please send a smaller one.",
@@ -28,14 +31,16 @@ _REFUSALS: Mapping[str, str] = {
     "not_allowed_here": "The picture is done, but I may not post in this channel any more.",
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
     "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
+    "not_understood": "I do not understand `{option} {value}`. Please give the number that you mean, or leave it out.",
+    "past_limit": "The {layer} allows {option} up to {limit} here. Please choose that or less.",
+    "model_not_allowed": "The {layer} does not allow the model {model} here. Please choose another one.",
     "queue_full": "{max_waiting} pictures are waiting already. Please try again in a few minutes.",
     "result_lost": "The finished picture was lost from my disk. Please send your picture again.",
-    "result_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
+    "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
     "shutting_down": "I am just being restarted. Please try again in a minute.",
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
     "storage_trouble": "I cannot store pictures just now. Please try again later; the operator has been told.",
     "too_late_to_cancel": "This is over already.",
-    "too_many_pictures": "I paint at most {max_count} pictures at a time here. Please ask for fewer.",
 }
 
 
@@ -44,6 +49,8 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     shown = dict(data)
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
+    if "name" in data:
+        shown["option"] = OPTION_NAMES.get(data["name"], data["name"])
     if "permissions" in data:
         shown["permission_names"] = ", ".join(f"“{name.replace('_', ' ')}”" for name in data["permissions"])
     return _REFUSALS[reason].format_map(shown)
@@ -71,6 +78,11 @@ def job_sentence(job: Job) -> str:
     if kind in _REFUSALS:
         return refusal_sentence(kind, job.failure_data)
     return sentences.failure_sentence(FailureKind(kind), job.failure_data, job.failure_reference or "")
+
+
+def ignored_pictures(count: int) -> str:
+    """Say that only the first of several pictures was taken."""
+    return f"-# The first of your pictures was taken; {count} more came with it."
 
 
 def encoded_smaller(media_type: str) -> str:

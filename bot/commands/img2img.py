@@ -7,6 +7,7 @@ from discord import app_commands
 from discord.app_commands import Range
 
 from bot.orders import Options
+from bot.sources import source_of
 from generation import requests
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def img2img(
         size=size,
         model=model,
     )
-    await interaction.client.front_desk.img2img(interaction, image, options)
+    await interaction.client.front_desk.take_interaction(interaction, options, source_of(image))
 
 
 @img2img.autocomplete("model")
@@ -63,7 +64,7 @@ async def complete_model(
     interaction: "discord.Interaction[Palimpsest]", current: str
 ) -> list[app_commands.Choice[str]]:
     """Offer the models that can be used here."""
-    offered = interaction.client.catalog.available()
+    offered = interaction.client.shelf.usable()
     return [
         app_commands.Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
         for entry in offered

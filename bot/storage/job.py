@@ -62,6 +62,7 @@ class Job:
     attempt: int = 0
     parent_job_id: str | None = None
     attachment_url: str | None = None
+    ignored_pictures: int = 0
     status_message_id: int | None = None
     result_message_id: int | None = None
     input_sha256: str | None = None

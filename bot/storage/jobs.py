@@ -98,6 +98,11 @@ class Jobs:
         jobs = await self._select("WHERE job_id = ?", job_id)
         return jobs[0] if jobs else None
 
+    async def by_result_message(self, result_message_id: int) -> Job | None:
+        """Return the job whose result a message is."""
+        jobs = await self._select("WHERE result_message_id = ?", result_message_id)
+        return jobs[0] if jobs else None
+
     async def unsettled(self) -> list[Job]:
         """Return the jobs that something must still happen to, oldest first."""
         states = [state for state in JobState if not state.is_settled]

@@ -43,6 +43,18 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_settled_at ON jobs (settled_at);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     """,
+    # 2: what moderators and members have set (a value is JSON); pictures beside the first; replies find their job
+    """
+    CREATE TABLE defaults (
+        layer TEXT NOT NULL,
+        owner_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (layer, owner_id, name)
+    ) STRICT;
+    ALTER TABLE jobs ADD COLUMN ignored_pictures INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX jobs_by_result_message ON jobs (result_message_id);
+    """,
 )
 
 

@@ -1,9 +1,7 @@
 """The real SQLite, on a real disk."""
 
 import asyncio
-import signal
 import sqlite3
-import subprocess
 import sys
 import textwrap
 from dataclasses import replace
@@ -112,10 +110,13 @@ async def test_what_is_committed_survives_a_kill(tmp_path: Path) -> None:
         asyncio.run(main())
         """
     )
-    with subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        promised = [process.stdout.readline().strip() for _ in range(20)]
-        process.send_signal(signal.SIGKILL)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    promised = [(await process.stdout.readline()).decode().strip() for _ in range(20)]
+    process.kill()
+    await process.wait()
     async with Database(tmp_path) as database:
         assert [job.job_id for job in await Jobs(database).unsettled()] == promised
         rows = await database.run(lambda connection: connection.execute("PRAGMA integrity_check").fetchall())

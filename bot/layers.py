@@ -1,0 +1,66 @@
+"""Who decides a number that was not chosen, and how far one may go: member, channel, server, operator, model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Layer(StrEnum):
+    """Whose word it is; the first that has one decides a default, the narrowest decides a limit."""
+
+    MEMBER = "member"
+    CHANNEL = "channel"
+    SERVER = "server"
+    OPERATOR = "operator"
+    MODEL = "model"
+
+
+# Each has a default (its own name) and a limit ("max_" before it); "model" has a default and a list, "models".
+NUMBERS = ("strength", "guidance_scale", "num_inference_steps", "count")
+DEFAULT_NAMES = (*NUMBERS, "model")
+LIMIT_NAMES = (*(f"max_{name}" for name in NUMBERS), "models")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A value and whose it is."""
+
+    value: Any
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What every layer says, in order of precedence."""
+
+    layers: Sequence[tuple[Layer, Mapping[str, Any]]]
+
+    def default(self, name: str) -> Decided | None:
+        """Return the first layer's value for a name, no further than the limit for it."""
+        for layer, values in self.layers:
+            if name in values:
+                limit = self.limit(name)
+                if limit is not None and values[name] > limit.value:
+                    return limit
+                return Decided(values[name], layer)
+        return None
+
+    def limit(self, name: str) -> Decided | None:
+        """Return the narrowest limit of a number that any layer sets."""
+        limits = [Decided(values[f"max_{name}"], layer) for layer, values in self.layers if f"max_{name}" in values]
+        return min(limits, key=lambda limit: limit.value, default=None)
+
+    def model(self) -> Decided | None:
+        """Return the first layer's model that every layer allows."""
+        for layer, values in self.layers:
+            if "model" in values and self.allows_model(values["model"]) is None:
+                return Decided(values["model"], layer)
+        return None
+
+    def allows_model(self, model: str) -> Layer | None:
+        """Return the layer that forbids a model, or None if none does."""
+        for layer, values in self.layers:
+            if "models" in values and model not in values["models"]:
+                return layer
+        return None

@@ -1,0 +1,52 @@
+"""Which models can be used here and now."""
+
+import asyncio
+from pathlib import Path
+
+from generation.catalog import Catalog, ModelEntry
+from generation.errors import ModelUnavailable
+from generation.hub import is_here
+
+
+class ModelShelf:
+    """The catalog's models that lie on this machine, and the operator's own, which is fetched if it does not.
+
+    Nobody's command starts a download of gigabytes: that is the operator's to do.
+    """
+
+    def __init__(self, catalog: Catalog, *, default_model: str, data_dir: Path) -> None:
+        self._catalog = catalog
+        self._default_model = default_model
+        self._data_dir = data_dir
+        self._here: frozenset[str] = frozenset({default_model})
+
+    async def refresh(self) -> None:
+        """Look again which models lie here."""
+
+        def look() -> frozenset[str]:
+            return frozenset(name for name, entry in self._catalog.items() if is_here(entry, self._data_dir))
+
+        self._here = await asyncio.to_thread(look) | {self._default_model}
+
+    def find(self, name: str) -> ModelEntry:
+        """Return an entry; raise ModelUnavailable (``unknown``)."""
+        return self._catalog.find(name)
+
+    def require(self, name: str) -> None:
+        """Raise ModelUnavailable (``unknown``, ``not_downloaded``) unless the model can be used."""
+        self.find(name)
+        if not self.is_usable(name):
+            raise ModelUnavailable(name, "not_downloaded")
+
+    def is_usable(self, name: str) -> bool:
+        """Tell whether the model can be used."""
+        return name in self._here and name in self._catalog
+
+    def usable(self) -> list[ModelEntry]:
+        """Return the models that can be used, in the order of the catalog."""
+        return [entry for name, entry in self._catalog.items() if name in self._here]
+
+    def is_demo(self, name: str) -> bool:
+        """Tell whether this is the small model that comes with the program."""
+        entry = self._catalog.get(name)  # a model may have left the catalog since its job was taken
+        return entry is not None and entry.is_demo

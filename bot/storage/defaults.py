@@ -1,0 +1,47 @@
+"""What moderators and members have set, in the database and, being small and asked at every command, in memory."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from bot.layers import Layer
+from bot.storage.database import Database
+
+
+class Defaults:
+    """Read without waiting, write durably. An owner is a member's, channel's or server's id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._values: defaultdict[tuple[Layer, int], dict[str, Any]] = defaultdict(dict)
+
+    async def load(self) -> None:
+        """Read everything that was ever set."""
+        rows = await self._database.run(lambda connection: connection.execute("SELECT * FROM defaults").fetchall())
+        self._values.clear()
+        for row in rows:
+            self._values[Layer(row["layer"]), row["owner_id"]][row["name"]] = json.loads(row["value"])
+
+    def of(self, layer: Layer, owner_id: int | None) -> Mapping[str, Any]:
+        """Return what one owner has set."""
+        return {} if owner_id is None else dict(self._values.get((layer, owner_id), {}))
+
+    async def set(self, layer: Layer, owner_id: int, values: Mapping[str, Any]) -> None:
+        """Set several values at once."""
+        rows = [(layer, owner_id, name, json.dumps(value)) for name, value in values.items()]
+        statement = (
+            "INSERT INTO defaults VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (layer, owner_id, name) DO UPDATE SET value = excluded.value"
+        )
+        await self._database.run(lambda connection: connection.executemany(statement, rows))
+        self._values[layer, owner_id].update(values)
+
+    async def reset(self, layer: Layer, owner_id: int, name: str | None = None) -> None:
+        """Forget one value, or all that an owner has set."""
+        statement = "DELETE FROM defaults WHERE layer = ? AND owner_id = ? AND ? IN (name, '')"
+        await self._database.run(lambda connection: connection.execute(statement, (layer, owner_id, name or "")))
+        if name is None:
+            self._values.pop((layer, owner_id), None)
+        else:
+            self._values[layer, owner_id].pop(name, None)

@@ -1,0 +1,61 @@
+"""Settings are read once, and a wrong one is one sentence."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bot.settings import Settings
+from generation.settings import settings_sentence
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DISCORD_TOKEN", "DISCORD_API_URL", "DISCORD_GATEWAY_URL", "ATTACHMENT_HOSTS", "MODEL", "DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_example_file_holds_the_defaults(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / ".env.example"
+    (tmp_path / ".env").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    from_example = Settings()
+    (tmp_path / ".env").unlink()
+    assert from_example == Settings()
+
+
+def test_every_setting_is_explained_in_the_example() -> None:
+    example = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
+    for name in Settings.model_fields:
+        assert f"{name.upper()}=" in example
+
+
+def test_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTACHMENT_HOSTS", " CDN.example.com , 127.0.0.1:8080,")
+    assert Settings().attachment_hosts == ("cdn.example.com", "127.0.0.1:8080")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DISCORD_GATEWAY_URL", "http://127.0.0.1/gateway"),
+        ("DISCORD_API_URL", "not an address"),
+        ("MAX_COUNT", "11"),
+        ("INPUT_RETENTION_HOURS", "-1"),
+        ("DEVICE", "toaster"),
+        ("SPOOL_MAX_BYTES", "much"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    sentence = settings_sentence(error.value)
+    assert name in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_the_token_is_not_shown() -> None:
+    settings = Settings(discord_token="secret-token")  # pyright: ignore[reportArgumentType]  # pydantic converts it
+    assert "secret-token" not in repr(settings)
