@@ -1,0 +1,297 @@
+"""Do what a member does in Discord's client: write, run commands, press buttons, fill in modals, delete."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playground import errors
+from playground.content import walk_components
+from playground.context import Playground
+from playground.control.options import OptionBuilder, descend, wrap
+from playground.files import Upload
+from playground.models import (
+    CallbackType,
+    Channel,
+    Command,
+    CommandType,
+    Interaction,
+    InteractionType,
+    Json,
+    Message,
+    Reference,
+    User,
+)
+from playground.permissions import Permission, guild_permissions
+from playground.wire import user_json
+from playground.wire_messages import is_interaction_response
+
+_BUTTON, _TEXT_INPUT, _LABEL = 2, 4, 18
+_SELECTS = {3: "values", 5: "users", 6: "roles", 7: "mentionables", 8: "channels"}
+
+
+class Acts:
+    """Act as a member of the server; what Discord's client would not let happen raises a DiscordError."""
+
+    def __init__(self, playground: Playground) -> None:
+        self._playground = playground
+        self._world = playground.world
+
+    def _place(self, member: str, channel: str, needed: Permission) -> tuple[User, Channel]:
+        user = self._world.user_named(member)
+        place = self._world.channel_named(channel, user)
+        if place.is_direct and place.recipient_id != user.id:
+            raise errors.missing_access()
+        owned = self._world.permissions(place, user.id)
+        if Permission.VIEW_CHANNEL not in owned:
+            raise errors.missing_access()
+        if needed not in owned:
+            raise errors.missing_permissions()
+        return user, place
+
+    def visible_message(self, user: User, message_id: str) -> Message:
+        """Return a message that this user can see."""
+        message = self._world.messages.get(int(message_id)) if message_id.isdigit() else None
+        if message is None or message.deleted or message.visible_to not in (None, user.id):
+            raise errors.unknown_message()
+        channel = self._world.channel(message.channel_id)
+        if channel.is_direct and channel.recipient_id != user.id:
+            raise errors.missing_access()
+        if Permission.VIEW_CHANNEL not in self._world.permissions(channel, user.id):
+            raise errors.missing_access()
+        return message
+
+    def say(
+        self,
+        member: str,
+        channel: str,
+        content: str,
+        files: list[Upload],
+        *,
+        reply_to: str | None = None,
+        ping: bool = True,
+        shown: str = "filled",
+        embeds: list[Json] | None = None,
+    ) -> Message:
+        """Write a message; ``@Name`` in it becomes a mention. ``shown`` is how the bot gets to see a replied-to one."""
+        needed = Permission.SEND_MESSAGES | (Permission.ATTACH_FILES if files else Permission(0))
+        user, place = self._place(member, channel, needed)
+        reference = None
+        if reply_to is not None:
+            target = self.visible_message(user, reply_to)
+            if target.ephemeral or target.channel_id != place.id:
+                raise errors.unknown_message()
+            ping = ping and not is_interaction_response(target)
+            reference = Reference(channel_id=place.id, message_id=target.id, shown=shown)
+        payload: Json = {
+            "content": self._with_mentions(content),
+            "embeds": embeds or [],
+            "allowed_mentions": {"parse": ["users", "roles", "everyone"], "replied_user": ping},
+        }
+        uploads = dict(enumerate(files))
+        return self._playground.messages.create(place, user, payload, uploads, reference=reference)
+
+    def _with_mentions(self, text: str) -> str:
+        names = sorted(self._world.users.values(), key=lambda user: -len(user.name))
+        pattern = re.compile("@(" + "|".join(re.escape(user.name) for user in names) + r")(?!\w)")
+        ids = {user.name: user.id for user in names}
+        return pattern.sub(lambda match: f"<@{ids[match[1]]}>", text)
+
+    def delete(self, member: str, message_id: str) -> None:
+        """Delete a message: one's own, any with Manage Messages, or dismiss an ephemeral one."""
+        user = self._world.user_named(member)
+        message = self.visible_message(user, message_id)
+        channel = self._world.channel(message.channel_id)
+        allowed = message.author.id == user.id or message.visible_to == user.id
+        if not allowed and Permission.MANAGE_MESSAGES not in self._world.permissions(channel, user.id):
+            raise errors.missing_permissions()
+        if channel.is_direct and not allowed:
+            raise errors.missing_permissions()
+        self._playground.messages.delete(message)
+
+    def edit(self, member: str, message_id: str, content: str) -> Message:
+        """Edit one's own message."""
+        user = self._world.user_named(member)
+        message = self.visible_message(user, message_id)
+        if message.author.id != user.id:
+            raise errors.foreign_author()
+        self._playground.messages.edit(message, {"content": self._with_mentions(content)}, {})
+        return message
+
+    def _may_use(self, command: Command, user: User, channel: Channel) -> None:
+        """Refuse a command that the member's client would not offer here."""
+        definition = command.definition
+        if channel.is_direct:
+            contexts = definition.get("contexts")
+            in_direct = 1 in contexts if contexts is not None else definition.get("dm_permission", True) is not False
+            if command.guild_id is not None or not in_direct:
+                raise errors.unknown_command()
+            return
+        contexts = definition.get("contexts")
+        if contexts is not None and 0 not in contexts:
+            raise errors.unknown_command()
+        if definition.get("nsfw") and not channel.age_restricted:
+            raise errors.unknown_command()
+        needed = definition.get("default_member_permissions")
+        owned = guild_permissions(self._world.guild, user.id)
+        if needed is not None and Permission.ADMINISTRATOR not in owned:
+            bits = Permission(int(needed))
+            if not bits or bits not in owned:
+                raise errors.missing_permissions()
+
+    def command(
+        self, member: str, channel: str, name: str, values: dict[str, Any], uploads: dict[str, Upload]
+    ) -> Interaction:
+        """Run a slash command; ``name`` may go on with subcommands ("defaults set")."""
+        user, place = self._place(member, channel, Permission.USE_APPLICATION_COMMANDS)
+        root, *words = name.removeprefix("/").split()
+        command = self._world.command_named(root, CommandType.CHAT_INPUT)
+        self._may_use(command, user, place)
+        builder = OptionBuilder(self._playground, user, place, uploads)
+        definitions, way = descend(command.definition, words)
+        data = self._command_data(command, wrap(builder.build(definitions, values), way), builder.resolved)
+        return self._start(InteractionType.COMMAND, user, place, data, " ".join([root, *words]))
+
+    def autocomplete(
+        self, member: str, channel: str, name: str, option: str, value: str, values: dict[str, Any]
+    ) -> Interaction:
+        """Type ``value`` into an option of a command that completes it."""
+        user, place = self._place(member, channel, Permission.USE_APPLICATION_COMMANDS)
+        root, *words = name.removeprefix("/").split()
+        command = self._world.command_named(root, CommandType.CHAT_INPUT)
+        self._may_use(command, user, place)
+        definitions, way = descend(command.definition, words)
+        if not any(d["name"] == option and d.get("autocomplete") for d in definitions):
+            raise errors.invalid_field(
+                f"options.{option}", "OPTION_UNKNOWN", "This option is not completed by the bot."
+            )
+        builder = OptionBuilder(self._playground, user, place, {})
+        options = builder.build(definitions, values | {option: value}, focused=option)
+        data = self._command_data(command, wrap(options, way), builder.resolved)
+        return self._start(InteractionType.AUTOCOMPLETE, user, place, data, name)
+
+    def message_command(self, member: str, name: str, message_id: str) -> Interaction:
+        """Pick a command from a message's context menu (Apps)."""
+        user = self._world.user_named(member)
+        message = self.visible_message(user, message_id)
+        channel = self._world.channel(message.channel_id)
+        self._place(member, str(channel.id), Permission.USE_APPLICATION_COMMANDS)
+        command = self._world.command_named(name, CommandType.MESSAGE)
+        self._may_use(command, user, channel)
+        shown = self._playground.writer.message(message, intents=0, readable=True)
+        resolved: Json = {"messages": {str(message.id): shown}}
+        data = self._command_data(command, [], resolved) | {"target_id": str(message.id)}
+        return self._start(InteractionType.COMMAND, user, channel, data, name, message_id=message.id)
+
+    def user_command(self, member: str, channel: str, name: str, target: str) -> Interaction:
+        """Pick a command from a member's context menu."""
+        user, place = self._place(member, channel, Permission.USE_APPLICATION_COMMANDS)
+        command = self._world.command_named(name, CommandType.USER)
+        self._may_use(command, user, place)
+        aimed = self._world.user_named(target)
+        resolved: Json = {"users": {str(aimed.id): user_json(aimed)}}
+        data = self._command_data(command, [], resolved) | {"target_id": str(aimed.id)}
+        return self._start(InteractionType.COMMAND, user, place, data, name)
+
+    def _command_data(self, command: Command, options: list[Json], resolved: Json) -> Json:
+        data: Json = {"id": str(command.id), "name": command.name, "type": int(command.type)}
+        if command.guild_id is not None:
+            data["guild_id"] = str(command.guild_id)
+        if options:
+            data["options"] = options
+        return data | ({"resolved": resolved} if resolved else {})
+
+    def press(self, member: str, message_id: str, wanted: str, values: list[str]) -> Interaction:
+        """Press the button, or choose in the select menu, with this custom id or label."""
+        user = self._world.user_named(member)
+        message = self.visible_message(user, message_id)
+        channel = self._world.channel(message.channel_id)
+        component = _find(message, wanted)
+        if component.get("disabled") or component.get("url"):
+            raise errors.invalid_field("component", "COMPONENT_VALIDATION_FAILED", "This component cannot be used.")
+        data: Json = {
+            "component_type": component["type"],
+            "custom_id": component["custom_id"],
+            "id": component["id"],
+        }
+        if component["type"] in _SELECTS:
+            data["values"] = values
+        return self._start(InteractionType.COMPONENT, user, channel, data, "", message_id=message.id)
+
+    def submit_modal(self, member: str, interaction_id: str, values: dict[str, str]) -> Interaction:
+        """Send the modal that an interaction opened, with these values by custom id or label."""
+        user = self._world.user_named(member)
+        parent = self._world.interactions.get(int(interaction_id)) if interaction_id.isdigit() else None
+        if parent is None or parent.callback_type is not CallbackType.MODAL or parent.user_id != user.id:
+            raise errors.unknown_interaction()
+        modal = parent.modal or {}
+        names = dict(values)
+        components = [_filled(component, names) for component in modal["components"]]
+        if names:
+            unknown = next(iter(names))
+            raise errors.invalid_field(f"values.{unknown}", "OPTION_UNKNOWN", "The modal has no such field.")
+        data: Json = {"custom_id": modal["custom_id"], "components": components}
+        message_id = parent.message_id if parent.type is InteractionType.COMPONENT else None
+        channel = self._world.channel(parent.channel_id)
+        return self._start(InteractionType.MODAL_SUBMIT, user, channel, data, "", message_id=message_id, parent=parent)
+
+    def _start(
+        self,
+        kind: InteractionType,
+        user: User,
+        channel: Channel,
+        data: Json,
+        name: str,
+        *,
+        message_id: int | None = None,
+        parent: Interaction | None = None,
+    ) -> Interaction:
+        return self._playground.interactions.start(
+            kind,
+            user_id=user.id,
+            channel_id=channel.id,
+            data=data,
+            command_name=name,
+            message_id=message_id,
+            parent=parent,
+        )
+
+
+def _find(message: Message, wanted: str) -> Json:
+    for _, component in walk_components(message.components, []):
+        if component.get("custom_id") is not None and wanted in (component["custom_id"], component.get("label")):
+            return component
+    raise errors.invalid_field(
+        "component", "COMPONENT_VALIDATION_FAILED", f"The message has nothing called {wanted!r}."
+    )
+
+
+def _filled(component: Json, values: dict[str, str], label: str | None = None) -> Json:
+    """Return a modal's component as a submit carries it, taking what belongs to it out of ``values``."""
+    kind = component["type"]
+    if kind == _LABEL:
+        child = _filled(component["component"], values, component.get("label"))
+        return {"type": kind, "id": component["id"], "component": child}
+    if "components" in component:
+        children = [_filled(child, values) for child in component["components"]]
+        return {"type": kind, "id": component["id"], "components": children}
+    if "custom_id" not in component:
+        return {"type": kind, "id": component["id"]}
+    names = (component["custom_id"], component.get("label"), label)
+    given = next((values.pop(name) for name in names if name is not None and name in values), None)
+    body: Json = {"type": kind, "id": component["id"], "custom_id": component["custom_id"]}
+    if kind == _TEXT_INPUT:
+        return body | {"value": _checked_text(component, component.get("value") or "" if given is None else given)}
+    return body | {"values": given if isinstance(given, list) else [given] if given is not None else []}
+
+
+def _checked_text(field: Json, text: str) -> str:
+    path = f"values.{field['custom_id']}"
+    if not text:
+        if field.get("required", True):
+            raise errors.invalid_field(path, "BASE_TYPE_REQUIRED", "This field is required")
+        return text
+    low, high = field.get("min_length") or 0, field.get("max_length") or 4000
+    if not low <= len(text) <= high:
+        raise errors.invalid_field(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {low} and {high} in length.")
+    return text

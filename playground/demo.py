@@ -1,0 +1,127 @@
+"""The whole thing on one machine: the stand-in, the real bot, and one photograph sent through ``/img2img``."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from playground.client import Message, PlaygroundServer
+
+T = TypeVar("T")
+
+PHOTOGRAPHS = Path(__file__).with_name("photographs")
+DATA_DIR = Path(os.environ.get("DATA_DIR") or "data") / "playground"
+PORT = int(os.environ.get("PLAYGROUND_PORT") or 0)
+PROMPT = "a cat on a beach"
+RESULT_TIMEOUT_SECONDS = 600.0
+STOP_GRACE_SECONDS = 35.0
+
+
+@contextlib.asynccontextmanager
+async def running_bot(server: PlaygroundServer, data_dir: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start the bot as its own process, pointed at the stand-in by its settings alone; stop it at the end."""
+    environment = {**os.environ, **server.bot_environment(), "DATA_DIR": str(data_dir)}
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-m", "bot", env=environment)
+    try:
+        yield bot
+    finally:
+        if bot.returncode is None:
+            bot.terminate()
+        try:
+            await asyncio.wait_for(bot.wait(), STOP_GRACE_SECONDS)
+        except TimeoutError:
+            bot.kill()
+            await bot.wait()
+
+
+async def send_photograph(server: PlaygroundServer) -> tuple[Message, float]:
+    """Send the bundled photograph through ``/img2img`` and return the result's message and the seconds it took."""
+    began = time.monotonic()
+    photograph = PHOTOGRAPHS / "cat.jpg"
+    interaction = await server.client.command("img2img", {"image": photograph, "prompt": PROMPT})
+
+    status = interaction.response
+    if status is None:
+        raise ConnectionError("the bot did not acknowledge the command")
+
+    def is_end(message: Message) -> bool:
+        is_result = message.reference is not None and message.reference.message_id == status.id
+        return is_result or (message.id == status.id and message.content.startswith("⚠️"))
+
+    result = await server.client.wait_for_message(is_end, timeout_seconds=RESULT_TIMEOUT_SECONDS)
+    if not result.attachments:
+        raise ConnectionError(result.content.splitlines()[0])
+    return result, time.monotonic() - began
+
+
+async def show(*, once: bool) -> int:
+    """Run the demonstration; return 0 if the picture arrived. Without ``once`` stay up until told to stop."""
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    async with PlaygroundServer(port=PORT, bot_name="Palimpsest") as server, running_bot(server, DATA_DIR) as bot:
+        print("No DISCORD_TOKEN is set: this is the playground, a stand-in for Discord on this machine.")
+        print("Starting the bot and its small demo model …", flush=True)
+        try:
+            await _or_end_of(bot, server.client.wait_until_bot_ready(timeout_seconds=120))
+            print(f"Sending {PHOTOGRAPHS.name}/cat.jpg through /img2img with the prompt “{PROMPT}” …", flush=True)
+            result, seconds = await _or_end_of(bot, send_photograph(server))
+        except (TimeoutError, ConnectionError) as error:
+            print(f"The picture did not arrive: {error or type(error).__name__}", file=sys.stderr)
+            return 1
+        attachment = result.attachments[0]
+        path = DATA_DIR / f"result{Path(attachment.filename).suffix}"
+        path.write_bytes(await server.client.download(attachment.url))
+        print(f"seed {seed_in(path)} · {seconds:.1f} seconds · {path}")
+        if once:
+            return 0
+        print(
+            f"\nThe channel is at {server.address} — open it, drop a picture, type a prompt. Ctrl+C ends it.",
+            flush=True,
+        )
+        await _stay_up(bot)
+        return 0
+
+
+def seed_in(path: Path) -> int:
+    """Return the seed that a result carries in its own metadata."""
+    from generation.images.metadata import read_parameters  # Pillow is loaded only when there is a picture
+
+    parameters = read_parameters(path.read_bytes())
+    assert parameters is not None, "every result carries its parameters"
+    return int(parameters["seed"])
+
+
+async def _or_end_of(bot: asyncio.subprocess.Process, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for the work, but no longer than the bot lives."""
+    task, end = asyncio.ensure_future(work), asyncio.ensure_future(bot.wait())
+    await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+        raise ConnectionError(f"the bot ended with status {bot.returncode}; its last lines stand above")
+    end.cancel()
+    return task.result()
+
+
+async def _stay_up(bot: asyncio.subprocess.Process) -> None:
+    """Wait for Ctrl+C, SIGTERM or the end of the bot."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl+C cancels this task instead
+            loop.add_signal_handler(number, stop.set)
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(bot.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def main() -> int:
+    """Run the demonstration; ``ONCE=1`` in the environment ends it after the first picture."""
+    try:
+        return asyncio.run(show(once=os.environ.get("ONCE", "") not in ("", "0")))
+    except KeyboardInterrupt:
+        return 0

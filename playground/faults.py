@@ -1,0 +1,97 @@
+"""Misbehave on demand: answer wrongly, cut the connection or hang where a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+FaultAction = Literal["status", "reset", "hang", "drop_after"]
+"""``status`` answers with it; ``reset`` cuts the connection before the request is carried out; ``drop_after`` carries
+it out and cuts the connection instead of answering; ``hang`` holds the request until the fault is cleared."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    id: int
+    method: str | None
+    path_pattern: re.Pattern[str]
+    action: FaultAction
+    status: int
+    retry_after_seconds: float
+    is_global: bool
+    times_left: int | None
+    hits: int = 0
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Faults:
+    """Hold the list of faults; the first that matches a request is the one that strikes."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._last_id = 0
+
+    def add(
+        self,
+        *,
+        path_pattern: str,
+        action: str,
+        method: str | None = None,
+        status: int = 500,
+        retry_after_seconds: float = 0.1,
+        is_global: bool = False,
+        times: int | None = 1,
+    ) -> Fault:
+        """Add a fault that strikes ``times`` requests (None: until cleared). Raises ValueError for a wrong argument."""
+        if action not in get_args(FaultAction):
+            raise ValueError(f"a fault's action is one of {', '.join(get_args(FaultAction))}, not {action!r}")
+        if action == "status" and not 400 <= status <= 599:
+            raise ValueError("a fault's status is between 400 and 599")
+        try:
+            pattern = re.compile(path_pattern)
+        except re.error as error:
+            raise ValueError(f"the path pattern is not a regular expression: {error}") from None
+        self._last_id += 1
+        fault = Fault(
+            id=self._last_id,
+            method=method.upper() if method else None,
+            path_pattern=pattern,
+            action=action,  # type: ignore[arg-type]  # checked against the literal's members above
+            status=status,
+            retry_after_seconds=retry_after_seconds,
+            is_global=is_global,
+            times_left=times,
+        )
+        self._faults.append(fault)
+        return fault
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the fault that strikes this request and count it as used."""
+        for fault in self._faults:
+            if fault.times_left == 0 or fault.method not in (None, method):
+                continue
+            if fault.path_pattern.search(path):
+                fault.hits += 1
+                if fault.times_left is not None:
+                    fault.times_left -= 1
+                return fault
+        return None
+
+    def clear(self, fault_id: int | None = None) -> None:
+        """Remove one fault or all, and let go what hangs on them."""
+        kept: list[Fault] = []
+        for fault in self._faults:
+            if fault_id is None or fault.id == fault_id:
+                fault.released.set()
+            else:
+                kept.append(fault)
+        self._faults = kept
+
+    def listed(self) -> list[dict[str, object]]:
+        """Return every fault with how often it struck."""
+        return [
+            {"id": f.id, "path_pattern": f.path_pattern.pattern, "action": f.action, "hits": f.hits}
+            for f in self._faults
+        ]

@@ -1,0 +1,37 @@
+"""Compress what the gateway sends: one stream a connection, flushed after every payload."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Protocol
+
+import zstandard
+
+
+class Stream(Protocol):
+    """Turn payload after payload into the pieces of one compressed stream."""
+
+    def compress(self, payload: bytes) -> bytes: ...
+
+
+class ZlibStream:
+    """Compress as ``compress=zlib-stream``: every payload ends with the four bytes of a sync flush."""
+
+    def __init__(self) -> None:
+        self._context = zlib.compressobj()
+
+    def compress(self, payload: bytes) -> bytes:
+        return self._context.compress(payload) + self._context.flush(zlib.Z_SYNC_FLUSH)
+
+
+class ZstdStream:
+    """Compress as ``compress=zstd-stream``."""
+
+    def __init__(self) -> None:
+        self._context = zstandard.ZstdCompressor().compressobj()
+
+    def compress(self, payload: bytes) -> bytes:
+        return self._context.compress(payload) + self._context.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+
+STREAMS: dict[str, type[ZlibStream] | type[ZstdStream]] = {"zlib-stream": ZlibStream, "zstd-stream": ZstdStream}

@@ -1,0 +1,105 @@
+"""Keep the bot's gateway sessions: each numbers its events and replays those that a lost connection missed."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from playground.gateway.protocol import Intent, Op
+from playground.journal import Journal
+from playground.limits import REPLAYED_EVENTS
+from playground.models import Json
+
+
+class Transport(Protocol):
+    """Send payloads to one connected client, in order and without waiting for it."""
+
+    def send(self, payload: Json) -> None: ...
+
+    def close(self, code: int) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    id: str
+    intents: Intent
+    sequence: int = 0
+    replay: deque[Json] = field(default_factory=lambda: deque(maxlen=REPLAYED_EVENTS))
+    transport: Transport | None = None
+
+    def dispatch(self, event: str, data: Json) -> None:
+        """Number an event, keep it for a replay and send it if somebody is connected."""
+        self.sequence += 1
+        payload: Json = {"op": int(Op.DISPATCH), "t": event, "s": self.sequence, "d": data}
+        self.replay.append(payload)
+        if self.transport is not None:
+            self.transport.send(payload)
+
+    def missed_since(self, sequence: int) -> list[Json] | None:
+        """Return the events after ``sequence``, or None when some of them are no longer kept."""
+        if sequence > self.sequence:
+            return None
+        missed = [payload for payload in self.replay if payload["s"] > sequence]
+        return missed if len(missed) == self.sequence - sequence else None
+
+
+class Gateway:
+    """Give every event to all sessions whose intents ask for it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.sessions: dict[str, Session] = {}
+        self.transports: set[Transport] = set()
+        self.on_status: Callable[[], None] = lambda: None
+
+    @property
+    def bot_is_connected(self) -> bool:
+        """Tell whether a session is identified and has a live connection."""
+        return any(session.transport is not None for session in self.sessions.values())
+
+    def open_session(self, intents: Intent, transport: Transport) -> Session:
+        """Start a new session for a client that has identified."""
+        session = Session(id=secrets.token_hex(16), intents=intents, transport=transport)
+        self.sessions[session.id] = session
+        self.journal.identifies += 1
+        self.on_status()
+        return session
+
+    def detach(self, transport: Transport) -> None:
+        """Note that a connection is gone; its session stays and can be resumed."""
+        self.transports.discard(transport)
+        for session in self.sessions.values():
+            if session.transport is transport:
+                session.transport = None
+        self.on_status()
+
+    def dispatch(
+        self, event: str, build: Callable[[int], Json], *, needs: Intent = Intent(0), exclude: Session | None = None
+    ) -> None:
+        """Send an event to the sessions that have the intents ``needs``; ``build`` gets a session's intents."""
+        for session in self.sessions.values():
+            if session is not exclude and needs & session.intents == needs:
+                session.dispatch(event, build(int(session.intents)))
+
+    # What tests do to the bot's connection
+    def drop(self) -> None:
+        """Cut every connection without a closing handshake; sessions can be resumed."""
+        for transport in list(self.transports):
+            transport.abort()
+
+    def ask_to_reconnect(self) -> None:
+        """Send op 7: the client is to connect anew and resume."""
+        for transport in list(self.transports):
+            transport.send({"op": int(Op.RECONNECT), "d": None, "s": None, "t": None})
+
+    def invalidate(self, *, resumable: bool) -> None:
+        """Send op 9; without ``resumable`` the sessions end here and a resume will be refused."""
+        if not resumable:
+            self.sessions.clear()
+        for transport in list(self.transports):
+            transport.send({"op": int(Op.INVALID_SESSION), "d": resumable, "s": None, "t": None})

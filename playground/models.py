@@ -1,0 +1,218 @@
+"""Hold what the stand-in knows: members, channels, messages, interactions. Plain state, no behaviour of Discord."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class ChannelType(IntEnum):
+    """The kinds of channels that exist here (Discord, "Channel Types")."""
+
+    TEXT = 0
+    DIRECT = 1
+
+
+class MessageType(IntEnum):
+    """The kinds of messages that exist here (Discord, "Message Types")."""
+
+    DEFAULT = 0
+    REPLY = 19
+    CHAT_INPUT_COMMAND = 20
+    CONTEXT_MENU_COMMAND = 23
+
+
+class MessageFlags(IntFlag):
+    """The message flags that change what the stand-in does (Discord, "Message Flags")."""
+
+    SUPPRESS_EMBEDS = 1 << 2
+    EPHEMERAL = 1 << 6
+    LOADING = 1 << 7
+    SUPPRESS_NOTIFICATIONS = 1 << 12
+    COMPONENTS_V2 = 1 << 15
+
+
+class InteractionType(IntEnum):
+    """The kinds of interactions (Discord, "Interaction Type")."""
+
+    COMMAND = 2
+    COMPONENT = 3
+    AUTOCOMPLETE = 4
+    MODAL_SUBMIT = 5
+
+
+class CallbackType(IntEnum):
+    """The ways to answer an interaction (Discord, "Interaction Callback Type")."""
+
+    PONG = 1
+    MESSAGE = 4
+    DEFERRED_MESSAGE = 5
+    DEFERRED_UPDATE = 6
+    UPDATE_MESSAGE = 7
+    AUTOCOMPLETE = 8
+    MODAL = 9
+
+
+class CommandType(IntEnum):
+    """The kinds of commands (Discord, "Application Command Types")."""
+
+    CHAT_INPUT = 1
+    USER = 2
+    MESSAGE = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class User:
+    id: int
+    name: str
+    bot: bool = False
+    accepts_direct_messages: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Role:
+    id: int
+    name: str
+    permissions: int
+    position: int
+    color: int = 0
+    managed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Overwrite:
+    """Change the permissions of a role or of a member in one channel."""
+
+    id: int
+    is_member: bool
+    allow: int = 0
+    deny: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Channel:
+    id: int
+    type: ChannelType
+    name: str
+    guild_id: int | None = None
+    topic: str | None = None
+    age_restricted: bool = False
+    position: int = 0
+    overwrites: dict[int, Overwrite] = field(default_factory=dict)
+    recipient_id: int | None = None
+    message_ids: list[int] = field(default_factory=list)
+
+    @property
+    def is_direct(self) -> bool:
+        return self.type is ChannelType.DIRECT
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    user: User
+    role_ids: list[int]
+    joined_at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Guild:
+    id: int
+    name: str
+    owner_id: int
+    roles: dict[int, Role]
+    members: dict[int, Member]
+    max_file_bytes: int
+    created_at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Attachment:
+    """Describe a stored file; its bytes live in the file store under the same id."""
+
+    id: int
+    folder: str
+    filename: str
+    size: int
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    description: str | None = None
+    ephemeral: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Reference:
+    """Point from a reply at what it replies to; ``shown`` is how much of it the bot gets to see."""
+
+    channel_id: int
+    message_id: int
+    shown: str = "filled"
+
+
+@dataclass(slots=True, kw_only=True)
+class Message:
+    id: int
+    channel_id: int
+    author: User
+    type: MessageType = MessageType.DEFAULT
+    content: str = ""
+    embeds: list[Json] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    components: list[Json] = field(default_factory=list)
+    flags: MessageFlags = MessageFlags(0)
+    tts: bool = False
+    mentioned_user_ids: list[int] = field(default_factory=list)
+    mentioned_role_ids: list[int] = field(default_factory=list)
+    mentions_everyone: bool = False
+    nonce: str | int | None = None
+    reference: Reference | None = None
+    interaction_id: int | None = None
+    visible_to: int | None = None
+    edited_at: float | None = None
+    edited_count: int = 0
+    created_at: float = 0.0
+    deleted: bool = False
+
+    @property
+    def ephemeral(self) -> bool:
+        return MessageFlags.EPHEMERAL in self.flags
+
+
+@dataclass(slots=True, kw_only=True)
+class Interaction:
+    """Follow one interaction from the member's act to all of the bot's answers."""
+
+    id: int
+    token: str
+    type: InteractionType
+    user_id: int
+    channel_id: int
+    data: Json
+    created_at: float
+    command_name: str = ""
+    message_id: int | None = None
+    parent_id: int | None = None
+    acknowledged_after_seconds: float | None = None
+    callback_type: CallbackType | None = None
+    ephemeral: bool = False
+    response_message_id: int | None = None
+    followup_ids: list[int] = field(default_factory=list)
+    modal: Json | None = None
+    choices: list[Json] | None = None
+    failed: bool = False
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the bot has acknowledged or its time to do so is over."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Command:
+    id: int
+    name: str
+    type: CommandType
+    guild_id: int | None
+    version: int
+    definition: Json

@@ -1,0 +1,24 @@
+"""Ask for the bot's permissions before a route does its work."""
+
+from __future__ import annotations
+
+from playground import errors
+from playground.models import Channel
+from playground.permissions import Permission
+from playground.rest.endpoint import RestRequest
+
+
+def visible_channel(request: RestRequest) -> Channel:
+    """Return the path's channel. Raises DiscordError 10003 if there is none and 50001 if the bot may not see it."""
+    channel = request.world.channel(request.id("channel_id"))
+    require(request, channel, Permission.VIEW_CHANNEL)
+    return channel
+
+
+def require(request: RestRequest, channel: Channel, needed: Permission) -> None:
+    """Raise 50001 if the bot may not see the channel, 50013 if it lacks anything else."""
+    owned = request.world.permissions(channel, request.world.bot.id)
+    if Permission.VIEW_CHANNEL not in owned:
+        raise errors.missing_access()
+    if needed not in owned:
+        raise errors.missing_permissions()

@@ -1,0 +1,92 @@
+"""Run the stand-in as a process: ``python -m playground.server``.
+
+Prints one line of JSON when it is ready, and ends on SIGTERM, SIGINT or, if asked to, when its stdin closes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+
+from playground.app import build_app, build_playground
+from playground.judge import Judge
+from playground.openapi_document import find_openapi_document
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m playground.server", description="A local stand-in for Discord.")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one (default)")
+    parser.add_argument("--openapi", type=Path, help="Discord's OpenAPI document; found or downloaded if not given")
+    parser.add_argument("--data-dir", type=Path, help="where a downloaded document is kept (default: the user's cache)")
+    parser.add_argument("--bot-name", default="Bot", help="name of the bot's user (default: Bot)")
+    parser.add_argument("--unjudged", action="store_true", help="do not judge bodies by Discord's OpenAPI document")
+    parser.add_argument("--judge-answers", action="store_true", help="record own answers that break the document")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when stdin closes")
+    return parser
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Serve until told to stop."""
+    if arguments.unjudged:
+        judge = Judge(None, reason="it was started with --unjudged")
+    else:
+        found = await asyncio.to_thread(find_openapi_document, arguments.openapi, cache_folder=arguments.data_dir)
+        judge = Judge(found.document, reason=found.reason)
+    if not judge.active:
+        print(f"Nothing is judged by Discord's OpenAPI document: {judge.reason}", file=sys.stderr, flush=True)
+    playground = build_playground(judge, bot_name=arguments.bot_name, judges_answers=arguments.judge_answers)
+    runner = web.AppRunner(build_app(playground), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", arguments.port)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    playground.address = playground.files.origin = f"http://{host}:{port}"
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows has no signal handlers on a loop; Ctrl+C still interrupts
+            loop.add_signal_handler(number, stop.set)
+    if arguments.until_stdin_closes:
+        # A daemon: a thread that waits for stdin must not keep the process from ending.
+        threading.Thread(target=_wait_for_end_of_stdin, args=(loop, stop), daemon=True).start()
+    ready = {
+        "address": playground.address,
+        "api_url": playground.api_url,
+        "gateway_url": playground.gateway_url,
+        "cdn_host": f"{host}:{port}",
+        "token": playground.world.token,
+        "judged": judge.active,
+        "unjudged_reason": judge.reason,
+    }
+    print(json.dumps(ready), flush=True)
+    try:
+        await stop.wait()
+    finally:
+        playground.gateway.drop()
+        await runner.cleanup()
+
+
+def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while sys.stdin.buffer.read1(1024):
+        pass
+    with suppress(RuntimeError):  # the loop may be closed already
+        loop.call_soon_threadsafe(stop.set)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stand-in from a shell."""
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(build_parser().parse_args(argv)))
+
+
+if __name__ == "__main__":
+    main()

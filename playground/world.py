@@ -1,0 +1,184 @@
+"""Furnish the place: one server with its channels, members and roles, a bot, and direct messages with everybody."""
+
+from __future__ import annotations
+
+import secrets
+
+from playground import errors
+from playground.clock import Clock, Snowflakes
+from playground.limits import DEFAULT_FILE_BYTES
+from playground.models import (
+    Channel,
+    ChannelType,
+    Command,
+    CommandType,
+    Guild,
+    Interaction,
+    Member,
+    Message,
+    Role,
+    User,
+)
+from playground.permissions import EVERYONE, Permission, channel_permissions
+
+OWNER, MODERATOR, MEMBERS = "Margaret", "Grace", ("Ada", "Linus")
+CHANNELS = (
+    ("general", "Talk about anything.", False),
+    ("gallery", "Pictures, please.", False),
+    ("after-dark", "Adults only.", True),
+)
+BOT_PERMISSIONS = EVERYONE & ~Permission.CREATE_INSTANT_INVITE
+
+
+class World:
+    """Hold everything that exists, by id, and find it by id or by name."""
+
+    def __init__(self, clock: Clock, ids: Snowflakes, *, bot_name: str, guild_name: str = "The Playground") -> None:
+        self.clock = clock
+        self.ids = ids
+        self.users: dict[int, User] = {}
+        self.channels: dict[int, Channel] = {}
+        self.removed_channels: dict[int, Channel] = {}
+        self.messages: dict[int, Message] = {}
+        self.interactions: dict[int, Interaction] = {}
+        self.commands: dict[int, Command] = {}
+        self.commands_registered = False
+        self.privileged_intents = 0
+        self.bot_intents = 0
+
+        self.application_id = ids.next()
+        self.bot = self._add_user(User(id=self.application_id, name=bot_name, bot=True))
+        self.token = f"playground.{secrets.token_urlsafe(24)}"
+        self.verify_key = secrets.token_hex(32)
+        self.owner = self._add_user(User(id=ids.next(), name=OWNER))
+        self.guild = self._build_guild(guild_name)
+        for name, topic, age_restricted in CHANNELS:
+            self.add_channel(name, topic=topic, age_restricted=age_restricted)
+        for user in [user for user in self.users.values() if not user.bot]:
+            channel = Channel(id=ids.next(), type=ChannelType.DIRECT, name=f"@{user.name}", recipient_id=user.id)
+            self.channels[channel.id] = channel
+
+    def _add_user(self, user: User) -> User:
+        self.users[user.id] = user
+        return user
+
+    def _build_guild(self, name: str) -> Guild:
+        now, guild_id = self.clock.now(), self.ids.next()
+        everyone = Role(id=guild_id, name="@everyone", permissions=int(EVERYONE), position=0)
+        moderator = Role(
+            id=self.ids.next(),
+            name="Moderator",
+            permissions=int(Permission.MANAGE_MESSAGES | Permission.MANAGE_GUILD),
+            position=1,
+            color=0x3BA55D,
+        )
+        managed = Role(
+            id=self.ids.next(), name=self.bot.name, permissions=int(BOT_PERMISSIONS), position=2, managed=True
+        )
+        members = [
+            Member(user=self.owner, role_ids=[], joined_at=now),
+            Member(user=self.bot, role_ids=[managed.id], joined_at=now),
+            Member(
+                user=self._add_user(User(id=self.ids.next(), name=MODERATOR)), role_ids=[moderator.id], joined_at=now
+            ),
+        ]
+        members += [
+            Member(user=self._add_user(User(id=self.ids.next(), name=name)), role_ids=[], joined_at=now)
+            for name in MEMBERS
+        ]
+        return Guild(
+            id=guild_id,
+            name=name,
+            owner_id=self.owner.id,
+            roles={role.id: role for role in (everyone, moderator, managed)},
+            members={member.user.id: member for member in members},
+            max_file_bytes=DEFAULT_FILE_BYTES,
+            created_at=now,
+        )
+
+    def add_channel(self, name: str, *, topic: str | None = None, age_restricted: bool = False) -> Channel:
+        """Add a text channel to the server."""
+        channel = Channel(
+            id=self.ids.next(),
+            type=ChannelType.TEXT,
+            name=name,
+            guild_id=self.guild.id,
+            topic=topic,
+            age_restricted=age_restricted,
+            position=len(self.channels),
+        )
+        self.channels[channel.id] = channel
+        return channel
+
+    def remove_channel(self, channel: Channel) -> None:
+        """Delete a channel of the server with everything in it."""
+        for message_id in channel.message_ids:
+            self.messages[message_id].deleted = True
+        channel.message_ids.clear()
+        self.removed_channels[channel.id] = self.channels.pop(channel.id)
+
+    def channel_once_known(self, channel_id: int) -> Channel:
+        """Return a channel, even one that has been deleted, to describe what happened in it."""
+        return self.channels.get(channel_id) or self.removed_channels[channel_id]
+
+    # Finding raises Discord's own errors, so that a REST route may let them pass.
+    def channel(self, channel_id: int) -> Channel:
+        if (channel := self.channels.get(channel_id)) is None:
+            raise errors.unknown_channel()
+        return channel
+
+    def user(self, user_id: int) -> User:
+        if (user := self.users.get(user_id)) is None:
+            raise errors.unknown_user()
+        return user
+
+    def message(self, channel_id: int, message_id: int) -> Message:
+        """Return a message that is in this channel and not deleted."""
+        message = self.messages.get(message_id)
+        if message is None or message.deleted or message.channel_id != channel_id:
+            raise errors.unknown_message()
+        return message
+
+    def user_named(self, name: str) -> User:
+        """Return a user by name or id."""
+        for user in self.users.values():
+            if name in (user.name, str(user.id)) or name.lower() == user.name.lower():
+                return user
+        raise errors.unknown_member()
+
+    def channel_named(self, name: str, user: User | None = None) -> Channel:
+        """Return a channel by name or id; ``dm`` is the direct channel of ``user`` with the bot."""
+        wanted = f"@{user.name}" if name == "dm" and user is not None else name.removeprefix("#")
+        for channel in self.channels.values():
+            if wanted in (channel.name, str(channel.id)):
+                return channel
+        raise errors.unknown_channel()
+
+    def direct_channel(self, user_id: int) -> Channel:
+        """Return the channel of direct messages between a user and the bot."""
+        for channel in self.channels.values():
+            if channel.recipient_id == user_id:
+                return channel
+        raise errors.unknown_user()
+
+    def command_named(self, name: str, kind: CommandType) -> Command:
+        """Return a registered command; one of the server goes before a global one of the same name."""
+        found = [c for c in self.commands.values() if c.name == name and c.type is kind]
+        if not found:
+            raise errors.unknown_command()
+        return min(found, key=lambda command: command.guild_id is None)
+
+    def permissions(self, channel: Channel, user_id: int) -> Permission:
+        """Return what a user may do in a channel."""
+        return channel_permissions(self.guild, channel, user_id)
+
+    def max_file_bytes(self, channel: Channel) -> int:
+        """Return how large one file of the bot may be in a channel; direct messages know no boosts."""
+        return DEFAULT_FILE_BYTES if channel.is_direct else self.guild.max_file_bytes
+
+    def viewers(self, channel: Channel) -> list[User]:
+        """Return the people who see a channel, the bot left out."""
+        if channel.is_direct:
+            return [user for user in self.users.values() if user.id == channel.recipient_id]
+        people = (member.user for member in self.guild.members.values() if not member.user.bot)
+        return [user for user in people if Permission.VIEW_CHANNEL in self.permissions(channel, user.id)]
