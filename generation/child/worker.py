@@ -25,7 +25,7 @@ class ParentPipe:
         """Wait for the next message; return None when the parent is gone."""
         return read_frame_blocking(self._reader)
 
-    def send(self, kind: str, *blobs: bytes, **fields: object) -> None:
+    def send(self, kind: str, /, *blobs: bytes, **fields: object) -> None:
         """Send a message; end the process if nobody is there to read it."""
         data = Frame(kind, dict(fields), blobs).pack()
         try:

@@ -1,0 +1,136 @@
+"""The models that a request may name, read from ``models.toml``."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generation.errors import ModelUnavailable
+from generation.families import FAMILIES
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDefaults:
+    """What a request gets where nobody says otherwise; ``size`` is the side of the pixel budget (size x size)."""
+
+    strength: float
+    guidance_scale: float
+    num_inference_steps: int
+    size: int
+
+    @property
+    def max_pixels(self) -> int:
+        """The pixel budget of one picture."""
+        return self.size**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry:
+    """One model: where it comes from, what it may be asked for, and what it needs.
+
+    Exactly one of ``folder`` and ``hub_id`` is set. ``revision`` is a 40-digit commit or None; ``memory_bytes`` is
+    an estimate of what weights and one picture want.
+    """
+
+    name: str
+    title: str
+    summary: str
+    family: str
+    licence: str
+    defaults: ModelDefaults
+    max_size: int
+    multiple: int
+    memory_bytes: int
+    folder: Path | None = None
+    hub_id: str | None = None
+    revision: str | None = None
+    variant: str | None = None
+    gated: bool = False
+    is_demo: bool = False
+
+    @property
+    def source(self) -> str:
+        """The hub id, or the folder's name for a model that lies on this machine."""
+        return self.hub_id or str(self.folder)
+
+
+class Catalog(Mapping[str, ModelEntry]):
+    """The entries by name, in the order of the file."""
+
+    def __init__(self, entries: Mapping[str, ModelEntry]) -> None:
+        self._entries = dict(entries)
+
+    def __getitem__(self, name: str) -> ModelEntry:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, name: str) -> ModelEntry:
+        """Return the entry; raise ModelUnavailable (``unknown``) for a name that is not in the catalog."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise ModelUnavailable(name, "unknown", known=list(self._entries))
+        return entry
+
+
+def load_catalog(models_file: Path) -> Catalog:
+    """Read the catalog; raise ValueError with one sentence if the file is missing or wrong."""
+    try:
+        rows = tomllib.loads(models_file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"The model catalog {models_file} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"The model catalog {models_file} is not valid TOML: {error}.") from error
+    return Catalog({name: _entry(name, row) for name, row in rows.items()})
+
+
+def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
+    def wrong(what: str) -> ValueError:
+        return ValueError(f"The entry [{name}] of the model catalog {what}.")
+
+    row = dict(row)
+    try:
+        entry = ModelEntry(
+            name=name,
+            title=row.pop("title"),
+            summary=row.pop("summary"),
+            family=row.pop("family"),
+            licence=row.pop("licence"),
+            defaults=ModelDefaults(
+                strength=row.pop("strength"),
+                guidance_scale=row.pop("guidance_scale"),
+                num_inference_steps=row.pop("num_inference_steps"),
+                size=row.pop("size"),
+            ),
+            max_size=row.pop("max_size"),
+            multiple=row.pop("multiple"),
+            memory_bytes=int(row.pop("memory") * 2**30),
+            folder=REPOSITORY / row.pop("folder") if "folder" in row else None,
+            hub_id=row.pop("hub", None),
+            revision=row.pop("revision", None),
+            variant=row.pop("variant", None),
+            gated=row.pop("gated", False),
+            is_demo=row.pop("demo", False),
+        )
+    except KeyError as error:
+        raise wrong(f"lacks {error.args[0]}") from error
+    if row:
+        raise wrong(f"has an unknown key, {next(iter(row))}")
+    if (entry.folder is None) == (entry.hub_id is None):
+        raise wrong("needs either folder or hub")
+    if entry.family not in FAMILIES:
+        raise wrong(f"names the unknown family {entry.family}; known are {', '.join(FAMILIES)}")
+    if entry.revision is not None and not _is_commit(entry.revision):
+        raise wrong("has a revision that is not a 40-digit commit")
+    return entry
+
+
+def _is_commit(text: str) -> bool:
+    return len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)

@@ -1,0 +1,72 @@
+"""A model's files become a pipeline of diffusers that says nothing on its own."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from generation.catalog import ModelEntry
+from generation.engine.base import OutOfMemory
+from generation.errors import ModelUnavailable
+from generation.families import FAMILIES, Family
+from generation.hub import ModelFiles, ModelProblem
+
+
+class _TorchvisionNote(logging.Filter):
+    """Drop the note that transformers makes for three image processors when diffusers imports them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "ImageProcessor` requires torchvision (not installed); falling back to" not in record.getMessage()
+
+
+transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_TorchvisionNote())
+from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image  # noqa: E402 - its import makes the note
+from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to be called."""
+
+    entry: ModelEntry
+    family: Family
+    revision: str
+    pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
+
+    @property
+    def scheduler(self) -> str:
+        """The name of the sampler's class."""
+        return type(self.pipeline.scheduler).__name__
+
+
+def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype) -> LoadedModel:
+    """Load the pipeline onto the device; raise ModelUnavailable for files that cannot be used."""
+    # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
+    diffusers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    family = FAMILIES[entry.family]
+    try:
+        pipeline = AutoPipelineForImage2Image.from_pretrained(
+            files.path,
+            dtype=dtype,
+            variant=entry.variant if _has_variant(files, entry.variant) else None,
+            use_safetensors=True,
+            local_files_only=True,
+            **family.load_arguments,
+        )
+    except MemoryError as error:
+        raise OutOfMemory from error
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source) from error
+    if type(pipeline).__name__ != family.pipeline_class:
+        raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
+    pipeline.set_progress_bar_config(disable=True)
+    return LoadedModel(entry, family, files.revision, pipeline.to(device))
+
+
+def _has_variant(files: ModelFiles, variant: str | None) -> bool:
+    return variant is not None and any(files.path.rglob(f"*.{variant}*.safetensors"))

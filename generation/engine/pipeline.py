@@ -1,0 +1,194 @@
+"""The engine of this version: one diffusers pipeline, one request after another."""
+
+import gc
+import io
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from generation.catalog import Catalog, load_catalog
+from generation.engine.base import BrokenOutput, DeviceLost, OutOfMemory, Run
+from generation.engine.device import choose_device, choose_dtype, describe_device, free_memory
+from generation.engine.faults import fault_of
+from generation.engine.loading import LoadedModel, load_model
+from generation.executors.budgets import Phase
+from generation.families import FAMILIES
+from generation.hub import Hub, ensure_model
+from generation.images.encode import encode_picture
+from generation.images.fit import enlarge, enlargement_factor, fit_image, fitted_size
+from generation.images.metadata import PictureParameters
+from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
+from generation.versions import VERSION, library_versions
+
+
+def create_engine(options: dict[str, Any]) -> "PipelineEngine":
+    """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is not here."""
+    device = choose_device(options["device"])
+    return PipelineEngine(
+        catalog=load_catalog(Path(options["models_file"])),
+        default_model=options["model"],
+        data_dir=Path(options["data_dir"]),
+        hub=Hub(token=options["hf_token"]),
+        device=device,
+        dtype=choose_dtype(options["dtype"], device),
+    )
+
+
+class PipelineEngine:
+    """Compute requests with the pipelines of diffusers as they are, one at a time: a pipeline has one scheduler.
+
+    One model is in memory; another one is loaded only after it has left.
+    """
+
+    slots = 1
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        default_model: str,
+        data_dir: Path,
+        hub: Hub,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._catalog = catalog
+        self._default_model = default_model
+        self._data_dir = data_dir
+        self._hub = hub
+        self._device = device
+        self._dtype = dtype
+        self._model: LoadedModel | None = None
+        self._using = threading.Lock()
+        self.device = describe_device(device)
+        self.dtype = str(dtype).removeprefix("torch.")
+
+    def preload(self) -> None:
+        """Bring the default model into memory; raise ModelUnavailable."""
+        with self._using:
+            self._load(self._default_model)
+
+    def total_steps(self, request: Img2ImgRequest) -> int:
+        """Return the steps of all pictures as the family counts them; a scheduler may add one."""
+        return request.count * FAMILIES[self._catalog.find(request.model).family].total_steps(request)
+
+    def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
+        """Compute one request; see ``Engine.run``."""
+        with self._using:
+            fault: type[OutOfMemory] | type[DeviceLost] | None = None
+            try:
+                return self._run(request, run)
+            except Exception as error:
+                fault = fault_of(error)
+                if fault is None:
+                    raise
+            # Outside of the except block: the error's traceback refers to the tensors that are to go.
+            gc.collect()
+            if fault is OutOfMemory:
+                free_memory(self._device)
+            raise fault
+
+    def _run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
+        run.enter(Phase.LOAD)
+        model = self._load(request.model)
+        started = time.perf_counter()
+        image = self._fitted(request, model)
+        pictures = tuple(self._picture(request, run, model, image, index) for index in range(request.count))
+        seconds = time.perf_counter() - started
+        return Img2ImgResult(pictures=pictures, seconds=seconds, device=self.device, dtype=self.dtype)
+
+    def _load(self, name: str) -> LoadedModel:
+        if self._model is not None and self._model.entry.name == name:
+            return self._model
+        entry = self._catalog.find(name)
+        files = ensure_model(entry, self._data_dir, self._hub)
+        self._model = None
+        gc.collect()
+        free_memory(self._device)
+        self._model = load_model(entry, files, self._device, self._dtype)
+        return self._model
+
+    def _fitted(self, request: Img2ImgRequest, model: LoadedModel) -> Image.Image:
+        with Image.open(io.BytesIO(request.image)) as opened:
+            image = opened.convert("RGB")
+        width, height = fitted_size(
+            image.width, image.height, max_pixels=request.max_pixels, multiple=model.entry.multiple
+        )
+        return fit_image(image, width, height)
+
+    def _picture(
+        self, request: Img2ImgRequest, run: Run, model: LoadedModel, image: Image.Image, index: int
+    ) -> Picture:
+        native, steps = self._paint(request, run, model, image, index)
+        run.enter(Phase.DECODE)
+        factor = 1 if request.native else enlargement_factor(native.width, native.height)
+        parameters = PictureParameters(
+            version=VERSION,
+            model=request.model,
+            revision=model.revision,
+            scheduler=model.scheduler,
+            seed=request.seed_of(index),
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            strength=request.strength,
+            guidance_scale=request.guidance_scale,
+            num_inference_steps=request.num_inference_steps,
+            denoising_steps=steps,
+            native_width=native.width,
+            native_height=native.height,
+            enlarged_by=factor,
+            input_sha256=request.input_sha256,
+            device=self.device,
+            dtype=self.dtype,
+            libraries=library_versions(),
+        )
+        data, media_type = encode_picture(
+            enlarge(native, factor), parameters.embedded(), max_bytes=request.max_result_bytes
+        )
+        return Picture(
+            data=data,
+            media_type=media_type,
+            width=parameters.width,
+            height=parameters.height,
+            native_width=native.width,
+            native_height=native.height,
+            seed=parameters.seed,
+            parameters=parameters.record(),
+        )
+
+    def _paint(
+        self, request: Img2ImgRequest, run: Run, model: LoadedModel, image: Image.Image, index: int
+    ) -> tuple[Image.Image, int]:
+        """Run the pipeline for one picture and return it with its steps; raise RunCancelled or BrokenOutput."""
+        pipeline = model.pipeline
+        run.enter(Phase.ENCODE)
+
+        def step_done(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            total = pipeline.num_timesteps
+            run.step(index * total + step + 1, request.count * total)
+            if step + 1 == total:
+                run.enter(Phase.DECODE)
+            return tensors
+
+        try:
+            output = pipeline(
+                image=image,
+                # On the CPU, so that a seed means the same noise on every device.
+                generator=torch.Generator("cpu").manual_seed(request.seed_of(index)),
+                callback_on_step_end=step_done,
+                output_type="pt",
+                **model.family.call_arguments(request, image.width, image.height),
+            )
+        finally:
+            pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
+        return self._checked(pipeline, output.images), pipeline.num_timesteps
+
+    @staticmethod
+    def _checked(pipeline: Any, images: torch.Tensor) -> Image.Image:
+        if not torch.isfinite(images).all() or images.max() < 1 / 255:
+            raise BrokenOutput
+        return pipeline.numpy_to_pil(pipeline.image_processor.pt_to_numpy(images))[0]

@@ -1,0 +1,46 @@
+"""How long a run may stay silent before it counts as hung."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where a run stands in the child."""
+
+    LOAD = "load"  # the model is brought into memory, or another run's model is waited for
+    ENCODE = "encode"  # picture and prompt become latents and embeddings; lasts until the first step is done
+    DENOISE = "denoise"
+    DECODE = "decode"  # latents become an encoded picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseBudgets:
+    """The silence that each phase is allowed, in seconds.
+
+    A slow machine is not a hung one: once a step of this run has been seen, the budgets of the phases that follow are
+    at least a multiple of the slowest step (``step_factor`` for a step, ``decode_factor`` for decoding and for
+    encoding the next picture). ``start_seconds`` is for the process to start, ``answer_seconds`` for its reader
+    thread to answer a ping sent every ``ping_seconds``.
+    """
+
+    start_seconds: float = 300.0
+    load_seconds: float = 600.0
+    first_step_seconds: float = 600.0
+    step_seconds: float = 120.0
+    decode_seconds: float = 300.0
+    step_factor: float = 10.0
+    decode_factor: float = 20.0
+    ping_seconds: float = 10.0
+    answer_seconds: float = 120.0
+
+    def seconds_for(self, phase: Phase, slowest_step_seconds: float) -> float:
+        """Return how long the phase may stay silent; ``slowest_step_seconds`` is 0 before the first step."""
+        match phase:
+            case Phase.LOAD:
+                return self.load_seconds
+            case Phase.ENCODE:
+                return max(self.first_step_seconds, self.decode_factor * slowest_step_seconds)
+            case Phase.DENOISE:
+                return max(self.step_seconds, self.step_factor * slowest_step_seconds)
+            case Phase.DECODE:
+                return max(self.decode_seconds, self.decode_factor * slowest_step_seconds)

@@ -1,0 +1,267 @@
+"""The executor of every installation: a spawned child process that owns the pipeline, and this handle on it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from generation.child.frames import Frame
+from generation.child.parent import ChildProcess
+from generation.errors import ExecutorError
+from generation.events import Cancelled, Event, Failed, FailureKind, Progress, is_final
+from generation.executors.budgets import Phase, PhaseBudgets
+from generation.executors.messages import RunKey, event_of, key_of, run_frame
+from generation.requests import Img2ImgRequest
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
+
+WORKER = "generation.executors.worker"
+DIFFUSERS_ENGINE = "generation.engine.pipeline:create_engine"
+MAX_BACKOFF_SECONDS = 300.0
+
+
+class _Run:
+    """What the parent knows of one run: the events to hand on, and until when the next sign of life is due."""
+
+    def __init__(self, key: RunKey, budgets: PhaseBudgets) -> None:
+        self.key = key
+        self.child: ChildProcess | None = None  # where it was sent
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue()  # None: the slot is free, nothing follows
+        self.is_decided = False  # its final event is known
+        self.is_over = False  # and its slot is free
+        self._budgets = budgets
+        self._clock = asyncio.get_running_loop().time
+        self._slowest_step_seconds = 0.0
+        self.enter(Phase.LOAD)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may stay silent from now on; negative when it is overdue."""
+        budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds)
+        if self.child is None:
+            return budget_seconds
+        return self._last_sign + budget_seconds - self._clock()
+
+    def enter(self, phase: Phase) -> None:
+        """Note a phase."""
+        self._phase, self._last_sign = phase, self._clock()
+
+    def take(self, event: Event) -> None:
+        """Note an event and hand it on, unless the end of this run is decided already."""
+        if isinstance(event, Progress):
+            self._slowest_step_seconds = max(self._slowest_step_seconds, self._clock() - self._last_sign)
+            self.enter(Phase.DENOISE)
+        if not self.is_decided:
+            self.is_decided = is_final(event)
+            self.events.put_nowait(event)
+
+    def fail(self, kind: FailureKind, **data: Any) -> None:
+        """Note such a failure; nothing follows it."""
+        self.take(self.failed(kind, **data))
+        self.end()
+
+    def failed(self, kind: FailureKind, **data: Any) -> Failed:
+        """Make the event of a failure that the child could not report."""
+        return Failed(job_id=self.key[0], attempt=self.key[1], kind=kind, data=data)
+
+    def end(self) -> None:
+        """Note that the slot is free."""
+        self.is_over = True
+        self.events.put_nowait(None)
+
+
+class ChildExecutor:
+    """Run requests in a child process; when it dies or hangs, start another one for the next run.
+
+    ``engine`` is a dotted ``module:function`` that the child calls with ``options`` to get its engine; the options
+    travel through the pipe because arguments are visible to every user of the machine.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        *,
+        engine: str = DIFFUSERS_ENGINE,
+        budgets: PhaseBudgets | None = None,
+        start_attempts: int = 3,
+        backoff_seconds: float = 1.0,
+    ) -> None:
+        self._configure = Frame("configure", {"engine": engine, "options": dict(options)})
+        self._budgets = budgets or PhaseBudgets()
+        self._start_attempts = start_attempts
+        self._backoff_seconds = backoff_seconds
+        self._child: ChildProcess | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._runs: dict[RunKey, _Run] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Lock()
+        self._stopped = False
+        self.slots = 1
+        self.device = ""
+        self.dtype = ""
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, or None while there is no child."""
+        return self._child.pid if self._child is not None else None
+
+    async def start(self) -> None:
+        """Start the child unless it runs, and wait for its hello; raise ExecutorError if it does not come."""
+        async with self._starting:
+            if self._child is not None or self._stopped:
+                return
+            child = await ChildProcess.spawn(WORKER)
+            try:
+                await child.send(self._configure)
+                hello = await self._hello_of(child)
+            except BaseException:
+                await child.kill()
+                raise
+            self.slots, self.device, self.dtype = (hello.fields[name] for name in ("slots", "device", "dtype"))
+            log.info("the generation process %d is ready: %s, %s", child.pid, self.device, self.dtype)
+            self._child = child
+            self._listener = asyncio.create_task(self._listen(child), name="generation process")
+
+    async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
+        """Compute one job; see ``Executor.run``."""
+        run = self._runs[job_id, attempt] = _Run((job_id, attempt), self._budgets)
+        beginning = asyncio.create_task(self._begin(run, request))
+        try:
+            while (event := await self._next_event(run)) is not None:
+                yield event
+        finally:
+            beginning.cancel()
+            del self._runs[run.key]
+            if not run.is_over:
+                self._tell_to_cancel(run)
+
+    def cancel(self, job_id: str) -> None:
+        """Answer Cancelled at once; the child stops at its next step and what it computes until then is dropped."""
+        for run in [run for run in self._runs.values() if run.key[0] == job_id]:
+            run.take(Cancelled(job_id=job_id, attempt=run.key[1]))
+            self._tell_to_cancel(run)
+
+    async def stop(self) -> None:
+        """End the child and whatever it computes."""
+        self._stopped = True
+        listener, child = self._listener, self._child
+        if listener is not None:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+        if child is not None:
+            await child.close()
+            self._forget(child, FailureKind.EXECUTOR_DIED)
+
+    async def _hello_of(self, child: ChildProcess) -> Frame:
+        try:
+            async with asyncio.timeout(self._budgets.start_seconds):
+                frame = await child.receive()
+        except TimeoutError:
+            raise ExecutorError(f"it said nothing for {self._budgets.start_seconds:.0f} s after its start") from None
+        if frame is None:
+            raise ExecutorError(f"it ended at its start with status {await child.wait()}")
+        if frame.kind == "broken":
+            raise ExecutorError(frame.fields["reason"])
+        return frame
+
+    async def _begin(self, run: _Run, request: Img2ImgRequest) -> None:
+        try:
+            child = await self._start_patiently()
+        except ExecutorError as error:
+            run.fail(FailureKind.EXECUTOR_UNAVAILABLE, reason=str(error))
+            return
+        if run.is_decided:  # given up while the child started
+            run.end()
+            return
+        run.child = child
+        run.enter(Phase.LOAD)
+        await child.send(run_frame(*run.key, request))
+
+    async def _start_patiently(self) -> ChildProcess:
+        delay_seconds = self._backoff_seconds
+        for attempts_left in range(self._start_attempts - 1, -1, -1):
+            try:
+                await self.start()
+            except ExecutorError as error:
+                log.error("the generation process did not start: %s", error)
+                if not attempts_left:
+                    raise
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(2 * delay_seconds, MAX_BACKOFF_SECONDS)
+            if self._child is not None:
+                return self._child
+        raise ExecutorError("it was stopped")
+
+    async def _next_event(self, run: _Run) -> Event | None:
+        while True:
+            try:
+                async with asyncio.timeout(max(run.seconds_left, 0.0)):
+                    return await run.events.get()
+            except TimeoutError:
+                if run.child is not None and run.seconds_left <= 0 and run.events.empty():
+                    log.error("job %s: the generation process shows no sign of life; killing it", run.key[0])
+                    run.fail(FailureKind.EXECUTOR_HUNG)
+                    self._forget(run.child, FailureKind.EXECUTOR_DIED)
+                    await run.child.kill()
+
+    async def _listen(self, child: ChildProcess) -> None:
+        """Hand the child's messages to their runs until it is gone."""
+        pinging = asyncio.create_task(self._ping(child))
+        try:
+            while (frame := await self._receive(child)) is not None:
+                self._handle(frame)
+            status = await child.kill()
+            log.error("the generation process %d ended with status %d", child.pid, status)
+        except Exception as error:
+            # A message that cannot be understood means that the child cannot be trusted with anything further.
+            log.error("the generation process %d made no sense\n%s", child.pid, stack_of(error))
+            await child.kill()
+        finally:
+            pinging.cancel()
+        self._forget(child, FailureKind.EXECUTOR_DIED)
+
+    async def _receive(self, child: ChildProcess) -> Frame | None:
+        try:
+            async with asyncio.timeout(self._budgets.ping_seconds + self._budgets.answer_seconds):
+                return await child.receive()
+        except TimeoutError:
+            log.error("the generation process %d does not answer; killing it", child.pid)
+            self._forget(child, FailureKind.EXECUTOR_HUNG)
+            return None
+
+    def _handle(self, frame: Frame) -> None:
+        if frame.kind == "pong":
+            return
+        run = self._runs.get(key_of(frame))
+        if run is None:  # a late message of a run that was left, or of an old attempt
+            return
+        if frame.kind == "phase":
+            run.enter(Phase(frame.fields["phase"]))
+        elif frame.kind == "free":
+            if not run.is_decided:  # its thread broke before it could say how the run ended
+                run.take(run.failed(FailureKind.INTERNAL))
+            run.end()
+        elif (event := event_of(frame)) is not None:
+            run.take(event)
+
+    async def _ping(self, child: ChildProcess) -> None:
+        while True:
+            await asyncio.sleep(self._budgets.ping_seconds)
+            await child.send(Frame("ping"))
+
+    def _forget(self, child: ChildProcess, kind: FailureKind) -> None:
+        """End the runs of a child that is gone, so that nobody waits for it; the next run starts another."""
+        if self._child is child:
+            self._child = None
+        for run in self._runs.values():
+            if run.child is child and not run.is_over:
+                run.fail(kind)
+
+    def _tell_to_cancel(self, run: _Run) -> None:
+        if run.child is None or run.child is not self._child:
+            return
+        frame = Frame("cancel", {"job_id": run.key[0], "attempt": run.key[1]})
+        task = asyncio.create_task(run.child.send(frame))
+        self._sending.add(task)  # the event loop itself keeps only weak references
+        task.add_done_callback(self._sending.discard)

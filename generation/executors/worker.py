@@ -1,0 +1,168 @@
+"""The executor's process: ``python -m generation.executors.worker`` receives runs and answers with events.
+
+One thread reads messages (so heartbeats are answered whatever is computed), ``slots`` threads compute, and one brings
+the default model into memory meanwhile.
+"""
+
+import importlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from generation.child.frames import Frame
+from generation.child.worker import ParentPipe, claim_pipes, end_with_parent
+from generation.engine.base import BrokenOutput, DeviceLost, Engine, OutOfMemory, RunCancelled
+from generation.errors import ExecutorError, ImageRefused, InvalidRequest, ModelUnavailable
+from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
+from generation.executors.budgets import Phase
+from generation.executors.messages import RunKey, event_frame, key_of, request_of
+from generation.references import new_reference
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
+
+CreateEngine = Callable[[dict[str, Any]], Engine]
+EXIT_DEVICE_LOST = 70  # EX_SOFTWARE of <sysexits.h>
+
+
+class PipeRun:
+    """One run in this process: carries its reports to the parent and the parent's cancel to the engine."""
+
+    def __init__(self, key: RunKey, pipe: ParentPipe) -> None:
+        self.job_id, self.attempt = key
+        self._pipe = pipe
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Make the engine's next report raise; what it has computed until then is dropped."""
+        self._cancelled.set()
+
+    def enter(self, phase: Phase) -> None:
+        """Report a phase."""
+        self._check()
+        self._pipe.send("phase", job_id=self.job_id, attempt=self.attempt, phase=phase)
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        """Report a step."""
+        self._check()
+        self.report(
+            Progress(job_id=self.job_id, attempt=self.attempt, step=step, total_steps=total_steps, preview=preview)
+        )
+
+    def report(self, event: Event) -> None:
+        """Send an event."""
+        frame = event_frame(event)
+        self._pipe.send(frame.kind, *frame.blobs, **frame.fields)
+
+    def failed(self, kind: FailureKind, *, reference: str = "", **data: Any) -> Failed:
+        """Make the event of this run's failure."""
+        return Failed(job_id=self.job_id, attempt=self.attempt, kind=kind, reference=reference, data=data)
+
+    def _check(self) -> None:
+        if self._cancelled.is_set():
+            raise RunCancelled
+
+
+class Worker:
+    """Owns the engine and the runs of this process."""
+
+    def __init__(self, pipe: ParentPipe) -> None:
+        self._pipe = pipe
+        self._runs: dict[RunKey, PipeRun] = {}
+        self._threads: ThreadPoolExecutor | None = None
+        self._engine: Engine | None = None
+
+    def handle(self, frame: Frame) -> None:
+        """Take one message from the parent; never blocks."""
+        match frame.kind:
+            case "configure":
+                threading.Thread(target=self._start, args=(frame,), name="start", daemon=True).start()
+            case "run":
+                assert self._threads is not None, "runs come after hello"
+                run = self._runs[key_of(frame)] = PipeRun(key_of(frame), self._pipe)
+                self._threads.submit(self._run, run, frame)
+            case "cancel":
+                if (run := self._runs.get(key_of(frame))) is not None:
+                    run.cancel()
+            case "ping":
+                self._pipe.send("pong")
+
+    def _start(self, frame: Frame) -> None:
+        module, _, name = frame.fields["engine"].partition(":")
+        try:
+            create: CreateEngine = getattr(importlib.import_module(module), name)
+            self._engine = engine = create(frame.fields["options"])
+        except ExecutorError as error:
+            self._pipe.send("broken", reason=str(error))
+            os._exit(1)
+        except Exception as error:
+            # Whatever keeps the engine from existing has to reach the parent, which would wait in vain.
+            log.error("the engine could not be made: %s\n%s", error, stack_of(error))
+            self._pipe.send("broken", reason=f"{type(error).__name__}: {error}")
+            os._exit(1)
+        self._threads = ThreadPoolExecutor(engine.slots, thread_name_prefix="slot")
+        self._pipe.send("hello", slots=engine.slots, device=engine.device, dtype=engine.dtype)
+        try:
+            engine.preload()
+        except ModelUnavailable as error:
+            log.warning("the default model is not ready (%s); jobs that want it will say why", error)
+        except Exception as error:
+            # A job that wants the model meets the same error and reports it; there is nobody to tell here.
+            log.error("the default model could not be loaded\n%s", stack_of(error))
+
+    def _run(self, run: PipeRun, frame: Frame) -> None:
+        assert self._engine is not None
+        lost = False
+        try:
+            request = request_of(frame)
+            total_steps = self._engine.total_steps(request)
+            run.report(Started(job_id=run.job_id, attempt=run.attempt, total_steps=total_steps))
+            result = self._engine.run(request, run)
+            run.report(Finished(job_id=run.job_id, attempt=run.attempt, result=result))
+        except RunCancelled:
+            run.report(Cancelled(job_id=run.job_id, attempt=run.attempt))
+        except ModelUnavailable as error:
+            data = {"model": error.model, "reason": error.reason, **error.data}
+            run.report(run.failed(FailureKind.MODEL_UNAVAILABLE, **data))
+        except InvalidRequest as error:
+            data = {"field": error.field, "reason": error.reason, **error.data}
+            run.report(run.failed(FailureKind.INVALID_REQUEST, **data))
+        except ImageRefused as error:
+            kind = FailureKind.RESULT_TOO_LARGE if error.reason == "result_too_large" else FailureKind.IMAGE_REFUSED
+            run.report(run.failed(kind, reason=error.reason, **error.data))
+        except OutOfMemory:
+            run.report(run.failed(FailureKind.OUT_OF_MEMORY))
+        except BrokenOutput as error:
+            run.report(run.failed(FailureKind.BROKEN_OUTPUT, reference=_log_with_reference(run, error)))
+        except DeviceLost as error:
+            run.report(run.failed(FailureKind.EXECUTOR_DIED, reference=_log_with_reference(run, error)))
+            lost = True
+        except Exception as error:
+            # A library's surprise is one job's failure; the stack in the log and the reference say which.
+            run.report(run.failed(FailureKind.INTERNAL, reference=_log_with_reference(run, error)))
+        finally:
+            del self._runs[run.job_id, run.attempt]
+            self._pipe.send("free", job_id=run.job_id, attempt=run.attempt)
+        if lost:
+            os._exit(EXIT_DEVICE_LOST)
+
+
+def _log_with_reference(run: PipeRun, error: Exception) -> str:
+    reference = new_reference()
+    log.error("job %s failed [%s]\n%s", run.job_id, reference, stack_of(error))
+    return reference
+
+
+def main() -> None:
+    """Serve the parent until it is gone."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    pipe = claim_pipes()
+    end_with_parent()
+    pipe.serve(Worker(pipe).handle)
+
+
+if __name__ == "__main__":
+    main()

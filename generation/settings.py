@@ -1,0 +1,46 @@
+"""What the environment (and ``.env``) says to this package; read once by whoever starts it, handed on as values."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
+
+
+class GenerationSettings(BaseSettings):
+    """Which model runs where; where its files lie is left to ``HF_HOME``, as everywhere with Hugging Face."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
+    )
+
+    model: str = "demo"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    data_dir: Path = Path("data")
+    models_file: Path = PACKAGED_MODELS_FILE
+    hf_token: SecretStr | None = None
+
+    def for_child(self) -> dict[str, Any]:
+        """Return these settings as JSON values for the executor's process; the token is in the clear."""
+        return {
+            "model": self.model,
+            "device": self.device,
+            "dtype": self.dtype,
+            "data_dir": str(self.data_dir.resolve()),
+            "models_file": str(self.models_file.resolve()),
+            "hf_token": self.hf_token.get_secret_value() if self.hf_token else None,
+        }
+
+
+def settings_sentence(error: ValidationError) -> str:
+    """Say in one sentence which setting is wrong first, by the name that it has in the environment."""
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = "_".join(str(part) for part in problem["loc"]).upper()
+    return f"{name} in the environment or in .env cannot be used: {_lower_first(problem['msg'])}."
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")

@@ -1,0 +1,17 @@
+"""Tracebacks that may be logged: where it happened and what kind it was, never what the message quoted."""
+
+import traceback
+
+
+def stack_of(error: BaseException) -> str:
+    """Return file, line and source of every frame, and the types of the error and its causes.
+
+    The messages stay out: tokenizers, pipelines and image libraries quote prompts and file contents in theirs.
+    """
+    parts = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.append(f"{frames}{type(cause).__module__}.{type(cause).__qualname__}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\nraised while handling, or caused by:\n".join(parts)

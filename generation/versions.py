@@ -1,0 +1,13 @@
+"""The versions that a result file names."""
+
+from functools import cache
+from importlib.metadata import version
+
+VERSION = "0.1.0"  # a test compares it with pyproject.toml
+_LIBRARIES = ("diffusers", "pillow", "torch", "transformers")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that shape a picture's pixels."""
+    return {name: version(name) for name in _LIBRARIES}

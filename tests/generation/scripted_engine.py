@@ -1,0 +1,115 @@
+"""An engine for protocol tests: the prompt is its script, named pipes are its gates.
+
+The words of a prompt are done in turn: ``load``, ``encode``, ``decode`` enter a phase, ``step`` reports one,
+``gate:NAME`` waits until the test opens the gate, the others go wrong in the way that their name says.
+"""
+
+import ctypes
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from generation.engine.base import BrokenOutput, DeviceLost, OutOfMemory, Run
+from generation.errors import ExecutorError, ModelUnavailable
+from generation.executors.budgets import Phase
+from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
+
+
+def create(options: dict[str, Any]) -> "ScriptedEngine":
+    """Make the engine; ``folder`` holds the gates, ``slots`` says how many runs it takes."""
+    if options.get("broken"):
+        raise ExecutorError("this engine is broken on purpose")
+    if (death := options.get("dies_at_start")) and not _happened(Path(death)):
+        os._exit(3)
+    return ScriptedEngine(Path(options["folder"]), options.get("slots", 2))
+
+
+class ScriptedEngine:
+    """Does what the prompt says."""
+
+    def __init__(self, folder: Path, slots: int) -> None:
+        self._folder = folder
+        self.slots = slots
+        self.device = "none"
+        self.dtype = "float32"
+
+    def preload(self) -> None:
+        """There is no model."""
+
+    def total_steps(self, request: Img2ImgRequest) -> int:
+        """Count the steps of the script."""
+        return request.prompt.split().count("step")
+
+    def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
+        """Follow the script."""
+        done = 0
+        for word in request.prompt.split():
+            match word.split(":"):
+                case [("load" | "encode" | "decode") as phase]:
+                    run.enter(Phase(phase))
+                case ["step"]:
+                    done += 1
+                    run.step(done, self.total_steps(request), b"preview" if done == 1 else None)
+                case ["gate", name]:
+                    (self._folder / name).read_bytes()  # a named pipe: waits for its writer
+                case ["once", name]:
+                    if _happened(self._folder / name):
+                        break
+                case _:
+                    _go_wrong(word)
+        picture = Picture(
+            data=request.prompt.encode(),
+            media_type="image/png",
+            width=512,
+            height=512,
+            native_width=64,
+            native_height=64,
+            seed=request.seed,
+            parameters={"prompt": request.prompt},
+        )
+        return Img2ImgResult(pictures=(picture,) * request.count, seconds=0.5, device=self.device, dtype=self.dtype)
+
+
+def _happened(flag: Path) -> bool:
+    """Tell whether this was asked for before."""
+    if flag.exists():
+        return True
+    flag.touch()
+    return False
+
+
+def _go_wrong(how: str) -> NoReturn:
+    match how:
+        case "die":
+            os._exit(9)
+        case "segfault":
+            ctypes.string_at(0)
+        case "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "hang":
+            threading.Event().wait()
+        case "hold_interpreter":
+            ctypes.PyDLL(None).sleep(600)  # PyDLL keeps the interpreter lock while it sleeps
+        case "compute":
+            _compute_forever()
+        case "out_of_memory":
+            raise OutOfMemory
+        case "broken_output":
+            raise BrokenOutput
+        case "device_lost":
+            raise DeviceLost
+        case "model_unavailable":
+            raise ModelUnavailable("demo", "gated", url="https://example.org")
+        case "bug":
+            raise RuntimeError("a message that quotes the SECRET prompt")
+    raise AssertionError(f"the script has an unknown word: {how}")
+
+
+def _compute_forever() -> None:
+    import torch
+
+    matrix = torch.rand(2048, 2048)
+    while True:
+        matrix = torch.nn.functional.normalize(matrix @ matrix)
