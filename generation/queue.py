@@ -1,8 +1,9 @@
 """Who is next: first come, first served within an owner, turn and turn about between owners."""
 
-from collections import OrderedDict, deque
+import copy
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,58 +16,76 @@ class Ticket:
     attempt: int = 1
 
 
-class FairQueue:
-    """Give every owner with waiting jobs one turn before anybody gets a second.
+@dataclass(slots=True)
+class _Line:
+    """One owner's tickets; ``start`` is the virtual time at which the first of them may be served."""
 
-    An owner who was just served goes behind the others; a newcomer goes behind those who wait already.
+    start: float
+    arrival: int
+    tickets: deque[Ticket] = field(default_factory=deque)
+
+
+class FairQueue:
+    """Give every owner a turn before anybody gets another, counting the turn that somebody has just had.
+
+    Start-time fair queuing (Goyal, Vin, Cheng 1996, https://doi.org/10.1145/248157.248171), every job of weight one:
+    an owner's next ticket starts one unit after the last, or now for a newcomer, and the smallest start is served.
     """
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[str, deque[Ticket]] = OrderedDict()
+        self._now = 0.0
+        self._arrivals = 0
+        self._lines: dict[str, _Line] = {}
+        self._finished: dict[str, float] = {}
 
     def __len__(self) -> int:
-        return sum(len(tickets) for tickets in self._waiting.values())
+        return sum(len(line.tickets) for line in self._lines.values())
 
     def __contains__(self, job_id: object) -> bool:
-        return any(ticket.job_id == job_id for tickets in self._waiting.values() for ticket in tickets)
+        return any(ticket.job_id == job_id for line in self._lines.values() for ticket in line.tickets)
 
-    def push(self, ticket: Ticket, *, first: bool = False) -> None:
-        """Let a ticket wait; with ``first`` it goes before everybody (a job whose executor was lost)."""
-        tickets = self._waiting.setdefault(ticket.owner, deque())
-        if first:
-            tickets.appendleft(ticket)
-            self._waiting.move_to_end(ticket.owner, last=False)
-        else:
-            tickets.append(ticket)
+    def push(self, ticket: Ticket) -> None:
+        """Let a ticket wait."""
+        line = self._lines.get(ticket.owner)
+        if line is None:
+            start = max(self._now, self._finished.get(ticket.owner, 0.0))
+            line = self._lines[ticket.owner] = _Line(start, self._arrivals)
+            self._arrivals += 1
+        line.tickets.append(ticket)
 
     def pop(self) -> Ticket:
         """Take the next ticket out; raise IndexError when nobody waits."""
-        if not self._waiting:
+        if not self._lines:
             raise IndexError("the queue is empty")
-        owner, tickets = self._waiting.popitem(last=False)
-        ticket = tickets.popleft()
-        if tickets:
-            self._waiting[owner] = tickets
+        owner, line = min(self._lines.items(), key=lambda item: (item[1].start, item[1].arrival))
+        self._now = line.start
+        self._finished = {name: end for name, end in self._finished.items() if end > self._now}
+        self._finished[owner] = line.start + 1.0
+        ticket = line.tickets.popleft()
+        if line.tickets:
+            line.start += 1.0
+            line.arrival = self._arrivals
+            self._arrivals += 1
+        else:
+            del self._lines[owner]
         return ticket
 
     def remove(self, job_id: str) -> Ticket | None:
         """Take a ticket out wherever it stands; return None if it does not wait."""
-        for owner, tickets in self._waiting.items():
-            for ticket in tickets:
+        for owner, line in self._lines.items():
+            for ticket in line.tickets:
                 if ticket.job_id == job_id:
-                    tickets.remove(ticket)
-                    if not tickets:
-                        del self._waiting[owner]
+                    line.tickets.remove(ticket)
+                    if not line.tickets:
+                        del self._lines[owner]
                     return ticket
         return None
 
     def order(self) -> Iterator[Ticket]:
         """Yield the tickets in the order in which they would be served if nobody joined."""
-        rows = [deque(tickets) for tickets in self._waiting.values()]
-        while rows:
-            for row in rows:
-                yield row.popleft()
-            rows = [row for row in rows if row]
+        future = copy.deepcopy(self)
+        while future:
+            yield future.pop()
 
     def position(self, job_id: str) -> int | None:
         """Return how many tickets are served before this one, or None if it does not wait."""
