@@ -1,0 +1,107 @@
+"""The unmodified bot as its own process, pointed at a stand-in by its settings alone."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from playground.client import Message, PlaygroundServer
+
+READY_SECONDS = 120.0
+RESULT_SECONDS = 180.0
+PHOTOGRAPHS = Path(__file__).parents[2] / "playground" / "photographs"
+CAT = PHOTOGRAPHS / "cat.jpg"
+
+# Long enough that a test can step in between; about 300 small steps.
+LONG_JOB = {"steps": 150, "count": 2, "strength": 1.0}
+
+
+class BotProcess:
+    """Start, stop and kill the bot; its data folder stays between its lives."""
+
+    def __init__(self, server: PlaygroundServer, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.server = server
+        self.client = server.client
+        self.data_dir = data_dir
+        self._environment = {**os.environ, **server.bot_environment(), "DATA_DIR": str(data_dir), **(settings or {})}
+        self._process: asyncio.subprocess.Process | None = None
+        self.log_file = data_dir / "bot.log"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """Start the bot and wait until it has registered its commands and is connected."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", env=self._environment, stderr=log, stdout=log
+            )
+        ready = asyncio.ensure_future(self.client.wait_until_bot_ready(timeout_seconds=READY_SECONDS))
+        ended = asyncio.ensure_future(self._process.wait())
+        await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        assert ready.done(), f"the bot ended with {self._process.returncode}:\n{self.log}"
+        await ready
+
+    async def terminate(self) -> int:
+        """Send SIGTERM and return the exit status."""
+        assert self._process is not None
+        self._process.terminate()
+        return await self._process.wait()
+
+    async def kill(self) -> None:
+        """Send SIGKILL and wait until the bot and its children are gone."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            children = psutil.Process(self._process.pid).children(recursive=True)
+            self._process.kill()
+            await self._process.wait()
+            await asyncio.to_thread(psutil.wait_procs, children, 10)
+
+    @property
+    def log(self) -> str:
+        """What the bot has logged in all its lives."""
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+    def child(self, module: str) -> psutil.Process:
+        """Return the child process that runs a module."""
+        assert self._process is not None
+        for process in psutil.Process(self._process.pid).children():
+            if module in process.cmdline():
+                return process
+        raise AssertionError(f"the bot has no child {module}")
+
+    async def img2img(self, image: bytes | Path = CAT, prompt: str = "a cat on a beach", **options: Any) -> Message:
+        """Run ``/img2img`` and return its status message as first shown."""
+        where = {name: options.pop(name) for name in ("member", "channel", "filename") if name in options}
+        interaction = await self.client.command("img2img", {"image": image, "prompt": prompt, **options}, **where)
+        assert interaction.response is not None, interaction
+        return interaction.response
+
+    async def result_of(self, status: Message) -> Message:
+        """Wait for the result that answers a status message."""
+
+        def is_result(message: Message) -> bool:
+            return message.reference is not None and message.reference.message_id == status.id
+
+        return await self.client.wait_for_message(
+            is_result, channel=status.channel, timeout_seconds=RESULT_SECONDS
+        )
+
+    async def status_with(self, status: Message, text: str) -> Message:
+        """Wait until a status message shows a text."""
+        return await self.client.wait_for_edit(status.id, lambda message: text in message.content, RESULT_SECONDS)
+
+    async def results(self, status: Message) -> list[Message]:
+        """Return all messages there that answer a status message."""
+        messages = await self.client.messages(status.channel)
+        return [message for message in messages if message.reference and message.reference.message_id == status.id]

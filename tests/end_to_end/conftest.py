@@ -1,0 +1,26 @@
+"""One stand-in and one bot for all tests that leave both alive; a fresh pair for those that do not."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from playground.client import PlaygroundServer
+from tests.end_to_end.bot_process import BotProcess
+
+
+@pytest.fixture(scope="session")
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProcess]:
+    """A bot that nobody stops."""
+    async with (
+        PlaygroundServer(bot_name="Palimpsest") as server,
+        BotProcess(server, tmp_path_factory.mktemp("bot")) as bot,
+    ):
+        yield bot
+
+
+@pytest.fixture
+async def mortal_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
+    """A bot and a stand-in of the test's own."""
+    async with PlaygroundServer(bot_name="Palimpsest") as server, BotProcess(server, tmp_path / "data") as bot:
+        yield bot

@@ -1,0 +1,99 @@
+"""Again, Delete and Cancel: for whom they work, and that they do."""
+
+import pytest
+
+from playground.client import Message, PlaygroundError
+from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def delivered(bot: BotProcess) -> Message:
+    return await bot.result_of(await bot.img2img(seed=21, steps=4))
+
+
+async def test_again_paints_with_a_new_seed_for_whoever_asks(bot: BotProcess) -> None:
+    first = await delivered(bot)
+    pressed = await bot.client.press(first.id, "Again", member="Linus")
+    assert pressed.response is not None
+    second = await bot.result_of(pressed.response)
+    assert second.mentions == ["Linus"]
+    assert "a cat on a beach" in second.content
+    assert "`21`" not in second.content
+
+
+async def test_delete_is_for_the_requester_and_moderators(bot: BotProcess) -> None:
+    result = await delivered(bot)
+    refused = await bot.client.press(result.id, "Delete", member="Linus")
+    assert refused.ephemeral
+    assert refused.response is not None
+    assert "Only the person" in refused.response.content
+    assert not (await bot.client.message(result.id)).deleted
+    await bot.client.press(result.id, "Delete", member="Grace")
+    assert (await bot.client.wait_for_edit(result.id, lambda message: message.deleted)).deleted
+
+
+async def test_delete_takes_the_kept_picture_along(bot: BotProcess) -> None:
+    first = await delivered(bot)
+    job_id = first.components_flat()[0]["custom_id"].partition(":")[2]
+    assert (bot.data_dir / "spool" / job_id / "input.png").exists()
+    await bot.client.press(first.id, "Delete")
+    await bot.client.wait_for_edit(first.id, lambda message: message.deleted)
+    await bot.client.wait_for_interaction  # the folder goes after the message
+    second = await delivered(bot)
+    assert second
+    assert not (bot.data_dir / "spool" / job_id).exists()
+
+
+async def test_cancel_while_running(bot: BotProcess) -> None:
+    status = await bot.img2img(**LONG_JOB)
+    await bot.status_with(status, "/300")
+    refused = await bot.client.press(status.id, "Cancel", member="Linus")
+    assert refused.ephemeral
+    await bot.client.press(status.id, "Cancel")
+    cancelled = await bot.status_with(status, "Cancelled")
+    assert cancelled.labels() == []
+    assert await bot.results(status) == []
+    assert (await delivered(bot)).attachments  # the next job is served
+
+
+async def test_cancel_while_waiting(bot: BotProcess) -> None:
+    running = await bot.img2img(**LONG_JOB)
+    waiting = await bot.img2img(member="Linus", steps=4)
+    queued = await bot.status_with(waiting, "Queued")
+    assert queued.labels() == ["Cancel"]
+    await bot.client.press(waiting.id, "Cancel", member="Linus")
+    await bot.status_with(waiting, "Cancelled")
+    await bot.client.press(running.id, "Cancel")
+    await bot.status_with(running, "Cancelled")
+    assert await bot.results(waiting) == []
+    with pytest.raises(PlaygroundError):  # the button is gone with the job
+        await bot.client.press(waiting.id, "Cancel", member="Linus")
+
+
+async def test_members_take_turns(bot: BotProcess) -> None:
+    """Linus, who comes third, is served before Ada's second."""
+    first = await bot.img2img(**LONG_JOB)
+    await bot.status_with(first, "Painting")
+    second = await bot.img2img(steps=4)
+    await bot.status_with(second, "Queued")
+    third = await bot.img2img(member="Linus", steps=4)
+    await bot.status_with(third, "Queued")
+    await bot.client.press(first.id, "Cancel")
+    result_of_second = await bot.result_of(second)
+    result_of_third = await bot.result_of(third)
+    # After Ada's first it is the turn of whoever of the two waits longest, and Ada was just served.
+    assert int(result_of_third.id) < int(result_of_second.id)
+
+
+async def test_one_member_cannot_fill_the_queue(bot: BotProcess) -> None:
+    jobs = [await bot.img2img(member="Grace", **LONG_JOB) for _ in range(5)]
+    refused = await bot.client.command("img2img", {"image": b"x", "prompt": "one more"}, member="Grace")
+    assert refused.ephemeral
+    assert refused.response is not None
+    assert "waiting already" in refused.response.content
+    for job in jobs:
+        await bot.status_with(job, "")
+        shown = await bot.client.wait_for_edit(job.id, lambda message: "Cancel" in message.labels())
+        await bot.client.press(shown.id, "Cancel", member="Grace")
+        await bot.status_with(job, "Cancelled")
