@@ -54,7 +54,7 @@ class JobDesk:
         self._board = StatusBoard(delivery.edit_status)
         self._open: dict[str, Job] = {}
         self._painting: dict[str, Painting] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._steps: dict[str, asyncio.Task[None]] = {}
         self._serving: asyncio.Task[None] | None = None
 
     # What others ask of the desk
@@ -87,11 +87,12 @@ class JobDesk:
             await self._jobs.return_to_queue(job_id)
         if self._serving is not None:
             self._serving.cancel()
-        if self._tasks:  # deliveries mostly: a few seconds save a search of the channel at the next start
-            await asyncio.wait(self._tasks, timeout=min(5.0, grace_seconds))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        steps = list(self._steps.values())
+        if steps:  # deliveries mostly: a few seconds save a search of the channel at the next start
+            await asyncio.wait(steps, timeout=min(5.0, grace_seconds))
+        for step in steps:
+            step.cancel()
+        await asyncio.gather(*steps, return_exceptions=True)
         await self._board.close()
 
     async def take(self, job: Job) -> None:
@@ -126,6 +127,8 @@ class JobDesk:
 
     async def delete(self, job_id: str) -> None:
         """Delete a result's message and every picture kept for it."""
+        if (step := self._steps.get(job_id)) is not None:  # the message is there a moment before its row says so
+            await asyncio.wait([step])
         job = await self.find(job_id)
         if job is not None:
             await self._delivery.delete(job)
@@ -313,8 +316,8 @@ class JobDesk:
 
     def _spawn(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(job, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._steps[job.job_id] = task
+        task.add_done_callback(lambda _: self._steps.pop(job.job_id, None))
 
     async def _guarded(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
         try:

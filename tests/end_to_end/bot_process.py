@@ -93,9 +93,7 @@ class BotProcess:
         def is_result(message: Message) -> bool:
             return message.reference is not None and message.reference.message_id == status.id
 
-        return await self.client.wait_for_message(
-            is_result, channel=status.channel, timeout_seconds=RESULT_SECONDS
-        )
+        return await self.client.wait_for_message(is_result, channel=status.channel, timeout_seconds=RESULT_SECONDS)
 
     async def status_with(self, status: Message, text: str) -> Message:
         """Wait until a status message shows a text."""
@@ -104,4 +102,5 @@ class BotProcess:
     async def results(self, status: Message) -> list[Message]:
         """Return all messages there that answer a status message."""
         messages = await self.client.messages(status.channel)
-        return [message for message in messages if message.reference and message.reference.message_id == status.id]
+        answers = [message for message in messages if message.reference and message.reference.message_id == status.id]
+        return [message for message in answers if not message.ephemeral]

@@ -5,8 +5,6 @@ import pytest
 from playground.client import Message, PlaygroundError
 from tests.end_to_end.bot_process import LONG_JOB, BotProcess
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
 
 async def delivered(bot: BotProcess) -> Message:
     return await bot.result_of(await bot.img2img(seed=21, steps=4))
@@ -39,7 +37,6 @@ async def test_delete_takes_the_kept_picture_along(bot: BotProcess) -> None:
     assert (bot.data_dir / "spool" / job_id / "input.png").exists()
     await bot.client.press(first.id, "Delete")
     await bot.client.wait_for_edit(first.id, lambda message: message.deleted)
-    await bot.client.wait_for_interaction  # the folder goes after the message
     second = await delivered(bot)
     assert second
     assert not (bot.data_dir / "spool" / job_id).exists()

@@ -9,8 +9,6 @@ from PIL import Image
 from generation.images.metadata import read_parameters
 from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
 
 async def test_a_photograph_becomes_a_picture_with_its_seed(bot: BotProcess) -> None:
     status = await bot.img2img(seed=11, strength=0.6, steps=10)
