@@ -92,7 +92,7 @@ class ChildExecutor:
         self._start_attempts = start_attempts
         self._backoff_seconds = backoff_seconds
         self._child: ChildProcess | None = None
-        self._listener: asyncio.Task[None] | None = None
+        self._listeners: set[asyncio.Task[None]] = set()
         self._runs: dict[RunKey, _Run] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
@@ -118,10 +118,15 @@ class ChildExecutor:
             except BaseException:
                 await child.kill()
                 raise
+            if self._stopped:
+                await child.close()
+                return
             self.slots, self.device, self.dtype = (hello.fields[name] for name in ("slots", "device", "dtype"))
             log.info("the generation process %d is ready: %s, %s", child.pid, self.device, self.dtype)
             self._child = child
-            self._listener = asyncio.create_task(self._listen(child), name="generation process")
+            listener = asyncio.create_task(self._listen(child), name="generation process")
+            self._listeners.add(listener)
+            listener.add_done_callback(self._listeners.discard)
 
     async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         """Compute one job; see ``Executor.run``."""
@@ -145,13 +150,9 @@ class ChildExecutor:
     async def stop(self) -> None:
         """End the child and whatever it computes."""
         self._stopped = True
-        listener, child = self._listener, self._child
-        if listener is not None:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
-        if child is not None:
-            await child.close()
-            self._forget(child, FailureKind.EXECUTOR_DIED)
+        if self._child is not None:
+            await self._child.close()
+        await asyncio.gather(*self._listeners)  # they reap the children and end their runs
 
     async def _hello_of(self, child: ChildProcess) -> Frame:
         try:
@@ -202,8 +203,7 @@ class ChildExecutor:
                 if run.child is not None and run.seconds_left <= 0 and run.events.empty():
                     log.error("job %s: the generation process shows no sign of life; killing it", run.key[0])
                     run.fail(FailureKind.EXECUTOR_HUNG)
-                    self._forget(run.child, FailureKind.EXECUTOR_DIED)
-                    await run.child.kill()
+                    await self._kill(run.child, FailureKind.EXECUTOR_DIED)
 
     async def _listen(self, child: ChildProcess) -> None:
         """Hand the child's messages to their runs until it is gone."""
@@ -211,8 +211,13 @@ class ChildExecutor:
         try:
             while (frame := await self._receive(child)) is not None:
                 self._handle(frame)
-            status = await child.kill()
-            log.error("the generation process %d ended with status %d", child.pid, status)
+            status = await child.close()  # kill() would race with asyncio for the status of a process that is ending
+            log.log(
+                logging.INFO if self._stopped else logging.ERROR,
+                "the generation process %d ended with status %d",
+                child.pid,
+                status,
+            )
         except Exception as error:
             # A message that cannot be understood means that the child cannot be trusted with anything further.
             log.error("the generation process %d made no sense\n%s", child.pid, stack_of(error))
@@ -227,7 +232,7 @@ class ChildExecutor:
                 return await child.receive()
         except TimeoutError:
             log.error("the generation process %d does not answer; killing it", child.pid)
-            self._forget(child, FailureKind.EXECUTOR_HUNG)
+            await self._kill(child, FailureKind.EXECUTOR_HUNG)
             return None
 
     def _handle(self, frame: Frame) -> None:
@@ -249,6 +254,10 @@ class ChildExecutor:
         while True:
             await asyncio.sleep(self._budgets.ping_seconds)
             await child.send(Frame("ping"))
+
+    async def _kill(self, child: ChildProcess, kind: FailureKind) -> None:
+        await child.kill()  # before anybody hears of it: two children must never hold the memory of one device
+        self._forget(child, kind)
 
     def _forget(self, child: ChildProcess, kind: FailureKind) -> None:
         """End the runs of a child that is gone, so that nobody waits for it; the next run starts another."""

@@ -158,7 +158,7 @@ def _log_with_reference(run: PipeRun, error: Exception) -> str:
 
 def main() -> None:
     """Serve the parent until it is gone."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     pipe = claim_pipes()
     end_with_parent()
     pipe.serve(Worker(pipe).handle)

@@ -1,0 +1,175 @@
+"""``img2img``: one file through decoder, service and executor, to files."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from generation.catalog import Catalog, ModelEntry
+from generation.errors import ExecutorError, GenerationError, InvalidRequest
+from generation.events import Event, Failed, Finished, Progress, Started, is_final
+from generation.executors.child import ChildExecutor
+from generation.images.decoder import CleanImage, ImageDecoder
+from generation.job_id import new_job_id
+from generation.queue import Ticket
+from generation.requests import MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
+from generation.sentences import error_sentence, failure_sentence, unreadable_file_sentence
+from generation.service import GenerationService
+from generation.settings import GenerationSettings
+
+MAX_RESULT_BYTES = 2**30  # a file on a disk has no limit that would be worth a worse picture
+_PICTURE_SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
+
+
+class BadInput(Exception):
+    """What was typed cannot be done; the message is the sentence."""
+
+
+class Img2ImgCommand:
+    """One call of the command; ``run`` returns the exit status."""
+
+    def __init__(self, options: argparse.Namespace, settings: GenerationSettings, catalog: Catalog) -> None:
+        self._options = options
+        self._settings = settings
+        self._catalog = catalog
+        self._requests: dict[str, Img2ImgRequest] = {}
+        self._ends: dict[str, Event] = {}
+        self._all_ended = asyncio.Event()
+        self._bar: tqdm[NoReturn] | None = None
+
+    async def run(self) -> int:
+        """Generate, write the files and tell of them."""
+        try:
+            entry, output = self._entry(), self._output()
+            data = await asyncio.to_thread(self._options.input.read_bytes)
+        except BadInput as error:
+            return self._refuse(str(error))
+        except GenerationError as error:
+            return self._refuse(error_sentence(error))
+        except OSError as error:
+            return self._refuse(unreadable_file_sentence(str(self._options.input), error))
+        executor = ChildExecutor({**self._settings.for_child(), "model": entry.name})
+        starting = asyncio.create_task(executor.start())  # takes seconds, in which the picture is read
+        try:
+            async with ImageDecoder() as decoder:
+                image = await decoder.decode(data)
+            self._requests = {new_job_id(): self._request(entry, image, prompt) for prompt in self._options.prompts}
+            await starting
+            await self._generate(executor)
+        except ExecutorError as error:
+            print(f"The generation process did not start: {error}.", file=sys.stderr)
+            return 1
+        except GenerationError as error:
+            return self._refuse(error_sentence(error))
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await executor.stop()
+        return self._write(output)
+
+    async def _generate(self, executor: ChildExecutor) -> None:
+        service = GenerationService(executor, load_request=self._load_request, report=self._report)
+        for job_id in self._requests:
+            service.submit(Ticket(job_id=job_id, owner="command line", group=""))
+        serving = asyncio.create_task(service.run())
+        total = sum(request.total_steps for request in self._requests.values())
+        try:
+            with tqdm(total=total, desc="loading", unit="step", file=sys.stderr) as self._bar:
+                await self._all_ended.wait()
+        finally:
+            await service.close(grace_seconds=0)
+            await asyncio.gather(serving, return_exceptions=True)
+
+    async def _load_request(self, ticket: Ticket) -> Img2ImgRequest:
+        return self._requests[ticket.job_id]
+
+    async def _report(self, event: Event) -> None:
+        assert self._bar is not None
+        before = sum(self._requests[job_id].total_steps for job_id in self._ends)
+        match event:
+            case Started():
+                self._bar.set_description("painting")
+            case Progress():
+                self._bar.total = max(self._bar.total, before + event.total_steps)
+                self._bar.update(before + event.step - self._bar.n)
+        if is_final(event):
+            self._ends[event.job_id] = event
+            if len(self._ends) == len(self._requests):
+                self._all_ended.set()
+
+    def _entry(self) -> ModelEntry:
+        return self._catalog.find(self._options.model or self._settings.model)
+
+    def _request(self, entry: ModelEntry, image: CleanImage, prompt: str) -> Img2ImgRequest:
+        """Decide what was left open; raise InvalidRequest."""
+        options, defaults = self._options, entry.defaults
+        strength = defaults.strength if options.strength is None else options.strength
+        size = defaults.size if options.size is None else options.size
+        if not MIN_SIZE <= size <= entry.max_size:
+            raise InvalidRequest("max_pixels", "out_of_range", value=size**2, low=MIN_SIZE**2, high=entry.max_size**2)
+        if options.seed is None:
+            options.seed = draw_seed()  # one for all prompts: they are there to be compared
+        steps = defaults.num_inference_steps if options.steps is None else options.steps
+        return Img2ImgRequest(
+            image=image.data,
+            input_sha256=image.sha256,
+            prompt=prompt,
+            negative_prompt=options.negative_prompt,
+            strength=strength,
+            guidance_scale=defaults.guidance_scale if options.guidance_scale is None else options.guidance_scale,
+            num_inference_steps=steps_for_strength(strength, steps) if strength > 0 and steps > 0 else steps,
+            seed=options.seed,
+            count=options.count,
+            max_pixels=size**2,
+            model=entry.name,
+            max_result_bytes=MAX_RESULT_BYTES,
+            native=options.native,
+        )
+
+    def _output(self) -> Path:
+        """Return where pictures go, without number and suffix; raise BadInput."""
+        source: Path = self._options.input
+        output: Path = self._options.output or Path(f"{source.stem}-img2img")
+        if output.is_dir():
+            output = output / f"{source.stem}-img2img"
+        elif output.suffix.lower() in _PICTURE_SUFFIXES:
+            output = output.with_suffix("")
+        if not output.parent.is_dir():
+            raise BadInput(f"There is no folder {output.parent} to write to; make it first.")
+        return output
+
+    def _write(self, output: Path) -> int:
+        status = number = 0
+        is_single = len(self._requests) * self._options.count == 1
+        for job_id, request in self._requests.items():
+            end = self._ends[job_id]
+            if isinstance(end, Failed):
+                print(failure_sentence(end.kind, end.data, end.reference), file=sys.stderr)
+                status = 1
+            pictures = end.result.pictures if isinstance(end, Finished) else ()
+            seconds = end.result.seconds / len(pictures) if isinstance(end, Finished) else 0.0
+            for picture in pictures:
+                number += 1
+                path = Path(f"{output}.{picture.extension}" if is_single else f"{output}-{number}.{picture.extension}")
+                if path.exists() and path.samefile(self._options.input):
+                    return self._refuse(f"{path} is the input itself; choose another name for the result.")
+                path.write_bytes(picture.data)
+                self._tell(path, picture, request, seconds)
+            number += request.count - len(pictures)  # a prompt that failed keeps its numbers
+        return status
+
+    def _tell(self, path: Path, picture: Picture, request: Img2ImgRequest, seconds: float) -> None:
+        if self._options.json:
+            numbers = {"max_pixels": request.max_pixels, "seconds": round(seconds, 3)}
+            print(json.dumps({"file": str(path), **picture.parameters, **numbers}))
+        else:
+            print(f"{path}  seed {picture.seed}  {picture.width}x{picture.height}  {seconds:.1f} s")
+
+    @staticmethod
+    def _refuse(sentence: str) -> int:
+        print(sentence, file=sys.stderr)
+        return 2

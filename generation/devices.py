@@ -1,0 +1,63 @@
+"""What this machine has, told without loading torch."""
+
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import psutil
+
+from generation.catalog import ModelEntry
+
+_NVIDIA_SMI_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """A graphics card, or the GPU of an Apple chip, which shares the machine's memory."""
+
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The memory of the machine and its accelerators."""
+
+    memory_bytes: int
+    accelerators: tuple[Accelerator, ...]
+
+    def fits(self, entry: ModelEntry) -> bool:
+        """Tell whether the model's estimate fits the largest accelerator, or without one the memory.
+
+        A CPU mostly computes in float32, where weights take twice the bytes of the estimate's half precision.
+        """
+        if self.accelerators:
+            return entry.memory_bytes <= max(card.memory_bytes for card in self.accelerators)
+        return 2 * entry.memory_bytes <= self.memory_bytes
+
+
+def this_machine() -> Machine:
+    """Look at the memory and ask ``nvidia-smi`` for cards where it is installed."""
+    memory_bytes = psutil.virtual_memory().total
+    accelerators = _nvidia_cards()
+    if not accelerators and platform.system() == "Darwin" and platform.machine() == "arm64":
+        accelerators = (Accelerator("Apple GPU", memory_bytes),)
+    return Machine(memory_bytes, accelerators)
+
+
+def _nvidia_cards() -> tuple[Accelerator, ...]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ()
+    query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=_NVIDIA_SMI_SECONDS)
+    except (OSError, subprocess.SubprocessError):  # a driver that is broken or not loaded: there is no usable card
+        return ()
+    return tuple(_card(line) for line in answer.stdout.splitlines() if line.strip())
+
+
+def _card(line: str) -> Accelerator:
+    name, _, mebibytes = line.rpartition(",")
+    return Accelerator(name.strip(), int(mebibytes) * 2**20)
