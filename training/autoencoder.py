@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from training.data import Spec, drawn
-from training.loop import LoopSettings, autocast, device, train
+from training.loop import LoopSettings, autocast, channels_last, device, train
 from training.pictures import load_shard, shard_paths
 from training.tiers import TIERS, Tier
 
@@ -42,6 +43,18 @@ def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
     return functional.l1_loss(made, wanted) + 0.5 * functional.mse_loss(made, wanted) + 0.5 * edges
 
 
+def encode(network: AutoencoderKL, pictures: Tensor) -> DiagonalGaussianDistribution:
+    """Return the distribution of the latents (batch, 4, height / factor, width / factor)."""
+    posterior = network.encode(pictures, return_dict=False)[0]
+    assert isinstance(posterior, DiagonalGaussianDistribution)
+    return posterior
+
+
+def decode(network: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Return pictures (batch, 3, height, width) in about -1..1."""
+    return network.decode(latents, return_dict=False)[0]
+
+
 def crops(folder: Path, tier: Tier, rng: random.Random) -> Iterator[np.ndarray]:
     """Yield random crops for ever, a fifth of them from photo-like textures without an object."""
     size = (tier.pixels, tier.pixels)
@@ -63,7 +76,7 @@ def crops(folder: Path, tier: Tier, rng: random.Random) -> Iterator[np.ndarray]:
 @torch.no_grad()
 def psnr(network: AutoencoderKL, pictures: Tensor) -> float:
     """Return the mean peak signal-to-noise ratio of the round trip in decibels, each picture on its own."""
-    made = network.decode(network.encode(pictures).latent_dist.mode()).sample.clamp(-1, 1)
+    made = decode(network, encode(network, pictures).mode()).clamp(-1, 1)
     errors = (made - pictures).square().mean((1, 2, 3)) / 4
     return float((-10 * errors.log10()).mean())
 
@@ -80,13 +93,16 @@ def main(arguments: list[str]) -> None:
     tier: Tier = TIERS[options.tier]
     folder: Path = options.folder / tier.name
     torch.manual_seed(options.seed)
-    network = AutoencoderKL(**tier.autoencoder).to(device(), memory_format=torch.channels_last)
+    network = AutoencoderKL(**tier.autoencoder)
+    nn.Module.to(network, device())
+    channels_last(network)
     name = "autoencoder"
     if options.decoder_only:
         name = "decoder"
         network.load_state_dict(_averaged(folder / "autoencoder.pt"))
-        network.encoder.requires_grad_(False)
-        network.quant_conv.requires_grad_(False)
+        for fixed in (network.encoder, network.quant_conv):
+            assert fixed is not None
+            fixed.requires_grad_(False)
     batches = crops(folder, tier, random.Random(options.seed))
     held_out = normalised(load_shard(shard_paths(folder, (tier.pixels, tier.pixels))[0])[0][:64])
 
@@ -94,14 +110,14 @@ def main(arguments: list[str]) -> None:
         assert isinstance(network, AutoencoderKL)
         wanted = normalised(next(batches)).contiguous(memory_format=torch.channels_last)
         with autocast():
-            posterior = network.encode(wanted).latent_dist
-            made = network.decode(posterior.sample()).sample
+            posterior = encode(network, wanted)
+            made = decode(network, posterior.sample())
         return reconstruction_loss(made.float(), wanted) + KL_WEIGHT * posterior.kl().mean() / posterior.mean[0].numel()
 
     def show(averaged: nn.Module) -> None:
         assert isinstance(averaged, AutoencoderKL)
         with torch.no_grad():
-            made = averaged.decode(averaged.encode(held_out[:16]).latent_dist.mode()).sample
+            made = decode(averaged, encode(averaged, held_out[:16]).mode())
         rows = np.concatenate([to_uint8(held_out[:16]), to_uint8(made)])
         grid(rows, 16).save(folder / f"{name}.png")
         print(f"\n{name}: PSNR {psnr(averaged, held_out):.2f} dB", flush=True)
@@ -125,7 +141,8 @@ def _averaged(checkpoint: Path) -> dict[str, Tensor]:
 
 def trained(folder: Path, tier: Tier) -> AutoencoderKL:
     """Return the trained autoencoder, with the separately trained decoder if there is one."""
-    network = AutoencoderKL(**tier.autoencoder).to(device())
+    network = AutoencoderKL(**tier.autoencoder)
+    nn.Module.to(network, device())
     decoder = folder / "decoder.pt"
     network.load_state_dict(_averaged(decoder if decoder.exists() else folder / "autoencoder.pt"))
     return network.eval().requires_grad_(False)

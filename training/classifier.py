@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import trange
 
-from training.autoencoder import normalised, to_uint8, trained
+from training.autoencoder import decode, encode, normalised, to_uint8, trained
 from training.data import Spec, drawn, sampled
 from training.loop import LoopSettings, device, train
 from training.tiers import TIERS, Tier
@@ -85,8 +85,8 @@ def round_trip(autoencoder: AutoencoderKL, pictures: np.ndarray) -> np.ndarray:
     """Encode and decode uint8 pictures."""
     parts = []
     for start in range(0, len(pictures), 100):
-        latents = autoencoder.encode(normalised(pictures[start : start + 100])).latent_dist.mode()
-        parts.append(to_uint8(autoencoder.decode(latents).sample))
+        latents = encode(autoencoder, normalised(pictures[start : start + 100])).mode()
+        parts.append(to_uint8(decode(autoencoder, latents)))
     return np.concatenate(parts)
 
 
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     tier = TIERS[options.tier]
     folder: Path = options.folder / tier.name
-    autoencoder = trained(folder, tier).to(memory_format=torch.channels_last)
+    autoencoder = trained(folder, tier)
     kept = folder / "judge-pictures.npz"
     if not kept.exists():
         pictures, specs = examples(tier, options.pictures, "training")

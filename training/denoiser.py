@@ -1,12 +1,12 @@
 """The two networks that learn together, text encoder and UNet, and the noise schedule they learn on."""
 
-import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from training.loop import device
+from training.loop import channels_last, device
 from training.tiers import MAX_TOKENS, Tier
 
 
@@ -27,25 +27,25 @@ class Denoiser(nn.Module):
 
     def __init__(self, tier: Tier, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
-        self.text = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(tokenizer),
-                hidden_size=tier.text_width,
-                intermediate_size=3 * tier.text_width,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                max_position_embeddings=MAX_TOKENS,
-                bos_token_id=tokenizer.bos_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                pad_token_id=tokenizer.pad_token_id,
-                attn_implementation="eager" if device().type == "cpu" else "sdpa",
-            )
+        end = len(tokenizer) - 1  # the vocabulary closes with start and end; the end also pads, as in CLIP
+        config = CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=tier.text_width,
+            intermediate_size=3 * tier.text_width,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=MAX_TOKENS,
+            bos_token_id=end - 1,
+            eos_token_id=end,
+            pad_token_id=end,
         )
+        self.text = CLIPTextModel(config)
         self.unet = UNet2DConditionModel(**tier.unet)
         if device().type == "cpu":
             # The backward of CPU flash attention took half of a step.
+            self.text.set_attn_implementation("eager")
             self.unet.set_attn_processor(AttnProcessor())
-        self.unet.to(memory_format=torch.channels_last)
+        channels_last(self.unet)
 
     def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
         """Predict v (batch, 4, height, width) from noisy latents, timesteps (batch,) and tokens (batch, length)."""

@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import (
-    AutoPipelineForImage2Image,
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    StableDiffusionImg2ImgPipeline,
-    StableDiffusionPipeline,
-    UniPCMultistepScheduler,
-)
+from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from PIL import Image
 from torch import Tensor
 
@@ -63,34 +61,34 @@ class Bench:
         """Make pictures (count, height, width, 3) as uint8 from nothing but words."""
         parts = []
         for start in range(0, len(prompts), BATCH):
-            parts.append(
-                self.make(
-                    list(prompts[start : start + BATCH]),
-                    width=self.tier.pixels,
-                    height=self.tier.pixels,
-                    num_inference_steps=STEPS,
-                    guidance_scale=guidance,
-                    generator=_generators(seeds[start : start + BATCH]),
-                    output_type="np",
-                ).images
+            made = self.make(
+                list(prompts[start : start + BATCH]),
+                width=self.tier.pixels,
+                height=self.tier.pixels,
+                num_inference_steps=STEPS,
+                guidance_scale=guidance,
+                generator=_generators(seeds[start : start + BATCH]),
+                output_type="np",
+                return_dict=False,
             )
+            parts.append(made[0])
         return _uint8(np.concatenate(parts))
 
     def edited(self, pictures: np.ndarray, prompts: Sequence[str], seeds: Sequence[int], strength: float) -> np.ndarray:
         parts = []
         for start in range(0, len(prompts), BATCH):
             stop = start + BATCH
-            parts.append(
-                self.edit(
-                    list(prompts[start:stop]),
-                    image=[Image.fromarray(picture) for picture in pictures[start:stop]],
-                    strength=strength,
-                    num_inference_steps=STEPS,
-                    guidance_scale=GUIDANCE,
-                    generator=_generators(seeds[start:stop]),
-                    output_type="np",
-                ).images
+            made = self.edit(
+                list(prompts[start:stop]),
+                image=[Image.fromarray(picture) for picture in pictures[start:stop]],
+                strength=strength,
+                num_inference_steps=STEPS,
+                guidance_scale=GUIDANCE,
+                generator=_generators(seeds[start:stop]),
+                output_type="np",
+                return_dict=False,
             )
+            parts.append(made[0])
         return _uint8(np.concatenate(parts))
 
     def seen(self, pictures: np.ndarray) -> classifier.Verdict:

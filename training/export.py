@@ -4,10 +4,13 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
@@ -52,16 +55,16 @@ def assembled(folder: Path, tier: Tier, denoiser: Denoiser) -> StableDiffusionPi
     config = denoiser.text.config.to_dict()
     text = CLIPTextModel(type(denoiser.text.config)(**config))
     text.load_state_dict(denoiser.text.state_dict())
-    pipeline = StableDiffusionPipeline(
-        vae=autoencoder.eval(),
-        text_encoder=text.eval(),
-        tokenizer=tokenizers.load(folder),
-        unet=unet.eval(),
-        scheduler=scheduler(),
-        safety_checker=None,
-        feature_extractor=None,  # pyright: ignore[reportArgumentType] - diffusers allows None, its hint does not
-        requires_safety_checker=False,
-    )
+    parts: dict[str, Any] = {
+        "vae": autoencoder.eval(),
+        "text_encoder": text.eval(),
+        "tokenizer": tokenizers.load(folder),
+        "unet": unet.eval(),
+        "scheduler": scheduler(),
+        "safety_checker": None,
+        "feature_extractor": None,
+    }
+    pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -78,7 +81,8 @@ def sheet(pipeline: StableDiffusionPipeline, tier: Tier, path: Path) -> None:
         guidance_scale=4.0,
         generator=generators,
         output_type="np",
-    ).images  # pyright: ignore[reportAttributeAccessIssue] - the tuple is returned only on demand
+        return_dict=False,
+    )[0]
     grid((np.asarray(made) * 255).round().astype(np.uint8), 8).save(path)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from tqdm import tqdm
 
-from training.autoencoder import normalised, trained
+from training.autoencoder import encode, normalised, trained
 from training.loop import autocast
 from training.pictures import shard_paths
 from training.tiers import TIERS
@@ -25,7 +25,7 @@ def encoded(network: AutoencoderKL, pictures: np.ndarray, batch: int = 100) -> n
     parts = []
     for start in range(0, len(pictures), batch):
         with autocast():
-            posterior = network.encode(normalised(pictures[start : start + batch])).latent_dist
+            posterior = encode(network, normalised(pictures[start : start + batch]))
         parts.append(posterior.mean.half().cpu().numpy())
     return np.concatenate(parts)
 
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     tier = TIERS[options.tier]
     folder: Path = options.folder / tier.name
-    network = trained(folder, tier).to(memory_format=torch.channels_last)
+    network = trained(folder, tier)
     statistics = folder / "latents.json"
     shards = [shard for size in tier.sizes for shard in shard_paths(folder, size)]
     # One shard of every size first, so that the UNet may start while the rest is encoded.

@@ -30,6 +30,13 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def channels_last(network: nn.Module) -> None:
+    """Lay the convolutions' weights out the way both CPU and GPU compute them faster."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
 def autocast() -> torch.autocast:
     """Return bfloat16 where it pays (a GPU) and nothing where it does not."""
     return torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda")
@@ -115,7 +122,7 @@ def _copy(network: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    old, new = list(averaged.parameters()), [p.detach() for p in network.parameters()]
-    torch._foreach_lerp_(old, new, 1 - decay)
+    for kept, current in zip(averaged.parameters(), network.parameters(), strict=True):
+        kept.lerp_(current, 1 - decay)
     for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
         kept.copy_(current)

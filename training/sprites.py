@@ -69,5 +69,5 @@ def main(arguments: list[str]) -> None:
     rendered = {
         word: np.stack([np.asarray(render(icons, ICONS.get(word, word))) for icons in sets]) for word in NOUNS_B
     }
-    np.savez_compressed(SPRITES, **rendered)
+    np.savez_compressed(SPRITES, allow_pickle=False, **rendered)
     print(f"{len(rendered)} nouns, {SPRITES.stat().st_size / 1e6:.2f} MB")

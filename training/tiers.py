@@ -35,7 +35,11 @@ class Tier:
 
 
 def _unet(sample_size: int, channels: tuple[int, ...], text_width: int) -> dict[str, Any]:
-    """Return a UNet without attention on its outermost level, where it costs most and says least."""
+    """Return a UNet without attention on its outermost level, where it costs most and says least.
+
+    The pooled text also joins the time embedding and scales every residual block: a word then reaches the whole
+    picture from the first steps of training, before cross-attention has learned where to look.
+    """
     inner = len(channels) - 1
     return {
         "sample_size": sample_size,
@@ -48,6 +52,10 @@ def _unet(sample_size: int, channels: tuple[int, ...], text_width: int) -> dict[
         "cross_attention_dim": text_width,
         "attention_head_dim": 4,
         "norm_num_groups": 8,
+        "time_embedding_dim": 2 * text_width,
+        "resnet_time_scale_shift": "scale_shift",
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 4,
     }
 
 

@@ -5,6 +5,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
@@ -70,7 +71,8 @@ def made(tier: Tier) -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_TOKENS)
 
 
-def _merges(bpe: Tokenizer) -> list[tuple[str, str]]:
+def _merges(bpe: Tokenizer) -> list[Any]:
+    """Return the pairs in the order they were learned; transformers wants tuples here and is typed otherwise."""
     rows = json.loads(bpe.to_str())["model"]["merges"]
     return [tuple(row) if isinstance(row, list) else tuple(row.split(" ")) for row in rows]
 

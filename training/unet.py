@@ -20,6 +20,7 @@ from training.tiers import TIERS, Tier
 
 UNCAPTIONED_SHARE = 0.10
 SQUARE_SHARE = 0.80
+NOISE_SHIFT = 1.6
 
 
 class Batches:
@@ -64,9 +65,13 @@ class Batches:
 
 
 def velocity_loss(denoiser: nn.Module, latents: Tensor, tokens: Tensor, alphas: Tensor) -> Tensor:
-    """Return the squared error of v (Salimans & Ho 2022) at timesteps spread evenly over the batch."""
+    """Return the squared error of v (Salimans & Ho 2022) at timesteps stratified over the batch.
+
+    They lean towards the noisy end by the time shift of Esser et al. 2024: that is where objects are decided.
+    """
     count = len(latents)
     spread = (torch.arange(count, device=latents.device) + torch.rand(1, device=latents.device)) / count
+    spread = NOISE_SHIFT * spread / (1 + (NOISE_SHIFT - 1) * spread)
     timesteps = (spread * len(alphas)).long().clamp(max=len(alphas) - 1)
     alpha = alphas[timesteps].view(-1, 1, 1, 1)
     noise = torch.randn_like(latents)
