@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from playground.cdn import add_cdn
 from playground.clock import Clock, Snowflakes
@@ -44,7 +45,7 @@ def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool) -> Pl
         world=world,
         files=files,
         feed=feed,
-        faults=Faults(),
+        faults=Faults(feed),
         journal=journal,
         judge=judge,
         gateway=gateway,
@@ -58,7 +59,7 @@ def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool) -> Pl
 
 
 @web.middleware
-async def only_from_here(request: web.Request, handler: web.RequestHandler) -> web.StreamResponse:
+async def only_from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a page of another site that was led here by a name: whoever asks must have asked for this machine."""
     host = request.headers.get(hdrs.HOST, "").rsplit(":", 1)[0]
     if host not in ("127.0.0.1", "localhost", "[::1]"):
@@ -66,7 +67,7 @@ async def only_from_here(request: web.Request, handler: web.RequestHandler) -> w
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin != f"{request.scheme}://{request.host}":
         return web.Response(status=403, text="This stand-in answers its own page alone.")
-    return await handler(request)  # type: ignore[operator]  # aiohttp types handlers loosely
+    return await handler(request)
 
 
 async def serve_page(_request: web.Request) -> web.FileResponse:
@@ -85,9 +86,13 @@ def build_app(playground: Playground) -> web.Application:
     app.router.add_get("/", serve_page)
     app.router.add_static("/page", PAGE)
 
-    async def close(_app: web.Application) -> None:
+    async def send_home(_app: web.Application) -> None:
+        playground.feed.close()
         playground.faults.clear()
+
+    async def close(_app: web.Application) -> None:
         await playground.interactions.close()
 
+    app.on_shutdown.append(send_home)
     app.on_cleanup.append(close)
     return app

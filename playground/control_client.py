@@ -66,7 +66,7 @@ class PlaygroundClient:
         if not files:
             async with self._open().post(url, json=arguments) as response:
                 return await _answer(response)
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(quote_fields=False)
         form.add_field("json", json.dumps(arguments), content_type="application/json")
         for field, (filename, data) in files.items():
             form.add_field(field, data, filename=filename, content_type="application/octet-stream")
@@ -304,6 +304,16 @@ class PlaygroundClient:
                 calls = [call for call in await self.calls(method, path_pattern) if call.status]
                 if len(calls) >= count:
                     return calls
+                await self._events(last)
+
+    async def wait_for_fault(self, fault_id: int, *, hits: int = 1, timeout_seconds: float = 60) -> None:
+        """Return when a fault has struck ``hits`` times. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                last = (await self._get("state"))["last_event"]
+                faults = (await self.stats())["faults"]
+                if any(fault["id"] == fault_id and fault["hits"] >= hits for fault in faults):
+                    return
                 await self._events(last)
 
     # What tests do to the place

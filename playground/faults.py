@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from playground.feed import Feed
+
 FaultAction = Literal["status", "reset", "hang", "drop_after"]
 """``status`` answers with it; ``reset`` cuts the connection before the request is carried out; ``drop_after`` carries
 it out and cuts the connection instead of answering; ``hang`` holds the request until the fault is cleared."""
@@ -29,7 +31,8 @@ class Fault:
 class Faults:
     """Hold the list of faults; the first that matches a request is the one that strikes."""
 
-    def __init__(self) -> None:
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
         self._faults: list[Fault] = []
         self._last_id = 0
 
@@ -76,6 +79,7 @@ class Faults:
                 fault.hits += 1
                 if fault.times_left is not None:
                     fault.times_left -= 1
+                self._feed.publish("fault", {"id": fault.id, "hits": fault.hits})
                 return fault
         return None
 

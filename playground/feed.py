@@ -29,6 +29,7 @@ class Feed:
         self._events: deque[Event] = deque(maxlen=REMEMBERED_EVENTS)
         self._arrived = asyncio.Event()
         self.last_number = 0
+        self.closed = False
 
     def publish(self, kind: str, data: Json) -> None:
         """Append an event."""
@@ -37,9 +38,14 @@ class Feed:
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
 
+    def close(self) -> None:
+        """Send home everybody who waits; nothing will happen any more."""
+        self.closed = True
+        self._arrived.set()
+
     async def after(self, number: int, timeout_seconds: float) -> list[Event]:
         """Return the events after ``number``, waiting up to ``timeout_seconds`` for the first."""
-        if number >= self.last_number:
+        if number >= self.last_number and not self.closed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), timeout_seconds)
         newer: list[Event] = []

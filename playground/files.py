@@ -90,7 +90,8 @@ class FileStore:
         """Return the full address of ``path`` with Discord's three parameters: expiry, issue and signature."""
         issued = int(self._clock.now())
         expires = f"{issued + int(self.url_seconds):x}"
-        return f"{self.origin}{prefix}{path}?ex={expires}&is={issued:x}&hm={self._signature(path, expires, f'{issued:x}')}&"
+        signature = self._signature(path, expires, f"{issued:x}")
+        return f"{self.origin}{prefix}{path}?ex={expires}&is={issued:x}&hm={signature}&"
 
     def fetch(self, path: str, expires: str, issued: str, signature: str) -> tuple[bytes, str] | None:
         """Return bytes and content type, or None for a wrong or expired signature or a removed file."""
@@ -107,7 +108,7 @@ class FileStore:
 def clean_filename(filename: str) -> str:
     """Return the name that Discord would show: no folders, no spaces, nothing that breaks an address."""
     name = re.sub(r"[^\w.\-]+", "_", PurePosixPath(filename.replace("\\", "/")).name, flags=re.ASCII)
-    return name.strip("_") or "file"
+    return name if name.strip("_.") else "file"
 
 
 def _content_type(filename: str) -> str | None:

@@ -71,7 +71,7 @@ class Interactions:
         self._feed.publish("interaction", self._views.interaction(interaction))
 
     def acknowledge(self, interaction_id: int, token: str, callback: CallbackType) -> Interaction:
-        """Accept the first answer to an interaction. Raises DiscordError 10062 when late, 40060 when it is the second."""
+        """Accept the first answer to an interaction. Raises DiscordError: 10062 when late, 40060 for a second one."""
         interaction = self._world.interactions.get(interaction_id)
         if interaction is None or not secrets.compare_digest(interaction.token.encode(), token.encode()):
             raise errors.unknown_interaction()

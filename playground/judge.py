@@ -46,7 +46,15 @@ class Judge:
         self._document = document
         self._validators: dict[tuple[str, bool], Draft202012Validator] = {}
         if document is not None:
-            self._strict = _registry(document)
+            strict = copy.deepcopy(document)
+            # The document says that every code is a number; in a tree of errors Discord's are words
+            # (https://discord.com/developers/docs/reference#error-messages), and so are these.
+            strict["components"]["schemas"]["InnerErrors"]["properties"]["_errors"]["items"] = {
+                "type": "object",
+                "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+                "required": ["code", "message"],
+            }
+            self._strict = _registry(strict)
             lenient = copy.deepcopy(document)
             # Discord takes ids as numbers too, and discord.py sends some so (attachments[].id, message_reference).
             lenient["components"]["schemas"]["SnowflakeType"]["type"] = ["string", "integer"]
@@ -112,7 +120,7 @@ class Judge:
             validator = Draft202012Validator(
                 {"$ref": f"{_ADDRESS}{pointer}"},
                 registry=self._lenient if lenient else self._strict,
-                format_checker=_FORMATS,
+                format_checker=_FORMATS if lenient else None,
             )
             self._validators[pointer, lenient] = validator
         return validator
@@ -159,11 +167,15 @@ def _explain(error: ValidationError, tree: Json) -> None:
     for leaf in _leaves(error):
         path = [str(key) for key in leaf.absolute_path]
         if leaf.validator == "required":
-            instance, required = leaf.instance, leaf.validator_value
+            instance: Any = leaf.instance
+            required: Any = leaf.validator_value
             for key in (key for key in required if key not in instance):
                 _add_once(tree, [*path, key], "BASE_TYPE_REQUIRED", "This field is required")
         elif leaf.validator in ("oneOf", "anyOf"):
-            if isinstance(leaf.instance, dict) and "type" in leaf.instance:
+            if leaf.context and all(child.validator == "const" for child in leaf.context):
+                choices = ", ".join(repr(child.validator_value) for child in leaf.context)
+                _add_once(tree, path, "BASE_TYPE_CHOICES", f"Value must be one of {{{choices}}}.")
+            elif isinstance(leaf.instance, dict) and "type" in leaf.instance:
                 words = f'Value {leaf.instance["type"]!r} of field "type" is not one of those that are possible here.'
                 _add_once(tree, [*path, "type"], "UNION_TYPE_CHOICES", words)
             else:

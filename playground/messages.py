@@ -11,6 +11,7 @@ from playground.gateway.protocol import Intent
 from playground.gateway.sessions import Gateway
 from playground.mentions import resolve_mentions
 from playground.models import (
+    NO_FLAGS,
     Attachment,
     Channel,
     Interaction,
@@ -52,7 +53,7 @@ class MessageBoard:
         payload: Json,
         files: dict[int, Upload],
         *,
-        flags: MessageFlags = MessageFlags(0),
+        flags: MessageFlags = NO_FLAGS,
         kind: MessageType = MessageType.DEFAULT,
         reference: Reference | None = None,
         interaction: Interaction | None = None,
@@ -81,7 +82,10 @@ class MessageBoard:
             created_at=now,
         )
         message.attachments = [self._store(channel, upload) for upload in uploads]
-        self._fill(message, channel, payload)
+        replied_to = self._world.messages.get(reference.message_id) if reference is not None else None
+        self._fill(message, channel, payload, replied_to)
+        if replied_to is not None and replied_to.author.id in message.mentioned_user_ids:
+            message.pinged_by_reply = replied_to.author.id
         self._world.messages[message.id] = message
         channel.message_ids.append(message.id)
         self._announce("MESSAGE_CREATE", message)
@@ -116,7 +120,10 @@ class MessageBoard:
                 self._files.remove(attachment)
         message.attachments = kept + [self._store(channel, upload) for upload in uploads]
         message.flags = without_flag(flags, MessageFlags.LOADING)
-        self._fill(message, channel, payload)
+        self._fill(message, channel, payload, replied_to=None)
+        pinged = message.pinged_by_reply
+        if pinged is not None and pinged not in message.mentioned_user_ids:
+            message.mentioned_user_ids.append(pinged)  # whom the reply pinged stays a mention, whatever the edit says
         message.edited_at = self._world.clock.now()
         message.edited_count += 1
         self._announce("MESSAGE_UPDATE", message)
@@ -135,7 +142,7 @@ class MessageBoard:
             self._gateway.dispatch("MESSAGE_DELETE", lambda _intents: event, needs=message_intent(channel))
         self._feed.publish("message_delete", self._views.message(message))
 
-    def _fill(self, message: Message, channel: Channel, payload: Json) -> None:
+    def _fill(self, message: Message, channel: Channel, payload: Json, replied_to: Message | None) -> None:
         if "content" in payload:
             message.content = (payload["content"] or "").strip()
         if "embeds" in payload:
@@ -143,13 +150,12 @@ class MessageBoard:
         if "components" in payload:
             message.components = content.numbered_components(payload["components"] or [])
         world = self._world
-        target = world.messages.get(message.reference.message_id) if message.reference else None
         everyone = Permission.MENTION_EVERYONE in world.permissions(channel, message.author.id)
         mentions = resolve_mentions(
             message.content,
             payload.get("allowed_mentions"),
             default_parse=INTERACTION_PARSES if message.interaction_id else MESSAGE_PARSES,
-            replied_to=target,
+            replied_to=replied_to,
             may_mention_everyone=everyone,
             known_user_ids=set(world.users),
             known_role_ids=set(world.guild.roles),

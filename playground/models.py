@@ -36,6 +36,9 @@ class MessageFlags(IntFlag):
     COMPONENTS_V2 = 1 << 15
 
 
+NO_FLAGS = MessageFlags(0)
+
+
 class InteractionType(IntEnum):
     """The kinds of interactions (Discord, "Interaction Type")."""
 
@@ -163,11 +166,12 @@ class Message:
     embeds: list[Json] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     components: list[Json] = field(default_factory=list)
-    flags: MessageFlags = MessageFlags(0)
+    flags: MessageFlags = NO_FLAGS
     tts: bool = False
     mentioned_user_ids: list[int] = field(default_factory=list)
     mentioned_role_ids: list[int] = field(default_factory=list)
     mentions_everyone: bool = False
+    pinged_by_reply: int | None = None
     nonce: str | int | None = None
     reference: Reference | None = None
     interaction_id: int | None = None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
 from playground.models import Json
+
+
+def _fields(kind: Any, body: Json) -> dict[str, Any]:
+    """Return what ``body`` has for the fields of a dataclass; the control API may say more than that."""
+    return {field.name: body.get(field.name) for field in fields(kind)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +29,7 @@ class Attachment:
 
     @classmethod
     def read(cls, body: Json) -> Self:
-        return cls(**{name: body.get(name) for name in cls.__dataclass_fields__})
+        return cls(**_fields(cls, body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +72,9 @@ class Message:
 
     @classmethod
     def read(cls, body: Json) -> Self:
-        plain = {name: body.get(name) for name in cls.__dataclass_fields__}
         reference = body["reference"]
         return cls(
-            **plain
+            **_fields(cls, body)
             | {
                 "author": body["author"]["name"],
                 "author_is_bot": body["author"]["bot"],

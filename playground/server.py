@@ -76,7 +76,7 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while sys.stdin.buffer.read1(1024):
+    while sys.stdin.buffer.readline():
         pass
     with suppress(RuntimeError):  # the loop may be closed already
         loop.call_soon_threadsafe(stop.set)

@@ -74,7 +74,7 @@ class OptionBuilder:
                 raise errors.invalid_field(f"options.{name}", "BASE_TYPE_BAD_LENGTH", words)
         elif kind == BOOLEAN:
             return value if isinstance(value, bool) else str(value).lower() in ("true", "1", "yes")
-        elif kind == USER or kind == MENTIONABLE:
+        elif kind in (USER, MENTIONABLE):
             return self._user_value(str(value))
         elif kind == CHANNEL:
             channel = self._playground.world.channel_named(str(value), self._user)

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from aiohttp import BodyPartReader, web
 
@@ -313,7 +312,7 @@ async def serve_stream(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     number = int(request.headers.get("Last-Event-ID") or request.query.get("after") or playground.feed.last_number)
     with suppress(ConnectionError, asyncio.CancelledError):  # the page was closed, or the stand-in ends
-        while True:
+        while not playground.feed.closed:
             events = await playground.feed.after(number, 15.0)
             for event in events:
                 data = json.dumps({"kind": event.kind, "data": event.data})

@@ -95,9 +95,12 @@ class Connection:
             except TimeoutError:
                 await self._socket.close(code=CloseCode.SESSION_TIMED_OUT)
                 return
-            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                return
-            code = self._receive(message.data)
+            if message.type is WSMsgType.CLOSE and message.data in (1000, 1001):
+                self._gateway.end(self._session)  # a client that says goodbye gives its session up
+            data: object = message.data
+            if not isinstance(data, str | bytes):
+                return  # closing, closed or broken
+            code = self._receive(data)
             if code is not None:
                 await self._socket.close(code=code)
                 return

@@ -13,6 +13,8 @@ from playground.journal import Journal
 from playground.limits import REPLAYED_EVENTS
 from playground.models import Json
 
+NO_INTENT = Intent(0)
+
 
 class Transport(Protocol):
     """Send payloads to one connected client, in order and without waiting for it."""
@@ -78,12 +80,15 @@ class Gateway:
                 session.transport = None
         self.on_status()
 
-    def dispatch(
-        self, event: str, build: Callable[[int], Json], *, needs: Intent = Intent(0), exclude: Session | None = None
-    ) -> None:
+    def end(self, session: Session | None) -> None:
+        """Forget a session; it cannot be resumed."""
+        if session is not None:
+            self.sessions.pop(session.id, None)
+
+    def dispatch(self, event: str, build: Callable[[int], Json], *, needs: Intent = NO_INTENT) -> None:
         """Send an event to the sessions that have the intents ``needs``; ``build`` gets a session's intents."""
         for session in self.sessions.values():
-            if session is not exclude and needs & session.intents == needs:
+            if needs & session.intents == needs:
                 session.dispatch(event, build(int(session.intents)))
 
     # What tests do to the bot's connection

@@ -1,4 +1,4 @@
-"""Carry a REST request through what all of them share: record, faults, token, limits, judge, errors in Discord's form."""
+"""Carry a REST request through what all share: record, faults, token, limits, judge, errors in Discord's form."""
 
 from __future__ import annotations
 

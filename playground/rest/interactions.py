@@ -151,7 +151,7 @@ def _with_response(request: RestRequest, interaction: Interaction, kind: Callbac
         resource["response_message_id"] = str(message.id)
         resource["response_message_loading"] = MessageFlags.LOADING in message.flags
         resource["response_message_ephemeral"] = message.ephemeral
-        if kind is not CallbackType.DEFERRED_UPDATE:
+        if kind in (CallbackType.MESSAGE, CallbackType.UPDATE_MESSAGE):
             body["resource"] = {"type": int(kind), "message": _written(request, message)}
     return body
 

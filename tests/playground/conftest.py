@@ -1,0 +1,160 @@
+"""One stand-in for all tests of this folder, and a real discord.py client for each that wants one."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import discord
+import pytest
+import pytest_asyncio
+import yarl
+from discord import app_commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+from PIL import Image
+
+from playground.client import PlaygroundClient, PlaygroundServer
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server() -> AsyncIterator[PlaygroundServer]:
+    async with PlaygroundServer(judge_answers=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def playground(server: PlaygroundServer) -> AsyncIterator[PlaygroundClient]:
+    """A client in the loop of the test; what a test broke is mended, and the stand-in broke no rule of Discord's."""
+    async with PlaygroundClient(server.address) as client:
+        known = len((await client.stats())["violations"])
+        yield client
+        await client.clear_faults()
+        await client.set_rate_limit(None)
+        await client.set_privileged_intents(0)
+        violations = (await client.stats())["violations"][known:]
+        assert not violations
+
+
+@pytest.fixture
+def judged(server: PlaygroundServer) -> None:
+    if not server.judged:
+        pytest.skip(f"without Discord's OpenAPI document nothing is judged: {server.unjudged_reason}")
+
+
+class ProbeClient(discord.Client):
+    """An ordinary discord.py client that hands its messages to the test."""
+
+    def __init__(self, intents: discord.Intents, build: Callable[[app_commands.CommandTree[Any]], None] | None) -> None:
+        super().__init__(intents=intents, guild_ready_timeout=0.0)
+        self.tree = app_commands.CommandTree(self)
+        self.failures: asyncio.Queue[Exception] = asyncio.Queue()
+        self.seen: asyncio.Queue[discord.Message] = asyncio.Queue()
+        self.furnished = asyncio.Event()
+        self.resumed = asyncio.Event()
+        self.tree.error(self._on_command_error)
+        self._build = build
+
+    async def _on_command_error(self, _interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+        self.failures.put_nowait(getattr(error, "original", error))
+
+    async def setup_hook(self) -> None:
+        if self._build is not None:
+            self._build(self.tree)
+            await self.tree.sync()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Identify at once: the pause that this hook makes by default keeps many shards apart."""
+
+    async def on_message(self, message: discord.Message) -> None:
+        self.seen.put_nowait(message)
+
+    async def on_socket_event_type(self, event: str) -> None:
+        # discord.py calls itself ready some time after the last server arrived; this is when it has arrived.
+        if event == "GUILD_CREATE":
+            self.furnished.set()
+
+    async def on_resumed(self) -> None:
+        self.resumed.set()
+
+    def text_channel(self, name: str) -> discord.TextChannel:
+        channel = discord.utils.get(self.guilds[0].text_channels, name=name)
+        assert channel is not None
+        return channel
+
+
+Connect = Callable[..., AbstractAsyncContextManager[ProbeClient]]
+
+
+@pytest.fixture
+def connect(server: PlaygroundServer, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Return a context manager that connects an unmodified discord.py client to the stand-in."""
+    monkeypatch.setattr(Route, "BASE", server.api_url)
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(server.gateway_url))
+    monkeypatch.setattr(discord.Asset, "BASE", server.address)
+
+    @asynccontextmanager
+    async def connected(
+        build: Callable[[app_commands.CommandTree[Any]], None] | None = None,
+        *,
+        intents: discord.Intents | None = None,
+        token: str | None = None,
+    ) -> AsyncIterator[ProbeClient]:
+        client = ProbeClient(intents or discord.Intents.default(), build)
+        running = asyncio.create_task(client.start(token or server.token))
+        ready = asyncio.create_task(client.furnished.wait())
+        try:
+            await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                await running
+            yield client
+        finally:
+            ready.cancel()
+            await client.close()
+            await asyncio.gather(running, ready, return_exceptions=True)
+
+    return connected
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+Rest = Callable[..., Awaitable[Answer]]
+
+
+@pytest.fixture
+async def rest(server: PlaygroundServer) -> AsyncIterator[Rest]:
+    """Return a function that sends one REST request as the bot."""
+    async with aiohttp.ClientSession() as session:
+
+        async def send(method: str, path: str, *, token: str | None = None, **arguments: Any) -> Answer:
+            headers = {"Authorization": f"Bot {token or server.token}"}
+            async with session.request(method, server.api_url + path, headers=headers, **arguments) as response:
+                body = await response.json() if response.status != 204 else None
+                return Answer(response.status, body, dict(response.headers))
+
+        yield send
+
+
+@pytest.fixture
+async def channel_id(playground: PlaygroundClient) -> str:
+    """The id of #general."""
+    channels = (await playground.state())["channels"]
+    return next(channel["id"] for channel in channels if channel["name"] == "general")
+
+
+@pytest.fixture
+def picture() -> bytes:
+    """A small PNG."""
+    data = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(data, "PNG")
+    return data.getvalue()
