@@ -124,7 +124,7 @@ def _decode(data: bytes, name: Format) -> Decoded:
     # Saving writes whatever `info` holds: only new pixels are certain to carry nothing along.
     clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
     file = BytesIO()
-    clean.save(file, "PNG", compress_level=3)
+    clean.save(file, "PNG", compress_level=4)
     sideways = orientation >= 5
     return Decoded(
         data=file.getvalue(),
@@ -174,8 +174,10 @@ def _eight_bits(image: Image.Image, png: bytes) -> Image.Image:
         return _sixteen_bit_grey(image, transparency)
     if transparency is not None and png:
         image.info["transparency"] = _transparent_colour(transparency, depth=png[24], colour_type=png[25])
-    if image.mode in ("P", "1"):
+    if image.mode == "P":
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode == "1":
+        return image.convert("RGBA" if transparency is not None else "L")
     if image.mode in ("L", "RGB"):
         return image.convert("RGBA") if transparency is not None else image.copy()
     if image.mode == "CMYK" and "adobe" not in image.info:

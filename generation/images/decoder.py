@@ -71,6 +71,7 @@ class ImageDecoder:
         max_images_per_child: int = 500,
         children: int = 1,
         kernel_wall: bool = HAS_KERNEL_WALL,
+        worker: str = "generation.images.worker",
     ) -> None:
         if not 1 <= children <= 2:
             raise ValueError("children must be 1 or 2: each may need half a gigabyte")
@@ -80,9 +81,10 @@ class ImageDecoder:
         self._max_images_per_child = max_images_per_child
         self._children = children
         self._kernel_wall = kernel_wall
+        self._worker = worker
         self._idle: asyncio.Queue[_Seat | None] = asyncio.Queue()  # None: a seat whose child did not start
         self._started = 0
-        self._busy: set[_Seat] = set()
+        self._seats: set[_Seat] = set()  # those with a living child
         self._replacements: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -92,6 +94,11 @@ class ImageDecoder:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """The process ids of the children."""
+        return frozenset(seat.child.pid for seat in self._seats)
 
     async def start(self) -> None:
         """Start the children and return when they are warm; raise ExecutorError if that is impossible."""
@@ -124,13 +131,14 @@ class ImageDecoder:
     async def close(self) -> None:
         """End the children; whoever still waits for a picture gets ExecutorError."""
         self._closed = True
-        for seat in tuple(self._busy):
+        for seat in tuple(self._seats):
             await seat.child.kill()
         while self._started:  # every seat comes back to the queue, with a child or without
             seat = await self._idle.get()
             self._started -= 1
             if seat is not None:
-                await seat.child.close()
+                await self._end(seat)
+        self._idle.put_nowait(None)  # those who wait for a seat hand this one round, and learn that it is over
 
     async def _answer(self, frame: Frame, deadline_seconds: float) -> tuple[Frame, float]:
         """Return the child's answer and the seconds that it took.
@@ -151,15 +159,12 @@ class ImageDecoder:
         try:
             if seat is None:
                 seat = await self._new_seat()
-            self._busy.add(seat)
             started = time.perf_counter()
             answer = await self._ask(seat, frame, deadline_seconds)
             seconds = time.perf_counter() - started
             keep = not answer.fields.get("is_spent") and seat.pictures < self._max_images_per_child
         finally:
             # Also after a cancellation: the answer that is still to come belongs to nobody.
-            if seat is not None:
-                self._busy.discard(seat)
             if keep and not self._closed:
                 self._idle.put_nowait(seat)
             else:
@@ -186,7 +191,7 @@ class ImageDecoder:
 
     async def _new_seat(self) -> _Seat:
         wall = self._memory_bytes if self._kernel_wall else 0
-        child = await ChildProcess.spawn("generation.images.worker", str(wall), environment=_ENVIRONMENT, trusted=False)
+        child = await ChildProcess.spawn(self._worker, str(wall), environment=_ENVIRONMENT, trusted=False)
         try:
             async with asyncio.timeout(START_SECONDS):
                 ready = await child.receive()
@@ -197,7 +202,13 @@ class ImageDecoder:
             raise
         if ready is None:
             raise ExecutorError(f"the decode child ended at its start with status {await child.wait()}")
-        return _Seat(child)
+        seat = _Seat(child)
+        self._seats.add(seat)
+        return seat
+
+    async def _end(self, seat: _Seat) -> None:
+        self._seats.discard(seat)
+        await seat.child.kill()
 
     def _replace(self, seat: _Seat | None) -> None:
         task = asyncio.create_task(self._replaced(seat))
@@ -207,11 +218,12 @@ class ImageDecoder:
     async def _replaced(self, seat: _Seat | None) -> None:
         """End a child and put a warm one in its place; without one the next picture tries again."""
         fresh = None
-        if seat is not None:
-            await seat.child.kill()
-        if not self._closed:
-            try:
+        try:
+            if seat is not None:
+                await self._end(seat)
+            if not self._closed:
                 fresh = await self._new_seat()
-            except ExecutorError as error:
-                log.error("no new decode child: %s", error)
-        self._idle.put_nowait(fresh)
+        except ExecutorError as error:
+            log.error("no new decode child: %s", error)
+        finally:
+            self._idle.put_nowait(fresh)

@@ -114,9 +114,11 @@ def _sniff_text(head: bytes) -> ForeignFormat | None:
     for encoding in ("utf-8-sig", "utf-16"):
         if encoding == "utf-16" and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
             continue
-        text = head.decode(encoding, errors="replace").strip().lower()
-        # A cut in the middle of a character leaves one replacement character at the end.
-        if not text or any((c < " " and c not in "\t\r\n\f") or c == "\ufffd" for c in text[:-1]):
+        text = head.decode(encoding, errors="replace").lower()
+        if len(head) == _HEAD_BYTES:
+            text = text[:-1]  # it may have been cut in the middle of a character
+        text = text.strip()
+        if not text or any((c < " " and c not in "\t\r\n\f") or c == "\ufffd" for c in text):
             continue
         if text.startswith("<"):
             if "<svg" in text:

@@ -21,7 +21,7 @@ DATA = {
 
 
 def is_a_sentence(text: str) -> bool:
-    return text[0].isupper() and text.endswith(".") and ". " not in text and not set("{}_") & set(text)
+    return text[0].isupper() and text.endswith(".") and ". " not in text and not set("{}") & set(text)
 
 
 @pytest.mark.parametrize("refusal", [refusal for refusal in Refusal if refusal is not Refusal.FOREIGN_FORMAT])

@@ -1,0 +1,174 @@
+"""The walls around the decode child: deadline, memory, death, wear, cancellation, and the parent's own end."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from generation.errors import ExecutorError, ImageRefused
+from generation.images.decoder import ImageDecoder
+from generation.images.metadata import read_parameters
+from generation.images.refusals import Refusal
+from tests import pictures
+from tests.generation.images.test_metadata import PARAMETERS
+from tests.pictures import encoded, opened, photo
+
+SMALL = encoded(photo(), "PNG")
+DYING_WORKER = "tests.generation.images.dying_worker"
+
+
+async def refusal_of(decoder: ImageDecoder, data: bytes) -> str:
+    with pytest.raises(ImageRefused) as refused:
+        await decoder.decode(data)
+    return refused.value.reason
+
+
+async def is_served_by_another_child(decoder: ImageDecoder, first: frozenset[int]) -> bool:
+    assert (await decoder.decode(SMALL)).width == 96
+    return not first & decoder.pids and not any(psutil.pid_exists(pid) for pid in first)
+
+
+async def test_a_picture_that_is_too_slow_is_given_up_and_the_next_is_served() -> None:
+    slow = pictures.scan_bomb(8000, 8000, 50)  # legal, and seconds of work
+    async with ImageDecoder(deadline_seconds=0.8) as decoder:
+        first = decoder.pids
+        assert await refusal_of(decoder, slow) == Refusal.TOO_SLOW
+        assert await is_served_by_another_child(decoder, first)
+
+
+@pytest.mark.parametrize(("kernel_wall", "memory_mebibytes"), [(True, 200), (False, 96)])
+async def test_a_picture_that_needs_too_much_memory_is_refused_and_the_next_is_served(
+    kernel_wall: bool, memory_mebibytes: int
+) -> None:
+    if kernel_wall and sys.platform != "linux":
+        pytest.skip("only Linux limits the address space of a process")
+    hungry = encoded(Image.new("RGBA", (5000, 4990)), "PNG", compress_level=1)  # 100 MB, and as much again to shrink
+    async with ImageDecoder(memory_bytes=memory_mebibytes * 1024**2, kernel_wall=kernel_wall) as decoder:
+        first = decoder.pids
+        assert await refusal_of(decoder, hungry) == Refusal.TOO_MUCH_MEMORY
+        assert await is_served_by_another_child(decoder, first)
+
+
+async def test_a_child_killed_from_outside_costs_its_picture_nothing() -> None:
+    async with ImageDecoder() as decoder:
+        (first,) = decoder.pids
+        os.kill(first, signal.SIGSTOP)  # so that it cannot be quicker than the one who kills it
+        decoding = asyncio.create_task(decoder.decode(SMALL))
+        await asyncio.sleep(0)
+        os.kill(first, signal.SIGKILL)
+        assert (await decoding).width == 96
+        assert first not in decoder.pids
+
+
+async def test_a_picture_that_kills_every_child_gets_a_sentence_and_the_next_is_served(tmp_path: Path) -> None:
+    async with ImageDecoder(worker=DYING_WORKER) as decoder:
+        for name in ("SIGSEGV", "SIGKILL", "SIGABRT"):
+            first = decoder.pids
+            assert await refusal_of(decoder, f"DIE {name}".encode()) == Refusal.CRASHED
+            assert await is_served_by_another_child(decoder, first)
+        once = f"DIE SIGSEGV ONCE {tmp_path / 'died'}\n".encode() + SMALL
+        assert (await decoder.decode(once)).width == 96
+
+
+async def test_a_worn_child_is_replaced() -> None:
+    async with ImageDecoder(max_images_per_child=2) as decoder:
+        seen = []
+        for _ in range(4):
+            seen.append(decoder.pids)
+            await decoder.decode(SMALL)
+        assert seen[0] == seen[1]
+        assert await is_served_by_another_child(decoder, seen[0])
+
+
+async def test_an_answer_that_nobody_waits_for_is_not_taken_for_the_next() -> None:
+    other = encoded(photo(50, 20), "PNG")
+    async with ImageDecoder() as decoder:
+        for _ in range(3):
+            given_up = asyncio.create_task(decoder.decode(SMALL))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            assert (await decoder.decode(other)).width == 50
+            assert given_up.cancelled()
+
+
+async def test_two_children_work_at_the_same_time_and_many_pictures_wait_their_turn() -> None:
+    async with ImageDecoder(children=2) as decoder:
+        assert len(decoder.pids) == 2
+        sizes = [(10 + index, 20) for index in range(12)]
+        files = [encoded(Image.new("RGB", size), "PNG") for size in sizes]
+        clean = await asyncio.gather(*(decoder.decode(data) for data in files))
+        assert [(image.width, image.height) for image in clean] == sizes
+
+
+async def test_files_over_the_limit_are_refused_unseen() -> None:
+    async with ImageDecoder(max_input_bytes=1000) as decoder:
+        first = decoder.pids
+        assert await refusal_of(decoder, bytes(1001)) == Refusal.TOO_MANY_BYTES
+        assert decoder.pids == first
+
+
+async def test_closing_ends_children_and_whoever_waits() -> None:
+    decoder = ImageDecoder()
+    await decoder.start()
+    (pid,) = decoder.pids
+    os.kill(pid, signal.SIGSTOP)
+    waiting = [asyncio.create_task(decoder.decode(SMALL)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await decoder.close()
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ends] == [ExecutorError] * 3
+    assert decoder.pids == frozenset()
+    assert not psutil.pid_exists(pid)
+    with pytest.raises(ExecutorError):
+        await decoder.decode(SMALL)
+    await decoder.close()
+
+
+async def test_a_child_that_cannot_start_is_an_error_at_the_start() -> None:
+    with pytest.raises(ExecutorError, match="ended at its start with status 1"):
+        await ImageDecoder(worker="tests.generation.images.no_such_module").start()
+
+
+async def test_the_child_ends_with_a_parent_that_is_killed() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from generation.images.decoder import ImageDecoder\n"
+        "async def main():\n"
+        "    async with ImageDecoder() as decoder:\n"
+        "        print(*decoder.pids, flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    child = psutil.Process(int(await parent.stdout.readline()))
+    parent.kill()
+    await parent.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, [child], 10)
+    assert alive == []
+
+
+async def test_the_child_sees_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", "CANARY-TOKEN")
+    monkeypatch.setenv("HF_TOKEN", "CANARY-TOKEN")
+    async with ImageDecoder() as decoder:
+        (pid,) = decoder.pids
+        assert "CANARY-TOKEN" not in psutil.Process(pid).environ().values()
+
+
+async def test_a_result_is_encoded_smaller_with_its_parameters() -> None:
+    result = encoded(photo(256, 256), "PNG", pnginfo=PARAMETERS.embedded().png_info())
+    async with ImageDecoder() as decoder:
+        data, media_type = await decoder.encode_smaller(result, max_bytes=5000)
+        assert media_type == "image/jpeg"
+        assert len(data) <= 5000
+        assert opened(data).size == (256, 256)
+        assert (read_parameters(data) or {})["seed"] == PARAMETERS.seed
+        with pytest.raises(ImageRefused) as refused:
+            await decoder.encode_smaller(result, max_bytes=500)
+        assert refused.value.reason == Refusal.RESULT_TOO_LARGE
