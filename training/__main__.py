@@ -1,11 +1,11 @@
-"""Run one verb: `python -m training pictures | autoencoder | latents | unet | classifier | export | evaluate`."""
+"""Run one verb, `python -m training VERB …`; the order of a whole training is in the model card."""
 
 import importlib
 import sys
 
 VERBS = (
     *("sprites", "evaluation_set", "pictures", "tokenizer", "autoencoder", "latents", "unet"),
-    *("classifier", "export", "evaluate"),
+    *("classifier", "export", "evaluate", "grids"),
 )
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 import argparse
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -52,7 +54,7 @@ def encode(network: AutoencoderKL, pictures: Tensor) -> DiagonalGaussianDistribu
 
 def decode(network: AutoencoderKL, latents: Tensor) -> Tensor:
     """Return pictures (batch, 3, height, width) in about -1..1."""
-    return network.decode(latents, return_dict=False)[0]
+    return network.decode(cast(torch.FloatTensor, latents), return_dict=False)[0]
 
 
 def crops(folder: Path, tier: Tier, rng: random.Random) -> Iterator[np.ndarray]:
@@ -88,9 +90,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--decoder-only", action="store_true", help="start from the trained one, latents fixed")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--batch", type=int, help="pictures a step, where the tier's own are too many")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     tier: Tier = TIERS[options.tier]
+    tier = replace(tier, autoencoder_batch=options.batch or tier.autoencoder_batch)
     folder: Path = options.folder / tier.name
     torch.manual_seed(options.seed)
     network = AutoencoderKL(**tier.autoencoder)

@@ -24,7 +24,7 @@ from torch import Tensor
 from training import classifier, evaluation_set
 from training.autoencoder import normalised, psnr, to_uint8
 from training.bar import printed
-from training.data import drawn
+from training.data import Spec, drawn
 from training.loop import device
 from training.pictures import spec_of
 from training.tiers import TIERS, Tier
@@ -170,7 +170,7 @@ class Bench:
         """Measure process seconds of a whole edit of 20 steps on one thread, and the core's matrix rate."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        picture, prompts = _inputs_drawn([self.colour_edits[0]["input"]], self.tier), ["a red heart"]
+        picture, prompts = drawn_inputs([spec_of(self.colour_edits[0]["input"])], self.tier), ["a red heart"]
         seconds = [_cpu_seconds(lambda: self.edited(picture, prompts, [0], 1.0)) for _ in range(4)]
         a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
         rates = [2 * 1024**3 / 1e9 / _cpu_seconds(lambda: a @ b) for _ in range(20)]
@@ -178,15 +178,16 @@ class Bench:
         return {"cpu_seconds": min(seconds[1:]), "gemm_gflops": float(np.median(rates[5:]))}
 
     def _inputs(self, rows: list[dict[str, Any]]) -> tuple[np.ndarray, list[str], list[int]]:
-        pictures = _inputs_drawn([row["input"] for row in rows], self.tier)
+        pictures = drawn_inputs([spec_of(row["input"]) for row in rows], self.tier)
         return pictures, [row["prompt"] for row in rows], [row["seed"] for row in rows]
 
 
-def _inputs_drawn(specs: list[dict[str, Any]], tier: Tier) -> np.ndarray:
+def drawn_inputs(specs: Sequence[Spec], tier: Tier) -> np.ndarray:
+    """Draw the pictures that are edited, (count, height, width, 3) as uint8; the position is the seed."""
     size = (tier.pixels, tier.pixels)
     rows = [
-        np.asarray(drawn(spec_of(row), size, random.Random(index), art_sets=tier.vocabulary.art_sets))
-        for index, row in enumerate(specs)
+        np.asarray(drawn(spec, size, random.Random(index), art_sets=tier.vocabulary.art_sets))
+        for index, spec in enumerate(specs)
     ]
     return np.stack(rows)
 

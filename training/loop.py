@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from training import parallel
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
@@ -54,7 +56,7 @@ def train(
     `loss_of(network, step)` draws its own batch. Parameters that need no gradient stay as they are. A checkpoint
     that is there already is resumed from; `on_checkpoint` gets the averaged network after each one.
     """
-    torch.manual_seed(settings.seed)
+    parallel.join()
     averaged = _copy(network)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(
@@ -67,9 +69,11 @@ def train(
         averaged.load_state_dict(state["averaged"])
         optimiser.load_state_dict(state["optimiser"])
         step, used = state["step"], state["used_seconds"]
-        torch.manual_seed(settings.seed + step)
+    torch.manual_seed(settings.seed + step + 1_000_000 * parallel.rank())
 
     def save() -> None:
+        if parallel.rank() > 0:
+            return
         partial = checkpoint.with_suffix(".partial")
         state = {
             "network": network.state_dict(),
@@ -82,15 +86,23 @@ def train(
         partial.rename(checkpoint)
         on_checkpoint(averaged)
 
-    bar = tqdm(desc=checkpoint.stem, initial=step, total=settings.steps, mininterval=5, unit="step")
+    bar = tqdm(
+        desc=checkpoint.stem,
+        initial=step,
+        total=settings.steps,
+        mininterval=5,
+        unit="step",
+        disable=parallel.rank() > 0,
+    )
     smooth, saved_at, started = 0.0, used, time.monotonic()
-    while (done := _done(step, used, settings)) < 1:
+    while (done := parallel.agreed(_done(step, used, settings))) < 1:
         rate = settings.learning_rate * min(1, (step + 1) / settings.warmup_steps)
         for group in optimiser.param_groups:
             group["lr"] = rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         loss = loss_of(network, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        parallel.average_gradients(parameters)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         _average(averaged, network, min(settings.averaging, (1 + step) / (20 + step)))

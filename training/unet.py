@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTokenizer
 
-from training import export
+from training import export, parallel
 from training import tokenizer as tokenizers
 from training.denoiser import Denoiser, scheduler
 from training.latents import latent_path, scaling_factor
@@ -88,16 +89,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/training"))
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--batch", type=int, help="pictures a step, where the tier's own are too many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--snapshot", type=Path, help="write the whole model there at every checkpoint")
     options = parser.parse_args(arguments)
-    tier = TIERS[options.tier]
+    tier: Tier = TIERS[options.tier]
+    tier = replace(tier, unet_batch=options.batch or tier.unet_batch)
     folder: Path = options.folder / tier.name
     torch.manual_seed(options.seed)
     tokenizer = tokenizers.load(folder)
     denoiser = Denoiser(tier, tokenizer).to(device())
     alphas = scheduler().alphas_cumprod.to(device())
-    batches = iter(Batches(folder, tier, tokenizer, options.seed))
+    batches = iter(Batches(folder, tier, tokenizer, options.seed + 1000 * parallel.rank()))
 
     def loss_of(network: nn.Module, step: int) -> Tensor:
         return velocity_loss(network, *next(batches), alphas)
@@ -110,7 +113,7 @@ def main(arguments: list[str]) -> None:
         learning_rate=tier.unet_learning_rate,
         minutes=options.minutes or (None if options.steps else tier.unet_minutes),
         steps=options.steps,
-        checkpoint_seconds=300,
+        checkpoint_seconds=600,
         seed=options.seed,
     )
     train(denoiser, loss_of, folder / "unet.pt", settings, show)
