@@ -8,6 +8,7 @@ from typing import Any
 
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
+from generation.model_problems import ModelProblem
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -76,7 +77,7 @@ class Catalog(Mapping[str, ModelEntry]):
         """Return the entry; raise ModelUnavailable (``unknown``) for a name that is not in the catalog."""
         entry = self._entries.get(name)
         if entry is None:
-            raise ModelUnavailable(name, "unknown", known=list(self._entries))
+            raise ModelUnavailable(name, ModelProblem.UNKNOWN, known=list(self._entries))
         return entry
 
 

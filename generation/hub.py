@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -29,28 +28,11 @@ from huggingface_hub.errors import (
 from generation.catalog import ModelEntry
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
+from generation.model_problems import ModelProblem
 
 LOCK_NAME = "models.lock"
 _TEXT_SUFFIXES = {".json", ".txt", ".model"}
 _DISK_MARGIN = 1.1
-
-
-class ModelProblem(StrEnum):
-    """The reasons of ModelUnavailable, each with the data that its sentence names."""
-
-    UNKNOWN = "unknown"  # known
-    NO_FOLDER = "no_folder"  # folder
-    NOT_A_MODEL = "not_a_model"  # source
-    NO_SAFETENSORS = "no_safetensors"  # source
-    GATED = "gated"  # url
-    NOT_FOUND = "not_found"  # source
-    NO_SUCH_REVISION = "no_such_revision"  # source, revision
-    TOKEN_REFUSED = "token_refused"
-    HUB_BUSY = "hub_busy"
-    UNREACHABLE = "unreachable"  # source
-    DISK_FULL = "disk_full"  # needed_bytes (0 where it is not known)
-    CHANGED = "changed"  # file, lock
-    DAMAGED = "damaged"  # file
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from generation.errors import ExecutorError, GenerationError, ImageRefused, Inva
 from generation.events import FailureKind
 from generation.images.formats import ForeignFormat
 from generation.images.refusals import Refusal
+from generation.model_problems import ModelProblem
 
 _FIELDS: Mapping[str, str] = {
     "prompt": "the prompt",
@@ -79,11 +80,33 @@ _REFUSALS: Mapping[Refusal, str] = {
     Refusal.RESULT_TOO_LARGE: "The new picture does not fit into {max_kibibytes} KiB; ask for a smaller size.",
 }
 
+_AGAIN = "delete it from the cache of Hugging Face and start again"
 _MODELS: Mapping[str, str] = {
-    "unknown": "There is no model called {model} here; choose one of {known_list}.",
-    "gated": "The model {model} asks for its licence to be accepted first; the operator can do that at {url}.",
-    "not_downloaded": "The model {model} is not downloaded yet; the operator has to do that first.",
-    "broken": "The files of the model {model} are damaged or incomplete; the operator has to download them again.",
+    ModelProblem.UNKNOWN: "There is no model called {model} here; choose one of {known_list}.",
+    ModelProblem.NOT_DOWNLOADED: "The model {model} is not downloaded yet; the operator has to do that first.",
+    ModelProblem.NO_FOLDER: "The model {model} is not here: there is no folder {folder}.",
+    ModelProblem.NOT_A_MODEL: "What lies at {source} is not the kind of model that {model} should be.",
+    ModelProblem.NO_SAFETENSORS: (
+        "The model {model} at {source} has no safetensors files, and files that may run code are never loaded."
+    ),
+    ModelProblem.GATED: (
+        "The model {model} asks for its licence to be accepted first: the operator does that at {url} "
+        "and sets HF_TOKEN to a token of the same account."
+    ),
+    ModelProblem.NOT_FOUND: "Hugging Face has no model {source}, or HF_TOKEN may not see it.",
+    ModelProblem.NO_SUCH_REVISION: "The model {source} has no revision {revision}, or a file of it is missing there.",
+    ModelProblem.TOKEN_REFUSED: "Hugging Face does not accept HF_TOKEN; make a new token and set that.",
+    ModelProblem.HUB_BUSY: "Hugging Face is too busy to hand out the model {model} at the moment; try again later.",
+    ModelProblem.UNREACHABLE: (
+        "The model {model} is not downloaded yet, and Hugging Face cannot be reached from here; "
+        "connect this machine or choose a model that is here."
+    ),
+    ModelProblem.DISK_FULL: "The disk has not enough room for the model {model}{needed}; make room and try again.",
+    ModelProblem.CHANGED: (
+        "The file {file} of the model {model} is not the one that was downloaded first, so it is not used; "
+        f"{_AGAIN}, or delete the model's lines from {{lock}} if the change is meant."
+    ),
+    ModelProblem.DAMAGED: f"The file {{file}} of the model {{model}} did not arrive whole; {_AGAIN}.",
 }
 
 _FAILURES: Mapping[FailureKind, str] = {
@@ -163,7 +186,8 @@ def image_refused_sentence(reason: str, data: Mapping[str, Any]) -> str:
 
 def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any]) -> str:
     """Return why a model cannot be used and who can change that."""
-    shown = {**data, "model": model, "known_list": ", ".join(data.get("known", ()))}
+    needed = f", which wants {data['needed_bytes'] / 2**30:.1f} GiB" if data.get("needed_bytes") else ""
+    shown = {**data, "model": model, "known_list": ", ".join(data.get("known", ())), "needed": needed}
     sentence = _MODELS.get(reason, "The model {model} cannot be used at the moment; choose another one.")
     return sentence.format_map(shown)
 

@@ -11,6 +11,7 @@ from generation.executors.base import Executor
 from generation.queue import FairQueue, Ticket
 from generation.references import new_reference
 from generation.requests import Img2ImgRequest
+from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,21 @@ class GenerationService:
         self._cancelled: set[str] = set()
         self._changed = asyncio.Event()
         self._closing = False
+        self._paused = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether waiting jobs stay where they are although a slot is free."""
+        return self._paused
+
+    def pause(self) -> None:
+        """Hand nothing more to the executor; what runs ends as usual."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._paused = False
+        self._changed.set()
 
     @property
     def running_job_ids(self) -> tuple[str, ...]:
@@ -75,7 +91,7 @@ class GenerationService:
         """Serve until ``close``; the executor is started here and stopped by ``close``."""
         await self._start_executor()
         while not self._closing:
-            while self._queue and len(self._running) < self._executor.slots:
+            while self._queue and not self._paused and len(self._running) < self._executor.slots:
                 ticket = self._queue.pop()
                 task = asyncio.create_task(self._run_ticket(ticket), name=f"job {ticket.job_id}")
                 self._running[ticket.job_id] = task
@@ -123,10 +139,10 @@ class GenerationService:
                 await self._run_attempts(ticket, request)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception as error:
             # The last wall: whatever report or load_request did wrong must not stop the others' jobs.
             reference = new_reference()
-            log.exception("job %s broke [%s]", ticket.job_id, reference)
+            log.error("job %s broke [%s]\n%s", ticket.job_id, reference, stack_of(error))
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id]

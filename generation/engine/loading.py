@@ -11,7 +11,8 @@ from generation.catalog import ModelEntry
 from generation.engine.base import OutOfMemory
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES, Family
-from generation.hub import ModelFiles, ModelProblem
+from generation.hub import ModelFiles
+from generation.model_problems import ModelProblem
 
 
 class _TorchvisionNote(logging.Filter):

@@ -115,7 +115,6 @@ class Worker:
 
     def _run(self, run: PipeRun, frame: Frame) -> None:
         assert self._engine is not None
-        lost = False
         try:
             request = request_of(frame)
             total_steps = self._engine.total_steps(request)
@@ -138,16 +137,14 @@ class Worker:
         except BrokenOutput as error:
             run.report(run.failed(FailureKind.BROKEN_OUTPUT, reference=_log_with_reference(run, error)))
         except DeviceLost as error:
-            run.report(run.failed(FailureKind.EXECUTOR_DIED, reference=_log_with_reference(run, error)))
-            lost = True
+            _log_with_reference(run, error)
+            os._exit(EXIT_DEVICE_LOST)  # the parent reports the loss once nothing more can be sent here
         except Exception as error:
             # A library's surprise is one job's failure; the stack in the log and the reference say which.
             run.report(run.failed(FailureKind.INTERNAL, reference=_log_with_reference(run, error)))
         finally:
             del self._runs[run.job_id, run.attempt]
             self._pipe.send("free", job_id=run.job_id, attempt=run.attempt)
-        if lost:
-            os._exit(EXIT_DEVICE_LOST)
 
 
 def _log_with_reference(run: PipeRun, error: Exception) -> str:
@@ -159,6 +156,9 @@ def _log_with_reference(run: PipeRun, error: Exception) -> str:
 def main() -> None:
     """Serve the parent until it is gone."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Read when torch is loaded: threads that wait for each other sleep. Where the cores are shared with others,
+    # threads that spin instead made the demo model ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     pipe = claim_pipes()
     end_with_parent()
     pipe.serve(Worker(pipe).handle)

@@ -88,6 +88,7 @@ def _go_wrong(how: str) -> NoReturn:
             ctypes.string_at(0)
         case "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
+            threading.Event().wait()  # the signal takes effect a moment later
         case "hang":
             threading.Event().wait()
         case "hold_interpreter":

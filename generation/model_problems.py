@@ -1,0 +1,22 @@
+"""Why a model cannot be used, as short codes; ``generation.sentences`` makes them readable."""
+
+from enum import StrEnum
+
+
+class ModelProblem(StrEnum):
+    """The reasons of ModelUnavailable, each with the data that its sentence names."""
+
+    UNKNOWN = "unknown"  # known
+    NOT_DOWNLOADED = "not_downloaded"
+    NO_FOLDER = "no_folder"  # folder
+    NOT_A_MODEL = "not_a_model"  # source
+    NO_SAFETENSORS = "no_safetensors"  # source
+    GATED = "gated"  # url
+    NOT_FOUND = "not_found"  # source
+    NO_SUCH_REVISION = "no_such_revision"  # source, revision
+    TOKEN_REFUSED = "token_refused"
+    HUB_BUSY = "hub_busy"
+    UNREACHABLE = "unreachable"  # source
+    DISK_FULL = "disk_full"  # needed_bytes (0 where it is not known)
+    CHANGED = "changed"  # file, lock
+    DAMAGED = "damaged"  # file

@@ -1,0 +1,80 @@
+"""A catalog of random pipelines and an engine over it, in this process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from generation.catalog import Catalog, ModelDefaults, ModelEntry
+from generation.engine.base import RunCancelled
+from generation.engine.pipeline import PipelineEngine
+from generation.executors.budgets import Phase
+from generation.hub import Hub
+from tests.tiny_pipeline import save_tiny_pipeline
+
+
+def tiny_entry(name: str, folder: Path) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        title=name,
+        summary="Random weights.",
+        family="stable-diffusion",
+        licence="MIT",
+        defaults=ModelDefaults(strength=0.5, guidance_scale=4.0, num_inference_steps=4, size=64),
+        max_size=128,
+        multiple=8,
+        memory_bytes=2**20,
+        folder=folder,
+    )
+
+
+@dataclass
+class RecordedRun:
+    """A run that writes down what it is told, and gives up where the test wants it to."""
+
+    told: list[Any] = field(default_factory=list)
+    cancel_at_step: int | None = None
+
+    def enter(self, phase: Phase) -> None:
+        self.told.append(phase)
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        self.told.append((step, total_steps))
+        if step == self.cancel_at_step:
+            raise RunCancelled
+
+
+@pytest.fixture(scope="session")
+def tiny_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    folder = tmp_path_factory.mktemp("models")
+    names = {"ddim": "ddim", "pndm": "pndm"}
+    return Catalog(
+        {
+            name: tiny_entry(name, save_tiny_pipeline(folder / name, scheduler=scheduler))
+            for name, scheduler in names.items()
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def make_engine(tiny_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., PipelineEngine]:
+    def make(catalog: Catalog = tiny_catalog) -> PipelineEngine:
+        return PipelineEngine(
+            catalog=catalog,
+            default_model=next(iter(catalog)),
+            data_dir=tmp_path_factory.mktemp("data"),
+            hub=Hub(),
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def engine(make_engine: Callable[..., PipelineEngine]) -> PipelineEngine:
+    """An engine that many tests share."""
+    return make_engine()
