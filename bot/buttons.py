@@ -1,13 +1,15 @@
 """The buttons under messages: each carries its job's id and nothing trusted; the row is loaded, rights are checked."""
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import discord
 
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.orders import Source, options_of
+from bot.order_modal import OrderModal
+from bot.orders import Options, Source, options_of
 from bot.permissions import may_manage
 from bot.storage.job import Job
 
@@ -76,6 +78,37 @@ class AgainButton(_JobButton, template=f"again:{_JOB_ID}"):
         await interaction.client.front_desk.take_interaction(interaction, options_of(job), source)
 
 
+class EditButton(_JobButton, template=f"edit:{_JOB_ID}"):
+    """Paint over the same picture again with other words or numbers, in a form that shows the present ones."""
+
+    label, emoji, verb = "Edit", "✏️", "edit"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        if not await interaction.client.desk.has_input(job):
+            raise Refused("input_expired")
+
+        async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
+            source = Source(parent=job, spoiler=job.spoiler)
+            await interaction.client.front_desk.take_interaction(answer, options, source)
+
+        chosen = replace(options_of(job), seed=job.seed)
+        await interaction.response.send_modal(OrderModal("Edit", chosen, submitted))
+
+
+class UseAsInputButton(_JobButton, template=f"use:{_JOB_ID}"):
+    """Paint over the result itself; with several pictures the form asks which one."""
+
+    label, emoji, verb = "Use as input", "🖼️", "use"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
+            source = await interaction.client.picture_of_result(job, picture)
+            await interaction.client.front_desk.take_interaction(answer, options, source)
+
+        modal = OrderModal("Use as input", options_of(job), submitted, pictures=job.count)
+        await interaction.response.send_modal(modal)
+
+
 class DeleteButton(_JobButton, template=f"delete:{_JOB_ID}"):
     """Delete the result and the pictures kept for it: the requester and moderators."""
 
@@ -88,4 +121,10 @@ class DeleteButton(_JobButton, template=f"delete:{_JOB_ID}"):
         await interaction.client.desk.delete(job.job_id)
 
 
-BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (CancelButton, AgainButton, DeleteButton)
+BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
+    CancelButton,
+    AgainButton,
+    EditButton,
+    UseAsInputButton,
+    DeleteButton,
+)

@@ -1,12 +1,13 @@
 """What a job looks like in the channel: functions of its row and of where it stands, nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import discord
 
 from bot import replies
-from bot.buttons import AgainButton, CancelButton, DeleteButton
+from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, UseAsInputButton
 from bot.storage.job import Job, JobState
 from generation.requests import denoising_steps
 
@@ -110,9 +111,31 @@ def result_text(job: Job, *, is_demo: bool) -> str:
     return "\n".join(lines)
 
 
+def queue_text(
+    running: Sequence[Job], waiting: Sequence[tuple[Job, Waiting]], member_id: int, *, is_paused: bool
+) -> str:
+    """Return what runs and waits; of other members' jobs only that they are there."""
+    lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
+    if is_paused:
+        lines.append("Paused by the operator: nothing new is begun.")
+    if waiting and (seconds := waiting[-1][1].seconds) is not None:
+        lines.append(f"All of it takes about {duration(seconds)} on this machine.")
+    for job in running:
+        if job.requester_id == member_id:
+            lines.append(f"🎨 yours: {shown_prompt(job.prompt)[:80]}")
+    for job, place in waiting:
+        if job.requester_id == member_id:
+            lines.append(f"🕐 yours, {place.ahead} ahead{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
+    if not running and not waiting:
+        lines.append("Nobody waits: yours would begin at once.")
+    return "\n".join(lines)
+
+
 def result_view(job: Job) -> discord.ui.View:
     """Return the buttons of the result message."""
-    return _view(AgainButton(job.job_id), DeleteButton(job.job_id))
+    return _view(
+        AgainButton(job.job_id), EditButton(job.job_id), UseAsInputButton(job.job_id), DeleteButton(job.job_id)
+    )
 
 
 def alt_text(job: Job) -> str:

@@ -13,7 +13,13 @@ from discord import app_commands
 
 from bot.attachments import AttachmentDownloads
 from bot.buttons import BUTTONS
+from bot.commands.defaults import defaults, preferences
+from bot.commands.help import help_command
 from bot.commands.img2img import img2img
+from bot.commands.operator import operator
+from bot.commands.queue import queue
+from bot.commands.remix import remix
+from bot.conversation import Conversation
 from bot.delivery import Delivery
 from bot.desk import JobDesk
 from bot.error_handler import answer_error
@@ -22,11 +28,12 @@ from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
 from bot.janitor import Janitor
 from bot.model_shelf import ModelShelf
-from bot.orders import OrderBook
+from bot.orders import OrderBook, Source
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
 from bot.storage.facts import Facts
+from bot.storage.job import Job
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
 from generation.catalog import Catalog
@@ -37,7 +44,7 @@ log = logging.getLogger(__name__)
 
 # No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-COMMANDS = (img2img,)
+COMMANDS = (img2img, remix, defaults, preferences, queue, help_command, operator)
 _COMMANDS_FACT = "registered_commands_sha256"
 
 
@@ -91,9 +98,11 @@ class Palimpsest(discord.Client):
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=Estimates(jobs),
         )
+        operator = {"model": settings.model, "max_count": settings.max_count}
+        self.orders = OrderBook(self.shelf, self.defaults, operator)
         self.front_desk = FrontDesk(
             self.desk,
-            OrderBook(self.shelf, self.defaults, {"model": settings.model, "max_count": settings.max_count}),
+            self.orders,
             max_waiting=settings.max_waiting,
             max_waiting_per_member=settings.max_waiting_per_member,
         )
@@ -101,6 +110,7 @@ class Palimpsest(discord.Client):
             jobs, spool, retention_hours=settings.input_retention_hours, max_bytes=settings.spool_max_bytes
         )
         self._sweeping: asyncio.Task[None] | None = None
+        self._conversation = Conversation(self)
         self.tree = Tree(self)
         for command in COMMANDS:
             self.tree.add_command(command)
@@ -118,6 +128,42 @@ class Palimpsest(discord.Client):
     async def on_ready(self) -> None:
         """Say in the log that the bot is there."""
         log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Hear what is said to the bot."""
+        if not self.is_closing:
+            await self._conversation.hear(message)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Settle what hangs on a deleted message."""
+        await self.desk.message_deleted(payload.message_id)
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Settle what hangs on deleted messages."""
+        for message_id in payload.message_ids:
+            await self.desk.message_deleted(message_id)
+
+    def is_operator(self, user_id: int) -> bool:
+        """Tell whether the application belongs to a user, or to a team that they are in."""
+        application = self.application
+        if application is None:
+            return False
+        if application.team is not None:
+            return any(member.id == user_id for member in application.team.members)
+        return application.owner.id == user_id
+
+    async def picture_of_result(self, job: Job, index: int) -> Source:
+        """Return a result's picture as a source; the message is fetched again because addresses of files expire."""
+        if job.result_message_id is None:
+            raise Refused("result_gone")
+        channel = self.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+        try:
+            message = await channel.fetch_message(job.result_message_id)
+        except (discord.NotFound, discord.Forbidden) as error:
+            raise Refused("result_gone") from error
+        if index >= len(message.attachments):
+            raise Refused("result_gone")
+        return Source(attachment_url=message.attachments[index].url, parent=job, spoiler=job.spoiler)
 
     async def close(self) -> None:
         """Take nothing new, finish or keep what is open, then leave Discord."""

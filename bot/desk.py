@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from bot.attachments import AttachmentDownloads
@@ -104,6 +104,38 @@ class JobDesk:
     async def find(self, job_id: str) -> Job | None:
         """Return a job by its id."""
         return self._open.get(job_id) or await self._jobs.get(job_id)
+
+    async def find_by_result(self, message_id: int) -> Job | None:
+        """Return the job whose result a message is."""
+        return await self._jobs.by_result_message(message_id)
+
+    async def message_deleted(self, message_id: int) -> None:
+        """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
+        for job in list(self._open.values()):
+            if message_id in (job.request_message_id, job.status_message_id):
+                await self.cancel(job.job_id)
+        job = await self._jobs.by_result_message(message_id)
+        if job is not None:
+            await self._jobs.set_result_message(job.job_id, None)
+            await self._spool.delete(job.job_id)
+
+    def pause(self) -> None:
+        """Begin nothing new; what runs ends, what comes waits."""
+        self._service.pause()
+
+    def unpause(self) -> None:
+        """Go on after a pause."""
+        self._service.resume()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether jobs wait although a slot is free."""
+        return self._service.is_paused
+
+    def snapshot(self) -> tuple[list[Job], list[tuple[Job, Waiting]]]:
+        """Return what runs, and what waits in its order."""
+        running = [self._open[job_id] for job_id in self._service.running_job_ids if job_id in self._open]
+        return running, list(self._waiting())
 
     async def has_input(self, job: Job) -> bool:
         """Tell whether the picture that a job began with is still kept."""
@@ -299,14 +331,19 @@ class JobDesk:
 
     def _show_queue(self) -> None:
         """Tell every waiting job how many come first and how long that takes, as measured here."""
+        for job, waiting in self._waiting():
+            self._board.show(job, waiting)
+
+    def _waiting(self) -> Iterator[tuple[Job, Waiting]]:
+        running = self._service.running_job_ids
         seconds: float | None = 0.0
-        for job_id in self._service.running_job_ids:
+        for job_id in running:
             seconds = _plus(seconds, self._seconds_left(job_id))
-        for ahead, job_id in enumerate(self._service.waiting_job_ids, start=len(self._service.running_job_ids)):
+        for ahead, job_id in enumerate(self._service.waiting_job_ids, start=len(running)):
             job = self._open.get(job_id)
             if job is not None:
                 seconds = _plus(seconds, self._estimates.seconds(job))
-                self._board.show(job, Waiting(ahead, seconds))
+                yield job, Waiting(ahead, seconds)
 
     def _seconds_left(self, job_id: str) -> float | None:
         if (painting := self._painting.get(job_id)) is not None:

@@ -22,12 +22,24 @@ class FrontDesk:
         self._orders = orders
         self._max_waiting = max_waiting
         self._max_waiting_per_member = max_waiting_per_member
+        self.is_draining = False
 
-    async def take(self, origin: Origin, options: Options, source: Source, acknowledge: Acknowledge) -> None:
+    async def take(
+        self,
+        origin: Origin,
+        options: Options,
+        source: Source,
+        acknowledge: Acknowledge,
+        *,
+        request_message_id: int | None = None,
+    ) -> None:
         """Make a job of a wish, or raise what ``bot.replies`` has a sentence for.
 
         ``acknowledge`` sends the first text, which is the status message from then on, and returns its id.
+        ``request_message_id`` is the person's message, if the wish came in one.
         """
+        if self.is_draining:
+            raise Refused("draining")
         origin.require_room_to_answer()
         if self._desk.open_jobs() >= self._max_waiting:
             raise Refused("queue_full", max_waiting=self._max_waiting)
@@ -35,7 +47,8 @@ class FrontDesk:
             raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
         job = self._orders.order(origin, options, source)
         status_message_id = await acknowledge(status_text(job))
-        await self._desk.take(replace(job, status_message_id=status_message_id))
+        job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
+        await self._desk.take(job)
 
     async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
         """Take a wish from a command, button or modal; the public response is its status message."""

@@ -3,9 +3,13 @@
 import asyncio
 from pathlib import Path
 
+from discord.app_commands import Choice
+
 from generation.catalog import Catalog, ModelEntry
 from generation.errors import ModelUnavailable
 from generation.hub import is_here
+
+_MAX_CHOICES = 25  # Discord's limit for one list
 
 
 class ModelShelf:
@@ -45,6 +49,14 @@ class ModelShelf:
     def usable(self) -> list[ModelEntry]:
         """Return the models that can be used, in the order of the catalog."""
         return [entry for name, entry in self._catalog.items() if name in self._here]
+
+    def choices(self, typed: str) -> list[Choice[str]]:
+        """Return the usable models that fit what was typed, as Discord offers them."""
+        return [
+            Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
+            for entry in self.usable()
+            if typed.lower() in f"{entry.name} {entry.title}".lower()
+        ][:_MAX_CHOICES]
 
     def is_demo(self, name: str) -> bool:
         """Tell whether this is the small model that comes with the program."""

@@ -11,6 +11,7 @@ from bot.model_shelf import ModelShelf
 from bot.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
+from generation.catalog import ModelEntry
 from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
 from generation.requests import check_negative_prompt, check_prompt, draw_seed, steps_for_strength
@@ -67,7 +68,7 @@ class OrderBook:
     def __init__(self, shelf: ModelShelf, defaults: Defaults, operator: Mapping[str, Any]) -> None:
         self._shelf = shelf
         self._defaults = defaults
-        self._operator = operator
+        self._operator = dict(operator)
 
     def layers(self, origin: Origin) -> Layers:
         """Return what everybody but the model says there."""
@@ -122,6 +123,18 @@ class OrderBook:
             parent_job_id=source.parent.job_id if source.parent else None,
             input_sha256=source.parent.input_sha256 if source.parent and not source.attachment_url else None,
         )
+
+    def model_for(self, origin: Origin) -> ModelEntry:
+        """Return the model that paints there when nobody chooses one."""
+        return self.model_in(self.layers(origin))
+
+    def model_in(self, layers: Layers) -> ModelEntry:
+        """Return the model that these layers lead to."""
+        return self._shelf.find(self._model(layers, None))
+
+    def set_operator_model(self, name: str) -> None:
+        """Change the operator's default model for this run."""
+        self._operator = {**self._operator, "model": name}
 
     def _model(self, layers: Layers, chosen: str | None) -> str:
         if chosen is not None:

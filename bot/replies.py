@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.errors import Refused
+from bot.layers import NUMBERS, Layers
 from bot.storage.job import Job
 from generation import sentences
 from generation.errors import GenerationError
@@ -28,12 +29,26 @@ _REFUSALS: Mapping[str, str] = {
     "missing_permissions": (
         "I may not answer here: I lack {permission_names}. Please ask a moderator to allow it in this channel."
     ),
+    "draining": "I am finishing what waits and take nothing new at the moment. Please try again later.",
+    "no_picture": "I see no picture there. Please attach one, or reply to one of mine.",
+    "no_prompt": "What should it become? Please write a few words with the picture.",
+    "nothing_to_change": "What should be different? Please reply with new words, or with `strength 0.7` or the like.",
+    "not_a_moderator": "This is for people who may manage the server.",
+    "not_the_operator": "This is for the operator of the bot.",
     "not_allowed_here": "The picture is done, but I may not post in this channel any more.",
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
     "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
     "not_understood": "I do not understand `{option} {value}`. Please give the number that you mean, or leave it out.",
     "past_limit": "The {layer} allows {option} up to {limit} here. Please choose that or less.",
     "model_not_allowed": "The {layer} does not allow the model {model} here. Please choose another one.",
+    "picture_not_visible": (
+        "I cannot see a picture in the message that you reply to."
+        " Right-click (long-press) the picture → Apps → **Remix**."
+    ),
+    "result_gone": "That result is not there any more. Please send a picture with `/img2img`.",
+    "server_only": "This can be set in servers only.",
+    "nothing_to_set": "Please name at least one value to set.",
+    "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
     "queue_full": "{max_waiting} pictures are waiting already. Please try again in a few minutes.",
     "result_lost": "The finished picture was lost from my disk. Please send your picture again.",
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
@@ -78,6 +93,34 @@ def job_sentence(job: Job) -> str:
     if kind in _REFUSALS:
         return refusal_sentence(kind, job.failure_data)
     return sentences.failure_sentence(FailureKind(kind), job.failure_data, job.failure_reference or "")
+
+
+def setting_name(name: str) -> str:
+    """Return what a default or limit is called in commands and tables."""
+    if name == "models":
+        return "allowed models"
+    plain = name.removeprefix("max_")
+    shown = OPTION_NAMES.get(plain, plain)
+    return f"max_{shown}" if plain != name else shown
+
+
+def settings_table(layers: Layers) -> str:
+    """Say what holds, what is the most that may be chosen, and whose word each is."""
+    lines = ["**What holds here**"]
+    for name in NUMBERS:
+        default, limit = layers.default(name), layers.limit(name)
+        assert default is not None, f"the model says something for {name}"
+        line = f"• {setting_name(name)}: **{default.value:g}** (from the {default.layer})"
+        if limit is not None:
+            line += f", at most {limit.value:g} (from the {limit.layer})"
+        lines.append(line)
+    model = layers.model()
+    if model is not None:
+        lines.append(f"• model: **{model.value}** (from the {model.layer})")
+    for layer, values in layers.layers:
+        if "models" in values:
+            lines.append(f"• allowed models: {', '.join(values['models'])} (from the {layer})")
+    return "\n".join(lines)
 
 
 def ignored_pictures(count: int) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -61,8 +62,10 @@ async def send_photograph(server: PlaygroundServer) -> tuple[Message, float]:
 
 async def show(*, once: bool) -> int:
     """Run the demonstration; return 0 if the picture arrived. Without ``once`` stay up until told to stop."""
+    bot_data_dir = DATA_DIR / "bot"
+    shutil.rmtree(bot_data_dir, ignore_errors=True)  # its channels and messages are gone with the last stand-in
     DATA_DIR.mkdir(parents=True, exist_ok=True)
-    async with PlaygroundServer(port=PORT, bot_name="Palimpsest") as server, running_bot(server, DATA_DIR) as bot:
+    async with PlaygroundServer(port=PORT, bot_name="Palimpsest") as server, running_bot(server, bot_data_dir) as bot:
         print("No DISCORD_TOKEN is set: this is the playground, a stand-in for Discord on this machine.")
         print("Starting the bot and its small demo model …", flush=True)
         try:

@@ -13,8 +13,6 @@ from generation import requests
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-MAX_CHOICES = 25  # Discord's limit
-
 
 @app_commands.command(name="img2img")
 @app_commands.guild_install()
@@ -64,9 +62,4 @@ async def complete_model(
     interaction: "discord.Interaction[Palimpsest]", current: str
 ) -> list[app_commands.Choice[str]]:
     """Offer the models that can be used here."""
-    offered = interaction.client.shelf.usable()
-    return [
-        app_commands.Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
-        for entry in offered
-        if current.lower() in f"{entry.name} {entry.title}".lower()
-    ][:MAX_CHOICES]
+    return interaction.client.shelf.choices(current)

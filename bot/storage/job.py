@@ -63,6 +63,7 @@ class Job:
     parent_job_id: str | None = None
     attachment_url: str | None = None
     ignored_pictures: int = 0
+    request_message_id: int | None = None
     status_message_id: int | None = None
     result_message_id: int | None = None
     input_sha256: str | None = None

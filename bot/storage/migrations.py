@@ -53,6 +53,7 @@ MIGRATIONS = (
         PRIMARY KEY (layer, owner_id, name)
     ) STRICT;
     ALTER TABLE jobs ADD COLUMN ignored_pictures INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN request_message_id INTEGER;
     CREATE INDEX jobs_by_result_message ON jobs (result_message_id);
     """,
 )

@@ -1,0 +1,216 @@
+"""``/defaults`` for moderators and ``/preferences`` for everybody: who decides what nobody chose."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+
+from bot import replies
+from bot.errors import Refused
+from bot.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
+from bot.origin import Origin
+from generation import requests
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+Strength = Range[float, requests.MIN_STRENGTH, requests.MAX_STRENGTH]
+GuidanceScale = Range[float, requests.MIN_GUIDANCE_SCALE, requests.MAX_GUIDANCE_SCALE]
+Steps = Range[int, requests.MIN_STEPS, requests.MAX_STEPS]
+Count = Range[int, requests.MIN_COUNT, requests.MAX_COUNT]
+
+_WHERE = [
+    Choice(name="this channel", value=Layer.CHANNEL.value),
+    Choice(name="the whole server", value=Layer.SERVER.value),
+]
+_EVERY_NAME = [Choice(name=replies.setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
+_OWN_NAMES = [Choice(name=replies.setting_name(name), value=name) for name in DEFAULT_NAMES]
+
+defaults = app_commands.Group(
+    name="defaults",
+    description="What holds in this server and its channels when nobody chooses",
+    guild_only=True,
+    default_permissions=discord.Permissions(manage_guild=True),
+    allowed_installs=app_commands.AppInstallationType(guild=True),
+)
+preferences = app_commands.Group(
+    name="preferences",
+    description="Your own numbers, wherever you are",
+    allowed_installs=app_commands.AppInstallationType(guild=True),
+    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
+)
+
+
+@defaults.command(name="show")
+async def defaults_show(interaction: discord.Interaction) -> None:
+    """What holds in this channel, and who says so"""
+    _require_moderator(interaction)
+    await _show(interaction, with_member=False)
+
+
+@defaults.command(name="set")
+@app_commands.describe(
+    where="For this channel or for the whole server",
+    strength="Strength when nobody chooses",
+    max_strength="The highest strength that may be chosen",
+    guidance_scale="Guidance when nobody chooses",
+    max_guidance_scale="The highest guidance that may be chosen",
+    steps="Steps when nobody chooses",
+    max_steps="The most steps that may be chosen",
+    count="How many pictures when nobody chooses",
+    max_count="The most pictures that may be chosen",
+    model="The model when nobody chooses",
+    models="The models that may be chosen, by name, separated by commas",
+)
+@app_commands.choices(where=_WHERE)
+async def defaults_set(
+    interaction: discord.Interaction,
+    where: str,
+    strength: Strength | None = None,
+    max_strength: Strength | None = None,
+    guidance_scale: GuidanceScale | None = None,
+    max_guidance_scale: GuidanceScale | None = None,
+    steps: Steps | None = None,
+    max_steps: Steps | None = None,
+    count: Count | None = None,
+    max_count: Count | None = None,
+    model: str | None = None,
+    models: str | None = None,
+) -> None:
+    """Set defaults and limits"""
+    _require_moderator(interaction)
+    client = _client(interaction)
+    layer, owner_id = _place(interaction, where)
+    chosen: dict[str, Any] = {
+        "strength": strength,
+        "max_strength": max_strength,
+        "guidance_scale": guidance_scale,
+        "max_guidance_scale": max_guidance_scale,
+        "num_inference_steps": steps,
+        "max_num_inference_steps": max_steps,
+        "count": count,
+        "max_count": max_count,
+        "model": model,
+        "models": _names(client, models),
+    }
+    values = {name: value for name, value in chosen.items() if value is not None}
+    if not values:
+        raise Refused("nothing_to_set")
+    if model is not None:
+        client.shelf.require(model)
+    together = {**client.defaults.of(layer, owner_id), **values}
+    for name in NUMBERS:
+        limit = together.get(f"max_{name}")
+        if limit is not None and name in values and values[name] > limit:
+            raise Refused("default_past_limit", name=name, limit=limit)
+    await client.defaults.set(layer, owner_id, values)
+    await _show(interaction, with_member=False)
+
+
+@defaults.command(name="reset")
+@app_commands.describe(where="For this channel or for the whole server", name="Only this one; everything if left out")
+@app_commands.choices(where=_WHERE, name=_EVERY_NAME)
+async def defaults_reset(interaction: discord.Interaction, where: str, name: str | None = None) -> None:
+    """Forget what was set"""
+    _require_moderator(interaction)
+    layer, owner_id = _place(interaction, where)
+    await _client(interaction).defaults.reset(layer, owner_id, name)
+    await _show(interaction, with_member=False)
+
+
+@preferences.command(name="show")
+async def preferences_show(interaction: discord.Interaction) -> None:
+    """What you get here when you choose nothing, and who says so"""
+    await _show(interaction, with_member=True)
+
+
+@preferences.command(name="set")
+@app_commands.describe(
+    strength="Your strength",
+    guidance_scale="Your guidance",
+    steps="Your steps",
+    count="How many pictures",
+    model="Your model",
+)
+async def preferences_set(
+    interaction: discord.Interaction,
+    strength: Strength | None = None,
+    guidance_scale: GuidanceScale | None = None,
+    steps: Steps | None = None,
+    count: Count | None = None,
+    model: str | None = None,
+) -> None:
+    """Set your own numbers"""
+    client = _client(interaction)
+    chosen: dict[str, Any] = {
+        "strength": strength,
+        "guidance_scale": guidance_scale,
+        "num_inference_steps": steps,
+        "count": count,
+        "model": model,
+    }
+    values = {name: value for name, value in chosen.items() if value is not None}
+    if not values:
+        raise Refused("nothing_to_set")
+    if model is not None:
+        client.shelf.require(model)
+    await client.defaults.set(Layer.MEMBER, interaction.user.id, values)
+    await _show(interaction, with_member=True)
+
+
+@preferences.command(name="reset")
+@app_commands.describe(name="Only this one; everything if left out")
+@app_commands.choices(name=_OWN_NAMES)
+async def preferences_reset(interaction: discord.Interaction, name: str | None = None) -> None:
+    """Forget your own numbers"""
+    await _client(interaction).defaults.reset(Layer.MEMBER, interaction.user.id, name)
+    await _show(interaction, with_member=True)
+
+
+@defaults_set.autocomplete("model")
+@preferences_set.autocomplete("model")
+async def complete_model(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
+    """Offer the models that can be used here."""
+    return _client(interaction).shelf.choices(current)
+
+
+def _client(interaction: discord.Interaction) -> "Palimpsest":
+    return cast("Palimpsest", interaction.client)
+
+
+def _require_moderator(interaction: discord.Interaction) -> None:
+    """Check again what Discord was told: a server may give the command to whom it likes."""
+    if interaction.guild_id is None:
+        raise Refused("server_only")
+    if not interaction.permissions.manage_guild:
+        raise Refused("not_a_moderator")
+
+
+def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:
+    origin = Origin.of_interaction(interaction)
+    assert origin.guild_id is not None
+    layer = Layer(where)
+    return layer, origin.settings_channel_id if layer is Layer.CHANNEL else origin.guild_id
+
+
+def _names(client: "Palimpsest", models: str | None) -> list[str] | None:
+    if models is None:
+        return None
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    for name in names:
+        client.shelf.find(name)
+    if not names:
+        raise Refused("nothing_to_set")
+    return names
+
+
+async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
+    """Show every value with its layer to the person alone."""
+    orders = _client(interaction).orders
+    origin = Origin.of_interaction(interaction)
+    layers = orders.layers(origin)
+    if not with_member:
+        layers = Layers([(layer, values) for layer, values in layers.layers if layer is not Layer.MEMBER])
+    layers = orders.with_model(layers, orders.model_in(layers).name)
+    await interaction.response.send_message(replies.settings_table(layers), ephemeral=True)

@@ -1,0 +1,78 @@
+"""``/operator``: pause, resume, drain and change the model, for whoever runs the bot."""
+
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.errors import Refused
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+operator = app_commands.Group(
+    name="operator",
+    description="For the operator of the bot",
+    default_permissions=discord.Permissions(administrator=True),
+    allowed_installs=app_commands.AppInstallationType(guild=True),
+    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
+)
+
+
+@operator.command(name="pause")
+async def pause(interaction: discord.Interaction) -> None:
+    """Begin nothing new; what comes waits"""
+    client = _operators_client(interaction)
+    client.desk.pause()
+    await _say(interaction, "Paused: what runs ends, everything else waits until `/operator resume`.")
+
+
+@operator.command(name="resume")
+async def resume(interaction: discord.Interaction) -> None:
+    """Go on after pause or drain"""
+    client = _operators_client(interaction)
+    client.desk.unpause()
+    client.front_desk.is_draining = False
+    await _say(interaction, "Going on.")
+
+
+@operator.command(name="drain")
+async def drain(interaction: discord.Interaction) -> None:
+    """Take nothing new and finish what waits"""
+    client = _operators_client(interaction)
+    client.front_desk.is_draining = True
+    client.desk.unpause()
+    await _say(
+        interaction, f"Draining: {client.desk.open_jobs()} to finish, nothing new is taken until `/operator resume`."
+    )
+
+
+@operator.command(name="model")
+@app_commands.describe(name="The model that paints when nobody chooses one")
+async def model(interaction: discord.Interaction, name: str) -> None:
+    """Change the operator's default model until the next start"""
+    client = _operators_client(interaction)
+    client.shelf.require(name)
+    client.orders.set_operator_model(name)
+    await _say(
+        interaction,
+        f"The default model is {client.shelf.find(name).title} until the next start; MODEL in `.env` decides then.",
+    )
+
+
+@model.autocomplete("name")
+async def complete_name(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
+    """Offer the models that can be used here."""
+    return cast("Palimpsest", interaction.client).shelf.choices(current)
+
+
+def _operators_client(interaction: discord.Interaction) -> "Palimpsest":
+    client = cast("Palimpsest", interaction.client)
+    if not client.is_operator(interaction.user.id):
+        raise Refused("not_the_operator")
+    return client
+
+
+async def _say(interaction: discord.Interaction, text: str) -> None:
+    await interaction.response.send_message(text, ephemeral=True)

@@ -1,0 +1,22 @@
+"""``/queue``: what runs and waits, and how long that takes on this machine."""
+
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+
+from bot.cards import queue_text
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+
+@app_commands.command(name="queue")
+@app_commands.guild_install()
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+async def queue(interaction: discord.Interaction) -> None:
+    """What waits, where your pictures stand, and how long it takes"""
+    client = cast("Palimpsest", interaction.client)
+    running, waiting = client.desk.snapshot()
+    text = queue_text(running, waiting, interaction.user.id, is_paused=client.desk.is_paused)
+    await interaction.response.send_message(text, ephemeral=True)

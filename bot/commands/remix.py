@@ -1,0 +1,31 @@
+"""The message command **Remix**: any picture that somebody has posted, through a form."""
+
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+
+from bot.errors import Refused
+from bot.order_modal import OrderModal
+from bot.orders import Options
+from bot.origin import Origin
+from bot.sources import source_in
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+
+@app_commands.context_menu(name="Remix")
+@app_commands.guild_install()
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+async def remix(interaction: discord.Interaction, message: discord.Message) -> None:
+    source = source_in(message)
+    if source is None:
+        raise Refused("no_picture")
+    Origin.of_interaction(interaction).require_room_to_answer()
+    client = cast("Palimpsest", interaction.client)
+
+    async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
+        await client.front_desk.take_interaction(answer, options, source)
+
+    await interaction.response.send_modal(OrderModal("Remix", Options(prompt=""), submitted))

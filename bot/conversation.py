@@ -1,0 +1,111 @@
+"""Messages to the bot: a picture and words, a reply to a result, a reply to somebody's picture, or just hello."""
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot import replies
+from bot.errors import Refused
+from bot.free_text import Said, understand
+from bot.help import help_text
+from bot.orders import Options, Source, options_of
+from bot.origin import Origin
+from bot.sources import source_in
+from bot.storage.job import Job
+from generation.errors import GenerationError
+from generation.references import new_reference
+from generation.tracebacks import stack_of
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+log = logging.getLogger(__name__)
+
+
+class Conversation:
+    """Answer messages that are meant for the bot: those that mention it, replies to it with a ping, direct messages.
+
+    Discord shows their content without the privileged intent (https://docs.discord.com/developers/events/gateway).
+    """
+
+    def __init__(self, client: "Palimpsest") -> None:
+        self._client = client
+
+    async def hear(self, message: discord.Message) -> None:
+        """Take a message; one that is not for the bot is none of its business."""
+        if message.author.bot or message.is_system() or not self._is_for_us(message):
+            return
+        try:
+            await self._answer(message)
+        except (Refused, GenerationError) as error:
+            await self._say(message, replies.error_sentence(error) or "")
+        except Exception as error:
+            # The last wall, as for interactions: the person is told, the log has the stack under the same reference.
+            reference = new_reference()
+            log.error("a message broke [%s]\n%s", reference, stack_of(error))
+            await self._say(message, replies.unknown_error(reference))
+
+    def _is_for_us(self, message: discord.Message) -> bool:
+        return message.guild is None or any(user == self._client.user for user in message.mentions)
+
+    async def _answer(self, message: discord.Message) -> None:
+        said = understand(message.content)
+        source = source_in(message)
+        if source is not None:
+            await self._take(message, said, source)
+            return
+        if message.reference is None or message.reference.message_id is None:
+            if not said.is_empty:
+                raise Refused("no_picture")
+            await self._say(message, help_text(self._client, Origin.of_message(message)))
+            return
+        job = await self._client.desk.find_by_result(message.reference.message_id)
+        if job is not None:
+            await self._remix_result(message, said, job)
+            return
+        referenced = message.reference.resolved
+        source = source_in(referenced) if isinstance(referenced, discord.Message) else None
+        if source is None:
+            raise Refused("picture_not_visible")
+        await self._take(message, said, source)
+
+    async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> None:
+        """Answer a reply to one of our results.
+
+        New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed.
+        """
+        if said.options.prompt:
+            source = await self._client.picture_of_result(job, 0)
+            options = _over(replace(said.options), replace(options_of(job), negative_prompt=None))
+        else:
+            if said.is_empty:
+                raise Refused("nothing_to_change")
+            source = Source(parent=job, spoiler=job.spoiler)
+            options = _over(said.options, replace(options_of(job), seed=job.seed))
+        await self._order(message, options, source)
+
+    async def _take(self, message: discord.Message, said: Said, source: Source) -> None:
+        if not said.options.prompt:
+            raise Refused("no_prompt")
+        await self._order(message, said.options, source)
+
+    async def _order(self, message: discord.Message, options: Options, source: Source) -> None:
+        async def acknowledge(text: str) -> int | None:
+            return (await message.reply(text, mention_author=False)).id
+
+        origin = Origin.of_message(message)
+        await self._client.front_desk.take(origin, options, source, acknowledge, request_message_id=message.id)
+
+    async def _say(self, message: discord.Message, text: str) -> None:
+        try:
+            await message.reply(text, mention_author=False)
+        except discord.HTTPException as error:
+            log.info("a message could not be answered (%s)", error.status)
+
+
+def _over(said: Options, earlier: Options) -> Options:
+    """Return what was said, and the earlier choice wherever nothing was."""
+    changes = {name: value for name in Options.__slots__ if (value := getattr(said, name)) not in (None, "")}
+    return replace(earlier, **changes)

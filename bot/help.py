@@ -1,0 +1,47 @@
+"""What the bot says of itself: the ways in, the model, prompts that it understands, where the settings are."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.origin import Origin
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+_EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
+
+
+def help_text(client: "Palimpsest", origin: Origin) -> str:
+    """Return the help for a place, as it is there now."""
+    model = client.orders.model_for(origin)
+    mention = client.user.mention if client.user else "@me"
+    lines = [
+        "**I paint new pictures over yours.**",
+        "• `/img2img`: attach a picture, write a prompt.",
+        f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
+        "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that.",
+        "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
+        "Options can be named anywhere in the text: `strength`, `guidance`, `steps`, `seed`, `count`, `size`, `model`,"
+        " and `negative:` at the end.",
+        f"The model here is **{model.title}**. {model.summary}",
+        "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
+        "`/queue` shows what waits, `/preferences` keeps your own numbers, `/defaults` is for moderators.",
+    ]
+    if model.is_demo:
+        lines.append(
+            "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"
+            " `python -m generation download` and MODEL in `.env`."
+        )
+    return "\n".join(lines)
+
+
+@cache
+def _examples(folder: Path | None) -> tuple[str, ...]:
+    """Return prompts that a model understands: its folder may name some, else any will do."""
+    try:
+        words = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8")) if folder else {}
+    except OSError:
+        words = {}
+    return tuple(words.get("examples", _EXAMPLES))[:5]

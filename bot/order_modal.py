@@ -1,0 +1,94 @@
+"""The form behind Remix, Edit and Use as input: prompt, strength, seed and whatever else is known by name."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.error_handler import answer_error
+from bot.free_text import understand
+from bot.orders import Options
+from generation import requests
+
+Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
+
+
+class OrderModal(discord.ui.Modal):
+    """Ask for a prompt and its numbers.
+
+    ``chosen`` prefills the form; what it holds and the form does not show (size, model …) is kept. With ``pictures``
+    > 1 the form also asks which one, counted from 0 in what ``submitted`` gets.
+    """
+
+    def __init__(self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1) -> None:
+        super().__init__(title=title, timeout=None)
+        self._chosen = chosen
+        self._submitted = submitted
+        self._prompt = discord.ui.TextInput[Any](
+            style=discord.TextStyle.paragraph,
+            max_length=requests.MAX_PROMPT_CHARACTERS,
+            default=chosen.prompt or None,
+            placeholder="a fox in the snow",
+            custom_id="prompt",
+        )
+        self._strength = discord.ui.TextInput[Any](
+            required=False,
+            max_length=10,
+            default=None if chosen.strength is None else f"{chosen.strength:g}",
+            placeholder="0.3 a touch · 0.6 a change · 0.9 something new",
+            custom_id="strength",
+        )
+        self._seed = discord.ui.TextInput[Any](
+            required=False,
+            max_length=10,
+            default=None if chosen.seed is None else str(chosen.seed),
+            placeholder="drawn if left empty",
+            custom_id="seed",
+        )
+        self._more = discord.ui.TextInput[Any](
+            required=False,
+            max_length=requests.MAX_NEGATIVE_PROMPT_CHARACTERS + 100,
+            default=_more_of(chosen) or None,
+            placeholder="steps 20, guidance 4, count 2, negative: blurry",
+            custom_id="more",
+        )
+        self.add_item(discord.ui.Label(text="Prompt", component=self._prompt))
+        self.add_item(discord.ui.Label(text="Strength", component=self._strength))
+        self.add_item(discord.ui.Label(text="Seed", component=self._seed))
+        self.add_item(discord.ui.Label(text="More", description="Any other option by its name", component=self._more))
+        self._which: discord.ui.Select[Any] | None = None
+        if pictures > 1:
+            choices = [
+                discord.SelectOption(label=f"Picture {n}", value=str(n), default=n == 1) for n in range(1, pictures + 1)
+            ]
+            self._which = discord.ui.Select(options=choices, custom_id="picture")
+            self.add_item(discord.ui.Label(text="Begin with", component=self._which))
+
+    async def on_submit(self, interaction: discord.Interaction, /) -> None:
+        numbers = " ".join(
+            f"{name}={text.value.strip()}"
+            for name, text in (("strength", self._strength), ("seed", self._seed))
+            if text.value.strip()
+        )
+        said = understand(f"{numbers} {self._more.value}".strip()).options
+        options = replace(
+            said,
+            prompt=self._prompt.value,
+            size=said.size or self._chosen.size,
+            model=said.model or self._chosen.model,
+        )
+        picture = int(self._which.values[0]) - 1 if self._which is not None and self._which.values else 0
+        await self._submitted(interaction, options, picture)
+
+    async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
+        await answer_error(interaction, error)
+
+
+def _more_of(chosen: Options) -> str:
+    """Write what was chosen so that it is understood again."""
+    numbers = (("guidance", chosen.guidance_scale), ("steps", chosen.num_inference_steps), ("count", chosen.count))
+    parts = [f"{name} {value:g}" for name, value in numbers if value is not None]
+    if chosen.negative_prompt:
+        parts.append(f"negative: {chosen.negative_prompt}")
+    return ", ".join(parts)
