@@ -6,14 +6,12 @@ download; whatever differs later is refused. Only safetensors and text files are
 
 import errno
 import hashlib
-import json
-import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from httpx2 import HTTPError
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -29,10 +27,12 @@ from generation.catalog import ModelEntry
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
 from generation.model_problems import ModelProblem
+from generation.models_lock import LockedModel, read_lock, sha256_of, write_lock
 
 LOCK_NAME = "models.lock"
 _TEXT_SUFFIXES = {".json", ".txt", ".model"}
 _DISK_MARGIN = 1.1
+ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +52,23 @@ class Hub:
     cache_dir: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Locked:
-    revision: str
-    files: Mapping[str, str]  # name: sha256
-
-
 def ensure_model(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> ModelFiles:
     """Return the model's files, downloading what is missing; raise ModelUnavailable if that is impossible."""
     if entry.folder is not None:
         return _local_files(entry, entry.folder)
     lock_path = data_dir / LOCK_NAME
-    locked = _read_lock(lock_path).get(entry.source)
+    locked = read_lock(lock_path).get(entry.source)
     if locked is not None and entry.revision in (None, locked.revision):
         path = _snapshot(entry, locked.revision, list(locked.files), hub)
         _compare(entry, path, locked, lock_path)
         return ModelFiles(path, locked.revision)
     revision, hashes = _listing(entry, hub)
     path = _snapshot(entry, revision, list(hashes), hub)
-    locked = _Locked(revision, {name: _sha256(path / name) for name in hashes})
+    locked = LockedModel(revision, {name: sha256_of(path / name) for name in hashes})
     for name, expected in hashes.items():
         if expected is not None and locked.files[name] != expected:
             raise ModelUnavailable(entry.name, ModelProblem.DAMAGED, file=name)
-    _write_lock(lock_path, {**_read_lock(lock_path), entry.source: locked})
+    write_lock(lock_path, {**read_lock(lock_path), entry.source: locked})
     return ModelFiles(path, revision)
 
 
@@ -82,7 +76,7 @@ def is_here(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> bool:
     """Tell whether the model could be used without a network; nothing is hashed."""
     if entry.folder is not None:
         return (entry.folder / "model_index.json").is_file()
-    locked = _read_lock(data_dir / LOCK_NAME).get(entry.source)
+    locked = read_lock(data_dir / LOCK_NAME).get(entry.source)
     return locked is not None and _cached(entry, locked.revision, list(locked.files), hub) is not None
 
 
@@ -125,7 +119,7 @@ def _local_files(entry: ModelEntry, folder: Path) -> ModelFiles:
         raise ModelUnavailable(entry.name, ModelProblem.NO_SAFETENSORS, source=str(folder))
     digest = hashlib.sha256()
     for name in weights:
-        digest.update(f"{name}\n{_sha256(folder / name)}\n".encode())
+        digest.update(f"{name}\n{sha256_of(folder / name)}\n".encode())
     return ModelFiles(folder, digest.hexdigest()[:40])
 
 
@@ -133,9 +127,9 @@ def _listing(entry: ModelEntry, hub: Hub) -> tuple[str, dict[str, str | None]]:
     """Ask the hub for the commit and, for each file that is wanted, its sha256 where the hub knows it."""
     try:
         info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
-            entry.source, revision=entry.revision, files_metadata=True
+            entry.source, revision=entry.revision, files_metadata=True, timeout=ANSWER_SECONDS
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except (HTTPError, OSError, ValueError) as error:
         raise _unavailable(entry, error) from error
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
     names = wanted_files(list(siblings), entry.variant, _skipped_folders(entry))
@@ -197,7 +191,7 @@ def _snapshot(entry: ModelEntry, revision: str, names: list[str], hub: Hub) -> P
                 token=hub.token,
             )
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except (HTTPError, OSError, ValueError) as error:
         raise _unavailable(entry, error) from error
 
 
@@ -229,27 +223,7 @@ def _unavailable(entry: ModelEntry, error: Exception) -> ModelUnavailable:
     return problem(ModelProblem.UNREACHABLE, source=entry.source)
 
 
-def _compare(entry: ModelEntry, path: Path, locked: _Locked, lock_path: Path) -> None:
+def _compare(entry: ModelEntry, path: Path, locked: LockedModel, lock_path: Path) -> None:
     for name, expected in locked.files.items():
-        if _sha256(path / name) != expected:
+        if sha256_of(path / name) != expected:
             raise ModelUnavailable(entry.name, ModelProblem.CHANGED, file=name, lock=str(lock_path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_lock(path: Path) -> dict[str, _Locked]:
-    if not path.is_file():
-        return {}
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return {source: _Locked(row["revision"], row["files"]) for source, row in rows.items()}
-
-
-def _write_lock(path: Path, rows: Mapping[str, _Locked]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({name: {"revision": row.revision, "files": row.files} for name, row in rows.items()}, indent=2)
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(text + "\n", encoding="utf-8")
-    os.replace(draft, path)

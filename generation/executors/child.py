@@ -8,9 +8,10 @@ from typing import Any
 from generation.child.frames import Frame
 from generation.child.parent import ChildProcess
 from generation.errors import ExecutorError
-from generation.events import Cancelled, Event, Failed, FailureKind, Progress, is_final
+from generation.events import Cancelled, Event, FailureKind
 from generation.executors.budgets import Phase, PhaseBudgets
 from generation.executors.messages import RunKey, event_of, key_of, run_frame
+from generation.executors.tracked_run import TrackedRun
 from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
 
@@ -19,56 +20,6 @@ log = logging.getLogger(__name__)
 WORKER = "generation.executors.worker"
 DIFFUSERS_ENGINE = "generation.engine.pipeline:create_engine"
 MAX_BACKOFF_SECONDS = 300.0
-
-
-class _Run:
-    """What the parent knows of one run: the events to hand on, and until when the next sign of life is due."""
-
-    def __init__(self, key: RunKey, budgets: PhaseBudgets) -> None:
-        self.key = key
-        self.child: ChildProcess | None = None  # where it was sent
-        self.events: asyncio.Queue[Event | None] = asyncio.Queue()  # None: the slot is free, nothing follows
-        self.is_decided = False  # its final event is known
-        self.is_over = False  # and its slot is free
-        self._budgets = budgets
-        self._clock = asyncio.get_running_loop().time
-        self._slowest_step_seconds = 0.0
-        self.enter(Phase.LOAD)
-
-    @property
-    def seconds_left(self) -> float:
-        """How long it may stay silent from now on; negative when it is overdue."""
-        budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds)
-        if self.child is None:
-            return budget_seconds
-        return self._last_sign + budget_seconds - self._clock()
-
-    def enter(self, phase: Phase) -> None:
-        """Note a phase."""
-        self._phase, self._last_sign = phase, self._clock()
-
-    def take(self, event: Event) -> None:
-        """Note an event and hand it on, unless the end of this run is decided already."""
-        if isinstance(event, Progress):
-            self._slowest_step_seconds = max(self._slowest_step_seconds, self._clock() - self._last_sign)
-            self.enter(Phase.DENOISE)
-        if not self.is_decided:
-            self.is_decided = is_final(event)
-            self.events.put_nowait(event)
-
-    def fail(self, kind: FailureKind, **data: Any) -> None:
-        """Note such a failure; nothing follows it."""
-        self.take(self.failed(kind, **data))
-        self.end()
-
-    def failed(self, kind: FailureKind, **data: Any) -> Failed:
-        """Make the event of a failure that the child could not report."""
-        return Failed(job_id=self.key[0], attempt=self.key[1], kind=kind, data=data)
-
-    def end(self) -> None:
-        """Note that the slot is free."""
-        self.is_over = True
-        self.events.put_nowait(None)
 
 
 class ChildExecutor:
@@ -93,7 +44,7 @@ class ChildExecutor:
         self._backoff_seconds = backoff_seconds
         self._child: ChildProcess | None = None
         self._listeners: set[asyncio.Task[None]] = set()
-        self._runs: dict[RunKey, _Run] = {}
+        self._runs: dict[RunKey, TrackedRun] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._stopped = False
@@ -130,7 +81,7 @@ class ChildExecutor:
 
     async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         """Compute one job; see ``Executor.run``."""
-        run = self._runs[job_id, attempt] = _Run((job_id, attempt), self._budgets)
+        run = self._runs[job_id, attempt] = TrackedRun((job_id, attempt), self._budgets)
         beginning = asyncio.create_task(self._begin(run, request))
         try:
             while (event := await self._next_event(run)) is not None:
@@ -166,7 +117,7 @@ class ChildExecutor:
             raise ExecutorError(frame.fields["reason"])
         return frame
 
-    async def _begin(self, run: _Run, request: Img2ImgRequest) -> None:
+    async def _begin(self, run: TrackedRun, request: Img2ImgRequest) -> None:
         try:
             child = await self._start_patiently()
         except ExecutorError as error:
@@ -194,7 +145,7 @@ class ChildExecutor:
                 return self._child
         raise ExecutorError("it was stopped")
 
-    async def _next_event(self, run: _Run) -> Event | None:
+    async def _next_event(self, run: TrackedRun) -> Event | None:
         while True:
             try:
                 async with asyncio.timeout(max(run.seconds_left, 0.0)):
@@ -267,7 +218,7 @@ class ChildExecutor:
             if run.child is child and not run.is_over:
                 run.fail(kind)
 
-    def _tell_to_cancel(self, run: _Run) -> None:
+    def _tell_to_cancel(self, run: TrackedRun) -> None:
         if run.child is None or run.child is not self._child:
             return
         frame = Frame("cancel", {"job_id": run.key[0], "attempt": run.key[1]})

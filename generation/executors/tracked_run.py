@@ -1,0 +1,59 @@
+"""The parent's side of one run in a child process."""
+
+import asyncio
+from typing import Any
+
+from generation.child.parent import ChildProcess
+from generation.events import Event, Failed, FailureKind, Progress, is_final
+from generation.executors.budgets import Phase, PhaseBudgets
+from generation.executors.messages import RunKey
+
+
+class TrackedRun:
+    """What the parent knows of one run: the events to hand on, and until when the next sign of life is due."""
+
+    def __init__(self, key: RunKey, budgets: PhaseBudgets) -> None:
+        self.key = key
+        self.child: ChildProcess | None = None  # where it was sent
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue()  # None: the slot is free, nothing follows
+        self.is_decided = False  # its final event is known
+        self.is_over = False  # and its slot is free
+        self._budgets = budgets
+        self._clock = asyncio.get_running_loop().time
+        self._slowest_step_seconds = 0.0
+        self.enter(Phase.LOAD)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may stay silent from now on; negative when it is overdue."""
+        budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds)
+        if self.child is None:
+            return budget_seconds
+        return self._last_sign + budget_seconds - self._clock()
+
+    def enter(self, phase: Phase) -> None:
+        """Note a phase."""
+        self._phase, self._last_sign = phase, self._clock()
+
+    def take(self, event: Event) -> None:
+        """Note an event and hand it on, unless the end of this run is decided already."""
+        if isinstance(event, Progress):
+            self._slowest_step_seconds = max(self._slowest_step_seconds, self._clock() - self._last_sign)
+            self.enter(Phase.DENOISE)
+        if not self.is_decided:
+            self.is_decided = is_final(event)
+            self.events.put_nowait(event)
+
+    def fail(self, kind: FailureKind, **data: Any) -> None:
+        """Note such a failure; nothing follows it."""
+        self.take(self.failed(kind, **data))
+        self.end()
+
+    def failed(self, kind: FailureKind, **data: Any) -> Failed:
+        """Make the event of a failure that the child could not report."""
+        return Failed(job_id=self.key[0], attempt=self.key[1], kind=kind, data=data)
+
+    def end(self) -> None:
+        """Note that the slot is free."""
+        self.is_over = True
+        self.events.put_nowait(None)

@@ -1,0 +1,63 @@
+"""Who may import what, read from the sources and seen in a fresh interpreter."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from generation.catalog import REPOSITORY
+
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from (REPOSITORY / folder).rglob("*.py")
+
+
+def test_generation_knows_nothing_of_discord() -> None:
+    for path in sources("generation"):
+        tops = {name.partition(".")[0] for name in imports_of(path)}
+        assert not tops & {"bot", "discord", "sqlite3", "playground"}, path
+
+
+def test_only_the_engine_imports_torch() -> None:
+    engine = REPOSITORY / "generation" / "engine"
+    for path in sources("generation", "bot", "playground"):
+        tops = {name.partition(".")[0] for name in imports_of(path)}
+        assert not tops & HEAVY or path.is_relative_to(engine), path
+
+
+def test_only_the_engine_and_its_process_import_the_engine() -> None:
+    for path in sources("generation", "bot", "playground"):
+        names = {name for name in imports_of(path) if name.startswith("generation.engine")}
+        allowed = path.parent.name == "engine" or path == REPOSITORY / "generation" / "executors" / "worker.py"
+        assert not names or allowed, path
+
+
+def test_the_environment_is_read_in_two_places() -> None:
+    for path in sources("generation", "bot"):
+        if path.name == "settings.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            reads = isinstance(node, ast.Call) and ast.unparse(node.func) in ("os.getenv", "os.environ.get")
+            assert not reads or path == REPOSITORY / "generation" / "child" / "worker.py", path
+
+
+def test_the_parent_never_loads_torch() -> None:
+    program = (
+        "import sys, generation.service, generation.cli, generation.executors.child, generation.hub, bot\n"
+        "import generation.images.decoder, generation.sentences, generation.devices\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert done.stdout == "[]\n"

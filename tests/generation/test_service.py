@@ -1,0 +1,164 @@
+"""The service over an executor that is a script in this process: order, slots, attempts, cancel, close."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from generation.errors import InvalidRequest
+from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
+from generation.executors.child import ChildExecutor
+from generation.queue import Ticket
+from generation.requests import Img2ImgRequest
+from generation.service import GenerationService
+from tests.generation.conftest import Gates
+from tests.generation.samples import request
+
+
+class Reports:
+    """What the service told, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._came = asyncio.Condition()
+
+    async def take(self, event: Event) -> None:
+        async with self._came:
+            self.events.append(event)
+            self._came.notify_all()
+
+    async def wait_for(self, kind: type[Event], job_id: str) -> Event:
+        def found() -> Event | None:
+            return next((event for event in self.events if isinstance(event, kind) and event.job_id == job_id), None)
+
+        async with self._came:
+            await self._came.wait_for(lambda: found() is not None)
+        event = found()
+        assert event is not None
+        return event
+
+
+@asynccontextmanager
+async def serving(
+    executor: ChildExecutor,
+    scripts: dict[str, str],
+    load_request: Callable[[Ticket], Awaitable[Img2ImgRequest | None]] | None = None,
+) -> AsyncGenerator[tuple[GenerationService, Reports], None]:
+    reports = Reports()
+
+    async def by_script(ticket: Ticket) -> Img2ImgRequest:
+        return request(scripts[ticket.job_id])
+
+    service = GenerationService(executor, load_request=load_request or by_script, report=reports.take)
+    for job_id in scripts:
+        service.submit(Ticket(job_id=job_id, owner=f"owner of {job_id}", group="g"))
+    task = asyncio.create_task(service.run())
+    try:
+        yield service, reports
+    finally:
+        await service.close(grace_seconds=0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+MakeExecutor = Callable[..., ChildExecutor]
+
+
+async def test_jobs_wait_for_a_slot_and_are_served_in_order(make_executor: MakeExecutor, gates: Gates) -> None:
+    gates.make("one", "two")
+    scripts = {"A": "step gate:one", "B": "step gate:two", "C": "step"}
+    async with serving(make_executor(slots=2), scripts) as (service, reports):
+        await reports.wait_for(Progress, "A")
+        await reports.wait_for(Progress, "B")
+        assert set(service.running_job_ids) == {"A", "B"}
+        assert service.waiting_job_ids == ("C",)
+        await gates.open("two")
+        await reports.wait_for(Finished, "C")  # in the slot that B left
+        assert service.is_running("A")
+        await gates.open("one")
+        await reports.wait_for(Finished, "A")
+
+
+async def test_a_job_that_lost_its_executor_runs_again(make_executor: MakeExecutor) -> None:
+    async with serving(make_executor(), {"A": "step once:flag die"}) as (_, reports):
+        finished = await reports.wait_for(Finished, "A")
+        assert isinstance(finished, Finished)
+        assert finished.attempt == 2
+        kinds = [(type(event), event.attempt) for event in reports.events]
+        assert kinds == [(Started, 1), (Progress, 1), (Started, 2), (Progress, 2), (Finished, 2)]
+
+
+async def test_a_job_that_kills_two_executors_fails_and_the_next_one_is_served(make_executor: MakeExecutor) -> None:
+    scripts = {"A": "step die", "B": "step"}
+    async with serving(make_executor(slots=1), scripts) as (_, reports):
+        failed = await reports.wait_for(Failed, "A")
+        assert isinstance(failed, Failed)
+        assert (failed.kind, failed.attempt) == (FailureKind.EXECUTOR_DIED, 2)
+        await reports.wait_for(Finished, "B")
+        assert [event.job_id for event in reports.events if isinstance(event, Failed)] == ["A"]
+
+
+async def test_a_request_that_cannot_be_made_fails_alone(make_executor: MakeExecutor) -> None:
+    async def load(ticket: Ticket) -> Img2ImgRequest | None:
+        match ticket.job_id:
+            case "A":
+                raise InvalidRequest("seed", "out_of_range", value=-1, low=0, high=1)
+            case "B":
+                return None  # no longer wanted
+            case "C":
+                raise RuntimeError("SECRET")
+        return request("step")
+
+    scripts = {"A": "", "B": "", "C": "", "D": ""}
+    async with serving(make_executor(), scripts, load) as (_, reports):
+        await reports.wait_for(Finished, "D")
+        failed = await reports.wait_for(Failed, "A")
+        assert isinstance(failed, Failed)
+        assert failed.kind is FailureKind.INVALID_REQUEST
+        assert failed.data == {"field": "seed", "reason": "out_of_range", "value": -1, "low": 0, "high": 1}
+        assert {event.job_id for event in reports.events} == {"A", "C", "D"}
+
+
+async def test_what_breaks_in_the_caller_is_logged_without_its_message(
+    make_executor: MakeExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "".join(("SEC", "RET"))
+
+    async def load(_: Ticket) -> Img2ImgRequest | None:
+        raise RuntimeError(secret)
+
+    async with serving(make_executor(), {"A": ""}, load) as (_, reports):
+        with caplog.at_level(logging.ERROR):
+            failed = await reports.wait_for(Failed, "A")
+    assert isinstance(failed, Failed)
+    assert failed.kind is FailureKind.INTERNAL
+    assert failed.reference in caplog.text
+    assert secret not in caplog.text
+
+
+async def test_cancel_reaches_waiting_and_running_jobs(make_executor: MakeExecutor, gates: Gates) -> None:
+    gates.make("gate")
+    scripts = {"A": "step gate:gate step", "B": "step", "C": "step"}
+    async with serving(make_executor(slots=1), scripts) as (service, reports):
+        await reports.wait_for(Progress, "A")
+        assert service.cancel("B")
+        assert service.cancel("A")
+        await reports.wait_for(Cancelled, "A")
+        assert not service.cancel("nobody")
+        await gates.open("gate")
+        await reports.wait_for(Finished, "C")
+        assert "B" not in {event.job_id for event in reports.events}
+        assert not service.cancel("A")
+
+
+async def test_close_tells_which_jobs_it_interrupted(make_executor: MakeExecutor, gates: Gates) -> None:
+    gates.make("never")
+    executor = make_executor(slots=1)
+    async with serving(executor, {"A": "step gate:never", "B": "step"}) as (service, reports):
+        await reports.wait_for(Progress, "A")
+        assert await service.close(grace_seconds=0) == ("A",)
+        assert service.waiting_job_ids == ("B",)
+        assert executor.pid is None
