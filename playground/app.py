@@ -28,6 +28,7 @@ from playground.wire_messages import MessageWriter
 from playground.world import World
 
 PAGE = Path(__file__).resolve().parent / "page"
+PAGE_POLICY = "default-src 'self'; img-src 'self' https: data: blob:; object-src 'none'; base-uri 'none'"
 
 
 def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool) -> Playground:
@@ -71,7 +72,7 @@ async def only_from_here(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def serve_page(_request: web.Request) -> web.FileResponse:
-    return web.FileResponse(PAGE / "index.html")
+    return web.FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": PAGE_POLICY})
 
 
 def build_app(playground: Playground) -> web.Application:

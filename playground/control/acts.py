@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from playground import errors
@@ -37,7 +38,8 @@ class Acts:
         self._playground = playground
         self._world = playground.world
 
-    def _place(self, member: str, channel: str, needed: Permission) -> tuple[User, Channel]:
+    def place(self, member: str, channel: str, needed: Permission) -> tuple[User, Channel]:
+        """Return a member and a channel in which they have the permissions ``needed``."""
         user = self._world.user_named(member)
         place = self._world.channel_named(channel, user)
         if place.is_direct and place.recipient_id != user.id:
@@ -75,7 +77,7 @@ class Acts:
     ) -> Message:
         """Write a message; ``@Name`` in it becomes a mention. ``shown`` is how the bot gets to see a replied-to one."""
         needed = Permission.SEND_MESSAGES | (Permission.ATTACH_FILES if files else Permission(0))
-        user, place = self._place(member, channel, needed)
+        user, place = self.place(member, channel, needed)
         reference = None
         if reply_to is not None:
             target = self.visible_message(user, reply_to)
@@ -118,6 +120,18 @@ class Acts:
         self._playground.messages.edit(message, {"content": self._with_mentions(content)}, {})
         return message
 
+    def offered(self, member: str, channel: str) -> list[Command]:
+        """Return the commands that the member's client would offer in the channel."""
+        user, place = self.place(member, channel, Permission.VIEW_CHANNEL)
+        if Permission.USE_APPLICATION_COMMANDS not in self._world.permissions(place, user.id):
+            return []
+        found: list[Command] = []
+        for command in self._world.commands.values():
+            with suppress(errors.DiscordError):
+                self._may_use(command, user, place)
+                found.append(command)
+        return found
+
     def _may_use(self, command: Command, user: User, channel: Channel) -> None:
         """Refuse a command that the member's client would not offer here."""
         definition = command.definition
@@ -143,7 +157,7 @@ class Acts:
         self, member: str, channel: str, name: str, values: dict[str, Any], uploads: dict[str, Upload]
     ) -> Interaction:
         """Run a slash command; ``name`` may go on with subcommands ("defaults set")."""
-        user, place = self._place(member, channel, Permission.USE_APPLICATION_COMMANDS)
+        user, place = self.place(member, channel, Permission.USE_APPLICATION_COMMANDS)
         root, *words = name.removeprefix("/").split()
         command = self._world.command_named(root, CommandType.CHAT_INPUT)
         self._may_use(command, user, place)
@@ -156,7 +170,7 @@ class Acts:
         self, member: str, channel: str, name: str, option: str, value: str, values: dict[str, Any]
     ) -> Interaction:
         """Type ``value`` into an option of a command that completes it."""
-        user, place = self._place(member, channel, Permission.USE_APPLICATION_COMMANDS)
+        user, place = self.place(member, channel, Permission.USE_APPLICATION_COMMANDS)
         root, *words = name.removeprefix("/").split()
         command = self._world.command_named(root, CommandType.CHAT_INPUT)
         self._may_use(command, user, place)
@@ -175,7 +189,7 @@ class Acts:
         user = self._world.user_named(member)
         message = self.visible_message(user, message_id)
         channel = self._world.channel(message.channel_id)
-        self._place(member, str(channel.id), Permission.USE_APPLICATION_COMMANDS)
+        self.place(member, str(channel.id), Permission.USE_APPLICATION_COMMANDS)
         command = self._world.command_named(name, CommandType.MESSAGE)
         self._may_use(command, user, channel)
         shown = self._playground.writer.message(message, intents=0, readable=True)
@@ -185,7 +199,7 @@ class Acts:
 
     def user_command(self, member: str, channel: str, name: str, target: str) -> Interaction:
         """Pick a command from a member's context menu."""
-        user, place = self._place(member, channel, Permission.USE_APPLICATION_COMMANDS)
+        user, place = self.place(member, channel, Permission.USE_APPLICATION_COMMANDS)
         command = self._world.command_named(name, CommandType.USER)
         self._may_use(command, user, place)
         aimed = self._world.user_named(target)

@@ -71,7 +71,7 @@ class Control:
         user = world.user_named(arguments["member"]) if arguments.get("member") else None
         channel = world.channel_named(arguments.get("channel", "general"), user)
         if user is not None:
-            self.acts._place(user.name, str(channel.id), Permission.VIEW_CHANNEL)
+            self.acts.place(user.name, str(channel.id), Permission.VIEW_CHANNEL)
         messages = [world.messages[message_id] for message_id in channel.message_ids]
         shown = [m for m in messages if user is None or m.visible_to in (None, user.id)]
         return {
@@ -95,6 +95,11 @@ class Control:
         timeout_seconds = min(float(arguments.get("timeout", MAX_WAIT_SECONDS)), MAX_WAIT_SECONDS)
         events = await self.playground.feed.after(int(arguments.get("after", 0)), timeout_seconds)
         return {"events": [event.to_json() for event in events]}
+
+    async def get_commands(self, arguments: Json, _files: dict[str, Upload]) -> Json:
+        """List the commands that Discord's client would offer a member in a channel."""
+        offered = self.acts.offered(arguments["member"], arguments["channel"])
+        return {"commands": [command_json(self.playground.world, command) for command in offered]}
 
     async def get_calls(self, _arguments: Json, _files: dict[str, Upload]) -> Json:
         return {"calls": [call.to_json() for call in self.playground.journal.calls]}
@@ -332,6 +337,7 @@ def add_control(app: web.Application, playground: Playground) -> None:
         "message": control.get_message,
         "interaction": control.get_interaction,
         "events": control.get_events,
+        "commands": control.get_commands,
         "calls": control.get_calls,
         "stats": control.get_stats,
     }

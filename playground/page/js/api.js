@@ -1,0 +1,58 @@
+// Talk to the control API: one function to ask, one to act, one to listen.
+
+export class Refused extends Error {
+  constructor(body) {
+    super(body.message || "The stand-in refused this.");
+    this.code = body.code;
+    this.errors = body.errors ?? null;
+  }
+
+  /** The sentence for one field of a form, if the refusal is about it. */
+  about(name) {
+    return this.errors?.options?.[name]?._errors?.[0]?.message ?? this.errors?.values?.[name]?._errors?.[0]?.message;
+  }
+
+  /** All sentences, with the names of the fields. */
+  sentences() {
+    const found = [];
+    const walk = (node, path) => {
+      for (const error of node?._errors ?? []) found.push(path ? `${path}: ${error.message}` : error.message);
+      for (const [key, child] of Object.entries(node ?? {})) if (key !== "_errors") walk(child, key);
+    };
+    walk(this.errors, "");
+    return found.length ? found.join(" ") : this.message;
+  }
+}
+
+async function answer(response) {
+  const body = await response.json();
+  if (!response.ok) throw new Refused(body);
+  return body;
+}
+
+export async function ask(name, query = {}) {
+  return answer(await fetch(`/control/${name}?${new URLSearchParams(query)}`));
+}
+
+/** Do something as a member; `files` maps field names to File objects. */
+export async function act(name, body, files = {}) {
+  if (!Object.keys(files).length) {
+    const headers = { "Content-Type": "application/json" };
+    return answer(await fetch(`/control/${name}`, { method: "POST", headers, body: JSON.stringify(body) }));
+  }
+  const form = new FormData();
+  form.append("json", JSON.stringify(body));
+  for (const [field, file] of Object.entries(files)) form.append(field, file, file.name || "picture.png");
+  return answer(await fetch(`/control/${name}`, { method: "POST", body: form }));
+}
+
+/** Follow what happens from event number `after` on; `lost` and `back` tell how the connection fares. */
+export function listen(after, { event, lost, back }) {
+  const source = new EventSource(`/control/stream?after=${after}`);
+  source.onmessage = (message) => {
+    const { kind, data } = JSON.parse(message.data);
+    event(kind, data);
+  };
+  source.onerror = () => lost();
+  source.onopen = () => back();
+}

@@ -1,0 +1,30 @@
+// Start the page: load what there is, then follow what happens.
+
+import { listen } from "./api.js";
+import { interactionChanged } from "./commands.js";
+import { startComposer } from "./composer.js";
+import { keepRelativeTimes } from "./markdown.js";
+import { startMessages } from "./messages.js";
+import { startSidebar } from "./sidebar.js";
+import { emit, load, loadCommands, loadMessages, on, receive, state } from "./store.js";
+
+startSidebar();
+startMessages();
+startComposer();
+keepRelativeTimes();
+on("interaction", interactionChanged);
+
+const last = await load();
+emit("place");
+await Promise.all([loadMessages(), loadCommands()]);
+listen(last, {
+  event: receive,
+  lost: () => {
+    state.online = false;
+    emit("status");
+  },
+  back: () => {
+    state.online = true;
+    emit("status");
+  },
+});

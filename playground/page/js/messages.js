@@ -1,0 +1,210 @@
+// The channel itself: messages as they come, change and go.
+
+import { components } from "./components.js";
+import { byId, formatBytes, h } from "./dom.js";
+import { inline, markdown } from "./markdown.js";
+import { attempt, openMenu } from "./menu.js";
+import { openPicture } from "./modal.js";
+import { on, state } from "./store.js";
+
+const FACES = 6;
+const GROUP_SECONDS = 7 * 60;
+
+function face(author) {
+  const index = author.bot ? 0 : 1 + (state.members.findIndex((member) => member.id === author.id) % (FACES - 1));
+  return h("img", { className: "face", src: `/embed/avatars/${index}.png`, alt: "", width: 40, height: 40 });
+}
+
+function clock(seconds) {
+  const when = new Date(seconds * 1000);
+  return h("time", { dateTime: when.toISOString(), title: when.toLocaleString() }, when.toLocaleTimeString([], { timeStyle: "short" }));
+}
+
+function reference(message) {
+  if (message.reference === null || (message.interaction && message.type === 19 && message.interaction.type === 2)) return null;
+  const { reference: target } = message;
+  if (!target.exists) return h("p", { className: "reference" }, "↪ ", h("em", {}, "Original message was deleted"));
+  const text = target.content ? inline(target.content.split("\n")[0].slice(0, 120)) : ["a picture"];
+  return h(
+    "p",
+    { className: "reference" },
+    "↪ ",
+    h("a", { href: `#message-${target.message_id}` }, h("strong", {}, target.author), " ", h("span", {}, text)),
+  );
+}
+
+function used(message) {
+  if (!message.interaction?.name || message.interaction.type !== 2 || message.type === 19) return null;
+  const slash = message.type === 20 ? "/" : "";
+  return h("p", { className: "reference" }, h("strong", {}, message.interaction.user), " used ", h("span", { className: "pill" }, `${slash}${message.interaction.name}`));
+}
+
+function picture(attachment) {
+  const alt = attachment.description ?? "";
+  const image = h("img", {
+    className: "picture",
+    src: attachment.url,
+    alt,
+    loading: "lazy",
+    width: attachment.width,
+    height: attachment.height,
+    onload: () => keepAtEnd(),
+  });
+  const button = h("button", { type: "button", className: "frame", "aria-label": alt ? `Enlarge: ${alt}` : `Enlarge ${attachment.filename}` }, image);
+  button.addEventListener("click", () => {
+    if (button.classList.contains("hidden-picture")) {
+      button.classList.remove("hidden-picture");
+      button.querySelector(".cover")?.remove();
+    } else openPicture(attachment.url, alt);
+  });
+  if (attachment.spoiler) {
+    button.classList.add("hidden-picture");
+    button.append(h("span", { className: "cover" }, "Spoiler"));
+  }
+  return button;
+}
+
+function attachments(message) {
+  return message.attachments
+    .filter((attachment) => !attachment.embedded)
+    .map((attachment) =>
+      attachment.content_type?.startsWith("image/") && attachment.width
+        ? picture(attachment)
+        : h("a", { className: "file", href: attachment.url, download: attachment.filename }, `${attachment.filename} `, h("small", {}, formatBytes(attachment.size))),
+    );
+}
+
+function embed(body) {
+  const colour = body.color === undefined ? null : `#${body.color.toString(16).padStart(6, "0")}`;
+  const card = h(
+    "div",
+    { className: "embed" },
+    body.thumbnail ? h("img", { className: "thumbnail", src: body.thumbnail.url, alt: "" }) : null,
+    body.author?.name ? h("p", { className: "small" }, body.author.name) : null,
+    body.title ? h("p", { className: "heading level-3" }, body.url ? h("a", { href: body.url }, inline(body.title)) : inline(body.title)) : null,
+    body.description ? markdown(body.description) : null,
+    body.fields?.length
+      ? h("dl", {}, body.fields.map((field) => h("div", { className: field.inline ? "inline" : "" }, h("dt", {}, inline(field.name)), h("dd", {}, inline(field.value)))))
+      : null,
+    body.image ? h("img", { className: "picture", src: body.image.url, alt: body.image.description ?? "", onload: () => keepAtEnd() }) : null,
+    body.footer?.text ? h("p", { className: "small" }, body.footer.text) : null,
+  );
+  if (colour) card.style.setProperty("--edge", colour);
+  return card;
+}
+
+function text(message) {
+  const element = markdown(message.content);
+  if (message.edited_at) (element.lastElementChild ?? element).append(h("small", { className: "edited" }, "(edited)"));
+  return element;
+}
+
+function only(message) {
+  const dismiss = () => attempt("delete", { message_id: message.id });
+  return h("p", { className: "only" }, "Only you can see this · ", h("button", { type: "button", className: "linkish", onclick: dismiss }, "Dismiss message"));
+}
+
+function render(message) {
+  const more = h("button", { type: "button", className: "more", "aria-label": "Message menu", "aria-haspopup": "menu", "aria-expanded": "false" }, "⋯");
+  more.addEventListener("click", () => {
+    const box = more.getBoundingClientRect();
+    openMenu(message, more, box.left, box.bottom);
+  });
+  const pinged = message.author.name !== state.member && (message.mentions.includes(state.member) || message.mention_everyone);
+  const article = h(
+    "article",
+    { id: `message-${message.id}`, className: "message", tabIndex: -1, dataset: { id: message.id, author: message.author.id } },
+    reference(message) ?? used(message),
+    face(message.author),
+    h(
+      "header",
+      {},
+      h("strong", { className: "author" }, message.author.name),
+      message.author.bot ? h("span", { className: "tag" }, "APP") : null,
+      clock(message.created_at),
+    ),
+    h(
+      "div",
+      { className: "body" },
+      message.loading ? h("p", { className: "thinking" }, `${message.author.name} is thinking`, h("span", { "aria-hidden": "true" }, "…")) : null,
+      message.content ? text(message) : null,
+      h("div", { className: "pictures" }, attachments(message)),
+      message.embeds.map(embed),
+      h("div", { className: "components" }, components(message, message.components)),
+      message.ephemeral ? only(message) : null,
+    ),
+    more,
+  );
+  article.classList.toggle("pinged", pinged);
+  article.classList.toggle("ephemeral", message.ephemeral);
+  article.addEventListener("contextmenu", (event) => {
+    if (event.target.closest("a, input, textarea, select")) return;
+    event.preventDefault();
+    const box = more.getBoundingClientRect();
+    const [x, y] = event.clientX || event.clientY ? [event.clientX, event.clientY] : [box.left, box.bottom];
+    openMenu(message, more, x, y);
+  });
+  return article;
+}
+
+const list = () => byId("messages");
+let atEnd = true;
+
+function keepAtEnd() {
+  if (atEnd) list().scrollTop = list().scrollHeight;
+}
+
+/** Put messages of one author that follow each other closely under one head, as the client does. */
+function group() {
+  let before = null;
+  for (const message of state.messages) {
+    const element = byId(`message-${message.id}`);
+    const continued =
+      before?.author.id === message.author.id &&
+      message.created_at - before.created_at < GROUP_SECONDS &&
+      !element?.querySelector(".reference");
+    element?.classList.toggle("continued", Boolean(continued));
+    before = message;
+  }
+}
+
+function renderAll() {
+  list().replaceChildren(
+    h("div", { className: "beginning" }, h("h2", {}, state.channel.startsWith("@") ? state.bot.name : `#${state.channel}`), h("p", {}, "This is the beginning of the conversation.")),
+    ...state.messages.map(render),
+  );
+  group();
+  atEnd = true;
+  keepAtEnd();
+}
+
+function renderOne(message) {
+  const fresh = render(message);
+  const old = byId(`message-${message.id}`);
+  if (old) {
+    const focused = old.contains(document.activeElement) ? document.activeElement.textContent : null;
+    old.replaceWith(fresh);
+    if (focused !== null) [...fresh.querySelectorAll("button, select")].find((element) => element.textContent === focused)?.focus();
+  } else list().append(fresh);
+  group();
+  keepAtEnd();
+}
+
+export function startMessages() {
+  on("messages", renderAll);
+  on("message", renderOne);
+  on("message-gone", (message) => {
+    byId(`message-${message.id}`)?.remove();
+    group();
+  });
+  list().addEventListener("scroll", () => {
+    atEnd = list().scrollHeight - list().scrollTop - list().clientHeight < 80;
+  });
+  new ResizeObserver(keepAtEnd).observe(list());
+  addEventListener("hashchange", () => {
+    const target = document.querySelector(location.hash || null);
+    target?.classList.add("aimed");
+    target?.focus({ preventScroll: true });
+    setTimeout(() => target?.classList.remove("aimed"), 2000);
+  });
+}
