@@ -105,7 +105,8 @@ def train(
         parallel.average_gradients(parameters)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        _average(averaged, network, min(settings.averaging, (1 + step) / (20 + step)))
+        if parallel.rank() == 0:
+            _average(averaged, network, min(settings.averaging, (1 + step) / (20 + step)))
         smooth = loss.item() if not smooth else 0.98 * smooth + 0.02 * loss.item()
         step, now = step + 1, time.monotonic()
         used, started = used + now - started, now

@@ -21,7 +21,7 @@ from training.tiers import TIERS, Tier
 
 UNCAPTIONED_SHARE = 0.10
 SQUARE_SHARE = 0.80
-NOISE_SHIFT = 1.6
+NOISE_SHIFT = 3.0
 
 
 class Batches:
