@@ -13,9 +13,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from generation.catalog import load_catalog
+from generation.cli_download import download_model
 from generation.cli_img2img import Img2ImgCommand
 from generation.cli_models import print_models
 from generation.errors import ExecutorError
+from generation.hub import Hub
 from generation.settings import GenerationSettings, settings_sentence
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -38,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return asyncio.run(Img2ImgCommand(options, settings, catalog).run())
             case "check-image":
                 return _check_images(options.files)
+            case "download":
+                token = settings.hf_token.get_secret_value() if settings.hf_token else None
+                return download_model(options.name, catalog, settings, Hub(token=token))
             case _:
                 print_models(catalog, settings, as_json=options.json)
                 return 0
@@ -87,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check-image", help="tell whether files would be taken, as JSON lines")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+
+    download = commands.add_parser("download", help="fetch a model; without NAME, list what can be fetched")
+    download.add_argument("name", nargs="?", metavar="NAME", help="one of `models`")
 
     models = commands.add_parser("models", help="list the models: what is here, what is gated, what fits this machine")
     models.add_argument("--json", action="store_true", help="print one JSON object a model")

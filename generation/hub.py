@@ -7,25 +7,21 @@ download; whatever differs later is refused. Only safetensors and text files are
 import errno
 import hashlib
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import cast
 
 from httpx2 import HTTPError
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from generation.catalog import ModelEntry
+from generation.download import Commit, HubFile, WrongContents
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
+from generation.hub_errors import hub_problem
 from generation.model_problems import ModelProblem
 from generation.models_lock import LockedModel, read_lock, sha256_of, write_lock
 
@@ -52,24 +48,34 @@ class Hub:
     cache_dir: Path | None = None
 
 
-def ensure_model(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> ModelFiles:
-    """Return the model's files, downloading what is missing; raise ModelUnavailable if that is impossible."""
+OnProgress = Callable[[int, int], None]
+"""Told how many bytes of a model are here, and how many it has."""
+
+
+def ensure_model(
+    entry: ModelEntry, data_dir: Path, hub: Hub = Hub(), on_progress: OnProgress | None = None
+) -> ModelFiles:
+    """Return the model's files, downloading what is missing; raise ModelUnavailable if that is impossible.
+
+    What has arrived is kept whatever happens, and the next call goes on from there. ``on_progress`` is called only
+    while something is downloaded.
+    """
     if entry.folder is not None:
         return _local_files(entry, entry.folder)
     lock_path = data_dir / LOCK_NAME
     locked = read_lock(lock_path).get(entry.source)
     if locked is not None and entry.revision in (None, locked.revision):
-        path = _snapshot(entry, locked.revision, list(locked.files), hub)
+        path = _cached(entry, locked.revision, list(locked.files), hub)
+        if path is None:
+            commit, files = _listing(entry, hub, locked.revision)
+            _download(entry, commit, [file for file in files if file.name in locked.files], on_progress)
+            path = commit.folder
         _compare(entry, path, locked, lock_path)
         return ModelFiles(path, locked.revision)
-    revision, hashes = _listing(entry, hub)
-    path = _snapshot(entry, revision, list(hashes), hub)
-    locked = LockedModel(revision, {name: sha256_of(path / name) for name in hashes})
-    for name, expected in hashes.items():
-        if expected is not None and locked.files[name] != expected:
-            raise ModelUnavailable(entry.name, ModelProblem.DAMAGED, file=name)
+    commit, files = _listing(entry, hub, entry.revision)
+    locked = LockedModel(commit.revision, _download(entry, commit, files, on_progress))
     write_lock(lock_path, {**read_lock(lock_path), entry.source: locked})
-    return ModelFiles(path, revision)
+    return ModelFiles(commit.folder, commit.revision)
 
 
 def is_here(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> bool:
@@ -123,24 +129,35 @@ def _local_files(entry: ModelEntry, folder: Path) -> ModelFiles:
     return ModelFiles(folder, digest.hexdigest()[:40])
 
 
-def _listing(entry: ModelEntry, hub: Hub) -> tuple[str, dict[str, str | None]]:
-    """Ask the hub for the commit and, for each file that is wanted, its sha256 where the hub knows it."""
+def _listing(entry: ModelEntry, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
+    """Ask the hub for the commit and the files that are wanted."""
     try:
         info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
-            entry.source, revision=entry.revision, files_metadata=True, timeout=ANSWER_SECONDS
+            entry.source, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
         )
     except (HTTPError, OSError, ValueError) as error:
-        raise _unavailable(entry, error) from error
+        raise hub_problem(entry, error, ModelProblem.UNREACHABLE) from error
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
     names = wanted_files(list(siblings), entry.variant, _skipped_folders(entry))
     if "model_index.json" not in names:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
     if not any(name.endswith(".safetensors") for name in names):
         raise ModelUnavailable(entry.name, ModelProblem.NO_SAFETENSORS, source=entry.source)
-    needed_bytes = sum(siblings[name].size or 0 for name in names)
-    _check_disk(entry, hub, needed_bytes)
-    hashes = {name: lfs.sha256 if (lfs := siblings[name].lfs) is not None else None for name in names}
-    return cast(str, info.sha), hashes
+    commit = Commit(
+        repository=entry.source,
+        revision=cast(str, info.sha),
+        cache=cache_folder(hub),
+        endpoint=hub.endpoint,
+        token=hub.token,
+    )
+    return commit, [
+        HubFile(
+            name=name,
+            size=siblings[name].size or 0,
+            sha256=lfs.sha256 if (lfs := siblings[name].lfs) is not None else None,
+        )
+        for name in names
+    ]
 
 
 def _skipped_folders(entry: ModelEntry) -> frozenset[str]:
@@ -148,14 +165,48 @@ def _skipped_folders(entry: ModelEntry) -> frozenset[str]:
     return frozenset(name for name, value in arguments.items() if value is None)
 
 
-def _check_disk(entry: ModelEntry, hub: Hub, needed_bytes: int) -> None:
+def cache_folder(hub: Hub = Hub()) -> Path:
+    """Return where the hub's files are kept."""
     from huggingface_hub.constants import HF_HUB_CACHE  # reads HF_HOME, which is not ours to read
 
-    folder = Path(hub.cache_dir or HF_HUB_CACHE)
+    return Path(hub.cache_dir or HF_HUB_CACHE)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much room the disk has that holds a folder, which need not exist yet."""
     while not folder.exists():
         folder = folder.parent
-    if shutil.disk_usage(folder).free < needed_bytes * _DISK_MARGIN:
-        raise ModelUnavailable(entry.name, ModelProblem.DISK_FULL, needed_bytes=needed_bytes)
+    return shutil.disk_usage(folder).free
+
+
+def _download(
+    entry: ModelEntry, commit: Commit, files: list[HubFile], on_progress: OnProgress | None
+) -> dict[str, str]:
+    """Fetch what is missing of a commit; return the sha256 of each file."""
+    here = {file.name: commit.bytes_here(file) for file in files}
+    total_bytes = sum(file.size for file in files)
+
+    def no_room() -> ModelUnavailable:
+        needed_bytes = round((total_bytes - sum(here.values())) * _DISK_MARGIN)
+        room = {"needed_bytes": needed_bytes, "free_bytes": free_bytes(commit.cache), "folder": str(commit.cache)}
+        return ModelUnavailable(entry.name, ModelProblem.DISK_FULL, **room)
+
+    if (full := no_room()).data["needed_bytes"] > full.data["free_bytes"]:
+        raise full
+
+    def arrived(name: str, count: int) -> None:
+        here[name] = count
+        if on_progress is not None:
+            on_progress(sum(here.values()), total_bytes)
+
+    try:
+        return {file.name: commit.fetch(file, partial(arrived, file.name)) for file in files}
+    except WrongContents as error:
+        raise ModelUnavailable(entry.name, ModelProblem.DAMAGED, file=error.name) from error
+    except (HTTPError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_room() from error
+        raise hub_problem(entry, error, ModelProblem.CUT_OFF) from error
 
 
 def _cached(entry: ModelEntry, revision: str, names: list[str], hub: Hub) -> Path | None:
@@ -173,54 +224,6 @@ def _cached(entry: ModelEntry, revision: str, names: list[str], hub: Hub) -> Pat
     except (LocalEntryNotFoundError, ValueError):
         return None
     return path if all((path / name).is_file() for name in names) else None
-
-
-def _snapshot(entry: ModelEntry, revision: str, names: list[str], hub: Hub) -> Path:
-    """Return the folder of a commit, asking the network only for what is not here yet."""
-    cached = _cached(entry, revision, names, hub)
-    if cached is not None:
-        return cached
-    try:
-        return Path(
-            snapshot_download(
-                entry.source,
-                revision=revision,
-                allow_patterns=names,
-                cache_dir=hub.cache_dir,
-                endpoint=hub.endpoint,
-                token=hub.token,
-            )
-        )
-    except (HTTPError, OSError, ValueError) as error:
-        raise _unavailable(entry, error) from error
-
-
-def _unavailable(entry: ModelEntry, error: Exception) -> ModelUnavailable:
-    """Turn an error of the hub into one with a reason.
-
-    The order matters: GatedRepoError is a RepositoryNotFoundError, all of them are OSErrors, and what the hub answered
-    after the last retry hides behind LocalEntryNotFoundError.
-    """
-
-    def problem(reason: ModelProblem, **data: Any) -> ModelUnavailable:
-        return ModelUnavailable(entry.name, reason, **data)
-
-    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, HfHubHTTPError):
-        error = error.__cause__
-    match error:
-        case GatedRepoError():
-            return problem(ModelProblem.GATED, url=f"https://huggingface.co/{entry.source}")
-        case RepositoryNotFoundError():
-            return problem(ModelProblem.NOT_FOUND, source=entry.source)
-        case RevisionNotFoundError() | EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):
-            return problem(ModelProblem.NO_SUCH_REVISION, source=entry.source, revision=entry.revision)
-        case HfHubHTTPError() if error.response is not None and error.response.status_code in (401, 403):
-            return problem(ModelProblem.TOKEN_REFUSED)
-        case HfHubHTTPError() if not isinstance(error, LocalEntryNotFoundError | OfflineModeIsEnabled):
-            return problem(ModelProblem.HUB_BUSY)
-        case OSError(errno=errno.ENOSPC):
-            return problem(ModelProblem.DISK_FULL, needed_bytes=0)
-    return problem(ModelProblem.UNREACHABLE, source=entry.source)
 
 
 def _compare(entry: ModelEntry, path: Path, locked: LockedModel, lock_path: Path) -> None:

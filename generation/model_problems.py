@@ -11,12 +11,13 @@ class ModelProblem(StrEnum):
     NO_FOLDER = "no_folder"  # folder
     NOT_A_MODEL = "not_a_model"  # source
     NO_SAFETENSORS = "no_safetensors"  # source
-    GATED = "gated"  # url
+    GATED = "gated"  # url, licence
     NOT_FOUND = "not_found"  # source
     NO_SUCH_REVISION = "no_such_revision"  # source, revision
     TOKEN_REFUSED = "token_refused"
     HUB_BUSY = "hub_busy"
     UNREACHABLE = "unreachable"  # source
-    DISK_FULL = "disk_full"  # needed_bytes (0 where it is not known)
+    CUT_OFF = "cut_off"
+    DISK_FULL = "disk_full"  # needed_bytes, free_bytes, folder
     CHANGED = "changed"  # file, lock
     DAMAGED = "damaged"  # file

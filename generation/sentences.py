@@ -90,7 +90,7 @@ _MODELS: Mapping[str, str] = {
         "The model {model} at {source} has no safetensors files, and files that may run code are never loaded."
     ),
     ModelProblem.GATED: (
-        "The model {model} asks for its licence to be accepted first: the operator does that at {url} "
+        "The model {model} asks for its licence ({licence}) to be accepted first: the operator does that at {url} "
         "and sets HF_TOKEN to a token of the same account."
     ),
     ModelProblem.NOT_FOUND: "Hugging Face has no model {source}, or HF_TOKEN may not see it.",
@@ -101,12 +101,21 @@ _MODELS: Mapping[str, str] = {
         "The model {model} is not downloaded yet, and Hugging Face cannot be reached from here; "
         "connect this machine or choose a model that is here."
     ),
-    ModelProblem.DISK_FULL: "The disk has not enough room for the model {model}{needed}; make room and try again.",
+    ModelProblem.CUT_OFF: (
+        "The connection to Hugging Face broke while the model {model} was downloaded; what has arrived is kept, "
+        "so try again and it goes on from there."
+    ),
+    ModelProblem.DISK_FULL: (
+        "The disk has not enough room for the model {model}: it wants {needed} more, and {free} are free in {folder}; "
+        "make room, or set HF_HOME to a folder on another disk."
+    ),
     ModelProblem.CHANGED: (
         "The file {file} of the model {model} is not the one that was downloaded first, so it is not used; "
         f"{_AGAIN}, or delete the model's lines from {{lock}} if the change is meant."
     ),
-    ModelProblem.DAMAGED: f"The file {{file}} of the model {{model}} did not arrive whole; {_AGAIN}.",
+    ModelProblem.DAMAGED: (
+        "The file {file} of the model {model} is not what Hugging Face announced, so it was thrown away; try again."
+    ),
 }
 
 _FAILURES: Mapping[FailureKind, str] = {
@@ -186,10 +195,16 @@ def image_refused_sentence(reason: str, data: Mapping[str, Any]) -> str:
 
 def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any]) -> str:
     """Return why a model cannot be used and who can change that."""
-    needed = f", which wants {data['needed_bytes'] / 2**30:.1f} GiB" if data.get("needed_bytes") else ""
-    shown = {**data, "model": model, "known_list": ", ".join(data.get("known", ())), "needed": needed}
+    shown = {**data, "model": model, "known_list": ", ".join(data.get("known", ()))}
+    if reason == ModelProblem.DISK_FULL:
+        shown |= {"needed": gibibytes(data["needed_bytes"]), "free": gibibytes(data["free_bytes"])}
     sentence = _MODELS.get(reason, "The model {model} cannot be used at the moment; choose another one.")
     return sentence.format_map(shown)
+
+
+def gibibytes(count: int) -> str:
+    """Return a number of bytes as people compare disks and memories."""
+    return f"{count / 2**30:.1f} GiB"
 
 
 def unreadable_file_sentence(path: str, error: OSError) -> str:

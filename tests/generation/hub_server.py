@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import socket
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -16,16 +18,30 @@ REPOSITORY = "somebody/some-model"
 class HubServer:
     """Serve ``files`` as the repository ``somebody/some-model`` at ``commit``.
 
-    ``refusal`` is a status and an ``X-Error-Code`` that answer every request; ``requests`` are the paths that came.
+    ``refusal`` is a status and an ``X-Error-Code`` that answer every request, ``file_refusal`` the same for contents
+    alone; with ``accepted_token`` any other token is refused as the hub does it. ``requests`` are the paths that came,
+    ``ranges`` the ``Range`` headers by file.
+
+    The first request for a file of ``cut_after`` breaks off after so many bytes, politely or, with ``resets``, as a
+    router that forgets; ``cut_then_refuse`` answers from then on. Every request for a file of ``hold_after`` waits
+    there, ``is_held`` set, until the client goes.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.commit = COMMIT
         self.refusal: tuple[int, str] | None = None
+        self.file_refusal: tuple[int, str] | None = None
+        self.accepted_token: str | None = None
+        self.cut_after: dict[str, int] = {}
+        self.resets = False
+        self.cut_then_refuse: tuple[int, str] | None = None
+        self.hold_after: dict[str, int] = {}
+        self.is_held = threading.Event()
         self.wrong_hash = False
         self.sizes: dict[str, int] = {}
         self.requests: list[str] = []
+        self.ranges: list[tuple[str, str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
@@ -84,9 +100,12 @@ class HubServer:
             def _answer(self) -> None:
                 path = urlsplit(self.path).path
                 hub.requests.append(f"{self.command} {path}")
-                if hub.refusal is not None:
-                    status, code = hub.refusal
+                refusal = hub.refusal or (hub.file_refusal if "/resolve/" in path else None)
+                if refusal is not None:
+                    status, code = refusal
                     self._send(status, b"{}", {"X-Error-Code": code, "X-Error-Message": "no"})
+                elif hub.accepted_token and self.headers["Authorization"] != f"Bearer {hub.accepted_token}":
+                    self._send(401, b"{}", {"X-Error-Message": "Invalid credentials in Authorization header"})
                 elif path.startswith(f"/api/models/{REPOSITORY}/tree/"):
                     self._send(200, json.dumps(hub.tree()).encode())
                 elif path in (f"/api/models/{REPOSITORY}", f"/api/models/{REPOSITORY}/revision/{hub.commit}"):
@@ -96,11 +115,31 @@ class HubServer:
                 elif path.startswith("/api/models/"):
                     self._send(401, b"{}", {"X-Error-Code": "RepoNotFound"})
                 elif (name := path.removeprefix(f"/{REPOSITORY}/resolve/{hub.commit}/")) in hub.files:
-                    data = hub.files[name]
-                    etag = hashlib.sha256(data).hexdigest()
-                    self._send(200, data, {"ETag": f'"{etag}"', "X-Repo-Commit": hub.commit})
+                    self._send_file(name, hub.files[name])
                 else:
                     self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"})
+
+            def _send_file(self, name: str, data: bytes) -> None:
+                start = 0
+                if wanted := self.headers["Range"]:
+                    hub.ranges.append((name, wanted))
+                    start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+                self.send_response(206 if wanted else 200)
+                self.send_header("Content-Length", str(len(data) - start))
+                if wanted:
+                    self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+                self.end_headers()
+                end = hub.cut_after.pop(name, hub.hold_after.get(name, len(data)))
+                if end < len(data) and hub.cut_then_refuse:
+                    hub.file_refusal = hub.cut_then_refuse
+                self.wfile.write(data[start:end])
+                if name in hub.hold_after:
+                    hub.is_held.set()
+                    self.rfile.read(1)  # returns when the client has gone
+                self.close_connection = end < len(data)
+                if self.close_connection and hub.resets:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
 
             def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
                 self.send_response(status)
