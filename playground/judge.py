@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterable
 from datetime import datetime
@@ -46,19 +45,19 @@ class Judge:
         self._document = document
         self._validators: dict[tuple[str, bool], Draft202012Validator] = {}
         if document is not None:
-            strict = copy.deepcopy(document)
             # The document says that every code is a number; in a tree of errors Discord's are words
             # (https://discord.com/developers/docs/reference#error-messages), and so are these.
-            strict["components"]["schemas"]["InnerErrors"]["properties"]["_errors"]["items"] = {
+            words: Json = {
                 "type": "object",
                 "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
                 "required": ["code", "message"],
             }
-            self._strict = _registry(strict)
-            lenient = copy.deepcopy(document)
+            inner = {"type": "object", "properties": {"_errors": {"type": "array", "items": words}}}
+            inner |= {"required": ["_errors"], "additionalProperties": False}
+            self._strict = _registry(document, InnerErrors=inner)
             # Discord takes ids as numbers too, and discord.py sends some so (attachments[].id, message_reference).
-            lenient["components"]["schemas"]["SnowflakeType"]["type"] = ["string", "integer"]
-            self._lenient = _registry(lenient)
+            snowflake = document["components"]["schemas"]["SnowflakeType"] | {"type": ["string", "integer"]}
+            self._lenient = _registry(document, SnowflakeType=snowflake)
 
     @property
     def active(self) -> bool:
@@ -126,8 +125,11 @@ class Judge:
         return validator
 
 
-def _registry(document: Json) -> Registry[Any]:
-    resource: Resource[Any] = Resource(contents=document, specification=DRAFT202012)
+def _registry(document: Json, **replaced: Json) -> Registry[Any]:
+    """Return what references resolve in: the document with some schemas replaced."""
+    components = document["components"]
+    changed = document | {"components": components | {"schemas": components["schemas"] | replaced}}
+    resource: Resource[Any] = Resource(contents=changed, specification=DRAFT202012)
     empty: Registry[Any] = Registry()
     return empty.with_resource(_ADDRESS, resource)
 

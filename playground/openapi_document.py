@@ -59,7 +59,7 @@ def _read(path: Path) -> Found:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         return Found(document=None, reason=f"Discord's OpenAPI document could not be read from {path}: {error}")
-    if not isinstance(document, dict) or "paths" not in document:
+    if not isinstance(document, dict) or not {"paths", "components"} <= document.keys():
         return Found(document=None, reason=f"{path} is not an OpenAPI document")
     return Found(document=document, source=str(path))
 

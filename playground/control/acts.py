@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from playground import errors
-from playground.content import walk_components
 from playground.context import Playground
+from playground.control.forms import SELECTS, filled_component, find_component
 from playground.control.options import OptionBuilder, descend, wrap
 from playground.files import Upload
 from playground.models import (
@@ -26,9 +26,6 @@ from playground.models import (
 from playground.permissions import Permission, guild_permissions
 from playground.wire import user_json
 from playground.wire_messages import is_interaction_response
-
-_BUTTON, _TEXT_INPUT, _LABEL = 2, 4, 18
-_SELECTS = {3: "values", 5: "users", 6: "roles", 7: "mentionables", 8: "channels"}
 
 
 class Acts:
@@ -220,7 +217,7 @@ class Acts:
         user = self._world.user_named(member)
         message = self.visible_message(user, message_id)
         channel = self._world.channel(message.channel_id)
-        component = _find(message, wanted)
+        component = find_component(message, wanted)
         if component.get("disabled") or component.get("url"):
             raise errors.invalid_field("component", "COMPONENT_VALIDATION_FAILED", "This component cannot be used.")
         data: Json = {
@@ -228,7 +225,7 @@ class Acts:
             "custom_id": component["custom_id"],
             "id": component["id"],
         }
-        if component["type"] in _SELECTS:
+        if component["type"] in SELECTS:
             data["values"] = values
         return self._start(InteractionType.COMPONENT, user, channel, data, "", message_id=message.id)
 
@@ -240,7 +237,7 @@ class Acts:
             raise errors.unknown_interaction()
         modal = parent.modal or {}
         names = dict(values)
-        components = [_filled(component, names) for component in modal["components"]]
+        components = [filled_component(component, names) for component in modal["components"]]
         if names:
             unknown = next(iter(names))
             raise errors.invalid_field(f"values.{unknown}", "OPTION_UNKNOWN", "The modal has no such field.")
@@ -269,43 +266,3 @@ class Acts:
             message_id=message_id,
             parent=parent,
         )
-
-
-def _find(message: Message, wanted: str) -> Json:
-    for _, component in walk_components(message.components, []):
-        if component.get("custom_id") is not None and wanted in (component["custom_id"], component.get("label")):
-            return component
-    raise errors.invalid_field(
-        "component", "COMPONENT_VALIDATION_FAILED", f"The message has nothing called {wanted!r}."
-    )
-
-
-def _filled(component: Json, values: dict[str, str], label: str | None = None) -> Json:
-    """Return a modal's component as a submit carries it, taking what belongs to it out of ``values``."""
-    kind = component["type"]
-    if kind == _LABEL:
-        child = _filled(component["component"], values, component.get("label"))
-        return {"type": kind, "id": component["id"], "component": child}
-    if "components" in component:
-        children = [_filled(child, values) for child in component["components"]]
-        return {"type": kind, "id": component["id"], "components": children}
-    if "custom_id" not in component:
-        return {"type": kind, "id": component["id"]}
-    names = (component["custom_id"], component.get("label"), label)
-    given = next((values.pop(name) for name in names if name is not None and name in values), None)
-    body: Json = {"type": kind, "id": component["id"], "custom_id": component["custom_id"]}
-    if kind == _TEXT_INPUT:
-        return body | {"value": _checked_text(component, component.get("value") or "" if given is None else given)}
-    return body | {"values": given if isinstance(given, list) else [given] if given is not None else []}
-
-
-def _checked_text(field: Json, text: str) -> str:
-    path = f"values.{field['custom_id']}"
-    if not text:
-        if field.get("required", True):
-            raise errors.invalid_field(path, "BASE_TYPE_REQUIRED", "This field is required")
-        return text
-    low, high = field.get("min_length") or 0, field.get("max_length") or 4000
-    if not low <= len(text) <= high:
-        raise errors.invalid_field(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {low} and {high} in length.")
-    return text

@@ -72,20 +72,20 @@ async def get_message(request: RestRequest) -> Answer:
 
 async def history(request: RestRequest) -> Answer:
     channel = visible_channel(request)
-    query = request.query
-    limit = int(query["limit"]) if query.get("limit", "").isdigit() else 50
+    asked = request.query_id("limit")
+    limit = 50 if asked is None else asked
     if not 1 <= limit <= limits.HISTORY_MESSAGES:
         raise errors.invalid_field("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
     if Permission.READ_MESSAGE_HISTORY not in request.world.permissions(channel, request.world.bot.id):
         return Answer(body=[])
     every = [request.world.messages[message_id] for message_id in channel.message_ids]
     shown = [message for message in every if not message.ephemeral]
-    if "before" in query:
-        shown = [message for message in shown if message.id < int(query["before"])][-limit:]
-    elif "after" in query:
-        shown = [message for message in shown if message.id > int(query["after"])][:limit]
-    elif "around" in query:
-        middle = int(query["around"])
+    before, after, middle = (request.query_id(name) for name in ("before", "after", "around"))
+    if before is not None:
+        shown = [message for message in shown if message.id < before][-limit:]
+    elif after is not None:
+        shown = [message for message in shown if message.id > after][:limit]
+    elif middle is not None:
         older = [message for message in shown if message.id < middle][-(limit // 2) :]
         newer = [message for message in shown if message.id >= middle][: limit - len(older)]
         shown = older + newer

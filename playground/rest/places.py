@@ -79,7 +79,7 @@ async def list_members(request: RestRequest) -> Answer:
     _check_guild(request)
     if not request.world.privileged_intents & Intent.GUILD_MEMBERS:
         raise errors.missing_access()
-    limit, after = int(request.query.get("limit", "1")), int(request.query.get("after", "0"))
+    limit, after = request.query_id("limit") or 1, request.query_id("after") or 0
     members = sorted(request.world.guild.members.values(), key=lambda member: member.user.id)
     return Answer(body=[member_json(member) for member in members if member.user.id > after][:limit])
 

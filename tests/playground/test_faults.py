@@ -103,4 +103,4 @@ async def test_server_errors_end_as_such(connect: Connect, playground: Playgroun
 @pytest.mark.parametrize("wrong", [{"path_pattern": "("}, {"action": "explode"}, {"status": 200}])
 async def test_wrong_faults_are_refused(playground: PlaygroundClient, wrong: dict[str, object]) -> None:
     with pytest.raises(PlaygroundError, match="400"):
-        await playground._post("add_fault", {"path_pattern": "x", "action": "status"} | wrong)
+        await playground.post("add_fault", {"path_pattern": "x", "action": "status"} | wrong)

@@ -8,8 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from playground.client import PlaygroundClient, PlaygroundServer
-from playground.records import GatewayAction
+from playground.client import GatewayAction, PlaygroundClient, PlaygroundServer
 from tests.playground.conftest import Connect
 
 IDENTIFY = {"token": "", "intents": 0, "properties": {"os": "linux", "browser": "test", "device": "test"}}

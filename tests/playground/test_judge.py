@@ -187,7 +187,7 @@ async def test_without_a_document_it_says_so_and_lets_pass(tmp_path: Path) -> No
 
 def test_the_document_is_looked_for_where_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = tmp_path / "openapi.json"
-    here.write_text('{"paths": {}, "components": {"schemas": {}}}')
+    here.write_text('{"paths": {}, "components": {}}')
     monkeypatch.setenv("DISCORD_OPENAPI", str(here))
     assert find_openapi_document().source == str(here)
     here.write_text("[]")
@@ -198,7 +198,7 @@ def test_the_document_is_looked_for_where_it_may_be(tmp_path: Path, monkeypatch:
 
 def test_a_download_must_have_the_pinned_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     published = tmp_path / "published.json"
-    published.write_text('{"paths": {}}')
+    published.write_text('{"paths": {}, "components": {}}')
     monkeypatch.delenv("DISCORD_OPENAPI", raising=False)
     monkeypatch.setattr(openapi_document, "REPOSITORY", tmp_path / "checkout")
     monkeypatch.setattr(openapi_document, "URL", published.as_uri())
@@ -207,9 +207,9 @@ def test_a_download_must_have_the_pinned_digest(tmp_path: Path, monkeypatch: pyt
     assert not cache.exists()
     monkeypatch.setattr(openapi_document, "SHA256", hashlib.sha256(published.read_bytes()).hexdigest())
     found = find_openapi_document(cache_folder=cache)
-    assert found.document == {"paths": {}}
+    assert found.document == {"paths": {}, "components": {}}
     published.unlink()
-    assert find_openapi_document(cache_folder=cache).document == {"paths": {}}
+    assert find_openapi_document(cache_folder=cache).document == {"paths": {}, "components": {}}
 
 
 @pytest.mark.usefixtures("judged")

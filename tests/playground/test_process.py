@@ -87,7 +87,7 @@ async def test_events_can_be_followed(server: PlaygroundServer, playground: Play
 
 async def test_wrong_control_calls_say_what_is_wrong(playground: PlaygroundClient) -> None:
     with pytest.raises(PlaygroundError, match="missing argument: 'member'"):
-        await playground._post("say", {"channel": "general"})
+        await playground.post("say", {"channel": "general"})
     with pytest.raises(PlaygroundError, match="only goes forward"):
         await playground.advance_clock(-1)
     with pytest.raises(PlaygroundError, match="10003"):

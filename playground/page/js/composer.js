@@ -223,7 +223,7 @@ export function startComposer() {
   on("place", () => {
     closeForm();
     showReply();
-    text.placeholder = state.channel.startsWith("@") ? `Message @${state.bot.name}` : `Message #${state.channel}, or type / for commands`;
+    text.placeholder = state.channel.startsWith("@") ? `Message @${state.bot.name}` : `Message #${state.channel}`;
   });
   watchDrops();
 }

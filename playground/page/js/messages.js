@@ -170,7 +170,7 @@ function group() {
 
 function renderAll() {
   list().replaceChildren(
-    h("div", { className: "beginning" }, h("h2", {}, state.channel.startsWith("@") ? state.bot.name : `#${state.channel}`), h("p", {}, "This is the beginning of the conversation.")),
+    h("div", { className: "beginning" }, h("h2", {}, state.channel.startsWith("@") ? state.bot.name : `#${state.channel}`), h("p", {}, "Drop a picture anywhere, or type / for what the bot can do.")),
     ...state.messages.map(render),
   );
   group();

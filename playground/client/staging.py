@@ -1,0 +1,83 @@
+"""Set the stage for a test: time, faults, permissions, limits, the bot's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from playground.client.records import FaultAction, GatewayAction
+from playground.client.transport import Transport
+from playground.models import Json
+
+
+class Staging(Transport):
+    """Do to the place what no member could."""
+
+    async def advance_clock(self, seconds: float) -> None:
+        """Move the stand-in's clock forward."""
+        await self.post("advance_clock", {"seconds": seconds})
+
+    async def add_fault(
+        self,
+        path_pattern: str,
+        *,
+        method: str | None = None,
+        action: FaultAction = "status",
+        status: int = 500,
+        retry_after_seconds: float = 0.1,
+        is_global: bool = False,
+        times: int | None = 1,
+    ) -> int:
+        """Make requests whose path matches fail ``times`` times (None: until cleared) and return the fault's id."""
+        arguments: Json = {
+            "path_pattern": path_pattern,
+            "method": method,
+            "action": action,
+            "status": status,
+            "retry_after_seconds": retry_after_seconds,
+            "is_global": is_global,
+            "times": times,
+        }
+        return (await self.post("add_fault", arguments))["id"]
+
+    async def clear_faults(self, fault_id: int | None = None) -> None:
+        """Remove one fault or all; requests that hang on them go on."""
+        await self.post("clear_faults", {"id": fault_id})
+
+    async def set_rate_limit(self, pattern: str | None, *, limit: int = 5, per_seconds: float = 5.0) -> None:
+        """Limit the routes ("POST /channels/{channel_id}/messages") that match; None returns to the defaults."""
+        await self.post("set_rate_limit", {"pattern": pattern, "limit": limit, "per_seconds": per_seconds})
+
+    async def gateway(self, action: GatewayAction) -> None:
+        """Do something to the bot's gateway connection."""
+        await self.post("gateway", {"action": action})
+
+    async def set_permissions(
+        self, channel: str, *, deny: Sequence[str] = (), allow: Sequence[str] = (), target: str = "bot"
+    ) -> None:
+        """Set the overwrite of the bot, a member or a role in a channel, by Discord's names ("ATTACH_FILES")."""
+        arguments = {"channel": channel, "deny": list(deny), "allow": list(allow), "target": target}
+        await self.post("set_permissions", arguments)
+
+    async def set_upload_limit(self, max_file_bytes: int) -> None:
+        """Set how large a file may be on the server."""
+        await self.post("set_upload_limit", {"bytes": max_file_bytes})
+
+    async def add_channel(self, name: str, *, age_restricted: bool = False) -> None:
+        """Add a text channel."""
+        await self.post("add_channel", {"name": name, "age_restricted": age_restricted})
+
+    async def remove_channel(self, name: str) -> None:
+        """Delete a channel with its messages."""
+        await self.post("remove_channel", {"name": name})
+
+    async def set_direct_messages(self, member: str, *, accepted: bool) -> None:
+        """Let a member accept or refuse direct messages of the bot."""
+        await self.post("set_direct_messages", {"member": member, "accepted": accepted})
+
+    async def set_privileged_intents(self, intents: int) -> None:
+        """Grant the application privileged intents (a bit field); one that is not granted closes with 4014."""
+        await self.post("set_privileged_intents", {"intents": intents})
+
+    async def set_url_lifetime(self, seconds: float) -> None:
+        """Set for how long new addresses of files work."""
+        await self.post("set_url_lifetime", {"seconds": seconds})

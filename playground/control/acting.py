@@ -1,0 +1,95 @@
+"""Let requests act as members, and wait for what the bot answers."""
+
+from __future__ import annotations
+
+from playground.context import Playground
+from playground.control.acts import Acts
+from playground.control.arguments import Action, Files
+from playground.control.options import checked_choices
+from playground.models import Interaction, Json
+
+
+class Acting:
+    """Unpack the arguments of what a member does."""
+
+    def __init__(self, playground: Playground, acts: Acts) -> None:
+        self.playground = playground
+        self.acts = acts
+
+    def actions(self) -> dict[str, Action]:
+        """Return what can be done, by name."""
+        return {
+            "say": self.say,
+            "edit": self.edit,
+            "delete": self.delete,
+            "command": self.command,
+            "message_command": self.message_command,
+            "user_command": self.user_command,
+            "press": self.press,
+            "submit_modal": self.submit_modal,
+            "autocomplete": self.autocomplete,
+        }
+
+    async def say(self, arguments: Json, files: Files) -> Json:
+        message = self.acts.say(
+            arguments["member"],
+            arguments["channel"],
+            arguments.get("content", ""),
+            list(files.values()),
+            reply_to=arguments.get("reply_to"),
+            ping=arguments.get("ping", True),
+            shown=arguments.get("referenced", "filled"),
+            embeds=arguments.get("embeds"),
+        )
+        return self.playground.views.message(message)
+
+    async def edit(self, arguments: Json, _files: Files) -> Json:
+        message = self.acts.edit(arguments["member"], arguments["message_id"], arguments["content"])
+        return self.playground.views.message(message)
+
+    async def delete(self, arguments: Json, _files: Files) -> Json:
+        self.acts.delete(arguments["member"], arguments["message_id"])
+        return {}
+
+    async def command(self, arguments: Json, files: Files) -> Json:
+        options = arguments.get("options") or {}
+        return await self._finished(
+            self.acts.command(arguments["member"], arguments["channel"], arguments["name"], options, files), arguments
+        )
+
+    async def message_command(self, arguments: Json, _files: Files) -> Json:
+        started = self.acts.message_command(arguments["member"], arguments["name"], arguments["message_id"])
+        return await self._finished(started, arguments)
+
+    async def user_command(self, arguments: Json, _files: Files) -> Json:
+        started = self.acts.user_command(
+            arguments["member"], arguments["channel"], arguments["name"], arguments["target"]
+        )
+        return await self._finished(started, arguments)
+
+    async def press(self, arguments: Json, _files: Files) -> Json:
+        values = arguments.get("values") or []
+        started = self.acts.press(arguments["member"], arguments["message_id"], arguments["component"], values)
+        return await self._finished(started, arguments)
+
+    async def submit_modal(self, arguments: Json, _files: Files) -> Json:
+        started = self.acts.submit_modal(arguments["member"], arguments["interaction_id"], arguments["values"])
+        return await self._finished(started, arguments)
+
+    async def autocomplete(self, arguments: Json, _files: Files) -> Json:
+        interaction = self.acts.autocomplete(
+            arguments["member"],
+            arguments["channel"],
+            arguments["name"],
+            arguments["option"],
+            arguments["value"],
+            arguments.get("options") or {},
+        )
+        await interaction.settled.wait()
+        return {"choices": checked_choices(interaction.choices or []), "failed": interaction.failed}
+
+    async def _finished(self, interaction: Interaction, arguments: Json) -> Json:
+        """Wait until the bot has acknowledged or can no longer do so, unless the caller does not want to."""
+        if arguments.get("wait", True):
+            await interaction.settled.wait()
+        return self.playground.views.interaction(interaction)

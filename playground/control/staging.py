@@ -1,0 +1,127 @@
+"""Let tests set the stage: time, faults, permissions, channels, limits, the bot's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playground.context import Playground
+from playground.control.arguments import Action, Files
+from playground.models import Json, Overwrite
+from playground.permissions import Permission
+from playground.wire import channel_json, guild_json
+
+
+class Staging:
+    """Do to the place what no member could, and tell the gateway where Discord would."""
+
+    def __init__(self, playground: Playground) -> None:
+        self.playground = playground
+
+    def actions(self) -> dict[str, Action]:
+        """Return what can be done, by name."""
+        return {
+            "advance_clock": self.advance_clock,
+            "add_fault": self.add_fault,
+            "clear_faults": self.clear_faults,
+            "set_rate_limit": self.set_rate_limit,
+            "gateway": self.gateway,
+            "set_permissions": self.set_permissions,
+            "add_channel": self.add_channel,
+            "remove_channel": self.remove_channel,
+            "set_upload_limit": self.set_upload_limit,
+            "set_direct_messages": self.set_direct_messages,
+            "set_privileged_intents": self.set_privileged_intents,
+            "set_url_lifetime": self.set_url_lifetime,
+            "judge": self.judge,
+        }
+
+    async def advance_clock(self, arguments: Json, _files: Files) -> Json:
+        self.playground.clock.advance(float(arguments["seconds"]))
+        return {"now": self.playground.clock.now()}
+
+    async def add_fault(self, arguments: Json, _files: Files) -> Json:
+        return {"id": self.playground.faults.add(**arguments).id}
+
+    async def clear_faults(self, arguments: Json, _files: Files) -> Json:
+        self.playground.faults.clear(arguments.get("id"))
+        return {}
+
+    async def set_rate_limit(self, arguments: Json, _files: Files) -> Json:
+        if arguments.get("pattern") is None:
+            self.playground.rate_limits.reset()
+        else:
+            limit, per_seconds = int(arguments["limit"]), float(arguments["per_seconds"])
+            self.playground.rate_limits.set_limit(arguments["pattern"], limit, per_seconds)
+        return {}
+
+    async def gateway(self, arguments: Json, _files: Files) -> Json:
+        gateway = self.playground.gateway
+        actions: dict[str, Callable[[], None]] = {
+            "drop": gateway.drop,
+            "reconnect": gateway.ask_to_reconnect,
+            "invalid_session": lambda: gateway.invalidate(resumable=False),
+            "invalid_session_resumable": lambda: gateway.invalidate(resumable=True),
+        }
+        if (action := actions.get(arguments["action"])) is None:
+            raise ValueError(f"a gateway action is one of {', '.join(actions)}")
+        action()
+        return {}
+
+    async def set_permissions(self, arguments: Json, _files: Files) -> Json:
+        """Set the overwrite of the bot (or of a member or role) in a channel, replacing what was there."""
+        world = self.playground.world
+        channel = world.channel_named(arguments["channel"])
+        target = arguments.get("target", "bot")
+        role = next((role for role in world.guild.roles.values() if role.name == target), None)
+        target_id = role.id if role is not None else (world.bot.id if target == "bot" else world.user_named(target).id)
+        channel.overwrites[target_id] = Overwrite(
+            id=target_id,
+            is_member=role is None,
+            allow=int(Permission.parse(arguments.get("allow") or [])),
+            deny=int(Permission.parse(arguments.get("deny") or [])),
+        )
+        self._channel_event("CHANNEL_UPDATE", channel_json(world, channel))
+        return self.playground.views.channel(channel)
+
+    async def add_channel(self, arguments: Json, _files: Files) -> Json:
+        world = self.playground.world
+        channel = world.add_channel(arguments["name"], age_restricted=bool(arguments.get("age_restricted")))
+        self._channel_event("CHANNEL_CREATE", channel_json(world, channel))
+        return self.playground.views.channel(channel)
+
+    async def remove_channel(self, arguments: Json, _files: Files) -> Json:
+        world = self.playground.world
+        channel = world.channel_named(arguments["name"])
+        body = channel_json(world, channel)
+        world.remove_channel(channel)
+        self._channel_event("CHANNEL_DELETE", body)
+        return {}
+
+    def _channel_event(self, event: str, body: Json) -> None:
+        self.playground.gateway.dispatch(event, lambda _intents: body)
+        channels = [self.playground.views.channel(channel) for channel in self.playground.world.channels.values()]
+        self.playground.feed.publish("channels", {"channels": channels})
+
+    async def set_upload_limit(self, arguments: Json, _files: Files) -> Json:
+        world = self.playground.world
+        world.guild.max_file_bytes = int(arguments["bytes"])
+        body = guild_json(world)
+        self.playground.gateway.dispatch("GUILD_UPDATE", lambda _intents: body)
+        return {}
+
+    async def set_direct_messages(self, arguments: Json, _files: Files) -> Json:
+        self.playground.world.user_named(arguments["member"]).accepts_direct_messages = bool(arguments["accepted"])
+        return {}
+
+    async def set_privileged_intents(self, arguments: Json, _files: Files) -> Json:
+        self.playground.world.privileged_intents = int(arguments["intents"])
+        return {}
+
+    async def set_url_lifetime(self, arguments: Json, _files: Files) -> Json:
+        self.playground.files.url_seconds = float(arguments["seconds"])
+        return {}
+
+    async def judge(self, arguments: Json, _files: Files) -> Json:
+        """Judge any JSON by a schema of Discord's document, for tests of what the gateway carries."""
+        found = self.playground.judge.schema_violations(arguments["schema"], arguments["body"])
+        return {"violations": [{"path": path, "message": message} for path, message in found]}
