@@ -90,6 +90,14 @@ async def test_commands_are_offered_only_where_and_to_whom_they_are(
             await interaction.response.send_message("grown up")
 
     async with connect(build):
+        for member, channel, offered in (
+            ("Ada", "general", set()),
+            ("Ada", "after-dark", {"adult"}),
+            ("Grace", "after-dark", {"adult", "rule"}),
+            ("Ada", "dm", {"rule"}),
+        ):
+            commands = (await playground.get("commands", member=member, channel=channel))["commands"]
+            assert {command["name"] for command in commands} == offered
         with pytest.raises(PlaygroundError, match="50013"):
             await playground.command("rule", member="Ada")
         assert (await playground.command("rule", member="Grace")).ephemeral
