@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from generation.catalog import Catalog, ModelEntry
-from generation.errors import ExecutorError, GenerationError, InvalidRequest
+from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
-from generation.images.decoder import CleanImage, ImageDecoder
+from generation.hub import check_folder
+from generation.images.decoder import MAX_INPUT_BYTES, CleanImage, ImageDecoder
 from generation.job_id import new_job_id
+from generation.model_problems import ModelProblem
 from generation.queue import Ticket
-from generation.requests import MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
+from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
 from generation.sentences import error_sentence, failure_sentence, unreadable_file_sentence
 from generation.service import GenerationService
 from generation.settings import GenerationSettings
@@ -45,11 +48,12 @@ class Img2ImgCommand:
         """Generate, write the files and tell of them."""
         try:
             entry, output = self._entry(), self._output()
-            data = await asyncio.to_thread(self._options.input.read_bytes)
+            data = await asyncio.to_thread(_read, self._options.input)
+            check_folder(entry)
         except BadInput as error:
             return self._refuse(str(error))
-        except GenerationError as error:
-            return self._refuse(error_sentence(error))
+        except ModelUnavailable as error:
+            return self._refuse(error_sentence(error), 2 if error.reason == ModelProblem.UNKNOWN else 1)
         except OSError as error:
             return self._refuse(unreadable_file_sentence(str(self._options.input), error))
         executor = ChildExecutor({**self._settings.for_child(), "model": entry.name})
@@ -140,26 +144,33 @@ class Img2ImgCommand:
             output = output.with_suffix("")
         if not output.parent.is_dir():
             raise BadInput(f"There is no folder {output.parent} to write to; make it first.")
+        for stem in self._stems(output):
+            # Which suffix the result gets is known only at its end, and the input must outlive that.
+            for path in (Path(f"{stem}{suffix}") for suffix in _PICTURE_SUFFIXES):
+                if path.exists() and path.samefile(source):
+                    raise BadInput(f"{path} is the input itself; choose another name for the result.")
         return output
 
+    def _stems(self, output: Path) -> list[str]:
+        """Return the names of all pictures in order, without suffix."""
+        total = len(self._options.prompts) * min(self._options.count, MAX_COUNT)
+        return [str(output)] if total == 1 else [f"{output}-{number}" for number in range(1, total + 1)]
+
     def _write(self, output: Path) -> int:
-        status = number = 0
-        is_single = len(self._requests) * self._options.count == 1
+        status = 0
+        stems = iter(self._stems(output))
         for job_id, request in self._requests.items():
+            names = list(itertools.islice(stems, request.count))  # a prompt that fails keeps its numbers
             end = self._ends[job_id]
             if isinstance(end, Failed):
                 print(failure_sentence(end.kind, end.data, end.reference), file=sys.stderr)
                 status = 1
-            pictures = end.result.pictures if isinstance(end, Finished) else ()
-            seconds = end.result.seconds / len(pictures) if isinstance(end, Finished) else 0.0
-            for picture in pictures:
-                number += 1
-                path = Path(f"{output}.{picture.extension}" if is_single else f"{output}-{number}.{picture.extension}")
-                if path.exists() and path.samefile(self._options.input):
-                    return self._refuse(f"{path} is the input itself; choose another name for the result.")
-                path.write_bytes(picture.data)
-                self._tell(path, picture, request, seconds)
-            number += request.count - len(pictures)  # a prompt that failed keeps its numbers
+            if isinstance(end, Finished):
+                seconds = end.result.seconds / request.count
+                for name, picture in zip(names, end.result.pictures, strict=True):
+                    path = Path(f"{name}.{picture.extension}")
+                    path.write_bytes(picture.data)
+                    self._tell(path, picture, request, seconds)
         return status
 
     def _tell(self, path: Path, picture: Picture, request: Img2ImgRequest, seconds: float) -> None:
@@ -170,6 +181,11 @@ class Img2ImgCommand:
             print(f"{path}  seed {picture.seed}  {picture.width}x{picture.height}  {seconds:.1f} s")
 
     @staticmethod
-    def _refuse(sentence: str) -> int:
+    def _refuse(sentence: str, status: int = 2) -> int:
         print(sentence, file=sys.stderr)
-        return 2
+        return status
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_INPUT_BYTES + 1)  # one byte more than the decoder takes

@@ -114,11 +114,16 @@ def _has_variant(name: str) -> bool:
     return PurePosixPath(name).name.count(".") > 1
 
 
+def check_folder(entry: ModelEntry) -> None:
+    """Raise ModelUnavailable if the model should lie in a folder and does not; reads no weights."""
+    if entry.folder is not None and not entry.folder.is_dir():
+        raise ModelUnavailable(entry.name, ModelProblem.NO_FOLDER, folder=str(entry.folder))
+    if entry.folder is not None and not (entry.folder / "model_index.json").is_file():
+        raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=str(entry.folder))
+
+
 def _local_files(entry: ModelEntry, folder: Path) -> ModelFiles:
-    if not folder.is_dir():
-        raise ModelUnavailable(entry.name, ModelProblem.NO_FOLDER, folder=str(folder))
-    if not (folder / "model_index.json").is_file():
-        raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=str(folder))
+    check_folder(entry)
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     weights = wanted_files(names, entry.variant, _skipped_folders(entry))
     if not any(name.endswith(".safetensors") for name in weights):
