@@ -1,14 +1,17 @@
-"""``python -m bot``: connect to Discord and work until told to stop."""
+"""``python -m bot``: connect to Discord and work until told to stop; ``python -m bot check`` only looks around."""
 
+import argparse
 import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 
 import aiohttp
 import discord
 from pydantic import ValidationError
 
+from bot.checks.command import check
 from bot.client import Palimpsest
 from bot.discord_address import point_library_at
 from bot.logs import set_up_logging
@@ -66,7 +69,17 @@ def stop_on_signals(client: Palimpsest) -> None:
             return
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the bot, or what is asked instead; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Without a command, run the bot.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    checking = commands.add_parser("check", help="examine token, application, servers, model and machine")
+    checking.add_argument("--json", action="store_true", help="print one JSON object a finding")
+    options = parser.parse_args(arguments)
+    return check(as_json=options.json) if options.command == "check" else run()
+
+
+def run() -> int:
     """Run the bot; return the exit status."""
     try:
         settings = Settings()

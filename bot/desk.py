@@ -25,6 +25,8 @@ from generation.service import GenerationService
 
 log = logging.getLogger(__name__)
 
+_DELIVERY_SECONDS = 2.0  # Discord gives an answer 3 s
+
 
 class JobDesk:
     """Follow every job from its row to its end.
@@ -102,11 +104,13 @@ class JobDesk:
         self._spawn(job, self._bring_in(job))
 
     async def find(self, job_id: str) -> Job | None:
-        """Return a job by its id."""
+        """Return a job by its id; one that is just being delivered, as it is after that."""
+        await self._delivered(job_id)
         return self._open.get(job_id) or await self._jobs.get(job_id)
 
     async def find_by_result(self, message_id: int) -> Job | None:
         """Return the job whose result a message is."""
+        await self._delivered(*self._open)
         return await self._jobs.by_result_message(message_id)
 
     async def message_deleted(self, message_id: int) -> None:
@@ -159,8 +163,6 @@ class JobDesk:
 
     async def delete(self, job_id: str) -> None:
         """Delete a result's message and every picture kept for it."""
-        if (step := self._steps.get(job_id)) is not None:  # the message is there a moment before its row says so
-            await asyncio.wait([step])
         job = await self.find(job_id)
         if job is not None:
             await self._delivery.delete(job)
@@ -328,6 +330,15 @@ class JobDesk:
         await self._board.settle(job)
 
     # What everybody who waits is shown
+
+    async def _delivered(self, *job_ids: str) -> None:
+        """Wait for deliveries under way: a result is seen, and answered, a moment before its row knows the message."""
+        rendered = [
+            job_id for job_id in job_ids if job_id in self._open and self._open[job_id].state is JobState.RENDERED
+        ]
+        steps = [self._steps[job_id] for job_id in rendered if job_id in self._steps]
+        if steps:
+            await asyncio.wait(steps, timeout=_DELIVERY_SECONDS)
 
     def _show_queue(self) -> None:
         """Tell every waiting job how many come first and how long that takes, as measured here."""

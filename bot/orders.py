@@ -14,7 +14,7 @@ from bot.storage.job import Job
 from generation.catalog import ModelEntry
 from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
-from generation.requests import check_negative_prompt, check_prompt, draw_seed, steps_for_strength
+from generation.requests import check_negative_prompt, check_number, check_prompt, draw_seed, steps_for_strength
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
 _FORM_BYTES = 64 * 1024  # what a request holds beside its files
@@ -93,6 +93,11 @@ class OrderBook:
         """
         check_prompt(options.prompt)
         check_negative_prompt(options.negative_prompt or "")
+        for name in (*NUMBERS, "seed"):
+            if (value := getattr(options, name)) is not None:
+                check_number(name, value)
+        if options.size is not None:
+            check_number("max_pixels", options.size**2)
         layers = self.layers(origin)
         model = self._shelf.find(self._model(layers, options.model))
         layers = self.with_model(layers, model.name)

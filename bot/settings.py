@@ -18,7 +18,13 @@ class Settings(GenerationSettings):
     discord_token: SecretStr | None = None
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: str | None = None
-    attachment_hosts: Annotated[tuple[str, ...], NoDecode] = ("cdn.discordapp.com", "media.discordapp.net")
+    attachment_hosts: Annotated[tuple[str, ...], NoDecode] = (
+        "cdn.discordapp.com",
+        "media.discordapp.net",
+        # Where Discord's proxy keeps the pictures of embeds.
+        "images-ext-1.discordapp.net",
+        "images-ext-2.discordapp.net",
+    )
 
     input_retention_hours: float = Field(default=72, ge=0)
     spool_max_bytes: int = Field(default=2048 * MEBIBYTE, ge=64 * MEBIBYTE)

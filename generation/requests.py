@@ -44,7 +44,19 @@ def steps_for_strength(strength: float, num_inference_steps: int) -> int:
     return steps
 
 
-def _check_range(field: str, value: float, low: float, high: float) -> None:
+RANGES: Mapping[str, tuple[float, float]] = {
+    "strength": (MIN_STRENGTH, MAX_STRENGTH),
+    "guidance_scale": (MIN_GUIDANCE_SCALE, MAX_GUIDANCE_SCALE),
+    "num_inference_steps": (MIN_STEPS, MAX_STEPS),
+    "seed": (0, MAX_SEED),
+    "count": (MIN_COUNT, MAX_COUNT),
+    "max_pixels": (MIN_SIZE**2, MAX_SIZE**2),
+}
+
+
+def check_number(field: str, value: float) -> None:
+    """Raise InvalidRequest unless a number of a request lies in its range."""
+    low, high = RANGES[field]
     if not low <= value <= high:  # also refuses NaN, which compares false with everything
         raise InvalidRequest(field, "out_of_range", value=value, low=low, high=high)
 
@@ -78,12 +90,8 @@ class Img2ImgRequest:
     def __post_init__(self) -> None:
         check_prompt(self.prompt)
         check_negative_prompt(self.negative_prompt)
-        _check_range("strength", self.strength, MIN_STRENGTH, MAX_STRENGTH)
-        _check_range("guidance_scale", self.guidance_scale, MIN_GUIDANCE_SCALE, MAX_GUIDANCE_SCALE)
-        _check_range("num_inference_steps", self.num_inference_steps, MIN_STEPS, MAX_STEPS)
-        _check_range("seed", self.seed, 0, MAX_SEED)
-        _check_range("count", self.count, MIN_COUNT, MAX_COUNT)
-        _check_range("max_pixels", self.max_pixels, MIN_SIZE**2, MAX_SIZE**2)
+        for field in RANGES:
+            check_number(field, getattr(self, field))
         if denoising_steps(self.strength, self.num_inference_steps) < 1:
             raise InvalidRequest("num_inference_steps", "zero_steps", value=self.num_inference_steps)
 

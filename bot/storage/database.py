@@ -11,6 +11,7 @@ from typing import BinaryIO, Self, TypeVar
 from bot.storage.migrations import migrate
 
 T = TypeVar("T")
+_LOCK_NAME = "palimpsest.lock"
 
 
 class DataInUse(Exception):
@@ -61,7 +62,7 @@ class Database:
 
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self._folder / "palimpsest.lock").open("a+b")
+        self._lock = (self._folder / _LOCK_NAME).open("a+b")
         try:
             _lock_file(self._lock)
         except OSError as error:
@@ -80,6 +81,19 @@ class Database:
             self._connection.close()
         if self._lock is not None:
             self._lock.close()
+
+
+def is_in_use(folder: Path) -> bool:
+    """Tell whether a process works with the folder's database; nothing is made or changed."""
+    path = folder / _LOCK_NAME
+    if not path.is_file():
+        return False
+    with path.open("a+b") as file:
+        try:
+            _lock_file(file)
+        except OSError:
+            return True
+    return False
 
 
 def _lock_file(file: BinaryIO) -> None:

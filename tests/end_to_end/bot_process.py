@@ -91,6 +91,7 @@ class BotProcess:
         """Wait for the result that answers a status message."""
 
         def is_result(message: Message) -> bool:
+            assert message.id != status.id or "⚠️" not in message.content, message.content
             return message.reference is not None and message.reference.message_id == status.id
 
         return await self.client.wait_for_message(is_result, channel=status.channel, timeout_seconds=RESULT_SECONDS)

@@ -1,0 +1,91 @@
+"""The application as its page in the developer portal sets it up: open to whom, installed how, with which intents."""
+
+import discord
+
+from bot.checks.findings import Finding, fail, ok, warn
+from bot.client import INTENTS
+
+# What the bot does in a server: it answers with messages that carry a file and point at the request.
+NEEDED_PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    read_message_history=True,
+)
+SCOPES = ("bot", "applications.commands")
+_PORTAL = "https://discord.com/developers/applications"
+
+
+def permission_words(names: list[str]) -> str:
+    """Return permissions as Discord's client calls them."""
+    special = {"view_channel": "View Channels", "send_messages_in_threads": "Send Messages in Threads"}
+    return ", ".join(special.get(name, name.replace("_", " ").title()) for name in names)
+
+
+def missing_names(owned: discord.Permissions) -> list[str]:
+    """Return the needed permissions that are not there."""
+    return [name for name, needed in NEEDED_PERMISSIONS if needed and not getattr(owned, name)]
+
+
+def application_finding(application: discord.AppInfo) -> Finding:
+    """Tell who may add the bot, and whether its interactions reach it."""
+    if application.interactions_endpoint_url:
+        return fail(
+            "application",
+            f"{application.name} sends its interactions to a web address, so commands and buttons never reach this bot.",
+            f"Empty “Interactions Endpoint URL” at {_PORTAL}/{application.id}/information.",
+        )
+    who = "anybody may add it to a server" if application.bot_public else "only its owner may add it to a server"
+    return ok("application", f"{application.name} ({application.id}); {who}.")
+
+
+def installation_finding(application: discord.AppInfo) -> Finding:
+    """Tell whether the application can be added to servers, and whether Discord's own link asks for what is needed."""
+    if application.bot_require_code_grant:
+        return fail(
+            "installation",
+            "The application requires an OAuth2 code grant, so the invite link cannot add it.",
+            f"Switch “Requires OAuth2 Code Grant” off at {_PORTAL}/{application.id}/bot.",
+        )
+    page = f"{_PORTAL}/{application.id}/installation"
+    for_servers, for_users = application.guild_integration_config, application.user_integration_config
+    if for_users is not None and for_servers is None:
+        return fail("installation", "The application cannot be added to servers.", f"Tick “Guild Install” at {page}.")
+    params = for_servers.oauth2_install_params if for_servers is not None else application.install_params
+    if params is None:
+        return ok("installation", "The application can be added to servers with the link below.")
+    lacking = [scope for scope in SCOPES if scope not in params.scopes]
+    names = [] if params.permissions.administrator else missing_names(params.permissions)
+    if lacking or names:
+        what = ", ".join([*(f"the scope {scope}" for scope in lacking), *([permission_words(names)] if names else [])])
+        return warn(
+            "installation",
+            f"Discord's own install link does not ask for {what}.",
+            f"Add that to the default install settings at {page}, or use the link below.",
+        )
+    return ok("installation", "The application can be added to servers, and its install link asks for what is needed.")
+
+
+def intents_finding(application: discord.AppInfo) -> Finding:
+    """Tell which privileged intents are on; none is needed."""
+    flags = application.flags
+    privileged = {
+        "Message Content": flags.gateway_message_content or flags.gateway_message_content_limited,
+        "Server Members": flags.gateway_guild_members or flags.gateway_guild_members_limited,
+        "Presence": flags.gateway_presence or flags.gateway_presence_limited,
+    }
+    needed = INTENTS.message_content or INTENTS.members or INTENTS.presences
+    assert not needed, "the sentences below say that no privileged intent is needed"
+    on = [name for name, is_on in privileged.items() if is_on]
+    if on:
+        return ok(
+            "intents", f"{', '.join(on)}: on, and not needed; no privileged intent is, so it may be switched off."
+        )
+    return ok("intents", "No privileged intent is needed, and none is on.")
+
+
+def invite_finding(application: discord.AppInfo) -> Finding:
+    """Return the link that adds the bot with exactly what it needs."""
+    url = discord.utils.oauth_url(application.id, permissions=NEEDED_PERMISSIONS, scopes=SCOPES)
+    return ok("invite", f"Add the bot to a server with {url}")

@@ -1,0 +1,62 @@
+"""Run all examinations and print what they find."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from bot.checks.connection import discord_findings
+from bot.checks.findings import Finding, Verdict, fail, ok
+from bot.checks.machine import data_dir_finding, machine_findings, model_finding
+from bot.logs import set_up_logging
+from bot.settings import Settings
+from generation.catalog import Catalog, load_catalog
+from generation.device_probe import ProbedDevice, probe_device
+from generation.errors import ExecutorError
+from generation.settings import settings_sentence
+
+
+def check(*, as_json: bool) -> int:
+    """Examine everything, print one line (or JSON object) a finding; return 0 if nothing failed, else 1."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        found = [fail("settings", settings_sentence(error), "Correct it: .env.example explains every setting.")]
+    else:
+        set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
+        found = asyncio.run(examine(settings))
+    for finding in found:
+        print(json.dumps(dataclasses.asdict(finding)) if as_json else finding.line())
+    return 1 if any(finding.verdict is Verdict.FAIL for finding in found) else 0
+
+
+def _secrets(settings: Settings) -> Iterator:
+    yield from (secret for secret in (settings.discord_token, settings.hf_token) if secret is not None)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Return all findings about these settings; Discord and torch are asked at the same time."""
+    async with asyncio.TaskGroup() as group:
+        probing = group.create_task(_probe(settings))
+        asking = group.create_task(discord_findings(settings))
+    catalog, findings = _catalog(settings)
+    findings += [*asking.result(), await asyncio.to_thread(data_dir_finding, settings)]
+    if catalog is not None:
+        findings.append(await asyncio.to_thread(model_finding, settings, catalog))
+    return findings + await machine_findings(settings, catalog, probing.result())
+
+
+async def _probe(settings: Settings) -> ProbedDevice | Exception:
+    try:
+        return await probe_device(settings.device, settings.dtype)
+    except ExecutorError as error:
+        return error
+
+
+def _catalog(settings: Settings) -> tuple[Catalog | None, list[Finding]]:
+    try:
+        return load_catalog(settings.models_file), [ok("settings", "Environment and .env can be read.")]
+    except ValueError as error:
+        return None, [fail("settings", str(error), "Correct the file, or leave MODELS_FILE empty.")]

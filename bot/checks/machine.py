@@ -1,0 +1,126 @@
+"""This machine: its data folder, the model, the memory, the device."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from bot.checks.findings import Finding, fail, ok, warn
+from bot.settings import Settings
+from bot.storage.database import is_in_use
+from generation.catalog import Catalog, ModelEntry
+from generation.device_probe import ProbedDevice
+from generation.devices import Accelerator, Machine, this_machine
+from generation.errors import ModelUnavailable
+from generation.hub import cache_folder, free_bytes, is_here
+from generation.recommendation import recommended_model
+from generation.sentences import error_sentence, gibibytes
+
+_DATABASE_BYTES = 256 * 2**20
+_MODELS = "python -m generation models"
+
+
+def data_dir_finding(settings: Settings) -> Finding:
+    """Tell whether the data folder can be written, has room, and is not another bot's."""
+    folder = settings.data_dir.resolve()
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(folder)) as file:
+            file.write(b"0")
+    except OSError as error:
+        return fail(
+            "data", f"{folder} cannot be written ({error.strerror}).", "Set DATA_DIR, or change the folder's owner."
+        )
+    if is_in_use(folder):
+        return warn("data", f"A bot is working with {folder} now.", "Stop it before you start another one there.")
+    free, wanted = free_bytes(folder), settings.spool_max_bytes + _DATABASE_BYTES
+    if free < wanted:
+        return warn(
+            "data",
+            f"{folder} has {gibibytes(free)} free, and kept pictures may take {gibibytes(settings.spool_max_bytes)}.",
+            "Make room, or set SPOOL_MAX_BYTES lower.",
+        )
+    return ok("data", f"{folder} can be written and has {gibibytes(free)} free.")
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the one in which it would be made."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def model_finding(settings: Settings, catalog: Catalog) -> Finding:
+    """Tell whether the model that MODEL names is here, or can come."""
+    try:
+        entry = catalog.find(settings.model)
+    except ModelUnavailable as error:
+        return fail("model", error_sentence(error), f"Set MODEL to a name that `{_MODELS}` lists.")
+    if is_here(entry, settings.data_dir):
+        return ok("model", f"{entry.title} ({entry.name}) is here.")
+    if entry.folder is not None:
+        return fail("model", f"{entry.title}: there is no model in {entry.folder}.", "Set MODEL to another one.")
+    command = f"`python -m generation download {entry.name}`"
+    if entry.gated and settings.hf_token is None:
+        return fail(
+            "model",
+            f"{entry.title} is not here, and its licence ({entry.licence}) has to be accepted before it can come.",
+            f"Do that at https://huggingface.co/{entry.hub_id}, set HF_TOKEN to that account's token, run {command}.",
+        )
+    cache = cache_folder()
+    if (free := free_bytes(cache)) < entry.memory_bytes:
+        return fail(
+            "model",
+            f"{entry.title} is not here; it may take {gibibytes(entry.memory_bytes)}, and {cache} has {gibibytes(free)}.",
+            "Make room, set HF_HOME to a folder on another disk, or choose a smaller model.",
+        )
+    return warn("model", f"{entry.title} is not here yet; the first job would wait for it.", f"Run {command} first.")
+
+
+async def machine_findings(
+    settings: Settings, catalog: Catalog | None, probed: ProbedDevice | Exception
+) -> list[Finding]:
+    """Tell what there is to compute with, whether the model fits, and which one would suit best."""
+    seen = await asyncio.to_thread(this_machine)
+    memory = ok("memory", f"{gibibytes(seen.memory_bytes)} of memory.")
+    if isinstance(probed, Exception):
+        return [
+            memory,
+            fail("device", f"Nothing can be generated: {probed}.", "Look at DEVICE and at how torch is installed."),
+        ]
+    card = None if probed.device == "cpu" else Accelerator(probed.name, probed.memory_bytes)
+    machine = Machine(seen.memory_bytes, (card,) if card else ())
+    findings = [memory, _device_finding(settings, seen, probed)]
+    if catalog is not None:
+        findings.append(_fit_finding(catalog.get(settings.model), recommended_model(catalog, machine), machine))
+    return findings
+
+
+def _device_finding(settings: Settings, seen: Machine, probed: ProbedDevice) -> Finding:
+    words = f"torch {probed.torch} computes on {probed.device} in {probed.dtype}"
+    if probed.device != "cpu":
+        return ok("device", f"{words}: {probed.name} with {gibibytes(probed.memory_bytes)}.")
+    if seen.accelerators and settings.device == "auto":
+        return warn(
+            "device",
+            f"{words}, although there is a graphics card ({seen.accelerators[0].name}).",
+            "Install torch's build for it (https://pytorch.org/get-started/locally), or update the card's driver.",
+        )
+    return ok("device", f"{words}; no graphics card is used.")
+
+
+def _fit_finding(chosen: ModelEntry | None, best: ModelEntry | None, machine: Machine) -> Finding:
+    where = "graphics card" if machine.accelerators else "memory"
+    if best is None:
+        return warn("recommendation", f"No model of the catalog fits this machine's {where}.", f"See `{_MODELS}`.")
+    if chosen is not None and not machine.fits(chosen):
+        return warn(
+            "recommendation",
+            f"{chosen.title} wants {gibibytes(chosen.memory_bytes)}, more than this machine's {where} may have for it.",
+            f"Set MODEL={best.name} ({best.title}), the best that fits.",
+        )
+    if chosen is best:
+        return ok("recommendation", f"{best.title} is the best model of the catalog for this machine's {where}.")
+    return ok(
+        "recommendation",
+        f"The best model of the catalog for this machine's {where} is {best.title}: "
+        f"`python -m generation download {best.name}`, then MODEL={best.name}.",
+    )

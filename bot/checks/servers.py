@@ -1,0 +1,61 @@
+"""Whether the bot may do in each server what it has to."""
+
+import discord
+
+from bot.checks.application import missing_names, permission_words
+from bot.checks.findings import Finding, fail, ok, warn
+
+MAX_SERVERS = 25  # three requests each: more would take minutes, and an operator of so many knows where to look
+_SHOWN_CHANNELS = 3
+_Room = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.ForumChannel
+
+
+async def server_findings(client: discord.Client) -> list[Finding]:
+    """Examine the bot's servers."""
+    servers = [guild async for guild in client.fetch_guilds(limit=MAX_SERVERS + 1, with_counts=False)]
+    if not servers:
+        return [warn("servers", "The bot is in no server yet.", "Add it with the link below.")]
+    findings = [await _server_finding(client, guild.id, guild.name) for guild in servers[:MAX_SERVERS]]
+    if len(servers) > MAX_SERVERS:
+        findings.append(ok("servers", f"The bot is in more servers; the first {MAX_SERVERS} were examined."))
+    return findings
+
+
+async def _server_finding(client: discord.Client, guild_id: int, name: str) -> Finding:
+    assert client.user is not None, "the client has logged in"
+    try:
+        guild = await client.fetch_guild(guild_id, with_counts=False)
+        me = await guild.fetch_member(client.user.id)
+        rooms = [channel for channel in await guild.fetch_channels() if isinstance(channel, _Room)]
+    except discord.HTTPException as error:
+        return warn("server", f"{name} could not be examined (status {error.status}).", "Try again later.")
+    lacking = {room.name: missing_names(room.permissions_for(me)) for room in rooms}
+    seen = {room: names for room, names in lacking.items() if "view_channel" not in names}
+    hurt = {room: names for room, names in seen.items() if names}
+    if not hurt:
+        hidden = f"; {len(rooms) - len(seen)} more it cannot see" if len(seen) < len(rooms) else ""
+        if not seen:
+            return _dumb(name, ["view_channel"])
+        return ok("server", f"{name}: the bot may do all that it needs in {_count(len(seen))}{hidden}.")
+    common = [missing for missing in next(iter(hurt.values())) if all(missing in names for names in hurt.values())]
+    if len(hurt) == len(seen) and set(common) - {"send_messages_in_threads"}:
+        return _dumb(name, common)
+    shown = [f"#{room} ({permission_words(names)})" for room, names in list(hurt.items())[:_SHOWN_CHANNELS]]
+    rest = f" and {len(hurt) - _SHOWN_CHANNELS} more" if len(hurt) > _SHOWN_CHANNELS else ""
+    return warn(
+        "server",
+        f"{name}: in {_count(len(hurt))} of {len(seen)} the bot lacks permissions: {', '.join(shown)}{rest}.",
+        "Edit the channel → Permissions → the bot's role, and allow them.",
+    )
+
+
+def _dumb(name: str, missing: list[str]) -> Finding:
+    return fail(
+        "server",
+        f"{name}: the bot cannot answer in any channel; it lacks {permission_words(missing)}.",
+        "Allow that in Server Settings → Roles → the bot's role, or add the bot again with the link below.",
+    )
+
+
+def _count(number: int) -> str:
+    return "1 channel" if number == 1 else f"{number} channels"

@@ -1,0 +1,188 @@
+"""The ways to remix: mention, reply, menu, form; each once right and once wrong."""
+
+import pytest
+
+from playground.client import Interaction, Message
+from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
+
+COFFEE = PHOTOGRAPHS / "coffee.jpg"
+
+
+async def answer_to(bot: BotProcess, message: Message) -> Message:
+    """Wait for the bot's reply to a message: the status of a job, or a sentence."""
+
+    def is_answer(answer: Message) -> bool:
+        return answer.author_is_bot and answer.reference is not None and answer.reference.message_id == message.id
+
+    return await bot.client.wait_for_message(is_answer, channel=message.channel)
+
+
+async def refusal(bot: BotProcess, interaction: Interaction) -> str:
+    """Return the sentence that only the member was told."""
+    del bot
+    assert interaction.ephemeral
+    assert interaction.response is not None
+    return interaction.response.content
+
+
+@pytest.fixture(scope="module")
+async def result(bot: BotProcess) -> Message:
+    """A result to reply to."""
+    made = await bot.result_of(await bot.img2img(seed=77, steps=5, strength=0.5))
+    await bot.status_with(await bot.img2img(b"", prompt="so that the row of the one before is written"), "⚠️")
+    return made
+
+
+class TestMention:
+    async def test_a_picture_and_words(self, bot: BotProcess) -> None:
+        asked = await bot.client.say("@Palimpsest a rocket at night, strength 0.8 steps 4 seed 9", files=[CAT])
+        made = await bot.result_of(await answer_to(bot, asked))
+        assert "a rocket at night" in made.content
+        for part in ("`9`", "strength 0.8", "4 steps"):
+            assert part in made.content
+        assert made.mentions == ["Ada"]
+
+    async def test_without_the_mention_nothing_happens(self, bot: BotProcess) -> None:
+        silent = await bot.client.say("a rocket at night", files=[CAT])
+        asked = await bot.client.say("@Palimpsest")
+        await answer_to(bot, asked)
+        messages = await bot.client.messages()
+        assert not [message for message in messages if message.reference and message.reference.message_id == silent.id]
+
+    async def test_in_a_direct_message_no_mention_is_needed(self, bot: BotProcess) -> None:
+        asked = await bot.client.say("a rocket, steps 4", files=[CAT], channel="@Ada")
+        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+
+    async def test_the_first_of_several_pictures_and_it_says_so(self, bot: BotProcess) -> None:
+        asked = await bot.client.say("@Palimpsest a rocket, steps 4", files=[CAT, COFFEE])
+        made = await bot.result_of(await answer_to(bot, asked))
+        assert "The first of your pictures was taken; 1 more" in made.content
+
+    async def test_a_picture_in_an_embed_is_taken_from_the_proxy(self, bot: BotProcess) -> None:
+        shown = await bot.client.say("look", files=[CAT], member="Linus")
+        embed = {"type": "image", "image": {"url": shown.attachments[0].url}}
+        asked = await bot.client.say("@Palimpsest a rocket, steps 4", embeds=[embed])
+        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+
+    async def test_a_picture_from_anywhere_else_is_not_asked_for(self, bot: BotProcess) -> None:
+        embed = {"type": "image", "image": {"url": "https://example.com/cat.jpg"}}
+        status = await answer_to(bot, await bot.client.say("@Palimpsest a rocket", embeds=[embed]))
+        assert "Discord's own servers only" in (await bot.status_with(status, "⚠️")).content
+
+    async def test_a_mention_alone_is_answered_with_help(self, bot: BotProcess) -> None:
+        answer = await answer_to(bot, await bot.client.say("@Palimpsest"))
+        for part in ("/img2img", "Remix", "demo", "/preferences"):
+            assert part in answer.content
+
+    @pytest.mark.parametrize(
+        ("text", "with_picture", "words"),
+        [
+            ("@Palimpsest a rocket", False, "I see no picture"),
+            ("@Palimpsest", True, "What should it become"),
+            ("@Palimpsest a rocket strength=much", True, "do not understand `strength much`"),
+            ("@Palimpsest a rocket steps 999", True, "from 1 to 150"),
+        ],
+    )
+    async def test_what_is_missing_is_said(self, bot: BotProcess, text: str, with_picture: bool, words: str) -> None:
+        asked = await bot.client.say(text, files=[CAT] if with_picture else [])
+        assert words in (await answer_to(bot, asked)).content
+
+
+class TestReply:
+    async def test_numbers_alone_repeat_the_request_with_them(self, bot: BotProcess, result: Message) -> None:
+        asked = await bot.client.say("strength 0.9", reply_to=result.id, member="Linus")
+        made = await bot.result_of(await answer_to(bot, asked))
+        assert "a cat on a beach" in made.content
+        assert "`77`" in made.content
+        assert "strength 0.9" in made.content
+        assert made.mentions == ["Linus"]
+
+    async def test_new_words_paint_over_the_result(self, bot: BotProcess, result: Message) -> None:
+        asked = await bot.client.say("a dog in the snow", reply_to=result.id)
+        made = await bot.result_of(await answer_to(bot, asked))
+        assert "a dog in the snow" in made.content
+        assert "`77`" not in made.content
+        assert "5 steps" in made.content
+
+    async def test_nothing_said_is_asked_about(self, bot: BotProcess, result: Message) -> None:
+        asked = await bot.client.say("@Palimpsest", reply_to=result.id)
+        assert "What should be different" in (await answer_to(bot, asked)).content
+
+    async def test_anothers_picture_if_discord_shows_it(self, bot: BotProcess) -> None:
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
+        asked = await bot.client.say("@Palimpsest a rocket, steps 4", reply_to=theirs.id, referenced="filled")
+        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+
+    @pytest.mark.parametrize("referenced", ["empty", "absent"])
+    async def test_else_the_way_that_always_works_is_named(self, bot: BotProcess, referenced: str) -> None:
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
+        asked = await bot.client.say("@Palimpsest a rocket", reply_to=theirs.id, referenced=referenced)  # pyright: ignore[reportArgumentType]  # a literal of the two
+        assert "Apps → **Remix**" in (await answer_to(bot, asked)).content
+
+
+class TestMenu:
+    async def test_remix_asks_and_paints(self, bot: BotProcess) -> None:
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
+        form = await bot.client.message_command("Remix", theirs.id)
+        values = {"prompt": "a castle", "strength": "0.8", "seed": "5", "more": "steps 4, negative: trees"}
+        sent = await bot.client.submit_modal(form, values)
+        assert sent.response is not None
+        made = await bot.result_of(sent.response)
+        for part in ("a castle", "`5`", "strength 0.8", "4 steps", "without: trees"):
+            assert part in made.content
+
+    async def test_a_message_without_a_picture(self, bot: BotProcess) -> None:
+        theirs = await bot.client.say("just words", member="Linus")
+        assert "no picture" in await refusal(bot, await bot.client.message_command("Remix", theirs.id))
+
+    async def test_a_wrong_number_in_the_form(self, bot: BotProcess) -> None:
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
+        form = await bot.client.message_command("Remix", theirs.id)
+        sent = await bot.client.submit_modal(form, {"prompt": "a castle", "strength": "much"})
+        assert "strength much" in await refusal(bot, sent)
+
+
+class TestButtons:
+    async def test_edit_shows_what_was_and_paints_what_is(self, bot: BotProcess, result: Message) -> None:
+        form = await bot.client.press(result.id, "Edit", member="Linus")
+        sent = await bot.client.submit_modal(form, {"prompt": "a dog on a beach"}, member="Linus")
+        assert sent.response is not None
+        made = await bot.result_of(sent.response)
+        assert "a dog on a beach" in made.content
+        for part in ("`77`", "strength 0.5", "5 steps"):  # prefilled and left alone
+            assert part in made.content
+
+    async def test_use_as_input_asks_which_of_several(self, bot: BotProcess) -> None:
+        several = await bot.result_of(await bot.img2img(count=2, steps=4))
+        await bot.client.wait_until_bot_ready()
+        form = await bot.client.press(several.id, "Use as input")
+        sent = await bot.client.submit_modal(form, {"prompt": "a castle", "picture": ["2"], "more": "steps 4, count 1"})
+        assert sent.response is not None
+        assert len((await bot.result_of(sent.response)).attachments) == 1
+
+    async def test_use_as_input_of_a_deleted_result(self, bot: BotProcess) -> None:
+        made = await bot.result_of(await bot.img2img(steps=4))
+        form = await bot.client.press(made.id, "Use as input")
+        await bot.client.delete_message(made.id, member="Grace")
+        sent = await bot.client.submit_modal(form, {"prompt": "a castle"})
+        assert "not there any more" in await refusal(bot, sent)
+
+    async def test_input_past_its_retention(self, bot: BotProcess) -> None:
+        made = await bot.result_of(await bot.img2img(steps=4))
+        job_id = made.components_flat()[0]["custom_id"].partition(":")[2]
+        await bot.client.wait_for_edit(made.reference.message_id if made.reference else "", lambda m: "✅" in m.content)
+        (bot.data_dir / "spool" / job_id / "input.png").unlink()
+        assert "no longer kept" in await refusal(bot, await bot.client.press(made.id, "Edit"))
+        again = await bot.client.press(made.id, "Again")
+        assert again.response is not None
+        assert "no longer kept" in (await bot.status_with(again.response, "⚠️")).content
+
+
+class TestTakenBack:
+    async def test_deleting_the_request_cancels_the_job(self, bot: BotProcess) -> None:
+        asked = await bot.client.say("@Palimpsest a rocket, steps 150 strength 1", files=[CAT])
+        status = await answer_to(bot, asked)
+        await bot.status_with(status, "Painting")
+        await bot.client.delete_message(asked.id)
+        await bot.status_with(status, "Cancelled")
+        assert await bot.results(status) == []

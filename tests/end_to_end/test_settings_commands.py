@@ -1,0 +1,117 @@
+"""What moderators, members and the operator set; each command once right and once wrong."""
+
+import pytest
+
+from playground.client import Interaction, PlaygroundError
+from tests.end_to_end.bot_process import CAT, LONG_JOB, BotProcess
+
+
+async def told(interaction: Interaction) -> str:
+    """Return what only the member was told."""
+    assert interaction.ephemeral, interaction
+    assert interaction.response is not None
+    return interaction.response.content
+
+
+async def defaults(
+    bot: BotProcess, verb: str, member: str = "Grace", channel: str = "general", **options: str | float
+) -> str:
+    return await told(await bot.client.command(f"defaults {verb}", options, member=member, channel=channel))
+
+
+class TestDefaults:
+    async def test_channel_over_server_over_model_and_the_narrower_limit(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("layers")
+        await defaults(bot, "set", "Grace", "layers", where="server", strength=0.3, max_strength=0.6, max_steps=12)
+        shown = await defaults(bot, "set", "Grace", "layers", where="channel", strength=0.4, max_strength=0.9)
+        assert "strength: **0.4** (from the channel), at most 0.6 (from the server)" in shown
+        assert "steps: **12** (from the server), at most 12 (from the server)" in shown
+        made = await bot.result_of(await bot.img2img(channel="layers"))
+        assert "strength 0.4" in made.content
+        assert "12 steps" in made.content
+        past = await bot.client.command("img2img", {"image": CAT, "prompt": "x", "strength": 0.7}, channel="layers")
+        assert "The server allows strength up to 0.6" in await told(past)
+        await defaults(bot, "reset", "Grace", "layers", where="server")
+        shown = await defaults(bot, "reset", "Grace", "layers", where="channel", name="strength")
+        assert "at most 0.9 (from the channel)" in shown
+        assert "(from the model)" in shown
+        await defaults(bot, "reset", "Grace", "layers", where="channel")
+
+    async def test_only_moderators_even_if_a_server_gives_the_command_to_all(self, bot: BotProcess) -> None:
+        with pytest.raises(PlaygroundError):  # Discord itself does not offer it
+            await bot.client.command("defaults show", {}, member="Ada")
+
+    async def test_nothing_to_set_and_a_default_beyond_its_limit(self, bot: BotProcess) -> None:
+        assert "at least one value" in await defaults(bot, "set", where="server")
+        beyond = await defaults(bot, "set", where="server", strength=0.9, max_strength=0.5)
+        assert "cannot be beyond its maximum, 0.5" in beyond
+
+    async def test_models_that_are_not_here_or_not_allowed(self, bot: BotProcess) -> None:
+        assert "not downloaded" in await defaults(bot, "set", where="server", model="stable-diffusion-xl")
+        assert "no model called" in await defaults(bot, "set", where="server", models="nonsense")
+
+
+class TestPreferences:
+    async def test_a_members_own_come_first(self, bot: BotProcess) -> None:
+        shown = await told(await bot.client.command("preferences set", {"strength": 0.35, "steps": 6}, member="Linus"))
+        assert "strength: **0.35** (from the member)" in shown
+        made = await bot.result_of(await bot.img2img(member="Linus"))
+        assert "strength 0.35" in made.content
+        assert "6 steps" in made.content
+        shown = await told(await bot.client.command("preferences reset", {"name": "strength"}, member="Linus"))
+        assert "0.35" not in shown
+        assert "steps: **6** (from the member)" in shown
+        await bot.client.command("preferences reset", {}, member="Linus")
+        shown = await told(await bot.client.command("preferences show", {}, member="Linus"))
+        assert "(from the member)" not in shown
+
+    async def test_nothing_to_set(self, bot: BotProcess) -> None:
+        assert "at least one value" in await told(await bot.client.command("preferences set", {}))
+
+
+class TestQueueAndHelp:
+    async def test_the_queue_shows_ones_own(self, bot: BotProcess) -> None:
+        assert "Nobody waits" in await told(await bot.client.command("queue", {}))
+        running = await bot.img2img(**LONG_JOB)
+        await bot.status_with(running, "Painting")
+        waiting = await bot.img2img(prompt="a patient fox", steps=4, member="Linus")
+        await bot.status_with(waiting, "Queued")
+        shown = await told(await bot.client.command("queue", {}, member="Linus"))
+        assert "1 running, 1 waiting" in shown
+        assert "a patient fox" in shown
+        assert "a cat on a beach" not in shown  # Ada's
+        await bot.client.press(running.id, "Cancel", member="Grace")
+        await bot.result_of(waiting)
+
+    async def test_help(self, bot: BotProcess) -> None:
+        shown = await told(await bot.client.command("help", {}))
+        assert "small demo model" in shown
+        assert len(shown) <= 2000
+
+
+class TestOperator:
+    async def test_pause_and_resume(self, bot: BotProcess) -> None:
+        await told(await bot.client.command("operator pause", {}, member="Margaret"))
+        waiting = await bot.img2img(steps=4)
+        await bot.status_with(waiting, "Queued")
+        assert "Paused by the operator" in await told(await bot.client.command("queue", {}))
+        assert await bot.results(waiting) == []
+        await told(await bot.client.command("operator resume", {}, member="Margaret"))
+        assert (await bot.result_of(waiting)).attachments
+
+    async def test_drain_takes_nothing_new(self, bot: BotProcess) -> None:
+        await told(await bot.client.command("operator drain", {}, member="Margaret"))
+        refused = await bot.client.command("img2img", {"image": CAT, "prompt": "x"})
+        assert "take nothing new" in await told(refused)
+        await told(await bot.client.command("operator resume", {}, member="Margaret"))
+        assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+
+    async def test_the_model(self, bot: BotProcess) -> None:
+        shown = await told(await bot.client.command("operator model", {"name": "demo"}, member="Margaret"))
+        assert "until the next start" in shown
+        shown = await told(await bot.client.command("operator model", {"name": "sd-turbo"}, member="Margaret"))
+        assert "not downloaded" in shown
+
+    async def test_nobody_else(self, bot: BotProcess) -> None:
+        with pytest.raises(PlaygroundError):
+            await bot.client.command("operator pause", {}, member="Ada")
