@@ -1,0 +1,52 @@
+# Palimpsest in a container; docs/docker.md tells how to use it. It is built for a CPU unless told otherwise:
+#
+#     docker build --tag palimpsest:cpu .
+#     docker build --tag palimpsest:nvidia --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130 .
+
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
+
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    DATA_DIR=/data \
+    XDG_CACHE_HOME=/cache \
+    HF_HOME=/cache/huggingface
+
+# The folders exist before they become volumes, so that a new volume belongs to the user who writes there.
+RUN useradd --uid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin palimpsest \
+    && install --directory --owner=palimpsest --group=palimpsest /data /cache \
+    && python3 -m venv /venv
+
+WORKDIR /app
+
+# What changes least comes first. Every package has a wheel: nothing is compiled, no compiler is installed.
+# An empty TORCH_INDEX_URL takes torch from the default index, whose build for Linux is the one with CUDA.
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+COPY requirements.txt ./
+RUN pip="python -m pip --no-cache-dir --disable-pip-version-check" \
+    && if [ -n "$TORCH_INDEX_URL" ]; then \
+        $pip install "$(grep '^torch==' requirements.txt)" --index-url "$TORCH_INDEX_URL"; \
+    fi \
+    && $pip install --requirement requirements.txt \
+    && $pip uninstall --yes pip
+
+# The modes are set because a checkout under a strict umask would be unreadable for the user below.
+COPY --chmod=755 LICENSE ./
+COPY --chmod=755 models models
+COPY --chmod=755 generation generation
+COPY --chmod=755 playground playground
+COPY --chmod=755 bot bot
+RUN python -m compileall -q bot generation playground
+
+VOLUME ["/data", "/cache"]
+USER palimpsest
+STOPSIGNAL SIGTERM
+
+# Healthy: the bot holds the lock of its data, which this only reads about and never takes, and a connection is
+# established (state 01), which between requests is the one to Discord's gateway.
+HEALTHCHECK --interval=60s --timeout=10s --start-period=120s --retries=3 \
+    CMD grep --quiet "FLOCK .*:$(stat --format=%i "$DATA_DIR/palimpsest.lock") " /proc/locks \
+        && grep --quiet --no-messages --extended-regexp \
+            '^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ 01 ' /proc/net/tcp /proc/net/tcp6
+
+CMD ["python", "-m", "bot"]
