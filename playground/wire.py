@@ -205,7 +205,7 @@ def application_json(world: World) -> Json:
         "team": None,
         "eligible_oauth2_scopes": [],
         "integration_types_config": {"0": {}},
-    }
+    } | world.application_settings
 
 
 def command_json(world: World, command: Command) -> Json:

@@ -14,6 +14,7 @@ from playground.models import (
     CommandType,
     Guild,
     Interaction,
+    Json,
     Member,
     Message,
     Role,
@@ -44,6 +45,7 @@ class World:
         self.commands: dict[int, Command] = {}
         self.commands_registered = False
         self.privileged_intents = 0
+        self.application_settings: Json = {}
         self.bot_intents = 0
 
         self.application_id = ids.next()

@@ -33,7 +33,7 @@ def application_finding(application: discord.AppInfo) -> Finding:
     if application.interactions_endpoint_url:
         return fail(
             "application",
-            f"{application.name} sends its interactions to a web address, so commands and buttons never reach this bot.",
+            f"{application.name} has interactions sent to a web address, so commands and buttons never reach this bot.",
             f"Empty “Interactions Endpoint URL” at {_PORTAL}/{application.id}/information.",
         )
     who = "anybody may add it to a server" if application.bot_public else "only its owner may add it to a server"

@@ -3,13 +3,14 @@
 import asyncio
 import dataclasses
 import json
+import logging
 from collections.abc import Iterator
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from bot.checks.connection import discord_findings
 from bot.checks.findings import Finding, Verdict, fail, ok
-from bot.checks.machine import data_dir_finding, machine_findings, model_finding
+from bot.checks.machine import cache_finding, data_dir_finding, machine_findings, model_finding
 from bot.logs import set_up_logging
 from bot.settings import Settings
 from generation.catalog import Catalog, load_catalog
@@ -17,22 +18,32 @@ from generation.device_probe import ProbedDevice, probe_device
 from generation.errors import ExecutorError
 from generation.settings import settings_sentence
 
+EXIT_INTERRUPTED = 130
+
 
 def check(*, as_json: bool) -> int:
-    """Examine everything, print one line (or JSON object) a finding; return 0 if nothing failed, else 1."""
+    """Examine everything and print one line (or JSON object) a finding.
+
+    Returns 0 if nothing failed, else 1; 130 if interrupted.
+    """
     try:
         settings = Settings()
     except ValidationError as error:
         found = [fail("settings", settings_sentence(error), "Correct it: .env.example explains every setting.")]
     else:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
-        found = asyncio.run(examine(settings))
+        # Here the findings say what is wrong; the library's own lines, as that voice will not work, would only disturb.
+        logging.getLogger("discord").setLevel(logging.ERROR)
+        try:
+            found = asyncio.run(examine(settings))
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
     for finding in found:
         print(json.dumps(dataclasses.asdict(finding)) if as_json else finding.line())
     return 1 if any(finding.verdict is Verdict.FAIL for finding in found) else 0
 
 
-def _secrets(settings: Settings) -> Iterator:
+def _secrets(settings: Settings) -> Iterator[SecretStr]:
     yield from (secret for secret in (settings.discord_token, settings.hf_token) if secret is not None)
 
 
@@ -42,9 +53,9 @@ async def examine(settings: Settings) -> list[Finding]:
         probing = group.create_task(_probe(settings))
         asking = group.create_task(discord_findings(settings))
     catalog, findings = _catalog(settings)
-    findings += [*asking.result(), await asyncio.to_thread(data_dir_finding, settings)]
+    findings += [*asking.result(), data_dir_finding(settings), cache_finding()]
     if catalog is not None:
-        findings.append(await asyncio.to_thread(model_finding, settings, catalog))
+        findings.append(model_finding(settings, catalog))
     return findings + await machine_findings(settings, catalog, probing.result())
 
 

@@ -41,8 +41,8 @@ async def discord_findings(settings: Settings) -> list[Finding]:
             await client.login(settings.discord_token.get_secret_value())
             findings.append(ok("token", f"Discord accepts it; the bot is {client.user}."))
             findings.append(ours.finding())
-            assert client.application is not None, "the login has asked for it"
-            application = await client.application_info()
+            application = client.application
+            assert application is not None, "the login has asked for it"
             findings += [application_finding(application), installation_finding(application)]
             findings.append(intents_finding(application))
             findings += await server_findings(client)

@@ -25,11 +25,12 @@ def data_dir_finding(settings: Settings) -> Finding:
     try:
         with tempfile.TemporaryFile(dir=_nearest(folder)) as file:
             file.write(b"0")
+        in_use = is_in_use(folder)
     except OSError as error:
         return fail(
             "data", f"{folder} cannot be written ({error.strerror}).", "Set DATA_DIR, or change the folder's owner."
         )
-    if is_in_use(folder):
+    if in_use:
         return warn("data", f"A bot is working with {folder} now.", "Stop it before you start another one there.")
     free, wanted = free_bytes(folder), settings.spool_max_bytes + _DATABASE_BYTES
     if free < wanted:
@@ -39,6 +40,12 @@ def data_dir_finding(settings: Settings) -> Finding:
             "Make room, or set SPOOL_MAX_BYTES lower.",
         )
     return ok("data", f"{folder} can be written and has {gibibytes(free)} free.")
+
+
+def cache_finding() -> Finding:
+    """Tell where downloaded models go and how much room there is."""
+    cache = cache_folder()
+    return ok("disk", f"Downloaded models go to {cache} (HF_HOME), which has {gibibytes(free_bytes(cache))} free.")
 
 
 def _nearest(folder: Path) -> Path:
@@ -67,9 +74,10 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
         )
     cache = cache_folder()
     if (free := free_bytes(cache)) < entry.memory_bytes:
+        wanted = gibibytes(entry.memory_bytes)
         return fail(
             "model",
-            f"{entry.title} is not here; it may take {gibibytes(entry.memory_bytes)}, and {cache} has {gibibytes(free)}.",
+            f"{entry.title} is not here; it may take {wanted}, and {cache} has {gibibytes(free)} free.",
             "Make room, set HF_HOME to a folder on another disk, or choose a smaller model.",
         )
     return warn("model", f"{entry.title} is not here yet; the first job would wait for it.", f"Run {command} first.")
@@ -80,7 +88,7 @@ async def machine_findings(
 ) -> list[Finding]:
     """Tell what there is to compute with, whether the model fits, and which one would suit best."""
     seen = await asyncio.to_thread(this_machine)
-    memory = ok("memory", f"{gibibytes(seen.memory_bytes)} of memory.")
+    memory = ok("memory", f"This machine has {gibibytes(seen.memory_bytes)}.")
     if isinstance(probed, Exception):
         return [
             memory,

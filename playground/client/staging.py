@@ -78,6 +78,10 @@ class Staging(Transport):
         """Grant the application privileged intents (a bit field); one that is not granted closes with 4014."""
         await self.post("set_privileged_intents", {"intents": intents})
 
+    async def set_application(self, settings: Json) -> None:
+        """Set up the application as its owner would, by the names of Discord's API; what is not named is as ever."""
+        await self.post("set_application", {"settings": settings})
+
     async def set_url_lifetime(self, seconds: float) -> None:
         """Set for how long new addresses of files work."""
         await self.post("set_url_lifetime", {"seconds": seconds})

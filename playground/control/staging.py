@@ -31,6 +31,7 @@ class Staging:
             "set_upload_limit": self.set_upload_limit,
             "set_direct_messages": self.set_direct_messages,
             "set_privileged_intents": self.set_privileged_intents,
+            "set_application": self.set_application,
             "set_url_lifetime": self.set_url_lifetime,
             "judge": self.judge,
         }
@@ -115,6 +116,10 @@ class Staging:
 
     async def set_privileged_intents(self, arguments: Json, _files: Files) -> Json:
         self.playground.world.privileged_intents = int(arguments["intents"])
+        return {}
+
+    async def set_application(self, arguments: Json, _files: Files) -> Json:
+        self.playground.world.application_settings = arguments["settings"]
         return {}
 
     async def set_url_lifetime(self, arguments: Json, _files: Files) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -159,6 +160,7 @@ class Endpoint:
             for path, message in playground.judge.answer_violations(self.method, self.template, status, answer.body):
                 where = f"{self.method} {self.template} {status}"
                 playground.journal.violations.append(Violation(where=where, path=path, message=message))
+        headers = headers | {"Date": formatdate(playground.clock.now(), usegmt=True)}
         if answer.body is None:
             return web.Response(status=204, headers=headers)
         # discord.py parses a body only if its type is exactly this, without a charset.

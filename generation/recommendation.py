@@ -1,0 +1,25 @@
+"""Which model of the catalog suits a machine best."""
+
+from generation.catalog import Catalog, ModelEntry
+from generation.devices import Machine
+
+
+def recommended_model(catalog: Catalog, machine: Machine) -> ModelEntry | None:
+    """Return the best model that fits, or None if none does.
+
+    On a graphics card the largest is the best. On a CPU all of them are slow, so it is the one that computes least for
+    a picture. The small model that comes with the program is only taken where no other fits.
+    """
+    fitting = [entry for entry in catalog.values() if machine.fits(entry)]
+    real = [entry for entry in fitting if not entry.is_demo] or fitting
+    if not real:
+        return None
+    if machine.accelerators:
+        return max(real, key=lambda entry: entry.memory_bytes)
+    return min(real, key=_work)
+
+
+def _work(entry: ModelEntry) -> float:
+    defaults = entry.defaults
+    passes = 2 if defaults.guidance_scale > 1 else 1
+    return defaults.num_inference_steps * defaults.strength * defaults.max_pixels * passes
