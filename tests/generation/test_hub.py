@@ -53,6 +53,7 @@ def problem_of(entry: ModelEntry, data_dir: Path, hub: Hub) -> ModelUnavailable:
         ensure_model(entry, data_dir, hub)
     sentence = error_sentence(caught.value)
     assert sentence.endswith(".")
+    assert "cannot be used at the moment" not in sentence  # what is said of reasons that have no sentence
     assert "hf_secret" not in sentence + str(caught.value)
     return caught.value
 
