@@ -28,6 +28,7 @@ from playground.wire_messages import MessageWriter
 from playground.world import World
 
 PAGE = Path(__file__).resolve().parent / "page"
+PHOTOGRAPHS = Path(__file__).resolve().parent / "photographs"
 PAGE_POLICY = "default-src 'self'; img-src 'self' https: data: blob:; object-src 'none'; base-uri 'none'"
 
 
@@ -86,6 +87,7 @@ def build_app(playground: Playground) -> web.Application:
     add_control(app, playground)
     app.router.add_get("/", serve_page)
     app.router.add_static("/page", PAGE)
+    app.router.add_static("/photographs", PHOTOGRAPHS)
 
     async def send_home(_app: web.Application) -> None:
         playground.feed.close()

@@ -22,14 +22,14 @@ export async function interact(name, body, files) {
   }
 }
 
+/** Press once, however often; a button that was disabled meanwhile would lose the keyboard. */
 async function press(message, component, element, values = []) {
-  element.setAttribute("aria-busy", "true");
-  element.disabled = true;
+  if (element.ariaBusy === "true") return;
+  element.ariaBusy = "true";
   try {
     await interact("press", { message_id: message.id, component: component.custom_id, values });
   } finally {
-    element.removeAttribute("aria-busy");
-    element.disabled = Boolean(component.disabled);
+    element.ariaBusy = null;
   }
 }
 

@@ -223,7 +223,8 @@ export function startComposer() {
   on("place", () => {
     closeForm();
     showReply();
-    text.placeholder = state.channel.startsWith("@") ? `Message @${state.bot.name}` : `Message #${state.channel}`;
+    text.placeholder = `Message ${state.channel.startsWith("@") ? `@${state.bot.name}` : `#${state.channel}`} as ${state.member}`;
   });
+  on("picture", (file) => take([file]));
   watchDrops();
 }

@@ -1,6 +1,6 @@
 // Start the page: load what there is, then follow what happens.
 
-import { listen } from "./api.js";
+import { ask, listen } from "./api.js";
 import { interactionChanged } from "./commands.js";
 import { startComposer } from "./composer.js";
 import { keepRelativeTimes } from "./markdown.js";
@@ -23,8 +23,9 @@ listen(last, {
     state.online = false;
     emit("status");
   },
-  back: () => {
+  back: async () => {
     state.online = true;
     emit("status");
+    if ((await ask("state")).guild.id !== state.guild.id) location.reload(); // another stand-in took the address
   },
 });

@@ -1,6 +1,7 @@
 // Show Discord's markdown as elements.
 
 import { h } from "./dom.js";
+import { messageLink } from "./jump.js";
 import { state, userNamed } from "./store.js";
 
 const INLINE =
@@ -55,7 +56,7 @@ export function inline(text) {
     else if (hidden) nodes.push(spoiler(inline(hidden)));
     else if (slanted || lined) nodes.push(h("em", {}, inline(slanted ?? lined)));
     else if (label) nodes.push(link(target, ...inline(label)));
-    else if (url) nodes.push(messageLink(url) ?? link(url, url));
+    else if (url) nodes.push(linkToMessage(url) ?? link(url, url));
     else if (user) nodes.push(pill(`@${userNamed(user) ?? "unknown-user"}`));
     else if (role) nodes.push(pill(`@${state.roles.find((known) => known.id === role)?.name ?? "unknown-role"}`));
     else if (channel) nodes.push(pill(`#${state.channels.find((known) => known.id === channel)?.name ?? "unknown"}`));
@@ -68,11 +69,19 @@ export function inline(text) {
 }
 
 /** A link to a message of this server leads to it on this page, as it would in Discord's client. */
-function messageLink(url) {
+function linkToMessage(url) {
   const match = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/(?:\d+|@me)\/(\d+)\/(\d+)$/.exec(url);
   if (!match) return null;
   const channel = state.channels.find((known) => known.id === match[1]);
-  return h("a", { href: `#message-${match[2]}`, className: "pill mention" }, `#${channel?.name ?? "unknown"} › message`);
+  const place = channel?.direct ? "direct messages" : `#${channel?.name ?? "unknown"}`;
+  return messageLink(match[2], match[1], { className: "pill mention" }, `${place} › message`);
+}
+
+/** Show the beginning of a text without anything to press in it, as a reply quotes it. */
+export function excerpt(text) {
+  const line = h("span", {}, inline(text.split("\n")[0]));
+  for (const hidden of line.querySelectorAll(".spoiler-text")) hidden.textContent = "▇▇▇";
+  return line.textContent.slice(0, 120);
 }
 
 /** Show a whole text: headings, quotes, lists and small print by line, the rest inline. */

@@ -3,6 +3,7 @@
 import { Refused, act } from "./api.js";
 import { interact } from "./components.js";
 import { h, toast } from "./dom.js";
+import { openText } from "./modal.js";
 import { isModerator, setReply, state } from "./store.js";
 
 let open = null;
@@ -33,16 +34,11 @@ function entries(message) {
   for (const command of state.commands.filter((known) => known.type === 3)) {
     list.push([command.name, () => interact("message_command", { name: command.name, message_id: message.id }), "Apps"]);
   }
-  if (own) list.push(["Edit", () => editInPlace(message)]);
+  if (own) list.push(["Edit", () => openText("Edit the message", message.content, (content) => attempt("edit", { message_id: message.id, content }))]);
   if (message.ephemeral) list.push(["Dismiss", () => attempt("delete", { message_id: message.id })]);
   else if (own || (isModerator() && !direct)) list.push(["Delete", () => attempt("delete", { message_id: message.id }), "", "danger"]);
   list.push(["Copy ID", () => navigator.clipboard?.writeText(message.id)]);
   return list;
-}
-
-async function editInPlace(message) {
-  const content = prompt("Edit the message", message.content);
-  if (content !== null) await attempt("edit", { message_id: message.id, content });
 }
 
 /** Open the menu at a point, keyboard in its first entry; Escape and a click elsewhere close it. */

@@ -2,10 +2,12 @@
 
 import { components } from "./components.js";
 import { byId, formatBytes, h } from "./dom.js";
-import { inline, markdown } from "./markdown.js";
+import { messageLink } from "./jump.js";
+import { excerpt, inline, markdown } from "./markdown.js";
 import { attempt, openMenu } from "./menu.js";
 import { openPicture } from "./modal.js";
-import { on, state } from "./store.js";
+import { samples } from "./samples.js";
+import { emit, on, state } from "./store.js";
 
 const FACES = 6;
 const GROUP_SECONDS = 7 * 60;
@@ -24,13 +26,8 @@ function reference(message) {
   if (message.reference === null || (message.interaction && message.type === 19 && message.interaction.type === 2)) return null;
   const { reference: target } = message;
   if (!target.exists) return h("p", { className: "reference" }, "↪ ", h("em", {}, "Original message was deleted"));
-  const text = target.content ? inline(target.content.split("\n")[0].slice(0, 120)) : ["a picture"];
-  return h(
-    "p",
-    { className: "reference" },
-    "↪ ",
-    h("a", { href: `#message-${target.message_id}` }, h("strong", {}, target.author), " ", h("span", {}, text)),
-  );
+  const text = target.content ? excerpt(target.content) : "a picture";
+  return h("p", { className: "reference" }, "↪ ", messageLink(target.message_id, target.channel_id, {}, h("strong", {}, target.author), ` ${text}`));
 }
 
 function used(message) {
@@ -50,16 +47,19 @@ function picture(attachment) {
     height: attachment.height,
     onload: () => keepAtEnd(),
   });
-  const button = h("button", { type: "button", className: "frame", "aria-label": alt ? `Enlarge: ${alt}` : `Enlarge ${attachment.filename}` }, image);
+  const about = alt ? `Enlarge: ${alt}` : `Enlarge ${attachment.filename}`;
+  const button = h("button", { type: "button", className: "frame", "aria-label": about }, image);
+  const cover = h("span", { className: "cover" }, "Spoiler");
   button.addEventListener("click", () => {
-    if (button.classList.contains("hidden-picture")) {
-      button.classList.remove("hidden-picture");
-      button.querySelector(".cover")?.remove();
-    } else openPicture(attachment.url, alt);
+    if (!cover.isConnected) openPicture(attachment.url, alt);
+    cover.remove();
+    button.classList.remove("hidden-picture");
+    button.ariaLabel = about;
   });
   if (attachment.spoiler) {
     button.classList.add("hidden-picture");
-    button.append(h("span", { className: "cover" }, "Spoiler"));
+    button.ariaLabel = "Show the spoiler";
+    button.append(cover);
   }
   return button;
 }
@@ -128,7 +128,7 @@ function render(message) {
       { className: "body" },
       message.loading ? h("p", { className: "thinking" }, `${message.author.name} is thinking`, h("span", { "aria-hidden": "true" }, "…")) : null,
       message.content ? text(message) : null,
-      h("div", { className: "pictures" }, attachments(message)),
+      h("div", { className: `pictures${message.attachments.length > 1 ? " many" : ""}` }, attachments(message)),
       message.embeds.map(embed),
       h("div", { className: "components" }, components(message, message.components)),
       message.ephemeral ? only(message) : null,
@@ -170,7 +170,7 @@ function group() {
 
 function renderAll() {
   list().replaceChildren(
-    h("div", { className: "beginning" }, h("h2", {}, state.channel.startsWith("@") ? state.bot.name : `#${state.channel}`), h("p", {}, "Drop a picture anywhere, or type / for what the bot can do.")),
+    h("div", { className: "beginning" }, h("h2", {}, state.channel.startsWith("@") ? state.bot.name : `#${state.channel}`), h("p", {}, "Drop a picture anywhere, or type / for what the bot can do."), samples((file) => emit("picture", file))),
     ...state.messages.map(render),
   );
   group();
@@ -194,17 +194,13 @@ export function startMessages() {
   on("messages", renderAll);
   on("message", renderOne);
   on("message-gone", (message) => {
-    byId(`message-${message.id}`)?.remove();
+    const element = byId(`message-${message.id}`);
+    if (element?.contains(document.activeElement)) list().focus({ preventScroll: true });
+    element?.remove();
     group();
   });
   list().addEventListener("scroll", () => {
     atEnd = list().scrollHeight - list().scrollTop - list().clientHeight < 80;
   });
   new ResizeObserver(keepAtEnd).observe(list());
-  addEventListener("hashchange", () => {
-    const target = document.querySelector(location.hash || null);
-    target?.classList.add("aimed");
-    target?.focus({ preventScroll: true });
-    setTimeout(() => target?.classList.remove("aimed"), 2000);
-  });
 }

@@ -7,7 +7,6 @@ import { state } from "./store.js";
 function show(dialog) {
   document.body.append(dialog);
   dialog.addEventListener("close", () => dialog.remove());
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.showModal();
 }
 
@@ -30,7 +29,9 @@ function field(component, label, description) {
         : h("input", { ...shared, ...limits, type: "text", value });
   } else if (component.options) {
     const options = component.options.map((option) => h("option", { value: option.value, selected: option.default }, option.label));
-    input = h("select", shared, options);
+    const several = (component.max_values ?? 1) > 1;
+    const none = several || component.options.some((option) => option.default) ? null : h("option", { value: "" }, component.placeholder ?? "Make a selection");
+    input = h("select", { ...shared, multiple: several }, none, options);
   } else return null;
   return h(
     "p",
@@ -51,33 +52,45 @@ function fields(components) {
   });
 }
 
-/** Show the modal with which an interaction was answered, and send what was filled in. */
-export function openModal(interaction) {
-  const submit = h("button", { type: "submit", className: "button primary" }, "Submit");
-  const form = h(
-    "form",
-    { method: "dialog" },
-    h("h2", {}, interaction.modal.title),
-    fields(interaction.modal.components),
-    h(
-      "p",
-      { className: "row end" },
-      h("button", { type: "button", className: "button secondary", onclick: () => dialog.close() }, "Cancel"),
-      submit,
-    ),
-  );
-  const dialog = h("dialog", { className: "modal", "aria-label": interaction.modal.title }, form);
+/** Show a form as a dialog until `submitted(form)` resolves to true; Ctrl+Enter sends it from anywhere in it. */
+function openForm(title, content, label, submitted) {
+  const submit = h("button", { type: "submit", className: "button primary" }, label);
+  const cancel = h("button", { type: "button", className: "button secondary", onclick: () => dialog.close() }, "Cancel");
+  const form = h("form", { method: "dialog" }, h("h2", {}, title), content, h("p", { className: "row end" }, cancel, submit));
+  const dialog = h("dialog", { className: "modal", "aria-label": title }, form);
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(submit);
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const values = {};
-    for (const input of form.elements) {
-      if (input.name) values[input.name] = input.tagName === "SELECT" ? [input.value] : input.value;
-    }
+    if (submit.disabled) return;
     submit.disabled = true;
     try {
-      const sent = await act("submit_modal", { member: state.member, interaction_id: interaction.id, values });
+      if (await submitted(form)) dialog.close();
+    } finally {
+      submit.disabled = false;
+    }
+  });
+  show(dialog);
+}
+
+function valuesOf(form) {
+  const values = {};
+  for (const input of form.elements) {
+    if (!input.name) continue;
+    if (input.tagName === "SELECT") values[input.name] = [...input.selectedOptions].map((option) => option.value).filter(Boolean);
+    else values[input.name] = input.value;
+  }
+  return values;
+}
+
+/** Show the modal with which an interaction was answered, and send what was filled in. */
+export function openModal(interaction) {
+  openForm(interaction.modal.title, fields(interaction.modal.components), "Submit", async (form) => {
+    try {
+      const sent = await act("submit_modal", { member: state.member, interaction_id: interaction.id, values: valuesOf(form) });
       if (sent.failed) toast("Something went wrong. Try again.");
-      else dialog.close();
+      return !sent.failed;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       let shown = false;
@@ -86,11 +99,18 @@ export function openModal(interaction) {
         shown ||= Boolean(note.textContent);
       }
       if (!shown) toast(error.sentences());
-    } finally {
-      submit.disabled = false;
+      return false;
     }
   });
-  show(dialog);
+}
+
+/** Let the member change a text; `changed` gets the new one. */
+export function openText(title, value, changed) {
+  const area = h("textarea", { name: "text", rows: 5, maxLength: 2000, value, "aria-label": title });
+  openForm(title, area, "Save", async () => {
+    await changed(area.value);
+    return true;
+  });
 }
 
 export function openPicture(url, alt) {
@@ -102,5 +122,6 @@ export function openPicture(url, alt) {
     h("img", { src: url, alt }),
     h("p", { className: "row" }, alt ? h("span", { className: "caption" }, alt) : null, original, close),
   );
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   show(dialog);
 }

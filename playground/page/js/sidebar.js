@@ -8,14 +8,10 @@ function closeDrawer() {
   byId("drawer").setAttribute("aria-expanded", "false");
 }
 
-function renderPlace() {
-  const channel = channelNow();
-  const direct = channel.direct;
-  document.title = `${direct ? state.bot.name : `#${channel.name}`} · Playground`;
-  byId("guild-name").textContent = state.guild.name;
-  byId("channel-name").textContent = direct ? state.bot.name : `#${channel.name}`;
-  byId("channel-topic").textContent = direct ? "Direct messages" : (channel.topic ?? "");
-  byId("channels").replaceChildren(
+function renderChannels() {
+  const list = byId("channels");
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.channel : null;
+  list.replaceChildren(
     ...visibleChannels().map((known) => {
       const label = known.direct ? `@ ${state.bot.name}` : `# ${known.name}`;
       const choose = () => {
@@ -23,10 +19,24 @@ function renderPlace() {
         switchTo({ channel: known.name });
       };
       const current = known.name === state.channel ? "page" : null;
-      const mark = known.age_restricted ? h("span", { className: "tag", title: "Age-restricted" }, "18+") : null;
-      return h("li", {}, h("button", { type: "button", className: "plain", "aria-current": current, onclick: choose }, label, mark));
+      const unread = state.unread.has(known.name) && !current;
+      const marks = [
+        known.age_restricted ? h("span", { className: "tag", title: "Age-restricted" }, "18+") : null,
+        unread ? h("span", { className: "unread", title: "New messages" }, h("span", { className: "visually-hidden" }, "New messages")) : null,
+      ];
+      return h("li", {}, h("button", { type: "button", className: "plain", dataset: { channel: known.name }, "aria-current": current, onclick: choose }, label, h("span", { className: "marks" }, marks)));
     }),
   );
+  if (focused) list.querySelector(`[data-channel="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function renderPlace() {
+  const channel = channelNow();
+  const direct = channel.direct;
+  document.title = `${direct ? state.bot.name : `#${channel.name}`} · Playground`;
+  byId("guild-name").textContent = state.guild.name;
+  byId("channel-name").textContent = direct ? state.bot.name : `#${channel.name}`;
+  byId("channel-topic").textContent = direct ? "Direct messages" : (channel.topic ?? "");
   byId("member").replaceChildren(
     ...state.members.map((member) => {
       const roles = member.roles.length ? ` (${member.roles.join(", ").toLowerCase()})` : "";
@@ -55,6 +65,7 @@ function renderTyping() {
 
 export function startSidebar() {
   on("place", renderPlace);
+  on("place unread", renderChannels);
   on("place status", renderStatus);
   on("typing", renderTyping);
   setInterval(renderTyping, 1000);
@@ -62,9 +73,14 @@ export function startSidebar() {
   byId("drawer").addEventListener("click", () => {
     const open = document.body.classList.toggle("drawer-open");
     byId("drawer").setAttribute("aria-expanded", String(open));
+    if (open) byId("channels").querySelector("[aria-current]")?.focus();
   });
   document.querySelector(".channel").addEventListener("pointerdown", (event) => {
     if (!event.target.closest("#drawer")) closeDrawer();
   });
-  addEventListener("keydown", (event) => event.key === "Escape" && closeDrawer());
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !document.body.classList.contains("drawer-open")) return;
+    closeDrawer();
+    byId("drawer").focus();
+  });
 }

@@ -19,6 +19,7 @@ export const state = {
   member: localStorage.getItem("playground:member") ?? "Ada",
   channel: localStorage.getItem("playground:channel") ?? "general",
   messages: [],
+  unread: new Set(),
   replyTo: null,
   typingUntil: 0,
 };
@@ -88,6 +89,7 @@ export async function switchTo({ member = state.member, channel = state.channel 
   state.channel = wasDirect && channel === state.channel ? `@${member}` : channel;
   state.replyTo = null;
   keepChannelVisible();
+  state.unread.delete(state.channel);
   localStorage.setItem("playground:member", state.member);
   localStorage.setItem("playground:channel", state.channel);
   emit("place");
@@ -114,8 +116,13 @@ export function receive(kind, data) {
 }
 
 function receiveMessage(kind, message) {
-  if (message.channel !== state.channel) return;
   if (message.visible_to && message.visible_to !== state.member) return;
+  if (message.channel !== state.channel) {
+    if (kind !== "message_create") return;
+    state.unread.add(message.channel);
+    emit("unread");
+    return;
+  }
   const at = state.messages.findIndex((known) => known.id === message.id);
   if (kind === "message_delete") {
     if (at >= 0) state.messages.splice(at, 1);

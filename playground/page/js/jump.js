@@ -1,0 +1,28 @@
+// Lead to a message, in this channel or another, and light it for a moment.
+
+import { byId, h, toast } from "./dom.js";
+import { state, switchTo, visibleChannels } from "./store.js";
+
+async function jump(messageId, channelId) {
+  const channel = visibleChannels().find((known) => known.id === channelId);
+  if (channel && channel.name !== state.channel) await switchTo({ channel: channel.name });
+  const target = byId(`message-${messageId}`);
+  if (!target) {
+    toast("That message is not there any more.");
+    return;
+  }
+  target.scrollIntoView({ block: "center" });
+  target.focus({ preventScroll: true });
+  target.classList.remove("aimed");
+  target.getBoundingClientRect(); // so that the light begins anew
+  target.classList.add("aimed");
+}
+
+/** Build a link to a message; where its hash alone would not lead, a press does. */
+export function messageLink(messageId, channelId, properties, ...children) {
+  const follow = (event) => {
+    event.preventDefault();
+    jump(messageId, channelId);
+  };
+  return h("a", { href: `#message-${messageId}`, onclick: follow, ...properties }, ...children);
+}
