@@ -6,13 +6,8 @@ from bot.checks.findings import Finding, fail, ok, warn
 from bot.client import INTENTS
 
 # What the bot does in a server: it answers with messages that carry a file and point at the request.
-NEEDED_PERMISSIONS = discord.Permissions(
-    view_channel=True,
-    send_messages=True,
-    send_messages_in_threads=True,
-    attach_files=True,
-    read_message_history=True,
-)
+NEEDED = ("view_channel", "send_messages", "send_messages_in_threads", "attach_files", "read_message_history")
+NEEDED_PERMISSIONS = discord.Permissions(**dict.fromkeys(NEEDED, True))
 SCOPES = ("bot", "applications.commands")
 _PORTAL = "https://discord.com/developers/applications"
 
@@ -25,7 +20,7 @@ def permission_words(names: list[str]) -> str:
 
 def missing_names(owned: discord.Permissions) -> list[str]:
     """Return the needed permissions that are not there."""
-    return [name for name, needed in NEEDED_PERMISSIONS if needed and not getattr(owned, name)]
+    return [name for name in NEEDED if not getattr(owned, name)]
 
 
 def application_finding(application: discord.AppInfo) -> Finding:

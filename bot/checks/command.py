@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import SecretStr, ValidationError
 
@@ -38,9 +38,14 @@ def check(*, as_json: bool) -> int:
             found = asyncio.run(examine(settings))
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
-    for finding in found:
+    return tell(found, as_json=as_json)
+
+
+def tell(findings: Sequence[Finding], *, as_json: bool) -> int:
+    """Print the findings; return 1 if one of them keeps the bot from working, else 0."""
+    for finding in findings:
         print(json.dumps(dataclasses.asdict(finding)) if as_json else finding.line())
-    return 1 if any(finding.verdict is Verdict.FAIL for finding in found) else 0
+    return 1 if any(finding.verdict is Verdict.FAIL for finding in findings) else 0
 
 
 def _secrets(settings: Settings) -> Iterator[SecretStr]:
