@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from playground.app import PAGE
+from playground.app import PAGE, PHOTOGRAPHS
 from playground.client import PlaygroundClient, PlaygroundError, PlaygroundServer
 
 MODULES = sorted((PAGE / "js").glob("*.js"))
@@ -53,3 +53,14 @@ async def test_what_the_page_asks_for_is_answered(playground: PlaygroundClient) 
     for name in set(re.findall(r'\b(?:act|interact|attempt)\("(\w+)"', sources)):
         with pytest.raises(PlaygroundError, match="missing argument"):
             await playground.post(name, {})
+
+
+async def test_the_photographs_that_the_page_offers_are_served(server: PlaygroundServer) -> None:
+    names = re.search(r"NAMES = \[([^\]]+)\]", (PAGE / "js" / "samples.js").read_text())
+    assert names is not None
+    offered = {f"{name}.jpg" for name in re.findall(r'"(\w+)"', names[1])}
+    assert offered == {photograph.name for photograph in PHOTOGRAPHS.glob("*.jpg")}
+    async with aiohttp.ClientSession() as session:
+        for name in offered:
+            async with session.get(f"{server.address}/photographs/{name}") as response:
+                assert response.content_type == "image/jpeg"

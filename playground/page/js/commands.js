@@ -3,21 +3,21 @@
 import { Refused, act, ask } from "./api.js";
 import { interact } from "./components.js";
 import { h, toast } from "./dom.js";
-import { ATTACHMENT, GROUP, SUB, optionField } from "./fields.js";
+import { Type, optionField } from "./fields.js";
 import { openModal } from "./modal.js";
 import { state } from "./store.js";
 
 /** All slash commands that can be typed here, subcommands unfolded: name, description, options. */
 export function slashCommands() {
   const unfold = (name, command) => {
-    const children = (command.options ?? []).filter((option) => option.type === SUB || option.type === GROUP);
+    const children = (command.options ?? []).filter((option) => option.type === Type.SUB || option.type === Type.GROUP);
     if (children.length) return children.flatMap((child) => unfold(`${name} ${child.name}`, child));
     return [{ name, description: command.description, options: command.options ?? [] }];
   };
   return state.commands.filter((command) => command.type === 1).flatMap((command) => unfold(command.name, command));
 }
 
-export const takesPicture = (command) => command.options.some((option) => option.type === ATTACHMENT);
+export const takesPicture = (command) => command.options.some((option) => option.type === Type.ATTACHMENT);
 
 /** Build the form of a command; `done` is called when it was sent or given up. */
 export function commandForm(command, { picked = null, done }) {
@@ -25,7 +25,7 @@ export function commandForm(command, { picked = null, done }) {
   const values = () => Object.fromEntries(parts.map((part) => [part.option.name, part.value()]).filter(([, value]) => value !== undefined));
   let left = picked;
   for (const option of command.options) {
-    const taken = option.type === ATTACHMENT ? left : null;
+    const taken = option.type === Type.ATTACHMENT ? left : null;
     if (taken) left = null;
     const others = () => Object.fromEntries(Object.entries(values()).filter(([name]) => name !== option.name));
     parts.push(optionField(option, command, taken, others));

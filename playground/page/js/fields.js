@@ -6,7 +6,8 @@ import { formatBytes, h } from "./dom.js";
 import { samples } from "./samples.js";
 import { state } from "./store.js";
 
-export const [SUB, GROUP, STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+/** Discord's application command option types, as far as a field or a name depends on them. */
+export const Type = { SUB: 1, GROUP: 2, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
 
 function fileField(option, id, picked) {
   const input = h("input", { id, type: "file", name: option.name, accept: "image/*", className: "visually-hidden" });
@@ -62,13 +63,13 @@ export function optionField(option, command, picked, others) {
   let completion = null;
   let files = null;
   if (option.choices?.length) input = select(id, option, option.choices.map((choice) => [choice.value, choice.name]));
-  else if (option.type === INTEGER) input = h("input", { ...shared, ...numeric, type: "number", step: 1, inputMode: "numeric" });
-  else if (option.type === NUMBER) input = h("input", { ...shared, ...numeric, type: "number", step: "any", inputMode: "decimal" });
-  else if (option.type === BOOLEAN) input = select(id, option, [[true, "True"], [false, "False"]]);
-  else if (option.type === USER || option.type === MENTIONABLE) input = select(id, option, [...state.members, state.bot].map((user) => [user.id, user.name]));
-  else if (option.type === CHANNEL) input = select(id, option, state.channels.filter((channel) => !channel.direct).map((channel) => [channel.id, `#${channel.name}`]));
-  else if (option.type === ROLE) input = select(id, option, state.roles.map((role) => [role.id, role.name]));
-  else if (option.type === ATTACHMENT) files = fileField(option, id, picked);
+  else if (option.type === Type.INTEGER) input = h("input", { ...shared, ...numeric, type: "number", step: 1, inputMode: "numeric" });
+  else if (option.type === Type.NUMBER) input = h("input", { ...shared, ...numeric, type: "number", step: "any", inputMode: "decimal" });
+  else if (option.type === Type.BOOLEAN) input = select(id, option, [[true, "True"], [false, "False"]]);
+  else if (option.type === Type.USER || option.type === Type.MENTIONABLE) input = select(id, option, [...state.members, state.bot].map((user) => [user.id, user.name]));
+  else if (option.type === Type.CHANNEL) input = select(id, option, state.channels.filter((channel) => !channel.direct).map((channel) => [channel.id, `#${channel.name}`]));
+  else if (option.type === Type.ROLE) input = select(id, option, state.roles.map((role) => [role.id, role.name]));
+  else if (option.type === Type.ATTACHMENT) files = fileField(option, id, picked);
   else {
     const limits = { maxLength: option.max_length ?? 6000, minLength: option.min_length ?? 0 };
     const long = option.required && !option.autocomplete && (option.max_length ?? 6000) > 200;
@@ -79,7 +80,7 @@ export function optionField(option, command, picked, others) {
   if (option.autocomplete) completion = completing(input, (typed) => completions(command, option, typed, others()));
   const element = h(
     "div",
-    { className: `field${option.type === ATTACHMENT ? " wide" : ""}${input?.tagName === "TEXTAREA" ? " wide" : ""}` },
+    { className: `field${option.type === Type.ATTACHMENT ? " wide" : ""}${input?.tagName === "TEXTAREA" ? " wide" : ""}` },
     h("label", { htmlFor: id }, option.name, option.required ? h("span", { className: "required", title: "required" }, " *") : null),
     files?.element ?? input,
     completion?.list,
@@ -90,7 +91,7 @@ export function optionField(option, command, picked, others) {
     if (files || input.value === "") return undefined;
     if (input.tagName === "SELECT") return JSON.parse(input.value);
     const given = completion?.value() ?? input.value;
-    return option.type === INTEGER || option.type === NUMBER ? Number(given) : given;
+    return option.type === Type.INTEGER || option.type === Type.NUMBER ? Number(given) : given;
   };
   return { option, element, wrong, files, value, focus: () => (files ? files.focus() : input.focus()) };
 }

@@ -1,0 +1,179 @@
+"""The playground's page in headless Chromium, against the real bot: from a dropped picture to Remix, to Delete."""
+
+import base64
+import os
+import shutil
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import ConsoleMessage, Locator, Page, Request, Response, async_playwright, expect
+
+from tests.end_to_end.bot_process import CAT, LONG_JOB, PHOTOGRAPHS, RESULT_SECONDS, BotProcess
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+# No sandbox, because tests also run as root; the rest keeps the browser from talking to anybody but the stand-in.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CHANNEL = "browser"
+RESULT_MILLISECONDS = RESULT_SECONDS * 1000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+
+
+class Complaints(list[str]):
+    """What a browser's console would show in red, and every request that came to nothing."""
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.append(f"uncaught: {error}"))
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.append(f"console: {message.text}")
+
+    def _failed(self, request: Request) -> None:
+        self.append(f"failed: {request.method} {urlsplit(request.url).path} {request.failure}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.append(f"{response.status}: {response.request.method} {urlsplit(response.url).path}")
+
+
+@pytest.fixture
+async def page(bot: BotProcess) -> AsyncIterator[Page]:
+    """The page as Ada sees it when she comes for the first time, in a channel of the test's own."""
+    await bot.client.add_channel(CHANNEL)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        try:
+            yield await browser.new_page()
+        finally:
+            await browser.close()
+
+
+async def drop(page: Page, name: str, picture: bytes) -> None:
+    """Drop a file on the page, as the browser tells of it."""
+    transfer = await page.evaluate_handle(
+        """async ([encoded, name]) => {
+            const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+            return transfer;
+        }""",
+        [base64.b64encode(picture).decode(), name],
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        await page.dispatch_event("#messages", event, {"dataTransfer": transfer})
+
+
+async def shown_width(picture: Locator) -> int:
+    """Return the width of a picture once it is really there to be seen."""
+    await picture.scroll_into_view_if_needed()
+    return await picture.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }")
+
+
+async def switch_to(page: Page, member: str) -> None:
+    await page.select_option("#member", member)
+    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"Message #{CHANNEL} as {member}")
+
+
+def message(page: Page, text: str) -> Locator:
+    return page.locator("article.message", has_text=text)
+
+
+async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Page) -> None:
+    cat = CAT.read_bytes()
+    complaints = Complaints()
+    complaints.watch(page)
+    await page.goto(bot.server.address)
+    await expect(page.get_by_role("status")).to_have_text("Palimpsest is here")
+    await page.get_by_role("button", name=f"# {CHANNEL}").click()
+    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"Message #{CHANNEL} as Ada")
+
+    await bot.client.say("my coffee", files=[PHOTOGRAPHS / "coffee.jpg"], member="Linus", channel=CHANNEL)
+    coffee = message(page, "my coffee")
+    assert await shown_width(coffee.locator("img.picture")) > 0
+
+    # By keyboard: the command from the list, a picture dropped into it, progress, Cancel.
+    await page.locator("#composer-text").press_sequentially("/img")
+    await expect(page.get_by_role("option", name="/img2img")).to_have_attribute("aria-selected", "true")
+    await page.keyboard.press("Enter")
+    form = page.get_by_role("form", name="/img2img")
+    await drop(page, "cat.jpg", cat)
+    await expect(form.get_by_text("cat.jpg")).to_be_visible()
+    await page.keyboard.type("a cat in the snow")  # the prompt has the keyboard once there is a picture
+    await form.get_by_text("8 more options").click()
+    await form.get_by_label("steps").fill(str(LONG_JOB["steps"]))
+    await form.get_by_label("strength").fill(str(LONG_JOB["strength"]))
+    await form.get_by_role("button", name="Send").click()
+    await expect(form).to_be_hidden()
+    status = message(page, "a cat in the snow")
+    await expect(status).to_contain_text("/img2img")
+    await expect(status).to_contain_text("Painting", timeout=RESULT_MILLISECONDS)
+    await status.get_by_role("button", name="Cancel").click()
+    await expect(message(page, "Cancelled")).to_be_visible()
+    await expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
+
+    # A picture dropped into the channel opens the command that takes one; the bot completes the model's name.
+    await drop(page, "cat.jpg", cat)
+    await form.get_by_label("prompt *").fill("a cat on a beach")
+    await form.get_by_text("8 more options").click()
+    await form.get_by_label("steps").fill("4")
+    await form.get_by_label("seed").fill("7")
+    model = form.get_by_label("model")
+    await model.press_sequentially("DEM")
+    await expect(page.get_by_role("listbox", name="Choices").get_by_role("option")).to_have_count(1)
+    await model.press("ArrowDown")
+    await model.press("Enter")
+    await expect(model).not_to_have_value("DEM")
+    await form.get_by_role("button", name="Send").click()
+    result = message(page, "seed 7")
+    await expect(result).to_contain_text("a cat on a beach", timeout=RESULT_MILLISECONDS)
+    await expect(result).to_contain_text("demo")
+    picture = result.get_by_alt_text("a cat on a beach")
+    assert await shown_width(picture) > 0
+    await page.get_by_role("link", name=f"#{CHANNEL} › message", exact=True).click()
+    await expect(result).to_be_focused()
+    await result.get_by_role("button", name="Enlarge").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+
+    # Another member's picture: right-click, Apps, Remix.
+    await coffee.scroll_into_view_if_needed()
+    await coffee.locator("img.picture").click(button="right")
+    await expect(page.get_by_role("menu")).to_contain_text("Apps")
+    await page.get_by_role("menuitem", name="Remix").click()
+    modal = page.get_by_role("dialog", name="Remix")
+    await modal.get_by_label("Prompt").fill("a castle at sunset")
+    await modal.get_by_label("Seed").fill("8")
+    await modal.get_by_label("More").fill("steps 4")
+    await modal.get_by_role("button", name="Submit").click()
+    await expect(modal).to_have_count(0)
+    remix = message(page, "seed 8")
+    await expect(remix).to_contain_text("a castle at sunset", timeout=RESULT_MILLISECONDS)
+    assert await shown_width(remix.get_by_alt_text("a castle at sunset")) > 0
+
+    # Delete is the requester's: Linus is told so, alone; Ada's press takes the message away.
+    await switch_to(page, "Linus")
+    await remix.get_by_role("button", name="Delete").click()
+    refusal = message(page, "Only the person")
+    await expect(refusal).to_contain_text("Only you can see this")
+    await switch_to(page, "Ada")
+    await expect(refusal).to_have_count(0)
+    await expect(remix).to_have_count(1)
+    await remix.get_by_role("button", name="Delete").click()
+    await expect(remix).to_have_count(0)
+    await expect(result).to_have_count(1)
+
+    assert complaints == []
