@@ -24,7 +24,8 @@ class HubServer:
 
     The first request for a file of ``cut_after`` breaks off after so many bytes, politely or, with ``resets``, as a
     router that forgets; ``cut_then_refuse`` answers from then on. Every request for a file of ``hold_after`` waits
-    there, ``is_held`` set, until the client goes.
+    there, ``is_held`` set, until the client goes. With ``redirects`` contents come from another host, as the hub has it
+    for large files, and ``tokens_elsewhere`` are the ``Authorization`` headers that came there.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -38,6 +39,8 @@ class HubServer:
         self.cut_then_refuse: tuple[int, str] | None = None
         self.hold_after: dict[str, int] = {}
         self.is_held = threading.Event()
+        self.redirects = False
+        self.tokens_elsewhere: list[str | None] = []
         self.wrong_hash = False
         self.sizes: dict[str, int] = {}
         self.requests: list[str] = []
@@ -115,6 +118,11 @@ class HubServer:
                 elif path.startswith("/api/models/"):
                     self._send(401, b"{}", {"X-Error-Code": "RepoNotFound"})
                 elif (name := path.removeprefix(f"/{REPOSITORY}/resolve/{hub.commit}/")) in hub.files:
+                    if hub.redirects and not self.headers["Host"].startswith("localhost"):
+                        self._send(302, b"", {"Location": hub.url.replace("127.0.0.1", "localhost") + self.path})
+                        return
+                    if hub.redirects:
+                        hub.tokens_elsewhere.append(self.headers["Authorization"])
                     self._send_file(name, hub.files[name])
                 else:
                     self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"})

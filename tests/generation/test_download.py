@@ -200,6 +200,16 @@ def test_a_cut_connection_is_taken_up_where_it_broke(server: HubServer, download
     assert told[-1] == sum(map(len, server.files.values()))
 
 
+def test_the_host_that_keeps_the_contents_never_sees_the_token(server: HubServer, download: Download) -> None:
+    server.files[WEIGHTS] = LARGE
+    server.cut_after[WEIGHTS] = 36 * MEBIBYTE
+    server.redirects = True
+    assert download()[0] == 0
+    assert len(server.tokens_elsewhere) == len(server.files) + 1
+    assert set(server.tokens_elsewhere) == {None}
+    assert len(server.ranges) == 1
+
+
 def test_a_hub_that_gives_up_in_the_middle_loses_nothing(server: HubServer, download: Download) -> None:
     server.files[WEIGHTS] = LARGE
     server.cut_after[WEIGHTS] = 36 * MEBIBYTE
