@@ -75,6 +75,8 @@ class Palimpsest(discord.Client):
         executor: Executor,
         session: aiohttp.ClientSession,
     ) -> None:
+        # Voice is not used here, so nobody needs to hear that its libraries are missing.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             intents=INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),

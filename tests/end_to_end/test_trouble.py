@@ -1,14 +1,24 @@
 """Everything that goes wrong around a job: the job is done all the same, once."""
 
+import contextlib
 import io
 import sqlite3
 
 import pytest
 from PIL import Image
 
+from playground.client import Message
 from tests.end_to_end.bot_process import LONG_JOB, BotProcess
 
 MEBIBYTE = 1024 * 1024
+
+
+def state_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
+    """Return how the row of a status message stands."""
+    connection = sqlite3.connect(f"file:{bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
+    statement = "SELECT state, failure_kind FROM jobs WHERE status_message_id = ?"
+    with contextlib.closing(connection):
+        return connection.execute(statement, (int(status.id),)).fetchone()
 
 
 async def test_the_gateway_drops_in_the_middle_of_a_job(bot: BotProcess) -> None:
@@ -71,13 +81,13 @@ async def test_a_result_arrives_when_the_interaction_has_long_expired(bot: BotPr
     assert await bot.client.calls("POST", r"^/webhooks/.*/messages") == []
 
 
-async def test_the_status_message_is_deleted(bot: BotProcess) -> None:
-    status = await bot.img2img(steps=60)
+async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> None:
+    status = await bot.img2img(**LONG_JOB)
     await bot.status_with(status, "Painting")
     await bot.client.delete_message(status.id, member="Grace")
-    known = {message.id for message in await bot.client.messages()}
-    result = await bot.client.wait_for_message(lambda message: bool(message.attachments) and message.id not in known)
-    assert result.mentions == ["Ada"]
+    assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+    assert state_of(bot, status) == ("cancelled", None)
+    assert await bot.results(status) == []
 
 
 async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
@@ -86,12 +96,7 @@ async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
     await bot.status_with(status, "Painting")
     await bot.client.remove_channel("fleeting")
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
-    with sqlite3.connect(f"file:{bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True) as connection:
-        row = connection.execute(
-            "SELECT state, failure_kind FROM jobs WHERE status_message_id = ?", (int(status.id),)
-        ).fetchone()
-    connection.close()
-    assert row == ("failed", "channel_gone")
+    assert state_of(bot, status) == ("failed", "channel_gone")
 
 
 @pytest.mark.parametrize("how", ["terminate", "kill"])
