@@ -25,10 +25,13 @@ OLDEST_PYTHON = (3, 11)
 def set_up(requirements: str) -> None:
     """Make the environment, or bring it up to date when a requirements file has changed."""
     index_url = os.environ.get("TORCH_INDEX_URL", "")
-    files = [HERE / "requirements.txt", HERE / requirements]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + index_url.encode()).hexdigest()
-    stamp = ENVIRONMENT / f"{requirements}.sha256"
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == digest:
+    base = HERE / "requirements.txt"
+    files = {base, HERE / requirements}
+    stamps = {
+        ENVIRONMENT / f"{file.name}.sha256": hashlib.sha256(file.read_bytes() + index_url.encode()).hexdigest()
+        for file in files
+    }
+    if PYTHON.exists() and all(stamp.exists() and stamp.read_text() == digest for stamp, digest in stamps.items()):
         return
     if not PYTHON.exists():
         print(f"Making a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
@@ -36,10 +39,11 @@ def set_up(requirements: str) -> None:
     print("Installing packages; torch is large, this can take a few minutes …", file=sys.stderr)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if index_url:
-        torch = next(line for line in files[0].read_text().splitlines() if line.startswith("torch=="))
+        torch = next(line for line in base.read_text().splitlines() if line.startswith("torch=="))
         subprocess.run([*pip, torch, "--index-url", index_url], check=True)
     subprocess.run([*pip, "-r", str(HERE / requirements)], check=True)
-    stamp.write_text(digest)
+    for stamp, digest in stamps.items():
+        stamp.write_text(digest)
 
 
 def main_job() -> list[str]:

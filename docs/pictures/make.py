@@ -1,0 +1,65 @@
+"""Make the README's strip: a photograph and what the embedded model paints over it, by the command line alone.
+
+python docs/pictures/make.py
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+HEIGHT = 216
+ROWS = (
+    ("cat.jpg", (("a cat on a beach", 0.6), ("a dog in the snow", 0.75), ("a blue cat at sunset", 0.75))),
+    ("rocket.jpg", (("a rocket at night", 0.6), ("a castle in a meadow", 0.8), ("a rocket in space", 0.7))),
+)
+SEED = 4
+
+
+def painted(photograph: Path, prompt: str, strength: float, folder: Path) -> Image.Image:
+    """Return what ``python -m generation img2img`` makes."""
+    out = folder / "out.png"
+    command = ["-m", "generation", "img2img", str(photograph), "-p", prompt, "-o", str(out)]
+    numbers = ["--strength", str(strength), "--seed", str(SEED)]
+    subprocess.run([sys.executable, *command, *numbers], cwd=REPOSITORY, check=True)
+    with Image.open(out) as image:
+        return image.convert("RGB")
+
+
+def captioned(image: Image.Image, caption: str) -> Image.Image:
+    """Return the picture at the strip's height with a line of text below."""
+    image = image.resize((round(image.width * HEIGHT / image.height), HEIGHT), Image.Resampling.LANCZOS)
+    tile = Image.new("RGB", (image.width, HEIGHT + 26), "white")
+    tile.paste(image)
+    ImageDraw.Draw(tile).text((4, HEIGHT + 5), caption, fill="black", font=ImageFont.load_default(14))
+    return tile
+
+
+def main() -> None:
+    rows: list[list[Image.Image]] = []
+    with tempfile.TemporaryDirectory() as name:
+        for filename, edits in ROWS:
+            photograph = REPOSITORY / "playground" / "photographs" / filename
+            with Image.open(photograph) as image:
+                tiles = [captioned(image.convert("RGB"), "the photograph")]
+            for prompt, strength in edits:
+                tiles.append(captioned(painted(photograph, prompt, strength, Path(name)), f"{prompt} · {strength:g}"))
+            rows.append(tiles)
+    width = max(sum(tile.width + 6 for tile in tiles) for tiles in rows)
+    strip = Image.new("RGB", (width, sum(tiles[0].height + 6 for tiles in rows)), "white")
+    top = 0
+    for tiles in rows:
+        left = 0
+        for tile in tiles:
+            strip.paste(tile, (left, top))
+            left += tile.width + 6
+        top += tiles[0].height + 6
+    strip.save(HERE / "strip.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

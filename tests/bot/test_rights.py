@@ -1,0 +1,70 @@
+"""Who may do what, as a table; and the checks that do not trust what Discord was told."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import discord
+import pytest
+
+from bot.commands.defaults import _require_moderator
+from bot.commands.operator import _operators_client
+from bot.errors import Refused
+from bot.permissions import may_manage
+from tests.bot.jobs_made import make_job
+
+REQUESTER, OTHER = 1, 5
+SERVER, ANOTHER_SERVER = 2, 6
+
+
+def interaction(user_id: int, guild_id: int | None, **rights: bool) -> discord.Interaction:
+    made: Any = SimpleNamespace(
+        user=SimpleNamespace(id=user_id),
+        guild_id=guild_id,
+        permissions=discord.Permissions(**rights),
+        client=SimpleNamespace(is_operator=lambda user_id: user_id == 99),
+    )
+    return cast("discord.Interaction", made)
+
+
+@pytest.mark.parametrize(
+    ("user_id", "guild_id", "rights", "allowed"),
+    [
+        (REQUESTER, SERVER, {}, True),
+        (REQUESTER, None, {}, True),
+        (OTHER, SERVER, {}, False),
+        (OTHER, SERVER, {"manage_guild": True}, False),
+        (OTHER, SERVER, {"manage_messages": True}, True),
+        (OTHER, ANOTHER_SERVER, {"manage_messages": True}, False),
+        (OTHER, None, {"manage_messages": True}, False),
+    ],
+)
+def test_cancel_and_delete(user_id: int, guild_id: int | None, rights: dict[str, bool], allowed: bool) -> None:
+    job = make_job(requester_id=REQUESTER, guild_id=SERVER)
+    assert may_manage(interaction(user_id, guild_id, **rights), job) is allowed
+
+
+@pytest.mark.parametrize(
+    ("guild_id", "rights", "reason"),
+    [
+        (SERVER, {}, "not_a_moderator"),
+        (SERVER, {"manage_messages": True}, "not_a_moderator"),
+        (None, {"manage_guild": True}, "server_only"),
+    ],
+)
+def test_defaults_are_for_moderators_whoever_discord_lets_through(
+    guild_id: int | None, rights: dict[str, bool], reason: str
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        _require_moderator(interaction(OTHER, guild_id, **rights))
+    assert refusal.value.reason == reason
+
+
+def test_defaults_are_for_moderators() -> None:
+    _require_moderator(interaction(OTHER, SERVER, manage_guild=True))
+
+
+def test_the_operators_commands_are_for_the_operator_even_among_administrators() -> None:
+    with pytest.raises(Refused) as refusal:
+        _operators_client(interaction(OTHER, SERVER, administrator=True))
+    assert refusal.value.reason == "not_the_operator"
+    _operators_client(interaction(99, SERVER))

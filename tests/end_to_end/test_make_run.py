@@ -1,0 +1,51 @@
+"""The first of the two commands, as a newcomer runs it: no token, one picture, then the end."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from generation.images.metadata import read_parameters
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+async def test_make_run_shows_one_picture(tmp_path: Path) -> None:
+    command = ["make", "--silent", "run"] if shutil.which("make") else [sys.executable, "run.py"]
+    if (REPOSITORY / ".env").exists():  # whose token would lead to Discord itself
+        command = [sys.executable, "-m", "playground"]
+    environment = {**os.environ, "ONCE": "1", "DATA_DIR": str(tmp_path)}
+    environment.pop("DISCORD_TOKEN", None)
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=REPOSITORY, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = (stream.decode() for stream in await process.communicate())
+    assert process.returncode == 0, errors
+    printed = re.search(r"^seed (\d+) · [\d.]+ seconds · (.+)$", output, re.MULTILINE)
+    assert printed is not None, output
+    assert seed_of_a_real_picture(Path(printed[2])) == int(printed[1])
+
+
+def seed_of_a_real_picture(path: Path) -> int:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert len(set(image.convert("L").resize((16, 16)).tobytes())) > 8
+    parameters = read_parameters(path.read_bytes())
+    assert parameters is not None
+    return parameters["seed"]
+
+
+async def test_a_bot_without_a_token_says_what_to_do(tmp_path: Path) -> None:
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    environment.pop("DISCORD_TOKEN", None)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", cwd=tmp_path, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert errors.decode().count("\n") == 1
+    assert "DISCORD_TOKEN is not set" in errors.decode()
