@@ -40,7 +40,7 @@ async def test_modules_are_served_as_scripts_and_import_what_exists(server: Play
                 pattern = rf"export (?:async )?(?:function|const|class) {imported.strip()}\b"
                 assert re.search(pattern, exported), f"{name} imports {imported.strip()} from {target}"
     ids = set(re.findall(r'id="([\w-]+)"', (PAGE / "index.html").read_text()))
-    made = {"composer-text", "ping", "command-list"}
+    made = {"composer-text", "ping"}
     for wanted in re.findall(r'byId\("([\w-]+)"\)', source):
         assert wanted in ids | made, f"{name} looks for #{wanted}"
     assert "innerHTML" not in source

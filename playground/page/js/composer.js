@@ -4,29 +4,20 @@ import { Refused, act } from "./api.js";
 import { commandForm, runPlain, slashCommands, takesPicture } from "./commands.js";
 import { byId, formatBytes, h, toast } from "./dom.js";
 import { on, setReply, state } from "./store.js";
+import { suggestions } from "./suggestions.js";
 
 let files = [];
 let form = null;
 
-const text = h("textarea", {
-  id: "composer-text",
-  rows: 1,
-  maxLength: 2000,
-  "aria-label": "Message",
-  role: "combobox",
-  "aria-expanded": "false",
-  "aria-controls": "command-list",
-  "aria-autocomplete": "list",
-});
+const text = h("textarea", { id: "composer-text", rows: 1, maxLength: 2000, "aria-label": "Message" });
 const chooser = h("input", { type: "file", multiple: true, className: "visually-hidden", tabIndex: -1, "aria-label": "Files" });
 const attach = h("button", { type: "button", className: "plain attach", "aria-label": "Attach files", onclick: () => chooser.click() }, "+");
-const slash = h("button", { type: "button", className: "plain", "aria-label": "Commands", onclick: () => openList("/") }, "/");
+const slash = h("button", { type: "button", className: "plain", "aria-label": "Commands", onclick: () => openList() }, "/");
 const send = h("button", { type: "submit", className: "plain send", "aria-label": "Send" }, "➤");
 const tray = h("ul", { className: "tray", "aria-label": "Files to send" });
 const reply = h("div", { className: "replying", hidden: true });
-const suggestions = h("ul", { id: "command-list", className: "suggestions", role: "listbox", "aria-label": "Commands", hidden: true });
 const plain = h("form", { className: "composer" }, attach, text, slash, send);
-let marked = 0;
+const offers = suggestions(text, offered, () => (state.commands.length ? "No such command." : "The bot has registered no commands yet."));
 
 function grow() {
   text.style.height = "auto";
@@ -58,43 +49,34 @@ function showReply() {
   text.focus();
 }
 
-function matching() {
-  if (!text.value.startsWith("/")) return [];
-  const typed = text.value.slice(1).toLowerCase();
-  return slashCommands().filter((command) => command.name.startsWith(typed));
+/** What the text before the caret asks for: commands, names to mention, or nothing. */
+function offered() {
+  if (text.value.startsWith("/")) {
+    const typed = text.value.slice(1).toLowerCase();
+    const found = slashCommands().filter((command) => command.name.startsWith(typed));
+    return found.map((command) => ({ title: `/${command.name}`, about: command.description, choose: () => choose(command) }));
+  }
+  const typed = /(?:^|\s)@(\w*)$/.exec(text.value.slice(0, text.selectionStart))?.[1].toLowerCase();
+  if (typed === undefined) return null;
+  const names = [state.bot, ...state.members].map((user) => user.name);
+  const found = names.filter((name) => name.toLowerCase().startsWith(typed) && name.length > typed.length);
+  return found.length ? found.map((name) => ({ title: `@${name}`, about: "", choose: () => mention(name, typed) })) : null;
 }
 
-function showList() {
-  const found = matching();
-  marked = Math.min(marked, Math.max(found.length - 1, 0));
-  suggestions.hidden = !text.value.startsWith("/");
-  text.setAttribute("aria-expanded", String(!suggestions.hidden));
-  suggestions.replaceChildren(
-    ...(found.length
-      ? found.map((command, index) =>
-          h(
-            "li",
-            { id: `command-${index}`, role: "option", "aria-selected": String(index === marked), onpointerdown: (event) => event.preventDefault(), onclick: () => choose(command) },
-            h("strong", {}, `/${command.name}`),
-            h("span", {}, command.description),
-          ),
-        )
-      : [h("li", { className: "none" }, state.commands.length ? "No such command." : "The bot has registered no commands yet.")]),
-  );
-  if (found.length && !suggestions.hidden) text.setAttribute("aria-activedescendant", `command-${marked}`);
-  else text.removeAttribute("aria-activedescendant");
-}
-
-function openList(start) {
-  closeForm();
-  text.value = start;
+function mention(name, typed) {
+  text.setRangeText(`${name} `, text.selectionStart - typed.length, text.selectionStart, "end");
   text.focus();
-  showList();
+}
+
+function openList() {
+  closeForm();
+  text.value = "/";
+  text.focus();
+  offers.show();
 }
 
 function choose(command) {
   text.value = "";
-  showList();
   if (command.options.length) openForm(command);
   else runPlain(command);
 }
@@ -132,10 +114,8 @@ function addFiles(list) {
 }
 
 async function submit() {
-  if (text.value.startsWith("/") && matching().length) {
-    choose(matching()[marked]);
-    return;
-  }
+  if (text.value.startsWith("/")) offers.show(); // a press on Send took the list away with the focus
+  if (offers.chooseMarked()) return;
   const content = text.value.trim();
   if (!content && !files.length) return;
   const body = { member: state.member, channel: state.channel, content };
@@ -159,23 +139,12 @@ async function submit() {
 }
 
 function onKey(event) {
-  const found = suggestions.hidden ? [] : matching();
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  if (event.isComposing) return;
+  if (offers.key(event)) event.preventDefault();
+  else if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
     submit();
-  } else if (event.key === "Tab" && found.length) {
-    event.preventDefault();
-    choose(found[marked]);
-  } else if (found.length && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-    event.preventDefault();
-    marked = (marked + (event.key === "ArrowDown" ? 1 : -1) + found.length) % found.length;
-    showList();
-  } else if (event.key === "Escape") {
-    if (!suggestions.hidden) {
-      text.value = "";
-      showList();
-    } else if (state.replyTo) setReply(null);
-  }
+  } else if (event.key === "Escape" && state.replyTo) setReply(null);
 }
 
 function watchDrops() {
@@ -203,23 +172,19 @@ function watchDrops() {
 }
 
 export function startComposer() {
-  byId("writing").append(suggestions, reply, tray, plain, chooser);
+  byId("writing").append(offers.list, reply, tray, plain, chooser);
   plain.addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
   });
   text.addEventListener("keydown", onKey);
-  text.addEventListener("input", () => {
-    marked = 0;
-    grow();
-    showList();
-  });
+  text.addEventListener("input", grow);
   chooser.addEventListener("change", () => {
     addFiles([...chooser.files]);
     chooser.value = "";
   });
   on("reply", showReply);
-  on("commands", showList);
+  on("commands", () => document.activeElement === text && offers.show());
   on("place", () => {
     closeForm();
     showReply();

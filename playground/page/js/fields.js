@@ -27,8 +27,8 @@ function fileField(option, id, picked) {
   };
   input.addEventListener("change", () => show(input.files[0]));
   show(picked);
-  const element = h("div", { className: "file-field" }, input, label, samples(show));
-  return { element, file: () => file, show, focus: () => input.focus() };
+  const element = h("div", { className: "file-field" }, input, label);
+  return { element, samples: samples(show), file: () => file, show, focus: () => input.focus() };
 }
 
 function select(id, option, choices) {
@@ -86,6 +86,7 @@ export function optionField(option, command, picked, others) {
     completion?.list,
     h("small", { id: `${id}-about` }, option.description),
     wrong,
+    files?.samples,
   );
   const value = () => {
     if (files || input.value === "") return undefined;

@@ -201,6 +201,11 @@ export function startMessages() {
   });
   list().addEventListener("scroll", () => {
     atEnd = list().scrollHeight - list().scrollTop - list().clientHeight < 80;
+    byId("newest").hidden = atEnd;
+  });
+  byId("newest").addEventListener("click", () => {
+    atEnd = true;
+    keepAtEnd();
   });
   new ResizeObserver(keepAtEnd).observe(list());
 }

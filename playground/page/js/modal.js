@@ -114,7 +114,7 @@ export function openText(title, value, changed) {
 }
 
 export function openPicture(url, alt) {
-  const close = h("button", { type: "button", className: "button secondary", onclick: () => dialog.close() }, "Close");
+  const close = h("button", { type: "button", className: "button secondary", autofocus: true, onclick: () => dialog.close() }, "Close");
   const original = h("a", { className: "button link", href: url, target: "_blank", rel: "noopener noreferrer" }, "Open original ↗");
   const dialog = h(
     "dialog",
