@@ -21,6 +21,7 @@ from generation.images.decoder import ImageDecoder
 from generation.queue import Ticket
 from generation.references import new_reference
 from generation.requests import Img2ImgRequest
+from generation.sentences import failure_sentence
 from generation.service import GenerationService
 
 log = logging.getLogger(__name__)
@@ -316,7 +317,10 @@ class JobDesk:
     async def _fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
         failed = await self._jobs.fail(job.job_id, kind, reference, data)
         if failed is not None:
-            log.info("job %s failed: %s %s", job.job_id, kind, reference)
+            if kind == FailureKind.MODEL_UNAVAILABLE:
+                log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
+            else:
+                log.info("job %s failed: %s %s", job.job_id, kind, reference)
             await self._spool.delete(job.job_id)
             await self._settle(failed)
 

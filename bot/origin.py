@@ -6,6 +6,7 @@ from typing import Self
 import discord
 
 from bot.errors import Refused
+from bot.permissions import missing_permissions
 
 _DIRECT_MESSAGE_LIMIT_BYTES = 10 * 1024 * 1024
 
@@ -71,8 +72,4 @@ def _file_limit_bytes(guild: discord.Guild | None) -> int:
 
 
 def _missing(guild: discord.Guild | None, channel: object, rights: discord.Permissions) -> tuple[str, ...]:
-    if guild is None:
-        return ()
-    send = "send_messages_in_threads" if isinstance(channel, discord.Thread) else "send_messages"
-    needed = ("view_channel", send, "attach_files", "read_message_history")
-    return tuple(name for name in needed if not getattr(rights, name))
+    return () if guild is None else missing_permissions(rights, in_thread=isinstance(channel, discord.Thread))

@@ -1,8 +1,25 @@
-"""Who may do what with whose job."""
+"""What the bot needs where it works, and who may do what with whose job."""
+
+from collections.abc import Iterable
 
 import discord
 
 from bot.storage.job import Job
+
+# Sending in threads is asked for only there.
+NEEDED = ("view_channel", "send_messages", "send_messages_in_threads", "attach_files", "read_message_history")
+
+
+def permission_words(names: Iterable[str]) -> str:
+    """Return permissions as Discord's client calls them."""
+    special = {"view_channel": "View Channels", "send_messages_in_threads": "Send Messages in Threads"}
+    return ", ".join(special.get(name, name.replace("_", " ").title()) for name in names)
+
+
+def missing_permissions(rights: discord.Permissions, *, in_thread: bool) -> tuple[str, ...]:
+    """Return what is missing to post a result in a channel or a thread."""
+    unused = "send_messages" if in_thread else "send_messages_in_threads"
+    return tuple(name for name in NEEDED if name != unused and not getattr(rights, name))
 
 
 def may_manage(interaction: discord.Interaction, job: Job) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.layers import NUMBERS, Layers
+from bot.permissions import permission_words
 from bot.storage.job import Job
 from generation import sentences
 from generation.errors import GenerationError
@@ -14,6 +15,9 @@ DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to 
 
 # What an option is called in commands, where that is not the field's own name.
 OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
+
+# The others name folders and files of the operator's machine; they are in the log.
+_MODEL_REASONS_FOR_MEMBERS = ("unknown", "not_downloaded", "gated")
 
 _REFUSALS: Mapping[str, str] = {
     "attachment_gone": "Your picture is no longer there to be downloaded. Please send it again.",
@@ -67,7 +71,7 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     if "name" in data:
         shown["option"] = OPTION_NAMES.get(data["name"], data["name"])
     if "permissions" in data:
-        shown["permission_names"] = ", ".join(f"“{name.replace('_', ' ')}”" for name in data["permissions"])
+        shown["permission_names"] = permission_words(data["permissions"])
     return _REFUSALS[reason].format_map(shown)
 
 
@@ -90,6 +94,8 @@ def job_sentence(job: Job) -> str:
     kind = job.failure_kind
     if kind is None:
         return "This was given up because nobody was left to answer."
+    if kind == FailureKind.MODEL_UNAVAILABLE and job.failure_data.get("reason") not in _MODEL_REASONS_FOR_MEMBERS:
+        return f"The model {job.model} cannot be used at the moment. Please choose another one, or tell the operator."
     if kind in _REFUSALS:
         return refusal_sentence(kind, job.failure_data)
     return sentences.failure_sentence(FailureKind(kind), job.failure_data, job.failure_reference or "")

@@ -4,18 +4,12 @@ import discord
 
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.client import INTENTS
+from bot.permissions import NEEDED, permission_words
 
 # What the bot does in a server: it answers with messages that carry a file and point at the request.
-NEEDED = ("view_channel", "send_messages", "send_messages_in_threads", "attach_files", "read_message_history")
 NEEDED_PERMISSIONS = discord.Permissions(**dict.fromkeys(NEEDED, True))
 SCOPES = ("bot", "applications.commands")
 _PORTAL = "https://discord.com/developers/applications"
-
-
-def permission_words(names: list[str]) -> str:
-    """Return permissions as Discord's client calls them."""
-    special = {"view_channel": "View Channels", "send_messages_in_threads": "Send Messages in Threads"}
-    return ", ".join(special.get(name, name.replace("_", " ").title()) for name in names)
 
 
 def missing_names(owned: discord.Permissions) -> list[str]:

@@ -138,7 +138,7 @@ async def test_a_place_where_nothing_could_be_answered_is_named_before_any_work(
     interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, channel="quiet")
     assert interaction.ephemeral
     assert interaction.response is not None
-    assert "attach files" in interaction.response.content
+    assert "Attach Files" in interaction.response.content
 
 
 async def test_prompts_ping_nobody(bot: BotProcess) -> None:

@@ -1,0 +1,42 @@
+"""The houses' rules between each other, read from the sources; those of the generator's own are beside its tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.generation.test_imports import imports_of
+
+REPOSITORY = Path(__file__).parents[1]
+# The demonstration is the one place of the playground that knows the bot's pictures.
+DEMONSTRATION = REPOSITORY / "playground" / "demo.py"
+
+
+def modules(folder: str) -> Iterator[Path]:
+    return (REPOSITORY / folder).rglob("*.py")
+
+
+@pytest.mark.parametrize(
+    ("folder", "unknown"),
+    [
+        ("bot", {"playground", "training", "tests", "benchmarks", "PIL", "numpy"}),
+        ("generation", {"bot", "playground", "training", "tests", "benchmarks"}),
+        ("playground", {"bot", "generation", "training", "tests", "benchmarks", "discord"}),
+        ("training", {"bot", "playground", "discord", "tests", "benchmarks"}),
+    ],
+)
+def test_who_knows_whom(folder: str, unknown: set[str]) -> None:
+    for path in modules(folder):
+        if path != DEMONSTRATION:
+            assert not {name.partition(".")[0] for name in imports_of(path)} & unknown, path
+
+
+def test_the_bot_knows_the_generators_values_and_service_only() -> None:
+    for path in modules("bot"):
+        assert not any(name.startswith("generation.engine") for name in imports_of(path)), path
+
+
+def test_only_the_storage_speaks_sql() -> None:
+    for path in modules("bot"):
+        knows = "sqlite3" in set(imports_of(path))
+        assert not knows or path.parent.name == "storage", path
