@@ -48,7 +48,7 @@ function picture(attachment) {
     onload: () => keepAtEnd(),
   });
   const about = alt ? `Enlarge: ${alt}` : `Enlarge ${attachment.filename}`;
-  const button = h("button", { type: "button", className: "frame", "aria-label": about }, image);
+  const button = h("button", { type: "button", className: "frame", "aria-label": about, dataset: { attachment: attachment.id } }, image);
   const cover = h("span", { className: "cover" }, "Spoiler");
   button.addEventListener("click", () => {
     if (!cover.isConnected) openPicture(attachment.url, alt);
@@ -70,7 +70,7 @@ function attachments(message) {
     .map((attachment) =>
       attachment.content_type?.startsWith("image/") && attachment.width
         ? picture(attachment)
-        : h("a", { className: "file", href: attachment.url, download: attachment.filename }, `${attachment.filename} `, h("small", {}, formatBytes(attachment.size))),
+        : h("a", { className: "file", href: attachment.url, download: attachment.filename, dataset: { attachment: attachment.id } }, `${attachment.filename} `, h("small", {}, formatBytes(attachment.size))),
     );
 }
 
@@ -178,11 +178,18 @@ function renderAll() {
   keepAtEnd();
 }
 
+/** Leave pictures where they are when only words changed: nothing flickers, and an open spoiler stays open. */
+function keepPictures(old, fresh) {
+  const shown = (element) => [...element.querySelectorAll(".pictures [data-attachment]")].map((part) => part.dataset.attachment).join();
+  if (shown(old) === shown(fresh)) fresh.querySelector(".pictures").replaceWith(old.querySelector(".pictures"));
+}
+
 function renderOne(message) {
   const fresh = render(message);
   const old = byId(`message-${message.id}`);
   if (old) {
     const focused = old.contains(document.activeElement) ? document.activeElement.textContent : null;
+    keepPictures(old, fresh);
     old.replaceWith(fresh);
     if (focused !== null) [...fresh.querySelectorAll("button, select")].find((element) => element.textContent === focused)?.focus();
   } else list().append(fresh);
