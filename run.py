@@ -40,7 +40,8 @@ def set_up(requirements: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if index_url:
         torch = next(line for line in base.read_text().splitlines() if line.startswith("torch=="))
-        subprocess.run([*pip, torch, "--index-url", index_url], check=True)
+        # By force, because pip takes the builds of one version for the same whatever index they come from.
+        subprocess.run([*pip, "--force-reinstall", "--no-deps", torch, "--index-url", index_url], check=True)
     subprocess.run([*pip, "-r", str(HERE / requirements)], check=True)
     for stamp, digest in stamps.items():
         stamp.write_text(digest)

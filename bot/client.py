@@ -109,7 +109,11 @@ class Palimpsest(discord.Client):
             max_waiting_per_member=settings.max_waiting_per_member,
         )
         self._janitor = Janitor(
-            jobs, spool, retention_hours=settings.input_retention_hours, max_bytes=settings.spool_max_bytes
+            jobs,
+            spool,
+            input_retention_hours=settings.input_retention_hours,
+            job_retention_days=settings.job_retention_days,
+            max_bytes=settings.spool_max_bytes,
         )
         self._sweeping: asyncio.Task[None] | None = None
         self._conversation = Conversation(self)

@@ -15,6 +15,7 @@ from bot.model_shelf import ModelShelf
 from bot.storage.job import Job, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
+from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
 
 log = logging.getLogger(__name__)
@@ -126,12 +127,15 @@ class Delivery:
         return None
 
     async def _encode_smaller(self, job: Job) -> Job:
-        """Encode the pictures for the limit that holds everywhere, keeping their parameters."""
-        limit_bytes = min(_DEFAULT_LIMIT_BYTES, job.max_result_bytes) // 2
+        """Encode the pictures to half of what was refused, keeping their parameters; raise Refused if that fails."""
         pictures: list[StoredPicture] = []
         for picture in job.pictures:
             data = await self._spool.read(job.job_id, picture.filename)
-            smaller, media_type = await self._decoder.encode_smaller(data, max_bytes=limit_bytes)
+            limit_bytes = min(_DEFAULT_LIMIT_BYTES, len(data)) // 2
+            try:
+                smaller, media_type = await self._decoder.encode_smaller(data, max_bytes=limit_bytes)
+            except ImageRefused as error:
+                raise Refused("upload_too_large") from error
             filename = f"{picture.filename.rpartition('.')[0]}.{media_type.rpartition('/')[2]}"
             await self._spool.write(job.job_id, filename, smaller)
             pictures.append(replace(picture, filename=filename, media_type=media_type))

@@ -23,6 +23,7 @@ from generation.references import new_reference
 from generation.requests import Img2ImgRequest
 from generation.sentences import failure_sentence
 from generation.service import GenerationService
+from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
@@ -374,10 +375,10 @@ class JobDesk:
     async def _guarded(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:
+        except Exception as error:
             # The last wall of a background step: whatever broke, the person is told and the others go on.
             reference = new_reference()
-            log.exception("a step of job %s broke [%s]", job.job_id, reference)
+            log.error("a step of job %s broke [%s]\n%s", job.job_id, reference, stack_of(error))
             await self._fail(job, FailureKind.INTERNAL, reference)
 
 

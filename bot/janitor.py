@@ -11,12 +11,19 @@ log = logging.getLogger(__name__)
 
 
 class Janitor:
-    """Delete the inputs of settled jobs after ``retention_hours``, and the oldest sooner when room runs out."""
+    """Delete what is kept of settled jobs when its time has come.
 
-    def __init__(self, jobs: Jobs, spool: Spool, *, retention_hours: float, max_bytes: int) -> None:
+    Their inputs go after ``input_retention_hours``, the oldest sooner when ``max_bytes`` are passed; the rows, prompts
+    and all, after ``job_retention_days``.
+    """
+
+    def __init__(
+        self, jobs: Jobs, spool: Spool, *, input_retention_hours: float, job_retention_days: float, max_bytes: int
+    ) -> None:
         self._jobs = jobs
         self._spool = spool
-        self._retention_hours = retention_hours
+        self._input_retention_hours = input_retention_hours
+        self._job_retention_days = job_retention_days
         self._max_bytes = max_bytes
 
     async def run(self, interval_seconds: float = 600.0) -> None:
@@ -30,9 +37,10 @@ class Janitor:
 
     async def sweep(self) -> None:
         """Delete what is due; the pictures of open jobs are never touched."""
+        await self._jobs.forget_settled_before(time.time() - self._job_retention_days * 86_400)
         open_ids = {job.job_id for job in await self._jobs.unsettled()}
         kept = [job_id for job_id in await self._spool.job_ids() if job_id not in open_ids]
-        due_before = time.time() - self._retention_hours * 3600
+        due_before = time.time() - self._input_retention_hours * 3600
         size_bytes = await self._spool.size_bytes()
         for job_id in kept:
             job = await self._jobs.get(job_id)

@@ -108,9 +108,10 @@ class Jobs:
         states = [state for state in JobState if not state.is_settled]
         return await self._select(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY job_id", *states)
 
-    async def settled_before(self, moment: float) -> list[Job]:
-        """Return the settled jobs whose end lies before ``moment``, oldest first."""
-        return await self._select("WHERE settled_at < ? ORDER BY settled_at", moment)
+    async def forget_settled_before(self, moment: float) -> int:
+        """Delete the rows of jobs that ended before ``moment``; return how many there were."""
+        statement = "DELETE FROM jobs WHERE settled_at < ?"
+        return await self._database.run(lambda connection: connection.execute(statement, (moment,)).rowcount)
 
     async def last_measured(self, model: str, limit: int = 20) -> list[Job]:
         """Return the newest jobs of a model that have been timed."""
