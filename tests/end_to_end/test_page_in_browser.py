@@ -84,7 +84,7 @@ async def shown_width(picture: Locator) -> int:
 
 async def switch_to(page: Page, member: str) -> None:
     await page.select_option("#member", member)
-    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"Message #{CHANNEL} as {member}")
+    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"As {member} to #{CHANNEL}")
 
 
 def message(page: Page, text: str) -> Locator:
@@ -98,7 +98,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await page.goto(bot.server.address)
     await expect(page.get_by_role("status")).to_have_text("Palimpsest is here")
     await page.get_by_role("button", name=f"# {CHANNEL}").click()
-    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"Message #{CHANNEL} as Ada")
+    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"As Ada to #{CHANNEL}")
 
     await bot.client.say("my coffee", files=[PHOTOGRAPHS / "coffee.jpg"], member="Linus", channel=CHANNEL)
     coffee = message(page, "my coffee")

@@ -188,7 +188,7 @@ export function startComposer() {
   on("place", () => {
     closeForm();
     showReply();
-    text.placeholder = `Message ${state.channel.startsWith("@") ? `@${state.bot.name}` : `#${state.channel}`} as ${state.member}`;
+    text.placeholder = `As ${state.member} to ${state.channel.startsWith("@") ? `@${state.bot.name}` : `#${state.channel}`}`;
   });
   on("picture", (file) => take([file]));
   watchDrops();
