@@ -4,6 +4,7 @@ import gc
 import io
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class PipelineEngine:
     def preload(self) -> None:
         """Bring the default model into memory; raise ModelUnavailable."""
         with self._using:
-            self._load(self._default_model)
+            self._load(self._default_model, lambda: None)
 
     def total_steps(self, request: Img2ImgRequest) -> int:
         """Return the steps of all pictures as the family counts them; a scheduler may add one."""
@@ -94,18 +95,19 @@ class PipelineEngine:
 
     def _run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
         run.enter(Phase.LOAD)
-        model = self._load(request.model)
+        model = self._load(request.model, lambda: run.enter(Phase.LOAD))
         started = time.perf_counter()
         image = self._fitted(request, model)
         pictures = tuple(self._picture(request, run, model, image, index) for index in range(request.count))
         seconds = time.perf_counter() - started
         return Img2ImgResult(pictures=pictures, seconds=seconds, device=self.device, dtype=self.dtype)
 
-    def _load(self, name: str) -> LoadedModel:
+    def _load(self, name: str, alive: Callable[[], None]) -> LoadedModel:
+        """Return the model, in memory; ``alive`` is called while it is being downloaded, which may take long."""
         if self._model is not None and self._model.entry.name == name:
             return self._model
         entry = self._catalog.find(name)
-        files = ensure_model(entry, self._data_dir, self._hub)
+        files = ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
         self._model = None
         gc.collect()
         free_memory(self._device)
