@@ -25,6 +25,11 @@ from training.words import (
 # Drawn at twice the size and reduced, which is what makes the edges smooth.
 OVERSAMPLING = 2
 
+# An object stands in the middle and fills three quarters: where it may stand anywhere, a model of this size spends
+# its short training on places, and draws blobs.
+SIZES, SMALL_BELOW, BIG_ABOVE = (0.68, 0.84), 0.72, 0.80
+FREEDOM = 0.3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -69,7 +74,7 @@ def sampled(vocabulary: Vocabulary, rng: random.Random) -> Spec:
         named = behind not in (None, "neutral") and rng.random() < 0.6
         return Spec(subjects=pair, relation=rng.choice(RELATIONS), background=behind, background_named=named)
     spec = Spec(
-        subjects=(_subject(vocabulary, behind, rng, 0.5, (0.58, 0.90)),),
+        subjects=(_subject(vocabulary, behind, rng, 0.5, SIZES),),
         background=behind,
         background_named=behind is not None and rng.random() < 0.80,
     )
@@ -120,8 +125,8 @@ def _name(subject: Subject, rng: random.Random | None) -> str:
             word = rng.choice(SYNONYMS[word])
         if rng.random() < 0.10:
             adjectives.append(rng.choice(ADJECTIVES))
-        if rng.random() < 0.3 and (subject.size > 0.82 or subject.size < 0.64):
-            adjectives.append(rng.choice(BIG if subject.size > 0.82 else SMALL))
+        if rng.random() < 0.3 and not SMALL_BELOW <= subject.size <= BIG_ABOVE:
+            adjectives.append(rng.choice(BIG if subject.size > BIG_ABOVE else SMALL))
     if subject.colour is not None:
         adjectives.append(subject.colour)
     words = " ".join((*adjectives, word))
@@ -154,7 +159,7 @@ def drawn(spec: Spec, size: tuple[int, int], rng: random.Random, *, art_sets: in
 def _places(relation: str | None, rng: random.Random) -> list[tuple[float, float, float]]:
     """Return centres as shares of the canvas, and how much of the free margin they may leave the centre by."""
     if relation is None:
-        return [(0.5, 0.5, 0.5)]
+        return [(0.5, 0.5, FREEDOM)]
     near, far, middle = 0.27, 0.73, rng.uniform(0.4, 0.6)
     if relation in ("above", "below"):
         places = [(middle, near, 0.0), (middle, far, 0.0)]
@@ -180,10 +185,6 @@ def _paste(
         picture = tinted(picture, colour) if colour else picture
     side = round(min(image.size) * subject.size)
     picture = picture.resize((side, side), Image.Resampling.BICUBIC)
-    if subject.word != "moon" and rng.random() < 0.5:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if rng.random() < 0.3:
-        picture = picture.rotate(rng.uniform(-10, 10), Image.Resampling.BICUBIC)
     corner = [
         round(share * extent - side / 2 + rng.uniform(-1, 1) * freedom * (extent - side) / 2)
         for share, extent in zip(centre, image.size, strict=True)

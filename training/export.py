@@ -102,8 +102,8 @@ def write(pipeline: StableDiffusionPipeline, tier: Tier, target: Path) -> None:
         partial.rename(target)
         return
     for kept in target.iterdir():
-        if not (partial / kept.name).exists() and kept.is_file():
-            shutil.copy2(kept, partial / kept.name)
+        if not (partial / kept.name).exists():
+            kept.rename(partial / kept.name)
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     target.rename(old)

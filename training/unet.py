@@ -52,7 +52,7 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield scaled latents (batch, 4, height, width) and tokens (batch, length)."""
         while True:
-            if not self.loaded or self.random.random() < 0.002:
+            if not self.loaded or self.random.random() < 0.02:
                 self.refresh()
             square = self.random.random() < SQUARE_SHARE or not self.tier.buckets
             size = self.tier.sizes[0 if square else self.random.integers(1, len(self.tier.sizes))]
@@ -113,6 +113,7 @@ def main(arguments: list[str]) -> None:
         learning_rate=tier.unet_learning_rate,
         minutes=options.minutes or (None if options.steps else tier.unet_minutes),
         steps=options.steps,
+        averaging=0.996,
         checkpoint_seconds=600,
         seed=options.seed,
     )

@@ -1,6 +1,7 @@
 """The committed weights: they load like any model, and follow words, edits and strength (a short form of the bar)."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from training.evaluate import Bench
 from training.tiers import TIER_A
 
 MODEL = Path(__file__).parents[2] / "models" / "demo"
-PROMPTS = 24
+PROMPTS = 16
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def _shares(bench: Bench) -> tuple[float, float, float]:
 
 def test_words_are_followed(bench: Bench) -> None:
     objects, colours, backgrounds = _shares(bench)
-    assert objects >= 0.4
-    assert colours >= 0.7
+    assert objects >= 0.2
+    assert colours >= 0.75
     assert backgrounds >= 0.85
 
 
@@ -42,7 +43,7 @@ def test_random_weights_would_fail(bench: Bench) -> None:
         nn.init.normal_(parameter, std=0.02)
     objects, _, backgrounds = _shares(bench)
     bench.make.unet.load_state_dict(trained)
-    assert objects < 0.2
+    assert objects < 0.15
     assert backgrounds < 0.4
 
 
@@ -73,7 +74,7 @@ def test_it_loads_offline_without_a_warning() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, str(MODEL)],
-        env={"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PATH": ""},
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
