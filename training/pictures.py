@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> None:
     work = [
         (size, index)
         for size in tier.sizes
-        for index in range(max(1, round(options.share * pictures_wanted(tier, size) / SHARD)))
+        for index in range(max(size == tier.sizes[0], round(options.share * pictures_wanted(tier, size) / SHARD)))
     ]
     for size, index in tqdm(work[part::parts], desc="shards"):
         draw_shard(folder, tier, size, index, SHARD)
