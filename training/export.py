@@ -30,6 +30,13 @@ SHOWN = (
 )
 
 
+# Prompts that work well as edits of a clear picture.
+EXAMPLES = (
+    *("a blue cat in a meadow", "a house in the snow", "a pumpkin on a blue background"),
+    *("a dog in a meadow", "a red house at sunset"),
+)
+
+
 def vocabulary(tier: Tier) -> dict[str, object]:
     """Return what the model was taught, for those who suggest prompts or check words; no tensor needed to read it."""
     words = tier.vocabulary
@@ -41,6 +48,7 @@ def vocabulary(tier: Tier) -> dict[str, object]:
         "styles": {name: list(templates[1]) for name, templates in STYLES.items()},
         "synonyms": {word: list(others) for word, others in SYNONYMS.items() if word in words.nouns},
         "phrases": list(PREFIXES),
+        "examples": list(EXAMPLES),
         "sizes": [list(size) for size in tier.sizes],
         "size_multiple": 8,
     }

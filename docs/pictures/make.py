@@ -13,9 +13,18 @@ from PIL import Image, ImageDraw, ImageFont
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 HEIGHT = 216
-ROWS = (
-    ("cat.jpg", (("a cat on a beach", 0.6), ("a dog in the snow", 0.75), ("a blue cat at sunset", 0.75))),
-    ("rocket.jpg", (("a rocket at night", 0.6), ("a castle in a meadow", 0.8), ("a rocket in space", 0.7))),
+Edits = tuple[str, tuple[tuple[str, float], ...]]  # a file, and prompts with their strengths
+ROWS: tuple[tuple[Edits, ...], ...] = (
+    (
+        (
+            "coffee.jpg",
+            (("a red apple at sunset", 0.45), ("a red apple in the snow", 0.5), ("a purple apple in a meadow", 0.6)),
+        ),
+    ),
+    (
+        ("drawing-house.png", (("a house in the snow", 0.5), ("a blue house at sunset", 0.7))),
+        ("drawing-apple.png", (("a pumpkin on a blue background", 0.6), ("an apple in space", 0.6))),
+    ),
 )
 SEED = 4
 
@@ -42,12 +51,14 @@ def captioned(image: Image.Image, caption: str) -> Image.Image:
 def main() -> None:
     rows: list[list[Image.Image]] = []
     with tempfile.TemporaryDirectory() as name:
-        for filename, edits in ROWS:
-            photograph = REPOSITORY / "playground" / "photographs" / filename
-            with Image.open(photograph) as image:
-                tiles = [captioned(image.convert("RGB"), "the photograph")]
-            for prompt, strength in edits:
-                tiles.append(captioned(painted(photograph, prompt, strength, Path(name)), f"{prompt} · {strength:g}"))
+        for row in ROWS:
+            tiles: list[Image.Image] = []
+            for filename, edits in row:
+                original = REPOSITORY / "playground" / "photographs" / filename
+                with Image.open(original) as image:
+                    tiles.append(captioned(image.convert("RGB"), "what was sent in"))
+                for prompt, strength in edits:
+                    tiles.append(captioned(painted(original, prompt, strength, Path(name)), f"{prompt} · {strength:g}"))
             rows.append(tiles)
     width = max(sum(tile.width + 6 for tile in tiles) for tiles in rows)
     strip = Image.new("RGB", (width, sum(tiles[0].height + 6 for tiles in rows)), "white")

@@ -21,7 +21,7 @@ def state_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
 
 
 async def test_the_gateway_drops_in_the_middle_of_a_job(bot: BotProcess) -> None:
-    status = await bot.img2img(steps=60, count=2)
+    status = await bot.img2img(**LONG_JOB)
     await bot.status_with(status, "Painting")
     for action in ("drop", "reconnect", "invalid_session"):
         await bot.client.gateway(action)
@@ -54,7 +54,7 @@ async def test_a_result_that_discord_finds_too_large_is_encoded_smaller(bot: Bot
 
 async def test_the_executor_is_killed_in_the_middle(bot: BotProcess) -> None:
     status = await bot.img2img(seed=5, **LONG_JOB)
-    await bot.status_with(status, "/150")
+    await bot.status_with(status, "/300")
     bot.child("generation.executors.worker").kill()
     result = await bot.result_of(status)
     assert "`5`" in result.content
@@ -88,7 +88,7 @@ async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> N
 
 async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
     await bot.client.add_channel("fleeting")
-    status = await bot.img2img(channel="fleeting", steps=60)
+    status = await bot.img2img(channel="fleeting", **LONG_JOB)
     await bot.status_with(status, "Painting")
     await bot.client.remove_channel("fleeting")
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
@@ -100,7 +100,7 @@ async def test_a_restart_in_the_middle_loses_nothing(mortal_bot: BotProcess, how
     bot = mortal_bot
     delivered = await bot.result_of(await bot.img2img(seed=1, steps=4))
     running = await bot.img2img(seed=2, **LONG_JOB)
-    await bot.status_with(running, "/150")
+    await bot.status_with(running, "/300")
     waiting = await bot.img2img(seed=3, steps=4, member="Linus")
     await bot.status_with(waiting, "Queued")
     if how == "terminate":

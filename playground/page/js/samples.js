@@ -1,34 +1,36 @@
-// The photographs that come with the playground, offered as pictures to begin with.
+// The pictures that come with the playground, offered as pictures to begin with.
 
 import { h, toast } from "./dom.js";
 
-const NAMES = ["cat", "coffee", "rocket", "astronaut"];
+const FILES = ["cat.jpg", "coffee.jpg", "rocket.jpg", "astronaut.jpg", "drawing-cat.png", "drawing-house.png", "drawing-apple.png"];
 
-async function photograph(name) {
-  const response = await fetch(`/photographs/${name}.jpg`);
-  if (!response.ok) throw new Error(`no photograph ${name}`);
-  return new File([await response.blob()], `${name}.jpg`, { type: "image/jpeg" });
+async function picture(file) {
+  const response = await fetch(`/photographs/${file}`);
+  if (!response.ok) throw new Error(`no picture ${file}`);
+  const blob = await response.blob();
+  return new File([blob], file, { type: blob.type });
 }
 
-/** Offer the photographs as buttons; `choose` gets the one that is pressed, as a File. */
+/** Offer them as buttons; `choose` gets the one that is pressed, as a File. */
 export function samples(choose) {
-  const use = async (name) => {
+  const use = async (file) => {
     try {
-      choose(await photograph(name));
+      choose(await picture(file));
     } catch {
-      toast("The photograph could not be loaded."); // the playground has ended, and the sidebar says so
+      toast("The picture could not be loaded."); // the playground has ended, and the sidebar says so
     }
   };
   return h(
     "div",
-    { className: "samples", role: "group", "aria-label": "Sample photographs" },
+    { className: "samples", role: "group", "aria-label": "Sample pictures" },
     h("span", {}, "Try with:"),
-    NAMES.map((name) =>
-      h(
+    FILES.map((file) => {
+      const name = file.split(".")[0].replace("-", ": ");
+      return h(
         "button",
-        { type: "button", className: "sample", title: name, "aria-label": `Begin with the photograph: ${name}`, onclick: () => use(name) },
-        h("img", { src: `/photographs/${name}.jpg`, alt: "", width: 56, height: 42 }),
-      ),
-    ),
+        { type: "button", className: "sample", title: name, "aria-label": `Begin with ${name}`, onclick: () => use(file) },
+        h("img", { src: `/photographs/${file}`, alt: "", width: 56, height: 42 }),
+      );
+    }),
   );
 }
