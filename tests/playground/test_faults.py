@@ -27,7 +27,7 @@ async def test_429_is_retried_by_discord_py(connect: Connect, playground: Playgr
 
 async def test_a_global_429_says_so(rest: Rest, playground: PlaygroundClient, channel_id: str) -> None:
     await playground.add_fault(MESSAGES, status=429, retry_after_seconds=0.5, is_global=True)
-    answer = await rest("POST", f"/channels/{channel_id}/messages", json={"content": "x"})
+    answer = await rest("POST", f"/channels/{channel_id}/messages", patient=False, json={"content": "x"})
     assert answer.status == 429
     assert answer.body["global"] is True
     assert answer.body["retry_after"] == 0.5
@@ -39,7 +39,7 @@ async def test_a_global_429_says_so(rest: Rest, playground: PlaygroundClient, ch
 async def test_limits_count_down_and_refuse(rest: Rest, playground: PlaygroundClient, channel_id: str) -> None:
     await playground.set_rate_limit(r"^POST /channels/\{channel_id\}/messages$", limit=2, per_seconds=30)
     path = f"/channels/{channel_id}/messages"
-    answers = [await rest("POST", path, json={"content": str(number)}) for number in range(3)]
+    answers = [await rest("POST", path, patient=False, json={"content": str(number)}) for number in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
     assert len({answer.headers["X-RateLimit-Bucket"] for answer in answers}) == 1
