@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 from bot.attachments import AttachmentDownloads
-from bot.cards import Painting, Waiting
+from bot.cards import Waiting
 from bot.delivery import Delivery
 from bot.errors import Refused
 from bot.estimates import Estimates
+from bot.lookout import Lookout
 from bot.status import StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
@@ -55,9 +56,8 @@ class JobDesk:
         self._delivery = delivery
         self._estimates = estimates
         self._service = GenerationService(executor, load_request=self._load_request, report=self._report)
-        self._board = StatusBoard(delivery.edit_status)
         self._open: dict[str, Job] = {}
-        self._painting: dict[str, Painting] = {}
+        self._lookout = Lookout(self._open, self._service, StatusBoard(delivery.edit_status), estimates)
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._serving: asyncio.Task[None] | None = None
 
@@ -82,7 +82,7 @@ class JobDesk:
                 self._submit(job)
             else:
                 self._spawn(job, self._deliver(job, may_be_there=True))
-        self._show_queue()
+        self._lookout.show_queue()
 
     async def close(self, grace_seconds: float) -> None:
         """Let what runs end within ``grace_seconds``; the rows keep what does not."""
@@ -97,7 +97,7 @@ class JobDesk:
         for step in steps:
             step.cancel()
         await asyncio.gather(*steps, return_exceptions=True)
-        await self._board.close()
+        await self._lookout.close()
 
     async def take(self, job: Job) -> None:
         """Write an acknowledged request down and bring its picture in; the rest happens by itself."""
@@ -141,7 +141,7 @@ class JobDesk:
     def snapshot(self) -> tuple[list[Job], list[tuple[Job, Waiting]]]:
         """Return what runs, and what waits in its order."""
         running = [self._open[job_id] for job_id in self._service.running_job_ids if job_id in self._open]
-        return running, list(self._waiting())
+        return running, list(self._lookout.waiting())
 
     async def has_input(self, job: Job) -> bool:
         """Tell whether the picture that a job began with is still kept."""
@@ -208,7 +208,7 @@ class JobDesk:
             return
         self._open[job.job_id] = promised
         self._submit(promised)
-        self._show_queue()
+        self._lookout.show_queue()
 
     def _submit(self, job: Job) -> None:
         self._service.submit(
@@ -254,15 +254,11 @@ class JobDesk:
                     self._service.cancel(job_id)
                     return
                 self._open[job_id] = job
-                self._painting[job_id] = Painting(0, total_steps, self._estimates.seconds(job))
-                self._board.show(job, self._painting[job_id])
-                self._show_queue()
+                self._lookout.show_step(job, 0, total_steps)
+                self._lookout.show_queue()
             case Progress(job_id=job_id, step=step, total_steps=total_steps):
                 if (job := self._open.get(job_id)) is not None:
-                    whole = self._estimates.seconds(job)
-                    left = None if whole is None else whole * (1 - step / max(1, total_steps))
-                    self._painting[job_id] = Painting(step, total_steps, left)
-                    self._board.show(job, self._painting[job_id])
+                    self._lookout.show_step(job, step, total_steps)
             case Finished():
                 await self._keep_result(event)
             case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
@@ -297,7 +293,7 @@ class JobDesk:
             return
         self._estimates.learn(job)
         self._open[job.job_id] = job
-        self._painting.pop(job.job_id, None)
+        self._lookout.forget(job.job_id)
         self._spawn(job, self._deliver(job, may_be_there=False))
 
     async def _deliver(self, job: Job, *, may_be_there: bool) -> None:
@@ -328,13 +324,11 @@ class JobDesk:
     async def _settle(self, job: Job) -> None:
         """Say the last word about a job and forget it."""
         self._open.pop(job.job_id, None)
-        self._painting.pop(job.job_id, None)
+        self._lookout.forget(job.job_id)
         if job.state is JobState.CANCELLED:
             await self._spool.delete(job.job_id)
-        self._show_queue()
-        await self._board.settle(job)
-
-    # What everybody who waits is shown
+        self._lookout.show_queue()
+        await self._lookout.settle(job)
 
     async def _delivered(self, *job_ids: str) -> None:
         """Wait for deliveries under way: a result is seen, and answered, a moment before its row knows the message."""
@@ -344,28 +338,6 @@ class JobDesk:
         steps = [self._steps[job_id] for job_id in rendered if job_id in self._steps]
         if steps:
             await asyncio.wait(steps, timeout=_DELIVERY_SECONDS)
-
-    def _show_queue(self) -> None:
-        """Tell every waiting job how many come first and how long that takes, as measured here."""
-        for job, waiting in self._waiting():
-            self._board.show(job, waiting)
-
-    def _waiting(self) -> Iterator[tuple[Job, Waiting]]:
-        running = self._service.running_job_ids
-        seconds: float | None = 0.0
-        for job_id in running:
-            seconds = _plus(seconds, self._seconds_left(job_id))
-        for ahead, job_id in enumerate(self._service.waiting_job_ids, start=len(running)):
-            job = self._open.get(job_id)
-            if job is not None:
-                seconds = _plus(seconds, self._estimates.seconds(job))
-                yield job, Waiting(ahead, seconds)
-
-    def _seconds_left(self, job_id: str) -> float | None:
-        if (painting := self._painting.get(job_id)) is not None:
-            return painting.seconds
-        job = self._open.get(job_id)
-        return None if job is None else self._estimates.seconds(job)
 
     def _spawn(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(job, work))
@@ -380,7 +352,3 @@ class JobDesk:
             reference = new_reference()
             log.error("a step of job %s broke [%s]\n%s", job.job_id, reference, stack_of(error))
             await self._fail(job, FailureKind.INTERNAL, reference)
-
-
-def _plus(seconds: float | None, more: float | None) -> float | None:
-    return None if seconds is None or more is None else seconds + more

@@ -4,7 +4,7 @@ import importlib
 import sys
 
 VERBS = (
-    *("sprites", "evaluation_set", "pictures", "tokenizer", "autoencoder", "latents", "unet"),
+    *("sprites", "evaluation_set", "pictures", "tokenizer", "autoencoder", "adopt", "latents", "unet"),
     *("classifier", "export", "evaluate", "grids"),
 )
 

@@ -18,7 +18,7 @@ from generation.tracebacks import stack_of
 log = logging.getLogger(__name__)
 
 WORKER = "generation.executors.worker"
-DIFFUSERS_ENGINE = "generation.engine.pipeline:create_engine"
+DIFFUSERS_ENGINE = "generation.engine.diffusers_engine:create_engine"
 MAX_BACKOFF_SECONDS = 300.0
 
 

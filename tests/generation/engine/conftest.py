@@ -10,7 +10,7 @@ import torch
 
 from generation.catalog import Catalog, ModelDefaults, ModelEntry
 from generation.engine.base import RunCancelled
-from generation.engine.pipeline import PipelineEngine
+from generation.engine.diffusers_engine import DiffusersEngine
 from generation.executors.budgets import Phase
 from generation.hub import Hub
 from tests.tiny_pipeline import save_tiny_pipeline
@@ -60,9 +60,9 @@ def tiny_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @pytest.fixture(scope="session")
-def make_engine(tiny_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., PipelineEngine]:
-    def make(catalog: Catalog = tiny_catalog) -> PipelineEngine:
-        return PipelineEngine(
+def make_engine(tiny_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DiffusersEngine]:
+    def make(catalog: Catalog = tiny_catalog) -> DiffusersEngine:
+        return DiffusersEngine(
             catalog=catalog,
             default_model=next(iter(catalog)),
             data_dir=tmp_path_factory.mktemp("data"),
@@ -75,6 +75,6 @@ def make_engine(tiny_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def engine(make_engine: Callable[..., PipelineEngine]) -> PipelineEngine:
+def engine(make_engine: Callable[..., DiffusersEngine]) -> DiffusersEngine:
     """An engine that many tests share."""
     return make_engine()

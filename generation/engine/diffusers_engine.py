@@ -1,10 +1,9 @@
-"""The engine of this version: one diffusers pipeline, one request after another."""
+"""The engine of diffusers: requests in, encoded pictures with their parameters out."""
 
 import gc
 import io
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,15 @@ import torch
 from PIL import Image
 
 from generation.catalog import Catalog, load_catalog
-from generation.engine.base import BrokenOutput, DeviceLost, OutOfMemory, Run
+from generation.engine.base import DeviceLost, OutOfMemory, Run
 from generation.engine.device import choose_device, choose_dtype, describe_device, free_memory
 from generation.engine.faults import fault_of
-from generation.engine.loading import LoadedModel, load_model
+from generation.engine.loading import LoadedModel
+from generation.engine.painting import paint_alone
+from generation.engine.resident_models import ResidentModels
 from generation.executors.budgets import Phase
 from generation.families import FAMILIES
-from generation.hub import Hub, ensure_model
+from generation.hub import Hub
 from generation.images.encode import encode_picture
 from generation.images.fit import enlarge, enlargement_factor, fit_image, fitted_size
 from generation.images.metadata import PictureParameters
@@ -26,10 +27,10 @@ from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 from generation.versions import VERSION, library_versions
 
 
-def create_engine(options: dict[str, Any]) -> "PipelineEngine":
+def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
     """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is not here."""
     device = choose_device(options["device"])
-    return PipelineEngine(
+    return DiffusersEngine(
         catalog=load_catalog(Path(options["models_file"])),
         default_model=options["model"],
         data_dir=Path(options["data_dir"]),
@@ -39,7 +40,7 @@ def create_engine(options: dict[str, Any]) -> "PipelineEngine":
     )
 
 
-class PipelineEngine:
+class DiffusersEngine:
     """Compute requests with the pipelines of diffusers as they are, one at a time: a pipeline has one scheduler.
 
     One model is in memory; another one is loaded only after it has left.
@@ -59,11 +60,8 @@ class PipelineEngine:
     ) -> None:
         self._catalog = catalog
         self._default_model = default_model
-        self._data_dir = data_dir
-        self._hub = hub
         self._device = device
-        self._dtype = dtype
-        self._model: LoadedModel | None = None
+        self._models = ResidentModels(catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype)
         self._using = threading.Lock()
         self.device = describe_device(device)
         self.dtype = str(dtype).removeprefix("torch.")
@@ -71,7 +69,7 @@ class PipelineEngine:
     def preload(self) -> None:
         """Bring the default model into memory; raise ModelUnavailable."""
         with self._using:
-            self._load(self._default_model, lambda: None)
+            self._models.get(self._default_model, lambda: None)
 
     def total_steps(self, request: Img2ImgRequest) -> int:
         """Return the steps of all pictures as the family counts them; a scheduler may add one."""
@@ -95,24 +93,12 @@ class PipelineEngine:
 
     def _run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
         run.enter(Phase.LOAD)
-        model = self._load(request.model, lambda: run.enter(Phase.LOAD))
+        model = self._models.get(request.model, lambda: run.enter(Phase.LOAD))
         started = time.perf_counter()
         image = self._fitted(request, model)
         pictures = tuple(self._picture(request, run, model, image, index) for index in range(request.count))
         seconds = time.perf_counter() - started
         return Img2ImgResult(pictures=pictures, seconds=seconds, device=self.device, dtype=self.dtype)
-
-    def _load(self, name: str, alive: Callable[[], None]) -> LoadedModel:
-        """Return the model, in memory; ``alive`` is called while it is being downloaded, which may take long."""
-        if self._model is not None and self._model.entry.name == name:
-            return self._model
-        entry = self._catalog.find(name)
-        files = ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
-        self._model = None
-        gc.collect()
-        free_memory(self._device)
-        self._model = load_model(entry, files, self._device, self._dtype)
-        return self._model
 
     def _fitted(self, request: Img2ImgRequest, model: LoadedModel) -> Image.Image:
         with Image.open(io.BytesIO(request.image)) as opened:
@@ -125,7 +111,7 @@ class PipelineEngine:
     def _picture(
         self, request: Img2ImgRequest, run: Run, model: LoadedModel, image: Image.Image, index: int
     ) -> Picture:
-        native, steps = self._paint(request, run, model, image, index)
+        native, steps = paint_alone(model, request, run, image, index)
         run.enter(Phase.DECODE)
         factor = 1 if request.native else enlargement_factor(native.width, native.height)
         parameters = PictureParameters(
@@ -161,36 +147,3 @@ class PipelineEngine:
             seed=parameters.seed,
             parameters=parameters.record(),
         )
-
-    def _paint(
-        self, request: Img2ImgRequest, run: Run, model: LoadedModel, image: Image.Image, index: int
-    ) -> tuple[Image.Image, int]:
-        """Run the pipeline for one picture and return it with its steps; raise RunCancelled or BrokenOutput."""
-        pipeline = model.pipeline
-        run.enter(Phase.ENCODE)
-
-        def step_done(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            total = pipeline.num_timesteps
-            run.step(index * total + step + 1, request.count * total)
-            if step + 1 == total:
-                run.enter(Phase.DECODE)
-            return tensors
-
-        try:
-            output = pipeline(
-                image=image,
-                # On the CPU, so that a seed means the same noise on every device.
-                generator=torch.Generator("cpu").manual_seed(request.seed_of(index)),
-                callback_on_step_end=step_done,
-                output_type="pt",
-                **model.family.call_arguments(request, image.width, image.height),
-            )
-        finally:
-            pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
-        return self._checked(pipeline, output.images), pipeline.num_timesteps
-
-    @staticmethod
-    def _checked(pipeline: Any, images: torch.Tensor) -> Image.Image:
-        if not torch.isfinite(images).all() or images.max() < 1 / 255:
-            raise BrokenOutput
-        return pipeline.numpy_to_pil(pipeline.image_processor.pt_to_numpy(images))[0]

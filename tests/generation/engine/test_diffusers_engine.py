@@ -12,7 +12,7 @@ from PIL import Image
 
 from generation.catalog import Catalog
 from generation.engine.base import BrokenOutput, DeviceLost, OutOfMemory, RunCancelled
-from generation.engine.pipeline import PipelineEngine
+from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ImageRefused, ModelUnavailable
 from generation.executors.budgets import Phase
 from generation.images.fit import fit_image
@@ -69,14 +69,14 @@ def called_directly(catalog: Catalog, wanted: Img2ImgRequest, size: tuple[int, i
     ],
 )
 def test_the_picture_is_the_one_that_diffusers_paints(
-    engine: PipelineEngine, tiny_catalog: Catalog, changes: dict[str, Any]
+    engine: DiffusersEngine, tiny_catalog: Catalog, changes: dict[str, Any]
 ) -> None:
     wanted = tiny_request(**changes)
     picture = engine.run(wanted, RecordedRun()).pictures[0]
     assert pixels(picture.data) == called_directly(tiny_catalog, wanted, (64, 64)).tobytes()
 
 
-def test_the_aspect_is_kept_within_the_budget(engine: PipelineEngine, tiny_catalog: Catalog) -> None:
+def test_the_aspect_is_kept_within_the_budget(engine: DiffusersEngine, tiny_catalog: Catalog) -> None:
     wanted = tiny_request(image=gradient(300, 150))
     picture = engine.run(wanted, RecordedRun()).pictures[0]
     assert (picture.width, picture.height) == (80, 40)
@@ -84,7 +84,7 @@ def test_the_aspect_is_kept_within_the_budget(engine: PipelineEngine, tiny_catal
 
 
 def test_the_same_request_gives_the_same_bytes(
-    engine: PipelineEngine, make_engine: Callable[..., PipelineEngine]
+    engine: DiffusersEngine, make_engine: Callable[..., DiffusersEngine]
 ) -> None:
     first = engine.run(tiny_request(), RecordedRun())
     engine.run(tiny_request(seed=99, model="pndm"), RecordedRun())  # something else in between, on another model
@@ -93,7 +93,7 @@ def test_the_same_request_gives_the_same_bytes(
     assert first.pictures[0].data == again.pictures[0].data == elsewhere.pictures[0].data
 
 
-def test_picture_i_of_a_request_is_the_picture_of_seed_plus_i(engine: PipelineEngine) -> None:
+def test_picture_i_of_a_request_is_the_picture_of_seed_plus_i(engine: DiffusersEngine) -> None:
     together = engine.run(tiny_request(count=3, seed=2**32 - 2), RecordedRun())
     assert [picture.seed for picture in together.pictures] == [2**32 - 2, 2**32 - 1, 0]
     assert len({picture.data for picture in together.pictures}) == 3
@@ -101,7 +101,7 @@ def test_picture_i_of_a_request_is_the_picture_of_seed_plus_i(engine: PipelineEn
     assert pixels(together.pictures[2].data) == pixels(alone.pictures[0].data)
 
 
-def test_phases_and_steps_are_told_in_order(engine: PipelineEngine) -> None:
+def test_phases_and_steps_are_told_in_order(engine: DiffusersEngine) -> None:
     run = RecordedRun()
     engine.run(tiny_request(count=2, strength=0.25), run)
     picture = [Phase.ENCODE, (1, 4), (2, 4), Phase.DECODE, Phase.DECODE]
@@ -109,14 +109,14 @@ def test_phases_and_steps_are_told_in_order(engine: PipelineEngine) -> None:
     assert run.told == [Phase.LOAD, *picture, *second]
 
 
-def test_the_announced_total_is_the_number_of_steps(engine: PipelineEngine) -> None:
+def test_the_announced_total_is_the_number_of_steps(engine: DiffusersEngine) -> None:
     wanted = tiny_request(count=2)
     run = RecordedRun()
     engine.run(wanted, run)
     assert run.told[-3] == (engine.total_steps(wanted), engine.total_steps(wanted))
 
 
-def test_a_scheduler_with_steps_of_its_own_is_counted_right(engine: PipelineEngine) -> None:
+def test_a_scheduler_with_steps_of_its_own_is_counted_right(engine: DiffusersEngine) -> None:
     run = RecordedRun()
     result = engine.run(tiny_request(model="pndm", strength=1.0, num_inference_steps=4), run)
     assert [told for told in run.told if isinstance(told, tuple)] == [(step, 5) for step in range(1, 6)]
@@ -124,7 +124,7 @@ def test_a_scheduler_with_steps_of_its_own_is_counted_right(engine: PipelineEngi
 
 
 @pytest.mark.parametrize("model", ["ddim", "pndm"])
-def test_a_cancelled_run_leaves_no_trace_in_the_next(engine: PipelineEngine, model: str) -> None:
+def test_a_cancelled_run_leaves_no_trace_in_the_next(engine: DiffusersEngine, model: str) -> None:
     wanted = tiny_request(model=model)
     expected = engine.run(wanted, RecordedRun()).pictures[0].data
     run = RecordedRun(cancel_at_step=2)
@@ -134,7 +134,7 @@ def test_a_cancelled_run_leaves_no_trace_in_the_next(engine: PipelineEngine, mod
     assert engine.run(wanted, RecordedRun()).pictures[0].data == expected
 
 
-def test_a_small_result_is_enlarged_and_says_so(engine: PipelineEngine) -> None:
+def test_a_small_result_is_enlarged_and_says_so(engine: DiffusersEngine) -> None:
     native = engine.run(tiny_request(), RecordedRun()).pictures[0]
     enlarged = engine.run(tiny_request(native=False), RecordedRun()).pictures[0]
     assert (native.width, native.height) == (enlarged.native_width, enlarged.native_height) == (64, 64)
@@ -148,7 +148,7 @@ def test_a_small_result_is_enlarged_and_says_so(engine: PipelineEngine) -> None:
     assert (record["scheduler"], record["dtype"], len(record["revision"])) == ("DDIMScheduler", "float32", 40)
 
 
-def test_a_result_over_its_limit_is_refused_or_made_smaller(engine: PipelineEngine) -> None:
+def test_a_result_over_its_limit_is_refused_or_made_smaller(engine: DiffusersEngine) -> None:
     as_png = engine.run(tiny_request(native=False), RecordedRun()).pictures[0]
     limited = engine.run(tiny_request(native=False, max_result_bytes=len(as_png.data) // 4), RecordedRun())
     assert limited.pictures[0].media_type == "image/jpeg"
@@ -158,12 +158,12 @@ def test_a_result_over_its_limit_is_refused_or_made_smaller(engine: PipelineEngi
 
 
 @pytest.mark.parametrize("value", [float("nan"), -1.0])
-def test_nan_and_black_are_not_results(make_engine: Callable[..., PipelineEngine], value: float) -> None:
+def test_nan_and_black_are_not_results(make_engine: Callable[..., DiffusersEngine], value: float) -> None:
     engine = make_engine()
     engine.preload()
-    assert engine._model is not None
+    assert engine._models._model is not None
     with torch.no_grad():
-        decoder = engine._model.pipeline.vae.decoder.conv_out
+        decoder = engine._models._model.pipeline.vae.decoder.conv_out
         decoder.weight.zero_()
         decoder.bias.fill_(value)
     with pytest.raises(BrokenOutput):
@@ -181,29 +181,29 @@ def test_nan_and_black_are_not_results(make_engine: Callable[..., PipelineEngine
     ],
 )
 def test_errors_of_the_device_are_told_apart(
-    make_engine: Callable[..., PipelineEngine], error: Exception, expected: type[Exception]
+    make_engine: Callable[..., DiffusersEngine], error: Exception, expected: type[Exception]
 ) -> None:
     engine = make_engine()
     engine.preload()
-    assert engine._model is not None
+    assert engine._models._model is not None
 
     def fail(*_: object) -> None:
         raise error
 
-    hook = engine._model.pipeline.unet.register_forward_pre_hook(fail)
+    hook = engine._models._model.pipeline.unet.register_forward_pre_hook(fail)
     with pytest.raises(expected):
         engine.run(tiny_request(), RecordedRun())
     hook.remove()
     assert engine.run(tiny_request(), RecordedRun()).pictures  # goes on as if nothing had been
 
 
-def test_an_unknown_model_is_named(engine: PipelineEngine) -> None:
+def test_an_unknown_model_is_named(engine: DiffusersEngine) -> None:
     with pytest.raises(ModelUnavailable, match="unknown"):
         engine.run(tiny_request(model="nobody"), RecordedRun())
 
 
 def test_a_long_prompt_is_not_quoted_in_the_log(
-    engine: PipelineEngine, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    engine: DiffusersEngine, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         engine.run(tiny_request(negative_prompt="secret " * 100), RecordedRun())
