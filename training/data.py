@@ -25,10 +25,11 @@ from training.words import (
 # Drawn at twice the size and reduced, which is what makes the edges smooth.
 OVERSAMPLING = 2
 
-# An object stands in the middle and fills three quarters: where it may stand anywhere, a model of this size spends
-# its short training on places, and draws blobs.
-SIZES, SMALL_BELOW, BIG_ABOVE = (0.68, 0.84), 0.72, 0.80
-FREEDOM = 0.3
+# An object stands near the middle and fills about three quarters: where it may stand anywhere, a model of this size
+# spends its short training on places, and draws blobs. What it leans, turns and moves is what another seed changes.
+SIZES, SMALL_BELOW, BIG_ABOVE = (0.62, 0.86), 0.68, 0.80
+FREEDOM = 0.7
+LEAN_DEGREES = 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +186,11 @@ def _paste(
         picture = tinted(picture, colour) if colour else picture
     side = round(min(image.size) * subject.size)
     picture = picture.resize((side, side), Image.Resampling.BICUBIC)
+    if rng.random() < 0.5:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    picture = picture.rotate(rng.uniform(-1, 1) * LEAN_DEGREES, Image.Resampling.BICUBIC, expand=True)
     corner = [
-        round(share * extent - side / 2 + rng.uniform(-1, 1) * freedom * (extent - side) / 2)
-        for share, extent in zip(centre, image.size, strict=True)
+        round(share * extent - drawn / 2 + rng.uniform(-1, 1) * freedom * (extent - side) / 2)
+        for share, extent, drawn in zip(centre, image.size, picture.size, strict=True)
     ]
     image.paste(picture, (corner[0], corner[1]), picture)

@@ -59,14 +59,15 @@ NOUNS_A: tuple[str, ...] = (
     *("house", "car", "rocket", "boat", "balloon"),
     *("sun", "moon", "star", "heart", "cloud"),
     *("robot", "ghost", "smiley"),
+    *("fox", "bear", "rabbit", "pig", "lion", "monkey", "owl", "whale", "octopus", "butterfly", "turtle", "bee"),
+    *("unicorn", "cactus", "banana", "strawberry", "pizza", "cake", "burger", "donut"),
+    *("castle", "plane", "crown", "umbrella"),
 )
 NOUNS_B: tuple[str, ...] = (
     *NOUNS_A,
-    *("fox", "bear", "rabbit", "pig", "lion", "monkey", "chick", "owl", "whale", "octopus", "butterfly"),
-    *("turtle", "snail", "ladybug", "bee", "unicorn", "fire", "snowflake", "pine tree", "palm tree", "rose"),
-    *("sunflower", "cactus", "banana", "cherries", "strawberry", "pizza", "cake", "ice cream", "coffee"),
-    *("burger", "donut", "watermelon", "carrot", "castle", "bus", "plane", "ball", "gift", "crown", "key"),
-    *("guitar", "alien", "umbrella", "teddy bear", "ufo", "bell"),
+    *("chick", "snail", "ladybug", "fire", "snowflake", "pine tree", "palm tree", "rose"),
+    *("sunflower", "cherries", "ice cream", "coffee", "watermelon", "carrot", "bus", "ball", "gift", "key"),
+    *("guitar", "alien", "teddy bear", "ufo", "bell"),
 )
 
 SHAPES_A: tuple[str, ...] = ("circle", "square", "triangle")
