@@ -27,9 +27,9 @@ OVERSAMPLING = 2
 
 # An object stands near the middle and fills about three quarters: where it may stand anywhere, a model of this size
 # spends its short training on places, and draws blobs. What it leans, turns and moves is what another seed changes.
-SIZES, SMALL_BELOW, BIG_ABOVE = (0.62, 0.86), 0.68, 0.80
-FREEDOM = 0.7
-LEAN_DEGREES = 12.0
+SIZES, SMALL_BELOW, BIG_ABOVE = (0.67, 0.84), 0.71, 0.80
+FREEDOM = 0.3
+LEAN_DEGREES = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

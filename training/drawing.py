@@ -11,7 +11,7 @@ from training.words import COLOURS, NEUTRAL
 Rgb = tuple[int, int, int]
 
 
-def jittered(rgb: Rgb, rng: random.Random, amount: int = 14) -> Rgb:
+def jittered(rgb: Rgb, rng: random.Random, amount: int = 20) -> Rgb:
     red, green, blue = (max(0, min(255, channel + rng.randint(-amount, amount))) for channel in rgb)
     return red, green, blue
 

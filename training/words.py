@@ -59,15 +59,15 @@ NOUNS_A: tuple[str, ...] = (
     *("house", "car", "rocket", "boat", "balloon"),
     *("sun", "moon", "star", "heart", "cloud"),
     *("robot", "ghost", "smiley"),
-    *("fox", "bear", "rabbit", "pig", "lion", "monkey", "owl", "whale", "octopus", "butterfly", "turtle", "bee"),
-    *("unicorn", "cactus", "banana", "strawberry", "pizza", "cake", "burger", "donut"),
-    *("castle", "plane", "crown", "umbrella"),
+    *("fox", "bear", "rabbit", "pig", "lion", "owl", "octopus", "unicorn"),
+    *("cactus", "pizza", "cake", "castle"),
 )
 NOUNS_B: tuple[str, ...] = (
     *NOUNS_A,
-    *("chick", "snail", "ladybug", "fire", "snowflake", "pine tree", "palm tree", "rose"),
-    *("sunflower", "cherries", "ice cream", "coffee", "watermelon", "carrot", "bus", "ball", "gift", "key"),
-    *("guitar", "alien", "teddy bear", "ufo", "bell"),
+    *("monkey", "chick", "whale", "butterfly", "turtle", "snail", "ladybug", "bee"),
+    *("fire", "snowflake", "pine tree", "palm tree", "rose", "sunflower", "banana", "cherries", "strawberry"),
+    *("ice cream", "coffee", "burger", "donut", "watermelon", "carrot", "bus", "plane", "ball", "gift", "crown"),
+    *("key", "guitar", "alien", "umbrella", "teddy bear", "ufo", "bell"),
 )
 
 SHAPES_A: tuple[str, ...] = ("circle", "square", "triangle")
