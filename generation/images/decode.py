@@ -17,7 +17,7 @@ from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugi
 from generation.errors import ImageRefused
 from generation.images.formats import ForeignFormat, Format, sniff
 from generation.images.refusals import Refusal
-from generation.images.scan import MAX_SCANS, count_scans, without_text_chunks
+from generation.images.scan import MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,8 @@ def _decode(data: bytes, name: Format) -> Decoded:
     if name is Format.JPEG and count_scans(data) > MAX_SCANS:
         raise ImageRefused(Refusal.TOO_MANY_SCANS, limit=MAX_SCANS)
     if name is Format.PNG:
+        if not has_sound_pixels(data):
+            raise ImageRefused(Refusal.DAMAGED, format=name.value)
         data = without_text_chunks(data)
     frame = _first_frame(data, name)
     pixels = frame.pixels
