@@ -94,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = figures_of(outcomes)
     broken = broken_promises(figures)
     print(
-        json.dumps({"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": _commit(), "missing": missing, **figures}, indent=2)
+        json.dumps(
+            {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": _commit(), "missing": missing, **figures}, indent=2
+        )
     )
     print(f"results file: {results}", file=sys.stderr)
     for promise in broken:
