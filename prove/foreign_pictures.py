@@ -3,8 +3,8 @@
     python -m pip install --requirement prove/requirements.txt
     python -m prove.foreign_pictures
 
-What is promised, and what this counts: no crash, nothing over 10 seconds, a decode child of at most 512 MiB, 99 % of the
-valid pictures taken, and those upright and in the right colours (a mean difference of at most 2 of 255).
+What is promised, and what this counts: no crash, nothing over 10 seconds, a decode child of at most 512 MiB, 99 % of
+the valid pictures taken, and those upright and in the right colours (a mean difference of at most 2 of 255).
 
 A picture counts as valid if it is in one of the five formats, an independent decoder (libvips) reads every pixel of it
 without an error, and it is within the limits that are told to everybody (bytes, pixels, side).

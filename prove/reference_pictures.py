@@ -7,6 +7,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import Any
 
 SECONDS = 60.0
 
@@ -64,7 +65,7 @@ def _read(data: bytes) -> Reading:
         return Reading(error=str(error).strip().splitlines()[-1][:200])
 
 
-def _srgb(image):  # noqa: ANN001, ANN202 - pyvips has no types
+def _srgb(image: Any) -> Any:  # pyvips has no types
     """Convert to sRGB by the embedded profile, or as the mode says; inks without a profile mix as light does."""
     import pyvips  # pyright: ignore[reportMissingImports]
 

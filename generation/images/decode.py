@@ -143,7 +143,7 @@ class _Frame:
 
 
 def _first_frame(data: bytes, name: Format) -> _Frame:
-    """Decode the first frame and let go of the codec, which may hold twice the picture, before anything is made of it."""
+    """Decode the first frame, and let go of the codec, which may hold twice the picture, before working on it."""
     with Image.open(BytesIO(data), formats=(name.value.upper(),)) as image:
         width, height = image.size
         _check_size(image, name)
