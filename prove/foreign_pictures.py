@@ -7,7 +7,8 @@ What is promised, and what this counts: no crash, nothing over 10 seconds, a dec
 the valid pictures taken, and those upright and in the right colours (a mean difference of at most 2 of 255).
 
 A picture counts as valid if it is in one of the five formats, an independent decoder (libvips) reads every pixel of it
-without an error, and it is within the limits that are told to everybody (bytes, pixels, side).
+without an error, and it is within the limits that are told to everybody (bytes, pixels, side). To the foreign ones come
+the bombs of the tests and the largest pictures that are taken, which have to fit as well.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from generation.images.formats import Format, sniff
 from generation.images.refusals import Refusal
 from generation.sentences import error_sentence
 from prove.foreign_archives import ARCHIVES, ForeignFile, fetch, files_of
+from prove.hungry_pictures import hungry_pictures
 from prove.reference_pictures import Reading, Reference
 from tests.generation.images import samples
 
@@ -114,6 +116,9 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "foreign_pictures": sum(not outcome.is_own and outcome.is_picture for outcome in outcomes),
         "by_format": dict(Counter(outcome.format or "unknown" for outcome in outcomes).most_common()),
         "refused": dict(Counter(outcome.refusal for outcome in outcomes if outcome.refusal).most_common()),
+        "hungry_refused": [
+            outcome.name for outcome in outcomes if outcome.refusal and outcome.name.startswith("own hungry ")
+        ],
         "crashes": [outcome.name for outcome in outcomes if outcome.refusal == Refusal.CRASHED],
         "too_slow": [outcome.name for outcome in outcomes if (outcome.seconds or 0) > DEADLINE_SECONDS],
         "slowest_seconds": round(max(outcome.seconds or 0 for outcome in outcomes), 2),
@@ -131,6 +136,7 @@ def broken_promises(figures: dict[str, Any]) -> list[str]:
     """Return the promises that these figures do not keep."""
     kept = {
         f"at least {LEAST_FILES} foreign files": figures["foreign_files"] >= LEAST_FILES,
+        "the largest pictures of every kind taken": not figures["hungry_refused"],
         "no crash": not figures["crashes"],
         f"nothing over {DEADLINE_SECONDS:g} s": not figures["too_slow"],
         f"a child of at most {MAX_CHILD_MEBIBYTES} MiB": figures["largest_child_mebibytes"] <= MAX_CHILD_MEBIBYTES,
@@ -174,6 +180,8 @@ def _all_files(folder: Path, missing: list[str]) -> Iterator[ForeignFile]:
         yield from files_of(archive, path)
     for sample in samples.bad():
         yield ForeignFile(f"own {sample.name}", sample.data)
+    for name, data in hungry_pictures():
+        yield ForeignFile(f"own hungry {name}", data)
 
 
 async def _judge(decoder: ImageDecoder, reference: Reference, foreign: ForeignFile, digest: str) -> Outcome:
