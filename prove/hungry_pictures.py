@@ -1,5 +1,6 @@
 """Good pictures as large as they may be, in the kinds that cost their codecs the most memory."""
 
+import random
 import zlib
 from collections.abc import Iterator
 
@@ -30,7 +31,8 @@ def hungry_pictures() -> Iterator[tuple[str, bytes]]:
 
 
 def _noise(mode: str, side: int) -> Image.Image:
-    noise = Image.effect_noise((side // 8, side // 8), 60).resize((side, side))
+    grains = side // 8
+    noise = Image.frombytes("L", (grains, grains), random.Random(side).randbytes(grains**2)).resize((side, side))
     return Image.merge(mode, [noise] * len(mode))
 
 
