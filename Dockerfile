@@ -19,15 +19,21 @@ RUN useradd --uid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nolog
 
 WORKDIR /app
 
-# What changes least comes first. Every package has a wheel: nothing is compiled, no compiler is installed.
-# An empty TORCH_INDEX_URL takes torch from the default index, whose build for Linux is the one with CUDA.
+# What changes least comes first. Every package has a wheel: nothing is compiled, no compiler is installed. pip refuses
+# any file whose sha256 is not in the lock. An empty TORCH_INDEX_URL takes torch from the default index as well, whose
+# build for Linux is the one with CUDA; another index has builds of its own, which the lock cannot know: of torch and
+# what torch alone brings along only the version is certain then.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
-COPY requirements.txt ./
+COPY requirements.lock ./
 RUN pip="python -m pip --no-cache-dir --disable-pip-version-check" \
     && if [ -n "$TORCH_INDEX_URL" ]; then \
-        $pip install "$(grep '^torch==' requirements.txt)" --index-url "$TORCH_INDEX_URL"; \
+        awk '/^[a-z]/ { of_torch = /^(torch|triton|nvidia-|cuda-)/ } !of_torch' requirements.lock > without-torch.lock \
+        && $pip install --require-hashes --only-binary :all: --no-deps --requirement without-torch.lock \
+        && $pip install "$(grep --only-matching '^torch==[^ ]*' requirements.lock)" --index-url "$TORCH_INDEX_URL"; \
+    else \
+        $pip install --require-hashes --only-binary :all: --requirement requirements.lock; \
     fi \
-    && $pip install --requirement requirements.txt \
+    && $pip check \
     && $pip uninstall --yes pip
 
 # The modes are set because a checkout under a strict umask would be unreadable for the user below.

@@ -25,8 +25,8 @@ OLDEST_PYTHON = (3, 11)
 def set_up(requirements: str) -> None:
     """Make the environment, or bring it up to date when a requirements file has changed."""
     index_url = os.environ.get("TORCH_INDEX_URL", "")
-    base = HERE / "requirements.txt"
-    files = {base, HERE / requirements}
+    base, lock = HERE / "requirements.txt", HERE / "requirements.lock"
+    files = {base, lock, HERE / requirements}
     stamps = {
         ENVIRONMENT / f"{file.name}.sha256": hashlib.sha256(file.read_bytes() + index_url.encode()).hexdigest()
         for file in files
@@ -42,9 +42,18 @@ def set_up(requirements: str) -> None:
         torch = next(line for line in base.read_text().splitlines() if line.startswith("torch=="))
         # By force, because pip takes the builds of one version for the same whatever index they come from.
         subprocess.run([*pip, "--force-reinstall", "--no-deps", torch, "--index-url", index_url], check=True)
-    subprocess.run([*pip, "-r", str(HERE / requirements)], check=True)
+    # The same versions of everything everywhere; the hashes are for the container, as pip takes all or none of them.
+    constraints = ENVIRONMENT / "constraints.txt"
+    constraints.write_text("\n".join(locked_versions(lock)) + "\n")
+    subprocess.run([*pip, "-r", str(HERE / requirements), "--constraint", str(constraints)], check=True)
     for stamp, digest in stamps.items():
         stamp.write_text(digest)
+
+
+def locked_versions(lock: Path) -> list[str]:
+    """Return what the lock names, such as ``numpy==2.4.6``, with its markers and without its hashes."""
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    return [line.removesuffix("\\").strip() for line in lines if line[:1].isalnum()]
 
 
 def main_job() -> list[str]:

@@ -88,7 +88,7 @@ def run() -> int:
     if settings.discord_token is None:
         return refuse("DISCORD_TOKEN is not set: put the bot's token into .env, or try the playground without one.")
     token = settings.discord_token.get_secret_value()
-    set_up_logging(secrets=[token])
+    set_up_logging(secrets=[token, settings.hf_token.get_secret_value() if settings.hf_token else ""])
     try:
         asyncio.run(serve(settings, token))
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ where it cannot make links (https://huggingface.co/docs/huggingface_hub/guides/m
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -49,7 +49,7 @@ class Commit:
     revision: str
     cache: Path
     endpoint: str | None
-    token: str | None
+    token: str | None = field(repr=False)
 
     @property
     def folder(self) -> Path:

@@ -8,7 +8,7 @@ import errno
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -43,7 +43,7 @@ class ModelFiles:
 class Hub:
     """Which hub is asked and where its files are kept; None is what ``HF_ENDPOINT`` and ``HF_HOME`` say."""
 
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     endpoint: str | None = None
     cache_dir: Path | None = None
 

@@ -201,6 +201,24 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert "STOPSIGNAL SIGTERM" in lines
 
 
+def test_compose_takes_every_right_that_the_bot_does_not_need() -> None:
+    for service in compose()["services"].values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["tmpfs"] == ["/tmp"]
+        assert not service.keys() & {"privileged", "cap_add", "network_mode", "pid", "user", "devices"}
+
+
+def test_the_image_takes_nothing_but_what_is_locked() -> None:
+    dockerfile = text_of(REPOSITORY / "Dockerfile")
+    installs = re.findall(r"\$pip install (.*?)(?: \\|;)*$", dockerfile, re.MULTILINE)
+    unhashed = [line for line in installs if "--require-hashes" not in line]
+
+    assert len(installs) == 3
+    assert [line.split()[-2:] for line in unhashed] == [["--index-url", '"$TORCH_INDEX_URL"']]
+
+
 def test_the_image_holds_what_it_copies() -> None:
     let_in = re.findall(r"^!(\S+)$", text_of(REPOSITORY / ".dockerignore"), re.MULTILINE)
     copied = re.findall(r"^COPY (?:--\S+ )*(\S+) \S+$", text_of(REPOSITORY / "Dockerfile"), re.MULTILINE)

@@ -18,8 +18,8 @@ class Frame:
     """One message: its ``kind``, its JSON fields and its binary attachments."""
 
     kind: str
-    fields: dict[str, Any] = field(default_factory=dict)
-    blobs: tuple[bytes, ...] = ()
+    fields: dict[str, Any] = field(default_factory=dict, repr=False)  # tokens and prompts
+    blobs: tuple[bytes, ...] = field(default=(), repr=False)
 
     def pack(self) -> bytes:
         """Return the message as bytes for the pipe."""

@@ -100,8 +100,11 @@ class Worker:
             os._exit(1)
         except Exception as error:
             # Whatever keeps the engine from existing has to reach the parent, which would wait in vain.
-            log.error("the engine could not be made: %s\n%s", error, stack_of(error))
-            self._pipe.send("broken", reason=f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            if token := frame.fields["options"].get("hf_token"):
+                reason = reason.replace(token, "[secret]")
+            log.error("the engine could not be made: %s\n%s", reason, stack_of(error))
+            self._pipe.send("broken", reason=reason)
             os._exit(1)
         self._threads = ThreadPoolExecutor(engine.slots, thread_name_prefix="slot")
         self._pipe.send("hello", slots=engine.slots, device=engine.device, dtype=engine.dtype)

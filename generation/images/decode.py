@@ -17,7 +17,7 @@ from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugi
 from generation.errors import ImageRefused
 from generation.images.formats import ForeignFormat, Format, sniff
 from generation.images.refusals import Refusal
-from generation.images.scan import MAX_SCANS, count_scans, without_text_chunks
+from generation.images.scan import MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ MAX_JPEG_MEGAPIXELS = 64
 MAX_CMYK_JPEG_MEGAPIXELS = 48
 MAX_ICC_BYTES = 4 * 1024 * 1024
 ORIENTATION_TAG = 274
+_STRIP_HEIGHT = 256
 # EXIF 2.32, tag 274: what undoes each orientation.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -102,39 +103,62 @@ def _decode(data: bytes, name: Format) -> Decoded:
     if name is Format.JPEG and count_scans(data) > MAX_SCANS:
         raise ImageRefused(Refusal.TOO_MANY_SCANS, limit=MAX_SCANS)
     if name is Format.PNG:
+        if not has_sound_pixels(data):
+            raise ImageRefused(Refusal.DAMAGED, format=name.value)
         data = without_text_chunks(data)
+    frame = _first_frame(data, name)
+    pixels = frame.pixels
+    pixels.thumbnail((MAX_CLEAN_SIDE, MAX_CLEAN_SIDE), Image.Resampling.LANCZOS)
+    if 0 < len(frame.icc_profile) <= MAX_ICC_BYTES:
+        pixels = _to_srgb(pixels, frame.icc_profile)
+    pixels = pixels.convert("RGB")
+    if frame.orientation in _UPRIGHT:
+        pixels = pixels.transpose(_UPRIGHT[frame.orientation])
+    # Saving writes whatever `info` holds: only new pixels are certain to carry nothing along.
+    clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
+    file = BytesIO()
+    clean.save(file, "PNG", compress_level=4)
+    sideways = frame.orientation >= 5
+    return Decoded(
+        data=file.getvalue(),
+        width=clean.width,
+        height=clean.height,
+        original_width=frame.height if sideways else frame.width,
+        original_height=frame.width if sideways else frame.height,
+        format=name.value,
+        is_animated=frame.is_animated,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """The first frame, in mode L, RGB or CMYK, and what the file says about it; ``width`` × ``height`` as stored."""
+
+    pixels: Image.Image
+    width: int
+    height: int
+    orientation: int
+    icc_profile: bytes
+    is_animated: bool
+
+
+def _first_frame(data: bytes, name: Format) -> _Frame:
+    """Decode the first frame, and let go of the codec, which may hold twice the picture, before working on it."""
     with Image.open(BytesIO(data), formats=(name.value.upper(),)) as image:
         width, height = image.size
         _check_size(image, name)
         if name is Format.JPEG:
             _ask_for_a_smaller_decode(image)
         image.load()
-        orientation = _orientation(image)
-        icc_profile = image.info.get("icc_profile") or b""
         pixels = _eight_bits(image, data if name is Format.PNG else b"")
-        is_animated = name is not Format.JPEG and _is_animated(image)
-    pixels.thumbnail((MAX_CLEAN_SIDE, MAX_CLEAN_SIDE), Image.Resampling.LANCZOS)
-    if pixels.mode in ("LA", "RGBA"):
-        pixels = _over_white(pixels)
-    if 0 < len(icc_profile) <= MAX_ICC_BYTES:
-        pixels = _to_srgb(pixels, icc_profile)
-    pixels = pixels.convert("RGB")
-    if orientation in _UPRIGHT:
-        pixels = pixels.transpose(_UPRIGHT[orientation])
-    # Saving writes whatever `info` holds: only new pixels are certain to carry nothing along.
-    clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
-    file = BytesIO()
-    clean.save(file, "PNG", compress_level=4)
-    sideways = orientation >= 5
-    return Decoded(
-        data=file.getvalue(),
-        width=clean.width,
-        height=clean.height,
-        original_width=height if sideways else width,
-        original_height=width if sideways else height,
-        format=name.value,
-        is_animated=is_animated,
-    )
+        return _Frame(
+            pixels=_over_white(pixels) if pixels.mode in ("LA", "RGBA") else pixels,
+            width=width,
+            height=height,
+            orientation=_orientation(image),
+            icc_profile=image.info.get("icc_profile") or b"",
+            is_animated=name is not Format.JPEG and _is_animated(image),
+        )
 
 
 def _check_size(image: Image.Image, name: Format) -> None:
@@ -152,8 +176,11 @@ def _ask_for_a_smaller_decode(image: Image.Image) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation; XMP's, which ``getexif`` would take otherwise, is followed by no browser either."""
+    exif = Image.Exif()
     try:
-        value = image.getexif().get(ORIENTATION_TAG, 1)
+        exif.load(image.info.get("exif") or b"")
+        value = exif.get(ORIENTATION_TAG, 1)
     except Exception:  # broken EXIF is common in good pictures and raises anything
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
@@ -168,7 +195,10 @@ def _is_animated(image: Image.Image) -> bool:
 
 
 def _eight_bits(image: Image.Image, png: bytes) -> Image.Image:
-    """Return a copy of the first frame in mode L, LA, RGB, RGBA or CMYK; ``png`` is the file if it is a PNG."""
+    """Return the first frame in mode L, LA, RGB, RGBA or CMYK; ``png`` is the file if it is a PNG.
+
+    With alpha it may be ``image`` itself, because it will be copied anyway and 25 megapixels take 95 MiB.
+    """
     transparency = image.info.get("transparency")
     if image.mode.startswith("I"):
         return _sixteen_bit_grey(image, transparency)
@@ -183,7 +213,9 @@ def _eight_bits(image: Image.Image, png: bytes) -> Image.Image:
     if image.mode == "CMYK" and "adobe" not in image.info:
         # Pillow takes every CMYK JPEG for an inverted one, which only Adobe's are.
         return image.point([255 - value for value in range(256)] * 4)
-    if image.mode in ("LA", "RGBA", "CMYK"):
+    if image.mode in ("LA", "RGBA"):
+        return image
+    if image.mode == "CMYK":
         return image.copy()
     return image.convert("RGB")
 
@@ -206,9 +238,12 @@ def _transparent_colour(transparency: object, *, depth: int, colour_type: int) -
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    background = Image.new("RGBA", image.size, "white")
-    background.alpha_composite(image.convert("RGBA"))
-    return background.convert("RGB")
+    """Lay a picture with alpha over white, a strip at a time: what is made on the way takes as much as the picture."""
+    flat = Image.new("RGB", image.size, "white")
+    for top in range(0, image.height, _STRIP_HEIGHT):
+        strip = image.crop((0, top, image.width, min(top + _STRIP_HEIGHT, image.height))).convert("RGBA")
+        flat.paste(strip.convert("RGB"), (0, top), strip.getchannel("A"))
+    return flat
 
 
 def _to_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:

@@ -16,10 +16,12 @@ from generation.images.refusals import Refusal
 log = logging.getLogger(__name__)
 
 MAX_INPUT_BYTES = 25 * 1024 * 1024
+MAX_CHILD_BYTES = 512 * 1024**2
 START_SECONDS = 60.0
 ENCODE_SECONDS = 60.0  # our own pictures are no danger, and a slow machine takes long over a large one
-# More arenas than cores make glibc reserve address space that the wall would count.
-_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
+# For glibc: more arenas than cores reserve address space that the wall would count, and unless told otherwise it keeps
+# the memory of a large picture for the next one, in pieces that do not fit.
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class ImageDecoder:
         *,
         deadline_seconds: float = 10.0,
         max_input_bytes: int = MAX_INPUT_BYTES,
-        memory_bytes: int = 1024**3,
+        memory_bytes: int = MAX_CHILD_BYTES,
         max_images_per_child: int = 500,
         children: int = 1,
         kernel_wall: bool = HAS_KERNEL_WALL,

@@ -2,6 +2,8 @@
 
 import re
 import struct
+import zlib
+from collections.abc import Iterator
 
 MAX_SCANS = 64
 MAX_SEGMENTS = 4_096
@@ -40,13 +42,30 @@ def without_text_chunks(data: bytes) -> bytes:
 
     Anything that does not look like chunks is left for the decoder to judge.
     """
-    parts = [PNG_SIGNATURE]
-    position = start = len(PNG_SIGNATURE)
-    while position + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length
+    parts = []
+    start = 0
+    for kind, position, end in _png_chunks(data):
         if kind in (b"tEXt", b"zTXt", b"iTXt"):
             parts.append(data[start:position])
             start = end
+    return b"".join((*parts, data[start:])) if parts else data
+
+
+def has_sound_pixels(data: bytes) -> bool:
+    """Tell whether the checksums of a PNG's pixels (IDAT) are right; Pillow leaves these, and only these, unread."""
+    view = memoryview(data)
+    return all(
+        zlib.crc32(view[position + 4 : end - 4]) == int.from_bytes(view[end - 4 : end])
+        for kind, position, end in _png_chunks(data)
+        if kind == b"IDAT" and end <= len(data)
+    )
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, beginning and end of everything in a PNG that looks like a chunk; the last may end past the file."""
+    position = len(PNG_SIGNATURE)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        yield kind, position, end
         position = end
-    return b"".join((*parts, data[start:])) if len(parts) > 1 else data

@@ -1,5 +1,6 @@
 """Downloads from a real server on this machine."""
 
+import gzip
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -22,6 +23,11 @@ async def picture(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def gzip_bomb(_: web.Request) -> web.StreamResponse:
+    data = gzip.compress(bytes(20_000_000), 9)  # 20 KB
+    return web.Response(body=data, headers={"Content-Encoding": "gzip"})
+
+
 async def elsewhere(_: web.Request) -> web.StreamResponse:
     raise web.HTTPFound("/picture?bytes=10")
 
@@ -34,6 +40,7 @@ async def gone(_: web.Request) -> web.StreamResponse:
 async def server() -> AsyncIterator[BaseTestServer]:
     app = web.Application()
     app.add_routes([web.get("/picture", picture), web.get("/elsewhere", elsewhere), web.get("/gone", gone)])
+    app.add_routes([web.get("/bomb", gzip_bomb)])
     async with TestServer(app) as server:
         yield server
 
@@ -53,6 +60,7 @@ async def test_a_file_comes_whole(server: BaseTestServer, downloads: AttachmentD
     [
         ("/picture?bytes=50001", "attachment_too_large"),
         ("/picture?bytes=90000&chunked", "attachment_too_large"),
+        ("/bomb", "attachment_too_large"),
         ("/gone", "attachment_gone"),
         ("/elsewhere", "download_failed"),
     ],

@@ -21,6 +21,8 @@ def create(options: dict[str, Any]) -> "ScriptedEngine":
     """Make the engine; ``folder`` holds the gates, ``slots`` says how many runs it takes."""
     if options.get("broken"):
         raise ExecutorError("this engine is broken on purpose")
+    if options.get("quotes_options"):
+        raise KeyError(f"an error that quotes what it was given: {options}")
     if (death := options.get("dies_at_start")) and not _happened(Path(death)):
         os._exit(3)
     return ScriptedEngine(Path(options["folder"]), options.get("slots", 2))

@@ -9,5 +9,6 @@ from generation.images.decoder import ImageDecoder
 
 @pytest.fixture(scope="module")
 async def decoder() -> AsyncIterator[ImageDecoder]:
-    async with ImageDecoder() as decoder:
+    # What comes out is asked here, not how long it takes on a machine that has other things to do.
+    async with ImageDecoder(deadline_seconds=120) as decoder:
         yield decoder

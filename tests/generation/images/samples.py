@@ -126,8 +126,16 @@ def good_pngs() -> Iterator[Good]:
     yield sample("icc linear grey", data, Image.new("RGB", (16, 16), (128, 128, 128)), tolerance=1.5)
     yield sample("icc broken", encoded(image, "PNG", icc_profile=b"no profile at all" * 20), image)
     yield sample("icc of another kind", encoded(image, "PNG", icc_profile=grey_profile), image)
-    turned = encoded(pictures.as_stored(image, 6), "PNG", exif=exif(6))
-    yield sample("orientation 6", turned, image)
+    for orientation in pictures.FIRST_ROW_AND_COLUMN:
+        turned = encoded(pictures.as_stored(image, orientation), "PNG", exif=exif(orientation))
+        yield sample(f"orientation {orientation}", turned, image)
+    frames = [Image.new("RGB", (4, 4), (value, 0, 0)) for value in range(256)]
+    flood = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:] * 4)
+    yield sample("frame flood", flood, frames[0], is_animated=True)
+    lying = pictures.png(
+        16, 4, [nibbles] * 4, depth=4, colour_type=GREY, before=[(b"sBIT", b"\x04"), (b"gAMA", b"\0" * 4)]
+    )
+    yield sample("4 bit grey with odd chunks", lying, steps)
 
 
 def good_jpegs() -> Iterator[Good]:
@@ -147,6 +155,10 @@ def good_jpegs() -> Iterator[Good]:
     yield sample("grey", encoded(image.convert("L"), "JPEG", quality=95), image.convert("L"))
     yield sample("broken exif", encoded(image, "JPEG", quality=95, exif=b"Exif\0\0II*\0\xff\xff\xff\xffnonsense"))
     yield sample("broken icc", encoded(image, "JPEG", quality=95, icc_profile=b"no profile" * 50))
+    polyglot = encoded(image, "JPEG", quality=95, comment="%PDF-1.7 <script>alert(1)</script>")
+    yield sample("that is a document too", polyglot)
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    yield sample("orientation in xmp only", encoded(image, "JPEG", quality=95, xmp=xmp))
     yield sample("comment", encoded(image, "JPEG", quality=95, comment="made on a rainy day"))
     yield sample("html behind it", encoded(image, "JPEG", quality=95) + b"<html><script>alert(1)</script>")
     yield sample("of several pictures", encoded(image, "MPO", quality=95, save_all=True, append_images=[image]))
@@ -170,6 +182,12 @@ def good_jpegs() -> Iterator[Good]:
         opposite = Image.new("CMYK", (16, 16), tuple(255 - value for value in ink))
         plain = pictures.jpeg_without(encoded(opposite, "JPEG", quality=100), 0xEE)
         yield sample(f"cmyk plain {name}", plain, Image.new("RGB", (16, 16), printed[name]))
+    # YCCK: Adobe's marker says that the first three are luma and chroma of the inks, which libjpeg turns to inks.
+    luma, *chroma = Image.new("RGB", (1, 1), (64, 160, 255)).convert("YCbCr").tobytes()
+    stored = Image.new("CMYK", (16, 16), (255 - luma, *(255 - value for value in chroma), 0))
+    ycck = bytearray(encoded(stored, "JPEG", quality=100))
+    ycck[ycck.index(b"Adobe") + 11] = 2
+    yield sample("ycck", bytes(ycck), Image.new("RGB", (16, 16), (191, 95, 0)))
     large = photo(4500, 3000)
     yield sample(
         "13 megapixels", encoded(large, "JPEG", quality=90), large.resize((2048, 1365), Image.Resampling.LANCZOS)
@@ -208,14 +226,21 @@ def good_gifs_webps_and_avifs() -> Iterator[Good]:
     yield sample("webp alpha", encoded(with_alpha, "WEBP", lossless=True, exact=True), "WebP", flat)
     moving = encoded(image, "WEBP", lossless=True, **frames)
     yield sample("webp animated", moving, "WebP", is_animated=True)
-    turned = encoded(pictures.as_stored(image, 8), "WEBP", lossless=True, exif=exif(8))
-    yield sample("webp orientation 8", turned, "WebP")
+    flood = {"save_all": True, "append_images": [Image.new("RGB", (16, 16), (value, 0, 0)) for value in range(256)]}
+    first = Image.new("RGB", (16, 16), "blue")
+    yield sample("webp frame flood", encoded(first, "WEBP", lossless=True, **flood), "WebP", first, is_animated=True)
+    for orientation in pictures.FIRST_ROW_AND_COLUMN:
+        turned = encoded(pictures.as_stored(image, orientation), "WEBP", lossless=True, exif=exif(orientation))
+        yield sample(f"webp orientation {orientation}", turned, "WebP")
     yield sample("avif", encoded(image, "AVIF", quality=95, subsampling="4:4:4"), "AVIF", tolerance=LOSSY)
     yield sample("avif alpha", encoded(with_alpha, "AVIF", quality=95), "AVIF", flat, tolerance=LOSSY)
     yield sample(
         "avif animated", encoded(image, "AVIF", quality=95, **frames), "AVIF", tolerance=LOSSY, is_animated=True
     )
-    for orientation in (3, 5, 6, 8):
+    flood["append_images"] = flood["append_images"][::4]
+    data = encoded(first, "AVIF", quality=95, speed=10, **flood)
+    yield sample("avif frame flood", data, "AVIF", first, tolerance=LOSSY, is_animated=True)
+    for orientation in pictures.FIRST_ROW_AND_COLUMN:
         stored = encoded(pictures.as_stored(image, orientation), "AVIF", quality=95, exif=exif(orientation))
         yield sample(f"avif orientation {orientation}", stored, "AVIF", tolerance=LOSSY)
 
@@ -247,13 +272,26 @@ def bad() -> Iterator[Bad]:
     strip = pictures.png_header(16_385, 10) + empty
     yield Bad(name="png too wide", data=strip, refusal=Refusal.SIDE_TOO_LONG, data_shown=(("width", 16_385),))
     yield Bad(name="png without width", data=pictures.png_header(0, 10) + empty, refusal=Refusal.DAMAGED)
+    checksum = bytearray(encoded(image, "PNG"))
+    checksum[-13] ^= 1  # the last byte before IEND's twelve
+    yield Bad(name="png with a wrong checksum", data=bytes(checksum), refusal=Refusal.DAMAGED)
     gif = encoded(Image.new("P", (4, 4)), "GIF")
+    wide_gif = gif[:6] + struct.pack("<HH", 16_385, 4) + gif[10:]
+    yield Bad(name="gif too wide", data=wide_gif, refusal=Refusal.SIDE_TOO_LONG, data_shown=(("format", "GIF"),))
+    avif = encoded(Image.new("RGB", (16, 16)), "AVIF")
+    size = avif.index(b"ispe") + 8
+    huge_avif = avif[:size] + struct.pack(">II", 16_000, 16_000) + avif[size + 8 :]
+    yield Bad(name="avif 16000x16000", data=huge_avif, refusal=Refusal.TOO_MANY_PIXELS)
     huge_gif = gif[:6] + struct.pack("<HH", 65_535, 65_535) + gif[10:]
     yield Bad(name="gif 65535x65535", data=huge_gif, refusal=Refusal.TOO_MANY_PIXELS)
     webp = encoded(Image.new("RGB", (4, 4)), "WEBP", quality=50)
     start = webp.index(b"\x9d\x01\x2a") + 3
     huge_webp = webp[:start] + struct.pack("<HH", 16_383, 16_383) + webp[start + 4 :]
     yield Bad(name="webp 16383x16383", data=huge_webp, refusal=Refusal.TOO_MANY_PIXELS)
+    jpeg = encoded(Image.new("L", (16, 16)), "JPEG")
+    at = jpeg.index(b"\xff\xc0") + 5
+    wide_jpeg = jpeg[:at] + struct.pack(">HH", 16, 16_385) + jpeg[at + 4 :]
+    yield Bad(name="jpeg too wide", data=wide_jpeg, refusal=Refusal.SIDE_TOO_LONG, data_shown=(("format", "JPEG"),))
     for mode, side, megapixels in (("L", 8001, 64), ("CMYK", 7000, 48)):
         jpeg = encoded(Image.new(mode, (16, 16)), "JPEG")
         at = jpeg.index(b"\xff\xc0") + 5

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,6 +24,7 @@ async def test_good_pictures_come_out_as_they_look(
     kind: Callable[[], Iterator[samples.Good]], decoder: ImageDecoder
 ) -> None:
     wrong = {}
+    names = set()
     for sample in kind():
         clean = await decoder.decode(sample.data)
         picture = opened(clean.data)
@@ -31,15 +33,32 @@ async def test_good_pictures_come_out_as_they_look(
         difference = pictures.mean_difference(picture, sample.expected)
         if difference > sample.tolerance:
             wrong[sample.name] = difference
+        names.add(sample.name)
     assert wrong == {}
+    assert len(names) > 30
 
 
 async def test_bad_pictures_are_refused_with_a_reason(decoder: ImageDecoder) -> None:
+    names = set()
     for sample in samples.bad():
         with pytest.raises(ImageRefused) as refused:
             await decoder.decode(sample.data)
         assert refused.value.reason == sample.refusal, sample.name
         assert refused.value.data.items() >= dict(sample.data_shown).items(), sample.name
+        names_it_and_a_remedy(refused.value)
+        names.add(sample.name)
+    assert len(names) > 30
+
+
+def names_it_and_a_remedy(error: ImageRefused) -> None:
+    """Hold that a refusal is one sentence, with the format if it is known and with what to do."""
+    sentence = error_sentence(error)
+    assert re.fullmatch(r"This [^\n]+; [^\n]*\b(send|save|download|export|develop|unpack)\b[^\n;]+\.", sentence), (
+        sentence
+    )
+    format_name = error.data.get("format", "")
+    # A foreign format has a word of its own, such as "web page" for HTML.
+    assert error.reason == Refusal.FOREIGN_FORMAT or format_name in sentence
 
 
 async def test_foreign_files_are_refused_by_name(decoder: ImageDecoder) -> None:
@@ -48,6 +67,7 @@ async def test_foreign_files_are_refused_by_name(decoder: ImageDecoder) -> None:
             await decoder.decode(data)
         assert refused.value.reason == Refusal.FOREIGN_FORMAT, name
         assert refused.value.data == {"format": name}
+        names_it_and_a_remedy(refused.value)
     heic = next(data for name, data in samples.foreign() if name == "HEIC")
     with pytest.raises(ImageRefused) as refused:
         await decoder.decode(heic)

@@ -54,6 +54,14 @@ async def test_a_picture_that_needs_too_much_memory_is_refused_and_the_next_is_s
         assert await is_served_by_another_child(decoder, first)
 
 
+async def test_the_hungriest_picture_that_is_taken_fits_into_the_memory_of_a_child() -> None:
+    empty = Image.new("RGBA", (5000, 5000))  # the codec of WebP holds three times the picture
+    async with ImageDecoder(deadline_seconds=60) as decoder:
+        first = decoder.pids
+        assert (await decoder.decode(encoded(empty, "WEBP", method=0, quality=1))).original_width == 5000
+        assert decoder.pids == first
+
+
 async def test_a_child_killed_from_outside_costs_its_picture_nothing() -> None:
     async with ImageDecoder() as decoder:
         (first,) = decoder.pids

@@ -1,0 +1,52 @@
+"""The container's walls without a container: the bot paints as nobody, without rights, and writes nowhere else.
+
+    python -m prove.read_only_root
+
+Needs Linux and root, which is given away: in a mount namespace of its own everything is read-only but an empty /tmp,
+and the playground's bot runs there as user 10001, without any capability and without a way to gain one, as in
+``compose.yaml``. It is done when a picture has arrived. What is promised: status 0.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+SECONDS = 600
+_WALLS = """
+set -eu
+mount --make-rprivate /
+mount -t tmpfs tmpfs /tmp
+install --directory --owner=10001 --group=10001 /tmp/data /tmp/cache
+awk '$3 != "proc" && $2 !~ "^/(proc|sys|dev|tmp)(/|$)" { print $2 }' /proc/mounts | while read -r place; do
+    mount -o remount,bind,ro "$place"
+done
+if touch "$1/.written" 2>/dev/null; then echo "the root is not read-only" >&2; exit 3; fi
+cd "$1"
+exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
+    "$2" -m playground
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Let one picture be painted behind the walls; return 0 if it arrived, 2 where there can be no walls."""
+    argparse.ArgumentParser(prog="python -m prove.read_only_root").parse_args(arguments)
+    if sys.platform != "linux" or os.geteuid() or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
+        print("This needs Linux, root, and the programs unshare, setpriv and mount.", file=sys.stderr)
+        return 2
+    there = {"HOME": "/nowhere", "DATA_DIR": "/tmp/data", "HF_HOME": "/tmp/cache/huggingface", "ONCE": "1"}
+    walls = ["unshare", "--mount", "sh", "-c", _WALLS, "sh", str(REPOSITORY), sys.executable]
+    environment = {**there, "PATH": os.environ["PATH"], "XDG_CACHE_HOME": "/tmp/cache"}
+    done = subprocess.run(walls, env=environment, timeout=SECONDS, check=False)
+    print(
+        f"a picture as user 10001, without capabilities, on a read-only root: {'yes' if not done.returncode else 'NO'}"
+    )
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

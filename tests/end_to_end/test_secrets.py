@@ -1,0 +1,82 @@
+"""The tokens of the whole bot, as canaries, through every kind of trouble: they are nowhere where anybody reads."""
+
+import asyncio
+import dataclasses
+import os
+import signal
+import sys
+from pathlib import Path
+
+from playground.client import PlaygroundServer
+from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+
+HUB_CANARY = "hf_CANARYcanaryCANARYcanary7f3a91"
+DISCORD_CANARY = "CANARYcanaryCANARYcanary.7f3a91.CANARYcanaryCANARYcanaryCANARY"
+
+
+async def output_of(*arguments: str, **settings: str) -> str:
+    """Run a program with these settings and return all that it wrote."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        *arguments,
+        env={**os.environ, "HF_TOKEN": HUB_CANARY, "DISCORD_TOKEN": DISCORD_CANARY, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    written, _ = await process.communicate()
+    return written.decode()
+
+
+async def test_refusals_at_the_start_show_no_token(tmp_path: Path) -> None:
+    async with PlaygroundServer() as server:
+        there = {**server.bot_environment(), "DISCORD_TOKEN": DISCORD_CANARY, "DATA_DIR": str(tmp_path / "there")}
+        nowhere = {**there, "DISCORD_API_URL": "http://127.0.0.1:9", "DATA_DIR": str(tmp_path / "nowhere")}
+        refused, checked, unreachable, wrong, unknown = await asyncio.gather(
+            output_of("bot", **there),
+            output_of("bot", "check", "--json", **there),
+            output_of("bot", **nowhere),
+            output_of("bot", MAX_COUNT="many"),
+            output_of("bot", MODEL="no-such-model"),
+        )
+    assert "does not accept DISCORD_TOKEN" in refused, refused
+    assert "does not accept DISCORD_TOKEN" in checked, checked
+    assert "cannot be reached" in unreachable, unreachable
+    assert "MAX_COUNT" in wrong, wrong
+    assert "no-such-model" in unknown, unknown
+    for text in (refused, checked, unreachable, wrong, unknown):
+        assert HUB_CANARY not in text
+        assert DISCORD_CANARY not in text
+
+
+async def test_trouble_of_every_kind_shows_no_token(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    async with (
+        PlaygroundServer(bot_name="Palimpsest") as server,
+        BotProcess(server, data_dir, {"HF_TOKEN": HUB_CANARY}) as bot,
+    ):
+        client = server.client
+        canaries = (server.token, HUB_CANARY)
+        await client.add_fault(r"/webhooks/", method="PATCH", status=400, times=3)
+        await client.command("img2img", {"image": b"not a picture", "prompt": "a cat"})
+        status = await bot.img2img(**LONG_JOB)
+        await bot.status_with(status, "Painting")
+        for child in [bot.child(f"generation.{name}.worker") for name in ("images", "executors")]:
+            child.send_signal(signal.SIGSEGV)
+        for action in ("drop", "invalid_session"):
+            await client.gateway(action)
+        await client.wait_until_bot_ready()
+        await client.delete_message(status.id, member="Grace")  # which takes the long job back
+        assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+        await client.add_fault(r"/interactions/.*/callback", method="POST", status=400, times=1)
+        await client.command("queue")
+        await bot.terminate()
+        calls = "".join(repr(dataclasses.asdict(call)) for call in await client.calls())
+        messages = "".join(repr(message) for message in await client.messages("general"))
+    for trouble in ("the generation process", "ended with status", "an interaction broke"):
+        assert trouble in bot.log, "the trouble must have happened"
+    kept = b"".join(path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
+    assert len(kept) > 10_000
+    for canary in canaries:
+        assert canary not in bot.log + calls + messages
+        assert canary.encode() not in kept
