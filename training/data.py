@@ -186,8 +186,6 @@ def _paste(
         picture = tinted(picture, colour) if colour else picture
     side = round(min(image.size) * subject.size)
     picture = picture.resize((side, side), Image.Resampling.BICUBIC)
-    if rng.random() < 0.5:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     picture = picture.rotate(rng.uniform(-1, 1) * LEAN_DEGREES, Image.Resampling.BICUBIC, expand=True)
     corner = [
         round(share * extent - drawn / 2 + rng.uniform(-1, 1) * freedom * (extent - side) / 2)
