@@ -80,6 +80,8 @@ class TestMention:
             ("@Palimpsest a rocket", False, "I see no picture"),
             ("@Palimpsest", True, "What should it become"),
             ("@Palimpsest a rocket strength=much", True, "do not understand `strength much`"),
+            ("@Palimpsest a rocket --ar 16:9", True, "do not know the option `ar`"),
+            ("@Palimpsest a rocket, strenght 0.4", True, "Did you mean `strength`?"),
             ("@Palimpsest a rocket steps 999", True, "from 1 to 150"),
         ],
     )
@@ -140,6 +142,23 @@ class TestMenu:
         form = await bot.client.message_command("Remix", theirs.id)
         sent = await bot.client.submit_modal(form, {"prompt": "a castle", "strength": "much"})
         assert "strength much" in await refusal(bot, sent)
+        assert "a castle" in await refusal(bot, sent)
+        sent = await bot.client.submit_modal(form, {"prompt": "a castle", "more": "blurry, steps 4"})
+        assert "do not understand “blurry”" in await refusal(bot, sent)
+
+    async def test_a_message_that_is_deleted_before_the_form_is_sent(self, bot: BotProcess) -> None:
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
+        form = await bot.client.message_command("Remix", theirs.id)
+        await bot.client.delete_message(theirs.id, member="Linus")
+        sent = await bot.client.submit_modal(form, {"prompt": "a castle"})
+        assert sent.response is not None
+        assert "no longer there" in (await bot.status_with(sent.response, "⚠️")).content
+
+    async def test_a_channel_in_which_nothing_can_be_answered(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("silent")
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus", channel="silent")
+        await bot.client.set_permissions("silent", deny=["SEND_MESSAGES"])
+        assert "I lack Send Messages" in await refusal(bot, await bot.client.message_command("Remix", theirs.id))
 
 
 class TestButtons:
@@ -172,10 +191,21 @@ class TestButtons:
         job_id = made.components_flat()[0]["custom_id"].partition(":")[2]
         await bot.client.wait_for_edit(made.reference.message_id if made.reference else "", lambda m: "✅" in m.content)
         (bot.data_dir / "spool" / job_id / "input.png").unlink()
-        assert "no longer kept" in await refusal(bot, await bot.client.press(made.id, "Edit"))
-        again = await bot.client.press(made.id, "Again")
-        assert again.response is not None
-        assert "no longer kept" in (await bot.status_with(again.response, "⚠️")).content
+        for button in ("Edit", "Again"):
+            assert "send it again with `/img2img`" in await refusal(bot, await bot.client.press(made.id, button))
+        asked = await bot.client.say("strength 0.4", reply_to=made.id)
+        assert "no longer kept" in (await answer_to(bot, asked)).content
+        asked = await bot.client.say("a dog, steps 4", reply_to=made.id)  # the result itself is still there
+        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+
+    async def test_what_is_past_a_limit_is_refused_and_the_prompt_given_back(self, bot: BotProcess) -> None:
+        made = await bot.result_of(await bot.img2img(steps=4))
+        form = await bot.client.press(made.id, "Edit")
+        sent = await bot.client.submit_modal(form, {"prompt": "a patient dog", "more": "count 9"})
+        assert "The operator allows count up to 4" in await refusal(bot, sent)
+        assert "a patient dog" in await refusal(bot, sent)
+        asked = await bot.client.say("count 9", reply_to=made.id)
+        assert "The operator allows count up to 4" in (await answer_to(bot, asked)).content
 
 
 class TestTakenBack:
