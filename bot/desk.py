@@ -114,10 +114,10 @@ class JobDesk:
         await self._delivered(job_id)
         return self._open.get(job_id) or await self._jobs.get(job_id)
 
-    async def find_by_result(self, message_id: int) -> Job | None:
-        """Return the job whose result a message is."""
+    async def find_by_message(self, message_id: int) -> Job | None:
+        """Return the job whose result or status a message is."""
         await self._delivered(*self._open)
-        return await self._jobs.by_result_message(message_id)
+        return await self._jobs.by_message(message_id)
 
     async def message_deleted(self, message_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""

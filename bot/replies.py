@@ -39,6 +39,7 @@ _REFUSALS: Mapping[str, str] = {
     "no_prompt": "What should it become? Please write a few words with the picture.",
     "nothing_to_change": "What should be different? Please reply with new words, or with `strength 0.7` or the like.",
     "not_a_moderator": "This is for people who may manage the server.",
+    "not_done_yet": "That picture is not done yet. Please reply once it is there.",
     "not_the_operator": "This is for the operator of the bot.",
     "not_allowed_here": "The picture is done, but I may not post in this channel any more.",
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
