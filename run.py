@@ -8,6 +8,8 @@
 TORCH_INDEX_URL names another package index for torch, such as https://download.pytorch.org/whl/cpu.
 """
 
+from __future__ import annotations  # an old Python must get as far as the sentence that says what it is
+
 import hashlib
 import importlib.util
 import os
@@ -80,10 +82,12 @@ def become(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument says; return the exit status."""
-    has_ensurepip = importlib.util.find_spec("ensurepip") is not None
-    if problem := python_problem(sys.version_info[:2], has_ensurepip=has_ensurepip):
-        print(problem, file=sys.stderr)
-        return 2
+    if not PYTHON.exists():  # once made, the environment has a Python of its own
+        has_ensurepip = importlib.util.find_spec("ensurepip") is not None
+        problem = python_problem(sys.version_info[:2], has_ensurepip=has_ensurepip)
+        if problem is not None:
+            print(problem, file=sys.stderr)
+            return 2
     verb = arguments[0] if arguments else "run"
     if verb not in ("run", "test", "lint", "setup"):
         print(__doc__, file=sys.stderr)
@@ -93,16 +97,14 @@ def main(arguments: list[str]) -> int:
     except subprocess.CalledProcessError:
         print("The packages could not be installed; what pip says above names the reason.", file=sys.stderr)
         return 1
-    match verb:
-        case "run":
-            return become([*main_job(), *arguments[1:]])
-        case "test":
-            return become(["-m", "pytest", *arguments[1:]])
-        case "lint":
-            checks = (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "pyright"])
-            return max(subprocess.run([str(PYTHON), *check], cwd=HERE, check=False).returncode for check in checks)
-        case _:
-            return 0
+    if verb == "run":
+        return become([*main_job(), *arguments[1:]])
+    if verb == "test":
+        return become(["-m", "pytest", *arguments[1:]])
+    if verb == "lint":
+        checks = (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "pyright"])
+        return max(subprocess.run([str(PYTHON), *check], cwd=HERE, check=False).returncode for check in checks)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The set-up script's first look around; what it then sets up is shown by ``end_to_end/test_make_run.py``."""
 
+import ast
 import re
 
 import pytest
@@ -23,6 +24,10 @@ def test_another_one_is_refused_with_what_to_type(version: tuple[int, int]) -> N
 
 def test_a_python_without_venv_is_told_where_it_comes_from() -> None:
     assert "python3-venv" in (run.python_problem((3, 11), has_ensurepip=False) or "")
+
+
+def test_an_old_python_can_read_the_script_that_refuses_it() -> None:
+    ast.parse((REPOSITORY / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_the_project_names_the_same_versions() -> None:

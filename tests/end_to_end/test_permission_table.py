@@ -304,8 +304,7 @@ async def cancel(stage: Stage, person: Person) -> str | None:
 async def delete_request(stage: Stage, person: Person) -> str | None:
     await stage.operator("pause")
     try:
-        where = {"member": REQUESTER, "channel": person.channel}
-        asked = await stage.bot.client.say(f"{person.bots_name}a cat, steps 2", files=[CAT], **where)
+        asked = await say(stage, Person(REQUESTER, person.channel), "a cat, steps 2", with_picture=True)
         status = await stage.bot.status_with(await stage.answered(person, asked), "Queued")
         try:
             await stage.bot.client.delete_message(asked.id, member=person.member)
