@@ -1,4 +1,4 @@
-"""Set up a virtual environment in this folder and do the main job in it. Needs nothing but Python 3.11 or newer.
+"""Set up a virtual environment in this folder and do the main job in it. Needs nothing but Python 3.11 to 3.14.
 
     python run.py          the bot if DISCORD_TOKEN is set (in .env or the environment), else the playground
     python run.py test     the tests
@@ -8,7 +8,10 @@
 TORCH_INDEX_URL names another package index for torch, such as https://download.pytorch.org/whl/cpu.
 """
 
+from __future__ import annotations  # an old Python must get as far as the sentence that says what it is
+
 import hashlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -19,7 +22,19 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = HERE / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)  # torch is built for no newer one yet
+
+
+def python_problem(version: tuple[int, int], *, has_ensurepip: bool) -> str | None:
+    """Return why this Python cannot make the environment and what to do, or None if it can."""
+    if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        return (
+            f"Palimpsest needs Python 3.11 to 3.14, and this is {version[0]}.{version[1]}: install one of these and"
+            " name it, as in `make run PYTHON=python3.13` or, on Windows, `py -3.13 run.py`."
+        )
+    if not has_ensurepip:
+        return "Python's own venv is missing here: on Debian and Ubuntu, `sudo apt install python3-venv` brings it."
+    return None
 
 
 def set_up(requirements: str) -> None:
@@ -76,9 +91,12 @@ def become(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument says; return the exit status."""
-    if sys.version_info < OLDEST_PYTHON:
-        print("Palimpsest needs Python 3.11 or newer.", file=sys.stderr)
-        return 2
+    if not PYTHON.exists():  # once made, the environment has a Python of its own
+        has_ensurepip = importlib.util.find_spec("ensurepip") is not None
+        problem = python_problem(sys.version_info[:2], has_ensurepip=has_ensurepip)
+        if problem is not None:
+            print(problem, file=sys.stderr)
+            return 2
     verb = arguments[0] if arguments else "run"
     if verb not in ("run", "test", "lint", "setup"):
         print(__doc__, file=sys.stderr)
@@ -88,16 +106,14 @@ def main(arguments: list[str]) -> int:
     except subprocess.CalledProcessError:
         print("The packages could not be installed; what pip says above names the reason.", file=sys.stderr)
         return 1
-    match verb:
-        case "run":
-            return become([*main_job(), *arguments[1:]])
-        case "test":
-            return become(["-m", "pytest", *arguments[1:]])
-        case "lint":
-            checks = (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "pyright"])
-            return max(subprocess.run([str(PYTHON), *check], cwd=HERE, check=False).returncode for check in checks)
-        case _:
-            return 0
+    if verb == "run":
+        return become([*main_job(), *arguments[1:]])
+    if verb == "test":
+        return become(["-m", "pytest", *arguments[1:]])
+    if verb == "lint":
+        checks = (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "pyright"])
+        return max(subprocess.run([str(PYTHON), *check], cwd=HERE, check=False).returncode for check in checks)
+    return 0
 
 
 if __name__ == "__main__":

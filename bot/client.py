@@ -28,6 +28,7 @@ from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
 from bot.janitor import Janitor
 from bot.model_shelf import ModelShelf
+from bot.order_modal import is_awaited
 from bot.orders import OrderBook, Source
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -137,8 +138,14 @@ class Palimpsest(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         """Hear what is said to the bot."""
-        if not self.is_closing:
-            await self._conversation.hear(message)
+        await self._conversation.hear(message)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """Answer a form that is not waited for any more; all else is answered where it belongs."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            assert interaction.data is not None
+            if not is_awaited(str(interaction.data.get("custom_id"))):
+                await answer_error(interaction, Refused("form_expired"))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Settle what hangs on a deleted message."""
@@ -175,7 +182,7 @@ class Palimpsest(discord.Client):
         """Take nothing new, finish or keep what is open, then leave Discord."""
         if self.is_closing:
             return
-        self.is_closing = True
+        self.is_closing = self.front_desk.is_closing = True
         if self._sweeping is not None:
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -61,7 +61,7 @@ class Conversation:
                 raise Refused("no_picture")
             await self._say(message, help_text(self._client, Origin.of_message(message)))
             return
-        job = await self._client.desk.find_by_result(message.reference.message_id)
+        job = await self._client.desk.find_by_message(message.reference.message_id)
         if job is not None:
             await self._remix_result(message, said, job)
             return
@@ -72,12 +72,15 @@ class Conversation:
         await self._take(message, said, source)
 
     async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> None:
-        """Answer a reply to one of our results.
+        """Answer a reply to one of our results, or to the status message that leads to it.
 
         New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed.
         """
         if said.options.prompt:
-            source = await self._client.picture_of_result(job, 0)
+            if not job.state.is_settled:
+                raise Refused("not_done_yet")
+            picture = await self._client.picture_of_result(job, 0)
+            source = replace(picture, ignored_pictures=job.count - 1)
             options = _over(replace(said.options), replace(options_of(job), negative_prompt=None))
         else:
             if said.is_empty:

@@ -57,8 +57,11 @@ class JobDesk:
         self._estimates = estimates
         self._service = GenerationService(executor, load_request=self._load_request, report=self._report)
         self._open: dict[str, Job] = {}
-        self._lookout = Lookout(self._open, self._service, StatusBoard(delivery.edit_status), estimates)
+        self._lookout = Lookout(
+            self._open, self._service, StatusBoard(delivery.edit_status, deleted=self._status_deleted), estimates
+        )
         self._steps: dict[str, asyncio.Task[None]] = {}
+        self._deletions: set[asyncio.Task[None]] = set()
         self._serving: asyncio.Task[None] | None = None
 
     # What others ask of the desk
@@ -98,6 +101,7 @@ class JobDesk:
             step.cancel()
         await asyncio.gather(*steps, return_exceptions=True)
         await self._lookout.close()
+        await asyncio.gather(*self._deletions, return_exceptions=True)
 
     async def take(self, job: Job) -> None:
         """Write an acknowledged request down and bring its picture in; the rest happens by itself."""
@@ -110,10 +114,10 @@ class JobDesk:
         await self._delivered(job_id)
         return self._open.get(job_id) or await self._jobs.get(job_id)
 
-    async def find_by_result(self, message_id: int) -> Job | None:
-        """Return the job whose result a message is."""
+    async def find_by_message(self, message_id: int) -> Job | None:
+        """Return the job whose result or status a message is."""
         await self._delivered(*self._open)
-        return await self._jobs.by_result_message(message_id)
+        return await self._jobs.by_message(message_id)
 
     async def message_deleted(self, message_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
@@ -338,6 +342,12 @@ class JobDesk:
         steps = [self._steps[job_id] for job_id in rendered if job_id in self._steps]
         if steps:
             await asyncio.wait(steps, timeout=_DELIVERY_SECONDS)
+
+    def _status_deleted(self, message_id: int) -> None:
+        """Treat a status message that is found to be gone like one that is seen to be deleted."""
+        task = asyncio.create_task(self.message_deleted(message_id))
+        self._deletions.add(task)
+        task.add_done_callback(self._deletions.discard)
 
     def _spawn(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(job, work))

@@ -1,6 +1,8 @@
 """Where an interaction that went wrong ends: one sentence for the person, a line in the log if nobody foresaw it."""
 
 import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -17,6 +19,7 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
 
     In this order: refusals and other errors raised on purpose get their sentence; an interaction that Discord no longer
     knows gets nothing, for nobody listens; everything else gets a reference that stands in the log with the stack.
+    The prompt that was typed is given back, because neither a command nor a form keeps it.
     """
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     sentence = replies.error_sentence(cause)
@@ -26,6 +29,8 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
         reference = new_reference()
         log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
+    if prompt := next(_typed_prompts(interaction.data or {}), ""):
+        sentence += replies.typed_prompt(prompt)
     try:
         if interaction.response.is_done():
             await interaction.followup.send(sentence, ephemeral=True)
@@ -33,3 +38,14 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
             await interaction.response.send_message(sentence, ephemeral=True)
     except discord.HTTPException as failure:
         log.warning("a refusal could not be said: Discord answered %s (%s)", failure.status, failure.code)
+
+
+def _typed_prompts(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the prompt of a command's options or of a form's fields, however deep it lies."""
+    if "prompt" in (data.get("name"), data.get("custom_id")):
+        yield str(data.get("value") or "").strip()
+    for name in ("options", "components"):
+        for inner in data.get(name, ()):
+            yield from _typed_prompts(inner)
+    if "component" in data:
+        yield from _typed_prompts(data["component"])

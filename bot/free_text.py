@@ -1,5 +1,6 @@
 """What somebody writes to the bot in their own words: a prompt, with options by name wherever they stand in it."""
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -33,11 +34,19 @@ _ALTERNATIVES = "|".join(re.escape(name) for name in sorted(_FIELD_OF, key=len, 
 _OPTION = re.compile(
     rf"(?<![\w-])(?P<dashes>--)?(?P<name>{_ALTERNATIVES})(?P<sign>\s*[:=]\s*|\s+)(?P<value>[^\s,;]+)", re.IGNORECASE
 )
+# "0,7" as half of the world writes it; elsewhere a comma ends an option.
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\w-])((?:strength|guidance[_ ]scale|guidance|cfg)(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)", re.IGNORECASE
+)
 _NEGATIVE = re.compile(
     r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|without)[:=\s]\s*"
     r"|(?P<named>negative[_ ]prompt|negative)\s*[:=]\s*)(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
+# What is written like an option and is none, or has no value, once the options have been taken out.
+_LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)=", re.IGNORECASE)
+_WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
+_SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 _MENTION = re.compile(r"<@!?\d+>")
 
@@ -55,13 +64,15 @@ class Said:
 
 
 def understand(text: str) -> Said:
-    """Read a message; raise Refused (``not_understood``) for an option whose value is no such value.
+    """Read a message; raise Refused for what looks like an option and cannot be understood as one.
 
+    That is a value that is none (``not_understood``), a name without one (``option_without_value``), a name that there
+    is not (``option_unknown``), or nearly is (``option_misspelt``), and a name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. The
     negative prompt is everything after ``negative:``. A name without a value that fits, as in "the strength of a lion",
     belongs to the prompt unless ``:``, ``=`` or ``--`` says otherwise.
     """
-    text = _MENTION.sub(" ", text)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", _MENTION.sub(" ", text))
     values: dict[str, Any] = {}
 
     def take(match: re.Match[str]) -> str:
@@ -74,6 +85,8 @@ def understand(text: str) -> Said:
             return match[0]
         if name != "model" and not is_explicit and not _NUMBER.fullmatch(value):
             return match[0]
+        if name in values:
+            raise Refused("option_twice", option=match["name"].lower())
         try:
             values[name] = _CONVERT[name](value)
         except ValueError as error:
@@ -84,7 +97,24 @@ def understand(text: str) -> Said:
     if (negative := _NEGATIVE.search(text)) is not None:
         values["negative_prompt"] = _tidy(negative["text"])
         text = text[: negative.start()]
+    _refuse_what_is_left(text)
     return Said(replace(Options(prompt=_tidy(text)), **values))
+
+
+def _refuse_what_is_left(text: str) -> None:
+    """Say what was meant as an option and is not understood, instead of painting it."""
+    for match in _LEFT_OVER.finditer(text):
+        option = (match["dashed"] or match["named"]).lower()
+        if option in _FIELD_OF:
+            raise Refused("option_without_value", option=option)
+        known = ", ".join(
+            f"`{names[-1] if field == 'num_inference_steps' else names[0]}`" for field, names in _NAMES.items()
+        )
+        raise Refused("option_unknown", option=option, known=known)
+    for match in _WORD_BEFORE_NUMBER.finditer(text):
+        word = match["word"].lower()
+        if word not in _FIELD_OF and (meant := difflib.get_close_matches(word, _FIELD_OF, 1, _SAME_WORD)):
+            raise Refused("option_misspelt", option=word, meant=meant[0])
 
 
 def _looks_like_model(value: str) -> bool:

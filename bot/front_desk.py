@@ -23,6 +23,7 @@ class FrontDesk:
         self._max_waiting = max_waiting
         self._max_waiting_per_member = max_waiting_per_member
         self.is_draining = False
+        self.is_closing = False
 
     async def take(
         self,
@@ -38,6 +39,8 @@ class FrontDesk:
         ``acknowledge`` sends the first text, which is the status message from then on, and returns its id.
         ``request_message_id`` is the person's message, if the wish came in one.
         """
+        if self.is_closing:
+            raise Refused("shutting_down")
         if self.is_draining:
             raise Refused("draining")
         origin.require_room_to_answer()
@@ -45,6 +48,12 @@ class FrontDesk:
             raise Refused("queue_full", max_waiting=self._max_waiting)
         if self._desk.open_jobs(origin.requester_id) >= self._max_waiting_per_member:
             raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
+        if (
+            source.attachment_url is None
+            and source.parent is not None
+            and not await self._desk.has_input(source.parent)
+        ):
+            raise Refused("input_expired")
         job = self._orders.order(origin, options, source)
         status_message_id = await acknowledge(status_text(job))
         job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.origin import Origin
+from generation.errors import ModelUnavailable
+from generation.sentences import error_sentence
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -15,7 +17,6 @@ _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil paint
 
 def help_text(client: "Palimpsest", origin: Origin) -> str:
     """Return the help for a place, as it is there now."""
-    model = client.orders.model_for(origin)
     mention = client.user.mention if client.user else "@me"
     lines = [
         "**I paint new pictures over yours.**",
@@ -25,16 +26,28 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "Options can be named anywhere in the text: `strength`, `guidance`, `steps`, `seed`, `count`, `size`, `model`,"
         " and `negative:` at the end.",
+        *_about_model(client, origin),
+    ]
+    return "\n".join(lines)
+
+
+def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
+    settings = "`/queue` shows what waits, `/preferences` keeps your own numbers, `/defaults` is for moderators."
+    try:
+        model = client.orders.model_for(origin)
+    except ModelUnavailable as error:
+        return [f"⚠️ {error_sentence(error)}", settings]
+    lines = [
         f"The model here is **{model.title}**. {model.summary}",
         "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
-        "`/queue` shows what waits, `/preferences` keeps your own numbers, `/defaults` is for moderators.",
+        settings,
     ]
     if model.is_demo:
         lines.append(
             "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"
             " `python -m generation download` and MODEL in `.env`."
         )
-    return "\n".join(lines)
+    return lines
 
 
 @cache

@@ -1,5 +1,7 @@
 """The form behind Remix, Edit and Use as input: prompt, strength, seed and whatever else is known by name."""
 
+import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -7,9 +9,13 @@ from typing import Any
 import discord
 
 from bot.error_handler import answer_error
+from bot.errors import Refused
 from bot.free_text import understand
 from bot.orders import Options
 from generation import requests
+
+_THIS_RUN = secrets.token_hex(4)
+_OPEN_SECONDS = 24 * 3600  # an abandoned form says nothing to the bot, which would keep it for ever
 
 Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
 
@@ -22,7 +28,8 @@ class OrderModal(discord.ui.Modal):
     """
 
     def __init__(self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1) -> None:
-        super().__init__(title=title, timeout=None)
+        custom_id = f"order:{_THIS_RUN}:{int(time.time())}:{secrets.token_hex(4)}"
+        super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=custom_id)
         self._chosen = chosen
         self._submitted = submitted
         self._prompt = discord.ui.TextInput[Any](
@@ -72,6 +79,8 @@ class OrderModal(discord.ui.Modal):
             if text.value.strip()
         )
         said = understand(f"{numbers} {self._more.value}".strip()).options
+        if said.prompt:
+            raise Refused("not_an_option", text=said.prompt[:80])
         options = replace(
             said,
             prompt=self._prompt.value,
@@ -83,6 +92,14 @@ class OrderModal(discord.ui.Modal):
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
         await answer_error(interaction, error)
+
+
+def is_awaited(custom_id: str) -> bool:
+    """Tell whether a form is one that this run of the bot opened and still waits for."""
+    kind, _, rest = custom_id.partition(":")
+    run, _, rest = rest.partition(":")
+    opened_at = rest.partition(":")[0]
+    return (kind, run) == ("order", _THIS_RUN) and time.time() < int(opened_at) + _OPEN_SECONDS
 
 
 def _more_of(chosen: Options) -> str:

@@ -23,6 +23,7 @@ _REFUSALS: Mapping[str, str] = {
     "attachment_gone": "Your picture is no longer there to be downloaded. Please send it again.",
     "attachment_too_large": "Your file is larger than {max_mebibytes} MiB. Please send a smaller one.",
     "channel_gone": "The channel or message that this belonged to is gone.",
+    "form_expired": "This form was opened before my last start, or too long ago. Please open it once more.",
     "download_failed": "Your picture could not be downloaded from Discord just now. Please send it again.",
     "host_not_allowed": "Pictures are taken from Discord's own servers only. Please attach the picture itself.",
     "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
@@ -38,11 +39,20 @@ _REFUSALS: Mapping[str, str] = {
     "no_prompt": "What should it become? Please write a few words with the picture.",
     "nothing_to_change": "What should be different? Please reply with new words, or with `strength 0.7` or the like.",
     "not_a_moderator": "This is for people who may manage the server.",
+    "not_done_yet": "That picture is not done yet. Please reply once it is there.",
     "not_the_operator": "This is for the operator of the bot.",
     "not_allowed_here": "The picture is done, but I may not post in this channel any more.",
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
     "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
+    "not_an_option": (
+        "I do not understand “{text}” among the options. Please write options by name there, such as `steps 20`,"
+        " and words into the prompt."
+    ),
     "not_understood": "I do not understand `{option} {value}`. Please give the number that you mean, or leave it out.",
+    "option_unknown": "I do not know the option `{option}`. Those that I know are {known}.",
+    "option_misspelt": "I do not know the option `{option}`. Did you mean `{meant}`?",
+    "option_twice": "You named `{option}` twice. Please name it once.",
+    "option_without_value": "What should `{option}` be? Please write a value after it, or leave it out.",
     "past_limit": "The {layer} allows {option} up to {limit} here. Please choose that or less.",
     "model_not_allowed": "The {layer} does not allow the model {model} here. Please choose another one.",
     "picture_not_visible": (
@@ -89,6 +99,12 @@ def unknown_error(reference: str) -> str:
     return f"Something went wrong on my side. If it happens again, tell the operator this reference: `{reference}`."
 
 
+def typed_prompt(prompt: str) -> str:
+    """Give back what was typed with a wish that was refused, ready to be copied."""
+    inert = prompt.replace("```", "'" * 3)
+    return f"\n```\n{inert[:1600]}\n```"
+
+
 def job_sentence(job: Job) -> str:
     """Return why a job ended without a picture."""
     kind = job.failure_kind
@@ -110,13 +126,13 @@ def setting_name(name: str) -> str:
     return f"max_{shown}" if plain != name else shown
 
 
-def settings_table(layers: Layers) -> str:
-    """Say what holds, what is the most that may be chosen, and whose word each is."""
+def settings_table(layers: Layers, problem: str | None = None) -> str:
+    """Say what holds, what is the most that may be chosen, and whose word each is; and why nothing can be painted."""
     lines = ["**What holds here**"]
     for name in NUMBERS:
         default, limit = layers.default(name), layers.limit(name)
-        assert default is not None, f"the model says something for {name}"
-        line = f"• {setting_name(name)}: **{default.value:g}** (from the {default.layer})"
+        shown = "the model's own" if default is None else f"**{default.value:g}** (from the {default.layer})"
+        line = f"• {setting_name(name)}: {shown}"
         if limit is not None:
             line += f", at most {limit.value:g} (from the {limit.layer})"
         lines.append(line)
@@ -126,6 +142,8 @@ def settings_table(layers: Layers) -> str:
     for layer, values in layers.layers:
         if "models" in values:
             lines.append(f"• allowed models: {', '.join(values['models'])} (from the {layer})")
+    if problem is not None:
+        lines.append(f"⚠️ {problem}")
     return "\n".join(lines)
 
 

@@ -13,17 +13,20 @@ from bot.storage.job import Job
 log = logging.getLogger(__name__)
 
 Edit = Callable[[Job, str, discord.ui.View | None], Awaitable[None]]
+_UNKNOWN_MESSAGE = 10008
 
 
 class StatusBoard:
     """Keep the status message of every open job true without flooding Discord.
 
     ``edit`` changes the message with the bot's own token, so that it works after the interaction's 15 minutes. At most
-    one edit per message is under way; what comes meanwhile replaces what waits.
+    one edit per message is under way; what comes meanwhile replaces what waits. ``deleted`` is told of a message
+    that turns out to have been deleted, perhaps while the bot was not there to see it.
     """
 
-    def __init__(self, edit: Edit, *, interval_seconds: float = 3.0) -> None:
+    def __init__(self, edit: Edit, *, deleted: Callable[[int], None], interval_seconds: float = 3.0) -> None:
         self._edit = edit
+        self._deleted = deleted
         self._interval_seconds = interval_seconds
         self._lines: dict[str, _Line] = {}
 
@@ -31,7 +34,7 @@ class StatusBoard:
         """Show a state soon."""
         line = self._lines.get(job.job_id)
         if line is None:
-            line = self._lines[job.job_id] = _Line(self._edit, self._interval_seconds)
+            line = self._lines[job.job_id] = _Line(self._edit, self._deleted, self._interval_seconds)
             line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
         line.show(job, standing)
 
@@ -54,8 +57,9 @@ class StatusBoard:
 class _Line:
     """One status message."""
 
-    def __init__(self, edit: Edit, interval_seconds: float) -> None:
+    def __init__(self, edit: Edit, deleted: Callable[[int], None], interval_seconds: float) -> None:
         self._edit = edit
+        self._deleted = deleted
         self._interval_seconds = interval_seconds
         self._next: tuple[Job, Standing] | None = None
         self._shown = ""
@@ -98,6 +102,8 @@ class _Line:
             await self._edit(job, text, status_view(job))
             self._shown = text
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            # Deleted by somebody, the channel gone, or Discord out of reach: the job goes on, its result says the rest.
+            # The channel gone or closed to us, or Discord out of reach: the job goes on, its result says the rest.
             self._is_gone = isinstance(error, discord.NotFound | discord.Forbidden)
+            if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_MESSAGE:
+                self._deleted(job.status_message_id)
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)

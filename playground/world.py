@@ -44,6 +44,7 @@ class World:
         self.interactions: dict[int, Interaction] = {}
         self.commands: dict[int, Command] = {}
         self.commands_registered = False
+        self.commands_for_everybody: set[str] = set()
         self.privileged_intents = 0
         self.application_settings: Json = {}
         self.bot_intents = 0

@@ -11,6 +11,7 @@ from bot.errors import Refused
 from bot.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
 from bot.origin import Origin
 from generation import requests
+from generation.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -212,5 +213,9 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
     layers = orders.layers(origin)
     if not with_member:
         layers = Layers([(layer, values) for layer, values in layers.layers if layer is not Layer.MEMBER])
-    layers = orders.with_model(layers, orders.model_in(layers).name)
-    await interaction.response.send_message(replies.settings_table(layers), ephemeral=True)
+    problem = None
+    try:
+        layers = orders.with_model(layers, orders.model_in(layers).name)
+    except ModelUnavailable as error:  # what was set is set; whoever set it is told what it leads to
+        problem = replies.error_sentence(error)
+    await interaction.response.send_message(replies.settings_table(layers, problem), ephemeral=True)

@@ -103,6 +103,11 @@ class Jobs:
         jobs = await self._select("WHERE result_message_id = ?", result_message_id)
         return jobs[0] if jobs else None
 
+    async def by_message(self, message_id: int) -> Job | None:
+        """Return the job whose result or status a message is."""
+        jobs = await self._select("WHERE ? IN (result_message_id, status_message_id)", message_id)
+        return jobs[0] if jobs else None
+
     async def unsettled(self) -> list[Job]:
         """Return the jobs that something must still happen to, oldest first."""
         states = [state for state in JobState if not state.is_settled]

@@ -58,6 +58,10 @@ class Staging(Transport):
         arguments = {"channel": channel, "deny": list(deny), "allow": list(allow), "target": target}
         await self.post("set_permissions", arguments)
 
+    async def set_command_access(self, name: str, *, everybody: bool) -> None:
+        """Give a command to everybody, as a server may in its settings under Integrations, or take that back."""
+        await self.post("set_command_access", {"name": name, "everybody": everybody})
+
     async def set_upload_limit(self, max_file_bytes: int) -> None:
         """Set how large a file may be on the server."""
         await self.post("set_upload_limit", {"bytes": max_file_bytes})

@@ -143,6 +143,8 @@ class Acts:
             raise errors.unknown_command()
         if definition.get("nsfw") and not channel.age_restricted:
             raise errors.unknown_command()
+        if command.name in self._world.commands_for_everybody:
+            return
         needed = definition.get("default_member_permissions")
         owned = guild_permissions(self._world.guild, user.id)
         if needed is not None and Permission.ADMINISTRATOR not in owned:

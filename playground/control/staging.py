@@ -26,6 +26,7 @@ class Staging:
             "set_rate_limit": self.set_rate_limit,
             "gateway": self.gateway,
             "set_permissions": self.set_permissions,
+            "set_command_access": self.set_command_access,
             "add_channel": self.add_channel,
             "remove_channel": self.remove_channel,
             "set_upload_limit": self.set_upload_limit,
@@ -83,6 +84,12 @@ class Staging:
         )
         self._channel_event("CHANNEL_UPDATE", channel_json(world, channel))
         return self.playground.views.channel(channel)
+
+    async def set_command_access(self, arguments: Json, _files: Files) -> Json:
+        """Give a command to everybody, whatever its default permissions say, or leave it to them again."""
+        given = self.playground.world.commands_for_everybody
+        (given.add if arguments["everybody"] else given.discard)(arguments["name"])
+        return {}
 
     async def add_channel(self, arguments: Json, _files: Files) -> Json:
         world = self.playground.world

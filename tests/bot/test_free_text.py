@@ -7,6 +7,7 @@ import pytest
 from bot.errors import Refused
 from bot.free_text import understand
 from bot.orders import Options
+from bot.replies import error_sentence
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,9 @@ from bot.orders import Options
         ("a house without windows", {"prompt": "a house without windows"}),
         ("a footstep and steps in sand", {"prompt": "a footstep and steps in sand"}),
         ("seedling 5 centimetres", {"prompt": "seedling 5 centimetres"}),
+        ("a fox strength 0,7, seed 5", {"prompt": "a fox", "strength": 0.7, "seed": 5}),
+        ("a cat -- at 5 o'clock, E=mc2", {"prompt": "a cat -- at 5 o'clock, E=mc2"}),
+        ("a fox negative: a=b --ar 3", {"prompt": "a fox", "negative_prompt": "a=b --ar 3"}),
     ],
 )
 def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None:
@@ -48,6 +52,24 @@ def test_what_is_not_understood_is_said(text: str) -> None:
     with pytest.raises(Refused) as refusal:
         understand(text)
     assert refusal.value.reason == "not_understood"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "words"),
+    [
+        ("a fox --ar 16:9", "option_unknown", "the option `ar`"),
+        ("a fox aspect=3", "option_unknown", "the option `aspect`"),
+        ("a fox, strenght 0.7", "option_misspelt", "Did you mean `strength`?"),
+        ("a fox step 20", "option_misspelt", "Did you mean `steps`?"),
+        ("a fox --strength", "option_without_value", "What should `strength` be?"),
+        ("seed 5 a fox seed 6", "option_twice", "`seed` twice"),
+    ],
+)
+def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, words: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        understand(text)
+    assert refusal.value.reason == reason
+    assert words in (error_sentence(refusal.value) or "")
 
 
 def test_an_empty_mention_says_nothing() -> None:

@@ -1,6 +1,9 @@
 """The ways to remix: mention, reply, menu, form; each once right and once wrong."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from playground.client import Interaction, Message
 from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
@@ -23,6 +26,16 @@ async def refusal(bot: BotProcess, interaction: Interaction) -> str:
     assert interaction.ephemeral
     assert interaction.response is not None
     return interaction.response.content
+
+
+def job_id(made: Message) -> str:
+    """Return the job that made a result, as its buttons name it."""
+    return made.components_flat()[0]["custom_id"].partition(":")[2]
+
+
+def pixels(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as picture:
+        return picture.convert("RGB").tobytes()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +79,8 @@ class TestMention:
 
     async def test_a_picture_from_anywhere_else_is_not_asked_for(self, bot: BotProcess) -> None:
         embed = {"type": "image", "image": {"url": "https://example.com/cat.jpg"}}
-        status = await answer_to(bot, await bot.client.say("@Palimpsest a rocket", embeds=[embed]))
+        asked = await bot.client.say("@Palimpsest a rocket", embeds=[embed], channel="gallery")
+        status = await answer_to(bot, asked)
         assert "Discord's own servers only" in (await bot.status_with(status, "⚠️")).content
 
     async def test_a_mention_alone_is_answered_with_help(self, bot: BotProcess) -> None:
@@ -80,6 +94,8 @@ class TestMention:
             ("@Palimpsest a rocket", False, "I see no picture"),
             ("@Palimpsest", True, "What should it become"),
             ("@Palimpsest a rocket strength=much", True, "do not understand `strength much`"),
+            ("@Palimpsest a rocket --ar 16:9", True, "do not know the option `ar`"),
+            ("@Palimpsest a rocket, strenght 0.4", True, "Did you mean `strength`?"),
             ("@Palimpsest a rocket steps 999", True, "from 1 to 150"),
         ],
     )
@@ -103,6 +119,21 @@ class TestReply:
         assert "a dog in the snow" in made.content
         assert "`77`" not in made.content
         assert "5 steps" in made.content
+
+    async def test_the_status_message_will_do_once_it_is_done(self, bot: BotProcess) -> None:
+        status = await answer_to(bot, await bot.client.say("@Palimpsest a cat, steps 150 strength 1", files=[CAT]))
+        await bot.status_with(status, "Painting")
+        early = await bot.client.say("a dog in the snow", reply_to=status.id)
+        assert "not done yet" in (await answer_to(bot, early)).content
+        await bot.status_with(status, "✅")
+        asked = await bot.client.say("a dog in the snow, steps 4", reply_to=status.id)
+        assert "a dog in the snow" in (await bot.result_of(await answer_to(bot, asked))).content
+
+    async def test_the_first_of_several_results_and_it_says_so(self, bot: BotProcess) -> None:
+        several = await bot.result_of(await bot.img2img(count=2, steps=4))
+        asked = await bot.client.say("a dog in the snow, count 1", reply_to=several.id)
+        made = await bot.result_of(await answer_to(bot, asked))
+        assert "The first of your pictures was taken; 1 more" in made.content
 
     async def test_nothing_said_is_asked_about(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("@Palimpsest", reply_to=result.id)
@@ -140,6 +171,23 @@ class TestMenu:
         form = await bot.client.message_command("Remix", theirs.id)
         sent = await bot.client.submit_modal(form, {"prompt": "a castle", "strength": "much"})
         assert "strength much" in await refusal(bot, sent)
+        assert "a castle" in await refusal(bot, sent)
+        sent = await bot.client.submit_modal(form, {"prompt": "a castle", "more": "blurry, steps 4"})
+        assert "do not understand “blurry”" in await refusal(bot, sent)
+
+    async def test_a_message_that_is_deleted_before_the_form_is_sent(self, bot: BotProcess) -> None:
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
+        form = await bot.client.message_command("Remix", theirs.id)
+        await bot.client.delete_message(theirs.id, member="Linus")
+        sent = await bot.client.submit_modal(form, {"prompt": "a castle"})
+        assert sent.response is not None
+        assert "no longer there" in (await bot.status_with(sent.response, "⚠️")).content
+
+    async def test_a_channel_in_which_nothing_can_be_answered(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("silent")
+        theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus", channel="silent")
+        await bot.client.set_permissions("silent", deny=["SEND_MESSAGES"])
+        assert "I lack Send Messages" in await refusal(bot, await bot.client.message_command("Remix", theirs.id))
 
 
 class TestButtons:
@@ -158,7 +206,10 @@ class TestButtons:
         form = await bot.client.press(several.id, "Use as input")
         sent = await bot.client.submit_modal(form, {"prompt": "a castle", "picture": ["2"], "more": "steps 4, count 1"})
         assert sent.response is not None
-        assert len((await bot.result_of(sent.response)).attachments) == 1
+        made = await bot.result_of(sent.response)
+        assert len(made.attachments) == 1
+        second = await bot.client.download(several.attachments[1].url)
+        assert pixels((bot.data_dir / "spool" / job_id(made) / "input.png").read_bytes()) == pixels(second)
 
     async def test_use_as_input_of_a_deleted_result(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))
@@ -169,13 +220,23 @@ class TestButtons:
 
     async def test_input_past_its_retention(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))
-        job_id = made.components_flat()[0]["custom_id"].partition(":")[2]
         await bot.client.wait_for_edit(made.reference.message_id if made.reference else "", lambda m: "✅" in m.content)
-        (bot.data_dir / "spool" / job_id / "input.png").unlink()
-        assert "no longer kept" in await refusal(bot, await bot.client.press(made.id, "Edit"))
-        again = await bot.client.press(made.id, "Again")
-        assert again.response is not None
-        assert "no longer kept" in (await bot.status_with(again.response, "⚠️")).content
+        (bot.data_dir / "spool" / job_id(made) / "input.png").unlink()
+        for button in ("Edit", "Again"):
+            assert "send it again with `/img2img`" in await refusal(bot, await bot.client.press(made.id, button))
+        asked = await bot.client.say("strength 0.4", reply_to=made.id)
+        assert "no longer kept" in (await answer_to(bot, asked)).content
+        asked = await bot.client.say("a dog, steps 4", reply_to=made.id)  # the result itself is still there
+        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+
+    async def test_what_is_past_a_limit_is_refused_and_the_prompt_given_back(self, bot: BotProcess) -> None:
+        made = await bot.result_of(await bot.img2img(steps=4))
+        form = await bot.client.press(made.id, "Edit")
+        sent = await bot.client.submit_modal(form, {"prompt": "a patient dog", "more": "count 9"})
+        assert "The operator allows count up to 4" in await refusal(bot, sent)
+        assert "a patient dog" in await refusal(bot, sent)
+        asked = await bot.client.say("count 9", reply_to=made.id)
+        assert "The operator allows count up to 4" in (await answer_to(bot, asked)).content
 
 
 class TestTakenBack:

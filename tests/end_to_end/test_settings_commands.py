@@ -1,8 +1,9 @@
-"""What moderators, members and the operator set; each command once right and once wrong."""
+"""What moderators, members and the operator set; each command once right and once wrong.
 
-import pytest
+Who may use which is in ``test_permission_table.py``; what is said while the bot closes in ``test_restart.py``.
+"""
 
-from playground.client import Interaction, PlaygroundError
+from playground.client import Interaction
 from tests.end_to_end.bot_process import CAT, LONG_JOB, BotProcess
 
 
@@ -37,10 +38,6 @@ class TestDefaults:
         assert "(from the model)" in shown
         await defaults(bot, "reset", "Grace", "layers", where="channel")
 
-    async def test_only_moderators_even_if_a_server_gives_the_command_to_all(self, bot: BotProcess) -> None:
-        with pytest.raises(PlaygroundError):  # Discord itself does not offer it
-            await bot.client.command("defaults show", {}, member="Ada")
-
     async def test_nothing_to_set_and_a_default_beyond_its_limit(self, bot: BotProcess) -> None:
         assert "at least one value" in await defaults(bot, "set", where="server")
         beyond = await defaults(bot, "set", where="server", strength=0.9, max_strength=0.5)
@@ -49,6 +46,29 @@ class TestDefaults:
     async def test_models_that_are_not_here_or_not_allowed(self, bot: BotProcess) -> None:
         assert "not downloaded" in await defaults(bot, "set", where="server", model="stable-diffusion-xl")
         assert "no model called" in await defaults(bot, "set", where="server", models="nonsense")
+
+    async def test_a_channel_whose_models_are_not_here_says_so_and_is_mended(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("modern")
+        shown = await defaults(bot, "set", channel="modern", where="channel", models="sd-turbo", max_steps=4)
+        assert "allowed models: sd-turbo (from the channel)" in shown
+        assert "steps: the model's own, at most 4 (from the channel)" in shown
+        assert "⚠️" in shown
+        assert await defaults(bot, "show", channel="modern") == shown
+        refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a fox"}, channel="modern")
+        assert "not downloaded yet" in await told(refused)
+        assert "a fox" in await told(refused)
+        shown = await told(await bot.client.command("help", {}, channel="modern"))
+        assert "/img2img" in shown
+        assert "not downloaded yet" in shown
+        assert "small demo model" not in shown
+        shown = await defaults(bot, "reset", channel="modern", where="channel", name="models")
+        assert "⚠️" not in shown
+        assert "model: **demo** (from the operator)" in shown
+
+    async def test_models_are_offered_by_name(self, bot: BotProcess) -> None:
+        for command, option in (("defaults set", "model"), ("preferences set", "model"), ("operator model", "name")):
+            choices = await bot.client.autocomplete(command, option, "dem", member="Margaret")
+            assert [choice["value"] for choice in choices] == ["demo"]
 
 
 class TestPreferences:
@@ -65,8 +85,20 @@ class TestPreferences:
         shown = await told(await bot.client.command("preferences show", {}, member="Linus"))
         assert "(from the member)" not in shown
 
-    async def test_nothing_to_set(self, bot: BotProcess) -> None:
+    async def test_they_bow_to_the_limits_of_the_place(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("narrow")
+        await defaults(bot, "set", channel="narrow", where="channel", max_strength=0.5)
+        await bot.client.command("preferences set", {"strength": 0.9}, member="Linus")
+        shown = await told(await bot.client.command("preferences show", {}, member="Linus", channel="narrow"))
+        assert "strength: **0.5** (from the channel), at most 0.5 (from the channel)" in shown
+        made = await bot.result_of(await bot.img2img(member="Linus", channel="narrow", steps=4))
+        assert "strength 0.5" in made.content
+        await bot.client.command("preferences reset", {}, member="Linus")
+
+    async def test_nothing_to_set_and_a_model_that_is_not_here(self, bot: BotProcess) -> None:
         assert "at least one value" in await told(await bot.client.command("preferences set", {}))
+        wished = await bot.client.command("preferences set", {"model": "sd-turbo"})
+        assert "not downloaded yet" in await told(wished)
 
 
 class TestQueueAndHelp:
@@ -78,6 +110,7 @@ class TestQueueAndHelp:
         await bot.status_with(waiting, "Queued")
         shown = await told(await bot.client.command("queue", {}, member="Linus"))
         assert "1 running, 1 waiting" in shown
+        assert "All of it takes about" in shown
         assert "a patient fox" in shown
         assert "a cat on a beach" not in shown  # Ada's
         await bot.client.press(running.id, "Cancel", member="Grace")
@@ -103,6 +136,11 @@ class TestOperator:
         await told(await bot.client.command("operator drain", {}, member="Margaret"))
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "x"})
         assert "take nothing new" in await told(refused)
+        asked = await bot.client.say("@Palimpsest a fox", files=[CAT])
+        answer = await bot.client.wait_for_message(
+            lambda message: message.reference is not None and message.reference.message_id == asked.id
+        )
+        assert "take nothing new" in answer.content
         await told(await bot.client.command("operator resume", {}, member="Margaret"))
         assert (await bot.result_of(await bot.img2img(steps=4))).attachments
 
@@ -111,7 +149,3 @@ class TestOperator:
         assert "until the next start" in shown
         shown = await told(await bot.client.command("operator model", {"name": "sd-turbo"}, member="Margaret"))
         assert "not downloaded" in shown
-
-    async def test_nobody_else(self, bot: BotProcess) -> None:
-        with pytest.raises(PlaygroundError):
-            await bot.client.command("operator pause", {}, member="Ada")

@@ -31,13 +31,13 @@ function entries(message) {
   const direct = state.channel.startsWith("@");
   const list = [];
   if (!message.ephemeral) list.push(["Reply", () => setReply(message)]);
-  for (const command of state.commands.filter((known) => known.type === 3)) {
-    list.push([command.name, () => interact("message_command", { name: command.name, message_id: message.id }), "Apps"]);
-  }
   if (own) list.push(["Edit", () => openText("Edit the message", message.content, (content) => attempt("edit", { message_id: message.id, content }))]);
   if (message.ephemeral) list.push(["Dismiss", () => attempt("delete", { message_id: message.id })]);
   else if (own || (isModerator() && !direct)) list.push(["Delete", () => attempt("delete", { message_id: message.id }), "", "danger"]);
   list.push(["Copy ID", () => navigator.clipboard?.writeText(message.id)]);
+  for (const command of state.commands.filter((known) => known.type === 3)) {
+    list.push([command.name, () => interact("message_command", { name: command.name, message_id: message.id }), "Apps"]);
+  }
   return list;
 }
 

@@ -1,0 +1,39 @@
+"""The set-up script's first look around; what it then sets up is shown by ``end_to_end/test_make_run.py``."""
+
+import ast
+import re
+
+import pytest
+
+import run
+from generation.catalog import REPOSITORY
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 14)])
+def test_a_python_for_which_every_package_is_built_will_do(version: tuple[int, int]) -> None:
+    assert run.python_problem(version, has_ensurepip=True) is None
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 15), (4, 0)])
+def test_another_one_is_refused_with_what_to_type(version: tuple[int, int]) -> None:
+    problem = run.python_problem(version, has_ensurepip=True)
+    assert problem is not None
+    assert f"this is {version[0]}.{version[1]}" in problem
+    assert "py -3.13 run.py" in problem
+
+
+def test_a_python_without_venv_is_told_where_it_comes_from() -> None:
+    assert "python3-venv" in (run.python_problem((3, 11), has_ensurepip=False) or "")
+
+
+def test_an_old_python_can_read_the_script_that_refuses_it() -> None:
+    ast.parse((REPOSITORY / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+def test_the_project_names_the_same_versions() -> None:
+    (oldest, newest) = run.OLDEST_PYTHON, run.NEWEST_PYTHON
+    wanted = f'requires-python = ">={oldest[0]}.{oldest[1]},<{newest[0]}.{newest[1] + 1}"'
+    assert wanted in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    for name in ("README.md", "docs/discord.md", "docs/windows.md", "docs/docker.md", "docs/original-readme.md"):
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        assert re.search(rf"{oldest[0]}\.{oldest[1]}\s+to\s+{newest[0]}\.{newest[1]}", text), name
