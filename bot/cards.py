@@ -76,7 +76,11 @@ def _quoted_prompt(job: Job) -> tuple[str, ...]:
 
 
 def _about(seconds: float | None) -> str:
-    return "" if seconds is None else f" · about {duration(seconds)} on this machine"
+    if seconds is None:
+        return ""
+    if seconds > 10:  # a text that changes with every second would be an edit every second
+        seconds = 5 * round(seconds / 5)
+    return f" · about {duration(seconds)} on this machine"
 
 
 def status_view(job: Job) -> discord.ui.View | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bot.attachments import AttachmentDownloads
@@ -48,6 +48,8 @@ class JobDesk:
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
+        may_preview: Callable[[Job], bool],
+        max_running_per_member: int | None = None,
     ) -> None:
         self._jobs = jobs
         self._spool = spool
@@ -55,9 +57,15 @@ class JobDesk:
         self._decoder = decoder
         self._delivery = delivery
         self._estimates = estimates
-        self._service = GenerationService(executor, load_request=self._load_request, report=self._report)
+        self._service = GenerationService(
+            executor,
+            load_request=self._load_request,
+            report=self._report,
+            max_running_per_owner=max_running_per_member,
+        )
         self._open: dict[str, Job] = {}
-        self._lookout = Lookout(self._open, self._service, StatusBoard(delivery.edit_status), estimates)
+        board = StatusBoard(delivery.edit_status)
+        self._lookout = Lookout(self._open, self._service, board, estimates, may_preview=may_preview)
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._serving: asyncio.Task[None] | None = None
 
@@ -217,6 +225,7 @@ class JobDesk:
                 owner=str(job.requester_id),
                 group=str(job.guild_id or job.channel_id),
                 attempt=max(1, job.attempt),
+                cost=self._estimates.cost(job),
             )
         )
 
@@ -256,9 +265,9 @@ class JobDesk:
                 self._open[job_id] = job
                 self._lookout.show_step(job, 0, total_steps)
                 self._lookout.show_queue()
-            case Progress(job_id=job_id, step=step, total_steps=total_steps):
+            case Progress(job_id=job_id, step=step, total_steps=total_steps, preview=preview):
                 if (job := self._open.get(job_id)) is not None:
-                    self._lookout.show_step(job, step, total_steps)
+                    self._lookout.show_step(job, step, total_steps, preview)
             case Finished():
                 await self._keep_result(event)
             case Failed(job_id=job_id, kind=kind, reference=reference, data=data):

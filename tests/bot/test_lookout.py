@@ -1,0 +1,151 @@
+"""Places and waiting times as they are told: from measurement, with several jobs side by side, told anew on change."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.cards import Painting, Standing, Waiting
+from bot.estimates import Estimates
+from bot.lookout import Lookout
+from bot.storage.database import Database
+from bot.storage.job import Job, JobState
+from bot.storage.jobs import Jobs
+from generation.events import Event, Started
+from generation.queue import Ticket
+from generation.requests import Img2ImgRequest
+from generation.service import GenerationService
+from tests.bot.jobs_made import make_job
+from tests.generation.samples import request
+
+SECONDS_OF_EACH = 10.0
+
+
+class Board:
+    """Remembers what it was told to show."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, Standing, bytes | None]] = []
+
+    def show(self, job: Job, standing: Standing = None, preview: bytes | None = None) -> None:
+        self.shown.append((job.job_id, standing, preview))
+
+
+class PatientExecutor:
+    """Begins what it is given and ends nothing."""
+
+    slots = 2
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def run(self, job_id: str, attempt: int, _request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
+        yield Started(job_id=job_id, attempt=attempt, total_steps=10)
+        await asyncio.Event().wait()
+
+    def cancel(self, job_id: str) -> None:
+        """Nobody asks."""
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
+
+
+class Scene:
+    """Two jobs that run and three that wait, each of another member, and a clock that the test turns."""
+
+    def __init__(self, estimates: Estimates, *, may_preview: Callable[[Job], bool]) -> None:
+        self.now = 100.0
+        self.board = Board()
+        self.started: asyncio.Queue[Event] = asyncio.Queue()
+        self.jobs = {name: make_job(job_id=name, state=JobState.QUEUED) for name in "abcde"}
+        self.service = GenerationService(PatientExecutor(), load_request=self._load, report=self.started.put)
+        self.lookout = Lookout(
+            self.jobs,
+            self.service,
+            self.board,  # type: ignore[arg-type]
+            estimates,
+            may_preview=may_preview,
+            clock=lambda: self.now,
+        )
+
+    async def _load(self, _ticket: Ticket) -> Img2ImgRequest:
+        return request("anything")
+
+    def waiting(self) -> list[tuple[str, int, float | None]]:
+        return [(job.job_id, place.ahead, place.seconds) for job, place in self.lookout.waiting()]
+
+
+@asynccontextmanager
+async def scene(folder: Path, *, measured: bool = True, may_preview: bool = True) -> AsyncIterator[Scene]:
+    async with Database(folder) as database:
+        estimates = Estimates(Jobs(database))
+        if measured:
+            estimates.learn(make_job(seconds=SECONDS_OF_EACH))
+        scene = Scene(estimates, may_preview=lambda _: may_preview)
+        for name in scene.jobs:
+            scene.service.submit(Ticket(job_id=name, owner=name, group="g", cost=SECONDS_OF_EACH))
+        serving = asyncio.create_task(scene.service.run())
+        for _ in range(2):
+            await scene.started.get()
+        yield scene
+        await scene.service.close(grace_seconds=0)
+        await serving
+
+
+async def test_two_at_a_time_take_half_as_long(tmp_path: Path) -> None:
+    async with scene(tmp_path) as seen:
+        assert seen.waiting() == [("c", 1, 20), ("d", 2, 20), ("e", 3, 30)]
+
+
+async def test_the_steps_of_what_runs_shorten_the_wait_at_their_own_pace(tmp_path: Path) -> None:
+    async with scene(tmp_path) as seen:
+        running = replace(seen.jobs["a"], state=JobState.RUNNING)
+        seen.lookout.show_step(running, 0, 10)
+        assert seen.board.shown[-1] == ("a", Painting(0, 10, 10.0), None)
+        seen.now += 4  # the model is loaded meanwhile: that says nothing about steps
+        seen.lookout.show_step(running, 1, 10)
+        assert seen.board.shown[-1] == ("a", Painting(1, 10, 9.0), None)
+        seen.now += 0.5
+        seen.lookout.show_step(running, 2, 10)
+        assert seen.board.shown[-1] == ("a", Painting(2, 10, 4.0), None)
+        seen.now += 1
+        assert seen.waiting() == [("c", 1, 13), ("d", 2, 20), ("e", 3, 23)]
+
+
+async def test_the_first_job_ever_has_a_time_as_soon_as_it_has_a_pace(tmp_path: Path) -> None:
+    async with scene(tmp_path, measured=False) as seen:
+        running = replace(seen.jobs["a"], state=JobState.RUNNING)
+        for step in (0, 1, 2):
+            seen.lookout.show_step(running, step, 10)
+            seen.now += 1
+        assert [standing for _, standing, _ in seen.board.shown] == [
+            Painting(0, 10, None),
+            Painting(1, 10, None),
+            Painting(2, 10, 8.0),
+        ]
+
+
+async def test_those_who_wait_are_told_anew_while_somebody_is_painted_but_not_at_every_step(tmp_path: Path) -> None:
+    async with scene(tmp_path) as seen:
+        running = replace(seen.jobs["a"], state=JobState.RUNNING)
+        for step in range(1, 7):
+            seen.lookout.show_step(running, step, 10)
+            seen.now += 2
+        told = [(name, standing) for name, standing, _ in seen.board.shown if isinstance(standing, Waiting)]
+        assert told == [("c", Waiting(1, 18)), ("d", Waiting(2, 20)), ("e", Waiting(3, 28))]
+
+
+async def test_while_paused_nobody_knows_when(tmp_path: Path) -> None:
+    async with scene(tmp_path) as seen:
+        seen.service.pause()
+        assert seen.waiting() == [("c", 1, None), ("d", 2, None), ("e", 3, None)]
+
+
+@pytest.mark.parametrize("may_preview", [True, False])
+async def test_previews_are_shown_where_they_may_be(tmp_path: Path, may_preview: bool) -> None:
+    async with scene(tmp_path, may_preview=may_preview) as seen:
+        seen.lookout.show_step(replace(seen.jobs["a"], state=JobState.RUNNING), 1, 10, b"small")
+        assert seen.board.shown[-1][2] == (b"small" if may_preview else None)
