@@ -11,11 +11,13 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from bot.allowances import Allowance, Allowances
 from bot.attachments import AttachmentDownloads
 from bot.buttons import BUTTONS
 from bot.commands.defaults import defaults, preferences
 from bot.commands.help import help_command
 from bot.commands.img2img import img2img
+from bot.commands.limits import limits
 from bot.commands.operator import operator
 from bot.commands.queue import queue
 from bot.commands.remix import remix
@@ -35,6 +37,7 @@ from bot.storage.defaults import Defaults
 from bot.storage.facts import Facts
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
+from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
 from generation.catalog import Catalog
 from generation.executors.base import Executor
@@ -44,7 +47,7 @@ log = logging.getLogger(__name__)
 
 # No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-COMMANDS = (img2img, remix, defaults, preferences, queue, help_command, operator)
+COMMANDS = (img2img, remix, defaults, preferences, limits, queue, help_command, operator)
 _COMMANDS_FACT = "registered_commands_sha256"
 
 
@@ -86,11 +89,14 @@ class Palimpsest(discord.Client):
         )
         self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
         self.defaults = Defaults(database)
+        self.role_limits = RoleLimits(database)
+        self.operator_allowance = Allowance(settings.cooldown_seconds, settings.daily_budget_seconds)
         self.is_closing = False
         self._settings = settings
         self._facts = Facts(database)
         jobs = Jobs(database)
         spool = Spool(settings.spool_dir)
+        estimates = Estimates(jobs)
         self.desk = JobDesk(
             jobs=jobs,
             spool=spool,
@@ -98,14 +104,18 @@ class Palimpsest(discord.Client):
             decoder=decoder,
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
-            estimates=Estimates(jobs),
+            estimates=estimates,
+            may_preview=lambda _: settings.previews,
+            max_running_per_member=settings.max_running_per_member,
         )
         operator = {"model": settings.model, "max_count": settings.max_count}
         self.orders = OrderBook(self.shelf, self.defaults, operator)
         self.front_desk = FrontDesk(
             self.desk,
             self.orders,
+            Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
             max_waiting=settings.max_waiting,
+            max_waiting_per_server=settings.max_waiting_per_server,
             max_waiting_per_member=settings.max_waiting_per_member,
         )
         self._janitor = Janitor(
@@ -125,6 +135,7 @@ class Palimpsest(discord.Client):
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         self.add_dynamic_items(*BUTTONS)
         await self.defaults.load()
+        await self.role_limits.load()
         await self.shelf.refresh()
         await self._register_commands()
         self.desk.start()

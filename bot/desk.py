@@ -155,9 +155,11 @@ class JobDesk:
         """Tell whether the picture that a job began with is still kept."""
         return await self._spool.exists(job.job_id, INPUT_FILENAME)
 
-    def open_jobs(self, requester_id: int | None = None) -> int:
-        """Return how many jobs wait or run, in all or of one member."""
-        return sum(requester_id in (None, job.requester_id) for job in self._open.values())
+    def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
+        """Return how many jobs wait or run, in all, of one member or of one server."""
+        return sum(
+            requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self._open.values()
+        )
 
     async def cancel(self, job_id: str) -> bool:
         """Give a job up; return False if it was already over or about to be delivered."""

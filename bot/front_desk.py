@@ -1,10 +1,11 @@
-"""Where a person's wish becomes a job: checks that need no waiting, the acknowledgement, then the desk."""
+"""Where a person's wish becomes a job: checks that need next to no waiting, the acknowledgement, then the desk."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import discord
 
+from bot.allowances import Allowances
 from bot.cards import status_text
 from bot.desk import JobDesk
 from bot.errors import Refused
@@ -17,10 +18,21 @@ Acknowledge = Callable[[str], Awaitable[int | None]]
 class FrontDesk:
     """Take wishes. What is refused here is refused to the person alone and costs nobody anything."""
 
-    def __init__(self, desk: JobDesk, orders: OrderBook, *, max_waiting: int, max_waiting_per_member: int) -> None:
+    def __init__(
+        self,
+        desk: JobDesk,
+        orders: OrderBook,
+        allowances: Allowances,
+        *,
+        max_waiting: int,
+        max_waiting_per_server: int,
+        max_waiting_per_member: int,
+    ) -> None:
         self._desk = desk
         self._orders = orders
+        self._allowances = allowances
         self._max_waiting = max_waiting
+        self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
         self.is_draining = False
 
@@ -45,7 +57,10 @@ class FrontDesk:
             raise Refused("queue_full", max_waiting=self._max_waiting)
         if self._desk.open_jobs(origin.requester_id) >= self._max_waiting_per_member:
             raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
+        if origin.guild_id and self._desk.open_jobs(guild_id=origin.guild_id) >= self._max_waiting_per_server:
+            raise Refused("server_queue_full", max_waiting=self._max_waiting_per_server)
         job = self._orders.order(origin, options, source)
+        await self._allowances.require(origin)
         status_message_id = await acknowledge(status_text(job))
         job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
         await self._desk.take(job)
