@@ -28,11 +28,13 @@ def forecast(
     seconds_left: Seconds,
     seconds: Seconds,
     max_running_per_owner: int | None = None,
+    afterwards: Iterable[Ticket] = (),
 ) -> list[Turn]:
     """Return the turns of all who wait, in the order in which they begin, if nobody joins and nobody leaves.
 
     ``seconds_left`` is asked for what runs, ``seconds`` for what waits. A slot whose job takes nobody knows how long
-    is not counted on: whoever can only be served after it has no time either.
+    is not counted on: whoever can only be served after it has no time either. ``afterwards`` are tickets beside the
+    queue, each of which runs alone when everything before it is over.
     """
     future = queue.copy()
     owners: Counter[str] = Counter()
@@ -54,6 +56,13 @@ def forecast(
             owners[owner] -= 1
             ended += 1
             continue
+        end = now + _or_never(seconds(ticket))
+        occupy(ticket, end)
+        turns.append(Turn(job_id=ticket.job_id, ahead=ended, seconds=None if math.isinf(end) else end))
+    for ticket in afterwards:
+        now = max((end for end, _, _ in ends), default=now)
+        ended += len(ends)
+        ends.clear()
         end = now + _or_never(seconds(ticket))
         occupy(ticket, end)
         turns.append(Turn(job_id=ticket.job_id, ahead=ended, seconds=None if math.isinf(end) else end))

@@ -114,7 +114,7 @@ class GenerationService:
         """Serve until ``close``; the executor is started here and stopped by ``close``."""
         await self._start_executor()
         while not self._closing:
-            while (ticket := self._next()) is not None:
+            while (ticket := self._next_ticket()) is not None:
                 self._tickets[ticket.job_id] = ticket
                 task = asyncio.create_task(self._run_ticket(ticket), name=f"job {ticket.job_id}")
                 self._running[ticket.job_id] = task
@@ -138,7 +138,7 @@ class GenerationService:
         await self._executor.stop()
         return unfinished
 
-    def _next(self) -> Ticket | None:
+    def _next_ticket(self) -> Ticket | None:
         """Take out the ticket that may begin now, if a slot is free for one."""
         if self._paused or len(self._running) >= self._executor.slots:
             return None

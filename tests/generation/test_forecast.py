@@ -53,3 +53,17 @@ def test_what_was_never_measured_makes_only_those_behind_it_uncertain() -> None:
     assert turns == [turn("c1", 1, 5), turn("d1", 2, 7)]
     turns = turns_of(ticket("c1", 2), ticket("d1", 2), running=running[:1], slots=1, unknown="a1")
     assert turns == [turn("c1", 1, None), turn("d1", 2, None)]
+
+
+def test_what_runs_alone_comes_when_everything_before_it_is_over() -> None:
+    queue = FairQueue()
+    queue.push(ticket("b1", 4))
+    turns = forecast(
+        queue,
+        [ticket("a1", 3)],
+        slots=2,
+        seconds_left=lambda each: each.cost,
+        seconds=lambda each: each.cost,
+        afterwards=[ticket("c1", 5), ticket("d1", 1)],
+    )
+    assert turns == [turn("b1", 0, 4), turn("c1", 2, 9), turn("d1", 3, 10)]
