@@ -9,6 +9,7 @@ import discord
 from bot import replies
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, UseAsInputButton
 from bot.storage.job import Job, JobState
+from generation.references import reference_of
 from generation.requests import denoising_steps
 
 MAX_SHOWN_PROMPT = 300
@@ -37,7 +38,7 @@ Standing = Waiting | Painting | None
 
 def status_text(job: Job, standing: Standing = None) -> str:
     """Return the text of the status message."""
-    return "\n".join((_headline(job, standing), *_quoted_prompt(job)))
+    return "\n".join((_headline(job, standing), *_reference(job), *_quoted_prompt(job)))
 
 
 def _headline(job: Job, standing: Standing) -> str:
@@ -66,6 +67,13 @@ def _headline(job: Job, standing: Standing) -> str:
             return "🚫 Cancelled"
         case _:
             return f"⚠️ {replies.job_sentence(job)}"
+
+
+def _reference(job: Job) -> tuple[str, ...]:
+    """Name what to search the log for under everything that went wrong, if the sentence has not done so."""
+    if job.state not in (JobState.FAILED, JobState.EXPIRED) or job.failure_reference:
+        return ()
+    return (f"-# Reference: {reference_of(job.job_id)}",)
 
 
 def _quoted_prompt(job: Job) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
 from bot.janitor import Janitor
 from bot.model_shelf import ModelShelf
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.traffic import DiscordTraffic
 from bot.orders import OrderBook, Source
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -77,11 +79,15 @@ class Palimpsest(discord.Client):
         decoder: ImageDecoder,
         executor: Executor,
         session: aiohttp.ClientSession,
+        metrics: Metrics,
     ) -> None:
         # Voice is not used here, so nobody needs to hear that its libraries are missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        self.metrics = metrics
+        self._traffic = DiscordTraffic(metrics)
         super().__init__(
             intents=INTENTS,
+            http_trace=self._traffic.trace,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
             chunk_guilds_at_startup=False,
@@ -92,6 +98,7 @@ class Palimpsest(discord.Client):
         self.role_limits = RoleLimits(database)
         self.operator_allowance = Allowance(settings.cooldown_seconds, settings.daily_budget_seconds)
         self.is_closing = False
+        self._is_connected = False
         self._settings = settings
         self._facts = Facts(database)
         jobs = Jobs(database)
@@ -107,6 +114,7 @@ class Palimpsest(discord.Client):
             estimates=estimates,
             may_preview=lambda _: settings.previews,
             max_running_per_member=settings.max_running_per_member,
+            note_settled=metrics.settled,
         )
         operator = {"model": settings.model, "max_count": settings.max_count}
         self.orders = OrderBook(self.shelf, self.defaults, operator)
@@ -144,7 +152,22 @@ class Palimpsest(discord.Client):
 
     async def on_ready(self) -> None:
         """Say in the log that the bot is there."""
+        self._is_connected = True
+        self.metrics.connected(is_resumed=False)
         log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
+
+    async def on_resumed(self) -> None:
+        """Note that a broken connection was taken up again."""
+        self._is_connected = True
+        self.metrics.connected(is_resumed=True)
+
+    async def on_disconnect(self) -> None:
+        """Note that the connection broke."""
+        self._is_connected = False
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """Note when an interaction came, for how long it takes to be acknowledged."""
+        self._traffic.arrived(interaction.id)
 
     async def on_message(self, message: discord.Message) -> None:
         """Hear what is said to the bot."""
@@ -159,6 +182,21 @@ class Palimpsest(discord.Client):
         """Settle what hangs on deleted messages."""
         for message_id in payload.message_ids:
             await self.desk.message_deleted(message_id)
+
+    def obstacles(self) -> list[str]:
+        """Return why no wish would be taken and painted now; an empty list if one would."""
+        states = {
+            "not connected to Discord": not self._is_connected,
+            "closing": self.is_closing,
+            "paused by the operator": self.desk.is_paused,
+            "draining": self.front_desk.is_draining,
+        }
+        return [reason for reason, holds in states.items() if holds]
+
+    def open_jobs(self) -> tuple[list[Job], list[Job]]:
+        """Return what runs and what waits."""
+        running, waiting = self.desk.snapshot()
+        return running, [job for job, _ in waiting]
 
     def is_operator(self, user_id: int) -> bool:
         """Tell whether the application belongs to a user, or to a team that they are in."""

@@ -20,7 +20,7 @@ from generation.events import Cancelled, Event, Failed, FailureKind, Finished, P
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
 from generation.queue import Ticket
-from generation.references import new_reference
+from generation.references import current_job_id, new_reference
 from generation.requests import Img2ImgRequest
 from generation.sentences import failure_sentence
 from generation.service import GenerationService
@@ -50,6 +50,7 @@ class JobDesk:
         estimates: Estimates,
         may_preview: Callable[[Job], bool],
         max_running_per_member: int | None = None,
+        note_settled: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self._jobs = jobs
         self._spool = spool
@@ -57,6 +58,7 @@ class JobDesk:
         self._decoder = decoder
         self._delivery = delivery
         self._estimates = estimates
+        self._note_settled = note_settled
         self._service = GenerationService(
             executor,
             load_request=self._load_request,
@@ -336,6 +338,7 @@ class JobDesk:
         """Say the last word about a job and forget it."""
         self._open.pop(job.job_id, None)
         self._lookout.forget(job.job_id)
+        self._note_settled(job)
         if job.state is JobState.CANCELLED:
             await self._spool.delete(job.job_id)
         self._lookout.show_queue()
@@ -356,6 +359,7 @@ class JobDesk:
         task.add_done_callback(lambda _: self._steps.pop(job.job_id, None))
 
     async def _guarded(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
+        current_job_id.set(job.job_id)
         try:
             await work
         except Exception as error:

@@ -1,6 +1,7 @@
 """Where an interaction that went wrong ends: one sentence for the person, a line in the log if nobody foresaw it."""
 
 import logging
+from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
@@ -8,6 +9,9 @@ from discord import app_commands
 from bot import replies
 from generation.references import new_reference
 from generation.tracebacks import stack_of
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +24,13 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     """
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     sentence = replies.error_sentence(cause)
+    metrics = cast("Palimpsest", interaction.client).metrics
+    if sentence is not None:
+        metrics.refused(cause)
     if sentence is None and isinstance(cause, app_commands.TransformerError | app_commands.CommandSignatureMismatch):
         sentence = "My commands have just changed. Please type the command once more."
     if sentence is None:
+        metrics.errors.inc()
         reference = new_reference()
         log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)

@@ -11,7 +11,7 @@ from generation.events import Cancelled, Event, Failed, FailureKind
 from generation.executors.base import Executor
 from generation.forecast import Seconds, Turn, blocked_owners, forecast
 from generation.queue import FairQueue, Ticket
-from generation.references import new_reference
+from generation.references import current_job_id, new_reference
 from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
 
@@ -158,6 +158,7 @@ class GenerationService:
                 delay_seconds = min(delay_seconds * 2, 300.0)
 
     async def _run_ticket(self, ticket: Ticket) -> None:
+        current_job_id.set(ticket.job_id)
         try:
             try:
                 request = await self._load_request(ticket)

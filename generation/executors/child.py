@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -48,6 +49,9 @@ class ChildExecutor:
         self._sending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._stopped = False
+        self.is_warm = False  # whether the child has its default model in memory
+        self.device_memory_bytes: int | None = None  # as it last said
+        self.losses: Counter[str] = Counter()  # children that were lost, by kind of failure
         self.slots = 1
         self.device = ""
         self.dtype = ""
@@ -188,6 +192,10 @@ class ChildExecutor:
 
     def _handle(self, frame: Frame) -> None:
         if frame.kind == "pong":
+            self.device_memory_bytes = frame.fields.get("device_memory_bytes")
+            return
+        if frame.kind == "warm":
+            self.is_warm = True
             return
         run = self._runs.get(key_of(frame))
         if run is None:  # a late message of a run that was left, or of an old attempt
@@ -213,7 +221,9 @@ class ChildExecutor:
     def _forget(self, child: ChildProcess, kind: FailureKind) -> None:
         """End the runs of a child that is gone, so that nobody waits for it; the next run starts another."""
         if self._child is child:
-            self._child = None
+            self._child, self.is_warm, self.device_memory_bytes = None, False, None
+            if not self._stopped:
+                self.losses[kind.value] += 1
         for run in self._runs.values():
             if run.child is child and not run.is_over:
                 run.fail(kind)

@@ -15,6 +15,7 @@ from typing import Any
 from generation.child.frames import Frame
 from generation.child.worker import ParentPipe, claim_pipes, end_with_parent
 from generation.engine.base import BrokenOutput, DeviceLost, Engine, OutOfMemory, RunCancelled
+from generation.engine.memory import device_memory_bytes
 from generation.errors import ExecutorError, ImageRefused, InvalidRequest, ModelUnavailable
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Phase
@@ -88,7 +89,7 @@ class Worker:
                 if (run := self._runs.get(key_of(frame))) is not None:
                     run.cancel()
             case "ping":
-                self._pipe.send("pong")
+                self._pipe.send("pong", device_memory_bytes=device_memory_bytes())
 
     def _start(self, frame: Frame) -> None:
         module, _, name = frame.fields["engine"].partition(":")
@@ -107,6 +108,7 @@ class Worker:
         self._pipe.send("hello", slots=engine.slots, device=engine.device, dtype=engine.dtype)
         try:
             engine.preload()
+            self._pipe.send("warm")
         except ModelUnavailable as error:
             log.warning("the default model is not ready (%s); jobs that want it will say why", error)
         except Exception as error:
