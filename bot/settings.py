@@ -1,7 +1,7 @@
 """The bot's settings: environment and ``.env``, decided once, refused with one sentence when they are wrong."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -39,7 +39,6 @@ class Settings(GenerationSettings):
     previews: bool = True
     shutdown_grace_seconds: float = Field(default=25, ge=0)
 
-    log_format: Literal["text", "json"] = "text"
     monitoring_host: str = "127.0.0.1"
     monitoring_port: int | None = Field(default=9330, ge=0, le=65535)
 

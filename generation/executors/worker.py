@@ -20,7 +20,8 @@ from generation.errors import ExecutorError, ImageRefused, InvalidRequest, Model
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Phase
 from generation.executors.messages import RunKey, event_frame, key_of, request_of
-from generation.references import new_reference
+from generation.logs import log_to_stderr
+from generation.references import current_job_id, new_reference
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,10 @@ class Worker:
                 self._pipe.send("pong", device_memory_bytes=device_memory_bytes())
 
     def _start(self, frame: Frame) -> None:
+        # The parent decides how: a person who was given a reference may find the stack under it in this log.
+        options = frame.fields["options"]
+        secrets = [options.get("hf_token") or ""]
+        log_to_stderr(options.get("log_format", "text"), secrets, level=logging.WARNING)
         module, _, name = frame.fields["engine"].partition(":")
         try:
             create: CreateEngine = getattr(importlib.import_module(module), name)
@@ -116,6 +121,7 @@ class Worker:
             log.error("the default model could not be loaded\n%s", stack_of(error))
 
     def _run(self, run: PipeRun, frame: Frame) -> None:
+        current_job_id.set(run.job_id)
         assert self._engine is not None
         try:
             request = request_of(frame)
@@ -157,7 +163,6 @@ def _log_with_reference(run: PipeRun, error: Exception) -> str:
 
 def main() -> None:
     """Serve the parent until it is gone."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Read when torch is loaded: threads that wait for each other sleep. Where the cores are shared with others,
     # threads that spin instead made the demo model ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

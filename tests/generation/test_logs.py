@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from bot.logs import JsonLines, Redaction
 from generation.job_id import new_job_id
+from generation.logs import JsonLines, Redaction
 from generation.references import current_job_id, new_reference
 
 TOKEN = "".join(("a-tok", "en-of-a-bot"))
