@@ -27,7 +27,8 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         " and `negative:` at the end.",
         f"The model here is **{model.title}**. {model.summary}",
         "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
-        "`/queue` shows what waits, `/preferences` keeps your own numbers, `/defaults` is for moderators.",
+        "`/queue` shows what waits, `/preferences` keeps your own numbers.",
+        "For moderators: `/defaults` and `/limits`.",
     ]
     if model.is_demo:
         lines.append(

@@ -1,7 +1,11 @@
 """What operators see: health, readiness and figures over real HTTP, and what they never see."""
 
 import asyncio
+import json
+import os
+import re
 import socket
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +26,8 @@ from bot.storage.database import Database
 from bot.storage.facts import Facts
 from bot.storage.job import Job, JobState
 from tests.bot.jobs_made import make_job
+
+DOCKERFILE = Path(__file__).parents[3] / "Dockerfile"
 
 
 class FakeBot:
@@ -222,3 +228,24 @@ async def test_a_taken_port_is_a_line_in_the_log_and_off_is_off(
 def test_nothing_says_who_or_where() -> None:
     labels = {label for family in Metrics().registry.collect() for sample in family.samples for label in sample.labels}
     assert labels <= {"outcome", "kind", "phase", "status", "reason", "le"}
+
+
+async def test_the_containers_health_check_asks_the_right_question(watched: Watched) -> None:
+    (command,) = re.findall(
+        r"^HEALTHCHECK .*\\\n    CMD (\[.*\])$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    python, *arguments = json.loads(command)
+    assert python == "python"
+    assert watched.monitoring.url is not None
+    port = watched.monitoring.url.rpartition(":")[2]
+
+    async def status() -> int:
+        environment = {**os.environ, "MONITORING_PORT": port}
+        check = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=environment, stderr=asyncio.subprocess.DEVNULL
+        )
+        return await check.wait()
+
+    assert await status() == 0
+    await watched.database.run(lambda connection: connection.execute("DROP TABLE facts"))
+    assert await status() == 1
