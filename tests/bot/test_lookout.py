@@ -19,7 +19,7 @@ from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
 from generation.service import GenerationService
 from tests.bot.jobs_made import make_job
-from tests.generation.samples import request
+from tests.generation.samples import request as any_request
 
 SECONDS_OF_EACH = 10.0
 
@@ -42,7 +42,7 @@ class PatientExecutor:
     async def start(self) -> None:
         """There is nothing to start."""
 
-    async def run(self, job_id: str, attempt: int, _request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
+    async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         yield Started(job_id=job_id, attempt=attempt, total_steps=10)
         await asyncio.Event().wait()
 
@@ -72,7 +72,7 @@ class Scene:
         )
 
     async def _load(self, _ticket: Ticket) -> Img2ImgRequest:
-        return request("anything")
+        return any_request("step")
 
     def waiting(self) -> list[tuple[str, int, float | None]]:
         return [(job.job_id, place.ahead, place.seconds) for job, place in self.lookout.waiting()]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.errors import Refused
@@ -166,18 +167,18 @@ async def test_refusals_are_counted_by_reason_and_commits_by_time(watched: Watch
 
 
 @asynccontextmanager
-async def discord_that_answers(*statuses: int) -> AsyncIterator[tuple[str, aiohttp.web.AppRunner]]:
+async def discord_that_answers(*statuses: int) -> AsyncIterator[tuple[str, web.AppRunner]]:
     remaining = list(statuses)
 
-    async def answer(_: aiohttp.web.Request) -> aiohttp.web.Response:
+    async def answer(_: web.Request) -> web.Response:
         shared = {"X-RateLimit-Scope": "shared"} if len(remaining) == 1 else {}
-        return aiohttp.web.Response(status=remaining.pop(0), headers=shared)
+        return web.Response(status=remaining.pop(0), headers=shared)
 
-    application = aiohttp.web.Application()
+    application = web.Application()
     application.router.add_post("/{path:.*}", answer)
-    runner = aiohttp.web.AppRunner(application)
+    runner = web.AppRunner(application)
     await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}", runner
     finally:
