@@ -23,6 +23,15 @@ class Allowance:
     daily_budget_seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Whose budget it is, and the seconds of painting in 24 hours that are used and that there are."""
+
+    layer: Layer
+    used_seconds: float
+    seconds: int
+
+
 NO_LIMIT = Allowance(0, 0)
 
 
@@ -59,14 +68,26 @@ class Allowances:
 
     async def require(self, origin: Origin) -> None:
         """Raise Refused (``cooldown``, ``budget_spent``) with the moment from which the member may ask again."""
+        for layer, allowance, jobs in await self._counted(origin):
+            self._require(layer, allowance, jobs)
+
+    async def budgets(self, origin: Origin) -> list[Budget]:
+        """Return every budget that holds for a member there, and how much of it is used up."""
+        return [
+            Budget(layer, sum(map(self._seconds, jobs)), allowance.daily_budget_seconds)
+            for layer, allowance, jobs in await self._counted(origin)
+            if allowance.daily_budget_seconds
+        ]
+
+    async def _counted(self, origin: Origin) -> list[tuple[Layer, Allowance, list[Job]]]:
+        """Return whose limits hold, and the jobs of the last 24 hours that count against each, oldest first."""
         server = allowance_of(self._limits.of(origin.guild_id), origin.role_ids)
         if server == self._operator == NO_LIMIT:
-            return
+            return []
         recent = await self._jobs.of_requester_since(origin.requester_id, self._clock() - DAY_SECONDS)
         counted = [job for job in recent if job.state not in (JobState.FAILED, JobState.EXPIRED)]
         here = [job for job in counted if job.guild_id == origin.guild_id]
-        self._require(Layer.OPERATOR, self._operator, counted)
-        self._require(Layer.SERVER, server, here)
+        return [(Layer.OPERATOR, self._operator, counted), (Layer.SERVER, server, here)]
 
     def _require(self, layer: Layer, allowance: Allowance, jobs: Sequence[Job]) -> None:
         if allowance.cooldown_seconds and jobs:

@@ -7,6 +7,7 @@ from typing import Any
 import discord
 
 from bot import replies
+from bot.allowances import Budget
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, UseAsInputButton
 from bot.storage.job import Job, JobState
 from generation.references import reference_of
@@ -124,14 +125,20 @@ def result_text(job: Job, *, is_demo: bool) -> str:
 
 
 def queue_text(
-    running: Sequence[Job], waiting: Sequence[tuple[Job, Waiting]], member_id: int, *, is_paused: bool
+    running: Sequence[Job],
+    waiting: Sequence[tuple[Job, Waiting]],
+    member_id: int,
+    budgets: Sequence[Budget] = (),
+    *,
+    is_paused: bool,
 ) -> str:
     """Return what runs and waits; of other members' jobs only that they are there."""
     lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
     if is_paused:
         lines.append("Paused by the operator: nothing new is begun.")
-    if waiting and (seconds := waiting[-1][1].seconds) is not None:
-        lines.append(f"All of it takes about {duration(seconds)} on this machine.")
+    ends = [place.seconds for _, place in waiting if place.seconds is not None]
+    if ends and len(ends) == len(waiting):
+        lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
     for job in running:
         if job.requester_id == member_id:
             lines.append(f"🎨 yours: {shown_prompt(job.prompt)[:80]}")
@@ -140,6 +147,7 @@ def queue_text(
             lines.append(f"🕐 yours, {place.ahead} ahead{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
     if not running and not waiting:
         lines.append("Nobody waits: yours would begin at once.")
+    lines.extend(replies.budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 
 

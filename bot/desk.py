@@ -138,10 +138,12 @@ class JobDesk:
     def pause(self) -> None:
         """Begin nothing new; what runs ends, what comes waits."""
         self._service.pause()
+        self._lookout.show_queue()
 
     def unpause(self) -> None:
         """Go on after a pause."""
         self._service.resume()
+        self._lookout.show_queue()
 
     @property
     def is_paused(self) -> bool:

@@ -30,7 +30,7 @@ class FrontDesk:
     ) -> None:
         self._desk = desk
         self._orders = orders
-        self._allowances = allowances
+        self.allowances = allowances
         self._max_waiting = max_waiting
         self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
@@ -60,7 +60,7 @@ class FrontDesk:
         if origin.guild_id and self._desk.open_jobs(guild_id=origin.guild_id) >= self._max_waiting_per_server:
             raise Refused("server_queue_full", max_waiting=self._max_waiting_per_server)
         job = self._orders.order(origin, options, source)
-        await self._allowances.require(origin)
+        await self.allowances.require(origin)
         status_message_id = await acknowledge(status_text(job))
         job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
         await self._desk.take(job)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.allowances import NO_LIMIT, Allowance
+from bot.allowances import NO_LIMIT, Allowance, Budget
 from bot.errors import Refused
 from bot.layers import NUMBERS, Layers
 from bot.permissions import permission_words
@@ -151,6 +151,14 @@ def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allow
         words = _limit_words(operator.cooldown_seconds or None, operator.daily_budget_seconds or None)
         lines.append(f"The operator allows everybody: {words}.")
     return "\n".join(lines)
+
+
+def budget_used(budget: Budget) -> str:
+    """Say how much of a daily budget is used up."""
+    return (
+        f"-# You have used {round(budget.used_seconds)} of the {budget.seconds} s of painting"
+        f" that the {budget.layer} gives you in 24 hours."
+    )
 
 
 def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None) -> str:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.allowances import DAY_SECONDS, NO_LIMIT, Allowance, Allowances, allowance_of
+from bot.allowances import DAY_SECONDS, NO_LIMIT, Allowance, Allowances, Budget, allowance_of
+from bot.cards import queue_text
 from bot.errors import Refused
 from bot.estimates import Estimates
+from bot.layers import Layer
 from bot.origin import Origin
 from bot.replies import error_sentence
 from bot.storage.database import Database
@@ -144,3 +146,14 @@ async def test_the_operators_budget_counts_everywhere_and_no_server_can_lift_it(
     assert refused is not None
     assert refused.data["layer"] == "operator"
     assert await desk.refusal(origin(), Allowance(0, 200)) is None
+
+
+async def test_a_member_can_see_what_is_used(desk: Desk) -> None:
+    await desk.painted(30, hours_ago=3)
+    await desk.painted(60, hours_ago=2, guild_id=None)
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=5, daily_budget_seconds=100)
+    allowances = Allowances(desk.jobs, desk.limits, desk.estimates, Allowance(0, 500), clock=lambda: NOW)
+    budgets = await allowances.budgets(origin())
+    assert budgets == [Budget(Layer.OPERATOR, 90, 500), Budget(Layer.SERVER, 30, 100)]
+    text = queue_text([], [], 1, budgets, is_paused=False)
+    assert "You have used 30 of the 100 s of painting that the server gives you" in text
