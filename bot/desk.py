@@ -235,6 +235,11 @@ class JobDesk:
             )
         )
 
+    def _cost(self, ticket: Ticket) -> float:
+        """Return what is expected of a job that waits, by what is known now."""
+        job = self._open.get(ticket.job_id)
+        return ticket.cost if job is None else self._estimates.cost(job)
+
     async def _load_request(self, ticket: Ticket) -> Img2ImgRequest | None:
         """Make the frozen request from the row, now that a slot is free."""
         job = self._open.get(ticket.job_id)
@@ -307,6 +312,7 @@ class JobDesk:
             await self._spool.delete(event.job_id)
             return
         self._estimates.learn(job)
+        self._service.account(job.job_id, event.result.seconds, self._cost)
         self._open[job.job_id] = job
         self._lookout.forget(job.job_id)
         self._spawn(job, self._deliver(job, may_be_there=False))

@@ -1,8 +1,8 @@
 """Who is next: first come, first served within an owner, fair by cost between owners, no crowd before a lone one."""
 
 from collections import deque
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,14 @@ class _Turns:
             self._place(key, self.starts[key][0] + cost)
             self.ends[key] = self.starts[key][0]
 
+    def correct(self, key: str, difference: float) -> None:
+        """Charge a key more, or less, for what it has had; nobody's turn comes before now."""
+        if key in self.starts:
+            start, arrival = self.starts[key]
+            self.starts[key] = (max(self.now, start + difference), arrival)
+        if key in self.ends:
+            self.ends[key] = max(self.now, self.ends[key] + difference)
+
     def copy(self) -> "_Turns":
         return _Turns(self.now, self.arrivals, dict(self.starts), dict(self.ends))
 
@@ -98,11 +106,15 @@ class FairQueue:
     and alone (a direct message is no way around the others). What the level of groups adds is order: one owner of a
     small group does not wait for a whole crowd that came a moment earlier. An owner who waits in several groups is
     charged in all of them for each job, and so has one share.
+
+    A ticket is charged with its cost when it is served, for others are served while it runs; ``settle`` corrects that
+    by what it took, so that in the end shares are of what was measured, however wrong the estimates were.
     """
 
     def __init__(self) -> None:
         self._turns = _Turns()
         self._groups: dict[str, _Group] = {}
+        self._weights: dict[str, int] = {}  # how many times its group counted when a job that runs was served
 
     def __len__(self) -> int:
         return sum(len(line) for group in self._groups.values() for line in group.lines.values())
@@ -142,6 +154,19 @@ class FairQueue:
             self._take(ticket)
         return ticket
 
+    def settle(self, ticket: Ticket, cost: float) -> None:
+        """Note what a served ticket has cost in the end."""
+        difference = cost - ticket.cost
+        self._turns.correct(ticket.group, difference / self._weights.pop(ticket.job_id, 1))
+        for group in self._groups.values():
+            group.turns.correct(ticket.owner, difference)
+
+    def reprice(self, cost: Callable[[Ticket], float]) -> None:
+        """Give every ticket that waits the cost that is expected of it now."""
+        for group in self._groups.values():
+            for owner, line in group.lines.items():
+                group.lines[owner] = deque(replace(ticket, cost=cost(ticket)) for ticket in line)
+
     def copy(self) -> "FairQueue":
         """Return a queue in the same state, to be served in thought."""
         copied = FairQueue()
@@ -166,6 +191,7 @@ class FairQueue:
 
     def _serve(self, ticket: Ticket) -> None:
         group = self._groups[ticket.group]
+        self._weights[ticket.job_id] = len(group.lines)
         self._turns.serve(ticket.group, ticket.cost / len(group.lines))
         group.turns.serve(ticket.owner, ticket.cost)
         for name, other in self._groups.items():

@@ -46,6 +46,7 @@ class GenerationService:
         self._max_running_per_owner = max_running_per_owner
         self._queue = FairQueue()
         self._tickets: dict[str, Ticket] = {}  # of what runs
+        self._costs: dict[str, float] = {}  # of what runs, as far as it is known
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancelled: set[str] = set()
         self._changed = asyncio.Event()
@@ -91,6 +92,11 @@ class GenerationService:
         """Let a job wait for its turn."""
         self._queue.push(ticket)
         self._changed.set()
+
+    def account(self, job_id: str, cost: float, expected: Callable[[Ticket], float]) -> None:
+        """Note what a job that still has its slot has cost, and what is expected of those that wait since then."""
+        self._costs[job_id] = cost
+        self._queue.reprice(expected)
 
     def cancel(self, job_id: str) -> bool:
         """Give a job up, waiting or running; return False if it is neither.
@@ -177,6 +183,7 @@ class GenerationService:
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id], self._tickets[ticket.job_id]
+            self._queue.settle(ticket, self._costs.pop(ticket.job_id, ticket.cost))
             self._cancelled.discard(ticket.job_id)
             self._changed.set()
 

@@ -44,6 +44,46 @@ def test_a_newcomer_never_waits_for_more_than_one_job_of_a_busy_owner() -> None:
     assert queue.position("b1") == 0  # the turn that a has just had counts
 
 
+@pytest.mark.parametrize("groups", [("g", "g"), ("g", "h")])
+def test_fifty_jobs_of_one_member_never_stand_before_another_more_than_once(groups: tuple[str, str]) -> None:
+    """``b`` asks again as soon as a picture is done, now and then after a pause."""
+    random = Random(5)
+    queue = FairQueue()
+    for number in range(50):
+        queue.push(Ticket(job_id=f"a{number}", owner="a", group=groups[0], cost=3))
+    waited = 0
+    for number in range(20):
+        for _ in range(random.choice((0, 0, 0, 1, 2))):
+            queue.pop()
+        queue.push(Ticket(job_id=f"b{number}", owner="b", group=groups[1], cost=3))
+        before = 0
+        while queue.pop().owner == "a":
+            before += 1
+        waited = max(waited, before)
+    assert waited == 1
+
+
+def test_estimates_that_were_wrong_are_made_good_when_the_cost_is_known() -> None:
+    queue = FairQueue()
+    costs = {"a": (8.0, 1.0), "b": (1.0, 3.0), "c": (3.0, 3.0)}  # what was expected of a job, what it takes
+    taken = dict.fromkeys(costs, 0.0)
+    for number in range(200):
+        for owner, (expected, _) in costs.items():
+            queue.push(Ticket(job_id=f"{owner}{number}", owner=owner, group="g", cost=expected))
+    for _ in range(200):
+        served_now = queue.pop()
+        _, actual = costs[served_now.owner]
+        queue.settle(served_now, actual)
+        taken[served_now.owner] += actual
+    assert max(taken.values()) - min(taken.values()) <= 2 * 3.0
+
+
+def test_what_waits_is_charged_with_what_is_known_when_it_is_served() -> None:
+    queue = queue_of("a1", "a2", "a3", "b1", "b2", "b3")
+    queue.reprice(lambda waiting: 2.0 if waiting.owner == "a" else 1.0)
+    assert served(queue) == ["a1", "b1", "b2", "a2", "b3", "a3"]
+
+
 def test_a_ticket_can_leave() -> None:
     queue = queue_of("a1", "a2", "b1")
     assert "a1" in queue
