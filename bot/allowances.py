@@ -66,9 +66,14 @@ class Allowances:
         self._operator = operator
         self._clock = clock
 
-    async def require(self, origin: Origin) -> None:
-        """Raise Refused (``cooldown``, ``budget_spent``) with the moment from which the member may ask again."""
+    async def require(self, origin: Origin, *, is_asking: bool = False) -> None:
+        """Raise Refused (``cooldown``, ``budget_spent``) with the moment from which the member may ask again.
+
+        ``is_asking`` says that another request of theirs is just being taken in.
+        """
         for layer, allowance, jobs in await self._counted(origin):
+            if is_asking and allowance.cooldown_seconds:
+                raise Refused("cooldown", layer=layer, until=round(self._clock() + allowance.cooldown_seconds))
             self._require(layer, allowance, jobs)
 
     async def budgets(self, origin: Origin) -> list[Budget]:

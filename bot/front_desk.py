@@ -34,6 +34,7 @@ class FrontDesk:
         self._max_waiting = max_waiting
         self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
+        self._arriving: list[Origin] = []  # let in, but not a row yet: a burst must not slip through together
         self.is_draining = False
 
     async def take(
@@ -53,17 +54,17 @@ class FrontDesk:
         if self.is_draining:
             raise Refused("draining")
         origin.require_room_to_answer()
-        if self._desk.open_jobs() >= self._max_waiting:
-            raise Refused("queue_full", max_waiting=self._max_waiting)
-        if self._desk.open_jobs(origin.requester_id) >= self._max_waiting_per_member:
-            raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
-        if origin.guild_id and self._desk.open_jobs(guild_id=origin.guild_id) >= self._max_waiting_per_server:
-            raise Refused("server_queue_full", max_waiting=self._max_waiting_per_server)
+        self._require_room(origin)
         job = self._orders.order(origin, options, source)
-        await self.allowances.require(origin)
-        status_message_id = await acknowledge(status_text(job))
-        job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
-        await self._desk.take(job)
+        is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)
+        self._arriving.append(origin)
+        try:
+            await self.allowances.require(origin, is_asking=is_asking)
+            status_message_id = await acknowledge(status_text(job))
+            job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
+            await self._desk.take(job)
+        finally:
+            self._arriving.remove(origin)
 
     async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
         """Take a wish from a command, button or modal; the public response is its status message."""
@@ -73,3 +74,17 @@ class FrontDesk:
             return response.message_id
 
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge)
+
+    def _require_room(self, origin: Origin) -> None:
+        """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too much waits already."""
+        arriving = self._arriving
+        if self._desk.open_jobs() + len(arriving) >= self._max_waiting:
+            raise Refused("queue_full", max_waiting=self._max_waiting)
+        of_member = sum(other.requester_id == origin.requester_id for other in arriving)
+        if self._desk.open_jobs(origin.requester_id) + of_member >= self._max_waiting_per_member:
+            raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
+        if origin.guild_id is None:
+            return
+        of_server = sum(other.guild_id == origin.guild_id for other in arriving)
+        if self._desk.open_jobs(guild_id=origin.guild_id) + of_server >= self._max_waiting_per_server:
+            raise Refused("server_queue_full", max_waiting=self._max_waiting_per_server)

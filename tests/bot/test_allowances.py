@@ -101,6 +101,10 @@ async def test_a_pause_between_two_requests(desk: Desk) -> None:
         f"The server wants a pause between two requests: you can ask again <t:{int(NOW) + 40}:R>."
     )
     assert await desk.refusal(origin(9)) is None  # another server
+    with pytest.raises(Refused):  # their row is not there yet
+        await Allowances(desk.jobs, desk.limits, desk.estimates, Allowance(5, 0), clock=lambda: NOW).require(
+            origin(None), is_asking=True
+        )
 
 
 async def test_a_request_that_came_to_nothing_costs_no_pause(desk: Desk) -> None:

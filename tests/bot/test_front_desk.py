@@ -1,12 +1,13 @@
 """What is refused at the door: too much waits in all, of a server, of a member; each in a sentence that says which."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from bot.errors import Refused
-from bot.front_desk import FrontDesk
+from bot.front_desk import Acknowledge, FrontDesk
 from bot.orders import Options, Source
 from bot.origin import Origin
 from bot.replies import error_sentence
@@ -27,14 +28,17 @@ class Desk:
         self.jobs.append(job)
 
 
-async def allowed(_origin: Origin) -> None:
+async def allowed(_origin: Origin, *, is_asking: bool) -> None:
     """Nobody has asked too often."""
 
 
-async def ask(desk: Desk, guild_id: int | None = 2) -> str | None:
-    """Let member 1 ask; return the sentence of a refusal."""
-    orders: Any = SimpleNamespace(order=lambda *_: make_job(guild_id=guild_id))
-    front_desk = FrontDesk(
+async def at_once(_text: str) -> int:
+    return 4
+
+
+def front_desk_of(desk: Desk) -> FrontDesk:
+    orders: Any = SimpleNamespace(order=lambda origin, *_: make_job(guild_id=origin.guild_id))
+    return FrontDesk(
         cast("Any", desk),
         orders,
         cast("Any", SimpleNamespace(require=allowed)),
@@ -42,6 +46,10 @@ async def ask(desk: Desk, guild_id: int | None = 2) -> str | None:
         max_waiting_per_server=4,
         max_waiting_per_member=2,
     )
+
+
+async def ask(front_desk: FrontDesk, guild_id: int | None, acknowledge: Acknowledge = at_once) -> str | None:
+    """Let member 1 ask; return the sentence of a refusal."""
     origin = Origin(
         requester_id=1,
         guild_id=guild_id,
@@ -50,9 +58,6 @@ async def ask(desk: Desk, guild_id: int | None = 2) -> str | None:
         file_limit_bytes=1,
         missing_permissions=(),
     )
-
-    async def acknowledge(_text: str) -> int:
-        return 4
 
     try:
         await front_desk.take(origin, Options(prompt="x"), Source(attachment_url="https://example.org"), acknowledge)
@@ -78,7 +83,24 @@ def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
 )
 async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, says: str | None) -> None:
     desk = Desk(*waiting)
-    sentence = await ask(desk, guild_id)
+    sentence = await ask(front_desk_of(desk), guild_id)
     assert (sentence is None) is (says is None)
     assert says is None or says in (sentence or "")
     assert len(desk.jobs) == len(waiting) + (says is None)
+
+
+async def test_a_burst_does_not_slip_through_together() -> None:
+    """Discord is slow: every answer is still on its way when the next wish comes."""
+    desk, heard = Desk(), asyncio.Event()
+    front_desk = front_desk_of(desk)
+
+    async def slowly(_text: str) -> int:
+        await heard.wait()
+        return 4
+
+    burst = [asyncio.create_task(ask(front_desk, 2, slowly)) for _ in range(10)]
+    await asyncio.sleep(0)
+    heard.set()
+    sentences = await asyncio.gather(*burst)
+    assert sentences.count(None) == len(desk.jobs) == 2
+    assert await ask(front_desk, 2) is not None
