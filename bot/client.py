@@ -33,6 +33,7 @@ from bot.model_shelf import ModelShelf
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
 from bot.orders import OrderBook, Source
+from bot.previews import admit_any_preview
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
@@ -112,7 +113,7 @@ class Palimpsest(discord.Client):
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=estimates,
-            may_preview=lambda _: settings.previews,
+            admit_preview=admit_any_preview if settings.previews else None,
             max_running_per_member=settings.max_running_per_member,
             note_settled=metrics.settled,
         )

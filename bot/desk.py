@@ -11,7 +11,7 @@ from bot.delivery import Delivery
 from bot.errors import Refused
 from bot.estimates import Estimates
 from bot.lookout import Lookout
-from bot.status import StatusBoard
+from bot.status import AdmitPreview, StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
@@ -48,7 +48,7 @@ class JobDesk:
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
-        may_preview: Callable[[Job], bool],
+        admit_preview: AdmitPreview | None,
         max_running_per_member: int | None = None,
         note_settled: Callable[[Job], None] = lambda _: None,
     ) -> None:
@@ -66,8 +66,8 @@ class JobDesk:
             max_running_per_owner=max_running_per_member,
         )
         self._open: dict[str, Job] = {}
-        board = StatusBoard(delivery.edit_status)
-        self._lookout = Lookout(self._open, self._service, board, estimates, may_preview=may_preview)
+        board = StatusBoard(delivery.edit_status, admit_preview=admit_preview)
+        self._lookout = Lookout(self._open, self._service, board, estimates)
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._serving: asyncio.Task[None] | None = None
 

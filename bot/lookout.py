@@ -30,8 +30,7 @@ class _Course:
 class Lookout:
     """Look at the open jobs and the generator, and keep the status message of each job true.
 
-    ``open_jobs`` is the desk's own mapping, read here and never changed. ``may_preview`` says whose half-done picture
-    may be shown. ``clock`` counts seconds.
+    ``open_jobs`` is the desk's own mapping, read here and never changed. ``clock`` counts seconds.
     """
 
     def __init__(
@@ -41,14 +40,12 @@ class Lookout:
         board: StatusBoard,
         estimates: Estimates,
         *,
-        may_preview: Callable[[Job], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open = open_jobs
         self._service = service
         self._board = board
         self._estimates = estimates
-        self._may_preview = may_preview
         self._clock = clock
         self._courses: dict[str, _Course] = {}
         self._near_shown = clock()
@@ -58,8 +55,7 @@ class Lookout:
         now = self._clock()
         left = self._seconds_left_after(job, step, total_steps, now)
         self._courses[job.job_id].ends = None if left is None else now + left
-        shown = preview if preview is not None and self._may_preview(job) else None
-        self._board.show(job, Painting(step, total_steps, left), shown)
+        self._board.show(job, Painting(step, total_steps, left), preview)
         if now - self._near_shown >= _NEAR_INTERVAL_SECONDS:
             self._near_shown = now
             for waiting_job, waiting in itertools.islice(self.waiting(), _NEAR):

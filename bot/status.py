@@ -12,6 +12,7 @@ from bot.storage.job import Job, JobState
 
 log = logging.getLogger(__name__)
 
+AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
 # The last is what to attach: None leaves what is there.
 Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
 
@@ -21,11 +22,13 @@ class StatusBoard:
 
     ``edit`` changes the message with the bot's own token, so that it works after the interaction's 15 minutes. At most
     one edit per message is under way; what comes meanwhile replaces what waits. A preview stays until a newer one comes
-    or the job is not being painted any more.
+    or the job is not being painted any more. ``admit_preview`` is asked about every preview just before it would be
+    shown, and without it none is.
     """
 
-    def __init__(self, edit: Edit, *, interval_seconds: float = 3.0) -> None:
+    def __init__(self, edit: Edit, *, admit_preview: AdmitPreview | None = None, interval_seconds: float = 3.0) -> None:
         self._edit = edit
+        self._admit_preview = admit_preview
         self._interval_seconds = interval_seconds
         self._lines: dict[str, _Line] = {}
 
@@ -33,7 +36,7 @@ class StatusBoard:
         """Show a state soon, and a small encoded picture with it."""
         line = self._lines.get(job.job_id)
         if line is None:
-            line = self._lines[job.job_id] = _Line(self._edit, self._interval_seconds)
+            line = self._lines[job.job_id] = _Line(self._edit, self._admit_preview, self._interval_seconds)
             line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
         line.show(job, standing, preview)
 
@@ -56,14 +59,14 @@ class StatusBoard:
 class _Line:
     """One status message."""
 
-    def __init__(self, edit: Edit, interval_seconds: float) -> None:
+    def __init__(self, edit: Edit, admit_preview: AdmitPreview | None, interval_seconds: float) -> None:
         self._edit = edit
+        self._admit_preview = admit_preview
         self._interval_seconds = interval_seconds
         self._next: tuple[Job, Standing] | None = None
         self._preview: bytes | None = None  # one that has come and was not sent yet
         self._shown = ""
         self._is_gone = False
-        self._takes_previews = True
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
         self.task = asyncio.create_task(self._run())
@@ -97,7 +100,7 @@ class _Line:
 
     async def _send(self, job: Job, standing: Standing) -> None:
         text = status_text(job, standing)
-        attached = self._take_attachments(job)
+        attached = await self._take_attachments(job)
         if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
             return
         try:
@@ -106,13 +109,13 @@ class _Line:
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
             if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
-                self._takes_previews = False  # no right to attach files any more, or one too large: words still go
+                self._admit_preview = None  # no right to attach files any more, or one too large: words still go
                 await self._send(job, standing)
                 return
             # Deleted by somebody, the channel gone, or Discord out of reach: the job goes on, its result says the rest.
             self._is_gone = isinstance(error, discord.NotFound | discord.Forbidden)
 
-    def _take_attachments(self, job: Job) -> Sequence[bytes] | None:
+    async def _take_attachments(self, job: Job) -> Sequence[bytes] | None:
         """Return what to attach: the newest preview once, and nothing any more when the painting is over.
 
         That is said even if no preview was shown: one may stand there from before a restart.
@@ -120,4 +123,6 @@ class _Line:
         preview, self._preview = self._preview, None
         if job.state not in (JobState.QUEUED, JobState.RUNNING):
             return ()
-        return (preview,) if preview is not None and self._takes_previews else None
+        if preview is None or self._admit_preview is None or not await self._admit_preview(job, preview):
+            return None
+        return (preview,)

@@ -1,12 +1,10 @@
 """Places and waiting times as they are told: from measurement, with several jobs side by side, told anew on change."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from bot.cards import Painting, Standing, Waiting
 from bot.estimates import Estimates
@@ -56,7 +54,7 @@ class PatientExecutor:
 class Scene:
     """Two jobs that run and three that wait, each of another member, and a clock that the test turns."""
 
-    def __init__(self, estimates: Estimates, *, may_preview: Callable[[Job], bool]) -> None:
+    def __init__(self, estimates: Estimates) -> None:
         self.now = 100.0
         self.board = Board()
         self.started: asyncio.Queue[Event] = asyncio.Queue()
@@ -67,7 +65,6 @@ class Scene:
             self.service,
             self.board,  # type: ignore[arg-type]
             estimates,
-            may_preview=may_preview,
             clock=lambda: self.now,
         )
 
@@ -79,12 +76,12 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path, *, measured: bool = True, may_preview: bool = True) -> AsyncIterator[Scene]:
+async def scene(folder: Path, *, measured: bool = True) -> AsyncIterator[Scene]:
     async with Database(folder) as database:
         estimates = Estimates(Jobs(database))
         if measured:
             estimates.learn(make_job(seconds=SECONDS_OF_EACH))
-        scene = Scene(estimates, may_preview=lambda _: may_preview)
+        scene = Scene(estimates)
         for name in scene.jobs:
             scene.service.submit(Ticket(job_id=name, owner=name, group="g", cost=SECONDS_OF_EACH))
         serving = asyncio.create_task(scene.service.run())
@@ -144,8 +141,7 @@ async def test_while_paused_nobody_knows_when(tmp_path: Path) -> None:
         assert seen.waiting() == [("c", 1, None), ("d", 2, None), ("e", 3, None)]
 
 
-@pytest.mark.parametrize("may_preview", [True, False])
-async def test_previews_are_shown_where_they_may_be(tmp_path: Path, may_preview: bool) -> None:
-    async with scene(tmp_path, may_preview=may_preview) as seen:
+async def test_previews_are_handed_on(tmp_path: Path) -> None:
+    async with scene(tmp_path) as seen:
         seen.lookout.show_step(replace(seen.jobs["a"], state=JobState.RUNNING), 1, 10, b"small")
-        assert seen.board.shown[-1][2] == (b"small" if may_preview else None)
+        assert seen.board.shown[-1][2] == b"small"

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.cards import Painting
-from bot.previews import preview_file
+from bot.previews import admit_any_preview, preview_file
 from bot.status import StatusBoard
 from bot.storage.job import Job, JobState
 from tests.bot.jobs_made import make_job
@@ -44,7 +44,7 @@ class _Response:
 
 async def test_the_newest_preview_goes_with_the_next_edit_and_the_last_edit_takes_it_away() -> None:
     edits = Edits()
-    board = StatusBoard(edits.edit, interval_seconds=0)
+    board = StatusBoard(edits.edit, admit_preview=admit_any_preview, interval_seconds=0)
     board.show(RUNNING, Painting(1, 4, None), JPEG)
     board.show(RUNNING, Painting(2, 4, None), WEBP)
     board.show(RUNNING, Painting(3, 4, None))  # without one: what has come before is not lost
@@ -62,13 +62,31 @@ async def test_the_newest_preview_goes_with_the_next_edit_and_the_last_edit_take
 
 async def test_a_channel_that_takes_no_files_still_gets_the_words() -> None:
     edits = Edits(403)
-    board = StatusBoard(edits.edit, interval_seconds=0)
+    board = StatusBoard(edits.edit, admit_preview=admit_any_preview, interval_seconds=0)
     board.show(RUNNING, Painting(1, 4, None), JPEG)
     assert (await edits.number(1))[1] is None
     board.show(RUNNING, Painting(2, 4, None), JPEG)
     assert (await edits.number(2))[1] is None
     await board.settle(replace(RUNNING, state=JobState.CANCELLED))
     assert edits.taken[-1] == ("🚫 Cancelled", [])
+    await board.close()
+
+
+async def test_only_what_is_admitted_is_shown() -> None:
+    edits = Edits()
+
+    async def admit(_job: Job, data: bytes) -> bool:
+        return data == WEBP
+
+    board = StatusBoard(edits.edit, admit_preview=admit, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    assert (await edits.number(1))[1] is None
+    board.show(RUNNING, Painting(2, 4, None), WEBP)
+    assert (await edits.number(2))[1] == [WEBP]
+    await board.close()
+    board = StatusBoard(edits.edit, interval_seconds=0)  # previews are off
+    board.show(RUNNING, Painting(3, 4, None), WEBP)
+    assert (await edits.number(3))[1] is None
     await board.close()
 
 

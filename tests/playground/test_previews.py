@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from bot.cards import Painting
 from bot.delivery import Delivery
+from bot.previews import admit_any_preview
 from bot.status import StatusBoard
 from bot.storage.job import JobState
 from playground.client import PlaygroundClient
@@ -28,7 +29,7 @@ async def test_a_preview_is_attached_replaced_and_taken_away(
         )
         nothing = cast("Any", None)  # only results need the rest
         delivery = Delivery(bot, nothing, nothing, nothing, nothing)
-        board = StatusBoard(delivery.edit_status, interval_seconds=0)
+        board = StatusBoard(delivery.edit_status, admit_preview=admit_any_preview, interval_seconds=0)
         board.show(job, Painting(1, 4, None), picture)
         first = await playground.wait_for_edit(status.id, lambda message: len(message.attachments) == 1)
         assert first.attachments[0].spoiler
