@@ -20,8 +20,7 @@ def work(job: Job) -> float:
 class Estimates:
     """The measured seconds per unit of work, by model; None until something has been measured.
 
-    A job's seconds are those of its turn as it was, with whatever else the device computed meanwhile, so the estimates
-    follow how busy the machine is.
+    They are seconds of the device: jobs that are painted side by side divide them among themselves.
     """
 
     def __init__(self, jobs: Jobs) -> None:
@@ -41,7 +40,7 @@ class Estimates:
             rates.append(job.seconds / work(job))
 
     def seconds(self, job: Job) -> float | None:
-        """Return the expected seconds of a job once it has its turn."""
+        """Return the seconds that a job is expected to want of the device."""
         rates = self._seconds_per_work.get(job.model)
         return statistics.median(rates) * work(job) if rates else None
 

@@ -20,11 +20,12 @@ _NEAR_INTERVAL_SECONDS = 10.0
 
 @dataclass(slots=True)
 class _Course:
-    """How a running job goes: since when its steps come, and when it should end."""
+    """How a running job goes, in seconds of the device, which it shares with whatever else runs."""
 
-    began: float
+    seen: float  # when its last step came
     first_step: int
-    ends: float | None
+    seconds: float = 0.0  # since its first step
+    seconds_left: float | None = None
 
 
 class Lookout:
@@ -52,9 +53,9 @@ class Lookout:
 
     def show_step(self, job: Job, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Show how far a running job is; ``preview`` is a small encoded picture of how it looks by now."""
-        now = self._clock()
-        left = self._seconds_left_after(job, step, total_steps, now)
-        self._courses[job.job_id].ends = None if left is None else now + left
+        now, sharing = self._clock(), self._sharing()
+        course = self._course_after(job, step, total_steps, now)
+        left = None if course.seconds_left is None else course.seconds_left * sharing
         self._board.show(job, Painting(step, total_steps, left), preview)
         if now - self._near_shown >= _NEAR_INTERVAL_SECONDS:
             self._near_shown = now
@@ -86,17 +87,26 @@ class Lookout:
         """Send what waits to be shown and end."""
         await self._board.close()
 
-    def _seconds_left_after(self, job: Job, step: int, total_steps: int, now: float) -> float | None:
-        """Return what is left by the job's own pace, or by the estimates until it has one."""
+    def _sharing(self) -> int:
+        """Return how many jobs share the device."""
+        return max(1, len(self._service.running_job_ids))
+
+    def _course_after(self, job: Job, step: int, total_steps: int, now: float) -> _Course:
+        """Follow a job: what is left by its own pace, or by the estimates until it has one."""
         course = self._courses.get(job.job_id)
         if course is None or step <= course.first_step:  # the first sign, or the first of another attempt
-            self._courses[job.job_id] = _Course(now, step, None)
-        elif course.first_step > 0:  # a step after the first: loading and encoding are behind it
-            return (now - course.began) / (step - course.first_step) * (total_steps - step)
+            course = self._courses[job.job_id] = _Course(now, step)
+        elif course.first_step == 0:  # the first step: loading and encoding are behind it and say nothing about steps
+            course.first_step = step
         else:
-            course.began, course.first_step = now, step
-        whole = self._estimates.seconds(job)
-        return None if whole is None else whole * (1 - step / max(1, total_steps))
+            course.seconds += (now - course.seen) / self._sharing()
+        course.seen = now
+        if course.seconds:
+            course.seconds_left = course.seconds / (step - course.first_step) * (total_steps - step)
+        else:
+            whole = self._estimates.seconds(job)
+            course.seconds_left = None if whole is None else whole * (1 - step / max(1, total_steps))
+        return course
 
     def _seconds(self, ticket: Ticket) -> float | None:
         job = self._open.get(ticket.job_id)
@@ -104,6 +114,6 @@ class Lookout:
 
     def _seconds_left(self, ticket: Ticket) -> float | None:
         course = self._courses.get(ticket.job_id)
-        if course is None or course.ends is None:
+        if course is None or course.seconds_left is None:
             return self._seconds(ticket)
-        return max(0.0, course.ends - self._clock())
+        return max(0.0, course.seconds_left - (self._clock() - course.seen) / self._sharing())

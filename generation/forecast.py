@@ -20,6 +20,40 @@ class Turn:
     seconds: float | None
 
 
+class _Device:
+    """What runs, in a time in which each job takes as long as it would alone.
+
+    That time passes more slowly the more jobs share the device: with two of them half as fast.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.ended: dict[str, float] = {}  # when, by job id
+        self.owners: Counter[str] = Counter()
+        self._time = 0.0
+        self._running: list[tuple[float, int, Ticket]] = []  # a heap by the end in the device's time
+        self._begun = 0
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def begin(self, ticket: Ticket, seconds: float | None) -> None:
+        end = math.inf if seconds is None else self._time + max(0.0, seconds)
+        heapq.heappush(self._running, (end, self._begun, ticket))
+        self._begun += 1
+        self.owners[ticket.owner] += 1
+
+    def end_first(self) -> None:
+        """Let time pass until the first of them ends."""
+        sharing = len(self._running)
+        end, _, ticket = heapq.heappop(self._running)
+        if end > self._time:
+            self.now += (end - self._time) * sharing
+            self._time = end
+        self.ended[ticket.job_id] = self.now
+        self.owners[ticket.owner] -= 1
+
+
 def forecast(
     queue: FairQueue,
     running: Iterable[Ticket],
@@ -32,41 +66,32 @@ def forecast(
 ) -> list[Turn]:
     """Return the turns of all who wait, in the order in which they begin, if nobody joins and nobody leaves.
 
-    ``seconds_left`` is asked for what runs, ``seconds`` for what waits. A slot whose job takes nobody knows how long
-    is not counted on: whoever can only be served after it has no time either. ``afterwards`` are tickets beside the
-    queue, each of which runs alone when everything before it is over.
+    ``seconds_left`` is asked for what runs, ``seconds`` for what waits: seconds of the device, which the jobs in the
+    slots share evenly. A job that takes nobody knows how long keeps its slot, and its share, for ever; who can only be
+    served after it has no time either. ``afterwards`` are tickets beside the queue, each of which runs alone when
+    everything before it is over.
     """
     future = queue.copy()
-    owners: Counter[str] = Counter()
-    ends: list[tuple[float, int, str]] = []  # a heap; the number keeps equal ends in the order of their beginning
-
-    def occupy(ticket: Ticket, end: float) -> None:
-        owners[ticket.owner] += 1
-        heapq.heappush(ends, (end, len(turns) + len(ends), ticket.owner))
-
-    turns: list[Turn] = []
-    now, ended = 0.0, 0
+    device = _Device()
+    begun: list[tuple[str, int]] = []  # who waited, and how many had ended then
     for ticket in running:
-        occupy(ticket, _or_never(seconds_left(ticket)))
+        device.begin(ticket, seconds_left(ticket))
     while future:
-        blocked = blocked_owners(owners, max_running_per_owner)
-        ticket = future.pop_unless(blocked) if len(ends) < max(1, slots) else None
+        blocked = blocked_owners(device.owners, max_running_per_owner)
+        ticket = future.pop_unless(blocked) if len(device) < max(1, slots) else None
         if ticket is None:
-            now, _, owner = heapq.heappop(ends)
-            owners[owner] -= 1
-            ended += 1
-            continue
-        end = now + _or_never(seconds(ticket))
-        occupy(ticket, end)
-        turns.append(Turn(job_id=ticket.job_id, ahead=ended, seconds=None if math.isinf(end) else end))
+            device.end_first()
+        else:
+            begun.append((ticket.job_id, len(device.ended)))
+            device.begin(ticket, seconds(ticket))
     for ticket in afterwards:
-        now = max((end for end, _, _ in ends), default=now)
-        ended += len(ends)
-        ends.clear()
-        end = now + _or_never(seconds(ticket))
-        occupy(ticket, end)
-        turns.append(Turn(job_id=ticket.job_id, ahead=ended, seconds=None if math.isinf(end) else end))
-    return turns
+        while device:
+            device.end_first()
+        begun.append((ticket.job_id, len(device.ended)))
+        device.begin(ticket, seconds(ticket))
+    while device:
+        device.end_first()
+    return [Turn(job_id=job_id, ahead=ahead, seconds=_known(device.ended[job_id])) for job_id, ahead in begun]
 
 
 def blocked_owners(running: Counter[str], max_running_per_owner: int | None) -> set[str]:
@@ -76,5 +101,5 @@ def blocked_owners(running: Counter[str], max_running_per_owner: int | None) -> 
     return {owner for owner, count in running.items() if count >= max_running_per_owner}
 
 
-def _or_never(seconds: float | None) -> float:
-    return math.inf if seconds is None else max(0.0, seconds)
+def _known(seconds: float) -> float | None:
+    return None if math.isinf(seconds) else seconds

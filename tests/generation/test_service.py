@@ -97,7 +97,7 @@ async def test_one_owner_may_be_kept_from_taking_every_slot(make_executor: MakeE
         await reports.wait_for(Progress, "B1")
         assert service.waiting_job_ids == ("A2",)  # although a slot is free
         (turn,) = service.forecast(seconds_left=lambda _: 4.0, seconds=lambda _: 2.0)
-        assert (turn.ahead, turn.seconds) == (1, 6.0)
+        assert (turn.ahead, turn.seconds) == (1, 10.0)
         await gates.open("one")
         await reports.wait_for(Finished, "A2")
         await gates.open("two")
