@@ -40,16 +40,25 @@ class _Turns:
     def leave(self, key: str) -> None:
         self.starts.pop(key, None)
 
-    def in_order(self) -> list[str]:
-        return sorted(self.starts, key=self.starts.__getitem__)
+    def in_order(self) -> Iterator[str]:
+        """Yield the keys in the order of their turns; mostly the first is all that is asked for, so it comes cheap."""
+        if self.starts:
+            first = min(self.starts, key=self.starts.__getitem__)
+            yield first
+            yield from (key for key in sorted(self.starts, key=self.starts.__getitem__) if key != first)
 
     def serve(self, key: str, cost: float) -> None:
         """Let a key have its turn, and charge it."""
         start, _ = self.starts[key]
         self.now = max(self.now, start)
-        self.ends = {name: end for name, end in self.ends.items() if end > self.now}
         self.ends[key] = start + cost
+        if len(self.ends) > 2 * len(self.starts) + 16:  # now and then, for each time looks at all of them
+            self.ends = {name: end for name, end in self.ends.items() if end > self.now}
         self._place(key, start + cost)
+
+    def owes(self, key: str) -> bool:
+        """Tell whether a key's last service is not in the past yet."""
+        return self.ends.get(key, 0.0) > self.now
 
     def charge(self, key: str, cost: float) -> None:
         """Charge a waiting key for what it was given elsewhere."""
@@ -114,20 +123,29 @@ class FairQueue:
     def __init__(self) -> None:
         self._turns = _Turns()
         self._groups: dict[str, _Group] = {}
+        self._groups_of: dict[str, set[str]] = {}  # where an owner waits
         self._weights: dict[str, int] = {}  # how many times its group counted when a job that runs was served
 
     def __len__(self) -> int:
         return sum(len(line) for group in self._groups.values() for line in group.lines.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._turns.starts)
 
     def __contains__(self, job_id: object) -> bool:
         return any(ticket.job_id == job_id for ticket in self._tickets())
 
     def push(self, ticket: Ticket) -> None:
         """Let a ticket wait."""
-        group = self._groups.setdefault(ticket.group, _Group())
+        group = self._groups.get(ticket.group)
+        if group is None or not self._is_remembered(ticket.group, group):
+            group = self._groups[ticket.group] = _Group()
         self._turns.join(ticket.group)
         group.turns.join(ticket.owner)
         group.lines.setdefault(ticket.owner, deque()).append(ticket)
+        self._groups_of.setdefault(ticket.owner, set()).add(ticket.group)
+        if len(self._groups) > 2 * len(self._turns.starts) + 16:
+            self._groups = {name: each for name, each in self._groups.items() if self._is_remembered(name, each)}
 
     def pop(self) -> Ticket:
         """Take the next ticket out; raise IndexError when nobody waits."""
@@ -172,6 +190,7 @@ class FairQueue:
         copied = FairQueue()
         copied._turns = self._turns.copy()
         copied._groups = {name: group.copy() for name, group in self._groups.items()}
+        copied._groups_of = {owner: set(names) for owner, names in self._groups_of.items()}
         return copied
 
     def order(self) -> Iterator[Ticket]:
@@ -184,6 +203,10 @@ class FairQueue:
         """Return how many tickets are served before this one, or None if it does not wait."""
         return next((place for place, ticket in enumerate(self.order()) if ticket.job_id == job_id), None)
 
+    def _is_remembered(self, name: str, group: _Group) -> bool:
+        """Tell whether a group matters: what an idle one's owners owe is forgotten with the group's own debt."""
+        return bool(group.lines) or self._turns.owes(name)
+
     def _tickets(self) -> Iterator[Ticket]:
         for group in self._groups.values():
             for line in group.lines.values():
@@ -194,15 +217,17 @@ class FairQueue:
         self._weights[ticket.job_id] = len(group.lines)
         self._turns.serve(ticket.group, ticket.cost / len(group.lines))
         group.turns.serve(ticket.owner, ticket.cost)
-        for name, other in self._groups.items():
+        for name in self._groups_of[ticket.owner]:
             if name != ticket.group:
-                other.turns.charge(ticket.owner, ticket.cost)
+                self._groups[name].turns.charge(ticket.owner, ticket.cost)
         self._take(ticket)
 
     def _take(self, ticket: Ticket) -> None:
         group = self._groups[ticket.group]
         group.take(ticket.owner, ticket)
+        if ticket.owner not in group.lines:
+            self._groups_of[ticket.owner].discard(ticket.group)
+            if not self._groups_of[ticket.owner]:
+                del self._groups_of[ticket.owner]
         if not group.lines:
             self._turns.leave(ticket.group)
-        # What an idle group's owners owe is forgotten when the group's own last service is in the past.
-        self._groups = {name: group for name, group in self._groups.items() if group.lines or name in self._turns.ends}
