@@ -48,11 +48,8 @@ VOLUME ["/data", "/cache"]
 USER palimpsest
 STOPSIGNAL SIGTERM
 
-# Healthy: the bot holds the lock of its data, which this only reads about and never takes, and a connection is
-# established (state 01), which between requests is the one to Discord's gateway.
+# Healthy: the bot's event loop runs and its database can be written.
 HEALTHCHECK --interval=60s --timeout=10s --start-period=120s --retries=3 \
-    CMD grep --quiet "FLOCK .*:$(stat --format=%i "$DATA_DIR/palimpsest.lock") " /proc/locks \
-        && grep --quiet --no-messages --extended-regexp \
-            '^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ 01 ' /proc/net/tcp /proc/net/tcp6
+    CMD ["python", "-c", "import os, urllib.request as web; web.urlopen(f\"http://127.0.0.1:{os.environ.get('MONITORING_PORT') or 9330}/healthz\", timeout=8)"]
 
 CMD ["python", "-m", "bot"]

@@ -1,4 +1,7 @@
-"""``python -m bot``: connect to Discord and work until told to stop; ``python -m bot check`` only looks around."""
+"""``python -m bot``: connect to Discord and work until told to stop.
+
+``python -m bot check`` only looks around; ``backup`` and ``restore`` keep what must not be lost.
+"""
 
 import argparse
 import asyncio
@@ -6,6 +9,8 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 import aiohttp
 import discord
@@ -15,8 +20,13 @@ from bot.checks.command import check
 from bot.client import Palimpsest
 from bot.discord_address import point_library_at
 from bot.logs import set_up_logging
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.server import Monitoring
+from bot.monitoring.standing import Standing
 from bot.settings import Settings
+from bot.storage.backup import BackupRefused, back_up, restore
 from bot.storage.database import Database, DataInUse
+from bot.storage.facts import Facts
 from bot.storage.migrations import DatabaseTooNew
 from generation.catalog import load_catalog
 from generation.errors import ModelUnavailable
@@ -36,8 +46,10 @@ async def serve(settings: Settings, token: str) -> None:
     catalog.find(settings.model)
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
     point_library_at(api_url, settings.discord_gateway_url)
+    metrics = Metrics()
+    executor = ChildExecutor(settings.for_child())
     async with (
-        Database(settings.data_dir) as database,
+        Database(settings.data_dir, observe_seconds=metrics.database_commit_seconds.observe) as database,
         ImageDecoder() as decoder,
         aiohttp.ClientSession() as session,
         Palimpsest(
@@ -45,9 +57,17 @@ async def serve(settings: Settings, token: str) -> None:
             database=database,
             catalog=catalog,
             decoder=decoder,
-            executor=ChildExecutor(settings.for_child()),
+            executor=executor,
             session=session,
+            metrics=metrics,
         ) as client,
+        Monitoring(
+            metrics,
+            Standing(client, executor),
+            write=partial(Facts(database).set, "last_health_check", "done"),
+            host=settings.monitoring_host,
+            port=settings.monitoring_port,
+        ),
     ):
         stop_on_signals(client)
         await client.start(token)
@@ -75,8 +95,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     checking = commands.add_parser("check", help="examine token, application, servers, model and machine")
     checking.add_argument("--json", action="store_true", help="print one JSON object a finding")
+    backing_up = commands.add_parser("backup", help="write database and pictures to a file, while the bot works or not")
+    backing_up.add_argument("file", type=Path, metavar="FILE", help="a new file, such as palimpsest.tar")
+    restoring = commands.add_parser("restore", help="put a backup into an empty data folder")
+    restoring.add_argument("file", type=Path, metavar="FILE", help="a file that backup has written")
     options = parser.parse_args(arguments)
-    return check(as_json=options.json) if options.command == "check" else run()
+    match options.command:
+        case "check":
+            return check(as_json=options.json)
+        case "backup" | "restore":
+            return keep(options.command, options.file)
+        case _:
+            return run()
+
+
+def keep(command: str, file: Path) -> int:
+    """Back up or restore; return the exit status."""
+    try:
+        data_dir = Settings().data_dir
+        if command == "backup":
+            print(f"{file}: {back_up(data_dir, file):,} bytes")
+        else:
+            restore(file, data_dir)
+            print(f"{data_dir} holds what was in {file}; start the bot and it goes on.")
+    except ValidationError as error:
+        return refuse(settings_sentence(error))
+    except BackupRefused as error:
+        return refuse(str(error))
+    except OSError as error:
+        print(f"The {command} failed: {error.strerror} ({error.filename})", file=sys.stderr)
+        return EXIT_FAILURE
+    return EXIT_OK
 
 
 def run() -> int:
@@ -88,7 +137,8 @@ def run() -> int:
     if settings.discord_token is None:
         return refuse("DISCORD_TOKEN is not set: put the bot's token into .env, or try the playground without one.")
     token = settings.discord_token.get_secret_value()
-    set_up_logging(secrets=[token, settings.hf_token.get_secret_value() if settings.hf_token else ""])
+    secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
+    set_up_logging(secrets=secrets, log_format=settings.log_format)
     try:
         asyncio.run(serve(settings, token))
     except KeyboardInterrupt:

@@ -7,8 +7,10 @@ from typing import Any
 import discord
 
 from bot import replies
+from bot.allowances import Budget
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, UseAsInputButton
 from bot.storage.job import Job, JobState
+from generation.references import reference_of
 from generation.requests import denoising_steps
 
 MAX_SHOWN_PROMPT = 300
@@ -37,7 +39,7 @@ Standing = Waiting | Painting | None
 
 def status_text(job: Job, standing: Standing = None) -> str:
     """Return the text of the status message."""
-    return "\n".join((_headline(job, standing), *_quoted_prompt(job)))
+    return "\n".join((_headline(job, standing), *_reference(job), *_quoted_prompt(job)))
 
 
 def _headline(job: Job, standing: Standing) -> str:
@@ -68,6 +70,13 @@ def _headline(job: Job, standing: Standing) -> str:
             return f"⚠️ {replies.job_sentence(job)}"
 
 
+def _reference(job: Job) -> tuple[str, ...]:
+    """Name what to search the log for under everything that went wrong, if the sentence has not done so."""
+    if job.state not in (JobState.FAILED, JobState.EXPIRED) or job.failure_reference:
+        return ()
+    return (f"-# Reference: {reference_of(job.job_id)}",)
+
+
 def _quoted_prompt(job: Job) -> tuple[str, ...]:
     """Repeat the prompt while the job is open, and under a refusal, so that nothing typed is lost."""
     if job.state in (JobState.DELIVERED, JobState.CANCELLED):
@@ -76,7 +85,11 @@ def _quoted_prompt(job: Job) -> tuple[str, ...]:
 
 
 def _about(seconds: float | None) -> str:
-    return "" if seconds is None else f" · about {duration(seconds)} on this machine"
+    if seconds is None:
+        return ""
+    if seconds > 10:  # a text that changes with every second would be an edit every second
+        seconds = 5 * round(seconds / 5)
+    return f" · about {duration(seconds)} on this machine"
 
 
 def status_view(job: Job) -> discord.ui.View | None:
@@ -112,14 +125,20 @@ def result_text(job: Job, *, is_demo: bool) -> str:
 
 
 def queue_text(
-    running: Sequence[Job], waiting: Sequence[tuple[Job, Waiting]], member_id: int, *, is_paused: bool
+    running: Sequence[Job],
+    waiting: Sequence[tuple[Job, Waiting]],
+    member_id: int,
+    budgets: Sequence[Budget] = (),
+    *,
+    is_paused: bool,
 ) -> str:
     """Return what runs and waits; of other members' jobs only that they are there."""
     lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
     if is_paused:
         lines.append("Paused by the operator: nothing new is begun.")
-    if waiting and (seconds := waiting[-1][1].seconds) is not None:
-        lines.append(f"All of it takes about {duration(seconds)} on this machine.")
+    ends = [place.seconds for _, place in waiting if place.seconds is not None]
+    if ends and len(ends) == len(waiting):
+        lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
     for job in running:
         if job.requester_id == member_id:
             lines.append(f"🎨 yours: {shown_prompt(job.prompt)[:80]}")
@@ -128,6 +147,7 @@ def queue_text(
             lines.append(f"🕐 yours, {place.ahead} ahead{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
     if not running and not waiting:
         lines.append("Nobody waits: yours would begin at once.")
+    lines.extend(replies.budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 
 

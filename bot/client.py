@@ -11,11 +11,13 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from bot.allowances import Allowance, Allowances
 from bot.attachments import AttachmentDownloads
 from bot.buttons import BUTTONS
 from bot.commands.defaults import defaults, preferences
 from bot.commands.help import help_command
 from bot.commands.img2img import img2img
+from bot.commands.limits import limits
 from bot.commands.operator import operator
 from bot.commands.queue import queue
 from bot.commands.remix import remix
@@ -28,14 +30,18 @@ from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
 from bot.janitor import Janitor
 from bot.model_shelf import ModelShelf
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.traffic import DiscordTraffic
 from bot.order_modal import is_awaited
 from bot.orders import OrderBook, Source
+from bot.previews import admit_any_preview
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
 from bot.storage.facts import Facts
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
+from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
 from generation.catalog import Catalog
 from generation.executors.base import Executor
@@ -45,7 +51,7 @@ log = logging.getLogger(__name__)
 
 # No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-COMMANDS = (img2img, remix, defaults, preferences, queue, help_command, operator)
+COMMANDS = (img2img, remix, defaults, preferences, limits, queue, help_command, operator)
 _COMMANDS_FACT = "registered_commands_sha256"
 
 
@@ -75,11 +81,15 @@ class Palimpsest(discord.Client):
         decoder: ImageDecoder,
         executor: Executor,
         session: aiohttp.ClientSession,
+        metrics: Metrics,
     ) -> None:
         # Voice is not used here, so nobody needs to hear that its libraries are missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        self.metrics = metrics
+        self._traffic = DiscordTraffic(metrics)
         super().__init__(
             intents=INTENTS,
+            http_trace=self._traffic.trace,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
             chunk_guilds_at_startup=False,
@@ -87,11 +97,15 @@ class Palimpsest(discord.Client):
         )
         self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
         self.defaults = Defaults(database)
+        self.role_limits = RoleLimits(database)
+        self.operator_allowance = Allowance(settings.cooldown_seconds, settings.daily_budget_seconds)
         self.is_closing = False
+        self._is_connected = False
         self._settings = settings
         self._facts = Facts(database)
         jobs = Jobs(database)
         spool = Spool(settings.spool_dir)
+        estimates = Estimates(jobs)
         self.desk = JobDesk(
             jobs=jobs,
             spool=spool,
@@ -99,14 +113,19 @@ class Palimpsest(discord.Client):
             decoder=decoder,
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
-            estimates=Estimates(jobs),
+            estimates=estimates,
+            admit_preview=admit_any_preview if settings.previews else None,
+            max_running_per_member=settings.max_running_per_member,
+            note_settled=metrics.settled,
         )
         operator = {"model": settings.model, "max_count": settings.max_count}
         self.orders = OrderBook(self.shelf, self.defaults, operator)
         self.front_desk = FrontDesk(
             self.desk,
             self.orders,
+            Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
             max_waiting=settings.max_waiting,
+            max_waiting_per_server=settings.max_waiting_per_server,
             max_waiting_per_member=settings.max_waiting_per_member,
         )
         self._janitor = Janitor(
@@ -126,6 +145,7 @@ class Palimpsest(discord.Client):
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         self.add_dynamic_items(*BUTTONS)
         await self.defaults.load()
+        await self.role_limits.load()
         await self.shelf.refresh()
         await self._register_commands()
         self.desk.start()
@@ -134,14 +154,26 @@ class Palimpsest(discord.Client):
 
     async def on_ready(self) -> None:
         """Say in the log that the bot is there."""
+        self._is_connected = True
+        self.metrics.connected(is_resumed=False)
         log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
+
+    async def on_resumed(self) -> None:
+        """Note that a broken connection was taken up again."""
+        self._is_connected = True
+        self.metrics.connected(is_resumed=True)
+
+    async def on_disconnect(self) -> None:
+        """Note that the connection broke."""
+        self._is_connected = False
 
     async def on_message(self, message: discord.Message) -> None:
         """Hear what is said to the bot."""
         await self._conversation.hear(message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Answer a form that is not waited for any more; all else is answered where it belongs."""
+        """Note when it came, and answer a form that is not waited for any more; all else is answered elsewhere."""
+        self._traffic.arrived(interaction.id)
         if interaction.type is discord.InteractionType.modal_submit:
             assert interaction.data is not None
             if not is_awaited(str(interaction.data.get("custom_id"))):
@@ -155,6 +187,21 @@ class Palimpsest(discord.Client):
         """Settle what hangs on deleted messages."""
         for message_id in payload.message_ids:
             await self.desk.message_deleted(message_id)
+
+    def obstacles(self) -> list[str]:
+        """Return why no wish would be taken and painted now; an empty list if one would."""
+        states = {
+            "not connected to Discord": not self._is_connected,
+            "closing": self.is_closing,
+            "paused by the operator": self.desk.is_paused,
+            "draining": self.front_desk.is_draining,
+        }
+        return [reason for reason, holds in states.items() if holds]
+
+    def open_jobs(self) -> tuple[list[Job], list[Job]]:
+        """Return what runs and what waits."""
+        running, waiting = self.desk.snapshot()
+        return running, [job for job, _ in waiting]
 
     def is_operator(self, user_id: int) -> bool:
         """Tell whether the application belongs to a user, or to a team that they are in."""

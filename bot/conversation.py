@@ -40,9 +40,11 @@ class Conversation:
         try:
             await self._answer(message)
         except (Refused, GenerationError) as error:
+            self._client.metrics.refused(error)
             await self._say(message, replies.error_sentence(error) or "")
         except Exception as error:
             # The last wall, as for interactions: the person is told, the log has the stack under the same reference.
+            self._client.metrics.errors.inc()
             reference = new_reference()
             log.error("a message broke [%s]\n%s", reference, stack_of(error))
             await self._say(message, replies.unknown_error(reference))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import aiohttp
@@ -12,6 +13,7 @@ import discord
 from bot.cards import alt_text, result_text, result_view
 from bot.errors import Refused
 from bot.model_shelf import ModelShelf
+from bot.previews import preview_file
 from bot.storage.job import Job, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
@@ -41,11 +43,16 @@ class Delivery:
         self._shelf = shelf
         self._decoder = decoder
 
-    async def edit_status(self, job: Job, text: str, view: discord.ui.View | None) -> None:
-        """Change the status message with the bot's own token."""
+    async def edit_status(
+        self, job: Job, text: str, view: discord.ui.View | None, previews: Sequence[bytes] | None
+    ) -> None:
+        """Change the status message with the bot's own token; None leaves its previews as they are."""
         assert job.status_message_id is not None
         message = self._channel(job).get_partial_message(job.status_message_id)
-        await message.edit(content=text, view=view, allowed_mentions=discord.AllowedMentions.none())
+        attachments = discord.utils.MISSING if previews is None else [preview_file(job, data) for data in previews]
+        await message.edit(
+            content=text, view=view, attachments=attachments, allowed_mentions=discord.AllowedMentions.none()
+        )
 
     async def send(self, job: Job, *, may_be_there: bool) -> int:
         """Send a rendered job's pictures and return the message's id.

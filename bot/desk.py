@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bot.attachments import AttachmentDownloads
@@ -11,7 +11,7 @@ from bot.delivery import Delivery
 from bot.errors import Refused
 from bot.estimates import Estimates
 from bot.lookout import Lookout
-from bot.status import StatusBoard
+from bot.status import AdmitPreview, StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
@@ -20,7 +20,7 @@ from generation.events import Cancelled, Event, Failed, FailureKind, Finished, P
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
 from generation.queue import Ticket
-from generation.references import new_reference
+from generation.references import current_job_id, new_reference
 from generation.requests import Img2ImgRequest
 from generation.sentences import failure_sentence
 from generation.service import GenerationService
@@ -48,6 +48,9 @@ class JobDesk:
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
+        admit_preview: AdmitPreview | None,
+        max_running_per_member: int | None = None,
+        note_settled: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self._jobs = jobs
         self._spool = spool
@@ -55,11 +58,16 @@ class JobDesk:
         self._decoder = decoder
         self._delivery = delivery
         self._estimates = estimates
-        self._service = GenerationService(executor, load_request=self._load_request, report=self._report)
-        self._open: dict[str, Job] = {}
-        self._lookout = Lookout(
-            self._open, self._service, StatusBoard(delivery.edit_status, deleted=self._status_deleted), estimates
+        self._note_settled = note_settled
+        self._service = GenerationService(
+            executor,
+            load_request=self._load_request,
+            report=self._report,
+            max_running_per_owner=max_running_per_member,
         )
+        self._open: dict[str, Job] = {}
+        board = StatusBoard(delivery.edit_status, deleted=self._status_deleted, admit_preview=admit_preview)
+        self._lookout = Lookout(self._open, self._service, board, estimates)
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._deletions: set[asyncio.Task[None]] = set()
         self._serving: asyncio.Task[None] | None = None
@@ -132,10 +140,12 @@ class JobDesk:
     def pause(self) -> None:
         """Begin nothing new; what runs ends, what comes waits."""
         self._service.pause()
+        self._lookout.show_queue()
 
     def unpause(self) -> None:
         """Go on after a pause."""
         self._service.resume()
+        self._lookout.show_queue()
 
     @property
     def is_paused(self) -> bool:
@@ -151,9 +161,11 @@ class JobDesk:
         """Tell whether the picture that a job began with is still kept."""
         return await self._spool.exists(job.job_id, INPUT_FILENAME)
 
-    def open_jobs(self, requester_id: int | None = None) -> int:
-        """Return how many jobs wait or run, in all or of one member."""
-        return sum(requester_id in (None, job.requester_id) for job in self._open.values())
+    def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
+        """Return how many jobs wait or run, in all, of one member or of one server."""
+        return sum(
+            requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self._open.values()
+        )
 
     async def cancel(self, job_id: str) -> bool:
         """Give a job up; return False if it was already over or about to be delivered."""
@@ -221,8 +233,14 @@ class JobDesk:
                 owner=str(job.requester_id),
                 group=str(job.guild_id or job.channel_id),
                 attempt=max(1, job.attempt),
+                cost=self._estimates.cost(job),
             )
         )
+
+    def _cost(self, ticket: Ticket) -> float:
+        """Return what is expected of a job that waits, by what is known now."""
+        job = self._open.get(ticket.job_id)
+        return ticket.cost if job is None else self._estimates.cost(job)
 
     async def _load_request(self, ticket: Ticket) -> Img2ImgRequest | None:
         """Make the frozen request from the row, now that a slot is free."""
@@ -260,9 +278,9 @@ class JobDesk:
                 self._open[job_id] = job
                 self._lookout.show_step(job, 0, total_steps)
                 self._lookout.show_queue()
-            case Progress(job_id=job_id, step=step, total_steps=total_steps):
+            case Progress(job_id=job_id, step=step, total_steps=total_steps, preview=preview):
                 if (job := self._open.get(job_id)) is not None:
-                    self._lookout.show_step(job, step, total_steps)
+                    self._lookout.show_step(job, step, total_steps, preview)
             case Finished():
                 await self._keep_result(event)
             case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
@@ -296,6 +314,7 @@ class JobDesk:
             await self._spool.delete(event.job_id)
             return
         self._estimates.learn(job)
+        self._service.account(job.job_id, event.result.seconds, self._cost)
         self._open[job.job_id] = job
         self._lookout.forget(job.job_id)
         self._spawn(job, self._deliver(job, may_be_there=False))
@@ -329,6 +348,7 @@ class JobDesk:
         """Say the last word about a job and forget it."""
         self._open.pop(job.job_id, None)
         self._lookout.forget(job.job_id)
+        self._note_settled(job)
         if job.state is JobState.CANCELLED:
             await self._spool.delete(job.job_id)
         self._lookout.show_queue()
@@ -355,6 +375,7 @@ class JobDesk:
         task.add_done_callback(lambda _: self._steps.pop(job.job_id, None))
 
     async def _guarded(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
+        current_job_id.set(job.job_id)
         try:
             await work
         except Exception as error:

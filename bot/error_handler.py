@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import discord
 from discord import app_commands
@@ -10,6 +10,9 @@ from discord import app_commands
 from bot import replies
 from generation.references import new_reference
 from generation.tracebacks import stack_of
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +26,13 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     """
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     sentence = replies.error_sentence(cause)
+    metrics = cast("Palimpsest", interaction.client).metrics
+    if sentence is not None:
+        metrics.refused(cause)
     if sentence is None and isinstance(cause, app_commands.TransformerError | app_commands.CommandSignatureMismatch):
         sentence = "My commands have just changed. Please type the command once more."
     if sentence is None:
+        metrics.errors.inc()
         reference = new_reference()
         log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)

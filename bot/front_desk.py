@@ -1,10 +1,11 @@
-"""Where a person's wish becomes a job: checks that need no waiting, the acknowledgement, then the desk."""
+"""Where a person's wish becomes a job: checks that need next to no waiting, the acknowledgement, then the desk."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import discord
 
+from bot.allowances import Allowances
 from bot.cards import status_text
 from bot.desk import JobDesk
 from bot.errors import Refused
@@ -17,11 +18,23 @@ Acknowledge = Callable[[str], Awaitable[int | None]]
 class FrontDesk:
     """Take wishes. What is refused here is refused to the person alone and costs nobody anything."""
 
-    def __init__(self, desk: JobDesk, orders: OrderBook, *, max_waiting: int, max_waiting_per_member: int) -> None:
+    def __init__(
+        self,
+        desk: JobDesk,
+        orders: OrderBook,
+        allowances: Allowances,
+        *,
+        max_waiting: int,
+        max_waiting_per_server: int,
+        max_waiting_per_member: int,
+    ) -> None:
         self._desk = desk
         self._orders = orders
+        self.allowances = allowances
         self._max_waiting = max_waiting
+        self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
+        self._arriving: list[Origin] = []  # let in, but not a row yet: a burst must not slip through together
         self.is_draining = False
         self.is_closing = False
 
@@ -44,10 +57,7 @@ class FrontDesk:
         if self.is_draining:
             raise Refused("draining")
         origin.require_room_to_answer()
-        if self._desk.open_jobs() >= self._max_waiting:
-            raise Refused("queue_full", max_waiting=self._max_waiting)
-        if self._desk.open_jobs(origin.requester_id) >= self._max_waiting_per_member:
-            raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
+        self._require_room(origin)
         if (
             source.attachment_url is None
             and source.parent is not None
@@ -55,9 +65,15 @@ class FrontDesk:
         ):
             raise Refused("input_expired")
         job = self._orders.order(origin, options, source)
-        status_message_id = await acknowledge(status_text(job))
-        job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
-        await self._desk.take(job)
+        is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)
+        self._arriving.append(origin)
+        try:
+            await self.allowances.require(origin, is_asking=is_asking)
+            status_message_id = await acknowledge(status_text(job))
+            job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
+            await self._desk.take(job)
+        finally:
+            self._arriving.remove(origin)
 
     async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
         """Take a wish from a command, button or modal; the public response is its status message."""
@@ -67,3 +83,17 @@ class FrontDesk:
             return response.message_id
 
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge)
+
+    def _require_room(self, origin: Origin) -> None:
+        """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too much waits already."""
+        arriving = self._arriving
+        if self._desk.open_jobs() + len(arriving) >= self._max_waiting:
+            raise Refused("queue_full", max_waiting=self._max_waiting)
+        of_member = sum(other.requester_id == origin.requester_id for other in arriving)
+        if self._desk.open_jobs(origin.requester_id) + of_member >= self._max_waiting_per_member:
+            raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
+        if origin.guild_id is None:
+            return
+        of_server = sum(other.guild_id == origin.guild_id for other in arriving)
+        if self._desk.open_jobs(guild_id=origin.guild_id) + of_server >= self._max_waiting_per_server:
+            raise Refused("server_queue_full", max_waiting=self._max_waiting_per_server)

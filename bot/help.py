@@ -32,7 +32,9 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
 
 
 def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
-    settings = "`/queue` shows what waits, `/preferences` keeps your own numbers, `/defaults` is for moderators."
+    settings = (
+        "`/queue` shows what waits, `/preferences` keeps your own numbers. For moderators: `/defaults` and `/limits`."
+    )
     try:
         model = client.orders.model_for(origin)
     except ModelUnavailable as error:

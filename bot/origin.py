@@ -26,6 +26,7 @@ class Origin:
     settings_channel_id: int
     file_limit_bytes: int
     missing_permissions: tuple[str, ...]
+    role_ids: tuple[int, ...] = ()
 
     @classmethod
     def of_interaction(cls, interaction: discord.Interaction) -> Self:
@@ -38,6 +39,7 @@ class Origin:
             settings_channel_id=_settings_channel_id(interaction.channel) or interaction.channel_id,
             file_limit_bytes=_file_limit_bytes(interaction.guild),
             missing_permissions=_missing(interaction.guild, interaction.channel, interaction.app_permissions),
+            role_ids=_role_ids(interaction.user),
         )
 
     @classmethod
@@ -55,6 +57,7 @@ class Origin:
             settings_channel_id=_settings_channel_id(message.channel) or message.channel.id,
             file_limit_bytes=_file_limit_bytes(message.guild),
             missing_permissions=_missing(message.guild, message.channel, rights),
+            role_ids=_role_ids(message.author),
         )
 
     def require_room_to_answer(self) -> None:
@@ -65,6 +68,10 @@ class Origin:
 
 def _settings_channel_id(channel: object) -> int | None:
     return channel.parent_id if isinstance(channel, discord.Thread) else None
+
+
+def _role_ids(author: discord.User | discord.Member) -> tuple[int, ...]:
+    return tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else ()
 
 
 def _file_limit_bytes(guild: discord.Guild | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import discord
 
+from bot.errors import Refused
 from bot.storage.job import Job
 
 # Sending in threads is asked for only there.
@@ -20,6 +21,18 @@ def missing_permissions(rights: discord.Permissions, *, in_thread: bool) -> tupl
     """Return what is missing to post a result in a channel or a thread."""
     unused = "send_messages" if in_thread else "send_messages_in_threads"
     return tuple(name for name in NEEDED if name != unused and not getattr(rights, name))
+
+
+def require_moderator(interaction: discord.Interaction) -> int:
+    """Return the server's id if the person may manage it; raise Refused (``server_only``, ``not_a_moderator``) if not.
+
+    Discord was told so for the command, but a server may give a command to whom it likes.
+    """
+    if interaction.guild_id is None:
+        raise Refused("server_only")
+    if not interaction.permissions.manage_guild:
+        raise Refused("not_a_moderator")
+    return interaction.guild_id
 
 
 def may_manage(interaction: discord.Interaction, job: Job) -> bool:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bot.allowances import NO_LIMIT, Allowance, Budget
 from bot.errors import Refused
 from bot.layers import NUMBERS, Layers
 from bot.permissions import permission_words
 from bot.storage.job import Job
+from bot.storage.role_limits import RoleLimit
 from generation import sentences
 from generation.errors import GenerationError
 from generation.events import FailureKind
@@ -22,7 +24,12 @@ _MODEL_REASONS_FOR_MEMBERS = ("unknown", "not_downloaded", "gated")
 _REFUSALS: Mapping[str, str] = {
     "attachment_gone": "Your picture is no longer there to be downloaded. Please send it again.",
     "attachment_too_large": "Your file is larger than {max_mebibytes} MiB. Please send a smaller one.",
+    "budget_spent": (
+        "The {layer} gives you {seconds} s of painting in 24 hours, and they are used up;"
+        " there will be more <t:{until}:R>."
+    ),
     "channel_gone": "The channel or message that this belonged to is gone.",
+    "cooldown": "The {layer} wants a pause between two requests: you can ask again <t:{until}:R>.",
     "form_expired": "This form was opened before my last start, or too long ago. Please open it once more.",
     "download_failed": "Your picture could not be downloaded from Discord just now. Please send it again.",
     "host_not_allowed": "Pictures are taken from Discord's own servers only. Please attach the picture itself.",
@@ -64,6 +71,9 @@ _REFUSALS: Mapping[str, str] = {
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
     "queue_full": "{max_waiting} pictures are waiting already. Please try again in a few minutes.",
+    "server_queue_full": (
+        "{max_waiting} pictures of this server are waiting already. Please try again in a few minutes."
+    ),
     "result_lost": "The finished picture was lost from my disk. Please send your picture again.",
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
     "shutting_down": "I am just being restarted. Please try again in a minute.",
@@ -145,6 +155,37 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
     if problem is not None:
         lines.append(f"⚠️ {problem}")
     return "\n".join(lines)
+
+
+def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allowance) -> str:
+    """Say what each role of a server may, and what the operator allows everywhere."""
+    lines = ["**Limits by role** (of several roles of a member the most generous counts)"]
+    for role_id, limit in limits.items():
+        name = "@everyone" if role_id == guild_id else f"<@&{role_id}>"
+        lines.append(f"• {name}: {_limit_words(limit.cooldown_seconds, limit.daily_budget_seconds)}")
+    if not limits:
+        lines.append("• none is set: `/limits set`")
+    if operator != NO_LIMIT:
+        words = _limit_words(operator.cooldown_seconds or None, operator.daily_budget_seconds or None)
+        lines.append(f"The operator allows everybody: {words}.")
+    return "\n".join(lines)
+
+
+def budget_used(budget: Budget) -> str:
+    """Say how much of a daily budget is used up."""
+    return (
+        f"-# You have used {round(budget.used_seconds)} of the {budget.seconds} s of painting"
+        f" that the {budget.layer} gives you in 24 hours."
+    )
+
+
+def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None) -> str:
+    words = []
+    if cooldown_seconds is not None:
+        words.append(f"{cooldown_seconds} s between two requests" if cooldown_seconds else "no pause between requests")
+    if daily_budget_seconds is not None:
+        words.append(f"{daily_budget_seconds} s of painting in 24 hours" if daily_budget_seconds else "no daily budget")
+    return ", ".join(words)
 
 
 def ignored_pictures(count: int) -> str:

@@ -30,9 +30,17 @@ class Settings(GenerationSettings):
     job_retention_days: float = Field(default=90, ge=0)
     spool_max_bytes: int = Field(default=2048 * MEBIBYTE, ge=64 * MEBIBYTE)
     max_waiting: int = Field(default=100, ge=1)
+    max_waiting_per_server: int = Field(default=50, ge=1)
     max_waiting_per_member: int = Field(default=5, ge=1)
+    max_running_per_member: int | None = Field(default=None, ge=1)
+    cooldown_seconds: int = Field(default=0, ge=0)
+    daily_budget_seconds: int = Field(default=0, ge=0)
     max_count: int = Field(default=4, ge=1, le=10)
+    previews: bool = True
     shutdown_grace_seconds: float = Field(default=25, ge=0)
+
+    monitoring_host: str = "127.0.0.1"
+    monitoring_port: int | None = Field(default=9330, ge=0, le=65535)
 
     @field_validator("discord_gateway_url")
     @classmethod
@@ -47,6 +55,11 @@ class Settings(GenerationSettings):
         if isinstance(value, str):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
         return value
+
+    @field_validator("monitoring_port", mode="before")
+    @classmethod
+    def _may_be_off(cls, value: object) -> object:
+        return None if isinstance(value, str) and value.strip().lower() == "off" else value
 
     @property
     def spool_dir(self) -> Path:

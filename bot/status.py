@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
 import discord
 
 from bot.cards import Standing, status_text, status_view
-from bot.storage.job import Job
+from bot.storage.job import Job, JobState
 
 log = logging.getLogger(__name__)
 
-Edit = Callable[[Job, str, discord.ui.View | None], Awaitable[None]]
+AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
+# The last is what to attach: None leaves what is there.
+Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
 _UNKNOWN_MESSAGE = 10008
 
 
@@ -21,22 +23,33 @@ class StatusBoard:
 
     ``edit`` changes the message with the bot's own token, so that it works after the interaction's 15 minutes. At most
     one edit per message is under way; what comes meanwhile replaces what waits. ``deleted`` is told of a message
-    that turns out to have been deleted, perhaps while the bot was not there to see it.
+    that turns out to have been deleted, perhaps while the bot was not there to see it. A preview stays until a newer
+    one comes or the job is not being painted any more. ``admit_preview`` is asked about every preview just before it
+    would be shown, and without it none is.
     """
 
-    def __init__(self, edit: Edit, *, deleted: Callable[[int], None], interval_seconds: float = 3.0) -> None:
+    def __init__(
+        self,
+        edit: Edit,
+        *,
+        deleted: Callable[[int], None],
+        admit_preview: AdmitPreview | None = None,
+        interval_seconds: float = 3.0,
+    ) -> None:
         self._edit = edit
         self._deleted = deleted
+        self._admit_preview = admit_preview
         self._interval_seconds = interval_seconds
         self._lines: dict[str, _Line] = {}
 
-    def show(self, job: Job, standing: Standing = None) -> None:
-        """Show a state soon."""
+    def show(self, job: Job, standing: Standing = None, preview: bytes | None = None) -> None:
+        """Show a state soon, and a small encoded picture with it."""
         line = self._lines.get(job.job_id)
         if line is None:
-            line = self._lines[job.job_id] = _Line(self._edit, self._deleted, self._interval_seconds)
+            line = _Line(self._edit, self._deleted, self._admit_preview, self._interval_seconds)
+            self._lines[job.job_id] = line
             line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
-        line.show(job, standing)
+        line.show(job, standing, preview)
 
     async def settle(self, job: Job) -> None:
         """Show a job's last state now; nothing later replaces it."""
@@ -57,20 +70,29 @@ class StatusBoard:
 class _Line:
     """One status message."""
 
-    def __init__(self, edit: Edit, deleted: Callable[[int], None], interval_seconds: float) -> None:
+    def __init__(
+        self,
+        edit: Edit,
+        deleted: Callable[[int], None],
+        admit_preview: AdmitPreview | None,
+        interval_seconds: float,
+    ) -> None:
         self._edit = edit
         self._deleted = deleted
+        self._admit_preview = admit_preview
         self._interval_seconds = interval_seconds
         self._next: tuple[Job, Standing] | None = None
+        self._preview: bytes | None = None  # one that has come and was not sent yet
         self._shown = ""
         self._is_gone = False
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
-    def show(self, job: Job, standing: Standing) -> None:
+    def show(self, job: Job, standing: Standing, preview: bytes | None) -> None:
         if not self._finish.is_set():
             self._next = (job, standing)
+            self._preview = preview or self._preview
             self._changed.set()
 
     def finish(self) -> None:
@@ -96,14 +118,31 @@ class _Line:
 
     async def _send(self, job: Job, standing: Standing) -> None:
         text = status_text(job, standing)
-        if text == self._shown or self._is_gone or job.status_message_id is None:
+        attached = await self._take_attachments(job)
+        if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
             return
         try:
-            await self._edit(job, text, status_view(job))
+            await self._edit(job, text, status_view(job), attached)
             self._shown = text
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
+            if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
+                self._admit_preview = None  # no right to attach files any more, or one too large: words still go
+                await self._send(job, standing)
+                return
             # The channel gone or closed to us, or Discord out of reach: the job goes on, its result says the rest.
             self._is_gone = isinstance(error, discord.NotFound | discord.Forbidden)
             if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_MESSAGE:
                 self._deleted(job.status_message_id)
-            log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
+
+    async def _take_attachments(self, job: Job) -> Sequence[bytes] | None:
+        """Return what to attach: the newest preview once, and nothing any more when the painting is over.
+
+        That is said even if no preview was shown: one may stand there from before a restart.
+        """
+        preview, self._preview = self._preview, None
+        if job.state not in (JobState.QUEUED, JobState.RUNNING):
+            return ()
+        if preview is None or self._admit_preview is None or not await self._admit_preview(job, preview):
+            return None
+        return (preview,)

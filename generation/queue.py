@@ -1,92 +1,233 @@
-"""Who is next: first come, first served within an owner, turn and turn about between owners."""
+"""Who is next: first come, first served within an owner, fair by cost between owners, no crowd before a lone one."""
 
-import copy
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A waiting job, without its payload; ``owner`` and ``group`` are opaque to this package."""
+    """A waiting job, without its payload; ``owner`` and ``group`` are opaque to this package.
+
+    ``cost`` is what the job takes from the others, in a unit of the caller's choice that is the same for all tickets.
+    """
 
     job_id: str
     owner: str
     group: str
     attempt: int = 1
+    cost: float = 1.0
 
 
 @dataclass(slots=True)
-class _Line:
-    """One owner's tickets; ``start`` is the virtual time at which the first of them may be served."""
+class _Turns:
+    """Start-time fair queuing between the keys of one level.
 
-    start: float
-    arrival: int
-    tickets: deque[Ticket] = field(default_factory=deque)
+    A key's next service starts, in virtual time, where its last one ended, or now for a newcomer; the smallest start
+    is served, and of equal ones the one that has waited longer. ``ends`` remembers the last service of those who have
+    left, until that is in the past.
+    """
+
+    now: float = 0.0
+    arrivals: int = 0
+    starts: dict[str, tuple[float, int]] = field(default_factory=dict)
+    ends: dict[str, float] = field(default_factory=dict)
+
+    def join(self, key: str) -> None:
+        if key not in self.starts:
+            self._place(key, max(self.now, self.ends.get(key, 0.0)))
+
+    def leave(self, key: str) -> None:
+        self.starts.pop(key, None)
+
+    def in_order(self) -> Iterator[str]:
+        """Yield the keys in the order of their turns; mostly the first is all that is asked for, so it comes cheap."""
+        if self.starts:
+            first = min(self.starts, key=self.starts.__getitem__)
+            yield first
+            yield from (key for key in sorted(self.starts, key=self.starts.__getitem__) if key != first)
+
+    def serve(self, key: str, cost: float) -> None:
+        """Let a key have its turn, and charge it."""
+        start, _ = self.starts[key]
+        self.now = max(self.now, start)
+        self.ends[key] = start + cost
+        if len(self.ends) > 2 * len(self.starts) + 16:  # now and then, for each time looks at all of them
+            self.ends = {name: end for name, end in self.ends.items() if end > self.now}
+        self._place(key, start + cost)
+
+    def owes(self, key: str) -> bool:
+        """Tell whether a key's last service is not in the past yet."""
+        return self.ends.get(key, 0.0) > self.now
+
+    def charge(self, key: str, cost: float) -> None:
+        """Charge a waiting key for what it was given elsewhere."""
+        if key in self.starts:
+            self._place(key, self.starts[key][0] + cost)
+            self.ends[key] = self.starts[key][0]
+
+    def correct(self, key: str, difference: float) -> None:
+        """Charge a key more, or less, for what it has had; nobody's turn comes before now."""
+        if key in self.starts:
+            start, arrival = self.starts[key]
+            self.starts[key] = (max(self.now, start + difference), arrival)
+        if key in self.ends:
+            self.ends[key] = max(self.now, self.ends[key] + difference)
+
+    def copy(self) -> "_Turns":
+        return _Turns(self.now, self.arrivals, dict(self.starts), dict(self.ends))
+
+    def _place(self, key: str, start: float) -> None:
+        self.starts[key] = (start, self.arrivals)
+        self.arrivals += 1
+
+
+class _Group:
+    """The owners of one group and their tickets."""
+
+    def __init__(self) -> None:
+        self.turns = _Turns()
+        self.lines: dict[str, deque[Ticket]] = {}
+
+    def take(self, owner: str, ticket: Ticket) -> None:
+        """Take a ticket out of its line."""
+        self.lines[owner].remove(ticket)
+        if not self.lines[owner]:
+            del self.lines[owner]
+            self.turns.leave(owner)
+
+    def copy(self) -> "_Group":
+        copied = _Group()
+        copied.turns = self.turns.copy()
+        copied.lines = {owner: deque(line) for owner, line in self.lines.items()}
+        return copied
 
 
 class FairQueue:
-    """Give every owner a turn before anybody gets another, counting the turn that somebody has just had.
+    """Give every owner the same share of what is served, counted in cost, and nobody two turns before a newcomer's one.
 
-    Start-time fair queuing (Goyal, Vin, Cheng 1996, https://doi.org/10.1145/248157.248171), every job of weight one:
-    an owner's next ticket starts one unit after the last, or now for a newcomer, and the smallest start is served.
+    Start-time fair queuing (Goyal, Vin, Cheng 1996, https://doi.org/10.1145/248157.248171) on two levels, groups and
+    the owners within. It serves the shares that deficit round-robin (Shreedhar, Varghese 1995,
+    https://doi.org/10.1145/217391.217453) serves and needs no quantum to be chosen: where a round has to be as long as
+    the dearest job, a newcomer's start is simply now, so it waits for what runs and not for a round.
+
+    A group counts as many times as it has owners who wait, so in the long run an owner's share is the same in a crowd
+    and alone (a direct message is no way around the others). What the level of groups adds is order: one owner of a
+    small group does not wait for a whole crowd that came a moment earlier. An owner who waits in several groups is
+    charged in all of them for each job, and so has one share.
+
+    A ticket is charged with its cost when it is served, for others are served while it runs; ``settle`` corrects that
+    by what it took, so that in the end shares are of what was measured, however wrong the estimates were.
     """
 
     def __init__(self) -> None:
-        self._now = 0.0
-        self._arrivals = 0
-        self._lines: dict[str, _Line] = {}
-        self._finished: dict[str, float] = {}
+        self._turns = _Turns()
+        self._groups: dict[str, _Group] = {}
+        self._groups_of: dict[str, set[str]] = {}  # where an owner waits
+        self._weights: dict[str, int] = {}  # how many times its group counted when a job that runs was served
 
     def __len__(self) -> int:
-        return sum(len(line.tickets) for line in self._lines.values())
+        return sum(len(line) for group in self._groups.values() for line in group.lines.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._turns.starts)
 
     def __contains__(self, job_id: object) -> bool:
-        return any(ticket.job_id == job_id for line in self._lines.values() for ticket in line.tickets)
+        return any(ticket.job_id == job_id for ticket in self._tickets())
 
     def push(self, ticket: Ticket) -> None:
         """Let a ticket wait."""
-        line = self._lines.get(ticket.owner)
-        if line is None:
-            start = max(self._now, self._finished.get(ticket.owner, 0.0))
-            line = self._lines[ticket.owner] = _Line(start, self._arrivals)
-            self._arrivals += 1
-        line.tickets.append(ticket)
+        group = self._groups.get(ticket.group)
+        if group is None or not self._is_remembered(ticket.group, group):
+            group = self._groups[ticket.group] = _Group()
+        self._turns.join(ticket.group)
+        group.turns.join(ticket.owner)
+        group.lines.setdefault(ticket.owner, deque()).append(ticket)
+        self._groups_of.setdefault(ticket.owner, set()).add(ticket.group)
+        if len(self._groups) > 2 * len(self._turns.starts) + 16:
+            self._groups = {name: each for name, each in self._groups.items() if self._is_remembered(name, each)}
 
     def pop(self) -> Ticket:
         """Take the next ticket out; raise IndexError when nobody waits."""
-        if not self._lines:
+        ticket = self.pop_unless(())
+        if ticket is None:
             raise IndexError("the queue is empty")
-        owner, line = min(self._lines.items(), key=lambda item: (item[1].start, item[1].arrival))
-        self._now = line.start
-        self._finished = {name: end for name, end in self._finished.items() if end > self._now}
-        self._finished[owner] = line.start + 1.0
-        ticket = line.tickets.popleft()
-        if line.tickets:
-            line.start += 1.0
-            line.arrival = self._arrivals
-            self._arrivals += 1
-        else:
-            del self._lines[owner]
         return ticket
 
-    def remove(self, job_id: str) -> Ticket | None:
-        """Take a ticket out wherever it stands; return None if it does not wait."""
-        for owner, line in self._lines.items():
-            for ticket in line.tickets:
-                if ticket.job_id == job_id:
-                    line.tickets.remove(ticket)
-                    if not line.tickets:
-                        del self._lines[owner]
+    def pop_unless(self, blocked: Collection[str]) -> Ticket | None:
+        """Take the next ticket out, passing over owners who are ``blocked``; return None if that leaves nobody."""
+        for name in self._turns.in_order():
+            group = self._groups[name]
+            for owner in group.turns.in_order():
+                if owner not in blocked:
+                    ticket = group.lines[owner][0]
+                    self._serve(ticket)
                     return ticket
         return None
 
+    def remove(self, job_id: str) -> Ticket | None:
+        """Take a ticket out wherever it stands; return None if it does not wait."""
+        ticket = next((ticket for ticket in self._tickets() if ticket.job_id == job_id), None)
+        if ticket is not None:
+            self._take(ticket)
+        return ticket
+
+    def settle(self, ticket: Ticket, cost: float) -> None:
+        """Note what a served ticket has cost in the end."""
+        difference = cost - ticket.cost
+        self._turns.correct(ticket.group, difference / self._weights.pop(ticket.job_id, 1))
+        for group in self._groups.values():
+            group.turns.correct(ticket.owner, difference)
+
+    def reprice(self, cost: Callable[[Ticket], float]) -> None:
+        """Give every ticket that waits the cost that is expected of it now."""
+        for group in self._groups.values():
+            for owner, line in group.lines.items():
+                group.lines[owner] = deque(replace(ticket, cost=cost(ticket)) for ticket in line)
+
+    def copy(self) -> "FairQueue":
+        """Return a queue in the same state, to be served in thought."""
+        copied = FairQueue()
+        copied._turns = self._turns.copy()
+        copied._groups = {name: group.copy() for name, group in self._groups.items()}
+        copied._groups_of = {owner: set(names) for owner, names in self._groups_of.items()}
+        return copied
+
     def order(self) -> Iterator[Ticket]:
-        """Yield the tickets in the order in which they would be served if nobody joined."""
-        future = copy.deepcopy(self)
+        """Yield the tickets in the order in which they would be served if nobody joined and nobody was blocked."""
+        future = self.copy()
         while future:
             yield future.pop()
 
     def position(self, job_id: str) -> int | None:
         """Return how many tickets are served before this one, or None if it does not wait."""
         return next((place for place, ticket in enumerate(self.order()) if ticket.job_id == job_id), None)
+
+    def _is_remembered(self, name: str, group: _Group) -> bool:
+        """Tell whether a group matters: what an idle one's owners owe is forgotten with the group's own debt."""
+        return bool(group.lines) or self._turns.owes(name)
+
+    def _tickets(self) -> Iterator[Ticket]:
+        for group in self._groups.values():
+            for line in group.lines.values():
+                yield from line
+
+    def _serve(self, ticket: Ticket) -> None:
+        group = self._groups[ticket.group]
+        self._weights[ticket.job_id] = len(group.lines)
+        self._turns.serve(ticket.group, ticket.cost / len(group.lines))
+        group.turns.serve(ticket.owner, ticket.cost)
+        for name in self._groups_of[ticket.owner]:
+            if name != ticket.group:
+                self._groups[name].turns.charge(ticket.owner, ticket.cost)
+        self._take(ticket)
+
+    def _take(self, ticket: Ticket) -> None:
+        group = self._groups[ticket.group]
+        group.take(ticket.owner, ticket)
+        if ticket.owner not in group.lines:
+            self._groups_of[ticket.owner].discard(ticket.group)
+            if not self._groups_of[ticket.owner]:
+                del self._groups_of[ticket.owner]
+        if not group.lines:
+            self._turns.leave(ticket.group)

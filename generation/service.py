@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from generation.errors import ExecutorError, InvalidRequest
 from generation.events import Cancelled, Event, Failed, FailureKind
 from generation.executors.base import Executor
+from generation.forecast import Seconds, Turn, blocked_owners, forecast
 from generation.queue import FairQueue, Ticket
-from generation.references import new_reference
+from generation.references import current_job_id, new_reference
 from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
 
@@ -28,12 +30,23 @@ class GenerationService:
     executor was lost is tried again at once, up to ``max_attempts``.
     """
 
-    def __init__(self, executor: Executor, *, load_request: LoadRequest, report: Report, max_attempts: int = 2) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        load_request: LoadRequest,
+        report: Report,
+        max_attempts: int = 2,
+        max_running_per_owner: int | None = None,
+    ) -> None:
         self._executor = executor
         self._load_request = load_request
         self._report = report
         self._max_attempts = max_attempts
+        self._max_running_per_owner = max_running_per_owner
         self._queue = FairQueue()
+        self._tickets: dict[str, Ticket] = {}  # of what runs
+        self._costs: dict[str, float] = {}  # of what runs, as far as it is known
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancelled: set[str] = set()
         self._changed = asyncio.Event()
@@ -64,10 +77,26 @@ class GenerationService:
         """The jobs that wait, in the order in which they will be served."""
         return tuple(ticket.job_id for ticket in self._queue.order())
 
+    def forecast(self, *, seconds_left: Seconds, seconds: Seconds) -> list[Turn]:
+        """Return the turns of those who wait; see ``generation.forecast``. While paused nobody knows when."""
+        return forecast(
+            self._queue,
+            self._tickets.values(),
+            slots=self._executor.slots,
+            seconds_left=(lambda _: None) if self._paused else seconds_left,
+            seconds=(lambda _: None) if self._paused else seconds,
+            max_running_per_owner=self._max_running_per_owner,
+        )
+
     def submit(self, ticket: Ticket) -> None:
         """Let a job wait for its turn."""
         self._queue.push(ticket)
         self._changed.set()
+
+    def account(self, job_id: str, cost: float, expected: Callable[[Ticket], float]) -> None:
+        """Note what a job that still has its slot has cost, and what is expected of those that wait since then."""
+        self._costs[job_id] = cost
+        self._queue.reprice(expected)
 
     def cancel(self, job_id: str) -> bool:
         """Give a job up, waiting or running; return False if it is neither.
@@ -91,8 +120,8 @@ class GenerationService:
         """Serve until ``close``; the executor is started here and stopped by ``close``."""
         await self._start_executor()
         while not self._closing:
-            while self._queue and not self._paused and len(self._running) < self._executor.slots:
-                ticket = self._queue.pop()
+            while (ticket := self._next_ticket()) is not None:
+                self._tickets[ticket.job_id] = ticket
                 task = asyncio.create_task(self._run_ticket(ticket), name=f"job {ticket.job_id}")
                 self._running[ticket.job_id] = task
             self._changed.clear()
@@ -115,6 +144,13 @@ class GenerationService:
         await self._executor.stop()
         return unfinished
 
+    def _next_ticket(self) -> Ticket | None:
+        """Take out the ticket that may begin now, if a slot is free for one."""
+        if self._paused or len(self._running) >= self._executor.slots:
+            return None
+        running = Counter(ticket.owner for ticket in self._tickets.values())
+        return self._queue.pop_unless(blocked_owners(running, self._max_running_per_owner))
+
     async def _start_executor(self) -> None:
         """Try until the executor stands or the service closes; jobs wait meanwhile."""
         delay_seconds = 1.0
@@ -128,6 +164,7 @@ class GenerationService:
                 delay_seconds = min(delay_seconds * 2, 300.0)
 
     async def _run_ticket(self, ticket: Ticket) -> None:
+        current_job_id.set(ticket.job_id)
         try:
             try:
                 request = await self._load_request(ticket)
@@ -145,7 +182,8 @@ class GenerationService:
             log.error("job %s broke [%s]\n%s", ticket.job_id, reference, stack_of(error))
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
-            del self._running[ticket.job_id]
+            del self._running[ticket.job_id], self._tickets[ticket.job_id]
+            self._queue.settle(ticket, self._costs.pop(ticket.job_id, ticket.cost))
             self._cancelled.discard(ticket.job_id)
             self._changed.set()
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from generation.logs import LogFormat
+
 PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
 
 
@@ -22,6 +24,7 @@ class GenerationSettings(BaseSettings):
     data_dir: Path = Path("data")
     models_file: Path = PACKAGED_MODELS_FILE
     hf_token: SecretStr | None = None
+    log_format: LogFormat = "text"
 
     def for_child(self) -> dict[str, Any]:
         """Return these settings as JSON values for the executor's process; the token is in the clear."""
@@ -32,6 +35,7 @@ class GenerationSettings(BaseSettings):
             "data_dir": str(self.data_dir.resolve()),
             "models_file": str(self.models_file.resolve()),
             "hf_token": self.hf_token.get_secret_value() if self.hf_token else None,
+            "log_format": self.log_format,
         }
 
 

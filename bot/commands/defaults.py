@@ -10,6 +10,7 @@ from bot import replies
 from bot.errors import Refused
 from bot.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
 from bot.origin import Origin
+from bot.permissions import require_moderator
 from generation import requests
 from generation.errors import ModelUnavailable
 
@@ -46,7 +47,7 @@ preferences = app_commands.Group(
 @defaults.command(name="show")
 async def defaults_show(interaction: discord.Interaction) -> None:
     """What holds in this channel, and who says so"""
-    _require_moderator(interaction)
+    require_moderator(interaction)
     await _show(interaction, with_member=False)
 
 
@@ -80,7 +81,7 @@ async def defaults_set(
     models: str | None = None,
 ) -> None:
     """Set defaults and limits"""
-    _require_moderator(interaction)
+    require_moderator(interaction)
     client = _client(interaction)
     layer, owner_id = _place(interaction, where)
     chosen: dict[str, Any] = {
@@ -114,7 +115,7 @@ async def defaults_set(
 @app_commands.choices(where=_WHERE, name=_EVERY_NAME)
 async def defaults_reset(interaction: discord.Interaction, where: str, name: str | None = None) -> None:
     """Forget what was set"""
-    _require_moderator(interaction)
+    require_moderator(interaction)
     layer, owner_id = _place(interaction, where)
     await _client(interaction).defaults.reset(layer, owner_id, name)
     await _show(interaction, with_member=False)
@@ -178,14 +179,6 @@ async def complete_model(interaction: discord.Interaction, current: str) -> list
 
 def _client(interaction: discord.Interaction) -> "Palimpsest":
     return cast("Palimpsest", interaction.client)
-
-
-def _require_moderator(interaction: discord.Interaction) -> None:
-    """Check again what Discord was told: a server may give the command to whom it likes."""
-    if interaction.guild_id is None:
-        raise Refused("server_only")
-    if not interaction.permissions.manage_guild:
-        raise Refused("not_a_moderator")
 
 
 def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:

@@ -6,6 +6,7 @@ import discord
 from discord import app_commands
 
 from bot.cards import queue_text
+from bot.origin import Origin
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -18,5 +19,6 @@ async def queue(interaction: discord.Interaction) -> None:
     """What waits, where your pictures stand, and how long it takes"""
     client = cast("Palimpsest", interaction.client)
     running, waiting = client.desk.snapshot()
-    text = queue_text(running, waiting, interaction.user.id, is_paused=client.desk.is_paused)
+    budgets = await client.front_desk.allowances.budgets(Origin.of_interaction(interaction))
+    text = queue_text(running, waiting, interaction.user.id, budgets, is_paused=client.desk.is_paused)
     await interaction.response.send_message(text, ephemeral=True)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import BinaryIO, Self, TypeVar
 from bot.storage.migrations import migrate
 
 T = TypeVar("T")
+DATABASE_NAME = "palimpsest.sqlite3"
 _LOCK_NAME = "palimpsest.lock"
 
 
@@ -26,8 +28,9 @@ class Database:
     https://sqlite.org/wal.html#walresetbug). While it is open no other process can open the same folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, observe_seconds: Callable[[float], None] = lambda _: None) -> None:
         self._folder = folder
+        self._observe_seconds = observe_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._connection: sqlite3.Connection | None = None
         self._lock: BinaryIO | None = None
@@ -50,9 +53,12 @@ class Database:
 
         def transaction() -> T:
             assert self._connection is not None, "the database is not open"
+            began = time.perf_counter()
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                return work(self._connection)
+                result = work(self._connection)
+            self._observe_seconds(time.perf_counter() - began)
+            return result
 
         return await self._in_thread(transaction)
 
@@ -67,7 +73,7 @@ class Database:
             _lock_file(self._lock)
         except OSError as error:
             raise DataInUse(str(self._folder)) from error
-        connection = sqlite3.connect(self._folder / "palimpsest.sqlite3", isolation_level=None)
+        connection = sqlite3.connect(self._folder / DATABASE_NAME, isolation_level=None)
         self._connection = connection
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")

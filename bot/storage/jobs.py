@@ -108,6 +108,12 @@ class Jobs:
         jobs = await self._select("WHERE ? IN (result_message_id, status_message_id)", message_id)
         return jobs[0] if jobs else None
 
+    async def of_requester_since(self, requester_id: int, moment: float) -> list[Job]:
+        """Return the jobs that a member has asked for after ``moment``, oldest first."""
+        return await self._select(
+            "WHERE requester_id = ? AND accepted_at > ? ORDER BY accepted_at", requester_id, moment
+        )
+
     async def unsettled(self) -> list[Job]:
         """Return the jobs that something must still happen to, oldest first."""
         states = [state for state in JobState if not state.is_settled]

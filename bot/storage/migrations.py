@@ -56,6 +56,17 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN request_message_id INTEGER;
     CREATE INDEX jobs_by_result_message ON jobs (result_message_id);
     """,
+    # 3: how often and how much the members of a role may ask, and what they have asked lately
+    """
+    CREATE TABLE role_limits (
+        guild_id INTEGER NOT NULL,
+        role_id INTEGER NOT NULL,
+        cooldown_seconds INTEGER,
+        daily_budget_seconds INTEGER,
+        PRIMARY KEY (guild_id, role_id)
+    ) STRICT;
+    CREATE INDEX jobs_by_requester ON jobs (requester_id, accepted_at);
+    """,
 )
 
 

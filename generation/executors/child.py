@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -48,6 +49,9 @@ class ChildExecutor:
         self._sending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._stopped = False
+        self.is_warm = False  # whether the child has its default model in memory
+        self.device_memory_bytes: int | None = None  # as it last said
+        self.losses: Counter[str] = Counter()  # children that were lost, by what was wrong with them
         self.slots = 1
         self.device = ""
         self.dtype = ""
@@ -154,7 +158,7 @@ class ChildExecutor:
                 if run.child is not None and run.seconds_left <= 0 and run.events.empty():
                     log.error("job %s: the generation process shows no sign of life; killing it", run.key[0])
                     run.fail(FailureKind.EXECUTOR_HUNG)
-                    await self._kill(run.child, FailureKind.EXECUTOR_DIED)
+                    await self._kill(run.child, FailureKind.EXECUTOR_DIED, cause=FailureKind.EXECUTOR_HUNG)
 
     async def _listen(self, child: ChildProcess) -> None:
         """Hand the child's messages to their runs until it is gone."""
@@ -188,6 +192,10 @@ class ChildExecutor:
 
     def _handle(self, frame: Frame) -> None:
         if frame.kind == "pong":
+            self.device_memory_bytes = frame.fields.get("device_memory_bytes")
+            return
+        if frame.kind == "warm":
+            self.is_warm = True
             return
         run = self._runs.get(key_of(frame))
         if run is None:  # a late message of a run that was left, or of an old attempt
@@ -206,14 +214,16 @@ class ChildExecutor:
             await asyncio.sleep(self._budgets.ping_seconds)
             await child.send(Frame("ping"))
 
-    async def _kill(self, child: ChildProcess, kind: FailureKind) -> None:
+    async def _kill(self, child: ChildProcess, kind: FailureKind, *, cause: FailureKind | None = None) -> None:
         await child.kill()  # before anybody hears of it: two children must never hold the memory of one device
-        self._forget(child, kind)
+        self._forget(child, kind, cause)
 
-    def _forget(self, child: ChildProcess, kind: FailureKind) -> None:
+    def _forget(self, child: ChildProcess, kind: FailureKind, cause: FailureKind | None = None) -> None:
         """End the runs of a child that is gone, so that nobody waits for it; the next run starts another."""
         if self._child is child:
-            self._child = None
+            self._child, self.is_warm, self.device_memory_bytes = None, False, None
+            if not self._stopped:
+                self.losses[(cause or kind).value] += 1
         for run in self._runs.values():
             if run.child is child and not run.is_over:
                 run.fail(kind)

@@ -1,9 +1,10 @@
 """What parent and child say to each other, as frames.
 
 Parent to child: ``configure`` (once), then ``run``, ``cancel`` and ``ping``.
-Child to parent: ``hello`` (or ``broken``) once, then ``pong``, and for every run ``started``, ``phase``, ``progress``,
-one of ``finished``, ``failed``, ``cancelled``, and last ``free``: the slot can take the next run. Everything about a
-run carries its ``job_id`` and ``attempt``.
+Child to parent: ``hello`` (or ``broken``) once, ``warm`` when the default model is loaded, ``pong`` with the memory
+held on the device, and for every run ``started``, ``phase``, ``progress``, one of ``finished``, ``failed``,
+``cancelled``, and last ``free``: the slot can take the next run. Everything about a run carries its ``job_id`` and
+``attempt``.
 """
 
 import dataclasses
@@ -54,7 +55,7 @@ def event_frame(event: Event) -> Frame:
 
 
 def event_of(frame: Frame) -> Event | None:
-    """Unwrap an event; return None for a frame that is none (``phase``, ``free``, ``pong``)."""
+    """Unwrap an event; return None for a frame that is none (``phase``, ``free``, ``warm``, ``pong``)."""
     fields = dict(frame.fields)
     match frame.kind:
         case "started":

@@ -15,11 +15,13 @@ from typing import Any
 from generation.child.frames import Frame
 from generation.child.worker import ParentPipe, claim_pipes, end_with_parent
 from generation.engine.base import BrokenOutput, DeviceLost, Engine, OutOfMemory, RunCancelled
+from generation.engine.memory import device_memory_bytes
 from generation.errors import ExecutorError, ImageRefused, InvalidRequest, ModelUnavailable
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Phase
 from generation.executors.messages import RunKey, event_frame, key_of, request_of
-from generation.references import new_reference
+from generation.logs import log_to_stderr
+from generation.references import current_job_id, new_reference
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -88,9 +90,13 @@ class Worker:
                 if (run := self._runs.get(key_of(frame))) is not None:
                     run.cancel()
             case "ping":
-                self._pipe.send("pong")
+                self._pipe.send("pong", device_memory_bytes=device_memory_bytes())
 
     def _start(self, frame: Frame) -> None:
+        # The parent decides how: a person who was given a reference may find the stack under it in this log.
+        options = frame.fields["options"]
+        secrets = [options.get("hf_token") or ""]
+        log_to_stderr(options.get("log_format", "text"), secrets, level=logging.WARNING)
         module, _, name = frame.fields["engine"].partition(":")
         try:
             create: CreateEngine = getattr(importlib.import_module(module), name)
@@ -110,6 +116,7 @@ class Worker:
         self._pipe.send("hello", slots=engine.slots, device=engine.device, dtype=engine.dtype)
         try:
             engine.preload()
+            self._pipe.send("warm")
         except ModelUnavailable as error:
             log.warning("the default model is not ready (%s); jobs that want it will say why", error)
         except Exception as error:
@@ -117,6 +124,7 @@ class Worker:
             log.error("the default model could not be loaded\n%s", stack_of(error))
 
     def _run(self, run: PipeRun, frame: Frame) -> None:
+        current_job_id.set(run.job_id)
         assert self._engine is not None
         try:
             request = request_of(frame)
@@ -158,7 +166,6 @@ def _log_with_reference(run: PipeRun, error: Exception) -> str:
 
 def main() -> None:
     """Serve the parent until it is gone."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Read when torch is loaded: threads that wait for each other sleep. Where the cores are shared with others,
     # threads that spin instead made the demo model ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from bot.estimates import Estimates, cost
+from bot.estimates import Estimates, work
 from bot.storage.database import Database
 from bot.storage.jobs import Jobs
 from tests.bot.jobs_made import PICTURE, make_job
 
 
-def test_cost_grows_with_steps_pictures_and_pixels() -> None:
+def test_work_grows_with_steps_pictures_and_pixels() -> None:
     job = make_job(strength=0.5, num_inference_steps=20, count=1, max_pixels=1_000_000)
-    assert cost(job) == 10
-    assert cost(replace(job, count=3)) == 30
-    assert cost(replace(job, strength=1.0)) == 20
-    assert cost(replace(job, max_pixels=250_000)) == 2.5
+    assert work(job) == 10
+    assert work(replace(job, count=3)) == 30
+    assert work(replace(job, strength=1.0)) == 20
+    assert work(replace(job, max_pixels=250_000)) == 2.5
 
 
 async def test_nothing_is_claimed_before_something_was_measured(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ async def test_nothing_is_claimed_before_something_was_measured(tmp_path: Path) 
         assert estimates.seconds(make_job()) is None
 
 
-async def test_the_median_of_what_was_measured_scales_with_the_cost(tmp_path: Path) -> None:
+async def test_the_median_of_what_was_measured_scales_with_the_work(tmp_path: Path) -> None:
     job = make_job(strength=0.5, num_inference_steps=20)
     async with Database(tmp_path) as database:
         jobs = Jobs(database)
@@ -44,3 +44,14 @@ async def test_the_median_of_what_was_measured_scales_with_the_cost(tmp_path: Pa
         for _ in range(4):
             estimates.learn(replace(job, seconds=1.0))
         assert estimates.seconds(job) == pytest.approx(1.0)
+
+
+async def test_a_job_costs_what_is_expected_and_an_unknown_model_as_much_as_the_slowest(tmp_path: Path) -> None:
+    job = make_job(strength=0.5, num_inference_steps=20, max_pixels=1_000_000)
+    async with Database(tmp_path) as database:
+        estimates = Estimates(Jobs(database))
+        assert estimates.cost(job) == work(job)
+        estimates.learn(replace(job, model="quick", seconds=2.0))
+        estimates.learn(replace(job, model="slow", seconds=30.0))
+        assert estimates.cost(replace(job, model="quick")) == pytest.approx(2.0)
+        assert estimates.cost(replace(job, model="unknown")) == pytest.approx(30.0)

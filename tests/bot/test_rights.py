@@ -6,10 +6,9 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.commands.defaults import _require_moderator
 from bot.commands.operator import _operators_client
 from bot.errors import Refused
-from bot.permissions import may_manage
+from bot.permissions import may_manage, require_moderator
 from tests.bot.jobs_made import make_job
 
 REQUESTER, OTHER = 1, 5
@@ -51,16 +50,16 @@ def test_cancel_and_delete(user_id: int, guild_id: int | None, rights: dict[str,
         (None, {"manage_guild": True}, "server_only"),
     ],
 )
-def test_defaults_are_for_moderators_whoever_discord_lets_through(
+def test_defaults_and_limits_are_for_moderators_whoever_discord_lets_through(
     guild_id: int | None, rights: dict[str, bool], reason: str
 ) -> None:
     with pytest.raises(Refused) as refusal:
-        _require_moderator(interaction(OTHER, guild_id, **rights))
+        require_moderator(interaction(OTHER, guild_id, **rights))
     assert refusal.value.reason == reason
 
 
-def test_defaults_are_for_moderators() -> None:
-    _require_moderator(interaction(OTHER, SERVER, manage_guild=True))
+def test_defaults_and_limits_are_for_moderators() -> None:
+    require_moderator(interaction(OTHER, SERVER, manage_guild=True))
 
 
 def test_the_operators_commands_are_for_the_operator_even_among_administrators() -> None:

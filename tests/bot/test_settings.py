@@ -44,6 +44,10 @@ def test_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("INPUT_RETENTION_HOURS", "-1"),
         ("DEVICE", "toaster"),
         ("SPOOL_MAX_BYTES", "much"),
+        ("MONITORING_PORT", "70000"),
+        ("MAX_RUNNING_PER_MEMBER", "0"),
+        ("LOG_FORMAT", "xml"),
+        ("PREVIEWS", "perhaps"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -54,6 +58,14 @@ def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatc
     assert name in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(("value", "port"), [("", 9330), ("off", None), ("Off ", None), ("0", 0), ("9400", 9400)])
+def test_monitoring_can_be_moved_and_switched_off(
+    monkeypatch: pytest.MonkeyPatch, value: str, port: int | None
+) -> None:
+    monkeypatch.setenv("MONITORING_PORT", value)
+    assert Settings().monitoring_port == port
 
 
 def test_the_token_is_not_shown() -> None:

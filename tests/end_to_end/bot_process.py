@@ -27,7 +27,8 @@ class BotProcess:
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
-        self._environment = {**os.environ, **server.bot_environment(), "DATA_DIR": str(data_dir), **(settings or {})}
+        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}
+        self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
         self.log_file = data_dir / "bot.log"
 

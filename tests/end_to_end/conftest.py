@@ -14,7 +14,7 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProc
     """A bot that nobody stops."""
     async with (
         PlaygroundServer(bot_name="Palimpsest") as server,
-        BotProcess(server, tmp_path_factory.mktemp("bot")) as bot,
+        BotProcess(server, tmp_path_factory.mktemp("bot"), {"LOG_FORMAT": "json"}) as bot,
     ):
         yield bot
 

@@ -18,7 +18,7 @@ async def test_make_run_shows_one_picture(tmp_path: Path) -> None:
     command = ["make", "--silent", "run"] if shutil.which("make") else [sys.executable, "run.py"]
     if (REPOSITORY / ".env").exists():  # whose token would lead to Discord itself
         command = [sys.executable, "-m", "playground"]
-    environment = {**os.environ, "ONCE": "1", "DATA_DIR": str(tmp_path)}
+    environment = {**os.environ, "ONCE": "1", "DATA_DIR": str(tmp_path), "MONITORING_PORT": "0"}
     environment.pop("DISCORD_TOKEN", None)
     process = await asyncio.create_subprocess_exec(
         *command, cwd=REPOSITORY, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

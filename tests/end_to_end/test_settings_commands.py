@@ -3,7 +3,9 @@
 Who may use which is in ``test_permission_table.py``; what is said while the bot closes in ``test_restart.py``.
 """
 
-from playground.client import Interaction
+import pytest
+
+from playground.client import Interaction, PlaygroundError
 from tests.end_to_end.bot_process import CAT, LONG_JOB, BotProcess
 
 
@@ -149,3 +151,23 @@ class TestOperator:
         assert "until the next start" in shown
         shown = await told(await bot.client.command("operator model", {"name": "sd-turbo"}, member="Margaret"))
         assert "not downloaded" in shown
+
+
+class TestLimits:
+    async def limits(self, bot: BotProcess, verb: str, **options: str | float) -> str:
+        return await told(await bot.client.command(f"limits {verb}", options, member="Grace"))
+
+    async def test_a_pause_holds_for_the_members_of_a_role_until_it_is_reset(self, bot: BotProcess) -> None:
+        assert "none is set" in await self.limits(bot, "show")
+        assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments
+        shown = await self.limits(bot, "set", role="@everyone", cooldown=3600, daily_budget=7200)
+        assert "@everyone: 3600 s between two requests, 7200 s of painting in 24 hours" in shown
+        second = await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, member="Linus")
+        assert "The server wants a pause between two requests" in await told(second)
+        assert "none is set" in await self.limits(bot, "reset", role="@everyone")
+        assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments
+
+    async def test_nothing_to_set_and_nobody_but_moderators(self, bot: BotProcess) -> None:
+        assert "at least one value" in await self.limits(bot, "set", role="@everyone")
+        with pytest.raises(PlaygroundError):
+            await bot.client.command("limits show", {}, member="Ada")

@@ -150,6 +150,8 @@ async def test_death_is_noticed_and_the_next_run_gets_a_new_child(make_executor:
     assert isinstance(events[-1], Failed)
     assert events[-1].kind is FailureKind.EXECUTOR_DIED
     assert executor.pid is None
+    assert not executor.is_warm
+    assert executor.losses == {"executor_died": 1}
     assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)
 
 
@@ -172,6 +174,7 @@ async def test_a_hang_is_noticed_in_every_phase(make_executor: MakeExecutor, pha
     events = await events_of(executor, "A", f"{phase} hang")
     assert isinstance(events[-1], Failed)
     assert events[-1].kind is FailureKind.EXECUTOR_HUNG
+    assert executor.losses == {"executor_hung": 1}
     assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)
 
 

@@ -1,5 +1,9 @@
 """Who is next."""
 
+import heapq
+from itertools import count
+from random import Random
+
 import pytest
 
 from generation.queue import FairQueue, Ticket
@@ -40,6 +44,46 @@ def test_a_newcomer_never_waits_for_more_than_one_job_of_a_busy_owner() -> None:
     assert queue.position("b1") == 0  # the turn that a has just had counts
 
 
+@pytest.mark.parametrize("groups", [("g", "g"), ("g", "h")])
+def test_fifty_jobs_of_one_member_never_stand_before_another_more_than_once(groups: tuple[str, str]) -> None:
+    """``b`` asks again as soon as a picture is done, now and then after a pause."""
+    random = Random(5)
+    queue = FairQueue()
+    for number in range(50):
+        queue.push(Ticket(job_id=f"a{number}", owner="a", group=groups[0], cost=3))
+    waited = 0
+    for number in range(20):
+        for _ in range(random.choice((0, 0, 0, 1, 2))):
+            queue.pop()
+        queue.push(Ticket(job_id=f"b{number}", owner="b", group=groups[1], cost=3))
+        before = 0
+        while queue.pop().owner == "a":
+            before += 1
+        waited = max(waited, before)
+    assert waited == 1
+
+
+def test_estimates_that_were_wrong_are_made_good_when_the_cost_is_known() -> None:
+    queue = FairQueue()
+    costs = {"a": (8.0, 1.0), "b": (1.0, 3.0), "c": (3.0, 3.0)}  # what was expected of a job, what it takes
+    taken = dict.fromkeys(costs, 0.0)
+    for number in range(200):
+        for owner, (expected, _) in costs.items():
+            queue.push(Ticket(job_id=f"{owner}{number}", owner=owner, group="g", cost=expected))
+    for _ in range(200):
+        served_now = queue.pop()
+        _, actual = costs[served_now.owner]
+        queue.settle(served_now, actual)
+        taken[served_now.owner] += actual
+    assert max(taken.values()) - min(taken.values()) <= 2 * 3.0
+
+
+def test_what_waits_is_charged_with_what_is_known_when_it_is_served() -> None:
+    queue = queue_of("a1", "a2", "a3", "b1", "b2", "b3")
+    queue.reprice(lambda waiting: 2.0 if waiting.owner == "a" else 1.0)
+    assert served(queue) == ["a1", "b1", "b2", "a2", "b3", "a3"]
+
+
 def test_a_ticket_can_leave() -> None:
     queue = queue_of("a1", "a2", "b1")
     assert "a1" in queue
@@ -53,3 +97,79 @@ def test_a_ticket_can_leave() -> None:
 def test_an_empty_queue_says_so() -> None:
     with pytest.raises(IndexError):
         FairQueue().pop()
+
+
+def test_what_is_served_is_counted_in_cost() -> None:
+    queue = FairQueue()
+    for number in range(3):
+        queue.push(Ticket(job_id=f"dear{number}", owner="a", group="g", cost=4))
+    for number in range(12):
+        queue.push(Ticket(job_id=f"cheap{number}", owner="b", group="g", cost=1))
+    order = served(queue)
+    assert order[:5] == ["dear0", "cheap0", "cheap1", "cheap2", "cheap3"]
+    assert order.index("dear2") == 10  # after two dear ones eight cheap ones have had their turn
+
+
+def test_a_lone_owner_of_a_small_group_does_not_wait_for_a_crowd_that_came_first() -> None:
+    queue = FairQueue()
+    for member in range(30):
+        queue.push(Ticket(job_id=f"crowd{member}", owner=f"c{member}", group="crowd"))
+    queue.push(Ticket(job_id="lone", owner="l", group="small"))
+    assert queue.position("lone") == 1
+
+
+def test_an_owner_in_several_groups_has_one_share() -> None:
+    queue = FairQueue()
+    for number in range(60):
+        queue.push(Ticket(job_id=f"here{number}", owner="a", group="server"))
+        queue.push(Ticket(job_id=f"there{number}", owner="a", group="direct"))
+        queue.push(Ticket(job_id=f"b{number}", owner="b", group="server"))
+    first = served(queue)[:60]
+    assert sum(name.startswith("b") for name in first) == pytest.approx(30, abs=2)
+
+
+def test_blocked_owners_are_passed_over_and_lose_nothing() -> None:
+    queue = queue_of("a1", "b1", "a2")
+    assert queue.pop_unless({"a"}) == ticket("b1")
+    assert queue.pop_unless({"a"}) is None
+    assert served(queue) == ["a1", "a2"]
+
+
+def serve_at_random(seed: int, *, slots: int, members: int, groups: int) -> dict[str, float]:
+    """Return the seconds served to members who all had work waiting, while others came and went."""
+    random = Random(seed)
+    queue, running, numbers = FairQueue(), [], count()
+    usual = {f"m{member}": random.choice((1.0, 2.0, 5.0, 12.0)) for member in range(members)}
+
+    def add(owner: str) -> None:
+        cost = usual[owner] * random.uniform(0.5, 2.0)
+        group = f"g{int(owner[1:]) ** 2 % groups}"  # groups of unequal size
+        queue.push(Ticket(job_id=f"{owner} {next(numbers)}", owner=owner, group=group, cost=cost))
+
+    busy = list(usual)[: members // 2]
+    for owner in busy:
+        for _ in range(5):
+            add(owner)
+    seconds = dict.fromkeys(busy, 0.0)
+    now = 0.0
+    while now < 3000:
+        if random.random() < 0.3:
+            add(random.choice(list(usual)))  # the others, with a job now and then
+        while len(running) < slots and queue:
+            next_ticket = queue.pop()
+            heapq.heappush(running, (now + next_ticket.cost, next_ticket.job_id))
+            if next_ticket.owner in seconds:
+                seconds[next_ticket.owner] += next_ticket.cost
+                add(next_ticket.owner)  # there is always more to do
+        now, _ = heapq.heappop(running)
+    return seconds
+
+
+@pytest.mark.parametrize("slots", [1, 8])
+@pytest.mark.parametrize("groups", [1, 5])
+def test_members_who_always_have_work_get_the_same_seconds(slots: int, groups: int) -> None:
+    """Jain, Chiu, Hawe 1984: (sum of x)² / (n · sum of x²) is 1 when all have the same."""
+    for seed in range(3):
+        shares = list(serve_at_random(seed, slots=slots, members=20, groups=groups).values())
+        index = sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
+        assert index >= 0.95, shares

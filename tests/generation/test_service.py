@@ -45,15 +45,22 @@ async def serving(
     executor: ChildExecutor,
     scripts: dict[str, str],
     load_request: Callable[[Ticket], Awaitable[Img2ImgRequest | None]] | None = None,
+    *,
+    max_running_per_owner: int | None = None,
 ) -> AsyncGenerator[tuple[GenerationService, Reports], None]:
     reports = Reports()
 
     async def by_script(ticket: Ticket) -> Img2ImgRequest:
         return request(scripts[ticket.job_id])
 
-    service = GenerationService(executor, load_request=load_request or by_script, report=reports.take)
+    service = GenerationService(
+        executor,
+        load_request=load_request or by_script,
+        report=reports.take,
+        max_running_per_owner=max_running_per_owner,
+    )
     for job_id in scripts:
-        service.submit(Ticket(job_id=job_id, owner=f"owner of {job_id}", group="g"))
+        service.submit(Ticket(job_id=job_id, owner=f"owner of {job_id[0]}", group="g"))
     task = asyncio.create_task(service.run())
     try:
         yield service, reports
@@ -80,6 +87,21 @@ async def test_jobs_wait_for_a_slot_and_are_served_in_order(make_executor: MakeE
         assert service.is_running("A")
         await gates.open("one")
         await reports.wait_for(Finished, "A")
+
+
+async def test_one_owner_may_be_kept_from_taking_every_slot(make_executor: MakeExecutor, gates: Gates) -> None:
+    gates.make("one", "two")
+    scripts = {"A1": "step gate:one", "A2": "step", "B1": "step gate:two"}
+    async with serving(make_executor(slots=3), scripts, max_running_per_owner=1) as (service, reports):
+        await reports.wait_for(Progress, "A1")
+        await reports.wait_for(Progress, "B1")
+        assert service.waiting_job_ids == ("A2",)  # although a slot is free
+        (turn,) = service.forecast(seconds_left=lambda _: 4.0, seconds=lambda _: 2.0)
+        assert (turn.ahead, turn.seconds) == (1, 10.0)
+        await gates.open("one")
+        await reports.wait_for(Finished, "A2")
+        await gates.open("two")
+        await reports.wait_for(Finished, "B1")
 
 
 async def test_a_job_that_lost_its_executor_runs_again(make_executor: MakeExecutor) -> None:

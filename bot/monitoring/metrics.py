@@ -1,0 +1,124 @@
+"""The figures that are counted when something happens; none of them says who or what.
+
+The names follow https://prometheus.io/docs/practices/naming/; what is read only when somebody asks is in
+``bot.monitoring.standing``.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+
+from bot.storage.job import Job, JobState
+
+# Discord gives 3 s; half of that is the point where somebody should look.
+_ACKNOWLEDGEMENT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+_PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
+_LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+OUTCOMES = tuple(state.value for state in JobState if state.is_settled)
+PHASES = ("intake", "wait", "painting", "delivery")
+STATUS_CLASSES = ("2xx", "4xx", "5xx", "none")
+_INVALID_STATUSES = (401, 403, 429)
+
+
+class Metrics:
+    """All counters and histograms of one bot, in a registry of their own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each that nobody asks for
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.acknowledgement_seconds = Histogram(
+            "palimpsest_acknowledgement_seconds",
+            "From an interaction's arrival until Discord has taken the first answer to it.",
+            buckets=_ACKNOWLEDGEMENT_BUCKETS,
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "palimpsest_refusals_total", "Wishes that were refused, by reason.", ["reason"], registry=self.registry
+        )
+        self.errors = Counter(
+            "palimpsest_errors_total",
+            "Errors that nobody foresaw; each has a reference in the log.",
+            registry=self.registry,
+        )
+        self._jobs = Counter(
+            "palimpsest_jobs_total", "Jobs that are over, by how they ended.", ["outcome"], registry=self.registry
+        )
+        self._failures = Counter(
+            "palimpsest_job_failures_total", "Jobs that failed, by why.", ["kind"], registry=self.registry
+        )
+        self._phase_seconds = Histogram(
+            "palimpsest_job_phase_seconds",
+            "How long a job was taken in, waited, was painted and was delivered.",
+            ["phase"],
+            buckets=_PHASE_BUCKETS,
+            registry=self.registry,
+        )
+        self._responses = Counter(
+            "palimpsest_discord_responses_total",
+            "Discord's answers over HTTP by class of status; none means that no answer came.",
+            ["status"],
+            registry=self.registry,
+        )
+        self.invalid_requests = Counter(
+            "palimpsest_discord_invalid_requests_total",
+            "Answers 401, 403 and 429 that count; at 10,000 in ten minutes Discord shuts the address out.",
+            registry=self.registry,
+        )
+        self._gateway_connections = Counter(
+            "palimpsest_gateway_connections_total",
+            "Sessions with Discord's gateway: begun anew (ready) or taken up again (resumed).",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.loop_lag_seconds = Histogram(
+            "palimpsest_loop_lag_seconds",
+            "How much later than asked for the event loop wakes a sleeper, every second.",
+            buckets=_LAG_BUCKETS,
+            registry=self.registry,
+        )
+        self.database_commit_seconds = Histogram(
+            "palimpsest_database_commit_seconds",
+            "How long a transaction takes, from its beginning until it is safe on the disk.",
+            buckets=_COMMIT_BUCKETS,
+            registry=self.registry,
+        )
+        # Series that are there from the start can be subtracted from; one that appears with its first event cannot.
+        for outcome in OUTCOMES:
+            self._jobs.labels(outcome)
+        for phase in PHASES:
+            self._phase_seconds.labels(phase)
+        for status in STATUS_CLASSES:
+            self._responses.labels(status)
+        for kind in ("ready", "resumed"):
+            self._gateway_connections.labels(kind)
+
+    def refused(self, error: BaseException) -> None:
+        """Count a wish that was refused, by the short code that every refusal has."""
+        self._refusals.labels(str(getattr(error, "reason", type(error).__name__))).inc()
+
+    def settled(self, job: Job) -> None:
+        """Count a job that is over, and how long each part of its life took."""
+        self._jobs.labels(job.state.value).inc()
+        if job.state is JobState.FAILED:
+            self._failures.labels(job.failure_kind or "unknown").inc()
+        moments = (
+            job.accepted_at,
+            job.queued_at,
+            job.started_at,
+            job.rendered_at,
+            job.settled_at if job.state is JobState.DELIVERED else None,
+        )
+        for phase, begin, end in zip(PHASES, moments, moments[1:], strict=False):
+            if begin is not None and end is not None:
+                self._phase_seconds.labels(phase).observe(max(0.0, end - begin))  # a clock may be set back
+
+    def answered(self, status: int | None, *, is_shared_limit: bool = False) -> None:
+        """Count an answer of Discord's; None if none came. A 429 of a limit shared with others does not count."""
+        self._responses.labels("none" if status is None else f"{status // 100}xx").inc()
+        if status in _INVALID_STATUSES and not (status == 429 and is_shared_limit):
+            self.invalid_requests.inc()
+
+    def connected(self, *, is_resumed: bool) -> None:
+        """Count a session with the gateway."""
+        self._gateway_connections.labels("resumed" if is_resumed else "ready").inc()

@@ -1,0 +1,116 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.standing import Standing
+
+log = logging.getLogger(__name__)
+
+_WRITE_SECONDS = 5.0
+_TICK_SECONDS = 1.0
+
+
+class Monitoring:
+    """Answer operators and their machines, and watch how late the event loop is.
+
+    A port that is taken costs a line in the log and not the start, so that two bots on one machine need no thought.
+    ``port`` 0 takes a free one, None serves nobody. ``write`` writes to the database.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        standing: Standing,
+        *,
+        write: Callable[[], Awaitable[None]],
+        host: str,
+        port: int | None,
+    ) -> None:
+        self._metrics = metrics
+        self._standing = standing
+        self._write = write
+        self._host, self._port = host, port
+        self._runner: web.AppRunner | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self.url: str | None = None
+        metrics.registry.register(standing)
+
+    async def __aenter__(self) -> Self:
+        """Begin to answer."""
+        self._ticking = asyncio.create_task(self._tick(), name="loop lag")
+        if self._port is not None:
+            await self._serve(self._host, self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Answer nobody any more."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, host: str, port: int) -> None:
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._show_metrics),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            log.warning(
+                "there is no monitoring: %s port %d cannot be used (%s); set MONITORING_PORT to another, or to off",
+                host,
+                port,
+                error.strerror,
+            )
+            return
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        log.info("monitoring at %s/healthz, /readyz and /metrics", self.url)
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        """Whether the process works: an answer shows that the event loop runs, a write that the database does."""
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await self._write()
+        except TimeoutError:
+            return _verdict([f"the database took longer than {_WRITE_SECONDS:.0f} s"])
+        except Exception as error:  # whatever keeps the database from being written is the answer
+            log.error("the database cannot be written (%s)", type(error).__name__)
+            return _verdict([f"the database cannot be written ({type(error).__name__})"])
+        return _verdict([])
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        """Whether a wish would be painted now."""
+        return _verdict(self._standing.not_ready())
+
+    async def _show_metrics(self, _: web.Request) -> web.Response:
+        text = generate_latest(self._metrics.registry)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def _tick(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + _TICK_SECONDS
+            await asyncio.sleep(_TICK_SECONDS)
+            self._metrics.loop_lag_seconds.observe(max(0.0, clock() - due))
+
+
+def _verdict(reasons: list[str]) -> web.Response:
+    return web.json_response({"ok": not reasons, "reasons": reasons}, status=503 if reasons else 200)

@@ -1,0 +1,89 @@
+"""A copy of everything that must not be lost, made while the bot works, and the way back."""
+
+import contextlib
+import os
+import sqlite3
+import tarfile
+import tempfile
+from pathlib import Path
+
+from bot.storage.database import DATABASE_NAME, is_in_use
+from bot.storage.migrations import MIGRATIONS
+
+_LOCK_NAME, _SPOOL_NAME = "models.lock", "spool"
+
+
+class BackupRefused(Exception):
+    """A backup or restore that is not begun or not finished; the message is a sentence for the operator."""
+
+
+def back_up(data_dir: Path, file: Path) -> int:
+    """Write database and pictures to a new tar file; return its size in bytes.
+
+    The database is copied by SQLite itself (https://sqlite.org/backup.html) at one moment, whatever the bot writes
+    meanwhile; the pictures follow, so that every job of the copy has its own unless it was over in between. Nobody
+    but the operator's user can read the file. Raises BackupRefused.
+    """
+    database = data_dir / DATABASE_NAME
+    if not database.is_file():
+        raise BackupRefused(f"There is no database in {data_dir}: set DATA_DIR to the folder of the bot.")
+    if file.exists():
+        raise BackupRefused(f"{file} is there already: name a new file, or move that one away.")
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as folder:
+        copied, whole = Path(folder, DATABASE_NAME), Path(folder, "whole.tar")
+        with (
+            contextlib.closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(copied)) as target,
+        ):
+            source.backup(target)
+        _require_sound(copied)
+        with tarfile.open(whole, "w") as tar:
+            tar.add(copied, DATABASE_NAME)
+            for path in (data_dir / _LOCK_NAME, *sorted((data_dir / _SPOOL_NAME).rglob("*"))):
+                with contextlib.suppress(FileNotFoundError):  # its job is over
+                    tar.add(path, path.relative_to(data_dir).as_posix(), recursive=False)
+        whole.chmod(0o600)
+        os.replace(whole, file)
+    return file.stat().st_size
+
+
+def restore(file: Path, data_dir: Path) -> None:
+    """Put a backup into a data folder in which no bot works and no database lies. Raises BackupRefused."""
+    if is_in_use(data_dir):
+        raise BackupRefused(f"A bot is working with {data_dir}: stop it first.")
+    if (data_dir / DATABASE_NAME).exists():
+        raise BackupRefused(f"{data_dir} holds a database: move the folder away, or set DATA_DIR to another one.")
+    if not file.is_file():
+        raise BackupRefused(f"There is no file {file}.")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as folder:
+        try:
+            with tarfile.open(file) as tar:
+                tar.extractall(folder, filter="data")
+        except tarfile.TarError as error:
+            raise BackupRefused(f"{file} is no backup, or damaged.") from error
+        unpacked = Path(folder)
+        if not (unpacked / DATABASE_NAME).is_file():
+            raise BackupRefused(f"{file} is no backup: it holds no {DATABASE_NAME}.")
+        _require_sound(unpacked / DATABASE_NAME)
+        # The database comes last: where it is, everything else is too.
+        for path in sorted(unpacked.rglob("*")):
+            if path.is_file() and path != unpacked / DATABASE_NAME:
+                target = data_dir / path.relative_to(unpacked)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)
+        os.replace(unpacked / DATABASE_NAME, data_dir / DATABASE_NAME)
+
+
+def _require_sound(database: Path) -> None:
+    """Raise BackupRefused unless a copied database is whole and not from a newer version of this program."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        try:
+            (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise BackupRefused(f"The database in it is damaged ({error}).") from error
+    if verdict != "ok":
+        raise BackupRefused(f"The database in it is damaged ({verdict}).")
+    if version > len(MIGRATIONS):
+        raise BackupRefused("The database in it comes from a newer version: update this program.")

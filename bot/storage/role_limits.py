@@ -1,0 +1,57 @@
+"""What moderators allow the members of a role: in the database and, being asked at every command, in memory."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleLimit:
+    """How often and how much; 0 is no limit, None is nothing said."""
+
+    cooldown_seconds: int | None = None
+    daily_budget_seconds: int | None = None
+
+
+class RoleLimits:
+    """Read without waiting, write durably. The role that everybody has bears the id of its server."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._limits: defaultdict[int, dict[int, RoleLimit]] = defaultdict(dict)
+
+    async def load(self) -> None:
+        """Read everything that was ever set."""
+        statement = "SELECT * FROM role_limits"
+        rows = await self._database.run(lambda connection: connection.execute(statement).fetchall())
+        self._limits.clear()
+        for row in rows:
+            self._limits[row["guild_id"]][row["role_id"]] = RoleLimit(
+                cooldown_seconds=row["cooldown_seconds"], daily_budget_seconds=row["daily_budget_seconds"]
+            )
+
+    def of(self, guild_id: int | None) -> Mapping[int, RoleLimit]:
+        """Return what a server's moderators have set, by role."""
+        return {} if guild_id is None else dict(self._limits.get(guild_id, {}))
+
+    async def set(
+        self, guild_id: int, role_id: int, *, cooldown_seconds: int | None, daily_budget_seconds: int | None
+    ) -> None:
+        """Set what is named; None leaves a number as it is."""
+        limit = self.of(guild_id).get(role_id, RoleLimit())
+        if cooldown_seconds is not None:
+            limit = replace(limit, cooldown_seconds=cooldown_seconds)
+        if daily_budget_seconds is not None:
+            limit = replace(limit, daily_budget_seconds=daily_budget_seconds)
+        statement = "INSERT OR REPLACE INTO role_limits VALUES (?, ?, ?, ?)"
+        values = (guild_id, role_id, limit.cooldown_seconds, limit.daily_budget_seconds)
+        await self._database.run(lambda connection: connection.execute(statement, values))
+        self._limits[guild_id][role_id] = limit
+
+    async def reset(self, guild_id: int, role_id: int) -> None:
+        """Forget what was set for a role."""
+        statement = "DELETE FROM role_limits WHERE guild_id = ? AND role_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (guild_id, role_id)))
+        self._limits[guild_id].pop(role_id, None)

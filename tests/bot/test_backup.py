@@ -1,0 +1,94 @@
+"""A backup is made while the bot writes, and what is restored goes on."""
+
+import asyncio
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+from bot.storage.backup import BackupRefused, back_up, restore
+from bot.storage.database import Database
+from bot.storage.job import JobState
+from bot.storage.jobs import Jobs
+from bot.storage.migrations import MIGRATIONS
+from bot.storage.spool import INPUT_FILENAME, Spool
+from tests.bot.jobs_made import make_job
+
+
+async def add_job(jobs: Jobs, spool: Spool) -> str:
+    job = make_job()
+    await jobs.accept(job)
+    await spool.write(job.job_id, INPUT_FILENAME, job.job_id.encode())
+    await jobs.promise(job.job_id, "")
+    return job.job_id
+
+
+async def test_a_live_database_is_copied_whole_and_the_copy_goes_on(tmp_path: Path) -> None:
+    live, restored, file = tmp_path / "live", tmp_path / "restored", tmp_path / "backup.tar"
+    spool = Spool(live / "spool")
+    async with Database(live) as database:
+        jobs = Jobs(database)
+        before = [await add_job(jobs, spool) for _ in range(5)]
+        backing_up = asyncio.create_task(asyncio.to_thread(back_up, live, file))
+        while not backing_up.done():  # the bot writes meanwhile
+            await add_job(jobs, spool)
+        assert await backing_up == file.stat().st_size
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    restore(file, restored)
+    async with Database(restored) as database:
+        jobs, spool = Jobs(database), Spool(restored / "spool")
+        open_jobs = await jobs.unsettled()
+        assert [job.job_id for job in open_jobs][:5] == before
+        for job in open_jobs:
+            if job.state is JobState.QUEUED:  # promised: then its picture is there
+                assert await spool.read(job.job_id, INPUT_FILENAME) == job.job_id.encode()
+        assert await jobs.begin(before[0], 1) is not None
+    assert {path.name for path in restored.iterdir()} <= {"palimpsest.sqlite3", "palimpsest.lock", "spool"}
+
+
+async def test_the_command_line_of_a_stopped_bot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Database(tmp_path / "old") as database:
+        job_id = await add_job(Jobs(database), Spool(tmp_path / "old" / "spool"))
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "old"))
+    assert main(["backup", str(tmp_path / "b.tar")]) == 0
+    assert main(["backup", str(tmp_path / "b.tar")]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["restore", str(tmp_path / "b.tar")]) == 2
+    assert "holds a database" in capsys.readouterr().err
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "new"))
+    assert main(["restore", str(tmp_path / "b.tar")]) == 0
+    async with Database(tmp_path / "new") as database:
+        assert await Jobs(database).get(job_id) is not None
+
+
+async def test_what_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackupRefused, match="no database"):
+        back_up(tmp_path, tmp_path / "b.tar")
+    with pytest.raises(BackupRefused, match="no file"):
+        restore(tmp_path / "b.tar", tmp_path / "data")
+    (tmp_path / "b.tar").write_bytes(b"not a tar file" * 1000)
+    with pytest.raises(BackupRefused, match="damaged"):
+        restore(tmp_path / "b.tar", tmp_path / "data")
+    with tarfile.open(tmp_path / "empty.tar", "w"):
+        pass
+    with pytest.raises(BackupRefused, match="no backup"):
+        restore(tmp_path / "empty.tar", tmp_path / "data")
+    async with Database(tmp_path / "data"):
+        with pytest.raises(BackupRefused, match="stop it first"):
+            restore(tmp_path / "b.tar", tmp_path / "data")
+
+
+async def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    async with Database(tmp_path / "old"):
+        pass
+    back_up(tmp_path / "old", tmp_path / "b.tar")
+    async with Database(tmp_path / "old") as database:
+        version = len(MIGRATIONS) + 1
+        await database.run(lambda connection: connection.execute(f"PRAGMA user_version = {version}"))
+    with pytest.raises(BackupRefused, match="newer version"):
+        back_up(tmp_path / "old", tmp_path / "c.tar")
+    assert not (tmp_path / "c.tar").exists()
