@@ -8,6 +8,7 @@ from bot.delivery import Delivery
 from bot.estimates import Estimates
 from bot.intake import Intake
 from bot.life import JobLife
+from bot.monitoring.invalid_requests import Restraint
 from bot.status import AdmitPreview
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
@@ -30,6 +31,7 @@ class JobDesk:
         admit_preview: AdmitPreview | None,
         max_running_per_member: int | None = None,
         note_settled: Callable[[Job], None] = lambda _: None,
+        restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
     ) -> None:
         self._jobs = jobs
         self._spool = spool
@@ -45,6 +47,7 @@ class JobDesk:
             admit_preview=admit_preview,
             max_running_per_member=max_running_per_member,
             note_settled=note_settled,
+            restraint=restraint,
         )
         self._open = self._life.open
         self._service = self._life.service

@@ -9,6 +9,7 @@ from bot.errors import JobFailed, Refused
 from bot.estimates import Estimates
 from bot.intake import Intake
 from bot.lookout import Lookout
+from bot.monitoring.invalid_requests import Restraint
 from bot.open_jobs import OpenJobs
 from bot.status import AdmitPreview, StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
@@ -43,6 +44,7 @@ class JobLife:
         admit_preview: AdmitPreview | None,
         max_running_per_member: int | None,
         note_settled: Callable[[Job], None],
+        restraint: Callable[[], Restraint],
     ) -> None:
         self._jobs = jobs
         self._spool = spool
@@ -57,7 +59,9 @@ class JobLife:
             max_running_per_owner=max_running_per_member,
         )
         self.open = OpenJobs(self._broke)
-        board = StatusBoard(delivery.edit_status, deleted=status_deleted, admit_preview=admit_preview)
+        board = StatusBoard(
+            delivery.edit_status, deleted=status_deleted, admit_preview=admit_preview, restraint=restraint
+        )
         self.lookout = Lookout(self.open, self.service, board, estimates)
 
     async def go_on(self, job: Job, *, may_be_there: bool = False) -> None:
