@@ -52,11 +52,17 @@ FAILURES = web.AppKey("failures", list[int])
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[TestServer]:
+def failures() -> list[int]:
+    """What the next requests for /broken meet, the last first."""
+    return []
+
+
+@pytest.fixture
+async def server(failures: list[int]) -> AsyncIterator[BaseTestServer]:
     app = web.Application()
     app.add_routes([web.get("/picture", picture), web.get("/elsewhere", elsewhere), web.get("/gone", gone)])
     app.add_routes([web.get("/bomb", gzip_bomb), web.get("/broken", broken_at_first)])
-    app[FAILURES] = []
+    app[FAILURES] = failures
     async with TestServer(app) as server:
         yield server
 
@@ -74,9 +80,8 @@ async def test_a_file_comes_whole(server: BaseTestServer, downloads: AttachmentD
 
 @pytest.mark.parametrize("status", [0, 429, 503])
 async def test_a_download_that_breaks_is_begun_again(
-    server: TestServer, downloads: AttachmentDownloads, status: int
+    server: BaseTestServer, downloads: AttachmentDownloads, failures: list[int], status: int
 ) -> None:
-    failures = server.app[FAILURES]
     failures += [status] * 2
     assert await downloads.fetch(str(server.make_url("/broken"))) == b"at last"
     failures += [status] * 10
