@@ -225,8 +225,9 @@ class Palimpsest(discord.Client):
     def is_age_restricted(self, guild_id: int | None, channel_id: int) -> bool:
         """Tell whether a channel, or a thread's channel, is for adults; what is not known counts as if it were not."""
         channel = None if guild_id is None else self.get_channel(channel_id)
-        restrictable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
-        return isinstance(channel, restrictable) and channel.is_nsfw()
+        if channel is None or isinstance(channel, discord.CategoryChannel | discord.abc.PrivateChannel):
+            return False
+        return channel.is_nsfw()
 
     def is_operator(self, user_id: int) -> bool:
         """Tell whether the application belongs to a user, or to a team that they are in."""
