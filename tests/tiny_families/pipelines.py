@@ -278,6 +278,7 @@ def kandinsky_2_2() -> Any:
         image_size=32,
         patch_size=16,
     )
+    pixels: Any = CLIPImageProcessorPil(crop_size=32, size=32)
     return KandinskyV22Img2ImgCombinedPipeline(
         unet=_made(
             UNet2DConditionModel,
@@ -310,7 +311,7 @@ def kandinsky_2_2() -> Any:
             clip_sample=True,
             clip_sample_range=10.0,
         ),
-        prior_image_processor=CLIPImageProcessorPil(crop_size=32, size=32),
+        prior_image_processor=pixels,
     )
 
 

@@ -77,7 +77,7 @@ def t5_encoder(width: int = T5_WIDTH) -> T5EncoderModel:
     return T5EncoderModel(config).eval()
 
 
-def qwen_tokenizer() -> Qwen2Tokenizer:
+def qwen_tokenizer() -> Any:
     """Make Qwen's tokenizer over bytes, with its marks for pictures and turns."""
     symbols = [*sorted(ByteLevel.alphabet()), *QWEN_SPECIAL]
     return Qwen2Tokenizer(
@@ -115,7 +115,7 @@ def qwen3_causal_model() -> Qwen3ForCausalLM:
 
 def qwen_vl_model() -> Qwen2_5_VLForConditionalGeneration:
     """Make the encoder of Qwen-Image, which also sees the picture in the edit models."""
-    ids = {token: qwen_tokenizer().convert_tokens_to_ids(token) for token in QWEN_SPECIAL}
+    ids: Any = {token: qwen_tokenizer().convert_tokens_to_ids(token) for token in QWEN_SPECIAL}
     config = Qwen2_5_VLConfig(
         text_config={
             "hidden_size": QWEN_WIDTH,
