@@ -40,13 +40,19 @@ class Options:
 class Source:
     """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
 
-    ``ignored_pictures`` counts what came beside it and is not used.
+    ``ignored_pictures`` counts what came beside it and is not used. ``posted_by`` is who showed it, if that is known.
     """
 
     attachment_url: str | None = None
     parent: Job | None = None
     spoiler: bool = False
     ignored_pictures: int = 0
+    posted_by: int | None = None
+
+    @property
+    def owner_id(self) -> int | None:
+        """Whose picture it is: its poster's, or who asked for the result that it is."""
+        return self.parent.requester_id if self.parent is not None else self.posted_by
 
 
 def options_of(job: Job) -> Options:
