@@ -3,9 +3,9 @@
     python -m prove.fairness
 
 The whole bot; what paints is scripted, one picture at a time. First one member asks for fifty pictures, then four
-others for one each, again as soon as they have it. Then eight members ask for so much, short and long jobs, that all of them
-have work waiting: Jain's fairness index (Jain, Chiu, Hawe 1984) over the seconds that each was served meanwhile. What
-happened is read from the database's rows.
+others for one each, again as soon as they have it. Then eight members ask for so much, short and long jobs, that all
+of them have work waiting: Jain's fairness index (Jain, Chiu, Hawe 1984) over the seconds that each was served
+meanwhile. What happened is read from the database's rows.
 """
 
 import asyncio
