@@ -86,6 +86,7 @@ class EditButton(_JobButton, template=f"edit:{_JOB_ID}"):
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             source = Source(parent=job, spoiler=job.spoiler)
@@ -101,6 +102,8 @@ class UseAsInputButton(_JobButton, template=f"use:{_JOB_ID}"):
     label, emoji, verb = "Use as input", "🖼️", "use"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
+
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             source = await interaction.client.picture_of_result(job, picture)
             await interaction.client.front_desk.take_interaction(answer, options, source)
