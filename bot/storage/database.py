@@ -62,6 +62,20 @@ class Database:
 
         return await self._in_thread(transaction)
 
+    async def empty_log(self) -> bool:
+        """Bring everything from the write-ahead log into the database and cut the log to nothing.
+
+        What was deleted is overwritten in the database (``secure_delete``), but the log still has the page as it was
+        before. Returns False if somebody, such as a backup, is reading an earlier state; then the next call does it.
+        """
+
+        def checkpoint() -> bool:
+            assert self._connection is not None, "the database is not open"
+            is_busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not is_busy
+
+        return await self._in_thread(checkpoint)
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         # Shielded, because a thread cannot be interrupted: the caller may go, the transaction ends as it must.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
