@@ -13,6 +13,7 @@ from generation import sentences
 from generation.errors import GenerationError
 from generation.events import FailureKind
 
+STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
 # What an option is called in commands, where that is not the field's own name.

@@ -14,6 +14,7 @@ from generation.catalog import Catalog, ModelEntry
 from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
+from generation.families import FAMILIES
 from generation.hub import check_folder
 from generation.images.decoder import MAX_INPUT_BYTES, CleanImage, ImageDecoder
 from generation.job_id import new_job_id
@@ -116,7 +117,9 @@ class Img2ImgCommand:
     def _request(self, entry: ModelEntry, image: CleanImage, prompt: str) -> Img2ImgRequest:
         """Decide what was left open; raise InvalidRequest."""
         options, defaults = self._options, entry.defaults
-        strength = defaults.strength if options.strength is None else options.strength
+        family = FAMILIES[entry.family]
+        strength = family.strength_for(defaults.strength if options.strength is None else options.strength)
+        family.check_negative_prompt(options.negative_prompt, entry.title)
         size = defaults.size if options.size is None else options.size
         if not MIN_SIZE <= size <= entry.max_size:
             raise InvalidRequest("max_pixels", "out_of_range", value=size**2, low=MIN_SIZE**2, high=entry.max_size**2)
