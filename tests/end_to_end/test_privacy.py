@@ -117,7 +117,7 @@ async def answer_to(bot: BotProcess, message: Message) -> Message:
 
 
 HOSTILE = {
-    "everyone": "@everyone @here <@1> <@&2> a cat",
+    "everyone": "@everyone @here <@123456789012345678> <@&223456789012345678> a cat",
     "markdown": "**a** __cat__ ||on|| ~~a~~ `beach` ```js\nx``` > # [x](http://example.org)",
     "right to left": "\u202eאבג\u202c مرحبا a cat \u2067x\u2069",
     "long": "cat " * 374,
@@ -133,7 +133,7 @@ async def test_hostile_prompts_ping_nobody_and_break_nothing(bot: BotProcess, na
     assert status.mentions == []
     assert not status.mention_everyone
     assert len(result.content) <= 2000
-    for mark in ("**a**", "||on||", "@everyone", "<@1>", "<@&2>"):
+    for mark in ("**a**", "||on||", "@everyone", "<@123456789012345678>", "<@&223456789012345678>"):
         assert mark not in result.content, mark
 
 
