@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import discord
 from discord import app_commands
+from discord.webhook.async_ import async_context
 
 from bot.allowances import Allowance, Allowances
 from bot.attachments import AttachmentDownloads
@@ -30,10 +31,12 @@ from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
 from bot.janitor import Janitor
 from bot.model_shelf import ModelShelf
+from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
 from bot.order_modal import is_awaited
 from bot.orders import OrderBook, Source
+from bot.perseverance import PerseveringWebhooks, make_persevering
 from bot.previews import admit_any_preview
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -95,6 +98,7 @@ class Palimpsest(discord.Client):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
+        make_persevering(self.http)
         self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
         self.defaults = Defaults(database)
         self.role_limits = RoleLimits(database)
@@ -117,6 +121,7 @@ class Palimpsest(discord.Client):
             admit_preview=admit_any_preview if settings.previews else None,
             max_running_per_member=settings.max_running_per_member,
             note_settled=metrics.settled,
+            restraint=lambda: metrics.recent_invalid_requests.restraint,
         )
         operator = {"model": settings.model, "max_count": settings.max_count}
         self.orders = OrderBook(self.shelf, self.defaults, operator)
@@ -143,6 +148,8 @@ class Palimpsest(discord.Client):
 
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
+        assert self.application_id is not None, "it is known after the login"
+        async_context.set(PerseveringWebhooks(self.application_id))  # for all that this task begins
         self.add_dynamic_items(*BUTTONS)
         await self.defaults.load()
         await self.role_limits.load()
@@ -195,6 +202,7 @@ class Palimpsest(discord.Client):
             "closing": self.is_closing,
             "paused by the operator": self.desk.is_paused,
             "draining": self.front_desk.is_draining,
+            "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,
         }
         return [reason for reason, holds in states.items() if holds]
 

@@ -11,6 +11,7 @@ from bot.delivery import Delivery
 from bot.errors import Refused
 from bot.estimates import Estimates
 from bot.lookout import Lookout
+from bot.monitoring.invalid_requests import Restraint
 from bot.status import AdmitPreview, StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
@@ -51,6 +52,7 @@ class JobDesk:
         admit_preview: AdmitPreview | None,
         max_running_per_member: int | None = None,
         note_settled: Callable[[Job], None] = lambda _: None,
+        restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
     ) -> None:
         self._jobs = jobs
         self._spool = spool
@@ -66,7 +68,9 @@ class JobDesk:
             max_running_per_owner=max_running_per_member,
         )
         self._open: dict[str, Job] = {}
-        board = StatusBoard(delivery.edit_status, deleted=self._status_deleted, admit_preview=admit_preview)
+        board = StatusBoard(
+            delivery.edit_status, deleted=self._status_deleted, admit_preview=admit_preview, restraint=restraint
+        )
         self._lookout = Lookout(self._open, self._service, board, estimates)
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._deletions: set[asyncio.Task[None]] = set()
