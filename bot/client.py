@@ -29,6 +29,7 @@ from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
+from bot.intake import Intake
 from bot.janitor import Janitor
 from bot.model_shelf import ModelShelf
 from bot.monitoring.invalid_requests import Restraint
@@ -113,8 +114,7 @@ class Palimpsest(discord.Client):
         self.desk = JobDesk(
             jobs=jobs,
             spool=spool,
-            downloads=AttachmentDownloads(session, settings.attachment_hosts),
-            decoder=decoder,
+            intake=Intake(AttachmentDownloads(session, settings.attachment_hosts), decoder, spool),
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=estimates,

@@ -10,6 +10,7 @@ class GenerationError(Exception):
     ├── InvalidRequest     a number or text outside its range
     ├── ImageRefused       a picture that cannot be taken
     ├── ModelUnavailable   a model that is unknown, not downloaded, gated or broken
+    ├── CheckFailed        a picture that could not be looked at, so that nobody knows what it shows
     └── ExecutorError      the generation process could not be started or died
     """
 
@@ -43,6 +44,14 @@ class ModelUnavailable(GenerationError):
     def __init__(self, model: str, reason: str, **data: Any) -> None:
         super().__init__(f"{model}: {reason}")
         self.model, self.reason, self.data = model, reason, data
+
+
+class CheckFailed(GenerationError):
+    """Say that there is no verdict on a picture: ``reason`` is a word for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class ExecutorError(GenerationError):
