@@ -41,8 +41,8 @@ class _JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job")
 
     async def callback(self, interaction: discord.Interaction) -> None:
         ours = cast("discord.Interaction[Palimpsest]", interaction)
-        job = await ours.client.desk.find(self.job_id)
         try:
+            job = await ours.client.desk.find(self.job_id)
             if job is None:
                 raise Refused("job_unknown")
             await self.act(ours, job)
