@@ -32,6 +32,7 @@ from generation.catalog import load_catalog
 from generation.errors import ModelUnavailable
 from generation.executors.child import DIFFUSERS_ENGINE, ChildExecutor
 from generation.images.decoder import ImageDecoder
+from generation.safety.checker import PictureChecker
 from generation.sentences import error_sentence
 from generation.settings import settings_sentence
 
@@ -54,12 +55,14 @@ async def serve(settings: Settings, token: str, *, engine: str) -> None:
     async with (
         Database(settings.data_dir, observe_seconds=metrics.database_commit_seconds.observe) as database,
         ImageDecoder() as decoder,
+        PictureChecker() as checker,
         aiohttp.ClientSession() as session,
         Palimpsest(
             settings,
             database=database,
             catalog=catalog,
             decoder=decoder,
+            checker=checker,
             executor=executor,
             session=session,
             metrics=metrics,

@@ -113,7 +113,11 @@ class Delivery:
             fail_if_not_exists=False,
         )
         message = await self._channel(job).send(
-            result_text(job, is_demo=self._shelf.is_demo(job.model)),
+            result_text(
+                job,
+                is_demo=self._shelf.is_demo(job.model),
+                takes_strength=self._shelf.takes_strength(job.model),
+            ),
             files=files,
             view=result_view(job),
             nonce=job.job_id,

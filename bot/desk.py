@@ -9,6 +9,7 @@ from bot.estimates import Estimates
 from bot.intake import Intake
 from bot.life import JobLife
 from bot.monitoring.invalid_requests import Restraint
+from bot.screening import Screening
 from bot.status import AdmitPreview
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
@@ -25,6 +26,7 @@ class JobDesk:
         jobs: Jobs,
         spool: Spool,
         intake: Intake,
+        screening: Screening,
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
@@ -40,6 +42,7 @@ class JobDesk:
             jobs=jobs,
             spool=spool,
             intake=intake,
+            screening=screening,
             executor=executor,
             delivery=delivery,
             estimates=estimates,

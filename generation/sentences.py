@@ -182,6 +182,8 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} is empty; write what the new picture should show."
         case "too_long":
             return f"{name} has {data['value']:,} characters; shorten it to {data['high']:,}."
+        case "not_used":
+            return f"The model {data['model']} has no use for {name[0].lower()}{name[1:]}; leave it out."
         case "zero_steps":
             return "So few steps at so low a strength would change nothing; raise the steps or the strength."
     if field == "max_pixels":  # people ask for the side of a square, not for its area

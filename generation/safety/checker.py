@@ -31,7 +31,11 @@ class PictureChecker:
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        """Start the child; if that fails the log says so, and every picture tries again."""
+        try:
+            await self.start()
+        except CheckFailed as error:
+            log.error("pictures cannot be checked (%s), so none is taken", error)
         return self
 
     async def __aexit__(self, *_: object) -> None:
