@@ -6,6 +6,7 @@ import time
 
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
-            except OSError as error:
-                log.error("old pictures could not be deleted: %s", error.strerror)
+            except (StorageTrouble, OSError) as error:
+                log.error("what is past its time could not be deleted: %s", error)
             await asyncio.sleep(interval_seconds)
 
     async def sweep(self) -> None:

@@ -9,6 +9,7 @@ from bot.layers import NUMBERS, Layers
 from bot.permissions import permission_words
 from bot.storage.job import Job
 from bot.storage.role_limits import RoleLimit
+from bot.storage.trouble import StorageTrouble
 from generation import sentences
 from generation.errors import GenerationError
 from generation.events import FailureKind
@@ -27,6 +28,10 @@ _REFUSALS: Mapping[str, str] = {
     "budget_spent": (
         "The {layer} gives you {seconds} s of painting in 24 hours, and they are used up;"
         " there will be more <t:{until}:R>."
+    ),
+    "bot_died": (
+        "I stopped working {times} times while I painted this, so I have given it up."
+        " Please try a smaller size or another picture."
     ),
     "channel_gone": "The channel or message that this belonged to is gone.",
     "cooldown": "The {layer} wants a pause between two requests: you can ask again <t:{until}:R>.",
@@ -99,6 +104,8 @@ def error_sentence(error: BaseException) -> str | None:
     """Return the sentence of an error that was raised on purpose, or None for any other."""
     if isinstance(error, Refused):
         return refusal_sentence(error.reason, error.data)
+    if isinstance(error, StorageTrouble):
+        return refusal_sentence(error.reason, {})
     if isinstance(error, GenerationError):
         return sentences.error_sentence(error)
     return None

@@ -30,6 +30,7 @@ class Proof:
 
 PROOFS = (
     Proof("foreign_pictures", "pictures that others made to break decoders harm nobody", "20 min"),
+    Proof("kills", "no job is lost, shown twice or stuck, whenever the bot is killed", "1 h"),
     Proof("read_only_root", "a picture is painted as nobody, on a read-only root", "1 min"),
 )
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,14 +21,25 @@ LONG_JOB = {"steps": 150, "count": 2, "strength": 1.0}
 
 
 class BotProcess:
-    """Start, stop and kill the bot; its data folder stays between its lives."""
+    """Start, stop and kill the bot; its data folder stays between its lives.
 
-    def __init__(self, server: PlaygroundServer, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+    ``program`` is the module that runs it, with its arguments.
+    """
+
+    def __init__(
+        self,
+        server: PlaygroundServer,
+        data_dir: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        program: Sequence[str] = ("bot",),
+    ) -> None:
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
         own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}
         self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self.log_file = data_dir / "bot.log"
 
@@ -41,23 +52,44 @@ class BotProcess:
 
     async def start(self) -> None:
         """Start the bot and wait until it has registered its commands and is connected."""
+        await self.launch()
+        assert await self.becomes_ready(), f"the bot ended with {await self.ended()}:\n{self.log}"
+
+    async def launch(self, *arguments: str) -> None:
+        """Start the bot, with more arguments, and wait for nothing."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", env=self._environment, stderr=log, stdout=log
+                sys.executable, "-m", *self._program, *arguments, env=self._environment, stderr=log, stdout=log
             )
+
+    async def becomes_ready(self) -> bool:
+        """Wait until the bot is connected; return False if it ends before that."""
+        assert self._process is not None
         ready = asyncio.ensure_future(self.client.wait_until_bot_ready(timeout_seconds=READY_SECONDS))
         ended = asyncio.ensure_future(self._process.wait())
         await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        assert ready.done(), f"the bot ended with {self._process.returncode}:\n{self.log}"
-        await ready
+        if ready.done():
+            ended.cancel()
+            await ready
+            return True
+        ready.cancel()
+        return False
+
+    async def ended(self) -> int:
+        """Wait for the end of the bot and return its exit status (negative: the signal that ended it)."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        assert self._process is not None
+        self._process.terminate()
 
     async def terminate(self) -> int:
         """Send SIGTERM and return the exit status."""
-        assert self._process is not None
-        self._process.terminate()
-        return await self._process.wait()
+        self.ask_to_stop()
+        return await self.ended()
 
     async def kill(self) -> None:
         """Send SIGKILL and wait until the bot and its children are gone."""
