@@ -41,8 +41,8 @@ class _JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job")
 
     async def callback(self, interaction: discord.Interaction) -> None:
         ours = cast("discord.Interaction[Palimpsest]", interaction)
-        job = await ours.client.desk.find(self.job_id)
         try:
+            job = await ours.client.desk.find(self.job_id)
             if job is None:
                 raise Refused("job_unknown")
             await self.act(ours, job)
@@ -86,6 +86,7 @@ class EditButton(_JobButton, template=f"edit:{_JOB_ID}"):
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             source = Source(parent=job, spoiler=job.spoiler)
@@ -101,6 +102,8 @@ class UseAsInputButton(_JobButton, template=f"use:{_JOB_ID}"):
     label, emoji, verb = "Use as input", "🖼️", "use"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
+
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             source = await interaction.client.picture_of_result(job, picture)
             await interaction.client.front_desk.take_interaction(answer, options, source)

@@ -99,7 +99,7 @@ def status_view(job: Job) -> discord.ui.View | None:
     return _view(CancelButton(job.job_id))
 
 
-def result_text(job: Job, *, is_demo: bool) -> str:
+def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     """Return the text of the result message: what was asked, by whom, and every number that made it."""
     first = job.pictures[0]
     seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
@@ -110,13 +110,16 @@ def result_text(job: Job, *, is_demo: bool) -> str:
     size = f"{first.width}×{first.height}"
     if (first.native_width, first.native_height) != (first.width, first.height):
         size += f" (painted at {first.native_width}×{first.native_height})"
-    numbers = f"strength {job.strength:g} · guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
+    strength = f"strength {job.strength:g} · " if takes_strength else ""
+    numbers = f"{strength}guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
     lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
     if job.negative_prompt:
         lines.append(f"without: {shown_prompt(job.negative_prompt)}")
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
+    if not takes_strength:
+        lines.append(replies.STRENGTH_NOT_USED)
     if job.ignored_pictures:
         lines.append(replies.ignored_pictures(job.ignored_pictures))
     if is_demo:

@@ -39,19 +39,22 @@ from bot.monitoring.traffic import DiscordTraffic
 from bot.order_modal import is_awaited
 from bot.orders import OrderBook, Source
 from bot.perseverance import PerseveringWebhooks, make_persevering
-from bot.previews import admit_any_preview
+from bot.screening import Screening
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
 from bot.storage.facts import Facts
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
+from bot.storage.policies import Policies
+from bot.storage.remixing import Remixing
 from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
 from bot.storage.trouble import StorageTrouble
 from generation.catalog import Catalog
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
+from generation.safety.checker import PictureChecker
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +89,7 @@ class Palimpsest(discord.Client):
         database: Database,
         catalog: Catalog,
         decoder: ImageDecoder,
+        checker: PictureChecker,
         executor: Executor,
         session: aiohttp.ClientSession,
         metrics: Metrics,
@@ -112,17 +116,21 @@ class Palimpsest(discord.Client):
         self._settings = settings
         self._facts = Facts(database)
         jobs = Jobs(database)
+        self.policies = Policies(database)
+        self.remixing = Remixing(database)
+        self.screening = Screening(checker, self.policies, self.remixing, jobs, self.is_age_restricted)
         spool = Spool(settings.spool_dir)
         estimates = Estimates(jobs)
         self.desk = JobDesk(
             jobs=jobs,
             spool=spool,
-            intake=Intake(AttachmentDownloads(session, settings.attachment_hosts), decoder, spool),
+            intake=Intake(AttachmentDownloads(session, settings.attachment_hosts), decoder, spool, self.screening),
             audience=Audience(self),
+            screening=self.screening,
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=estimates,
-            admit_preview=admit_any_preview if settings.previews else None,
+            admit_preview=self.screening.admit_preview if settings.previews else None,
             max_running_per_member=settings.max_running_per_member,
             note_settled=metrics.settled,
             restraint=lambda: metrics.recent_invalid_requests.restraint,
@@ -133,6 +141,7 @@ class Palimpsest(discord.Client):
             self.desk,
             self.orders,
             Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
+            self.screening,
             max_waiting=settings.max_waiting,
             max_waiting_per_server=settings.max_waiting_per_server,
             max_waiting_per_member=settings.max_waiting_per_member,
@@ -157,6 +166,8 @@ class Palimpsest(discord.Client):
         self.add_dynamic_items(*BUTTONS)
         await self.defaults.load()
         await self.role_limits.load()
+        await self.policies.load()
+        await self.remixing.load()
         await self.shelf.refresh()
         await self._register_commands()
         was_told = await self._facts.get(_TOLD_TO_STOP_FACT) == "yes"
@@ -221,6 +232,13 @@ class Palimpsest(discord.Client):
         """Return what runs and what waits."""
         running, waiting = self.desk.snapshot()
         return running, [job for job, _ in waiting]
+
+    def is_age_restricted(self, guild_id: int | None, channel_id: int) -> bool:
+        """Tell whether a channel, or a thread's channel, is for adults; what is not known counts as if it were not."""
+        channel = None if guild_id is None else self.get_channel(channel_id)
+        if channel is None or isinstance(channel, discord.CategoryChannel | discord.abc.PrivateChannel):
+            return False
+        return channel.is_nsfw()
 
     def is_operator(self, user_id: int) -> bool:
         """Tell whether the application belongs to a user, or to a team that they are in."""

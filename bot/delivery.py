@@ -13,6 +13,7 @@ import aiohttp
 import discord
 
 from bot.cards import alt_text, result_text, result_view, status_text
+from bot.discord_trouble import is_passing
 from bot.errors import Refused
 from bot.model_shelf import ModelShelf
 from bot.previews import preview_file
@@ -75,14 +76,15 @@ class Delivery:
             except (discord.NotFound, discord.Forbidden) as error:
                 reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
                 raise Refused(reason) from error
-            except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
-                if isinstance(error, FileNotFoundError):
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if is_passing(error):
+                    log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
+                    await asyncio.sleep(delay_seconds)
+                    delay_seconds = min(delay_seconds * 2, 60.0)
+                    may_be_there = True  # the answer may be what was lost, and the nonce is forgotten within minutes
+                    continue
+                if not isinstance(error, discord.HTTPException):
                     raise
-                log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
-                await asyncio.sleep(delay_seconds)
-                delay_seconds = min(delay_seconds * 2, 60.0)
-                may_be_there = True  # the answer may be what was lost, and the nonce is forgotten within minutes
-            except discord.HTTPException as error:
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
                     raise
                 if smaller:
@@ -143,7 +145,11 @@ class Delivery:
                 message_id=answered, channel_id=job.channel_id, guild_id=job.guild_id, fail_if_not_exists=False
             )
         message = await self._channel(job).send(
-            result_text(job, is_demo=self._shelf.is_demo(job.model)),
+            result_text(
+                job,
+                is_demo=self._shelf.is_demo(job.model),
+                takes_strength=self._shelf.takes_strength(job.model),
+            ),
             files=files,
             view=result_view(job),
             nonce=job.job_id,
@@ -180,7 +186,9 @@ class Delivery:
         while True:
             try:
                 return await ask()
-            except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if not is_passing(error):
+                    raise
                 log.warning("job %s waits for Discord (%s)", job.job_id, type(error).__name__)
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, 60.0)

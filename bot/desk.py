@@ -12,6 +12,7 @@ from bot.estimates import Estimates
 from bot.intake import Intake
 from bot.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
 from bot.monitoring.invalid_requests import Restraint
+from bot.screening import Screening
 from bot.status import AdmitPreview
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
@@ -33,6 +34,7 @@ class JobDesk:
         spool: Spool,
         intake: Intake,
         audience: Audience,
+        screening: Screening,
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
@@ -49,6 +51,7 @@ class JobDesk:
             spool=spool,
             intake=intake,
             audience=audience,
+            screening=screening,
             executor=executor,
             delivery=delivery,
             estimates=estimates,

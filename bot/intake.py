@@ -4,6 +4,7 @@ import logging
 
 from bot.attachments import AttachmentDownloads
 from bot.errors import JobFailed, Refused
+from bot.screening import Screening
 from bot.storage.job import Job
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
@@ -15,17 +16,21 @@ log = logging.getLogger(__name__)
 
 
 class Intake:
-    """Fetch a job's picture, decode it in a process that may be killed, and store it clean."""
+    """Fetch a job's picture, decode it in a process that may be killed, look at it, and store it clean."""
 
-    def __init__(self, downloads: AttachmentDownloads, decoder: ImageDecoder, spool: Spool) -> None:
+    def __init__(
+        self, downloads: AttachmentDownloads, decoder: ImageDecoder, spool: Spool, screening: Screening
+    ) -> None:
         self._downloads = downloads
         self._decoder = decoder
         self._spool = spool
+        self._screening = screening
 
     async def bring_in(self, job: Job) -> str:
         """Put the picture on disk and return the sha256 of what it was before; raise JobFailed."""
         try:
             data, input_sha256 = await self._clean_picture(job)
+            await self._screening.look_at_input(job, data, input_sha256)
             await self._spool.write(job.job_id, INPUT_FILENAME, data)
         except FileNotFoundError as error:
             raise JobFailed("input_expired") from error

@@ -15,6 +15,7 @@ from bot.intake import Intake
 from bot.lookout import Lookout
 from bot.monitoring.invalid_requests import Restraint
 from bot.open_jobs import OpenJobs
+from bot.screening import Screening
 from bot.status import AdmitPreview, StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
@@ -46,6 +47,7 @@ class JobLife:
         spool: Spool,
         intake: Intake,
         audience: Audience,
+        screening: Screening,
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
@@ -59,6 +61,7 @@ class JobLife:
         self._spool = spool
         self._intake = intake
         self._audience = audience
+        self._screening = screening
         self._delivery = delivery
         self._estimates = estimates
         self._note_settled = note_settled
@@ -209,7 +212,16 @@ class JobLife:
                     await self._settle(job)
 
     async def _keep_result(self, event: Finished) -> None:
-        """running → rendered, and on to delivery without holding the slot."""
+        """running → rendered, and on to delivery without holding the slot; or failed for what the result shows."""
+        asked = self.open.get(event.job_id)
+        if asked is None:
+            return
+        try:
+            await self._screening.look_at_result(asked, [picture.data for picture in event.result.pictures])
+        except Refused as error:
+            self.service.account(asked.job_id, event.result.seconds, self._cost)
+            await self._fail(asked, error.reason, **error.data)
+            return
         pictures: list[StoredPicture] = []
         for index, picture in enumerate(event.result.pictures, start=1):
             number = f"-{index}" if len(event.result.pictures) > 1 else ""

@@ -84,7 +84,7 @@ async def play(folder: Path, *, moments: Sequence[str], random_kills: int, jobs:
     """Kill the bot at the moments in turn, then at random ones, and see what became of at least ``jobs`` jobs."""
     chance = random.Random(seed)
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, folder, ROOM, program=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, folder, ROOM, arguments=("prove.mortal_bot", "--quick"))
         await server.client.set_rate_limit("", limit=1000, per_seconds=1.0)
         crowd = Crowd(server.client, chance)
         await bot.start()  # commands are registered once

@@ -9,10 +9,10 @@ import pytest
 
 from bot.cards import Painting
 from bot.monitoring.invalid_requests import Restraint
-from bot.previews import admit_any_preview, preview_file
+from bot.previews import preview_file
 from bot.status import StatusBoard
 from bot.storage.job import Job, JobState
-from tests.bot.jobs_made import make_job
+from tests.bot.jobs_made import admit_any_preview, make_job
 
 RUNNING = make_job(state=JobState.RUNNING)
 JPEG, WEBP = b"\xff\xd8\xff\xe0 one", b"RIFF\0\0\0\0WEBP two"

@@ -23,7 +23,7 @@ LONG_JOB = {"steps": 150, "count": 2, "strength": 1.0}
 class BotProcess:
     """Start, stop and kill the bot; its data folder stays between its lives.
 
-    ``program`` is the module that runs it, with its arguments.
+    ``arguments`` are what Python runs as a module.
     """
 
     def __init__(
@@ -32,14 +32,14 @@ class BotProcess:
         data_dir: Path,
         settings: Mapping[str, str] | None = None,
         *,
-        program: Sequence[str] = ("bot",),
+        arguments: Sequence[str] = ("bot",),
     ) -> None:
+        self._arguments = ("-m", *arguments)
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
         own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}
         self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
-        self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self.log_file = data_dir / "bot.log"
 
@@ -55,12 +55,12 @@ class BotProcess:
         await self.launch()
         assert await self.becomes_ready(), f"the bot ended with {await self.ended()}:\n{self.log}"
 
-    async def launch(self, *arguments: str) -> None:
+    async def launch(self, *more: str) -> None:
         """Start the bot, with more arguments, and wait for nothing."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *self._program, *arguments, env=self._environment, stderr=log, stdout=log
+                sys.executable, *self._arguments, *more, env=self._environment, stderr=log, stdout=log
             )
 
     async def becomes_ready(self) -> bool:
@@ -99,6 +99,12 @@ class BotProcess:
             self._process.kill()
             await self._process.wait()
             await asyncio.to_thread(psutil.wait_procs, children, 10)
+
+    @property
+    def pid(self) -> int:
+        """The bot's own process."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def log(self) -> str:

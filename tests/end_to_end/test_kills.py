@@ -34,7 +34,7 @@ async def test_ten_kills_at_random_lose_nothing(tmp_path: Path) -> None:
 
 async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_served(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, program=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
         await bot.kill()
         status = None
@@ -57,7 +57,7 @@ async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_se
 
 async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, program=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
         statuses = [await bot.img2img(steps=150, count=4, strength=1.0) for _ in range(2)]
         await bot.status_with(statuses[0], "Painting")

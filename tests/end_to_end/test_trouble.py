@@ -42,6 +42,19 @@ async def test_one_request_meets_trouble(bot: BotProcess, request_of: tuple[str,
     await bot.client.wait_for_fault(fault_id)
 
 
+async def test_an_answer_to_a_press_that_was_heard_is_not_given_twice(bot: BotProcess) -> None:
+    delivered = await bot.result_of(await bot.img2img(steps=4))
+    await bot.client.add_fault(CALLBACK[1], method="POST", action="drop_after")
+    form = await bot.client.press(delivered.id, "Edit")
+    await bot.client.wait_for_call("POST", rf"^/interactions/{form.id}/.*/callback$")  # the second, which is answered
+    submitted = await bot.client.submit_modal(form, {"prompt": "a dog on a beach"})
+    assert submitted.response is not None
+    await bot.client.add_fault(CALLBACK[1], method="POST", action="drop_after")
+    await bot.client.press(delivered.id, "Delete")
+    await bot.client.wait_for_edit(delivered.id, lambda message: message.deleted)
+    assert (await bot.result_of(submitted.response)).attachments
+
+
 async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(mortal_bot: BotProcess) -> None:
     bot = mortal_bot
     status = await bot.img2img(**LONG_JOB)
