@@ -13,13 +13,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
-from bot import __main__ as bot_main
-from generation.executors.child import ChildExecutor
+from bot.__main__ import run
 
-QUICK_ENGINE = "prove.quick_engine:create"
+QUICK_ENGINE = "prove.mortal_engine:create_engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.die_at:
         die_at(MOMENTS[options.die_at])
-    if options.quick:
-        bot_main.ChildExecutor = partial(ChildExecutor, engine=QUICK_ENGINE)
-    return bot_main.run()
+    return run(engine=QUICK_ENGINE) if options.quick else run()
 
 
 if __name__ == "__main__":
