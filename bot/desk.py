@@ -179,6 +179,10 @@ class JobDesk:
         """Return how many jobs wait or run, in all, of one member or of one server."""
         return self._open.count(requester_id, guild_id=guild_id)
 
+    async def wait_until_over(self, requester_id: int) -> None:
+        """Wait until no job of a member is open."""
+        await self._open.wait_until_over(requester_id)
+
     async def cancel(self, job_id: str) -> bool:
         """Give a job up; return False if it was already over or about to be delivered."""
         return await self._life.cancel(job_id)

@@ -103,6 +103,20 @@ class Database:
         self._observe_seconds(time.perf_counter() - began)
         return results
 
+    async def empty_log(self) -> bool:
+        """Bring everything from the write-ahead log into the database and cut the log to nothing.
+
+        What was deleted is overwritten in the database (``secure_delete``), but the log still has the page as it was
+        before. Returns False if somebody, such as a backup, is reading an earlier state; then the next call does it.
+        """
+
+        def checkpoint() -> bool:
+            assert self._connection is not None, "the database is not open"
+            is_busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not is_busy
+
+        return await self._in_thread(checkpoint)
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
