@@ -72,13 +72,12 @@ class StatusBoard:
             line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
         line.show(job, standing, preview)
 
-    async def settle(self, job: Job) -> None:
-        """Show a job's last state now; nothing later replaces it."""
+    async def settle(self, job: Job) -> bool:
+        """Show a job's last state now; nothing later replaces it. Return False if Discord could not be told."""
         self.show(job)
-        line = self._lines.get(job.job_id)
-        if line is not None:
-            line.finish()
-            await asyncio.shield(line.task)
+        line = self._lines[job.job_id]
+        line.finish()
+        return await asyncio.shield(line.task)
 
     async def close(self) -> None:
         """Send what waits and end."""
@@ -101,7 +100,7 @@ class _Line:
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
         self._hurry = asyncio.Event()
-        self.task = asyncio.create_task(self._run())
+        self.task = asyncio.create_task(self._run())  # its result: whether the last word was said
 
     def show(self, job: Job, standing: Standing, preview: bytes | None) -> None:
         if not self._finish.is_set():
@@ -118,7 +117,7 @@ class _Line:
         self._hurry.set()
         self.finish()
 
-    async def _run(self) -> None:
+    async def _run(self) -> bool:
         failures = 0
         while True:
             await self._changed.wait()
@@ -138,7 +137,7 @@ class _Line:
                 distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
                 await _wait(self._finish, distance * self._rules.interval_seconds)
             elif self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
-                return
+                return not failures
             elif failures:
                 await _wait(self._hurry, min(2**failures * self._rules.interval_seconds, _MAX_PAUSE_SECONDS))
 
