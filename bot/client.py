@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from discord.webhook.async_ import async_context
 
 from bot.allowances import Allowance, Allowances
 from bot.attachments import AttachmentDownloads
+from bot.audience import Audience
 from bot.buttons import BUTTONS
 from bot.commands.defaults import defaults, preferences
 from bot.commands.help import help_command
@@ -57,6 +59,7 @@ from bot.storage.remixing import Remixing
 from bot.storage.reports import Reports
 from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
+from bot.storage.trouble import StorageTrouble
 from generation.catalog import Catalog
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
@@ -68,6 +71,7 @@ log = logging.getLogger(__name__)
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
 COMMANDS = (img2img, remix, defaults, preferences, limits, moderation, privacy, queue, help_command, operator)
 _COMMANDS_FACT = "registered_commands_sha256"
+_TOLD_TO_STOP_FACT = "told_to_stop"
 
 
 class Tree(app_commands.CommandTree["Palimpsest"]):
@@ -140,6 +144,7 @@ class Palimpsest(discord.Client):
             jobs=jobs,
             spool=spool,
             intake=Intake(self.downloads, decoder, spool, self.screening),
+            audience=Audience(self),
             screening=self.screening,
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
@@ -182,8 +187,10 @@ class Palimpsest(discord.Client):
         await self.load_decisions()
         await self.shelf.refresh()
         await self._register_commands()
+        was_told = await self._facts.get(_TOLD_TO_STOP_FACT) == "yes"
+        await self._facts.set(_TOLD_TO_STOP_FACT, "no")
         self.desk.start()
-        await self.desk.resume()
+        await self.desk.resume(bot_died=not was_told)
         self._sweeping = asyncio.create_task(self._janitor.run(), name="janitor")
 
     async def on_ready(self) -> None:
@@ -191,6 +198,7 @@ class Palimpsest(discord.Client):
         self._is_connected = True
         self.metrics.connected(is_resumed=False)
         log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
+        await self.desk.servers_are([guild.id for guild in self.guilds])
 
     async def on_resumed(self) -> None:
         """Note that a broken connection was taken up again."""
@@ -200,6 +208,10 @@ class Palimpsest(discord.Client):
     async def on_disconnect(self) -> None:
         """Note that the connection broke."""
         self._is_connected = False
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Settle what a server that has sent the bot away was waiting for."""
+        await self.desk.server_left(guild.id)
 
     async def on_message(self, message: discord.Message) -> None:
         """Hear what is said to the bot."""
@@ -231,7 +243,11 @@ class Palimpsest(discord.Client):
             "draining": self.front_desk.is_draining,
             "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,
         }
-        return [reason for reason, holds in states.items() if holds]
+        reasons = [reason for reason, holds in states.items() if holds]
+        if (resting := self.desk.resting) is not None:
+            until = datetime.fromtimestamp(resting.until, UTC)
+            reasons.append(f"resting after failures of the generation process, next try at {until:%H:%M:%S} UTC")
+        return reasons
 
     def open_jobs(self) -> tuple[list[Job], list[Job]]:
         """Return what runs and what waits."""
@@ -277,6 +293,8 @@ class Palimpsest(discord.Client):
         if self.is_closing:
             return
         self.is_closing = self.front_desk.is_closing = True
+        with contextlib.suppress(StorageTrouble):  # then the next start counts this end as a death, no more
+            await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
         if self._sweeping is not None:
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):

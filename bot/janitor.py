@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
-            except OSError as error:
-                log.error("old pictures could not be deleted: %s", error.strerror)
+            except (StorageTrouble, OSError) as error:
+                log.error("what is past its time could not be deleted: %s", error)
             await asyncio.sleep(interval_seconds)
 
     async def sweep(self) -> None:
