@@ -52,7 +52,7 @@ def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
     yield denoising
     order.enter(Phase.DECODE)
     pixels = yield from decode_in_slices(pipeline, denoising.latents)
-    return Painted(checked_image(pipeline, pixels), len(denoising.timesteps), model.scheduler, model.revision)
+    return Painted(checked_image(pixels), len(denoising.timesteps), model.scheduler, model.revision)
 
 
 def _alone(model: LoadedModel, order: Order, index: int) -> Course:
