@@ -30,6 +30,11 @@ class Proof:
 
 PROOFS = (
     Proof("foreign_pictures", "pictures that others made to break decoders harm nobody", "20 min"),
+    Proof("trouble", "ten minutes of trouble on Discord's side lose nothing", "15 min"),
+    Proof("acknowledgements", "10,000 commands and bursts of 200 are acknowledged in time", "15 min"),
+    Proof("overload", "ten times as much as can be painted is refused politely", "7 min"),
+    Proof("soak", "ten minutes at four jobs a second let nothing grow", "11 min"),
+    Proof("fairness", "members get their share, whatever others ask for", "4 min"),
     Proof("read_only_root", "a picture is painted as nobody, on a read-only root", "1 min"),
 )
 

@@ -18,16 +18,21 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype) -> 
     """
     if dtype == torch.float32:
         return
-    parts: list[Any] = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    if device.type != "mps" and channels_last_pays(device, dtype):
-        for part in parts:
-            if _has_flat_convolutions(part):
-                part.to(memory_format=torch.channels_last)
-    if device.type == "cpu" and any(map(_attends_as_usual, parts)) and blocked_attention_pays(device, dtype):
-        for part in filter(_attends_as_usual, parts):
-            part.set_attn_processor(BlockedAttnProcessor())
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            prepare_part(part, device, dtype)
     if dtype == torch.bfloat16:
         _trust_the_range(pipeline)
+
+
+def prepare_part(part: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Prepare one part of a pipeline, such as its denoiser; see ``prepare_kernels``."""
+    if dtype == torch.float32:
+        return
+    if device.type != "mps" and _has_flat_convolutions(part) and channels_last_pays(device, dtype):
+        part.to(memory_format=torch.channels_last)
+    if device.type == "cpu" and _attends_as_usual(part) and blocked_attention_pays(device, dtype):
+        part.set_attn_processor(BlockedAttnProcessor())
 
 
 def _has_flat_convolutions(part: torch.nn.Module) -> bool:
