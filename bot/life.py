@@ -70,6 +70,7 @@ class JobLife:
             load_request=self._load_request,
             report=self._report,
             max_running_per_owner=max_running_per_member,
+            note_rest=lambda: self.lookout.show_rest(),
         )
         self.open = OpenJobs(self._broke)
         board = StatusBoard(
