@@ -3,9 +3,9 @@
     python -m prove.screening
 
 Every word of the built-in list is disguised at random, with what people use for it: other alphabets, invisible
-characters, combining marks, digits for letters, letters apart, letters repeated, and two of these at once. Prompts of the
-demo model's vocabulary are to raise no alarm. Then the process that looks at pictures is killed at random moments while
-it is asked about pictures whose scores are known.
+characters, combining marks, digits for letters, letters apart, letters repeated, and two of these at once. Prompts of
+the demo model's vocabulary are to raise no alarm. Then the process that looks at pictures is killed at random moments
+while it is asked about pictures whose scores are known.
 """
 
 import asyncio
