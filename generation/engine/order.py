@@ -33,8 +33,7 @@ class Order:
     """A request, the fitted picture that it starts from, and the reports about it; used by the loop's thread only.
 
     ``pictures`` are settled by the loop, in any order. ``image_key`` stands for the fitted picture's pixels.
-    ``seconds`` are seconds of the device: of what a picture shares
-    with others only its part.
+    ``seconds`` are seconds of the device: of what a picture shares with others only its part.
     """
 
     def __init__(self, request: Img2ImgRequest, image: Image.Image, run: Run) -> None:

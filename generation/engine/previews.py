@@ -58,8 +58,10 @@ def _design(latents: torch.Tensor) -> torch.Tensor:
 def _smooth_colours() -> Image.Image:
     """Return a picture of random smooth colours, coarse ones and finer ones, always the same."""
     random = np.random.default_rng(0)
-    layers = []
-    for cells in (4, 16):
-        noise = Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
-        layers.append(noise.resize((_FITTED_SIDE, _FITTED_SIDE), Image.Resampling.BICUBIC))
-    return Image.blend(*layers, 0.4)
+    coarse, fine = (
+        Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8)).resize(
+            (_FITTED_SIDE, _FITTED_SIDE), Image.Resampling.BICUBIC
+        )
+        for cells in (4, 16)
+    )
+    return Image.blend(coarse, fine, 0.4)
