@@ -2,9 +2,9 @@
 
     python -m prove.deletion
 
-The bot's own storage with thirty members, whose requests are taken, moved on and ended in a random order, as pictures in
-the spool and rows that grow and shrink. Then one member after another deletes, at random moments between the writing of
-the others, and after each deletion every file of the data folder is searched for every prompt of theirs.
+The bot's own storage with thirty members, whose requests are taken, moved on and ended in a random order, as pictures
+in the spool and rows that grow and shrink. Then one member after another deletes, at random moments between the writing
+of the others, and after each deletion every file of the data folder is searched for every prompt of theirs.
 """
 
 import asyncio
