@@ -11,6 +11,7 @@ import torch
 from generation.catalog import Catalog, ModelDefaults, ModelEntry
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.width import FixedWidth
 from generation.executors.budgets import Phase
 from generation.hub import Hub
 from tests.tiny_families.pipelines import stable_diffusion_xl
@@ -86,7 +87,7 @@ def make_engine(
             hub=Hub(),
             device=torch.device("cpu"),
             dtype=torch.float32,
-            **options,
+            **{"make_width": FixedWidth, **options},
         )
         made.append(engine)
         return engine
