@@ -228,7 +228,9 @@ def virtual_loops(costs: Costs, requests: int) -> tuple[list[tuple[object, ...]]
         )
         for clients in CLIENTS
     }
-    closed = [(n, ends[n] / requests, ends[1] / ends[n], GOALS_CLOSED.get(n, "")) for n in CLIENTS]
+    closed: list[tuple[object, ...]] = [
+        (n, ends[n] / requests, ends[1] / ends[n], GOALS_CLOSED.get(n, "")) for n in CLIENTS
+    ]
     moments = list(poisson(requests, LOAD * requests / ends[1], seed=1))
     usual, ours = (
         [Times(*times) for times in virtual_times(costs, list(zip(moments, steps, strict=True)), slots)]

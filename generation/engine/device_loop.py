@@ -121,14 +121,18 @@ class DeviceLoop:
         self._begin()
         self._slice()
         self._step()
-        for order in list(self._orders):
-            with self._failing(order):
-                order.show_life()
+        self._show_life()
         if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
             self._is_short_of_memory = False
             self._caches.clear()
             gc.collect()
             free_memory(self._device)
+
+    def _show_life(self, busy: Order | None = None) -> None:
+        """Let everybody but ``busy``, who does so, say that they are there, and hear whether they are cancelled."""
+        for order in [order for order in self._orders if order is not busy]:
+            with self._failing(order):
+                order.show_life()
 
     # What comes in ------------------------------------------------------------------------------------------------
 
@@ -158,7 +162,9 @@ class DeviceLoop:
             self._waiting.remove(waiting)
             with self._failing(order):
                 model = self._models.get(order.request.model, order.show_life)
-                self._sliced.append(_Picture(order, index, model, course_of(model, order, index, self._caches)))
+                attend = partial(self._show_life, order)
+                course = course_of(model, order, index, caches=self._caches, attend=attend)
+                self._sliced.append(_Picture(order, index, model, course))
 
     # What is under way --------------------------------------------------------------------------------------------
 

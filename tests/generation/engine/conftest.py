@@ -39,9 +39,12 @@ class RecordedRun:
 
     told: list[Any] = field(default_factory=list)
     cancel_at_step: int | None = None
+    cancel_at_phase: Phase | None = None
 
     def enter(self, phase: Phase) -> None:
         self.told.append(phase)
+        if phase == self.cancel_at_phase:
+            raise RunCancelled
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         self.told.append((step, total_steps))
