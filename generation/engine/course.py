@@ -1,25 +1,44 @@
 """A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
 
+import logging
 from collections.abc import Generator
 from functools import partial
 
 import torch
 
 from generation.engine.autoencoder import decode_in_slices, encode_in_slices
+from generation.engine.base import BrokenOutput
 from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
 from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
+from generation.engine.precision import can_be_widened, in_float32
 from generation.executors.budgets import Phase
+
+log = logging.getLogger(__name__)
 
 # What it yields: None, so that others may use the device, or a picture, to be resumed when that is denoised.
 Course = Generator[Denoising | None, None, Painted]
 
 
 def course_of(model: LoadedModel, order: Order, index: int) -> Course:
-    """Return the way of picture ``index`` of an order."""
-    return (_in_company if is_step_batched(model.pipeline) else _alone)(model, order, index)
+    """Go the way of picture ``index`` of an order; what comes out broken is painted once more, in float32.
+
+    Raises BrokenOutput for what is broken then too.
+    """
+    way = _in_company if is_step_batched(model.pipeline) else _alone
+    try:
+        return (yield from way(model, order, index))
+    except BrokenOutput:
+        if not can_be_widened(model.pipeline):
+            raise
+    log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
+    yield
+    # In one piece: the pictures under way share these weights.
+    with in_float32(model.pipeline):
+        image, steps = paint_alone(model, order.request, order, order.image, index)
+    return Painted(image, steps, model.scheduler, model.revision, in_float32=True)
 
 
 def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
@@ -52,7 +71,7 @@ def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
     yield denoising
     order.enter(Phase.DECODE)
     pixels = yield from decode_in_slices(pipeline, denoising.latents)
-    return Painted(checked_image(pipeline, pixels), len(denoising.timesteps), model.scheduler, model.revision)
+    return Painted(checked_image(pixels), len(denoising.timesteps), model.scheduler, model.revision)
 
 
 def _alone(model: LoadedModel, order: Order, index: int) -> Course:

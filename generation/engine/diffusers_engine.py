@@ -111,7 +111,7 @@ class DiffusersEngine:
             enlarged_by=factor,
             input_sha256=request.input_sha256,
             device=self.device,
-            dtype=self.dtype,
+            dtype="float32" if painted.in_float32 else self.dtype,
             libraries=library_versions(),
         )
         data, media_type = encode_picture(

@@ -66,8 +66,7 @@ def make_engine(
             data_dir=tmp_path_factory.mktemp("data"),
             hub=Hub(),
             device=torch.device("cpu"),
-            dtype=torch.float32,
-            **options,
+            **({"dtype": torch.float32} | options),
         )
         made.append(engine)
         return engine
