@@ -8,7 +8,7 @@ import discord
 
 from bot import replies
 from bot.allowances import Budget
-from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, UseAsInputButton
+from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
 from bot.storage.job import Job, JobState
 from generation.references import reference_of
 from generation.requests import denoising_steps
@@ -157,7 +157,11 @@ def queue_text(
 def result_view(job: Job) -> discord.ui.View:
     """Return the buttons of the result message."""
     return _view(
-        AgainButton(job.job_id), EditButton(job.job_id), UseAsInputButton(job.job_id), DeleteButton(job.job_id)
+        AgainButton(job.job_id),
+        EditButton(job.job_id),
+        UseAsInputButton(job.job_id),
+        DeleteButton(job.job_id),
+        ReportButton(job.job_id),
     )
 
 

@@ -19,6 +19,7 @@ from bot.commands.defaults import defaults, preferences
 from bot.commands.help import help_command
 from bot.commands.img2img import img2img
 from bot.commands.limits import limits
+from bot.commands.moderation_lists import moderation
 from bot.commands.operator import operator
 from bot.commands.queue import queue
 from bot.commands.remix import remix
@@ -31,6 +32,8 @@ from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
 from bot.intake import Intake
 from bot.janitor import Janitor
+from bot.mod_buttons import MOD_BUTTONS
+from bot.mod_log import ModLog
 from bot.model_shelf import ModelShelf
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
@@ -40,6 +43,7 @@ from bot.orders import OrderBook, Source
 from bot.perseverance import PerseveringWebhooks, make_persevering
 from bot.screening import Screening
 from bot.settings import Settings
+from bot.storage.audit import Audit
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
 from bot.storage.facts import Facts
@@ -47,6 +51,7 @@ from bot.storage.job import Job
 from bot.storage.jobs import Jobs
 from bot.storage.policies import Policies
 from bot.storage.remixing import Remixing
+from bot.storage.reports import Reports
 from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
 from generation.catalog import Catalog
@@ -58,7 +63,7 @@ log = logging.getLogger(__name__)
 
 # No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-COMMANDS = (img2img, remix, defaults, preferences, limits, queue, help_command, operator)
+COMMANDS = (img2img, remix, defaults, preferences, limits, moderation, queue, help_command, operator)
 _COMMANDS_FACT = "registered_commands_sha256"
 
 
@@ -115,13 +120,21 @@ class Palimpsest(discord.Client):
         jobs = Jobs(database)
         self.policies = Policies(database)
         self.remixing = Remixing(database)
-        self.screening = Screening(checker, self.policies, self.remixing, jobs, self.is_age_restricted)
+        self.reports = Reports(database)
+        self.audit = Audit(database)
+        self.mod_log = ModLog(self, self.policies, self.audit)
+        self.screening = Screening(
+            checker, self.policies, self.remixing, jobs, self.is_age_restricted, self.mod_log.note
+        )
+        self.jobs = jobs
+        self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
+        self.decoder, self.checker = decoder, checker
         spool = Spool(settings.spool_dir)
         estimates = Estimates(jobs)
         self.desk = JobDesk(
             jobs=jobs,
             spool=spool,
-            intake=Intake(AttachmentDownloads(session, settings.attachment_hosts), decoder, spool, self.screening),
+            intake=Intake(self.downloads, decoder, spool, self.screening),
             screening=self.screening,
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
@@ -159,7 +172,7 @@ class Palimpsest(discord.Client):
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         assert self.application_id is not None, "it is known after the login"
         async_context.set(PerseveringWebhooks(self.application_id))  # for all that this task begins
-        self.add_dynamic_items(*BUTTONS)
+        self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
         await self.defaults.load()
         await self.role_limits.load()
         await self.policies.load()
@@ -261,6 +274,7 @@ class Palimpsest(discord.Client):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeping
             await self.desk.close(self._settings.shutdown_grace_seconds)
+        await self.mod_log.close()
         await super().close()
 
     async def _register_commands(self) -> None:

@@ -38,6 +38,7 @@ _REFUSALS: Mapping[str, str] = {
     "input_blocked": "I do not take this picture here: it looks sexual to me. Please choose another one.",
     "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
+    "list_full": "The list has {limit} entries already. Please take one off first.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
         "You have {max_waiting} pictures waiting already. Please wait until one is done, or cancel one."
@@ -47,6 +48,8 @@ _REFUSALS: Mapping[str, str] = {
     ),
     "draining": "I am finishing what waits and take nothing new at the moment. Please try again later.",
     "no_picture": "I see no picture there. Please attach one, or reply to one of mine.",
+    "no_term": "There are no letters in that. Please write a word or a phrase.",
+    "not_listed": "That is not on the list.",
     "no_prompt": "What should it become? Please write a few words with the picture.",
     "nothing_to_change": "What should be different? Please reply with new words, or with `strength 0.7` or the like.",
     "not_a_moderator": "This is for people who may manage the server.",
@@ -196,6 +199,11 @@ def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None)
     if daily_budget_seconds is not None:
         words.append(f"{daily_budget_seconds} s of painting in 24 hours" if daily_budget_seconds else "no daily budget")
     return ", ".join(words)
+
+
+def reported(*, is_new: bool) -> str:
+    """Thank for a report."""
+    return "🚩 Thank you. The moderators will see it." if is_new else "🚩 You have reported this before. Thank you."
 
 
 def ignored_pictures(count: int) -> str:
