@@ -35,7 +35,8 @@ class BotProcess:
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
-        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}
+        # One slot, so that a long job makes others wait.
+        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0", "SLOTS": "1"}
         self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
         self.log_file = data_dir / "bot.log"
