@@ -4,7 +4,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from generation.errors import InvalidRequest
 
@@ -16,6 +16,10 @@ MIN_STEPS, MAX_STEPS = 1, 150
 MIN_COUNT, MAX_COUNT = 1, 10
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SEED = 2**32 - 1
+
+# What strength means: a share of the sampler's steps, as in diffusers, or the same noise with every sampler.
+StrengthSchedule = Literal["noise", "index"]
+STRENGTH_SCHEDULES: tuple[StrengthSchedule, ...] = ("noise", "index")
 
 
 def draw_seed() -> int:
