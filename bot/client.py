@@ -14,6 +14,7 @@ from discord.webhook.async_ import async_context
 
 from bot.allowances import Allowance, Allowances
 from bot.attachments import AttachmentDownloads
+from bot.audience import Audience
 from bot.buttons import BUTTONS
 from bot.commands.defaults import defaults, preferences
 from bot.commands.help import help_command
@@ -21,6 +22,7 @@ from bot.commands.img2img import img2img
 from bot.commands.limits import limits
 from bot.commands.moderation_lists import moderation
 from bot.commands.operator import operator
+from bot.commands.privacy import privacy
 from bot.commands.queue import queue
 from bot.commands.remix import remix
 from bot.conversation import Conversation
@@ -29,6 +31,7 @@ from bot.desk import JobDesk
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.estimates import Estimates
+from bot.forgetting import Forgetting
 from bot.front_desk import FrontDesk
 from bot.intake import Intake
 from bot.janitor import Janitor
@@ -41,6 +44,7 @@ from bot.monitoring.traffic import DiscordTraffic
 from bot.order_modal import is_awaited
 from bot.orders import OrderBook, Source
 from bot.perseverance import PerseveringWebhooks, make_persevering
+from bot.privacy_cards import Retention
 from bot.screening import Screening
 from bot.settings import Settings
 from bot.storage.audit import Audit
@@ -54,6 +58,7 @@ from bot.storage.remixing import Remixing
 from bot.storage.reports import Reports
 from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
+from bot.storage.trouble import StorageTrouble
 from generation.catalog import Catalog
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
@@ -63,8 +68,9 @@ log = logging.getLogger(__name__)
 
 # No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-COMMANDS = (img2img, remix, defaults, preferences, limits, moderation, queue, help_command, operator)
+COMMANDS = (img2img, remix, defaults, preferences, limits, moderation, privacy, queue, help_command, operator)
 _COMMANDS_FACT = "registered_commands_sha256"
+_TOLD_TO_STOP_FACT = "told_to_stop"
 
 
 class Tree(app_commands.CommandTree["Palimpsest"]):
@@ -118,6 +124,7 @@ class Palimpsest(discord.Client):
         self._settings = settings
         self._facts = Facts(database)
         jobs = Jobs(database)
+        spool = Spool(settings.spool_dir)
         self.policies = Policies(database)
         self.remixing = Remixing(database)
         self.reports = Reports(database)
@@ -126,15 +133,17 @@ class Palimpsest(discord.Client):
         self.screening = Screening(
             checker, self.policies, self.remixing, jobs, self.is_age_restricted, self.mod_log.note
         )
-        self.jobs = jobs
+        self.jobs, self.spool = jobs, spool
+        self.forgetting = Forgetting(self, database)
+        self.retention = Retention(settings.input_retention_hours, settings.job_retention_days)
         self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
         self.decoder, self.checker = decoder, checker
-        spool = Spool(settings.spool_dir)
         estimates = Estimates(jobs)
         self.desk = JobDesk(
             jobs=jobs,
             spool=spool,
             intake=Intake(self.downloads, decoder, spool, self.screening),
+            audience=Audience(self),
             screening=self.screening,
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
@@ -161,6 +170,7 @@ class Palimpsest(discord.Client):
             input_retention_hours=settings.input_retention_hours,
             job_retention_days=settings.job_retention_days,
             max_bytes=settings.spool_max_bytes,
+            sweep_more=self.forgetting.sweep,
         )
         self._sweeping: asyncio.Task[None] | None = None
         self._conversation = Conversation(self)
@@ -173,14 +183,13 @@ class Palimpsest(discord.Client):
         assert self.application_id is not None, "it is known after the login"
         async_context.set(PerseveringWebhooks(self.application_id))  # for all that this task begins
         self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
-        await self.defaults.load()
-        await self.role_limits.load()
-        await self.policies.load()
-        await self.remixing.load()
+        await self.load_decisions()
         await self.shelf.refresh()
         await self._register_commands()
+        was_told = await self._facts.get(_TOLD_TO_STOP_FACT) == "yes"
+        await self._facts.set(_TOLD_TO_STOP_FACT, "no")
         self.desk.start()
-        await self.desk.resume()
+        await self.desk.resume(bot_died=not was_told)
         self._sweeping = asyncio.create_task(self._janitor.run(), name="janitor")
 
     async def on_ready(self) -> None:
@@ -188,6 +197,7 @@ class Palimpsest(discord.Client):
         self._is_connected = True
         self.metrics.connected(is_resumed=False)
         log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
+        await self.desk.servers_are([guild.id for guild in self.guilds])
 
     async def on_resumed(self) -> None:
         """Note that a broken connection was taken up again."""
@@ -197,6 +207,10 @@ class Palimpsest(discord.Client):
     async def on_disconnect(self) -> None:
         """Note that the connection broke."""
         self._is_connected = False
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Settle what a server that has sent the bot away was waiting for."""
+        await self.desk.server_left(guild.id)
 
     async def on_message(self, message: discord.Message) -> None:
         """Hear what is said to the bot."""
@@ -235,6 +249,11 @@ class Palimpsest(discord.Client):
         running, waiting = self.desk.snapshot()
         return running, [job for job, _ in waiting]
 
+    async def load_decisions(self) -> None:
+        """Read what members and moderators have set."""
+        for decisions in (self.defaults, self.role_limits, self.policies, self.remixing):
+            await decisions.load()
+
     def is_age_restricted(self, guild_id: int | None, channel_id: int) -> bool:
         """Tell whether a channel, or a thread's channel, is for adults; what is not known counts as if it were not."""
         channel = None if guild_id is None else self.get_channel(channel_id)
@@ -269,6 +288,8 @@ class Palimpsest(discord.Client):
         if self.is_closing:
             return
         self.is_closing = self.front_desk.is_closing = True
+        with contextlib.suppress(StorageTrouble):  # then the next start counts this end as a death, no more
+            await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
         if self._sweeping is not None:
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -15,6 +15,7 @@ from bot.orders import Options, Source, options_of
 from bot.origin import Origin
 from bot.sources import source_in
 from bot.storage.job import Job
+from bot.storage.trouble import StorageTrouble
 from generation.errors import GenerationError
 from generation.references import new_reference
 from generation.tracebacks import stack_of
@@ -40,7 +41,7 @@ class Conversation:
             return
         try:
             await self._answer(message)
-        except (Refused, GenerationError) as error:
+        except (Refused, StorageTrouble, GenerationError) as error:
             self._client.metrics.refused(error)
             await self._say(message, replies.error_sentence(error) or "")
         except Exception as error:

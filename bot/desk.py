@@ -1,13 +1,16 @@
 """What everybody asks of the jobs: take one, find one, cancel one, show the queue, pause, end and begin again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import replace
+from typing import Any
 
-from bot.cards import Waiting
+from bot.audience import SERVER_LEFT, Audience
+from bot.cards import Waiting, status_text
 from bot.delivery import Delivery
 from bot.estimates import Estimates
 from bot.intake import Intake
-from bot.life import JobLife
+from bot.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
 from bot.monitoring.invalid_requests import Restraint
 from bot.screening import Screening
 from bot.status import AdmitPreview
@@ -15,6 +18,10 @@ from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from generation.executors.base import Executor
+
+# Sends a first text to the person and returns the id of its message.
+Acknowledge = Callable[[str], Awaitable[int | None]]
+DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
 
 
 class JobDesk:
@@ -26,6 +33,7 @@ class JobDesk:
         jobs: Jobs,
         spool: Spool,
         intake: Intake,
+        audience: Audience,
         screening: Screening,
         executor: Executor,
         delivery: Delivery,
@@ -42,6 +50,7 @@ class JobDesk:
             jobs=jobs,
             spool=spool,
             intake=intake,
+            audience=audience,
             screening=screening,
             executor=executor,
             delivery=delivery,
@@ -55,22 +64,46 @@ class JobDesk:
         self._open = self._life.open
         self._service = self._life.service
         self._lookout = self._life.lookout
-        self._deletions: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._serving: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to generate."""
         self._serving = asyncio.create_task(self._service.run(), name="generation service")
 
-    async def resume(self) -> None:
-        """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place."""
+    async def resume(self, *, bot_died: bool) -> None:
+        """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place.
+
+        ``bot_died`` says that nobody had asked the bot to end. A job that was running when that happened time and again
+        waits until nothing else does, then runs alone; one that goes on like that is given up.
+        """
+        for job in await self._jobs.with_end_to_show():
+            self._in_background(self._life.show_end(job))
+        if bot_died:
+            await self._jobs.count_unclean_death()
         for job in await self._jobs.unsettled():
             if job.state is JobState.RUNNING:
                 returned = await self._jobs.return_to_queue(job.job_id)
                 assert returned is not None
                 job = returned
-            await self._life.go_on(job, may_be_there=True)
+            if job.state is JobState.QUEUED and job.unclean_deaths >= DEATHS_UNTIL_GIVEN_UP:
+                await self._life.give_up(job, "bot_died", times=job.unclean_deaths)
+            elif job.state is JobState.ACCEPTED and job.status_message_id is None:
+                await self._life.tell_first(job)
+            else:
+                await self._life.go_on(job)
         self._lookout.show_queue()
+
+    async def server_left(self, guild_id: int) -> None:
+        """Settle every job of a server that has sent the bot away."""
+        for job in [job for job in self._open.values() if job.guild_id == guild_id]:
+            await self._life.expire(job, SERVER_LEFT)
+
+    async def servers_are(self, guild_ids: Collection[int]) -> None:
+        """Settle the jobs of servers that the bot is no longer in; they may have gone while it was away."""
+        for guild_id in {job.guild_id for job in self._open.values()} - {None, *guild_ids}:
+            if guild_id is not None:
+                await self.server_left(guild_id)
 
     async def close(self, grace_seconds: float) -> None:
         """Let what runs end within ``grace_seconds``; the rows keep what does not."""
@@ -82,12 +115,21 @@ class JobDesk:
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
         await self._open.close(min(5.0, grace_seconds))
         await self._lookout.close()
-        await asyncio.gather(*self._deletions, return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
 
-    async def take(self, job: Job) -> None:
-        """Write an acknowledged request down and bring its picture in; the rest happens by itself."""
+    async def take(self, job: Job, acknowledge: Acknowledge) -> None:
+        """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
+
+        The row comes first, so that a message that says "taking your picture in" always has one. Raises StorageTrouble,
+        and whatever ``acknowledge`` raises.
+        """
         await self._jobs.accept(job)
-        await self._life.go_on(job)
+        try:
+            status_message_id = await acknowledge(status_text(job))
+        except BaseException:
+            await self._jobs.expire(job.job_id, NEVER_TOLD)
+            raise
+        await self._life.go_on(replace(job, status_message_id=status_message_id))
 
     async def find(self, job_id: str) -> Job | None:
         """Return a job by its id; one that is just being delivered, as it is after that."""
@@ -137,6 +179,10 @@ class JobDesk:
         """Return how many jobs wait or run, in all, of one member or of one server."""
         return self._open.count(requester_id, guild_id=guild_id)
 
+    async def wait_until_over(self, requester_id: int) -> None:
+        """Wait until no job of a member is open."""
+        await self._open.wait_until_over(requester_id)
+
     async def cancel(self, job_id: str) -> bool:
         """Give a job up; return False if it was already over or about to be delivered."""
         return await self._life.cancel(job_id)
@@ -151,6 +197,9 @@ class JobDesk:
 
     def _status_deleted(self, message_id: int) -> None:
         """Treat a status message that is found to be gone like one that is seen to be deleted."""
-        task = asyncio.create_task(self.message_deleted(message_id))
-        self._deletions.add(task)
-        task.add_done_callback(self._deletions.discard)
+        self._in_background(self.message_deleted(message_id))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

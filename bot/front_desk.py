@@ -1,19 +1,15 @@
 """Where a person's wish becomes a job: checks that need next to no waiting, the acknowledgement, then the desk."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import discord
 
 from bot.allowances import Allowances
-from bot.cards import status_text
-from bot.desk import JobDesk
+from bot.desk import Acknowledge, JobDesk
 from bot.errors import Refused
 from bot.orders import Options, OrderBook, Source
 from bot.origin import Origin
 from bot.screening import Screening
-
-Acknowledge = Callable[[str], Awaitable[int | None]]
 
 
 class FrontDesk:
@@ -49,11 +45,12 @@ class FrontDesk:
         acknowledge: Acknowledge,
         *,
         request_message_id: int | None = None,
+        interaction_id: int | None = None,
     ) -> None:
         """Make a job of a wish, or raise what ``bot.replies`` has a sentence for.
 
         ``acknowledge`` sends the first text, which is the status message from then on, and returns its id.
-        ``request_message_id`` is the person's message, if the wish came in one.
+        ``request_message_id`` is the person's message, ``interaction_id`` the interaction that the wish came in.
         """
         if self.is_closing:
             raise Refused("shutting_down")
@@ -74,9 +71,8 @@ class FrontDesk:
         self._arriving.append(origin)
         try:
             await self.allowances.require(origin, is_asking=is_asking)
-            status_message_id = await acknowledge(status_text(job))
-            job = replace(job, status_message_id=status_message_id, request_message_id=request_message_id)
-            await self._desk.take(job)
+            job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
+            await self._desk.take(job, acknowledge)
         finally:
             self._arriving.remove(origin)
 
@@ -87,7 +83,7 @@ class FrontDesk:
             response = await interaction.response.send_message(text, allowed_mentions=discord.AllowedMentions.none())
             return response.message_id
 
-        await self.take(Origin.of_interaction(interaction), options, source, acknowledge)
+        await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
 
     def _require_room(self, origin: Origin) -> None:
         """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too much waits already."""

@@ -7,6 +7,7 @@ from bot.errors import JobFailed, Refused
 from bot.screening import Screening
 from bot.storage.job import Job
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
 from generation.errors import ExecutorError, ImageRefused
 from generation.events import FailureKind
 from generation.images.decoder import ImageDecoder
@@ -33,9 +34,9 @@ class Intake:
             await self._spool.write(job.job_id, INPUT_FILENAME, data)
         except FileNotFoundError as error:
             raise JobFailed("input_expired") from error
-        except OSError as error:
-            log.error("the picture of job %s could not be kept: %s", job.job_id, error.strerror)
-            raise JobFailed("storage_trouble") from error
+        except (StorageTrouble, OSError) as error:
+            log.error("the picture of job %s could not be kept: %s", job.job_id, error)
+            raise JobFailed(StorageTrouble.reason) from error
         except Refused as error:
             raise JobFailed(error.reason, error.data) from error
         except ImageRefused as error:

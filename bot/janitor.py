@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
 
 log = logging.getLogger(__name__)
 
@@ -14,30 +16,40 @@ class Janitor:
     """Delete what is kept of settled jobs when its time has come.
 
     Their inputs go after ``input_retention_hours``, the oldest sooner when ``max_bytes`` are passed; the rows, prompts
-    and all, after ``job_retention_days``.
+    and all, after ``job_retention_days``. ``sweep_more`` deletes what is kept beside the jobs.
     """
 
     def __init__(
-        self, jobs: Jobs, spool: Spool, *, input_retention_hours: float, job_retention_days: float, max_bytes: int
+        self,
+        jobs: Jobs,
+        spool: Spool,
+        *,
+        input_retention_hours: float,
+        job_retention_days: float,
+        max_bytes: int,
+        sweep_more: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._jobs = jobs
         self._spool = spool
         self._input_retention_hours = input_retention_hours
         self._job_retention_days = job_retention_days
         self._max_bytes = max_bytes
+        self._sweep_more = sweep_more
 
     async def run(self, interval_seconds: float = 600.0) -> None:
         """Sweep now and then, until cancelled."""
         while True:
             try:
                 await self.sweep()
-            except OSError as error:
-                log.error("old pictures could not be deleted: %s", error.strerror)
+            except (StorageTrouble, OSError) as error:
+                log.error("what is past its time could not be deleted: %s", error)
             await asyncio.sleep(interval_seconds)
 
     async def sweep(self) -> None:
         """Delete what is due; the pictures of open jobs are never touched."""
         await self._jobs.forget_settled_before(time.time() - self._job_retention_days * 86_400)
+        if self._sweep_more is not None:
+            await self._sweep_more()
         open_ids = {job.job_id for job in await self._jobs.unsettled()}
         kept = [job_id for job_id in await self._spool.job_ids() if job_id not in open_ids]
         due_before = time.time() - self._input_retention_hours * 3600

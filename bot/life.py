@@ -1,9 +1,13 @@
 """The steps of a job's life: brought in, queued, generated, delivered, settled; a row before every word."""
 
+import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from bot.audience import Audience
 from bot.delivery import Delivery
 from bot.errors import JobFailed, Refused
 from bot.estimates import Estimates
@@ -16,6 +20,7 @@ from bot.status import AdmitPreview, StatusBoard
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble, once_stored
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.base import Executor
 from generation.queue import Ticket
@@ -24,6 +29,9 @@ from generation.sentences import failure_sentence
 from generation.service import GenerationService
 
 log = logging.getLogger(__name__)
+
+DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
+NEVER_TOLD = "never_told"
 
 
 class JobLife:
@@ -38,6 +46,7 @@ class JobLife:
         jobs: Jobs,
         spool: Spool,
         intake: Intake,
+        audience: Audience,
         screening: Screening,
         executor: Executor,
         delivery: Delivery,
@@ -51,6 +60,7 @@ class JobLife:
         self._jobs = jobs
         self._spool = spool
         self._intake = intake
+        self._audience = audience
         self._screening = screening
         self._delivery = delivery
         self._estimates = estimates
@@ -67,17 +77,31 @@ class JobLife:
         )
         self.lookout = Lookout(self.open, self.service, board, estimates)
 
-    async def go_on(self, job: Job, *, may_be_there: bool = False) -> None:
-        """Begin the step that follows a job's state; ``may_be_there`` says that its result may have been sent."""
-        self.open.keep(job)
+    async def go_on(self, job: Job) -> None:
+        """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
         await self._estimates.load(job.model)
+        # Nothing is awaited from here on: the front desk, which counts it until now, must not count it twice.
+        self.open.keep(job)
         match job.state:
             case JobState.ACCEPTED:
                 self.open.begin(job, self._bring_in(job))
             case JobState.QUEUED:
                 self._submit(job)
             case JobState.RENDERED:
-                self.open.begin(job, self._deliver(job, may_be_there=may_be_there))
+                self.open.begin(job, self._deliver(job, may_be_there=True))
+
+    async def tell_first(self, job: Job) -> None:
+        """Go on with a job of which it is not known whether its requester was told, as soon as that is known."""
+        self.open.begin(job, self._find_out(job))
+
+    async def expire(self, job: Job, reason: str) -> None:
+        """Settle a job, whatever is being done for it, because nobody is left to answer."""
+        expired = await once_stored(lambda: self._jobs.expire(job.job_id, reason))
+        if expired is not None:
+            log.info("job %s expired: %s", job.job_id, reason)
+            self.service.cancel(job.job_id)
+            await self._spool.delete(job.job_id)
+            await self._settle(expired)
 
     async def cancel(self, job_id: str) -> bool:
         """Give a job up; return False if it was already over or about to be delivered."""
@@ -91,14 +115,27 @@ class JobLife:
         await self._settle(job)
         return True
 
+    async def _find_out(self, job: Job) -> None:
+        """Look for the status message that may have been sent before the row knew of it."""
+        status_message_id = await self._delivery.status_message_of(job)
+        if status_message_id is None and job.request_message_id is None:
+            # Discord has told the person that the command was not answered: they know, and ask again if they like.
+            await self.expire(job, NEVER_TOLD)
+            return
+        if status_message_id is None:
+            status_message_id = await self._delivery.send_status(job)
+        await self._bring_in(replace(job, status_message_id=status_message_id))
+
     async def _bring_in(self, job: Job) -> None:
         """accepted → queued."""
+        self.open.keep(job)
+        await once_stored(lambda: self._jobs.set_status_message(job.job_id, job.status_message_id))
         try:
             input_sha256 = await self._intake.bring_in(job)
         except JobFailed as failure:
             await self._fail(job, failure.kind, **failure.data)
             return
-        promised = await self._jobs.promise(job.job_id, input_sha256)
+        promised = await once_stored(lambda: self._jobs.promise(job.job_id, input_sha256))
         if promised is None:  # cancelled meanwhile
             await self._spool.delete(job.job_id)
             return
@@ -114,6 +151,7 @@ class JobLife:
                 group=str(job.guild_id or job.channel_id),
                 attempt=max(1, job.attempt),
                 cost=self._estimates.cost(job),
+                runs_alone=job.unclean_deaths >= DEATHS_UNTIL_ALONE,
             )
         )
 
@@ -126,6 +164,9 @@ class JobLife:
         """Make the frozen request from the row, now that a slot is free."""
         job = self.open.get(ticket.job_id)
         if job is None:
+            return None
+        if (reason := await self._audience.missing(job)) is not None:
+            await self.expire(job, reason)
             return None
         try:
             image = await self._spool.read(job.job_id, INPUT_FILENAME)
@@ -151,7 +192,7 @@ class JobLife:
         """Write down what the generator says, then show it."""
         match event:
             case Started(job_id=job_id, attempt=attempt, total_steps=total_steps):
-                job = await self._jobs.begin(job_id, attempt)
+                job = await once_stored(lambda: self._jobs.begin(job_id, attempt))
                 if job is None:
                     self.service.cancel(job_id)
                     return
@@ -167,7 +208,7 @@ class JobLife:
                 if (job := self.open.get(job_id)) is not None:
                     await self._fail(job, kind, reference, **data)
             case Cancelled(job_id=job_id):
-                job = await self._jobs.cancel(job_id)
+                job = await once_stored(lambda: self._jobs.cancel(job_id))
                 if job is not None:
                     await self._settle(job)
 
@@ -186,7 +227,7 @@ class JobLife:
         for index, picture in enumerate(event.result.pictures, start=1):
             number = f"-{index}" if len(event.result.pictures) > 1 else ""
             filename = f"palimpsest-{event.job_id}{number}.{picture.extension}"
-            await self._spool.write(event.job_id, filename, picture.data)
+            await once_stored(partial(self._spool.write, event.job_id, filename, picture.data))
             pictures.append(
                 StoredPicture(
                     filename=filename,
@@ -198,7 +239,7 @@ class JobLife:
                     native_height=picture.native_height,
                 )
             )
-        job = await self._jobs.render(event.job_id, pictures, event.result.seconds)
+        job = await once_stored(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))
         if job is None:
             await self._spool.delete(event.job_id)
             return
@@ -209,6 +250,9 @@ class JobLife:
 
     async def _deliver(self, job: Job, *, may_be_there: bool) -> None:
         """rendered → delivered."""
+        if may_be_there and (reason := await self._audience.missing(job)) is not None:
+            await self.expire(job, reason)
+            return
         try:
             message_id = await self._delivery.send(job, may_be_there=may_be_there)
         except FileNotFoundError:
@@ -217,16 +261,21 @@ class JobLife:
         except Refused as error:
             await self._fail(job, error.reason, **error.data)
             return
-        delivered = await self._jobs.deliver(job.job_id, message_id)
+        delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id))
         await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
         if delivered is not None:
             await self._settle(delivered)
+
+    async def give_up(self, job: Job, kind: str, **data: Any) -> None:
+        """End a job without a picture; ``data`` is what its sentence needs."""
+        self.open.keep(job)
+        await self._fail(job, kind, **data)
 
     async def _broke(self, job: Job, reference: str) -> None:
         await self._fail(job, FailureKind.INTERNAL, reference)
 
     async def _fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
-        failed = await self._jobs.fail(job.job_id, kind, reference, data)
+        failed = await once_stored(lambda: self._jobs.fail(job.job_id, kind, reference, data))
         if failed is not None:
             if kind == FailureKind.MODEL_UNAVAILABLE:
                 log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
@@ -243,4 +292,10 @@ class JobLife:
         if job.state is JobState.CANCELLED:
             await self._spool.delete(job.job_id)
         self.lookout.show_queue()
-        await self.lookout.settle(job)
+        await self.show_end(job)
+
+    async def show_end(self, job: Job) -> None:
+        """Let the status message say how a job ended; what cannot be said now is said after the next start."""
+        if await self.lookout.settle(job):
+            with contextlib.suppress(StorageTrouble):  # then it is said once more after the next start
+                await self._jobs.note_end_shown(job.job_id)

@@ -79,9 +79,9 @@ class Lookout:
         """Note that a job is not being painted any more."""
         self._courses.pop(job_id, None)
 
-    async def settle(self, job: Job) -> None:
-        """Show a job's last state now; nothing later replaces it."""
-        await self._board.settle(job)
+    async def settle(self, job: Job) -> bool:
+        """Show a job's last state now; nothing later replaces it. Return False if Discord could not be told."""
+        return await self._board.settle(job)
 
     async def close(self) -> None:
         """Send what waits to be shown and end."""

@@ -9,6 +9,7 @@ from bot.layers import NUMBERS, Layers
 from bot.permissions import permission_words
 from bot.storage.job import Job
 from bot.storage.role_limits import RoleLimit
+from bot.storage.trouble import StorageTrouble
 from generation import sentences
 from generation.errors import GenerationError
 from generation.events import FailureKind
@@ -28,6 +29,10 @@ _REFUSALS: Mapping[str, str] = {
     "budget_spent": (
         "The {layer} gives you {seconds} s of painting in 24 hours, and they are used up;"
         " there will be more <t:{until}:R>."
+    ),
+    "bot_died": (
+        "I stopped working {times} times while I painted this, so I have given it up."
+        " Please try a smaller size or another picture."
     ),
     "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
     "channel_gone": "The channel or message that this belonged to is gone.",
@@ -112,6 +117,8 @@ def error_sentence(error: BaseException) -> str | None:
     """Return the sentence of an error that was raised on purpose, or None for any other."""
     if isinstance(error, Refused):
         return refusal_sentence(error.reason, error.data)
+    if isinstance(error, StorageTrouble):
+        return refusal_sentence(error.reason, {})
     if isinstance(error, GenerationError):
         return sentences.error_sentence(error)
     return None

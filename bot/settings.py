@@ -27,7 +27,7 @@ class Settings(GenerationSettings):
     )
 
     input_retention_hours: float = Field(default=72, ge=0)
-    job_retention_days: float = Field(default=90, ge=0)
+    job_retention_days: float = Field(default=30, ge=0)
     spool_max_bytes: int = Field(default=2048 * MEBIBYTE, ge=64 * MEBIBYTE)
     max_waiting: int = Field(default=100, ge=1)
     max_waiting_per_server: int = Field(default=50, ge=1)

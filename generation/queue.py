@@ -10,6 +10,7 @@ class Ticket:
     """A waiting job, without its payload; ``owner`` and ``group`` are opaque to this package.
 
     ``cost`` is what the job takes from the others, in a unit of the caller's choice that is the same for all tickets.
+    ``runs_alone`` marks a job that may take everything down with it: it is no matter of this queue.
     """
 
     job_id: str
@@ -17,6 +18,7 @@ class Ticket:
     group: str
     attempt: int = 1
     cost: float = 1.0
+    runs_alone: bool = False
 
 
 @dataclass(slots=True)

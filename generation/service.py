@@ -45,6 +45,7 @@ class GenerationService:
         self._max_attempts = max_attempts
         self._max_running_per_owner = max_running_per_owner
         self._queue = FairQueue()
+        self._suspects: dict[str, Ticket] = {}  # run alone, when nothing else waits or runs
         self._tickets: dict[str, Ticket] = {}  # of what runs
         self._costs: dict[str, float] = {}  # of what runs, as far as it is known
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -75,7 +76,7 @@ class GenerationService:
     @property
     def waiting_job_ids(self) -> tuple[str, ...]:
         """The jobs that wait, in the order in which they will be served."""
-        return tuple(ticket.job_id for ticket in self._queue.order())
+        return (*(ticket.job_id for ticket in self._queue.order()), *self._suspects)
 
     def forecast(self, *, seconds_left: Seconds, seconds: Seconds) -> list[Turn]:
         """Return the turns of those who wait; see ``generation.forecast``. While paused nobody knows when."""
@@ -86,11 +87,15 @@ class GenerationService:
             seconds_left=(lambda _: None) if self._paused else seconds_left,
             seconds=(lambda _: None) if self._paused else seconds,
             max_running_per_owner=self._max_running_per_owner,
+            afterwards=self._suspects.values(),
         )
 
     def submit(self, ticket: Ticket) -> None:
-        """Let a job wait for its turn."""
-        self._queue.push(ticket)
+        """Let a job wait for its turn; one that ``runs_alone`` comes last."""
+        if ticket.runs_alone:
+            self._suspects[ticket.job_id] = ticket
+        else:
+            self._queue.push(ticket)
         self._changed.set()
 
     def account(self, job_id: str, cost: float, expected: Callable[[Ticket], float]) -> None:
@@ -104,7 +109,7 @@ class GenerationService:
         A running job ends through its own Cancelled event; a waiting one is just taken out, and the caller,
         who knows that, settles it.
         """
-        if self._queue.remove(job_id) is not None:
+        if self._suspects.pop(job_id, None) is not None or self._queue.remove(job_id) is not None:
             return True
         if job_id in self._running:
             self._cancelled.add(job_id)
@@ -148,6 +153,10 @@ class GenerationService:
         """Take out the ticket that may begin now, if a slot is free for one."""
         if self._paused or len(self._running) >= self._executor.slots:
             return None
+        if any(ticket.runs_alone for ticket in self._tickets.values()):
+            return None
+        if self._suspects and not self._queue and not self._tickets:
+            return self._suspects.pop(next(iter(self._suspects)))
         running = Counter(ticket.owner for ticket in self._tickets.values())
         return self._queue.pop_unless(blocked_owners(running, self._max_running_per_owner))
 
@@ -183,7 +192,9 @@ class GenerationService:
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id], self._tickets[ticket.job_id]
-            self._queue.settle(ticket, self._costs.pop(ticket.job_id, ticket.cost))
+            cost = self._costs.pop(ticket.job_id, ticket.cost)
+            if not ticket.runs_alone:
+                self._queue.settle(ticket, cost)
             self._cancelled.discard(ticket.job_id)
             self._changed.set()
 

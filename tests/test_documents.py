@@ -156,10 +156,14 @@ def test_what_privacy_tells_the_operator_to_do_deletes() -> None:
         marks = ", ".join("?" * len(values))
         connection.execute(f"INSERT INTO jobs ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
     connection.executemany("INSERT INTO defaults VALUES (?, ?, 'count', '1')", [("member", member), ("server", member)])
+    connection.execute("INSERT INTO reports VALUES ('A', ?, 5, 0), ('A', 6, 5, 0)", (member,))
+    connection.execute("INSERT INTO remix_refusals VALUES (?)", (member,))
 
     connection.executescript(by_member)
     assert connection.execute("SELECT job_id FROM jobs ORDER BY job_id").fetchall() == [("B",), ("C",)]
     assert connection.execute("SELECT layer FROM defaults").fetchall() == [("server",)]
+    assert connection.execute("SELECT member_id FROM reports").fetchall() == [(6,)]
+    assert connection.execute("SELECT member_id FROM remix_refusals").fetchall() == []
 
     connection.close()
 

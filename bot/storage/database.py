@@ -4,14 +4,17 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from bot.storage.migrations import migrate
+from bot.storage.trouble import StorageTrouble, trouble_of
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], Any]
 DATABASE_NAME = "palimpsest.sqlite3"
 _LOCK_NAME = "palimpsest.lock"
 
@@ -32,11 +35,15 @@ class Database:
         self._folder = folder
         self._observe_seconds = observe_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._waiting: deque[tuple[Work, Future[Any]]] = deque()
         self._connection: sqlite3.Connection | None = None
         self._lock: BinaryIO | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the database and bring its schema up to date; raise DataInUse if another process has it."""
+        """Open the database and bring its schema up to date.
+
+        Raises DataInUse if another process has it, StorageTrouble if the disk takes nothing.
+        """
         try:
             await self._in_thread(self._open)
         except BaseException:
@@ -49,38 +56,94 @@ class Database:
         self._thread.shutdown()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in one transaction: committed when it returns, rolled back when it raises."""
+        """Run ``work`` in a transaction: committed when it returns, rolled back when it raises.
 
-        def transaction() -> T:
+        Works that wait at the same moment share one commit, for it is the disk that takes the time: two hundred
+        commands at once are one wait and not two hundred. ``work`` may be run a second time, after a rollback. Raises
+        StorageTrouble if the disk takes nothing.
+        """
+        future: Future[T] = Future()
+        self._waiting.append((work, future))
+        self._thread.submit(self._run_waiting)
+        # Shielded, because a thread cannot be interrupted: the caller may go, the transaction ends as it must.
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _run_waiting(self) -> None:
+        """Run everything that waits in one transaction, or one by one if anything of it goes wrong."""
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        batches = [waiting]
+        while batches:
+            batch = batches.pop(0)
+            try:
+                results = self._transaction([work for work, _ in batch])
+            except Exception as error:
+                if len(batch) > 1:
+                    batches = [[each] for each in batch]
+                else:
+                    batch[0][1].set_exception(error)
+                continue
+            for (_, future), result in zip(batch, results, strict=True):
+                future.set_result(result)
+
+    def _transaction(self, works: Sequence[Work]) -> list[Any]:
+        connection = self._connection
+        assert connection is not None, "the database is not open"
+        if not works:  # an earlier call has taken them along
+            return []
+        began = time.perf_counter()
+        try:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                results = [work(connection) for work in works]
+        except sqlite3.Error as error:
+            trouble = trouble_of(error)
+            if trouble is None:
+                raise
+            raise trouble from error
+        self._observe_seconds(time.perf_counter() - began)
+        return results
+
+    async def empty_log(self) -> bool:
+        """Bring everything from the write-ahead log into the database and cut the log to nothing.
+
+        What was deleted is overwritten in the database (``secure_delete``), but the log still has the page as it was
+        before. Returns False if somebody, such as a backup, is reading an earlier state; then the next call does it.
+        """
+
+        def checkpoint() -> bool:
             assert self._connection is not None, "the database is not open"
-            began = time.perf_counter()
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                result = work(self._connection)
-            self._observe_seconds(time.perf_counter() - began)
-            return result
+            is_busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not is_busy
 
-        return await self._in_thread(transaction)
+        return await self._in_thread(checkpoint)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        # Shielded, because a thread cannot be interrupted: the caller may go, the transaction ends as it must.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self._folder / _LOCK_NAME).open("a+b")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._folder / _LOCK_NAME).open("a+b")
+        except OSError as error:
+            raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
         try:
             _lock_file(self._lock)
         except OSError as error:
             raise DataInUse(str(self._folder)) from error
-        connection = sqlite3.connect(self._folder / DATABASE_NAME, isolation_level=None)
-        self._connection = connection
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")
-        migrate(connection)
+        try:
+            connection = sqlite3.connect(self._folder / DATABASE_NAME, isolation_level=None)
+            self._connection = connection
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            migrate(connection)
+        except sqlite3.Error as error:
+            trouble = trouble_of(error)
+            if trouble is None:
+                raise
+            raise trouble from error
 
     def _close(self) -> None:
         if self._connection is not None:

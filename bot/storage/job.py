@@ -64,6 +64,7 @@ class Job:
     attachment_url: str | None = None
     ignored_pictures: int = 0
     request_message_id: int | None = None
+    interaction_id: int | None = None
     status_message_id: int | None = None
     result_message_id: int | None = None
     input_sha256: str | None = None
@@ -76,6 +77,7 @@ class Job:
     started_at: float | None = None
     rendered_at: float | None = None
     settled_at: float | None = None
+    unclean_deaths: int = 0
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:

@@ -82,6 +82,16 @@ class Jobs:
         """running → queued: the bot died or was stopped; that is no attempt of the job's."""
         return await self._move(job_id, JobState.QUEUED, started_at=None)
 
+    async def count_unclean_death(self) -> None:
+        """Note for every running job that the bot died with it."""
+        statement = "UPDATE jobs SET unclean_deaths = unclean_deaths + 1 WHERE state = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (JobState.RUNNING,)))
+
+    async def set_status_message(self, job_id: str, status_message_id: int | None) -> None:
+        """Remember by which message the requester has been told."""
+        statement = "UPDATE jobs SET status_message_id = ? WHERE job_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (status_message_id, job_id)))
+
     async def set_result_message(self, job_id: str, result_message_id: int | None) -> None:
         """Remember that a delivered result's message is another one now, or gone."""
         statement = "UPDATE jobs SET result_message_id = ? WHERE job_id = ?"
@@ -122,7 +132,17 @@ class Jobs:
     async def unsettled(self) -> list[Job]:
         """Return the jobs that something must still happen to, oldest first."""
         states = [state for state in JobState if not state.is_settled]
-        return await self._select(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY job_id", *states)
+        # In the order of writing: ids sort by a clock that may have been set back.
+        return await self._select(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rowid", *states)
+
+    async def note_end_shown(self, job_id: str) -> None:
+        """Remember that the status message says how a job ended, or never will."""
+        statement = "UPDATE jobs SET is_end_shown = 1 WHERE job_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (job_id,)))
+
+    async def with_end_to_show(self) -> list[Job]:
+        """Return the jobs that are over and whose status message may not say so yet."""
+        return await self._select("WHERE is_end_shown = 0 AND settled_at IS NOT NULL")
 
     async def forget_settled_before(self, moment: float) -> int:
         """Delete the rows of jobs that ended before ``moment``; return how many there were."""

@@ -116,6 +116,15 @@ MIGRATIONS = (
     CREATE TABLE remix_refusals (member_id INTEGER PRIMARY KEY) STRICT;
     CREATE TABLE gone_places (place_id INTEGER PRIMARY KEY, gone_at REAL NOT NULL) STRICT;
     """,
+    # 5: by what a message that answered is found again, how often the bot died while it painted this, and whether the
+    # status message says how it ended
+    """
+    ALTER TABLE jobs ADD COLUMN interaction_id INTEGER;
+    ALTER TABLE jobs ADD COLUMN unclean_deaths INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN is_end_shown INTEGER NOT NULL DEFAULT 0;
+    UPDATE jobs SET is_end_shown = 1 WHERE settled_at IS NOT NULL;
+    CREATE INDEX jobs_with_end_to_show ON jobs (is_end_shown) WHERE is_end_shown = 0;
+    """,
 )
 
 

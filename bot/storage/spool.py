@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from bot.storage.trouble import StorageTrouble
+
 INPUT_FILENAME = "input.png"
 
 
@@ -16,8 +18,11 @@ class Spool:
         self._folder = folder
 
     async def write(self, job_id: str, filename: str, data: bytes) -> None:
-        """Write a file so that it is there whole or not at all, and survives a power cut."""
-        await asyncio.to_thread(self._write, job_id, filename, data)
+        """Write a file so that it is there whole or not at all, and survives a power cut; raise StorageTrouble."""
+        try:
+            await asyncio.to_thread(self._write, job_id, filename, data)
+        except OSError as error:
+            raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
 
     async def read(self, job_id: str, filename: str) -> bytes:
         """Return a file; raise FileNotFoundError if it is past its retention."""

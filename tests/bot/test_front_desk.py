@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
+from bot.desk import Acknowledge
 from bot.errors import Refused
-from bot.front_desk import Acknowledge, FrontDesk
+from bot.front_desk import FrontDesk
 from bot.orders import Options, Source
 from bot.origin import Origin
 from bot.replies import error_sentence
@@ -24,7 +25,8 @@ class Desk:
     def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
         return sum(requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self.jobs)
 
-    async def take(self, job: Job) -> None:
+    async def take(self, job: Job, acknowledge: Acknowledge) -> None:
+        await acknowledge("heard")
         self.jobs.append(job)
 
 

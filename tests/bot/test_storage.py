@@ -15,6 +15,8 @@ from bot.storage.job import JobState
 from bot.storage.jobs import TRANSITIONS, Jobs
 from bot.storage.migrations import MIGRATIONS, DatabaseTooNew
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble, once_stored
+from generation.job_id import new_job_id
 from tests.bot.jobs_made import PICTURE, make_job
 
 
@@ -189,3 +191,105 @@ async def test_the_spool_keeps_and_forgets(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await spool.read("B", INPUT_FILENAME)
     await spool.delete("never there")
+
+
+async def test_what_is_written_at_the_same_moment_shares_a_commit(tmp_path: Path) -> None:
+    commits: list[float] = []
+    jobs_made = [make_job() for _ in range(50)]
+    async with Database(tmp_path, observe_seconds=commits.append) as database:
+        jobs = Jobs(database)
+        await asyncio.gather(*(jobs.accept(job) for job in jobs_made))
+        assert len(commits) < 10
+        assert [job.job_id for job in await jobs.unsettled()] == [job.job_id for job in jobs_made]
+
+
+async def test_one_that_goes_wrong_takes_none_of_the_others_along(tmp_path: Path) -> None:
+    first, second, third = make_job(), make_job(), make_job()
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        outcomes = await asyncio.gather(
+            *(jobs.accept(job) for job in (first, second, first, third)), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes] == [type(None), type(None), sqlite3.IntegrityError, type(None)]
+        assert len(await jobs.unsettled()) == 3
+
+
+async def test_a_full_disk_is_said_and_heals(tmp_path: Path) -> None:
+    large = make_job(prompt="x" * 100_000)
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        await database.run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+        with pytest.raises(StorageTrouble):
+            await jobs.accept(large)
+        assert await jobs.unsettled() == []
+        stored = asyncio.create_task(once_stored(lambda: jobs.accept(large), first_delay_seconds=0.01))
+        with pytest.raises(StorageTrouble):
+            await jobs.accept(large)
+        await database.run(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+        await stored
+        assert [job.job_id for job in await jobs.unsettled()] == [large.job_id]
+
+
+async def test_a_read_only_database_is_said_and_heals(tmp_path: Path) -> None:
+    job = make_job()
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        connection = await database.run(lambda connection: connection)
+
+        async def set_query_only(value: str) -> None:  # the only thread that may use the connection is its own
+            await database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {value}"))
+
+        await set_query_only("ON")
+        with pytest.raises(StorageTrouble, match="READONLY"):
+            await jobs.accept(job)
+        await set_query_only("OFF")
+        await jobs.accept(job)
+        assert await jobs.get(job.job_id) == job
+
+
+async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageTrouble, match="Not a directory"):
+        await Database(tmp_path / "file" / "data").__aenter__()
+    with pytest.raises(StorageTrouble):
+        await Spool(tmp_path / "file").write("A", INPUT_FILENAME, b"1")
+
+
+async def test_a_mistake_in_a_statement_is_no_trouble_of_the_disk(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await database.run(lambda connection: connection.execute("SELECT * FROM nowhere"))
+
+
+async def test_deaths_of_the_bot_are_counted_for_what_was_running(tmp_path: Path) -> None:
+    running, waiting = make_job(), make_job()
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        for job in (running, waiting):
+            await jobs.accept(job)
+            await jobs.promise(job.job_id, "")
+        await jobs.begin(running.job_id, 1)
+        await jobs.count_unclean_death()
+        assert [(job.attempt, job.unclean_deaths) for job in await jobs.unsettled()] == [(1, 1), (0, 0)]
+
+
+async def test_an_end_is_to_be_shown_until_it_was(tmp_path: Path) -> None:
+    job = make_job()
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        await jobs.accept(job)
+        assert await jobs.with_end_to_show() == []
+        cancelled = await jobs.cancel(job.job_id)
+        assert await jobs.with_end_to_show() == [cancelled]
+        await jobs.note_end_shown(job.job_id)
+        assert await jobs.with_end_to_show() == []
+
+
+async def test_a_clock_that_is_set_back_leaves_the_order(tmp_path: Path) -> None:
+    first = make_job(job_id=new_job_id(2_000_000_000))
+    second = make_job(job_id=new_job_id(1_000_000_000))
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        await jobs.accept(first)
+        await jobs.accept(second)
+        assert await jobs.unsettled() == [first, second]

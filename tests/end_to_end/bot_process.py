@@ -21,7 +21,10 @@ LONG_JOB = {"steps": 150, "count": 2, "strength": 1.0}
 
 
 class BotProcess:
-    """Start, stop and kill the bot; its data folder stays between its lives."""
+    """Start, stop and kill the bot; its data folder stays between its lives.
+
+    ``arguments`` are what Python runs as a module.
+    """
 
     def __init__(
         self,
@@ -50,23 +53,44 @@ class BotProcess:
 
     async def start(self) -> None:
         """Start the bot and wait until it has registered its commands and is connected."""
+        await self.launch()
+        assert await self.becomes_ready(), f"the bot ended with {await self.ended()}:\n{self.log}"
+
+    async def launch(self, *more: str) -> None:
+        """Start the bot, with more arguments, and wait for nothing."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, *self._arguments, env=self._environment, stderr=log, stdout=log
+                sys.executable, *self._arguments, *more, env=self._environment, stderr=log, stdout=log
             )
+
+    async def becomes_ready(self) -> bool:
+        """Wait until the bot is connected; return False if it ends before that."""
+        assert self._process is not None
         ready = asyncio.ensure_future(self.client.wait_until_bot_ready(timeout_seconds=READY_SECONDS))
         ended = asyncio.ensure_future(self._process.wait())
         await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        assert ready.done(), f"the bot ended with {self._process.returncode}:\n{self.log}"
-        await ready
+        if ready.done():
+            ended.cancel()
+            await ready
+            return True
+        ready.cancel()
+        return False
+
+    async def ended(self) -> int:
+        """Wait for the end of the bot and return its exit status (negative: the signal that ended it)."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        assert self._process is not None
+        self._process.terminate()
 
     async def terminate(self) -> int:
         """Send SIGTERM and return the exit status."""
-        assert self._process is not None
-        self._process.terminate()
-        return await self._process.wait()
+        self.ask_to_stop()
+        return await self.ended()
 
     async def kill(self) -> None:
         """Send SIGKILL and wait until the bot and its children are gone."""

@@ -52,6 +52,9 @@ act                                 | requester        | other member        | b
 /preferences show                   | yes              | yes                 | yes                 | yes              | yes      | yes
 /preferences set                    | yes              | yes                 | yes                 | yes              | yes      | yes
 /preferences reset                  | yes              | yes                 | yes                 | yes              | yes      | yes
+/privacy show                       | yes              | yes                 | yes                 | yes              | yes      | yes
+/privacy remixing                   | yes              | yes                 | yes                 | yes              | yes      | yes
+/privacy delete                     | yes              | yes                 | yes                 | yes              | yes      | yes
 /defaults show                      | no offer         | no offer            | no offer            | yes              | yes      | no offer
 /defaults set                       | no offer         | no offer            | no offer            | yes              | yes      | no offer
 /defaults reset                     | no offer         | no offer            | no offer            | yes              | yes      | no offer
@@ -270,6 +273,9 @@ command("/help", "I paint new pictures over yours")
 command("/preferences show", "What holds here")
 command("/preferences set", "What holds here", count=1)
 command("/preferences reset", "What holds here")
+command("/privacy show", "What I keep about you")
+command("/privacy remixing", "What I keep about you", state="on")
+command("/privacy delete", "Deleted", what="preferences")
 for given in ("", ", to all"):
     command(f"/defaults show{given}", "What holds here")
     command(f"/defaults set{given}", "What holds here", where="channel", count=1)

@@ -184,3 +184,39 @@ async def test_close_tells_which_jobs_it_interrupted(make_executor: MakeExecutor
         assert await service.close(grace_seconds=0) == ("A",)
         assert service.waiting_job_ids == ("B",)
         assert executor.pid is None
+
+
+async def test_a_suspect_comes_last_and_runs_alone(make_executor: MakeExecutor, gates: Gates) -> None:
+    gates.make("suspect", "one", "two")
+    scripts = {"A": "step gate:one", "B": "step gate:two"}
+    suspect = Ticket(job_id="S", owner="s", group="g", runs_alone=True)
+
+    async def load_request(ticket: Ticket) -> Img2ImgRequest:
+        return request({**scripts, "S": "step gate:suspect", "C": "step"}[ticket.job_id])
+
+    async with serving(make_executor(slots=3), {}, load_request) as (service, reports):
+        service.submit(Ticket(job_id="A", owner="a", group="g"))
+        service.submit(suspect)
+        service.submit(Ticket(job_id="B", owner="b", group="g"))
+        await reports.wait_for(Progress, "A")
+        await reports.wait_for(Progress, "B")
+        assert service.waiting_job_ids == ("S",)  # although a slot is free
+        (turn,) = service.forecast(seconds_left=lambda _: 4.0, seconds=lambda _: 2.0)
+        assert (turn.ahead, turn.seconds) == (2, 10.0)
+        await gates.open("one")
+        await gates.open("two")
+        await reports.wait_for(Progress, "S")
+        service.submit(Ticket(job_id="C", owner="c", group="g"))
+        assert service.running_job_ids == ("S",)
+        assert service.waiting_job_ids == ("C",)
+        await gates.open("suspect")
+        await reports.wait_for(Finished, "C")
+
+
+async def test_a_suspect_can_be_cancelled(make_executor: MakeExecutor) -> None:
+    async with serving(make_executor(), {}) as (service, _):
+        service.pause()
+        service.submit(Ticket(job_id="S", owner="s", group="g", runs_alone=True))
+        assert service.cancel("S")
+        assert not service.cancel("S")
+        assert service.waiting_job_ids == ()

@@ -1,0 +1,33 @@
+"""Whether anybody is left to answer: the member may have gone, or the bot may have been sent away."""
+
+import logging
+
+import aiohttp
+import discord
+
+from bot.storage.job import Job
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN_MEMBER, _UNKNOWN_USER = 10007, 10013  # https://docs.discord.com/developers/topics/opcodes-and-status-codes
+REQUESTER_LEFT, SERVER_LEFT = "requester_left", "server_left"
+
+
+class Audience:
+    """Ask Discord, because members that come and go are told only to bots with a privileged intent."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def missing(self, job: Job) -> str | None:
+        """Return why nobody waits for a job any more, or None if somebody does or it cannot be known now."""
+        if job.guild_id is None:
+            return None
+        try:
+            await self._client.http.get_member(job.guild_id, job.requester_id)
+        except discord.NotFound as error:
+            if error.code in (_UNKNOWN_MEMBER, _UNKNOWN_USER):
+                return REQUESTER_LEFT
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.info("whether the member of job %s is still there is not known (%s)", job.job_id, type(error).__name__)
+        return None

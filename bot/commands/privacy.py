@@ -1,0 +1,80 @@
+"""``/privacy``: what is kept about a member, its deletion, and who may paint over their pictures."""
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot import privacy_cards as cards
+from generation.references import new_reference
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+log = logging.getLogger(__name__)
+
+REQUESTS, PREFERENCES, EVERYTHING = "requests", "preferences", "everything"
+
+privacy = app_commands.Group(
+    name="privacy",
+    description="What I keep about you, and how it goes away",
+    allowed_installs=app_commands.AppInstallationType(guild=True),
+    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
+)
+
+
+@privacy.command(name="show")
+async def privacy_show(interaction: discord.Interaction) -> None:
+    """What I keep about you"""
+    await interaction.response.send_message(await _shown(interaction), ephemeral=True)
+
+
+@privacy.command(name="delete")
+@app_commands.describe(what="What to delete; this cannot be undone")
+@app_commands.choices(
+    what=[
+        Choice(name="my requests, with their results and pictures", value=REQUESTS),
+        Choice(name="my preferences", value=PREFERENCES),
+        Choice(name="everything", value=EVERYTHING),
+    ]
+)
+async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) -> None:
+    """Delete what I keep about you, for good"""
+    forgetting = _client(interaction).forgetting
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    left = 0
+    match what.value:
+        case "requests":
+            left = await forgetting.forget_requests(interaction.user.id)
+        case "preferences":
+            await forgetting.forget_preferences(interaction.user.id)
+        case _:
+            left = await forgetting.forget_member(interaction.user.id)
+    text = f"{cards.deleted(left)}\n{await _shown(interaction)}"
+    try:
+        await interaction.followup.send(text, ephemeral=True)
+    except discord.HTTPException:  # many messages take longer than the fifteen minutes in which this can be answered
+        log.info("a deletion was over too late to be told [%s]", new_reference())
+
+
+@privacy.command(name="remixing")
+@app_commands.describe(state="Whether others may paint over pictures that you post or have asked for")
+@app_commands.choices(state=[Choice(name="on", value="on"), Choice(name="off", value="off")])
+async def privacy_remixing(interaction: discord.Interaction, state: Choice[str]) -> None:
+    """Let others paint over your pictures, or not"""
+    await _client(interaction).remixing.set(interaction.user.id, is_allowed=state.value == "on")
+    await interaction.response.send_message(await _shown(interaction), ephemeral=True)
+
+
+def _client(interaction: discord.Interaction) -> "Palimpsest":
+    return cast("Palimpsest", interaction.client)
+
+
+async def _shown(interaction: discord.Interaction) -> str:
+    client = _client(interaction)
+    member_id = interaction.user.id
+    counts = await client.forgetting.member_data.count(member_id)
+    is_remixed = not client.remixing.is_refused(member_id)
+    return cards.kept_text(counts, client.retention, is_remixed=is_remixed)

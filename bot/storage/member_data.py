@@ -1,0 +1,113 @@
+"""Everything in the database that belongs to a member, listed in one place: what is shown, what is deleted.
+
+A test reads the schema and fails for a column of ids that is named neither here nor among those of other things.
+"""
+
+import sqlite3
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.storage.database import Database
+
+
+class Kind(StrEnum):
+    """What a row of a member's is, as ``/privacy show`` counts it."""
+
+    REQUESTS = "requests"
+    PREFERENCES = "preferences"
+    REPORTS = "reports"
+    REMIXING = "remixing"
+    BLOCKS = "blocks"
+    ACTS = "acts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Rows of ``table`` that are a member's by ``column``; ``condition`` narrows them down.
+
+    ``is_deletable`` is False for what moderators have decided: a member could undo it otherwise.
+    """
+
+    table: str
+    column: str
+    kind: Kind
+    condition: str = "1"
+    is_deletable: bool = True
+
+
+HOLDINGS = (
+    Holding(table="jobs", column="requester_id", kind=Kind.REQUESTS, condition="prompt <> ''"),
+    Holding(table="defaults", column="owner_id", kind=Kind.PREFERENCES, condition="layer = 'member'"),
+    Holding(table="reports", column="member_id", kind=Kind.REPORTS),
+    Holding(table="remix_refusals", column="member_id", kind=Kind.REMIXING),
+    Holding(table="blocked_members", column="member_id", kind=Kind.BLOCKS, is_deletable=False),
+    Holding(table="audit", column="member_id", kind=Kind.ACTS, is_deletable=False),
+    Holding(table="audit", column="actor_id", kind=Kind.ACTS, is_deletable=False),
+)
+
+# Ids of other things than members.
+OTHER_IDS = frozenset(
+    (
+        "job_id", "parent_job_id", "guild_id", "channel_id", "log_channel_id", "role_id", "place_id", "entry_id",
+        "request_message_id", "status_message_id", "result_message_id",
+    )
+)  # fmt: skip
+
+
+_EMPTY = """
+    UPDATE jobs SET
+        prompt = '', negative_prompt = '', seed = 0, attachment_url = NULL, input_sha256 = NULL, parent_job_id = NULL,
+        request_message_id = NULL, status_message_id = NULL, result_message_id = NULL, pictures = '[]',
+        failure_data = '{}', failure_reference = NULL
+    WHERE job_id = ? AND accepted_at > ?
+"""
+
+
+class MemberData:
+    """Count and delete what is kept of a member."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count(self, member_id: int) -> Mapping[Kind, int]:
+        """Return how many rows of each kind there are."""
+        counts = dict.fromkeys(Kind, 0)
+        for holding in HOLDINGS:
+            statement = f"SELECT count(*) FROM {holding.table} WHERE {holding.column} = ? AND {holding.condition}"
+            (count,) = await self._database.run(
+                lambda connection, statement=statement: connection.execute(statement, (member_id,)).fetchone()
+            )
+            counts[holding.kind] += count
+        return counts
+
+    async def delete(self, member_id: int, *kinds: Kind) -> int:
+        """Delete rows of these kinds, from every file of the database; return how many there were."""
+        deleted = 0
+        for holding in HOLDINGS:
+            if holding.kind in kinds and holding.is_deletable:
+                statement = f"DELETE FROM {holding.table} WHERE {holding.column} = ? AND {holding.condition}"
+                deleted += await self._database.run(
+                    lambda connection, statement=statement: connection.execute(statement, (member_id,)).rowcount
+                )
+        await self._database.empty_log()
+        return deleted
+
+    async def delete_requests(self, job_ids: Collection[str], *, keep_since: float) -> None:
+        """Delete requests that are over; those taken in after ``keep_since`` are emptied and still count in budgets.
+
+        What is left of them are times, seconds and ids: without that, deleting would be a way round every limit.
+        """
+        values = [(job_id, keep_since) for job_id in job_ids]
+
+        def delete(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM jobs WHERE job_id = ? AND accepted_at <= ?", values)
+            connection.executemany(_EMPTY, values)
+
+        await self._database.run(delete)
+        await self._database.empty_log()
+
+    async def forget_emptied(self, moment: float) -> None:
+        """Delete the emptied requests that were taken in before ``moment``."""
+        statement = "DELETE FROM jobs WHERE prompt = '' AND accepted_at < ?"
+        await self._database.run(lambda connection: connection.execute(statement, (moment,)))

@@ -1,0 +1,57 @@
+"""A disk that takes nothing: said as data, and waited out where a promise has been given."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+# https://sqlite.org/rescode.html: the low byte of an extended code says what kind of trouble it is.
+_TROUBLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+}
+_LONGEST_DELAY_SECONDS = 30.0
+
+
+class StorageTrouble(Exception):
+    """Nothing can be written just now: the disk is full, read-only or broken. ``str`` says which, for the operator."""
+
+    reason = "storage_trouble"
+
+
+def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
+    """Return what an error of SQLite says about the disk, or None if it is about the statement."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code & 0xFF not in _TROUBLE:
+        return None
+    return StorageTrouble(f"{getattr(error, 'sqlite_errorname', code)}: {error}")
+
+
+async def once_stored(write: Callable[[], Awaitable[T]], *, first_delay_seconds: float = 1.0) -> T:
+    """Try to write until it works, however long the disk is in trouble: what has been promised is not given up."""
+    delay_seconds = first_delay_seconds
+    is_troubled = False
+    while True:
+        try:
+            result = await write()
+        except StorageTrouble as error:
+            if not is_troubled:
+                log.error("nothing can be stored (%s); trying again until it works", error)
+            is_troubled = True
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
+        else:
+            if is_troubled:
+                log.info("what could not be stored is stored now")
+            return result

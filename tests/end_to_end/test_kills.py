@@ -1,0 +1,73 @@
+"""The bot is killed wherever it may hurt; the long form is ``python -m prove.kills``."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from bot.desk import DEATHS_UNTIL_GIVEN_UP
+from playground.client import PlaygroundServer
+from prove.kills import play
+from prove.mortal_bot import MOMENTS
+from tests.end_to_end.bot_process import BotProcess
+
+
+def unclean_deaths(bot: BotProcess) -> list[int]:
+    connection = sqlite3.connect(f"file:{bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
+    with contextlib.closing(connection):
+        return [deaths for (deaths,) in connection.execute("SELECT unclean_deaths FROM jobs")]
+
+
+async def said_of_the_queue(bot: BotProcess) -> str:
+    interaction = await bot.client.command("queue", {})
+    return interaction.response.content if interaction.response is not None else ""
+
+
+async def test_a_kill_at_every_moment_of_a_jobs_life_loses_nothing(tmp_path: Path) -> None:
+    outcome = await play(tmp_path, moments=list(MOMENTS), random_kills=0, jobs=len(MOMENTS), seed=1)
+    assert outcome.is_kept, outcome
+
+
+async def test_ten_kills_at_random_lose_nothing(tmp_path: Path) -> None:
+    outcome = await play(tmp_path, moments=(), random_kills=10, jobs=30, seed=2)
+    assert outcome.is_kept, outcome
+
+
+async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_served(tmp_path: Path) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        await bot.start()
+        await bot.kill()
+        status = None
+        for _ in range(DEATHS_UNTIL_GIVEN_UP):
+            await bot.client.wait_until_bot_gone()
+            await bot.launch("--die-at", "running")
+            if status is None:
+                assert await bot.becomes_ready()
+                status = await bot.img2img(steps=4)
+            await bot.ended()
+            await bot.kill()
+        await bot.client.wait_until_bot_gone()
+        await bot.start()
+        assert status is not None
+        told = await bot.status_with(status, "I stopped working 6 times")
+        assert "Reference" in told.content
+        assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+        await bot.kill()
+
+
+async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        await bot.start()
+        statuses = [await bot.img2img(steps=150, count=4, strength=1.0) for _ in range(2)]
+        await bot.status_with(statuses[0], "Painting")
+        bot.ask_to_stop()
+        while "I am just being restarted" not in await said_of_the_queue(bot):
+            pass
+        await bot.kill()
+        await bot.client.wait_until_bot_gone()
+        await bot.start()
+        for status in statuses:
+            assert (await bot.result_of(status)).attachments
+        assert unclean_deaths(bot) == [0, 0]
+        await bot.kill()

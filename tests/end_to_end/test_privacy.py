@@ -1,0 +1,145 @@
+"""What a member can see and delete of what is kept about them, through the whole bot, down to the bytes on the disk."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.replies import refusal_sentence
+from playground.client import Message
+from tests.end_to_end.bot_process import CAT, LONG_JOB, BotProcess
+
+MEMBER, OTHER = "Ada", "Linus"
+SECRET = "quincunx"
+
+
+async def privacy(
+    bot: BotProcess, words: str, *, member: str = MEMBER, channel: str = "general", **options: str
+) -> str:
+    answer = await bot.client.command(f"privacy {words}", options, member=member, channel=channel)
+    assert answer.ephemeral
+    assert answer.response is not None
+    if answer.response.content:
+        return answer.response.content
+    done = await bot.client.wait_for_edit(answer.response.id, lambda message: message.content != "")
+    return done.content
+
+
+def kept_bytes(folder: Path) -> bytes:
+    """Return all that lies in the bot's folder: database, write-ahead log, spool, log."""
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProcess) -> None:
+    bot = mortal_bot
+    mine = await bot.result_of(await bot.img2img(member=MEMBER, prompt=f"a {SECRET} on a beach", steps=2))
+    theirs = await bot.result_of(await bot.img2img(member=OTHER, prompt="a castle by the sea", steps=2))
+    await bot.client.press(theirs.id, "Report", member=MEMBER)
+    await bot.client.command("preferences set", {"count": 1}, member=MEMBER)
+    await bot.client.command("operator pause", {}, member="Margaret")
+    waiting = await bot.status_with(await bot.img2img(member=MEMBER, prompt=f"{SECRET} two", steps=2), "Queued")
+    shown = await privacy(bot, "show")
+    for line in ("**2** requests", "**1** number of", "**1** report that"):
+        assert line in shown, shown
+    assert SECRET.encode() in kept_bytes(bot.data_dir)
+    spool = bot.data_dir / "spool"
+    assert len(list(spool.iterdir())) == 3
+
+    told = await privacy(bot, "delete", what="everything")
+    assert told.startswith("🧹 Deleted.")
+    for line in ("**0** requests", "**0** numbers of", "**0** reports that"):
+        assert line in told, told
+    kept = kept_bytes(bot.data_dir)
+    assert SECRET.encode() not in kept
+    assert b"a castle by the sea" in kept
+    assert len(list(spool.iterdir())) == 1
+    for message in (mine, waiting):
+        assert (await bot.client.message(message.id)).deleted
+    assert not (await bot.client.message(theirs.id)).deleted
+
+    await bot.client.command("operator resume", {}, member="Margaret")
+    again = await bot.client.press(theirs.id, "Again", member=OTHER)
+    assert again.response is not None
+    assert (await bot.result_of(again.response)).attachments  # whoever else asked is served as before
+    await bot.kill()
+    await bot.start()
+    assert SECRET.encode() not in kept_bytes(bot.data_dir)
+    assert "**0** requests" in await privacy(bot, "show")
+
+
+async def test_a_request_that_is_being_painted_is_given_up_and_deleted(mortal_bot: BotProcess) -> None:
+    bot = mortal_bot
+    status = await bot.status_with(await bot.img2img(member=MEMBER, prompt=f"a {SECRET}", **LONG_JOB), "Painting")
+    assert (await privacy(bot, "delete", what="requests")).startswith("🧹 Deleted.")
+    assert SECRET.encode() not in kept_bytes(bot.data_dir)
+    assert (await bot.client.message(status.id)).deleted
+    assert await bot.results(status) == []
+
+
+async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotProcess) -> None:
+    refusal = refusal_sentence("remixing_off", {})
+    result = await bot.result_of(await bot.img2img(member=MEMBER, steps=2))
+    posted = await bot.client.say("look", files=[CAT], member=MEMBER)
+    assert "Others may not paint" in await privacy(bot, "remixing", state="off")
+    try:
+        for label in ("Again", "Edit", "Use as input"):
+            refused = await bot.client.press(result.id, label, member=OTHER)
+            assert refused.response is not None
+            assert refused.response.content.startswith(refusal), label
+        for message in (result, posted):
+            refused = await bot.client.message_command("Remix", message.id, member=OTHER)
+            assert refused.response is not None
+            assert refused.response.content == refusal
+            said = await bot.client.say("@Palimpsest a dog, steps 2", member=OTHER, reply_to=message.id)
+            assert (await answer_to(bot, said)).content == refusal
+        own = await bot.client.press(result.id, "Again", member=MEMBER)
+        assert own.response is not None
+        assert (await bot.result_of(own.response)).attachments
+    finally:
+        assert "Others may paint" in await privacy(bot, "remixing", state="on")
+    again = await bot.client.press(result.id, "Again", member=OTHER)
+    assert again.response is not None
+    assert (await bot.result_of(again.response)).attachments
+
+
+async def test_in_direct_messages_and_for_somebody_of_whom_nothing_is_kept(bot: BotProcess) -> None:
+    await bot.client.add_member("Nobody")
+    shown = await privacy(bot, "show", member="Nobody", channel="@Nobody")
+    assert "**0** requests" in shown
+    assert (await privacy(bot, "delete", member="Nobody", channel="@Nobody", what="everything")).startswith("🧹")
+    assert "What I keep" in await privacy(bot, "delete", member="Nobody", what="preferences")
+
+
+async def answer_to(bot: BotProcess, message: Message) -> Message:
+    def is_answer(answer: Message) -> bool:
+        return answer.author_is_bot and answer.reference is not None and answer.reference.message_id == message.id
+
+    return await bot.client.wait_for_message(is_answer, channel=message.channel)
+
+
+HOSTILE = {
+    "everyone": "@everyone @here <@123456789012345678> <@&223456789012345678> a cat",
+    "markdown": "**a** __cat__ ||on|| ~~a~~ `beach` ```js\nx``` > # [x](http://example.org)",
+    "right to left": "\u202eאבג\u202c مرحبا a cat \u2067x\u2069",
+    "long": "cat " * 374,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_prompts_ping_nobody_and_break_nothing(bot: BotProcess, name: str) -> None:
+    status = await bot.img2img(prompt=HOSTILE[name], steps=2)
+    result = await bot.result_of(status)
+    assert result.mentions == ["Ada"]
+    assert not result.mention_everyone
+    assert status.mentions == []
+    assert not status.mention_everyone
+    assert len(result.content) <= 2000
+    for mark in ("**a**", "||on||", "@everyone", "<@123456789012345678>", "<@&223456789012345678>"):
+        assert mark not in result.content, mark
+
+
+async def test_four_thousand_characters_are_refused_with_a_sentence(bot: BotProcess) -> None:
+    said = await bot.client.say("@Palimpsest " + "cat " * 450 + "@everyone", files=[CAT], member=OTHER)
+    answer = await answer_to(bot, said)
+    assert "shorten it to 1,500" in answer.content
+    assert not answer.mention_everyone
+    assert answer.mentions == []
