@@ -192,7 +192,9 @@ class DeviceLoop:
         for denoising in admitted:
             denoising.order.seconds += seconds_per_row * denoising.rows
         for denoising in left:
-            picture = self._denoised.pop(denoising)
+            picture = self._denoised.pop(denoising, None)
+            if picture is None:
+                continue  # another picture of the same order has just ended it
             if denoising.failure is None:
                 self._sliced.append(picture)
             else:
