@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -242,7 +243,11 @@ class Palimpsest(discord.Client):
             "draining": self.front_desk.is_draining,
             "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,
         }
-        return [reason for reason, holds in states.items() if holds]
+        reasons = [reason for reason, holds in states.items() if holds]
+        if (resting := self.desk.resting) is not None:
+            until = datetime.fromtimestamp(resting.until, UTC)
+            reasons.append(f"resting after failures of the generation process, next try at {until:%H:%M:%S} UTC")
+        return reasons
 
     def open_jobs(self) -> tuple[list[Job], list[Job]]:
         """Return what runs and what waits."""
@@ -294,7 +299,8 @@ class Palimpsest(discord.Client):
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeping
-            await self.desk.close(self._settings.shutdown_grace_seconds)
+        settings = self._settings
+        await self.desk.close(settings.shutdown_grace_seconds, drains=settings.shutdown_queue == "drain")
         await self.mod_log.close()
         await super().close()
 

@@ -70,6 +70,7 @@ class JobLife:
             load_request=self._load_request,
             report=self._report,
             max_running_per_owner=max_running_per_member,
+            note_rest=lambda: self.lookout.show_rest(),
         )
         self.open = OpenJobs(self._broke)
         board = StatusBoard(
@@ -149,6 +150,7 @@ class JobLife:
                 job_id=job.job_id,
                 owner=str(job.requester_id),
                 group=str(job.guild_id or job.channel_id),
+                model=job.model,
                 attempt=max(1, job.attempt),
                 cost=self._estimates.cost(job),
                 runs_alone=job.unclean_deaths >= DEATHS_UNTIL_ALONE,
