@@ -177,7 +177,9 @@ class DeviceLoop:
     def _join(self, picture: _Picture, denoising: Denoising) -> None:
         key = (picture.model.entry.name, denoising.key, denoising if self._strict else None)
         if key not in self._batches:
-            self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), self._max_width)
+            self._batches[key] = StepBatch(
+                picture.model.compiled or partial(denoise, picture.model.pipeline), self._max_width
+            )
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
 

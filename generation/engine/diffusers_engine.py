@@ -36,6 +36,7 @@ def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
         slots=options["slots"],
         max_width=options["max_width"],
         strict=options["strict"],
+        compiler="inductor" if options["compile_denoiser"] else None,
     )
 
 
@@ -57,10 +58,13 @@ class DiffusersEngine:
         slots: int = 8,
         max_width: int = 16,
         strict: bool = False,
+        compiler: str | None = None,
     ) -> None:
         self._catalog = catalog
         self._default_model = default_model
-        self._models = ResidentModels(catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype)
+        self._models = ResidentModels(
+            catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype, compiler=compiler
+        )
         self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict)
         self.slots = slots
         self.device = describe_device(device)
