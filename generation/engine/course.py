@@ -1,7 +1,7 @@
 """A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 
 import torch
@@ -24,15 +24,30 @@ log = logging.getLogger(__name__)
 Course = Generator[Denoising | None, None, Painted]
 
 
-def course_of(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
+class _AttendingRun:
+    """An order's reports from a pipeline that is called as it is: with each of them the others are attended to."""
+
+    def __init__(self, order: Order, attend: Callable[[], None]) -> None:
+        self._order, self._attend = order, attend
+
+    def enter(self, phase: Phase) -> None:
+        self._order.enter(phase)
+        self._attend()
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        self._order.step(step, total_steps, preview)
+        self._attend()
+
+
+def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, attend: Callable[[], None]) -> Course:
     """Go the way of picture ``index`` of an order; what comes out broken is painted once more, in float32.
 
-    Raises BrokenOutput for what is broken then too.
+    ``attend`` is called while it leaves the device to nobody. Raises BrokenOutput for what is broken then too.
     """
     try:
         if is_step_batched(model.pipeline):
             return (yield from _in_company(model, order, index, caches))
-        return (yield from _alone(model, order, index))
+        return (yield from _alone(model, order, index, attend))
     except BrokenOutput:
         if not can_be_widened(model.pipeline):
             raise
@@ -40,7 +55,7 @@ def course_of(model: LoadedModel, order: Order, index: int, caches: Caches) -> C
     yield
     # In one piece: the pictures under way share these weights.
     with in_float32(model.pipeline):
-        image, steps = paint_alone(model, order.request, order, order.image, index)
+        image, steps = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
     return Painted(image, steps, model.scheduler, model.revision, in_float32=True)
 
 
@@ -75,10 +90,10 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     return Painted(checked_image(pixels), len(denoising.timesteps), model.scheduler, model.revision)
 
 
-def _alone(model: LoadedModel, order: Order, index: int) -> Course:
+def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
-    image, steps = paint_alone(model, order.request, order, order.image, index)
+    image, steps = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
     return Painted(image, steps, model.scheduler, model.revision)
 
 
