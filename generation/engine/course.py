@@ -1,5 +1,6 @@
 """A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
@@ -98,7 +99,7 @@ def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], No
 
 
 def _text(model: LoadedModel, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
-    key = (model.entry.name, model.revision, text)
+    key = (model.entry.name, model.revision, hashlib.sha256(text.encode()).digest())  # no prompt lies around for long
     embeddings = caches.texts.get(key)
     if embeddings is None:
         embeddings = encode_text(model.pipeline, text)
