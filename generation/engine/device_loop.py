@@ -201,7 +201,8 @@ class DeviceLoop:
         key = (shape, denoising if self._strict else None)
         if key not in self._batches:
             width = self._widths.setdefault(shape, self._make_width())
-            self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), width)
+            denoiser = picture.model.compiled or partial(denoise, picture.model.pipeline)
+            self._batches[key] = StepBatch(denoiser, width)
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
 
