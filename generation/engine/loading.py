@@ -27,7 +27,8 @@ transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_To
 from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image  # noqa: E402 - its import makes the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
-from generation.engine.kernels import prepare_kernels  # noqa: E402 - imports diffusers
+from generation.engine.compiling import CompiledDenoiser  # noqa: E402 - imports diffusers
+from generation.engine.kernels import prepare_kernels  # noqa: E402 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class LoadedModel:
     family: Family
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
+    compiled: CompiledDenoiser | None = None
 
     @property
     def scheduler(self) -> str:
@@ -45,8 +47,13 @@ class LoadedModel:
         return type(self.pipeline.scheduler).__name__
 
 
-def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype) -> LoadedModel:
-    """Load the pipeline onto the device; raise ModelUnavailable for files that cannot be used."""
+def load_model(
+    entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype, compiler: str | None = None
+) -> LoadedModel:
+    """Load the pipeline onto the device; raise ModelUnavailable for files that cannot be used.
+
+    ``compiler`` is the backend of ``torch.compile`` for the denoiser, or None for none.
+    """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
@@ -72,7 +79,8 @@ def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
     prepare_kernels(pipeline, device, dtype)
-    return LoadedModel(entry, family, files.revision, pipeline)
+    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler else None
+    return LoadedModel(entry, family, files.revision, pipeline, compiled)
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

@@ -16,12 +16,22 @@ from generation.hub import Hub, ensure_model
 class ResidentModels:
     """Keep one model in memory; another one is loaded only after it has left."""
 
-    def __init__(self, catalog: Catalog, *, data_dir: Path, hub: Hub, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        data_dir: Path,
+        hub: Hub,
+        device: torch.device,
+        dtype: torch.dtype,
+        compiler: str | None = None,
+    ) -> None:
         self._catalog = catalog
         self._data_dir = data_dir
         self._hub = hub
         self._device = device
         self._dtype = dtype
+        self._compiler = compiler
         self._model: LoadedModel | None = None
         self._fetching = threading.Lock()
 
@@ -52,5 +62,5 @@ class ResidentModels:
         self._model = None
         gc.collect()
         free_memory(self._device)
-        self._model = load_model(entry, files, self._device, self._dtype)
+        self._model = load_model(entry, files, self._device, self._dtype, self._compiler)
         return self._model
