@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,7 +25,6 @@ from generation.catalog import ModelDefaults, ModelEntry
 from generation.cli_plan import BASE_BYTES
 from generation.engine.device import choose_device
 from generation.engine.loading import load_model
-from generation.engine.placement import place
 from generation.hub import ModelFiles
 from generation.memory_plan import MemoryPlan
 from generation.model_sizes import read_sizes
@@ -90,8 +88,7 @@ def _paint(name: str, folder: Path) -> dict[str, int]:
         memory_bytes=0,
         folder=folder,
     )
-    model = load_model(entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype))
-    place(model.pipeline, replace(plan, device=device.type), device)
+    model = load_model(entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype), plan)
     picture = Image.effect_noise((side, side), 64).convert("RGB")
     output = model.pipeline("a cat", image=picture, strength=0.5, num_inference_steps=4, guidance_scale=7.5)
     output.images[0].save(io.BytesIO(), "PNG")

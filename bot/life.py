@@ -239,6 +239,7 @@ class JobLife:
                     height=picture.height,
                     native_width=picture.native_width,
                     native_height=picture.native_height,
+                    painted_again=bool(picture.parameters.get("painted_again")),
                 )
             )
         job = await once_stored(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))

@@ -65,6 +65,7 @@ class DeviceLoop:
         self._tick = 0
         self._step_seconds = 0.0  # of the last one
         self._is_short_of_memory = False
+        self._to_lower: set[str] = set()  # models that were short of it
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
 
@@ -111,6 +112,8 @@ class DeviceLoop:
             self._is_short_of_memory = False
             gc.collect()
             free_memory(self._device)
+            while self._to_lower:
+                self._models.lower(self._to_lower.pop())
 
     # What comes in ------------------------------------------------------------------------------------------------
 
@@ -174,7 +177,8 @@ class DeviceLoop:
     def _join(self, picture: _Picture, denoising: Denoising) -> None:
         key = (picture.model.entry.name, denoising.key, denoising if self._strict else None)
         if key not in self._batches:
-            self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), self._max_width)
+            width = min(self._max_width, picture.model.plan.batch_width)
+            self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), width)
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
 
@@ -210,7 +214,20 @@ class DeviceLoop:
 
     def _fail(self, order: Order, error: BaseException) -> None:
         fault = fault_of(error) if isinstance(error, Exception) else None
-        self._is_short_of_memory |= fault is OutOfMemory or isinstance(error, OutOfMemory)
+        is_short_of_memory = fault is OutOfMemory or isinstance(error, OutOfMemory)
+        self._is_short_of_memory |= is_short_of_memory
+        self._leave(order)
+        if is_short_of_memory and not order.has_begun_again and self._models.can_be_lowered(order.request.model):
+            self._to_lower.add(order.request.model)
+            order.begin_again()
+            undone = [index for index, picture in enumerate(order.pictures) if not picture.done()]
+            self._waiting.extendleft((order, index) for index in reversed(undone))
+            return
+        self._orders.remove(order)
+        order.fail(error if fault is None else fault())
+
+    def _leave(self, order: Order) -> None:
+        """Let the pictures of an order leave, wherever they are."""
         self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
         for picture in [each for each in (*self._sliced, *self._denoised.values()) if each.order is order]:
             picture.course.close()
@@ -218,5 +235,5 @@ class DeviceLoop:
         self._denoised = {each: picture for each, picture in self._denoised.items() if picture.order is not order}
         for batch in self._batches.values():
             batch.remove(order)
-        self._orders.remove(order)
-        order.fail(error if fault is None else fault())
+        # An empty one would keep a model that is to leave.
+        self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}

@@ -10,9 +10,11 @@ from transformers.utils import logging as transformers_logging
 from generation.catalog import ModelEntry
 from generation.engine.base import OutOfMemory
 from generation.engine.picture_processor import load_picture_processor
+from generation.engine.placement import place
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES, Family
 from generation.hub import ModelFiles
+from generation.memory_plan import MemoryPlan, Placement
 from generation.model_problems import ModelProblem
 
 
@@ -38,6 +40,7 @@ class LoadedModel:
     family: Family
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
+    plan: MemoryPlan
 
     @property
     def scheduler(self) -> str:
@@ -45,8 +48,10 @@ class LoadedModel:
         return type(self.pipeline.scheduler).__name__
 
 
-def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype) -> LoadedModel:
-    """Load the pipeline onto the device; raise ModelUnavailable for files that cannot be used."""
+def load_model(
+    entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype, plan: MemoryPlan
+) -> LoadedModel:
+    """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used."""
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
@@ -70,9 +75,11 @@ def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype
     if type(pipeline).__name__ != family.pipeline_class:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.to(device)
+    if plan.placement is Placement.RESIDENT:
+        pipeline.to(device)
     prepare_kernels(pipeline, device, dtype)
-    return LoadedModel(entry, family, files.revision, pipeline)
+    place(pipeline, plan, device)
+    return LoadedModel(entry, family, files.revision, pipeline, plan)
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

@@ -78,14 +78,14 @@ def make_engine(
 ) -> Iterator[Callable[..., DiffusersEngine]]:
     made: list[DiffusersEngine] = []
 
-    def make(catalog: Catalog = tiny_catalog, **options: Any) -> DiffusersEngine:
+    def make(catalog: Catalog = tiny_catalog, *, dtype: torch.dtype = torch.float32, **options: Any) -> DiffusersEngine:
         engine = DiffusersEngine(
             catalog=catalog,
             default_model=next(iter(catalog)),
             data_dir=tmp_path_factory.mktemp("data"),
             hub=Hub(),
             device=torch.device("cpu"),
-            dtype=torch.float32,
+            dtype=dtype,
             **options,
         )
         made.append(engine)
