@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import Any
 
+import discord
+
 from bot.audience import SERVER_LEFT, Audience
 from bot.cards import Resting, Waiting, status_text
 from bot.delivery import Delivery
@@ -13,6 +15,7 @@ from bot.estimates import Estimates
 from bot.intake import Intake
 from bot.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
 from bot.monitoring.invalid_requests import Restraint
+from bot.results import Results
 from bot.screening import Screening
 from bot.status import AdmitPreview
 from bot.storage.job import Job, JobState
@@ -55,7 +58,7 @@ class JobDesk:
             spool=spool,
             intake=intake,
             audience=audience,
-            screening=screening,
+            results=Results(spool, screening),
             executor=executor,
             delivery=delivery,
             estimates=estimates,
@@ -132,8 +135,12 @@ class JobDesk:
         await self._jobs.accept(job)
         try:
             status_message_id = await acknowledge(status_text(job))
-        except BaseException:
+        except discord.HTTPException:
             await self._jobs.expire(job.job_id, NEVER_TOLD)
+            raise
+        except BaseException:
+            # Whether Discord has heard it is not known: that is found out now, or after the next start.
+            await self._life.tell_first(job)
             raise
         await self._life.go_on(replace(job, status_message_id=status_message_id))
 

@@ -1,8 +1,7 @@
 """One picture while it is denoised: everything that is its own, so that pictures can share a call of the denoiser."""
 
-import copy
 import inspect
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from generation.engine.order import Order
+from generation.engine.schedules import fresh_scheduler, prepare_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,32 @@ class Denoising:
         self,
         *,
         order: Order,
+        index: int,
         scheduler: Any,
         latents: torch.Tensor,
         conditioning: Conditioning,
         guidance_scale: float,
         generator: torch.Generator,
+        encode_preview: Callable[[torch.Tensor], bytes],
     ) -> None:
         """Add the first noise to clean ``latents`` (1, channels, height, width)."""
         self.order = order
+        self.index = index
         self.conditioning = conditioning
         self.guidance_scale = guidance_scale
         self.failure: BaseException | None = None
         self.last_tick = -1  # when it was last part of a call
-        self._scheduler, self.timesteps = _begun(scheduler, order, latents.device)
+        self._encode_preview = encode_preview
+        self._scheduler = fresh_scheduler(scheduler)
+        self.timesteps = prepare_schedule(
+            self._scheduler,
+            num_inference_steps=order.request.num_inference_steps,
+            strength=order.request.strength,
+            strength_schedule="index",
+            device=latents.device,
+        )
         self._step_arguments = _step_arguments(self._scheduler, generator)
+        self._last_step: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._position = 0
         noise = randn_tensor(latents.shape, generator=generator, device=latents.device, dtype=latents.dtype)
         self.latents: torch.Tensor = self._scheduler.add_noise(latents, noise, self.timesteps[:1])
@@ -86,21 +98,33 @@ class Denoising:
             negative, positive = prediction.chunk(2)
             prediction = negative + self.guidance_scale * (positive - negative)
         timestep = self.timesteps[self._position]
+        self._last_step = (self._scheduler.scale_model_input(self.latents, timestep), prediction, timestep)
         self.latents = self._scheduler.step(
             prediction, timestep, self.latents, **self._step_arguments, return_dict=False
         )[0]
         self._position += 1
 
+    def preview(self) -> bytes:
+        """Return how the picture looks by now, as a small encoded one."""
+        return self._encode_preview(self._clean_estimate())
 
-def _begun(scheduler: Any, order: Order, device: torch.device) -> tuple[Any, torch.Tensor]:
-    """Return a copy of the scheduler that stands where ``strength`` begins, and the timesteps from there on."""
-    scheduler = copy.deepcopy(scheduler)
-    steps = order.request.num_inference_steps
-    scheduler.set_timesteps(steps, device=device)
-    first = max(steps - min(int(steps * order.request.strength), steps), 0) * scheduler.order
-    if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(first)
-    return scheduler, scheduler.timesteps[first:]
+    def _clean_estimate(self) -> torch.Tensor:
+        """Return what the latents would be if the last prediction were all true, up to the noise's share.
+
+        Source: equation 12 of https://arxiv.org/abs/2010.02502, and appendix D of https://arxiv.org/abs/2202.00512.
+        """
+        alphas = getattr(self._scheduler, "alphas_cumprod", None)
+        if self._last_step is None or alphas is None:
+            return self.latents
+        latents, prediction, timestep = self._last_step
+        alpha = alphas[round(float(timestep))].item()
+        match self._scheduler.config.prediction_type:
+            case "epsilon":
+                return (latents - (1 - alpha) ** 0.5 * prediction) / alpha**0.5
+            case "v_prediction":
+                return alpha**0.5 * latents - (1 - alpha) ** 0.5 * prediction
+            case _:
+                return prediction
 
 
 def _step_arguments(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:

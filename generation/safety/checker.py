@@ -19,7 +19,7 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 class PictureChecker:
     """Ask a child process what pictures show; one at a time, in the order in which they came.
 
-    A child that misses ``deadline_seconds`` or dies is replaced at the next picture. What cannot be checked is told by
+    A child that misses ``deadline_seconds`` or dies is replaced. What cannot be checked is told by
     CheckFailed, never by a verdict.
     """
 
@@ -52,26 +52,34 @@ class PictureChecker:
             await self._warm_child()
 
     async def check(self, data: bytes) -> PictureVerdict:
-        """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none."""
+        """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none.
+
+        A child that dies gets one silent successor: it may have been gone before this picture came.
+        """
         async with self._turn:
-            child = await self._warm_child()
-            answer: Frame | None = None
-            try:
-                async with asyncio.timeout(self._deadline_seconds):
-                    await child.send(Frame("check", blobs=(data,)))
-                    answer = await child.receive()
-            except TimeoutError:
-                raise CheckFailed("too_slow") from None
-            finally:
-                # Also after a cancellation: the verdict that is still to come belongs to no picture.
-                if answer is None:
-                    await self._end_child()
+            answer = await self._ask(data) or await self._ask(data)
         if answer is None:
             raise CheckFailed("died")
         if answer.kind != "verdict":
             raise CheckFailed(answer.fields.get("error", "unknown"))
         scores = {Label(label): score for label, score in answer.fields["scores"].items()}
         return PictureVerdict(verdict=Verdict(scores), perceptual_hash=answer.fields["perceptual_hash"])
+
+    async def _ask(self, data: bytes) -> Frame | None:
+        """Return the child's answer, or None if it died; raise CheckFailed if it takes too long."""
+        child = await self._warm_child()
+        answer: Frame | None = None
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                await child.send(Frame("check", blobs=(data,)))
+                answer = await child.receive()
+        except TimeoutError:
+            raise CheckFailed("too_slow") from None
+        finally:
+            # Also after a cancellation: the verdict that is still to come belongs to no picture.
+            if answer is None:
+                await self._end_child()
+        return answer
 
     async def close(self) -> None:
         """End the child; whoever still waits gets CheckFailed."""

@@ -67,12 +67,12 @@ def test_who_finds_no_memory_is_painted_again_with_less(
     make_engine: MakeEngine, catalog: Catalog, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = make_engine(catalog)
-    expected = engine.run(tiny_request(), RecordedRun()).pictures[0]
-    assert expected.parameters["painted_again"] is False
     run = RecordedRun()
     with caplog.at_level(logging.WARNING), short_of_memory(part_of(engine, path), times=1):
         result = engine.run(tiny_request(), run).pictures[0]
     assert result.parameters["painted_again"] is True
+    expected = engine.run(tiny_request(), RecordedRun()).pictures[0]
+    assert expected.parameters["painted_again"] is False
     assert pixels(result.data) == pixels(expected.data)  # the picture is one tile
     assert "the memory did not suffice for ddim; from now on:" in caplog.text
     assert "in tiles" in caplog.text
