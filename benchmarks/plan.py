@@ -1,7 +1,7 @@
 """The memory plan's estimate against the peak that is measured, on random weights of Stable Diffusion 1.5's shape.
 
     python -m benchmarks plan
-    python -m benchmarks plan --only bfloat16-512-tiles
+    python -m benchmarks plan --only bfloat16-512
 
 Each setting is painted once in a process of its own that loads the files as the bot's does: on a CPU the peak is what
 the kernel counted as resident (VmHWM), on a graphics card what torch had reserved and the context beside it.
@@ -30,11 +30,12 @@ from generation.memory_plan import MemoryPlan
 from generation.model_sizes import read_sizes
 
 GOAL = 0.2  # of the measured peak
-SETTINGS: dict[str, tuple[str, int, bool]] = {  # number format, pixels of a side, whether in tiles
-    "bfloat16-256": ("bfloat16", 256, False),
-    "bfloat16-512": ("bfloat16", 512, False),
-    "bfloat16-512-tiles": ("bfloat16", 512, True),
-    "float32-256": ("float32", 256, False),
+SETTINGS = {  # number format, pixels of a side
+    "bfloat16-256": ("bfloat16", 256),
+    "bfloat16-384": ("bfloat16", 384),
+    "bfloat16-512": ("bfloat16", 512),
+    "float32-256": ("float32", 256),
+    "float32-512": ("float32", 512),
 }
 
 
@@ -73,9 +74,9 @@ def _in_a_process(name: str, folder: Path, threads: int | None) -> tuple[int, in
 
 
 def _paint(name: str, folder: Path) -> dict[str, int]:
-    dtype, side, tiles = SETTINGS[name]
+    dtype, side = SETTINGS[name]
     device = choose_device("auto")
-    plan = MemoryPlan(device=device.type, dtype=dtype, batch_width=2, tiles_pictures=tiles)
+    plan = MemoryPlan(device=device.type, dtype=dtype, batch_width=2)
     entry = ModelEntry(
         name="random",
         title="Random weights",

@@ -18,7 +18,7 @@ from generation.settings import GenerationSettings
 
 # What the process takes of the device's memory before it has loaded anything: the CUDA context; Python, torch and
 # diffusers (measured: docs/performance.md).
-BASE_BYTES = {"cuda": 500 * 2**20, "mps": 0, "cpu": 650 * 2**20}
+BASE_BYTES = {"cuda": 500 * 2**20, "mps": 0, "cpu": 420 * 2**20}
 _UNITS = {"gib": 2**30, "gb": 10**9, "mib": 2**20, "mb": 10**6}
 
 

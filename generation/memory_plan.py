@@ -8,10 +8,10 @@ from generation.model_sizes import ModelSizes
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 # A layer computes with some tensors of its input's size at once; how many was measured on Stable Diffusion 1.5's shape
 # with `python -m benchmarks plan`, see docs/performance.md. The decoder's are those of its last level.
-_DENOISER_TENSORS = {"unet": 35.0, "transformer": 24.0}
-_DECODER_TENSORS = 5.0
+_DENOISER_TENSORS = {"unet": 34.0, "transformer": 24.0}
+_DECODER_TENSORS = 4.1
 _PICTURE_TENSORS = 24.0  # of three channels: the decoder's output, its float32 copy and what encoding makes of it
-_SCRATCH_BYTES = 100 * 2**20  # what kernels keep for themselves
+_SCRATCH_BYTES = 120 * 2**20  # what kernels keep for themselves
 _GROUP_SHARE = 0.1  # of the largest component: the layers that are on the device at once
 _FLOAT8_SHARE = 0.55  # of two bytes a parameter: norms and embeddings stay as they are
 

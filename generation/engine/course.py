@@ -1,6 +1,7 @@
 """A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
 
-from collections.abc import Generator, Mapping
+import hashlib
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 
 import torch
@@ -19,11 +20,26 @@ from generation.executors.budgets import Phase
 Course = Generator[Denoising | None, None, Painted]
 
 
-def course_of(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
-    """Return the way of picture ``index`` of an order."""
+class _AttendingRun:
+    """An order's reports from a pipeline that is called as it is: with each of them the others are attended to."""
+
+    def __init__(self, order: Order, attend: Callable[[], None]) -> None:
+        self._order, self._attend = order, attend
+
+    def enter(self, phase: Phase) -> None:
+        self._order.enter(phase)
+        self._attend()
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        self._order.step(step, total_steps, preview)
+        self._attend()
+
+
+def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, attend: Callable[[], None]) -> Course:
+    """Return the way of picture ``index`` of an order; ``attend`` is called while it leaves the device to nobody."""
     if is_step_batched(model.pipeline):
         return _in_company(model, order, index, caches)
-    return _alone(model, order, index)
+    return _alone(model, order, index, attend)
 
 
 def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
@@ -57,15 +73,15 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     return Painted(checked_image(pixels), len(denoising.timesteps), model.scheduler, model.revision)
 
 
-def _alone(model: LoadedModel, order: Order, index: int) -> Course:
+def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
-    image, steps = paint_alone(model, order.request, order, order.image, index)
+    image, steps = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
     return Painted(image, steps, model.scheduler, model.revision)
 
 
 def _text(model: LoadedModel, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
-    key = (model.entry.name, model.revision, text)
+    key = (model.entry.name, model.revision, hashlib.sha256(text.encode()).digest())  # no prompt lies around for long
     embeddings = caches.texts.get(key)
     if embeddings is None:
         embeddings = encode_text(model.pipeline, text)

@@ -25,6 +25,7 @@ from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
 from generation.engine.step_batch import StepBatch
+from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -46,15 +47,27 @@ class _Picture:
 class DeviceLoop:
     """Paint the pictures of all orders: a bit of somebody's encoding or decoding, a step of a batch, and again.
 
-    Pictures of one model and one shape share the calls of the denoiser, of ``max_width`` rows at most; such groups
-    take turns. With ``strict`` each picture is a group of its own. A picture whose model is not in memory waits until
-    those that are painted are done.
+    Pictures of one model and one shape share the calls of the denoiser, of ``max_width`` rows at most, and fewer where
+    ``make_width`` finds that they do not pay; such groups take turns. With ``strict`` each picture is a group of its
+    own. A picture whose model is not in memory waits until those that are painted are done.
+
+    ``start`` lets a thread do it all; without one, ``accept`` and ``turn`` do, whoever calls them.
     """
 
-    def __init__(self, models: ResidentModels, device: torch.device, *, max_width: int, strict: bool = False) -> None:
+    def __init__(
+        self,
+        models: ResidentModels,
+        device: torch.device,
+        *,
+        max_width: int,
+        strict: bool = False,
+        make_width: Callable[[int], FixedWidth] = MeasuredWidth,
+    ) -> None:
         self._models = models
         self._device = device
         self._max_width = max_width
+        self._make_width = make_width
+        self._widths: dict[Hashable, FixedWidth] = {}
         self._strict = strict
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._orders: list[Order] = []  # those that are not settled, as they came
@@ -62,18 +75,21 @@ class DeviceLoop:
         self._overtaken = 0  # by how many the first of them was overtaken
         self._sliced: deque[_Picture] = deque()  # pictures with something to do beside denoising
         self._denoised: dict[Denoising, _Picture] = {}
-        self._batches: dict[Hashable, StepBatch] = {}
+        self._batches: dict[tuple[Hashable, Hashable], StepBatch] = {}
         self._caches = make_caches()
         self._tick = 0
         self._step_seconds = 0.0  # of the last one
         self._is_short_of_memory = False
         self._to_lower: set[str] = set()  # models that were short of it
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
+
+    def start(self) -> None:
+        """Let the thread serve from now on."""
         self._thread.start()
 
     def submit(self, order: Order) -> None:
         """Take an order; its pictures are settled from the loop's thread."""
-        self._inbox.put(partial(self._accept, order))
+        self._inbox.put(partial(self.accept, order))
 
     def load(self, model: str) -> Future[None]:
         """Bring a model into memory, unless somebody is being served."""
@@ -95,21 +111,19 @@ class DeviceLoop:
                     return
                 message()
             try:
-                self._turn()
+                self.turn()
             except Exception as error:
                 # The last wall: a mistake of this loop is the failure of those that it serves, and not its end.
                 log.error("the device loop broke\n%s", stack_of(error))
                 for order in list(self._orders):
                     self._fail(order, error)
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Do a little for everybody."""
         self._begin()
         self._slice()
         self._step()
-        for order in list(self._orders):
-            with self._failing(order):
-                order.show_life()
+        self._show_life()
         if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
             self._is_short_of_memory = False
             self._caches.clear()
@@ -118,9 +132,16 @@ class DeviceLoop:
             while self._to_lower:
                 self._models.lower(self._to_lower.pop())
 
+    def _show_life(self, busy: Order | None = None) -> None:
+        """Let everybody but ``busy``, who does so, say that they are there, and hear whether they are cancelled."""
+        for order in [order for order in self._orders if order is not busy]:
+            with self._failing(order):
+                order.show_life()
+
     # What comes in ------------------------------------------------------------------------------------------------
 
-    def _accept(self, order: Order) -> None:
+    def accept(self, order: Order) -> None:
+        """Take an order; for the loop's thread only, and whoever stands in for it."""
         self._orders.append(order)
         self._waiting.extend((order, index) for index in range(order.request.count))
 
@@ -145,7 +166,9 @@ class DeviceLoop:
             self._waiting.remove(waiting)
             with self._failing(order):
                 model = self._models.get(order.request.model, order.show_life)
-                self._sliced.append(_Picture(order, index, model, course_of(model, order, index, self._caches)))
+                attend = partial(self._show_life, order)
+                course = course_of(model, order, index, caches=self._caches, attend=attend)
+                self._sliced.append(_Picture(order, index, model, course))
 
     # What is under way --------------------------------------------------------------------------------------------
 
@@ -178,9 +201,12 @@ class DeviceLoop:
         order.pictures[index].set_result(painted)
 
     def _join(self, picture: _Picture, denoising: Denoising) -> None:
-        key = (picture.model.entry.name, denoising.key, denoising if self._strict else None)
+        shape = (picture.model.entry.name, denoising.key)
+        key = (shape, denoising if self._strict else None)
         if key not in self._batches:
-            width = min(self._max_width, picture.model.plan.batch_width)
+            width = self._widths.setdefault(
+                shape, self._make_width(min(self._max_width, picture.model.plan.batch_width))
+            )
             self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), width)
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
@@ -190,12 +216,14 @@ class DeviceLoop:
         self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
         if not self._batches:
             return
-        batch = min(self._batches.values(), key=lambda batch: batch.last_tick)
+        (shape, _), batch = min(self._batches.items(), key=lambda item: item[1].last_tick)
         self._tick += 1
         started = time.perf_counter()
         admitted, left = batch.step(self._tick)
         self._step_seconds = time.perf_counter() - started
-        seconds_per_row = self._step_seconds / sum(each.rows for each in admitted)
+        rows = sum(each.rows for each in admitted)
+        self._widths[shape].learn(rows, self._step_seconds)
+        seconds_per_row = self._step_seconds / rows
         for denoising in admitted:
             denoising.order.seconds += seconds_per_row * denoising.rows
         for denoising in left:

@@ -1,6 +1,7 @@
 """The engine of diffusers: requests in, encoded pictures with their parameters out."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from generation.engine.device import choose_device, choose_dtype, describe_devic
 from generation.engine.device_loop import DeviceLoop
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
+from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.executors.budgets import Phase
 from generation.families import FAMILIES
 from generation.hub import Hub
@@ -57,13 +59,15 @@ class DiffusersEngine:
         slots: int = 8,
         max_width: int = 16,
         strict: bool = False,
+        make_width: Callable[[int], FixedWidth] = MeasuredWidth,
     ) -> None:
         self._catalog = catalog
         self._default_model = default_model
         self._models = ResidentModels(
             catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype, max_width=max_width
         )
-        self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict)
+        self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict, make_width=make_width)
+        self._loop.start()
         self.slots = slots
         self.device = describe_device(device)
         self.dtype = str(dtype).removeprefix("torch.")

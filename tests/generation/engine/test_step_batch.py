@@ -12,9 +12,12 @@ from PIL import Image
 
 from generation.catalog import Catalog
 from generation.engine import course
+from generation.engine import order as order_module
 from generation.engine.base import BrokenOutput, OutOfMemory, RunCancelled
 from generation.engine.denoising import Denoising
-from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.order import Order
+from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
@@ -230,3 +233,23 @@ def test_a_model_that_is_not_in_memory_is_not_starved_by_the_one_that_is(engine:
     for order in (first, other, *overtaking):
         painted(order)
     assert 1 <= ended.index("euler") <= 8
+
+
+def test_while_a_pipeline_is_called_as_it_is_the_others_hear_that_they_are_cancelled(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_module, "_SIGN_SECONDS", 0.0)
+    monkeypatch.setattr(course, "is_step_batched", lambda _: False)
+    engine = make_engine()
+    engine.preload()
+    alone, other = RecordedRun(), RecordedRun(cancel_at_phase=Phase.LOAD)
+    orders = [
+        Order(wanted, fitted_image(wanted, tiny_catalog["ddim"]), run)
+        for wanted, run in ((tiny_request(seed=1), alone), (tiny_request(seed=2), other))
+    ]
+    for order in orders:
+        engine._loop.submit(order)
+    with pytest.raises(RunCancelled):
+        painted(orders[1])
+    assert painted(orders[0]).image
+    assert other.told == [Phase.LOAD]  # before its turn came
