@@ -1,20 +1,25 @@
 """A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
 
 import torch
 
 from generation.engine.autoencoder import Distribution, clean_latents, decode_in_slices, encode_in_slices
+from generation.engine.base import BrokenOutput
 from generation.engine.caches import Caches
 from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
 from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
+from generation.engine.precision import can_be_widened, in_float32
 from generation.engine.previews import Previewer, fitted_previewer
 from generation.executors.budgets import Phase
+
+log = logging.getLogger(__name__)
 
 # What it yields: None, so that others may use the device, or a picture, to be resumed when that is denoised.
 Course = Generator[Denoising | None, None, Painted]
@@ -36,10 +41,23 @@ class _AttendingRun:
 
 
 def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, attend: Callable[[], None]) -> Course:
-    """Return the way of picture ``index`` of an order; ``attend`` is called while it leaves the device to nobody."""
-    if is_step_batched(model.pipeline):
-        return _in_company(model, order, index, caches)
-    return _alone(model, order, index, attend)
+    """Go the way of picture ``index`` of an order; what comes out broken is painted once more, in float32.
+
+    ``attend`` is called while it leaves the device to nobody. Raises BrokenOutput for what is broken then too.
+    """
+    try:
+        if is_step_batched(model.pipeline):
+            return (yield from _in_company(model, order, index, caches))
+        return (yield from _alone(model, order, index, attend))
+    except BrokenOutput:
+        if not can_be_widened(model.pipeline):
+            raise
+    log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
+    yield
+    # In one piece: the pictures under way share these weights.
+    with in_float32(model.pipeline):
+        image, steps = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
+    return Painted(image, steps, model.scheduler, model.revision, in_float32=True)
 
 
 def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:

@@ -204,10 +204,10 @@ class DeviceLoop:
         shape = (picture.model.entry.name, denoising.key)
         key = (shape, denoising if self._strict else None)
         if key not in self._batches:
-            width = self._widths.setdefault(
-                shape, self._make_width(min(self._max_width, picture.model.plan.batch_width))
-            )
-            self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), width)
+            rows = min(self._max_width, picture.model.plan.batch_width)
+            width = self._widths.setdefault(shape, self._make_width(rows))
+            denoiser = picture.model.compiled or partial(denoise, picture.model.pipeline)
+            self._batches[key] = StepBatch(denoiser, width)
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
 

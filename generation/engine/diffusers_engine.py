@@ -38,6 +38,7 @@ def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
         slots=options["slots"],
         max_width=options["max_width"],
         strict=options["strict"],
+        compiler="inductor" if options["compile_denoiser"] else None,
     )
 
 
@@ -60,11 +61,18 @@ class DiffusersEngine:
         max_width: int = 16,
         strict: bool = False,
         make_width: Callable[[int], FixedWidth] = MeasuredWidth,
+        compiler: str | None = None,
     ) -> None:
         self._catalog = catalog
         self._default_model = default_model
         self._models = ResidentModels(
-            catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype, max_width=max_width
+            catalog,
+            data_dir=data_dir,
+            hub=hub,
+            device=device,
+            dtype=dtype,
+            max_width=max_width,
+            compiler=compiler,
         )
         self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict, make_width=make_width)
         self._loop.start()
@@ -118,7 +126,7 @@ class DiffusersEngine:
             enlarged_by=factor,
             input_sha256=request.input_sha256,
             device=self.device,
-            dtype=self.dtype,
+            dtype="float32" if painted.in_float32 else self.dtype,
             libraries=library_versions(),
             painted_again=order.has_begun_again,
         )

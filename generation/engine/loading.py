@@ -29,7 +29,8 @@ transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_To
 from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image  # noqa: E402 - its import makes the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
-from generation.engine.kernels import prepare_kernels  # noqa: E402 - imports diffusers
+from generation.engine.compiling import CompiledDenoiser  # noqa: E402 - imports diffusers
+from generation.engine.kernels import prepare_kernels  # noqa: E402 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class LoadedModel:
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
+    compiled: CompiledDenoiser | None = None
 
     @property
     def scheduler(self) -> str:
@@ -49,9 +51,18 @@ class LoadedModel:
 
 
 def load_model(
-    entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype, plan: MemoryPlan
+    entry: ModelEntry,
+    files: ModelFiles,
+    device: torch.device,
+    dtype: torch.dtype,
+    plan: MemoryPlan,
+    compiler: str | None = None,
 ) -> LoadedModel:
-    """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used."""
+    """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
+
+    ``compiler`` is the backend of ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come
+    and go is not compiled.
+    """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
@@ -79,7 +90,9 @@ def load_model(
         pipeline.to(device)
     prepare_kernels(pipeline, device, dtype)
     place(pipeline, plan, device)
-    return LoadedModel(entry, family, files.revision, pipeline, plan)
+    may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
+    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
+    return LoadedModel(entry, family, files.revision, pipeline, plan, compiled)
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

@@ -21,12 +21,16 @@ _PREVIEW_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A picture as the model painted it, the denoising steps that it took, and who painted it."""
+    """A picture as the model painted it, the denoising steps that it took, and who painted it.
+
+    ``in_float32`` says that it was broken in the engine's own format and is painted anew.
+    """
 
     image: Image.Image
     steps: int
     scheduler: str
     revision: str
+    in_float32: bool = False
 
 
 class Order:

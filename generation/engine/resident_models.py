@@ -37,6 +37,7 @@ class ResidentModels:
         device: torch.device,
         dtype: torch.dtype,
         max_width: int = 16,
+        compiler: str | None = None,
     ) -> None:
         self._catalog = catalog
         self._data_dir = data_dir
@@ -44,6 +45,7 @@ class ResidentModels:
         self._device = device
         self._dtype = dtype
         self._max_width = max_width
+        self._compiler = compiler
         self._models: dict[str, LoadedModel] = {}  # who was asked for least recently comes first
         self._lowered: dict[str, MemoryPlan] = {}  # what is left of the plan after memory has run out
         self._fetching = threading.Lock()
@@ -80,7 +82,7 @@ class ResidentModels:
         self._drop(name)
         plan = self._plan(entry, files)
         log.info("%s: %s", name, plan_words(plan))
-        self._models[name] = load_model(entry, files, self._device, self._dtype, plan)
+        self._models[name] = load_model(entry, files, self._device, self._dtype, plan, self._compiler)
         return self._models[name]
 
     def can_be_lowered(self, name: str) -> bool:

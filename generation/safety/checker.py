@@ -8,6 +8,7 @@ from generation.child.frames import Frame
 from generation.child.parent import ChildProcess
 from generation.errors import CheckFailed, ExecutorError
 from generation.safety.verdict import Label, PictureVerdict, Verdict
+from generation.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class PictureChecker:
-    """Ask a child process what pictures show; one at a time, in the order in which they came.
+    """Ask a child process what pictures show; one at a time, the urgent first.
 
     A child that misses ``deadline_seconds`` or dies is replaced. What cannot be checked is told by
     CheckFailed, never by a verdict.
@@ -27,7 +28,7 @@ class PictureChecker:
         self._deadline_seconds = deadline_seconds
         self._worker = worker
         self._child: ChildProcess | None = None
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -48,15 +49,20 @@ class PictureChecker:
 
     async def start(self) -> None:
         """Start the child and return when it is warm; raise CheckFailed if that is impossible."""
-        async with self._turn:
+        async with self._turns.turn():
             await self._warm_child()
 
-    async def check(self, data: bytes) -> PictureVerdict:
+    @property
+    def is_busy(self) -> bool:
+        """Whether a picture would have to wait."""
+        return self._turns.is_busy
+
+    async def check(self, data: bytes, *, is_urgent: bool = False) -> PictureVerdict:
         """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none.
 
         A child that dies gets one silent successor: it may have been gone before this picture came.
         """
-        async with self._turn:
+        async with self._turns.turn(is_urgent=is_urgent):
             answer = await self._ask(data) or await self._ask(data)
         if answer is None:
             raise CheckFailed("died")

@@ -82,7 +82,7 @@ def make_engine(
 ) -> Iterator[Callable[..., DiffusersEngine]]:
     made: list[DiffusersEngine] = []
 
-    def make(catalog: Catalog = tiny_catalog, *, dtype: torch.dtype = torch.float32, **options: Any) -> DiffusersEngine:
+    def make(catalog: Catalog = tiny_catalog, dtype: torch.dtype = torch.float32, **options: Any) -> DiffusersEngine:
         engine = DiffusersEngine(
             catalog=catalog,
             default_model=next(iter(catalog)),
