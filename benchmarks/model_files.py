@@ -1,5 +1,6 @@
 """Models of Stable Diffusion 1.5's size on the disk, with random weights, for what has to load its files."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -31,11 +32,10 @@ def model_folder(dtype: torch.dtype, scheduler: str) -> Path:
         sd15_pipeline(dtype).save_pretrained(weights, safe_serialization=True)
         (weights / "whole").touch()
     if not folder.exists():
-        folder.mkdir()
-        for part in weights.iterdir():
-            if part.is_dir() and part.name != "scheduler":
-                (folder / part.name).symlink_to(part, target_is_directory=True)
-        shutil.copy(weights / "model_index.json", folder)
+        # Hard links: the search for model files follows no symbolic ones.
+        shutil.copytree(weights, folder, copy_function=os.link, ignore=shutil.ignore_patterns("whole", "*.json"))
+        for file in weights.rglob("*.json"):
+            shutil.copy(file, folder / file.relative_to(weights))
         made = SCHEDULERS[scheduler]()
         made.save_pretrained(folder / "scheduler")
         index = folder / "model_index.json"

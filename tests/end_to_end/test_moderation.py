@@ -204,7 +204,7 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
 
 async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     assert "told in <#" in await moderate(bot, "log", channel=LOG)
-    await asked(bot, EVERYBODY, prompt="a sexy kid, @everyone <@&1> **now**", member=OTHER)
+    await asked(bot, EVERYBODY, prompt="a sexy kid, @everyone <@&1> **now**", member=MEMBER)
     notice = await told(bot, "sexual words beside a minor")
     assert notice.mentions == []
     assert not notice.mention_everyone
@@ -212,7 +212,7 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
         await bot.client.press(notice.id, "Delete", member=MODERATOR)
     await bot.client.press(notice.id, "Block", member=MODERATOR)
     await bot.client.wait_for_edit(notice.id, lambda message: "Blocked by" in message.content)
-    assert await moderate(bot, "block remove", member=OTHER) == "Nobody is blocked."
+    assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
     await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
     assert "Score 0.9" in (await told(bot, "blocked a picture that was sent")).content
     assert "nowhere" in await moderate(bot, "log")
