@@ -19,7 +19,7 @@ from generation.engine.caches import make_caches
 from generation.engine.conditioning import denoise
 from generation.engine.course import Course, course_of
 from generation.engine.denoising import Denoising
-from generation.engine.device import free_memory
+from generation.engine.device import free_memory, wait_for
 from generation.engine.faults import fault_of
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
@@ -189,6 +189,7 @@ class DeviceLoop:
                 order.seconds += time.perf_counter() - started
                 self._settle(order, picture.index, end.value)
                 return
+            wait_for(self._device)
             order.seconds += time.perf_counter() - started
             if denoising is None:
                 self._sliced.appendleft(picture)
@@ -220,6 +221,7 @@ class DeviceLoop:
         self._tick += 1
         started = time.perf_counter()
         admitted, left = batch.step(self._tick)
+        wait_for(self._device)  # else what is measured and charged is only how quickly it was told
         self._step_seconds = time.perf_counter() - started
         rows = sum(each.rows for each in admitted)
         self._widths[shape].learn(rows, self._step_seconds)

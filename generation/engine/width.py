@@ -5,9 +5,9 @@ from collections import deque
 _NARROWEST = 2  # a picture with guidance
 # A wider call must be quicker per row by so much: it also keeps whoever is in it waiting for longer.
 _WORTH = 0.97
-_MEASURED_CALLS = 2  # of each width before it is judged: the first one of a shape is slow
+_MEASURED_CALLS = 3  # of each width before it is judged: the first one of a shape is slow
 _REMEMBERED_CALLS = 8
-_JUDGED_FOR_CALLS = 500  # then it is looked at again: another program may have come or gone
+_JUDGED_FOR_CALLS = 128  # then it is looked at again, from half of it: another program may have come or gone
 
 
 class FixedWidth:
@@ -53,6 +53,7 @@ class MeasuredWidth(FixedWidth):
         if self._is_judged and self._calls >= _JUDGED_FOR_CALLS:
             self._is_judged = False
             self._seconds_per_row.clear()
+            self._rows = max(min(_NARROWEST, self.most), self.rows // 2)
         if rows + 1 < self.rows or rows > self.rows:  # one row may stay empty beside pictures with two
             return
         known = self._seconds_per_row.setdefault(self.rows, deque(maxlen=_REMEMBERED_CALLS))

@@ -30,7 +30,7 @@ def test_it_widens_while_it_pays(seconds: Callable[[int], float], expected: int)
 
 def test_calls_that_are_not_full_say_nothing() -> None:
     width = MeasuredWidth(16)
-    after(width, lambda rows: 1.0, calls=2)
+    after(width, lambda rows: 1.0, calls=3)
     assert width.rows == 4
     assert after(width, lambda rows: 1.0, calls=40, rows=2) == 4
     assert after(width, lambda rows: 1.0, calls=40, rows=3) > 4  # pictures with two rows leave one empty
