@@ -207,6 +207,7 @@ class DeviceLoop:
         if key not in self._batches:
             rows = min(self._max_width, picture.model.plan.batch_width)
             width = self._widths.setdefault(shape, self._make_width(rows))
+            width.bound(rows)  # the plan may have been lowered since
             denoiser = picture.model.compiled or partial(denoise, picture.model.pipeline)
             self._batches[key] = StepBatch(denoiser, width)
         self._batches[key].add(denoising, self._tick)
