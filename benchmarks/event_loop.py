@@ -6,6 +6,7 @@ A ticker asks for 5 ms in the process that has the executor as its child, as the
 was woken too late. The phases take turns in one run, so that a busy machine disturbs all alike.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -97,7 +98,9 @@ async def measure(rounds: int) -> Ticker:
 
 def main(values: Sequence[str] = ()) -> int:
     """Print the table; return the exit status."""
-    rounds = int(values[0]) if values else ROUNDS
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("rounds", nargs="?", type=int, default=ROUNDS, help="how often each phase is measured")
+    rounds = parser.parse_args(list(values)).rounds
     late = asyncio.run(measure(rounds)).late
     idle = percentile(late["idle"], 0.99)
     rows = [
