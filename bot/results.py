@@ -51,6 +51,7 @@ class Results:
                     height=picture.height,
                     native_width=picture.native_width,
                     native_height=picture.native_height,
+                    painted_again=bool(picture.parameters.get("painted_again")),
                 )
             )
         return stored

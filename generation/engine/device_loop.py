@@ -65,7 +65,8 @@ class DeviceLoop:
     ) -> None:
         self._models = models
         self._device = device
-        self._make_width = partial(make_width, max_width)
+        self._max_width = max_width
+        self._make_width = make_width
         self._widths: dict[Hashable, FixedWidth] = {}
         self._strict = strict
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -79,6 +80,7 @@ class DeviceLoop:
         self._tick = 0
         self._step_seconds = 0.0  # of the last one
         self._is_short_of_memory = False
+        self._to_lower: set[str] = set()  # models that were short of it
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
 
     def start(self) -> None:
@@ -127,6 +129,8 @@ class DeviceLoop:
             self._caches.clear()
             gc.collect()
             free_memory(self._device)
+            while self._to_lower:
+                self._models.lower(self._to_lower.pop())
 
     def _show_life(self, busy: Order | None = None) -> None:
         """Let everybody but ``busy``, who does so, say that they are there, and hear whether they are cancelled."""
@@ -201,7 +205,9 @@ class DeviceLoop:
         shape = (picture.model.entry.name, denoising.key)
         key = (shape, denoising if self._strict else None)
         if key not in self._batches:
-            width = self._widths.setdefault(shape, self._make_width())
+            rows = min(self._max_width, picture.model.plan.batch_width)
+            width = self._widths.setdefault(shape, self._make_width(rows))
+            width.bound(rows)  # the plan may have been lowered since
             denoiser = picture.model.compiled or partial(denoise, picture.model.pipeline)
             self._batches[key] = StepBatch(denoiser, width)
         self._batches[key].add(denoising, self._tick)
@@ -244,15 +250,28 @@ class DeviceLoop:
 
     def _fail(self, order: Order, error: BaseException) -> None:
         fault = fault_of(error) if isinstance(error, Exception) else None
-        self._is_short_of_memory |= fault is OutOfMemory or isinstance(error, OutOfMemory)
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
+        is_short_of_memory = fault is OutOfMemory or isinstance(error, OutOfMemory)
+        self._is_short_of_memory |= is_short_of_memory
         if order not in self._orders:
             return
+        self._leave(order)
+        if is_short_of_memory and not order.has_begun_again and self._models.can_be_lowered(order.request.model):
+            self._to_lower.add(order.request.model)
+            order.begin_again()
+            undone = [index for index, picture in enumerate(order.pictures) if not picture.done()]
+            self._waiting.extendleft((order, index) for index in reversed(undone))
+            return
+        self._orders.remove(order)
+        order.fail(error if fault is None else fault())
+
+    def _leave(self, order: Order) -> None:
+        """Let the pictures of an order leave, wherever they are."""
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
         for picture in [each for each in (*self._sliced, *self._denoised.values()) if each.order is order]:
             picture.course.close()
         self._sliced = deque(picture for picture in self._sliced if picture.order is not order)
         self._denoised = {each: picture for each, picture in self._denoised.items() if picture.order is not order}
         for batch in self._batches.values():
             batch.remove(order)
-        self._orders.remove(order)
-        order.fail(error if fault is None else fault())
+        # An empty one would keep a model that is to leave.
+        self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}

@@ -66,7 +66,13 @@ class DiffusersEngine:
         self._catalog = catalog
         self._default_model = default_model
         self._models = ResidentModels(
-            catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype, compiler=compiler
+            catalog,
+            data_dir=data_dir,
+            hub=hub,
+            device=device,
+            dtype=dtype,
+            max_width=max_width,
+            compiler=compiler,
         )
         self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict, make_width=make_width)
         self._loop.start()
@@ -92,15 +98,16 @@ class DiffusersEngine:
         self._loop.submit(order)
         painted = [picture.result() for picture in order.pictures]
         run.enter(Phase.DECODE)
-        pictures = tuple(self._picture(request, index, each) for index, each in enumerate(painted))
+        pictures = tuple(self._picture(order, index, each) for index, each in enumerate(painted))
         return Img2ImgResult(pictures=pictures, seconds=order.seconds, device=self.device, dtype=self.dtype)
 
     def close(self) -> None:
         """End the device loop."""
         self._loop.close()
 
-    def _picture(self, request: Img2ImgRequest, index: int, painted: Painted) -> Picture:
-        native = painted.image
+    def _picture(self, order: Order, index: int, painted: Painted) -> Picture:
+        request, native = order.request, painted.image
+        takes_strength = FAMILIES[self._catalog.find(request.model).family].takes_strength
         factor = 1 if request.native else enlargement_factor(native.width, native.height)
         parameters = PictureParameters(
             version=VERSION,
@@ -110,7 +117,7 @@ class DiffusersEngine:
             seed=request.seed_of(index),
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
-            strength=request.strength,
+            strength=request.strength if takes_strength else None,
             guidance_scale=request.guidance_scale,
             num_inference_steps=request.num_inference_steps,
             denoising_steps=painted.steps,
@@ -121,6 +128,7 @@ class DiffusersEngine:
             device=self.device,
             dtype="float32" if painted.in_float32 else self.dtype,
             libraries=library_versions(),
+            painted_again=order.has_begun_again,
         )
         data, media_type = encode_picture(
             enlarge(native, factor), parameters.embedded(), max_bytes=request.max_result_bytes

@@ -10,9 +10,11 @@ from transformers.utils import logging as transformers_logging
 from generation.catalog import ModelEntry
 from generation.engine.base import OutOfMemory
 from generation.engine.picture_processor import load_picture_processor
+from generation.engine.placement import place
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES, Family
 from generation.hub import ModelFiles
+from generation.memory_plan import MemoryPlan, Placement
 from generation.model_problems import ModelProblem
 
 
@@ -39,6 +41,7 @@ class LoadedModel:
     family: Family
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
+    plan: MemoryPlan
     compiled: CompiledDenoiser | None = None
 
     @property
@@ -48,11 +51,17 @@ class LoadedModel:
 
 
 def load_model(
-    entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype, compiler: str | None = None
+    entry: ModelEntry,
+    files: ModelFiles,
+    device: torch.device,
+    dtype: torch.dtype,
+    plan: MemoryPlan,
+    compiler: str | None = None,
 ) -> LoadedModel:
-    """Load the pipeline onto the device; raise ModelUnavailable for files that cannot be used.
+    """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
 
-    ``compiler`` is the backend of ``torch.compile`` for the denoiser, or None for none.
+    ``compiler`` is the backend of ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come
+    and go is not compiled.
     """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
@@ -77,10 +86,13 @@ def load_model(
     if type(pipeline).__name__ != family.pipeline_class:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.to(device)
+    if plan.placement is Placement.RESIDENT:
+        pipeline.to(device)
     prepare_kernels(pipeline, device, dtype)
-    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler else None
-    return LoadedModel(entry, family, files.revision, pipeline, compiled)
+    place(pipeline, plan, device)
+    may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
+    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
+    return LoadedModel(entry, family, files.revision, pipeline, plan, compiled)
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

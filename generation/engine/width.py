@@ -21,9 +21,13 @@ class FixedWidth:
         """The most rows of the next call."""
         return self.most
 
+    def bound(self, most: int) -> None:
+        """Take at most so many from now on: the model is held in less memory than it was."""
+        self.most = max(1, min(self.most, most))
+
     def narrow(self, rows: int) -> None:
         """Take at most half from now on: the memory did not suffice for so many rows."""
-        self.most = max(1, min(self.most, rows) // 2)
+        self.bound(min(self.most, rows) // 2)
 
     def learn(self, rows: int, seconds: float) -> None:
         """Hear what a call took."""

@@ -38,7 +38,7 @@ class PictureParameters:
 
     ``revision`` is the model's commit, empty if it has none. ``strength`` and ``guidance_scale`` are None for models
     that have no such thing. ``native_width`` × ``native_height`` was painted and then enlarged ``enlarged_by`` times.
-    ``libraries`` maps names of packages to versions.
+    ``libraries`` maps names of packages to versions. ``painted_again`` is whether the memory did not suffice at first.
     """
 
     version: str
@@ -59,6 +59,7 @@ class PictureParameters:
     device: str
     dtype: str
     libraries: Mapping[str, str] = field(default_factory=dict)
+    painted_again: bool = False
 
     @property
     def width(self) -> int:

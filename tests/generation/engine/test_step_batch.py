@@ -17,6 +17,7 @@ from generation.engine.base import BrokenOutput, OutOfMemory, RunCancelled
 from generation.engine.denoising import Denoising
 from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
 from generation.engine.order import Order
+from generation.engine.step_batch import StepBatch
 from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.company import Company, painted, watched_denoiser
@@ -253,3 +254,39 @@ def test_while_a_pipeline_is_called_as_it_is_the_others_hear_that_they_are_cance
         painted(orders[1])
     assert painted(orders[0]).image
     assert other.told == [Phase.LOAD]  # before its turn came
+
+
+class CancelledRun(RecordedRun):
+    """A run that nobody wants any more from some step on, as a cancelled one of the worker is."""
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        super().step(step, total_steps, preview)
+        if step >= 13:
+            raise RunCancelled
+
+
+def test_a_request_whose_pictures_all_end_in_one_step_ends_once(engine: DiffusersEngine) -> None:
+    engine.run(tiny_request(), RecordedRun())
+    wanted = long_request(count=3)
+    first, several = (
+        Order(each, fitted_image(each, engine._catalog["ddim"]), run)
+        for each, run in ((long_request(), RecordedRun()), (wanted, CancelledRun()))
+    )
+    engine._loop.submit(several)
+    engine._loop.submit(first)
+    for picture in several.pictures:
+        with pytest.raises(RunCancelled):
+            picture.result(timeout=300)
+    assert painted(first).image
+    assert engine.run(tiny_request(), RecordedRun()).pictures
+
+
+def test_a_mistake_of_the_loop_itself_ends_what_it_serves_and_not_the_loop(
+    engine: DiffusersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.run(tiny_request(), RecordedRun())
+    with monkeypatch.context() as broken:
+        broken.setattr(StepBatch, "step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            engine.run(tiny_request(), RecordedRun())
+    assert engine.run(tiny_request(), RecordedRun()).pictures

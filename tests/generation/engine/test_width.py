@@ -58,6 +58,9 @@ def test_memory_bounds_it_for_good() -> None:
     after(width, lambda rows: 1.0, calls=40)
     width.narrow(16)
     assert after(width, lambda rows: 1.0, calls=1000) == 8
+    width.bound(4)
+    width.bound(16)
+    assert after(width, lambda rows: 1.0, calls=1000) == 4
     fixed = FixedWidth(16)
     fixed.narrow(6)
     assert fixed.rows == 3
