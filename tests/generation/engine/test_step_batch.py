@@ -16,6 +16,7 @@ from generation.engine import order as order_module
 from generation.engine.base import BrokenOutput, OutOfMemory, RunCancelled
 from generation.engine.denoising import Denoising
 from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.loading import LoadedModel
 from generation.engine.order import Order
 from generation.engine.step_batch import StepBatch
 from generation.executors.budgets import Phase
@@ -221,7 +222,18 @@ def test_pictures_of_different_sizes_take_turns(engine: DiffusersEngine) -> None
     assert all(one != other for one, other in itertools.pairwise(both))
 
 
-def test_a_model_that_is_not_in_memory_is_not_starved_by_the_one_that_is(engine: DiffusersEngine) -> None:
+def test_a_model_that_is_not_in_memory_is_not_starved_by_the_one_that_is(
+    make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine()
+    models, get = engine._models, engine._models.get
+
+    def get_with_room_for_one(name: str, alive: Callable[[], None]) -> LoadedModel:
+        if not models.is_resident(name):
+            models._drop_all()
+        return get(name, alive)
+
+    monkeypatch.setattr(models, "get", get_with_room_for_one)
     engine.run(tiny_request(), RecordedRun())
     company = Company(engine)
     ended: list[str] = []
