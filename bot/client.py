@@ -118,7 +118,11 @@ class Palimpsest(discord.Client):
             max_running_per_member=settings.max_running_per_member,
             note_settled=metrics.settled,
         )
-        operator = {"model": settings.model, "max_count": settings.max_count}
+        operator = {
+            "model": settings.model,
+            "max_count": settings.max_count,
+            "strength_schedule": settings.strength_schedule,
+        }
         self.orders = OrderBook(self.shelf, self.defaults, operator)
         self.front_desk = FrontDesk(
             self.desk,

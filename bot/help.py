@@ -25,7 +25,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that.",
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "Options can be named anywhere in the text: `strength`, `guidance`, `steps`, `seed`, `count`, `size`, `model`,"
-        " and `negative:` at the end.",
+        " `sampler`, and `negative:` at the end.",
         *_about_model(client, origin),
     ]
     return "\n".join(lines)

@@ -18,6 +18,8 @@ _FIELDS: Mapping[str, str] = {
     "seed": "the seed",
     "count": "the number of pictures",
     "max_pixels": "the size",
+    "sampler": "the sampler",
+    "strength_schedule": "the strength schedule",
 }
 
 _AS_PICTURE = "send it as JPEG or PNG"
@@ -171,6 +173,10 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} is empty; write what the new picture should show."
         case "too_long":
             return f"{name} has {data['value']:,} characters; shorten it to {data['high']:,}."
+        case "unknown":
+            return f"{name} must be one of {', '.join(data['known'])}."
+        case "not_for_model":
+            return f"{name} cannot be chosen for {data['model']}; leave it out."
         case "zero_steps":
             return "So few steps at so low a strength would change nothing; raise the steps or the strength."
     if field == "max_pixels":  # people ask for the side of a square, not for its area

@@ -67,6 +67,11 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX jobs_by_requester ON jobs (requester_id, accepted_at);
     """,
+    # 4: how the noise is taken away and what the strength means; what was there ran as diffusers has it
+    """
+    ALTER TABLE jobs ADD COLUMN sampler TEXT NOT NULL DEFAULT 'own';
+    ALTER TABLE jobs ADD COLUMN strength_schedule TEXT NOT NULL DEFAULT 'index';
+    """,
 )
 
 

@@ -111,21 +111,24 @@ class DiffusersEngine:
     def _picture(
         self, request: Img2ImgRequest, run: Run, model: LoadedModel, image: Image.Image, index: int
     ) -> Picture:
-        native, steps = paint_alone(model, request, run, image, index)
+        painted = paint_alone(model, request, run, image, index)
+        native = painted.image
         run.enter(Phase.DECODE)
         factor = 1 if request.native else enlargement_factor(native.width, native.height)
         parameters = PictureParameters(
             version=VERSION,
             model=request.model,
             revision=model.revision,
-            scheduler=model.scheduler,
+            scheduler=painted.scheduler,
+            sampler=request.sampler,
             seed=request.seed_of(index),
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
             strength=request.strength,
+            strength_schedule=painted.strength_schedule,
             guidance_scale=request.guidance_scale,
             num_inference_steps=request.num_inference_steps,
-            denoising_steps=steps,
+            denoising_steps=painted.steps,
             native_width=native.width,
             native_height=native.height,
             enlarged_by=factor,
