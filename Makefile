@@ -6,7 +6,7 @@ PYTHON ?= python3
 TORCH_INDEX_URL ?=
 export TORCH_INDEX_URL
 
-.PHONY: run test lint bench
+.PHONY: run test lint bench prove
 run:
 	@$(PYTHON) run.py
 test:
@@ -16,3 +16,5 @@ lint:
 bench:
 	@$(PYTHON) run.py setup
 	@.venv/bin/python -m benchmarks
+prove:
+	@$(PYTHON) run.py prove

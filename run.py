@@ -3,6 +3,7 @@
     python run.py          the bot if DISCORD_TOKEN is set (in .env or the environment), else the playground
     python run.py test     the tests
     python run.py lint     style and types
+    python run.py prove    the long proofs, see docs/reliability.md
     python run.py setup    only the environment
 
 TORCH_INDEX_URL names another package index for torch, such as https://download.pytorch.org/whl/cpu.
@@ -43,7 +44,7 @@ def set_up(requirements: str) -> None:
     base, lock = HERE / "requirements.txt", HERE / "requirements.lock"
     files = {base, lock, HERE / requirements}
     stamps = {
-        ENVIRONMENT / f"{file.name}.sha256": hashlib.sha256(file.read_bytes() + index_url.encode()).hexdigest()
+        ENVIRONMENT / f"{name_of(file)}.sha256": hashlib.sha256(file.read_bytes() + index_url.encode()).hexdigest()
         for file in files
     }
     if PYTHON.exists() and all(stamp.exists() and stamp.read_text() == digest for stamp, digest in stamps.items()):
@@ -63,6 +64,11 @@ def set_up(requirements: str) -> None:
     subprocess.run([*pip, "-r", str(HERE / requirements), "--constraint", str(constraints)], check=True)
     for stamp, digest in stamps.items():
         stamp.write_text(digest)
+
+
+def name_of(file: Path) -> str:
+    """Return a name for a file of this folder that no other one has, without its folders' slashes."""
+    return "-".join(file.relative_to(HERE).parts)
 
 
 def locked_versions(lock: Path) -> list[str]:
@@ -98,11 +104,13 @@ def main(arguments: list[str]) -> int:
             print(problem, file=sys.stderr)
             return 2
     verb = arguments[0] if arguments else "run"
-    if verb not in ("run", "test", "lint", "setup"):
+    if verb not in ("run", "test", "lint", "prove", "setup"):
         print(__doc__, file=sys.stderr)
         return 2
     try:
         set_up("requirements.txt" if verb in ("run", "setup") else "requirements-dev.txt")
+        if verb == "prove":
+            set_up("prove/requirements.txt")
     except subprocess.CalledProcessError:
         print("The packages could not be installed; what pip says above names the reason.", file=sys.stderr)
         return 1
@@ -110,6 +118,8 @@ def main(arguments: list[str]) -> int:
         return become([*main_job(), *arguments[1:]])
     if verb == "test":
         return become(["-m", "pytest", *arguments[1:]])
+    if verb == "prove":
+        return become(["-m", "prove", *arguments[1:]])
     if verb == "lint":
         checks = (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "pyright"])
         return max(subprocess.run([str(PYTHON), *check], cwd=HERE, check=False).returncode for check in checks)

@@ -1,9 +1,59 @@
-"""``python -m benchmarks``: the short set. Each benchmark is also a module of its own."""
+"""Run the short set of benchmarks, or one with its options.
 
-import asyncio
+    python -m benchmarks                       the short set, some minutes
+    python -m benchmarks --list                which there are
+    python -m benchmarks step --side 512       one of them; --help tells its options
+
+docs/performance.md has what they showed.
+"""
+
+import argparse
+import importlib
+import os
+import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from benchmarks import acknowledgements
+# As in the executor's process: threads that wait sleep, for the machine may be shared. Libraries keep their notes.
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A module of this package with ``main(values)``; ``short`` are its options in the short set, if it is in it."""
+
+    name: str
+    shows: str
+    short: tuple[str, ...] | None = None
+
+
+BENCHMARKS = (
+    Benchmark("acknowledgements", "how quickly commands are acknowledged while a picture is painted", ()),
+    Benchmark("step", "a call of the denoiser against diffusers' own in float32", ("--side", "128", "--repeats", "2")),
+    Benchmark("limit", "the share of the machine's measured peak that a call reaches", ("--side", "128")),
+)
+
+
+def main(values: Sequence[str]) -> int:
+    """Run what is asked for; return 0 if all ended well."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if values and values[0] in [benchmark.name for benchmark in BENCHMARKS]:
+        return importlib.import_module(f"benchmarks.{values[0]}").main(values[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure ratios; see docs/performance.md."
+    )
+    parser.add_argument("name", nargs="?", choices=[benchmark.name for benchmark in BENCHMARKS], metavar="NAME")
+    parser.add_argument("--list", action="store_true", help="only say which benchmarks there are")
+    if parser.parse_args(values).list:
+        for benchmark in BENCHMARKS:
+            print(f"{benchmark.name:18} {benchmark.shows}")
+        return 0
+    # Each in a process of its own: what one leaves in memory is not the next one's.
+    short = [[benchmark.name, *benchmark.short] for benchmark in BENCHMARKS if benchmark.short is not None]
+    return max(subprocess.run([sys.executable, "-m", "benchmarks", *each], check=False).returncode for each in short)
+
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(acknowledgements.main()))
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """How quickly commands are acknowledged while a job runs, against the same bot at rest.
 
-    python -m benchmarks.acknowledgements
+    python -m benchmarks acknowledgements
 
 Both are measured in one run against the stand-in, in turn, so that a noisy machine disturbs both alike. Discord gives
 3 seconds; the table also says what share of them the slowest acknowledgement took.
@@ -11,6 +11,7 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from playground.client import Message, PlaygroundClient, PlaygroundServer
@@ -42,8 +43,13 @@ async def begin_long_job(client: PlaygroundClient) -> Message:
     return await client.wait_for_edit(interaction.response.id, lambda message: "▰" in message.content)
 
 
-async def main() -> int:
-    """Print the table as JSON and as a line; return the exit status."""
+def main(_: Sequence[str] = ()) -> int:
+    """Print the figures as JSON and as a line; return the exit status."""
+    return asyncio.run(measure())
+
+
+async def measure() -> int:
+    """Measure with a bot in the playground; see ``main``."""
     idle: list[float] = []
     busy: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -68,4 +74,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())

@@ -30,8 +30,9 @@ from bot.storage.facts import Facts
 from bot.storage.migrations import DatabaseTooNew
 from generation.catalog import load_catalog
 from generation.errors import ModelUnavailable
-from generation.executors.child import ChildExecutor
+from generation.executors.child import DIFFUSERS_ENGINE, ChildExecutor
 from generation.images.decoder import ImageDecoder
+from generation.safety.checker import PictureChecker
 from generation.sentences import error_sentence
 from generation.settings import settings_sentence
 
@@ -40,23 +41,28 @@ log = logging.getLogger("bot")
 EXIT_OK, EXIT_FAILURE, EXIT_BAD_SETTINGS = 0, 1, 2
 
 
-async def serve(settings: Settings, token: str) -> None:
-    """Open everything, run until SIGTERM, SIGINT or a fatal answer of Discord's, close everything."""
+async def serve(settings: Settings, token: str, *, engine: str) -> None:
+    """Open everything, run until SIGTERM, SIGINT or a fatal answer of Discord's, close everything.
+
+    ``engine`` is what computes in the executor's process, as ``module:function``.
+    """
     catalog = load_catalog(settings.models_file)
     catalog.find(settings.model)
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
     point_library_at(api_url, settings.discord_gateway_url)
     metrics = Metrics()
-    executor = ChildExecutor(settings.for_child())
+    executor = ChildExecutor(settings.for_child(), engine=engine)
     async with (
         Database(settings.data_dir, observe_seconds=metrics.database_commit_seconds.observe) as database,
         ImageDecoder() as decoder,
+        PictureChecker() as checker,
         aiohttp.ClientSession() as session,
         Palimpsest(
             settings,
             database=database,
             catalog=catalog,
             decoder=decoder,
+            checker=checker,
             executor=executor,
             session=session,
             metrics=metrics,
@@ -128,8 +134,8 @@ def keep(command: str, file: Path) -> int:
     return EXIT_OK
 
 
-def run() -> int:
-    """Run the bot; return the exit status."""
+def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
+    """Run the bot with what computes in its executor's process; return the exit status."""
     try:
         settings = Settings()
     except ValidationError as error:
@@ -140,7 +146,7 @@ def run() -> int:
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
     try:
-        asyncio.run(serve(settings, token))
+        asyncio.run(serve(settings, token, engine=engine))
     except KeyboardInterrupt:
         return EXIT_OK
     except (ValueError, ModelUnavailable) as error:

@@ -1,6 +1,7 @@
 """Download of attachments, from the hosts that may be asked and no further than the size that may come."""
 
 import asyncio
+from collections.abc import Sequence
 
 import aiohttp
 from yarl import URL
@@ -14,7 +15,8 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class AttachmentDownloads:
     """Fetch pictures over HTTP: listed hosts only, no redirects, a hard cap on bytes and on time.
 
-    A host may be listed with its port. Plain http is accepted from this machine itself and nowhere else.
+    A host may be listed with its port. Plain http is accepted from this machine itself and nowhere else. A download
+    that breaks is begun again after each of ``pauses_seconds``.
     """
 
     def __init__(
@@ -24,11 +26,13 @@ class AttachmentDownloads:
         *,
         max_bytes: int = MAX_INPUT_BYTES,
         timeout_seconds: float = 15.0,
+        pauses_seconds: Sequence[float] = (0.5, 2.0, 5.0),
     ) -> None:
         self._session = session
         self._hosts = frozenset(hosts)
         self._max_bytes = max_bytes
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._pauses_seconds = tuple(pauses_seconds)
 
     def is_allowed(self, url: str) -> bool:
         """Tell whether this address may be asked at all."""
@@ -44,6 +48,16 @@ class AttachmentDownloads:
         """
         if not self.is_allowed(url):
             raise Refused("host_not_allowed")
+        for pause_seconds in self._pauses_seconds:
+            try:
+                return await self._fetch(url)
+            except Refused as error:
+                if error.reason != "download_failed":
+                    raise
+            await asyncio.sleep(pause_seconds)
+        return await self._fetch(url)
+
+    async def _fetch(self, url: str) -> bytes:
         try:
             async with self._session.get(url, allow_redirects=False, timeout=self._timeout) as response:
                 if response.status in (401, 403, 404, 410):

@@ -1,11 +1,13 @@
 """The buttons under messages: each carries its job's id and nothing trusted; the row is loaded, rights are checked."""
 
+import logging
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import discord
 
+from bot import replies
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.order_modal import OrderModal
@@ -16,10 +18,12 @@ from bot.storage.job import Job
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-_JOB_ID = r"(?P<job_id>[0-9A-Z]{20})"
+log = logging.getLogger(__name__)
+
+JOB_ID = r"(?P<job_id>[0-9A-Z]{20})"
 
 
-class _JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
+class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
     """A button that works after a restart, because all it knows stands in its custom_id."""
 
     label: str
@@ -41,8 +45,8 @@ class _JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job")
 
     async def callback(self, interaction: discord.Interaction) -> None:
         ours = cast("discord.Interaction[Palimpsest]", interaction)
-        job = await ours.client.desk.find(self.job_id)
         try:
+            job = await ours.client.desk.find(self.job_id)
             if job is None:
                 raise Refused("job_unknown")
             await self.act(ours, job)
@@ -54,7 +58,7 @@ class _JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job")
         raise TypeError(f"{type(self).__name__} does nothing")
 
 
-class CancelButton(_JobButton, template=f"cancel:{_JOB_ID}"):
+class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
     """Give a waiting or running job up: the requester and moderators."""
 
     label, emoji, verb = "Cancel", "✖️", "cancel"
@@ -67,7 +71,7 @@ class CancelButton(_JobButton, template=f"cancel:{_JOB_ID}"):
             raise Refused("too_late_to_cancel")
 
 
-class AgainButton(_JobButton, template=f"again:{_JOB_ID}"):
+class AgainButton(JobButton, template=f"again:{JOB_ID}"):
     """Paint the same once more with a new seed: everybody who may use the bot here."""
 
     label, emoji, verb = "Again", "🔁", "again"
@@ -78,7 +82,7 @@ class AgainButton(_JobButton, template=f"again:{_JOB_ID}"):
         await interaction.client.front_desk.take_interaction(interaction, options_of(job), source)
 
 
-class EditButton(_JobButton, template=f"edit:{_JOB_ID}"):
+class EditButton(JobButton, template=f"edit:{JOB_ID}"):
     """Paint over the same picture again with other words or numbers, in a form that shows the present ones."""
 
     label, emoji, verb = "Edit", "✏️", "edit"
@@ -86,6 +90,7 @@ class EditButton(_JobButton, template=f"edit:{_JOB_ID}"):
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             source = Source(parent=job, spoiler=job.spoiler)
@@ -95,12 +100,14 @@ class EditButton(_JobButton, template=f"edit:{_JOB_ID}"):
         await interaction.response.send_modal(OrderModal("Edit", chosen, submitted))
 
 
-class UseAsInputButton(_JobButton, template=f"use:{_JOB_ID}"):
+class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
     """Paint over the result itself; with several pictures the form asks which one."""
 
     label, emoji, verb = "Use as input", "🖼️", "use"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
+
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             source = await interaction.client.picture_of_result(job, picture)
             await interaction.client.front_desk.take_interaction(answer, options, source)
@@ -109,7 +116,7 @@ class UseAsInputButton(_JobButton, template=f"use:{_JOB_ID}"):
         await interaction.response.send_modal(modal)
 
 
-class DeleteButton(_JobButton, template=f"delete:{_JOB_ID}"):
+class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
     """Delete the result and the pictures kept for it: the requester and moderators."""
 
     label, emoji, verb = "Delete", "🗑️", "delete"
@@ -121,10 +128,25 @@ class DeleteButton(_JobButton, template=f"delete:{_JOB_ID}"):
         await interaction.client.desk.delete(job.job_id)
 
 
+class ReportButton(JobButton, template=f"report:{JOB_ID}"):
+    """Ask moderators to look at a result: everybody who sees it."""
+
+    label, emoji, verb = "Report", "🚩", "report"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        client = interaction.client
+        is_new = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
+        if is_new:
+            client.mod_log.note(job, "reported", None)
+            log.info("the result of job %s was reported", job.job_id)
+        await interaction.response.send_message(replies.reported(is_new=is_new), ephemeral=True)
+
+
 BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
     CancelButton,
     AgainButton,
     EditButton,
     UseAsInputButton,
     DeleteButton,
+    ReportButton,
 )

@@ -8,7 +8,7 @@ import discord
 
 from bot import replies
 from bot.allowances import Budget
-from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, UseAsInputButton
+from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
 from bot.storage.job import Job, JobState
 from generation.references import reference_of
 from generation.requests import denoising_steps
@@ -100,7 +100,7 @@ def status_view(job: Job) -> discord.ui.View | None:
     return _view(CancelButton(job.job_id))
 
 
-def result_text(job: Job, *, is_demo: bool) -> str:
+def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     """Return the text of the result message: what was asked, by whom, and every number that made it."""
     first = job.pictures[0]
     seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
@@ -111,7 +111,8 @@ def result_text(job: Job, *, is_demo: bool) -> str:
     size = f"{first.width}×{first.height}"
     if (first.native_width, first.native_height) != (first.width, first.height):
         size += f" (painted at {first.native_width}×{first.native_height})"
-    numbers = f"strength {job.strength:g} · guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
+    strength = f"strength {job.strength:g} · " if takes_strength else ""
+    numbers = f"{strength}guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
     if job.sampler != OWN_SAMPLER:
         numbers += f" · {SAMPLERS[job.sampler].title}"
     lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
@@ -120,6 +121,8 @@ def result_text(job: Job, *, is_demo: bool) -> str:
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
+    if not takes_strength:
+        lines.append(replies.STRENGTH_NOT_USED)
     if job.ignored_pictures:
         lines.append(replies.ignored_pictures(job.ignored_pictures))
     if is_demo:
@@ -157,7 +160,11 @@ def queue_text(
 def result_view(job: Job) -> discord.ui.View:
     """Return the buttons of the result message."""
     return _view(
-        AgainButton(job.job_id), EditButton(job.job_id), UseAsInputButton(job.job_id), DeleteButton(job.job_id)
+        AgainButton(job.job_id),
+        EditButton(job.job_id),
+        UseAsInputButton(job.job_id),
+        DeleteButton(job.job_id),
+        ReportButton(job.job_id),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import discord
 from discord import app_commands
+from discord.webhook.async_ import async_context
 
 from bot.allowances import Allowance, Allowances
 from bot.attachments import AttachmentDownloads
@@ -18,6 +19,7 @@ from bot.commands.defaults import defaults, preferences
 from bot.commands.help import help_command
 from bot.commands.img2img import img2img
 from bot.commands.limits import limits
+from bot.commands.moderation_lists import moderation
 from bot.commands.operator import operator
 from bot.commands.queue import queue
 from bot.commands.remix import remix
@@ -28,30 +30,40 @@ from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.estimates import Estimates
 from bot.front_desk import FrontDesk
+from bot.intake import Intake
 from bot.janitor import Janitor
+from bot.mod_buttons import MOD_BUTTONS
+from bot.mod_log import ModLog
 from bot.model_shelf import ModelShelf
+from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
 from bot.order_modal import is_awaited
 from bot.orders import OrderBook, Source
-from bot.previews import admit_any_preview
+from bot.perseverance import PerseveringWebhooks, make_persevering
+from bot.screening import Screening
 from bot.settings import Settings
+from bot.storage.audit import Audit
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
 from bot.storage.facts import Facts
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
+from bot.storage.policies import Policies
+from bot.storage.remixing import Remixing
+from bot.storage.reports import Reports
 from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
 from generation.catalog import Catalog
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
+from generation.safety.checker import PictureChecker
 
 log = logging.getLogger(__name__)
 
 # No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-COMMANDS = (img2img, remix, defaults, preferences, limits, queue, help_command, operator)
+COMMANDS = (img2img, remix, defaults, preferences, limits, moderation, queue, help_command, operator)
 _COMMANDS_FACT = "registered_commands_sha256"
 
 
@@ -79,6 +91,7 @@ class Palimpsest(discord.Client):
         database: Database,
         catalog: Catalog,
         decoder: ImageDecoder,
+        checker: PictureChecker,
         executor: Executor,
         session: aiohttp.ClientSession,
         metrics: Metrics,
@@ -95,6 +108,7 @@ class Palimpsest(discord.Client):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
+        make_persevering(self.http)
         self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
         self.defaults = Defaults(database)
         self.role_limits = RoleLimits(database)
@@ -104,19 +118,31 @@ class Palimpsest(discord.Client):
         self._settings = settings
         self._facts = Facts(database)
         jobs = Jobs(database)
+        self.policies = Policies(database)
+        self.remixing = Remixing(database)
+        self.reports = Reports(database)
+        self.audit = Audit(database)
+        self.mod_log = ModLog(self, self.policies, self.audit)
+        self.screening = Screening(
+            checker, self.policies, self.remixing, jobs, self.is_age_restricted, self.mod_log.note
+        )
+        self.jobs = jobs
+        self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
+        self.decoder, self.checker = decoder, checker
         spool = Spool(settings.spool_dir)
         estimates = Estimates(jobs)
         self.desk = JobDesk(
             jobs=jobs,
             spool=spool,
-            downloads=AttachmentDownloads(session, settings.attachment_hosts),
-            decoder=decoder,
+            intake=Intake(self.downloads, decoder, spool, self.screening),
+            screening=self.screening,
             executor=executor,
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=estimates,
-            admit_preview=admit_any_preview if settings.previews else None,
+            admit_preview=self.screening.admit_preview if settings.previews else None,
             max_running_per_member=settings.max_running_per_member,
             note_settled=metrics.settled,
+            restraint=lambda: metrics.recent_invalid_requests.restraint,
         )
         operator = {
             "model": settings.model,
@@ -128,6 +154,7 @@ class Palimpsest(discord.Client):
             self.desk,
             self.orders,
             Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
+            self.screening,
             max_waiting=settings.max_waiting,
             max_waiting_per_server=settings.max_waiting_per_server,
             max_waiting_per_member=settings.max_waiting_per_member,
@@ -147,9 +174,13 @@ class Palimpsest(discord.Client):
 
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
-        self.add_dynamic_items(*BUTTONS)
+        assert self.application_id is not None, "it is known after the login"
+        async_context.set(PerseveringWebhooks(self.application_id))  # for all that this task begins
+        self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
         await self.defaults.load()
         await self.role_limits.load()
+        await self.policies.load()
+        await self.remixing.load()
         await self.shelf.refresh()
         await self._register_commands()
         self.desk.start()
@@ -199,6 +230,7 @@ class Palimpsest(discord.Client):
             "closing": self.is_closing,
             "paused by the operator": self.desk.is_paused,
             "draining": self.front_desk.is_draining,
+            "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,
         }
         return [reason for reason, holds in states.items() if holds]
 
@@ -206,6 +238,13 @@ class Palimpsest(discord.Client):
         """Return what runs and what waits."""
         running, waiting = self.desk.snapshot()
         return running, [job for job, _ in waiting]
+
+    def is_age_restricted(self, guild_id: int | None, channel_id: int) -> bool:
+        """Tell whether a channel, or a thread's channel, is for adults; what is not known counts as if it were not."""
+        channel = None if guild_id is None else self.get_channel(channel_id)
+        if channel is None or isinstance(channel, discord.CategoryChannel | discord.abc.PrivateChannel):
+            return False
+        return channel.is_nsfw()
 
     def is_operator(self, user_id: int) -> bool:
         """Tell whether the application belongs to a user, or to a team that they are in."""
@@ -239,6 +278,7 @@ class Palimpsest(discord.Client):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeping
             await self.desk.close(self._settings.shutdown_grace_seconds)
+        await self.mod_log.close()
         await super().close()
 
     async def _register_commands(self) -> None:

@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import aiohttp
 import discord
 
 from bot import replies
@@ -108,3 +109,5 @@ class Conversation:
             await message.reply(text, mention_author=False)
         except discord.HTTPException as error:
             log.info("a message could not be answered (%s)", error.status)
+        except (aiohttp.ClientError, OSError) as error:
+            log.info("a message could not be answered (%s)", type(error).__name__)

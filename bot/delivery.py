@@ -11,6 +11,7 @@ import aiohttp
 import discord
 
 from bot.cards import alt_text, result_text, result_view
+from bot.discord_trouble import is_passing
 from bot.errors import Refused
 from bot.model_shelf import ModelShelf
 from bot.previews import preview_file
@@ -70,13 +71,14 @@ class Delivery:
             except (discord.NotFound, discord.Forbidden) as error:
                 reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
                 raise Refused(reason) from error
-            except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
-                if isinstance(error, FileNotFoundError):
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if is_passing(error):
+                    log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
+                    await asyncio.sleep(delay_seconds)
+                    delay_seconds = min(delay_seconds * 2, 60.0)
+                    continue
+                if not isinstance(error, discord.HTTPException):
                     raise
-                log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
-                await asyncio.sleep(delay_seconds)
-                delay_seconds = min(delay_seconds * 2, 60.0)
-            except discord.HTTPException as error:
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
                     raise
                 if smaller:
@@ -111,7 +113,11 @@ class Delivery:
             fail_if_not_exists=False,
         )
         message = await self._channel(job).send(
-            result_text(job, is_demo=self._shelf.is_demo(job.model)),
+            result_text(
+                job,
+                is_demo=self._shelf.is_demo(job.model),
+                takes_strength=self._shelf.takes_strength(job.model),
+            ),
             files=files,
             view=result_view(job),
             nonce=job.job_id,

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -45,6 +46,8 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
             await interaction.response.send_message(sentence, ephemeral=True)
     except discord.HTTPException as failure:
         log.warning("a refusal could not be said: Discord answered %s (%s)", failure.status, failure.code)
+    except (aiohttp.ClientError, OSError) as failure:
+        log.warning("a refusal could not be said: Discord is out of reach (%s)", type(failure).__name__)
 
 
 def _typed_prompts(data: Mapping[str, Any]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a person can do wrong or run into, as data; ``bot.replies`` makes the sentences."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from discord import app_commands
@@ -11,3 +12,11 @@ class Refused(app_commands.AppCommandError):
     def __init__(self, reason: str, **data: Any) -> None:
         super().__init__(reason)
         self.reason, self.data = reason, data
+
+
+class JobFailed(Exception):
+    """A job that ends without a picture: ``kind`` is a short code, ``data`` holds what its sentence names."""
+
+    def __init__(self, kind: str, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(kind)
+        self.kind, self.data = kind, dict(data or {})

@@ -11,6 +11,7 @@ from bot.desk import JobDesk
 from bot.errors import Refused
 from bot.orders import Options, OrderBook, Source
 from bot.origin import Origin
+from bot.screening import Screening
 
 Acknowledge = Callable[[str], Awaitable[int | None]]
 
@@ -23,6 +24,7 @@ class FrontDesk:
         desk: JobDesk,
         orders: OrderBook,
         allowances: Allowances,
+        screening: Screening,
         *,
         max_waiting: int,
         max_waiting_per_server: int,
@@ -31,6 +33,7 @@ class FrontDesk:
         self._desk = desk
         self._orders = orders
         self.allowances = allowances
+        self._screening = screening
         self._max_waiting = max_waiting
         self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
@@ -57,6 +60,7 @@ class FrontDesk:
         if self.is_draining:
             raise Refused("draining")
         origin.require_room_to_answer()
+        self._screening.require_welcome(origin.requester_id, origin.guild_id, source.owner_id)
         self._require_room(origin)
         if (
             source.attachment_url is None
@@ -65,6 +69,7 @@ class FrontDesk:
         ):
             raise Refused("input_expired")
         job = self._orders.order(origin, options, source)
+        self._screening.require_words(job)
         is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)
         self._arriving.append(origin)
         try:

@@ -24,6 +24,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
         "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that.",
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
+        "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
         "Options can be named anywhere in the text: `strength`, `guidance`, `steps`, `seed`, `count`, `size`, `model`,"
         " `sampler`, and `negative:` at the end.",
         *_about_model(client, origin),
@@ -33,7 +34,8 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
 
 def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     settings = (
-        "`/queue` shows what waits, `/preferences` keeps your own numbers. For moderators: `/defaults` and `/limits`."
+        "`/queue` shows what waits, `/preferences` keeps your own numbers. For moderators: `/defaults`, `/limits` and"
+        " `/moderation`."
     )
     try:
         model = client.orders.model_for(origin)

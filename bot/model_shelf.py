@@ -7,6 +7,7 @@ from discord.app_commands import Choice
 
 from generation.catalog import Catalog, ModelEntry
 from generation.errors import ModelUnavailable
+from generation.families import FAMILIES
 from generation.hub import is_here
 
 _MAX_CHOICES = 25  # Discord's limit for one list
@@ -62,3 +63,8 @@ class ModelShelf:
         """Tell whether this is the small model that comes with the program."""
         entry = self._catalog.get(name)  # a model may have left the catalog since its job was taken
         return entry is not None and entry.is_demo
+
+    def takes_strength(self, name: str) -> bool:
+        """Tell whether a strength means anything to this model."""
+        entry = self._catalog.get(name)
+        return entry is None or FAMILIES[entry.family].takes_strength

@@ -50,13 +50,19 @@ class Options:
 class Source:
     """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
 
-    ``ignored_pictures`` counts what came beside it and is not used.
+    ``ignored_pictures`` counts what came beside it and is not used. ``posted_by`` is who showed it, if that is known.
     """
 
     attachment_url: str | None = None
     parent: Job | None = None
     spoiler: bool = False
     ignored_pictures: int = 0
+    posted_by: int | None = None
+
+    @property
+    def owner_id(self) -> int | None:
+        """Whose picture it is: its poster's, or who asked for the result that it is."""
+        return self.parent.requester_id if self.parent is not None else self.posted_by
 
 
 def options_of(job: Job) -> Options:
@@ -128,8 +134,11 @@ class OrderBook:
             raise Refused("size_too_large", model=model.title, max_size=model.max_size)
         sampler = options.sampler or model.defaults.sampler
         check_sampler(sampler)
-        FAMILIES[model.family].check_sampler(sampler, model.title)
-        steps = steps_for_strength(numbers["strength"], numbers["num_inference_steps"])
+        family = FAMILIES[model.family]
+        family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
+        family.check_sampler(sampler, model.title)
+        strength = family.strength_for(numbers["strength"])
+        steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(
             job_id=new_job_id(),
             requester_id=origin.requester_id,
@@ -137,7 +146,7 @@ class OrderBook:
             channel_id=origin.channel_id,
             prompt=options.prompt.strip(),
             negative_prompt=(options.negative_prompt or "").strip(),
-            strength=numbers["strength"],
+            strength=strength,
             guidance_scale=numbers["guidance_scale"],
             num_inference_steps=steps,
             seed=draw_seed() if options.seed is None else options.seed,

@@ -9,11 +9,6 @@ from bot.storage.job import Job
 _EXTENSIONS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
 
 
-async def admit_any_preview(_job: Job, _data: bytes) -> bool:
-    """Let every preview be shown."""
-    return True
-
-
 def preview_file(job: Job, data: bytes) -> discord.File:
     """Return a preview as a file, hidden as the result will be."""
     extension = next((name for magic, name in _EXTENSIONS.items() if data.startswith(magic)), "jpg")

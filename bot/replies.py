@@ -13,6 +13,7 @@ from generation import sentences
 from generation.errors import GenerationError
 from generation.events import FailureKind
 
+STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
 # What an option is called in commands, where that is not the field's own name.
@@ -28,13 +29,17 @@ _REFUSALS: Mapping[str, str] = {
         "The {layer} gives you {seconds} s of painting in 24 hours, and they are used up;"
         " there will be more <t:{until}:R>."
     ),
+    "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
     "channel_gone": "The channel or message that this belonged to is gone.",
     "cooldown": "The {layer} wants a pause between two requests: you can ask again <t:{until}:R>.",
     "form_expired": "This form was opened before my last start, or too long ago. Please open it once more.",
     "download_failed": "Your picture could not be downloaded from Discord just now. Please send it again.",
     "host_not_allowed": "Pictures are taken from Discord's own servers only. Please attach the picture itself.",
+    "input_blocked": "I do not take this picture here: it looks sexual to me. Please choose another one.",
     "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
+    "list_full": "The list has {limit} entries already. Please take one off first.",
+    "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
         "You have {max_waiting} pictures waiting already. Please wait until one is done, or cancel one."
     ),
@@ -43,6 +48,8 @@ _REFUSALS: Mapping[str, str] = {
     ),
     "draining": "I am finishing what waits and take nothing new at the moment. Please try again later.",
     "no_picture": "I see no picture there. Please attach one, or reply to one of mine.",
+    "no_term": "There are no letters in that. Please write a word or a phrase.",
+    "not_listed": "That is not on the list.",
     "no_prompt": "What should it become? Please write a few words with the picture.",
     "nothing_to_change": "What should be different? Please reply with new words, or with `strength 0.7` or the like.",
     "not_a_moderator": "This is for people who may manage the server.",
@@ -66,10 +73,13 @@ _REFUSALS: Mapping[str, str] = {
         "I cannot see a picture in the message that you reply to."
         " Right-click (long-press) the picture → Apps → **Remix**."
     ),
+    "remixing_off": "Whoever this picture belongs to does not want others to paint over it.",
+    "result_blocked": "The picture that came out looks sexual to me, so I do not show it here. Please try other words.",
     "result_gone": "That result is not there any more. Please send a picture with `/img2img`.",
     "server_only": "This can be set in servers only.",
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
+    "picture_listed": "The moderators of this server do not want this picture here.",
     "queue_full": "{max_waiting} pictures are waiting already. Please try again in a few minutes.",
     "server_queue_full": (
         "{max_waiting} pictures of this server are waiting already. Please try again in a few minutes."
@@ -80,6 +90,9 @@ _REFUSALS: Mapping[str, str] = {
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
     "storage_trouble": "I cannot store pictures just now. Please try again later; the operator has been told.",
     "too_late_to_cancel": "This is over already.",
+    "words_forbidden": "I do not paint anything sexual with minors.",
+    "words_not_wanted": "The moderators of this server do not want some of these words here.",
+    "words_sexual": "I paint nothing sexual here. In an age-restricted channel it may be allowed.",
 }
 
 
@@ -186,6 +199,11 @@ def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None)
     if daily_budget_seconds is not None:
         words.append(f"{daily_budget_seconds} s of painting in 24 hours" if daily_budget_seconds else "no daily budget")
     return ", ".join(words)
+
+
+def reported(*, is_new: bool) -> str:
+    """Thank for a report."""
+    return "🚩 Thank you. The moderators will see it." if is_new else "🚩 You have reported this before. Thank you."
 
 
 def ignored_pictures(count: int) -> str:

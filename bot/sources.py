@@ -7,11 +7,16 @@ from bot.errors import Refused
 from bot.orders import Source
 
 
-def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0) -> Source:
+def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, posted_by: int | None = None) -> Source:
     """Return an attachment as a source; raise Refused for one that need not be downloaded to be refused."""
     if attachment.size > MAX_INPUT_BYTES:
         raise Refused("attachment_too_large", max_bytes=MAX_INPUT_BYTES)
-    return Source(attachment_url=attachment.url, spoiler=attachment.is_spoiler(), ignored_pictures=ignored_pictures)
+    return Source(
+        attachment_url=attachment.url,
+        spoiler=attachment.is_spoiler(),
+        ignored_pictures=ignored_pictures,
+        posted_by=posted_by,
+    )
 
 
 def source_in(message: discord.Message) -> Source | None:
@@ -23,9 +28,9 @@ def source_in(message: discord.Message) -> Source | None:
     proxied = [url for embed in message.embeds for url in (embed.image.proxy_url, embed.thumbnail.proxy_url) if url]
     beside = len(pictures) + len(proxied) - 1
     if pictures:
-        return source_of(pictures[0], ignored_pictures=beside)
+        return source_of(pictures[0], ignored_pictures=beside, posted_by=message.author.id)
     if proxied:
-        return Source(attachment_url=proxied[0], ignored_pictures=beside)
+        return Source(attachment_url=proxied[0], ignored_pictures=beside, posted_by=message.author.id)
     return None
 
 

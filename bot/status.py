@@ -1,13 +1,17 @@
 """Status messages: the newest state wins, edits keep their distance, the last word comes at once."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import aiohttp
 import discord
 
 from bot.cards import Standing, status_text, status_view
+from bot.discord_trouble import is_passing
+from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 
 log = logging.getLogger(__name__)
@@ -16,6 +20,19 @@ AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
 # The last is what to attach: None leaves what is there.
 Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
 _UNKNOWN_MESSAGE = 10008
+_SPARING_FACTOR = 10
+_LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # of the last word; the library tries each five times itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """What holds for every status message of a board."""
+
+    edit: Edit
+    deleted: Callable[[int], None]
+    admit_preview: AdmitPreview | None
+    restraint: Callable[[], Restraint]
+    interval_seconds: float
 
 
 class StatusBoard:
@@ -25,7 +42,8 @@ class StatusBoard:
     one edit per message is under way; what comes meanwhile replaces what waits. ``deleted`` is told of a message
     that turns out to have been deleted, perhaps while the bot was not there to see it. A preview stays until a newer
     one comes or the job is not being painted any more. ``admit_preview`` is asked about every preview just before it
-    would be shown, and without it none is.
+    would be shown, and without it none is. ``restraint`` says what may be left out just now; the last word never is,
+    and it is tried again when Discord is out of reach.
     """
 
     def __init__(
@@ -34,20 +52,23 @@ class StatusBoard:
         *,
         deleted: Callable[[int], None],
         admit_preview: AdmitPreview | None = None,
+        restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
         interval_seconds: float = 3.0,
     ) -> None:
-        self._edit = edit
-        self._deleted = deleted
-        self._admit_preview = admit_preview
-        self._interval_seconds = interval_seconds
+        self._rules = _Rules(
+            edit=edit,
+            deleted=deleted,
+            admit_preview=admit_preview,
+            restraint=restraint,
+            interval_seconds=interval_seconds,
+        )
         self._lines: dict[str, _Line] = {}
 
     def show(self, job: Job, standing: Standing = None, preview: bytes | None = None) -> None:
         """Show a state soon, and a small encoded picture with it."""
         line = self._lines.get(job.job_id)
         if line is None:
-            line = _Line(self._edit, self._deleted, self._admit_preview, self._interval_seconds)
-            self._lines[job.job_id] = line
+            line = self._lines[job.job_id] = _Line(self._rules)
             line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
         line.show(job, standing, preview)
 
@@ -63,30 +84,23 @@ class StatusBoard:
         """Send what waits and end."""
         lines = list(self._lines.values())
         for line in lines:
-            line.finish()
+            line.hurry()
         await asyncio.gather(*(line.task for line in lines))
 
 
 class _Line:
     """One status message."""
 
-    def __init__(
-        self,
-        edit: Edit,
-        deleted: Callable[[int], None],
-        admit_preview: AdmitPreview | None,
-        interval_seconds: float,
-    ) -> None:
-        self._edit = edit
-        self._deleted = deleted
-        self._admit_preview = admit_preview
-        self._interval_seconds = interval_seconds
+    def __init__(self, rules: _Rules) -> None:
+        self._rules = rules
+        self._admit_preview = rules.admit_preview
         self._next: tuple[Job, Standing] | None = None
         self._preview: bytes | None = None  # one that has come and was not sent yet
         self._shown = ""
         self._is_gone = False
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
+        self._hurry = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
     def show(self, job: Job, standing: Standing, preview: bytes | None) -> None:
@@ -99,41 +113,56 @@ class _Line:
         self._finish.set()
         self._changed.set()
 
+    def hurry(self) -> None:
+        """Finish, and try nothing again."""
+        self._hurry.set()
+        self.finish()
+
     async def _run(self) -> None:
+        failures = 0
         while True:
             await self._changed.wait()
             self._changed.clear()
+            while self._rules.restraint() is Restraint.SILENT and not self._finish.is_set():
+                await _wait(self._finish, self._rules.interval_seconds)
             if self._next is not None:
                 job, standing = self._next
                 self._next = None
-                await self._send(job, standing)
-            if self._finish.is_set():
-                if self._next is None:
-                    return
-                continue
-            try:
-                await asyncio.wait_for(self._finish.wait(), self._interval_seconds)
-            except TimeoutError:
-                continue
+                if await self._send(job, standing):
+                    failures = 0
+                else:
+                    failures = failures + 1 if self._finish.is_set() else 0
+                    self._next = self._next or (job, standing)
+                    self._changed.set()
+            if not self._finish.is_set():
+                distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
+                await _wait(self._finish, distance * self._rules.interval_seconds)
+            elif self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
+                return
+            elif failures:
+                await _wait(self._hurry, min(2**failures * self._rules.interval_seconds, _MAX_PAUSE_SECONDS))
 
-    async def _send(self, job: Job, standing: Standing) -> None:
+    async def _send(self, job: Job, standing: Standing) -> bool:
+        """Show a state; return False if that is worth another try."""
         text = status_text(job, standing)
         attached = await self._take_attachments(job)
         if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
-            return
+            return True
         try:
-            await self._edit(job, text, status_view(job), attached)
+            await self._rules.edit(job, text, status_view(job), attached)
             self._shown = text
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
+            if is_passing(error):
+                return False
             if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
                 self._admit_preview = None  # no right to attach files any more, or one too large: words still go
-                await self._send(job, standing)
-                return
-            # The channel gone or closed to us, or Discord out of reach: the job goes on, its result says the rest.
+                return await self._send(job, standing)
+            # The channel gone or closed to us: the job goes on, its result says the rest.
             self._is_gone = isinstance(error, discord.NotFound | discord.Forbidden)
             if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_MESSAGE:
-                self._deleted(job.status_message_id)
+                self._rules.deleted(job.status_message_id)
+        return True
 
     async def _take_attachments(self, job: Job) -> Sequence[bytes] | None:
         """Return what to attach: the newest preview once, and nothing any more when the painting is over.
@@ -143,6 +172,13 @@ class _Line:
         preview, self._preview = self._preview, None
         if job.state not in (JobState.QUEUED, JobState.RUNNING):
             return ()
-        if preview is None or self._admit_preview is None or not await self._admit_preview(job, preview):
+        if preview is None or self._admit_preview is None or self._rules.restraint() is not Restraint.NONE:
+            return None
+        if not await self._admit_preview(job, preview):
             return None
         return (preview,)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

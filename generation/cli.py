@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     img2img.add_argument("--seed", type=int, metavar="N", help="picture i of --count uses seed + i; default: drawn")
     img2img.add_argument("--count", type=int, default=1, metavar="N", help="pictures for each prompt")
     img2img.add_argument("--size", type=int, metavar="N", help="paint at most N x N pixels; the aspect is kept")
+    img2img.add_argument("--strict", action="store_true", help="paint each picture in calls of its own")
     img2img.add_argument("--native", action="store_true", help="do not enlarge what a small model paints")
     img2img.add_argument("--model", metavar="NAME", help="one of `models`; default: MODEL")
     img2img.add_argument("--json", action="store_true", help="print one JSON object a picture")

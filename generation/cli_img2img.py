@@ -43,6 +43,7 @@ class Img2ImgCommand:
         self._catalog = catalog
         self._requests: dict[str, Img2ImgRequest] = {}
         self._ends: dict[str, Event] = {}
+        self._steps: dict[str, tuple[int, int]] = {}  # how many are done, and how many there are
         self._all_ended = asyncio.Event()
         self._bar: tqdm[NoReturn] | None = None
 
@@ -58,7 +59,9 @@ class Img2ImgCommand:
             return self._refuse(error_sentence(error), 2 if error.reason == ModelProblem.UNKNOWN else 1)
         except OSError as error:
             return self._refuse(unreadable_file_sentence(str(self._options.input), error))
-        executor = ChildExecutor({**self._settings.for_child(), "model": entry.name})
+        settings = self._settings.for_child()
+        strict = settings["strict"] or self._options.strict
+        executor = ChildExecutor({**settings, "model": entry.name, "strict": strict})
         starting = asyncio.create_task(executor.start())  # takes seconds, in which the picture is read
         try:
             async with ImageDecoder() as decoder:
@@ -95,13 +98,15 @@ class Img2ImgCommand:
 
     async def _report(self, event: Event) -> None:
         assert self._bar is not None
-        before = sum(self._requests[job_id].total_steps for job_id in self._ends)
         match event:
             case Started():
                 self._bar.set_description("painting")
             case Progress():
-                self._bar.total = max(self._bar.total, before + event.total_steps)
-                self._bar.update(before + event.step - self._bar.n)
+                self._steps[event.job_id] = (event.step, event.total_steps)
+                unseen = [request for job_id, request in self._requests.items() if job_id not in self._steps]
+                self._bar.total = sum(total for _, total in self._steps.values())
+                self._bar.total += sum(request.total_steps for request in unseen)
+                self._bar.update(sum(step for step, _ in self._steps.values()) - self._bar.n)
         if is_final(event):
             self._ends[event.job_id] = event
             if len(self._ends) == len(self._requests):
@@ -113,7 +118,9 @@ class Img2ImgCommand:
     def _request(self, entry: ModelEntry, image: CleanImage, prompt: str) -> Img2ImgRequest:
         """Decide what was left open; raise InvalidRequest."""
         options, defaults = self._options, entry.defaults
-        strength = defaults.strength if options.strength is None else options.strength
+        family = FAMILIES[entry.family]
+        strength = family.strength_for(defaults.strength if options.strength is None else options.strength)
+        family.check_negative_prompt(options.negative_prompt, entry.title)
         size = defaults.size if options.size is None else options.size
         if not MIN_SIZE <= size <= entry.max_size:
             raise InvalidRequest("max_pixels", "out_of_range", value=size**2, low=MIN_SIZE**2, high=entry.max_size**2)

@@ -10,6 +10,7 @@ class GenerationError(Exception):
     ├── InvalidRequest     a number or text outside its range
     ├── ImageRefused       a picture that cannot be taken
     ├── ModelUnavailable   a model that is unknown, not downloaded, gated or broken
+    ├── CheckFailed        a picture that could not be looked at, so that nobody knows what it shows
     └── ExecutorError      the generation process could not be started or died
     """
 
@@ -17,8 +18,8 @@ class GenerationError(Exception):
 class InvalidRequest(GenerationError):
     """Say which field of a request is wrong and why.
 
-    ``reason`` is one of ``empty``, ``too_long``, ``out_of_range``, ``zero_steps``, ``unknown``, ``not_for_model``;
-    ``data`` holds ``value``, ``low``, ``high``, ``known`` and ``model`` where there are any.
+    ``reason`` is one of ``empty``, ``too_long``, ``out_of_range``, ``zero_steps``, ``unknown``, ``not_used`` and
+    ``not_for_model``; ``data`` holds ``value``, ``low``, ``high``, ``known`` and ``model`` where there are any.
     """
 
     def __init__(self, field: str, reason: str, **data: Any) -> None:
@@ -43,6 +44,14 @@ class ModelUnavailable(GenerationError):
     def __init__(self, model: str, reason: str, **data: Any) -> None:
         super().__init__(f"{model}: {reason}")
         self.model, self.reason, self.data = model, reason, data
+
+
+class CheckFailed(GenerationError):
+    """Say that there is no verdict on a picture: ``reason`` is a word for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class ExecutorError(GenerationError):

@@ -2,30 +2,71 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from generation.errors import InvalidRequest
-from generation.requests import Img2ImgRequest, denoising_steps
+from generation.requests import MAX_STRENGTH, Img2ImgRequest, denoising_steps
 from generation.samplers import OWN_SAMPLER
+
+
+class Guidance(StrEnum):
+    """What the request's ``guidance_scale`` is to a pipeline."""
+
+    CLASSIFIER_FREE = "classifier_free"  # guidance_scale, against the negative prompt
+    DISTILLED = "distilled"  # guidance_scale is an input of the model; a negative prompt needs true_cfg_scale beside it
+    TRUE_CFG = "true_cfg"  # true_cfg_scale, and only if there is a negative prompt; a blank is one
+
+
+class Size(StrEnum):
+    """How a pipeline learns the size of the result."""
+
+    OF_PICTURE = "of_picture"
+    PASSED = "passed"  # else it paints a square of its own size
+    WITH_AREA = "with_area"  # width and height say the aspect only, max_area the size
+    SWAPPED = "swapped"  # width and height change places inside the pipeline
+
+
+# Source: https://huggingface.co/docs/diffusers/api/pipelines/flux, the example with a negative side.
+_TRUE_CFG_SCALE = 4.0
+# Qwen-Image's own way to say that nothing is unwanted: https://huggingface.co/docs/diffusers/api/pipelines/qwenimage
+_NOTHING_UNWANTED = " "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One way to call an image-to-image pipeline of diffusers.
 
-    ``pipeline_class`` is the class that ``AutoPipelineForImage2Image`` resolves to. ``takes_size`` says that width and
-    height must be passed because the pipeline does not follow the picture. ``takes_samplers`` says that any sampler can
-    be used; flow matching has its own. ``load_arguments`` go to ``from_pretrained``; a component that is None there is
-    neither downloaded nor loaded.
+    ``pipeline_class`` is the class that ``AutoPipelineForImage2Image`` resolves to. A family that does not take a
+    strength always runs all steps: it paints anew and only looks at the picture. ``rounds_steps_up`` says how
+    ``num_inference_steps * strength`` becomes a whole number. ``has_prior`` says that a prior runs before the denoiser
+    and that both are pipelines of their own within the one. ``takes_samplers`` says that any sampler can be used; flow
+    matching has its own. ``call_with`` goes into every call; ``load_arguments`` go to ``from_pretrained``; a component
+    that is None there is neither downloaded nor loaded.
 
-    Source: the signatures of diffusers 0.42; a test compares them.
+    Source: the signatures and ``get_timesteps`` of diffusers 0.42; tests compare them.
     """
 
     pipeline_class: str
-    takes_size: bool = False
+    size: Size = Size.OF_PICTURE
+    guidance: Guidance = Guidance.CLASSIFIER_FREE
+    takes_strength: bool = True
+    takes_negative_prompt: bool = True
+    rounds_steps_up: bool = False
+    has_prior: bool = False
     takes_samplers: bool = False
+    call_with: Mapping[str, Any] = field(default_factory=dict)
     load_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def strength_for(self, strength: float) -> float:
+        """Return the strength that counts: 1, which is all steps, where the family takes none."""
+        return strength if self.takes_strength else MAX_STRENGTH
+
+    def check_negative_prompt(self, negative_prompt: str, model: str) -> None:
+        """Raise InvalidRequest (``not_used``) for a negative prompt that would have no effect."""
+        if negative_prompt and not self.takes_negative_prompt:
+            raise InvalidRequest("negative_prompt", "not_used", model=model)
 
     def check_sampler(self, sampler: str, model: str) -> None:
         """Raise InvalidRequest (``not_for_model``) for a sampler that the family cannot be used with."""
@@ -34,20 +75,49 @@ class Family:
 
     def total_steps(self, request: Img2ImgRequest) -> int:
         """Return the denoising steps of one picture, before the scheduler has its say."""
-        return denoising_steps(request.strength, request.num_inference_steps)
+        steps = request.num_inference_steps
+        if not self.takes_strength:
+            return steps
+        if self.rounds_steps_up:
+            return steps - int(max(steps - min(steps * request.strength, steps), 0))
+        return denoising_steps(request.strength, steps)
+
+    def denoiser(self, pipeline: Any) -> Any:
+        """Return the pipeline whose ``num_timesteps`` are the steps that are reported."""
+        return pipeline.decoder_pipe if self.has_prior else pipeline
 
     def call_arguments(self, request: Img2ImgRequest, width: int, height: int) -> dict[str, Any]:
-        """Return what the request says to the pipeline; picture, generator and callback are the engine's."""
-        arguments: dict[str, Any] = {
+        """Return what the request says to the pipeline; picture, generator and callbacks are the engine's."""
+        return {
             "prompt": request.prompt,
-            "negative_prompt": request.negative_prompt,
-            "strength": request.strength,
-            "guidance_scale": request.guidance_scale,
             "num_inference_steps": request.num_inference_steps,
+            **({"strength": request.strength} if self.takes_strength else {}),
+            **self._guidance_arguments(request),
+            **self._size_arguments(width, height),
+            **self.call_with,
         }
-        if self.takes_size:
-            arguments |= {"width": width, "height": height}
-        return arguments
+
+    def _guidance_arguments(self, request: Img2ImgRequest) -> dict[str, Any]:
+        scale, negative = request.guidance_scale, request.negative_prompt
+        match self.guidance:
+            case Guidance.TRUE_CFG:
+                return {"true_cfg_scale": scale, "negative_prompt": negative or _NOTHING_UNWANTED}
+            case Guidance.DISTILLED if negative:
+                return {"guidance_scale": scale, "true_cfg_scale": _TRUE_CFG_SCALE, "negative_prompt": negative}
+            case Guidance.CLASSIFIER_FREE if self.takes_negative_prompt:
+                return {"guidance_scale": scale, "negative_prompt": negative}
+        return {"guidance_scale": scale}
+
+    def _size_arguments(self, width: int, height: int) -> dict[str, Any]:
+        match self.size:
+            case Size.OF_PICTURE:
+                return {}
+            case Size.PASSED:
+                return {"width": width, "height": height}
+            case Size.WITH_AREA:
+                return {"width": width, "height": height, "max_area": width * height}
+            case Size.SWAPPED:
+                return {"width": height, "height": width}
 
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
@@ -66,6 +136,36 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             # The invisible watermark needs a package and changes pixels; the file's metadata say what it is.
             load_arguments=MappingProxyType({"add_watermarker": False}),
         ),
-        "z-image": Family(pipeline_class="ZImageImg2ImgPipeline", takes_size=True),
+        "stable-diffusion-3": Family(
+            pipeline_class="StableDiffusion3Img2ImgPipeline", size=Size.PASSED, rounds_steps_up=True
+        ),
+        "flux": Family(
+            pipeline_class="FluxImg2ImgPipeline", size=Size.PASSED, guidance=Guidance.DISTILLED, rounds_steps_up=True
+        ),
+        "flux-kontext": Family(
+            pipeline_class="FluxKontextPipeline",
+            size=Size.WITH_AREA,
+            guidance=Guidance.DISTILLED,
+            takes_strength=False,
+        ),
+        "flux-2-klein": Family(
+            pipeline_class="Flux2KleinPipeline", size=Size.PASSED, takes_strength=False, takes_negative_prompt=False
+        ),
+        "qwen-image": Family(
+            pipeline_class="QwenImageImg2ImgPipeline",
+            size=Size.PASSED,
+            guidance=Guidance.TRUE_CFG,
+            rounds_steps_up=True,
+        ),
+        "z-image": Family(pipeline_class="ZImageImg2ImgPipeline", size=Size.PASSED, rounds_steps_up=True),
+        "kandinsky-2-2": Family(
+            pipeline_class="KandinskyV22Img2ImgCombinedPipeline",
+            # Its decoder calls preprocess(image, width, height), and that takes the height first.
+            size=Size.SWAPPED,
+            has_prior=True,
+            # Its default is handed on to the decoder, which warns that it is deprecated.
+            call_with=MappingProxyType({"callback_steps": None}),
+        ),
+        "kandinsky-3": Family(pipeline_class="Kandinsky3Img2ImgPipeline"),
     }
 )

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from generation.errors import ExecutorError, GenerationError, ImageRefused, InvalidRequest, ModelUnavailable
+from generation.errors import (
+    CheckFailed,
+    ExecutorError,
+    GenerationError,
+    ImageRefused,
+    InvalidRequest,
+    ModelUnavailable,
+)
 from generation.events import FailureKind
 from generation.images.formats import ForeignFormat
 from generation.images.refusals import Refusal
@@ -120,6 +127,8 @@ _MODELS: Mapping[str, str] = {
     ),
 }
 
+CHECK_FAILED = "The picture could not be checked just now, so it is not taken; try again later."
+
 _FAILURES: Mapping[FailureKind, str] = {
     FailureKind.OUT_OF_MEMORY: "This machine has not enough memory for a picture of this size; ask for a smaller one.",
     FailureKind.RESULT_TOO_LARGE: _REFUSALS[Refusal.RESULT_TOO_LARGE],
@@ -144,6 +153,8 @@ def error_sentence(error: GenerationError) -> str:
             return image_refused_sentence(error.reason, error.data)
         case ModelUnavailable():
             return model_unavailable_sentence(error.model, error.reason, error.data)
+        case CheckFailed():
+            return CHECK_FAILED
         case ExecutorError():
             return _FAILURES[FailureKind.EXECUTOR_UNAVAILABLE]
     return _FAILURES[FailureKind.INTERNAL]
@@ -173,6 +184,8 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} is empty; write what the new picture should show."
         case "too_long":
             return f"{name} has {data['value']:,} characters; shorten it to {data['high']:,}."
+        case "not_used":
+            return f"The model {data['model']} has no use for {name[0].lower()}{name[1:]}; leave it out."
         case "unknown":
             return f"{name} must be one of {', '.join(data['known'])}."
         case "not_for_model":

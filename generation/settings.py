@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.logs import LogFormat
@@ -13,7 +13,11 @@ PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
 
 
 class GenerationSettings(BaseSettings):
-    """Which model runs where; where its files lie is left to ``HF_HOME``, as everywhere with Hugging Face."""
+    """Which model runs where; where its files lie is left to ``HF_HOME``, as everywhere with Hugging Face.
+
+    ``slots`` requests are painted side by side; one call of the denoiser takes ``max_width`` rows (a picture with
+    guidance has two), and with ``strict`` it serves one picture alone.
+    """
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
@@ -22,6 +26,9 @@ class GenerationSettings(BaseSettings):
     model: str = "demo"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    slots: int = Field(default=8, ge=1, le=64)
+    max_width: int = Field(default=16, ge=1)
+    strict: bool = False
     data_dir: Path = Path("data")
     models_file: Path = PACKAGED_MODELS_FILE
     hf_token: SecretStr | None = None
@@ -34,6 +41,9 @@ class GenerationSettings(BaseSettings):
             "model": self.model,
             "device": self.device,
             "dtype": self.dtype,
+            "slots": self.slots,
+            "max_width": self.max_width,
+            "strict": self.strict,
             "data_dir": str(self.data_dir.resolve()),
             "models_file": str(self.models_file.resolve()),
             "hf_token": self.hf_token.get_secret_value() if self.hf_token else None,

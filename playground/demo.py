@@ -65,6 +65,10 @@ async def show(*, once: bool) -> int:
     bot_data_dir = DATA_DIR / "bot"
     shutil.rmtree(bot_data_dir, ignore_errors=True)  # its channels and messages are gone with the last stand-in
     DATA_DIR.mkdir(parents=True, exist_ok=True)
+    this_task = asyncio.current_task()
+    assert this_task is not None
+    with contextlib.suppress(NotImplementedError):  # Windows has no SIGTERM that could be handled
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
     async with PlaygroundServer(port=PORT, bot_name="Palimpsest") as server, running_bot(server, bot_data_dir) as bot:
         print("No DISCORD_TOKEN is set: this is the playground, a stand-in for Discord on this machine.")
         print("Starting the bot and its small demo model …", flush=True)
@@ -126,5 +130,5 @@ def main() -> int:
     """Run the demonstration; ``ONCE=1`` in the environment ends it after the first picture."""
     try:
         return asyncio.run(show(once=os.environ.get("ONCE", "") not in ("", "0")))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 0

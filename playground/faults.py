@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -24,6 +25,7 @@ class Fault:
     retry_after_seconds: float
     is_global: bool
     times_left: int | None
+    share: float
     hits: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -35,6 +37,7 @@ class Faults:
         self._feed = feed
         self._faults: list[Fault] = []
         self._last_id = 0
+        self._chance = random.Random(0)
 
     def add(
         self,
@@ -46,8 +49,12 @@ class Faults:
         retry_after_seconds: float = 0.1,
         is_global: bool = False,
         times: int | None = 1,
+        share: float = 1.0,
     ) -> Fault:
-        """Add a fault that strikes ``times`` requests (None: until cleared). Raises ValueError for a wrong argument."""
+        """Add a fault that strikes ``times`` requests (None: until cleared), by chance a ``share`` of those that match.
+
+        Raises ValueError for a wrong argument.
+        """
         if action not in get_args(FaultAction):
             raise ValueError(f"a fault's action is one of {', '.join(get_args(FaultAction))}, not {action!r}")
         if action == "status" and not 400 <= status <= 599:
@@ -66,6 +73,7 @@ class Faults:
             retry_after_seconds=retry_after_seconds,
             is_global=is_global,
             times_left=times,
+            share=share,
         )
         self._faults.append(fault)
         return fault
@@ -75,7 +83,7 @@ class Faults:
         for fault in self._faults:
             if fault.times_left == 0 or fault.method not in (None, method):
                 continue
-            if fault.path_pattern.search(path):
+            if fault.path_pattern.search(path) and (fault.share >= 1 or self._chance.random() < fault.share):
                 fault.hits += 1
                 if fault.times_left is not None:
                     fault.times_left -= 1

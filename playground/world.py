@@ -58,8 +58,7 @@ class World:
         for name, topic, age_restricted in CHANNELS:
             self.add_channel(name, topic=topic, age_restricted=age_restricted)
         for user in [user for user in self.users.values() if not user.bot]:
-            channel = Channel(id=ids.next(), type=ChannelType.DIRECT, name=f"@{user.name}", recipient_id=user.id)
-            self.channels[channel.id] = channel
+            self._add_direct_channel(user)
 
     def _add_user(self, user: User) -> User:
         self.users[user.id] = user
@@ -98,6 +97,17 @@ class World:
             max_file_bytes=DEFAULT_FILE_BYTES,
             created_at=now,
         )
+
+    def add_member(self, name: str) -> User:
+        """Add a member without roles to the server, and their direct messages with the bot."""
+        user = self._add_user(User(id=self.ids.next(), name=name))
+        self.guild.members[user.id] = Member(user=user, role_ids=[], joined_at=self.clock.now())
+        self._add_direct_channel(user)
+        return user
+
+    def _add_direct_channel(self, user: User) -> None:
+        channel = Channel(id=self.ids.next(), type=ChannelType.DIRECT, name=f"@{user.name}", recipient_id=user.id)
+        self.channels[channel.id] = channel
 
     def add_channel(self, name: str, *, topic: str | None = None, age_restricted: bool = False) -> Channel:
         """Add a text channel to the server."""

@@ -15,10 +15,9 @@ import argparse
 import asyncio
 import hashlib
 import json
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -36,6 +35,7 @@ from generation.images.refusals import Refusal
 from generation.sentences import error_sentence
 from prove.foreign_archives import ARCHIVES, ForeignFile, fetch, files_of
 from prove.hungry_pictures import hungry_pictures
+from prove.page import commit, write_line
 from prove.reference_pictures import Reading, Reference
 from tests.generation.images import samples
 
@@ -97,12 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     broken = broken_promises(figures)
     print(
         json.dumps(
-            {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": _commit(), "missing": missing, **figures}, indent=2
+            {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit(), "missing": missing, **figures}, indent=2
         )
     )
     print(f"results file: {results}", file=sys.stderr)
     for promise in broken:
         print(f"NOT KEPT: {promise}", file=sys.stderr)
+    if not broken:
+        _write_lines(figures)
     return 1 if broken else 0
 
 
@@ -110,19 +112,21 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Count what the promises are about; the names of the exceptions stand beside the counts."""
     valid = [outcome for outcome in outcomes if outcome.is_valid]
     taken = [outcome for outcome in valid if outcome.refusal is None]
+    hungry = [outcome for outcome in outcomes if outcome.name.startswith("own hungry ")]
     return {
         "files": len(outcomes),
         "foreign_files": sum(not outcome.is_own for outcome in outcomes),
         "foreign_pictures": sum(not outcome.is_own and outcome.is_picture for outcome in outcomes),
         "by_format": dict(Counter(outcome.format or "unknown" for outcome in outcomes).most_common()),
         "refused": dict(Counter(outcome.refusal for outcome in outcomes if outcome.refusal).most_common()),
-        "hungry_refused": [
-            outcome.name for outcome in outcomes if outcome.refusal and outcome.name.startswith("own hungry ")
-        ],
+        "hungry_refused": [outcome.name for outcome in hungry if outcome.refusal],
         "crashes": [outcome.name for outcome in outcomes if outcome.refusal == Refusal.CRASHED],
         "too_slow": [outcome.name for outcome in outcomes if (outcome.seconds or 0) > DEADLINE_SECONDS],
         "slowest_seconds": round(max(outcome.seconds or 0 for outcome in outcomes), 2),
         "largest_child_mebibytes": round(max(outcome.child_mebibytes for outcome in outcomes)),
+        "foreign_child_mebibytes": _most_mebibytes(outcome for outcome in outcomes if not outcome.is_own),
+        "hungry_child_mebibytes": _most_mebibytes(hungry),
+        "hungry_seconds": round(max((outcome.seconds or 0 for outcome in hungry), default=0), 1),
         "without_sentence": [outcome.name for outcome in outcomes if outcome.refusal and not outcome.sentence],
         "valid": len(valid),
         "valid_taken": len(taken),
@@ -145,6 +149,28 @@ def broken_promises(figures: dict[str, Any]) -> list[str]:
         "all of them upright and in their colours": not figures["looking_wrong"],
     }
     return [promise for promise, is_kept in kept.items() if not is_kept]
+
+
+def _write_lines(figures: dict[str, Any]) -> None:
+    command = "python -m prove.foreign_pictures"
+    write_line(
+        "Foreign pictures: no crash, nothing over 10 s, child ≤ 512 MiB",
+        f"{figures['foreign_files']:,} files: 0 crashes, slowest {figures['slowest_seconds']} s,"
+        f" child {figures['foreign_child_mebibytes']} MiB",
+        command,
+    )
+    share = figures["valid_taken"] / figures["valid"]
+    write_line(
+        "≥ 99 % of valid pictures taken, upright, within 2/255 (reference: libvips 8.18)",
+        f"{figures['valid_taken']} of {figures['valid']} ({100 * share:.2f} %),"
+        f" largest difference {figures['largest_difference']}",
+        command,
+    )
+    write_line(
+        "The largest accepted pictures fit",
+        f"peak {figures['hungry_child_mebibytes']} MiB, at most {figures['hungry_seconds']} s",
+        command,
+    )
 
 
 async def _judge_all(folder: Path, results: Path) -> tuple[list[str], list[Outcome]]:
@@ -280,9 +306,8 @@ def _version_of_the_decoder() -> str:
     return digest.hexdigest()[:12]
 
 
-def _commit() -> str:
-    git = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(git, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+def _most_mebibytes(outcomes: Iterable[Outcome]) -> int:
+    return round(max((outcome.child_mebibytes for outcome in outcomes), default=0))
 
 
 if __name__ == "__main__":

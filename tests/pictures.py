@@ -23,6 +23,30 @@ FIRST_ROW_AND_COLUMN = {
 }
 
 
+# Found by a search for what the classifier takes for a body: its ground, and ellipses as x, y, half axes, colour.
+_FLESH_GROUND = (91, 192, 132)
+_FLESH = (
+    (173, 185, 58, 81, 204, 147, 112),
+    (166, 39, 50, 82, 205, 117, 108),
+    (124, 40, 64, 48, 137, 127, 100),
+    (199, 0, 30, 75, 165, 126, 103),
+    (76, 27, 31, 1, 240, 174, 70),
+    (107, 92, 59, 82, 203, 76, 212),
+    (103, 11, 5, 103, 250, 162, 95),
+    (110, 207, 44, 76, 196, 142, 124),
+    (129, 121, 62, 72, 181, 108, 117),
+)
+
+
+def flesh() -> Image.Image:
+    """Return blurred ellipses that nobody would look at twice and that the classifier gives more than 0.9."""
+    image = Image.new("RGB", (256, 256), _FLESH_GROUND)
+    draw = ImageDraw.Draw(image)
+    for x, y, half_width, half_height, *colour in _FLESH:
+        draw.ellipse((x - half_width, y - half_height, x + half_width, y + half_height), fill=tuple(colour))
+    return image.filter(ImageFilter.GaussianBlur(6))
+
+
 def photo(width: int = 96, height: int = 64) -> Image.Image:
     """Return a smooth RGB picture without any symmetry: a sky, a sun, a hill, a red house on its left."""
     full_size, (width, height) = (width, height), (192, 128)

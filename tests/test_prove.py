@@ -1,11 +1,18 @@
-"""The proof about foreign pictures, on a handful of files: it must be able to fail, and to go on."""
+"""The proofs in small: they must be able to fail, and to go on where they were stopped."""
 
+import importlib
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from generation.images.refusals import Refusal
+from prove import __main__ as prove_all
+from prove.__main__ import PROOFS, Proof
 from prove.foreign_pictures import Outcome, broken_promises, figures_of
+from prove.page import commit, machine, write_line
+from prove.rounds import Rounds
 
 GOOD = Outcome(
     name="somewhere good.png",
@@ -46,3 +53,75 @@ def test_one_bad_file_breaks_its_promise(outcome: Outcome, promise: str) -> None
 def test_few_files_and_many_refusals_break_theirs() -> None:
     assert broken_promises(figures_of([GOOD] * 599)) == ["at least 600 foreign files"]
     assert broken_promises(figures_of([*[GOOD] * 980, *[REFUSED] * 11])) == ["99% of the valid pictures taken"]
+
+
+LEFT = "# A page\n\nWords.\n\n<!-- measured: begin -->\n| Promise | Figure |\n|---|---|\n| first | 1 |\n"
+RIGHT = "<!-- measured: end -->\n\nMore.\n"
+
+
+def test_a_line_takes_the_place_of_the_one_about_its_promise(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{LEFT}| second | 2 |\n{RIGHT}", encoding="utf-8")
+    write_line("first", "3 | 4", "python -m prove", page=page)
+    write_line("third", "5", "python -m prove", page=page)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(
+        "# A page\n\nWords.\n\n<!-- measured: begin -->\n| Promise | Figure |\n|---|---|\n| first | 3 "
+    )
+    assert "| 1 |" not in text
+    assert "| first | 3 \\| 4 | `python -m prove` | 2" in text
+    first, second, third = (text.index(f"| {name} |") for name in ("first", "second", "third"))
+    assert first < second < third < text.index(RIGHT)
+    assert commit() in text
+    assert machine() in text
+
+
+def test_a_page_without_its_marks_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="marks"):
+        write_line("first", "3", "python -m prove", page=page)
+    assert page.read_text(encoding="utf-8") == "# A page\n"
+
+
+def test_rounds_are_remembered_and_one_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
+    rounds = Rounds("kills", folder=tmp_path, version="1")
+    rounds.add(kills=3)
+    rounds.add(kills=4)
+    with (tmp_path / "kills" / "1.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"kills": ')
+    again = Rounds("kills", folder=tmp_path, version="1")
+    assert again.all == [{"kills": 3}, {"kills": 4}]
+    again.add(kills=5)
+    assert Rounds("kills", folder=tmp_path, version="1").all == [{"kills": 3}, {"kills": 4}, {"kills": 5}]
+    assert len(Rounds("kills", folder=tmp_path, version="2")) == 0
+
+
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.name)
+def test_every_proof_is_a_program_of_its_own(proof: Proof) -> None:
+    module = importlib.import_module(f"prove.{proof.name}")
+    assert callable(module.main)
+
+
+def test_what_was_proved_is_not_proved_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command[-1])
+        return subprocess.CompletedProcess(command, {"prove.read_only_root": 2}.get(command[-1], 0))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(prove_all, "Rounds", lambda proof: Rounds(proof, folder=tmp_path, version="1"))
+    names = ["foreign_pictures", "read_only_root"]
+    assert prove_all.main(names) == 0
+    assert asked == ["prove.foreign_pictures", "prove.read_only_root"]
+    assert prove_all.main(names) == 0
+    assert asked[2:] == ["prove.read_only_root"]
+    assert prove_all.main([*names, "--again"]) == 0
+    assert asked[3:] == ["prove.foreign_pictures", "prove.read_only_root"]
+
+
+def test_a_broken_promise_ends_with_status_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
+    monkeypatch.setattr(prove_all, "Rounds", lambda proof: Rounds(proof, folder=tmp_path, version="1"))
+    assert prove_all.main(["read_only_root"]) == 1

@@ -13,16 +13,32 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_lcm import LCMScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 HIDDEN_SIZE = 32
 MAX_TOKENS = 16
+_STABLE_DIFFUSION: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+}
 SCHEDULERS: dict[str, Callable[[], Any]] = {
     "ddim": partial(DDIMScheduler, clip_sample=False, set_alpha_to_one=False, steps_offset=1),
     "pndm": partial(PNDMScheduler, skip_prk_steps=True, steps_offset=1),
+    "euler": partial(EulerDiscreteScheduler, **_STABLE_DIFFUSION),
+    "euler-a": partial(EulerAncestralDiscreteScheduler, **_STABLE_DIFFUSION),
+    "dpm++2m-karras": partial(DPMSolverMultistepScheduler, use_karras_sigmas=True, **_STABLE_DIFFUSION),
+    "unipc": partial(UniPCMultistepScheduler, **_STABLE_DIFFUSION),
+    "lcm": partial(LCMScheduler, **_STABLE_DIFFUSION),
 }
 AUTOENCODER = {
     "block_out_channels": (16, 32),
@@ -44,7 +60,7 @@ UNET = {
 
 
 def tiny_pipeline(*, scheduler: str = "ddim") -> StableDiffusionImg2ImgPipeline:
-    """Make the pipeline; ``scheduler`` is ``ddim`` or ``pndm``, which runs one step more than it is asked for."""
+    """Make the pipeline with one of ``SCHEDULERS``; ``pndm`` runs one step more than it is asked for."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         tokenizer = _tokenizer()

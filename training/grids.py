@@ -16,14 +16,16 @@ SCALE = 2
 STRENGTHS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 WORDS = (
     *("a cat in a meadow", "a dog on a beach", "a panda in the snow", "a frog on a pink background"),
-    *("a fish under water", "a penguin in the snow", "a red tree at sunset", "a flower in a meadow"),
+    *("a fish under water", "a penguin in the snow", "a fox in a forest", "a bear in a meadow"),
+    *("a rabbit on a blue background", "a pig on a green background", "a lion in the desert", "an owl at night"),
+    *("an octopus under water", "a unicorn on a pink background", "a cactus in the desert", "a castle at sunset"),
+    *("a pizza on a yellow background", "a cake on a blue background", "a red tree at sunset", "a flower in a meadow"),
     *("a mushroom in a forest", "a green apple on a white background", "a pumpkin at night"),
     *("a blue house in the snow", "a red car in a city", "a rocket in space", "a boat at sunset"),
     *("a yellow balloon in the desert", "a sun on a beach", "a moon at night", "a purple star in space"),
-    *("a heart on a blue background", "a cloud in a city", "a robot in a forest", "a ghost at night"),
-    *("a smiley on a green background", "a blue circle on an orange background", "a red square in space"),
-    *("pixel art of a cat", "pixel art of a house", "a pencil sketch of a robot"),
-    *("a pencil sketch of a flower", "neon rocket", "neon heart"),
+    *("a heart on a blue background", "a robot in a forest", "a ghost at night"),
+    *("a smiley on a green background", "a blue circle on an orange background"),
+    *("pixel art of a cat", "pixel art of a house", "a pencil sketch of a flower", "neon heart"),
 )
 EDITS = (
     (Subject(word="cat"), "meadow", "a blue cat in a meadow"),

@@ -1,5 +1,6 @@
 """The message command **Remix**: any picture that somebody has posted, through a form."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import discord
@@ -24,6 +25,10 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
         raise Refused("no_picture")
     Origin.of_interaction(interaction).require_room_to_answer()
     client = cast("Palimpsest", interaction.client)
+    if message.author == client.user:  # one of our own: it belongs to who asked for it
+        job = await client.desk.find_by_message(message.id)
+        source = replace(source, parent=job)
+    client.screening.require_welcome(interaction.user.id, interaction.guild_id, source.owner_id)
 
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
         await client.front_desk.take_interaction(answer, options, source)

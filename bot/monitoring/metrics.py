@@ -4,8 +4,9 @@ The names follow https://prometheus.io/docs/practices/naming/; what is read only
 ``bot.monitoring.standing``.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from bot.monitoring.invalid_requests import InvalidRequests
 from bot.storage.job import Job, JobState
 
 # Discord gives 3 s; half of that is the point where somebody should look.
@@ -65,6 +66,12 @@ class Metrics:
             "Answers 401, 403 and 429 that count; at 10,000 in ten minutes Discord shuts the address out.",
             registry=self.registry,
         )
+        self.recent_invalid_requests = InvalidRequests()
+        Gauge(
+            "palimpsest_discord_invalid_requests_recent",
+            "Answers 401, 403 and 429 that count, in the last ten minutes.",
+            registry=self.registry,
+        ).set_function(lambda: self.recent_invalid_requests.recent)
         self._gateway_connections = Counter(
             "palimpsest_gateway_connections_total",
             "Sessions with Discord's gateway: begun anew (ready) or taken up again (resumed).",
@@ -118,6 +125,7 @@ class Metrics:
         self._responses.labels("none" if status is None else f"{status // 100}xx").inc()
         if status in _INVALID_STATUSES and not (status == 429 and is_shared_limit):
             self.invalid_requests.inc()
+            self.recent_invalid_requests.note()
 
     def connected(self, *, is_resumed: bool) -> None:
         """Count a session with the gateway."""

@@ -87,6 +87,11 @@ class Jobs:
         statement = "UPDATE jobs SET result_message_id = ? WHERE job_id = ?"
         await self._database.run(lambda connection: connection.execute(statement, (result_message_id, job_id)))
 
+    async def hide(self, job_id: str) -> None:
+        """Remember that a job's pictures are shown as spoilers only."""
+        statement = "UPDATE jobs SET spoiler = 1 WHERE job_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (job_id,)))
+
     async def set_pictures(self, job_id: str, pictures: Sequence[StoredPicture]) -> None:
         """Remember that a rendered job's files were encoded anew."""
         text = json.dumps([asdict(picture) for picture in pictures])

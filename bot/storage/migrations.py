@@ -67,7 +67,56 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX jobs_by_requester ON jobs (requester_id, accepted_at);
     """,
-    # 4: how the noise is taken away and what the strength means; what was there ran as diffusers has it
+    # 4: what moderators decide about pictures, words and members; who decided it; reports; who wants not to be remixed
+    """
+    CREATE TABLE server_policies (
+        guild_id INTEGER PRIMARY KEY,
+        spoiler_score REAL NOT NULL,
+        block_score REAL NOT NULL,
+        restricted_spoiler_score REAL NOT NULL,
+        restricted_block_score REAL NOT NULL,
+        log_channel_id INTEGER
+    ) STRICT;
+    CREATE TABLE blocked_members (
+        guild_id INTEGER NOT NULL,
+        member_id INTEGER NOT NULL,
+        blocked_at REAL NOT NULL,
+        PRIMARY KEY (guild_id, member_id)
+    ) STRICT;
+    CREATE TABLE blocked_terms (
+        guild_id INTEGER NOT NULL,
+        term TEXT NOT NULL,
+        PRIMARY KEY (guild_id, term)
+    ) STRICT;
+    CREATE TABLE blocked_pictures (
+        guild_id INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        perceptual_hash TEXT,
+        added_at REAL NOT NULL,
+        PRIMARY KEY (guild_id, sha256)
+    ) STRICT;
+    CREATE TABLE audit (
+        entry_id INTEGER PRIMARY KEY,
+        guild_id INTEGER NOT NULL,
+        actor_id INTEGER,
+        action TEXT NOT NULL,
+        member_id INTEGER,
+        job_id TEXT,
+        detail TEXT NOT NULL,
+        happened_at REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_by_server ON audit (guild_id, entry_id);
+    CREATE TABLE reports (
+        job_id TEXT NOT NULL,
+        member_id INTEGER NOT NULL,
+        guild_id INTEGER,
+        reported_at REAL NOT NULL,
+        PRIMARY KEY (job_id, member_id)
+    ) STRICT;
+    CREATE TABLE remix_refusals (member_id INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE gone_places (place_id INTEGER PRIMARY KEY, gone_at REAL NOT NULL) STRICT;
+    """,
+    # 5: how the noise is taken away and what the strength means; what was there ran as diffusers has it
     """
     ALTER TABLE jobs ADD COLUMN sampler TEXT NOT NULL DEFAULT 'own';
     ALTER TABLE jobs ADD COLUMN strength_schedule TEXT NOT NULL DEFAULT 'index';

@@ -18,12 +18,12 @@ ROWS: tuple[tuple[Edits, ...], ...] = (
     (
         (
             "coffee.jpg",
-            (("a red apple at sunset", 0.45), ("a red apple in the snow", 0.5), ("a purple apple in a meadow", 0.6)),
+            (("a dog in a meadow", 0.65), ("a lion in the desert", 0.7), ("a house at sunset", 0.65)),
         ),
     ),
     (
-        ("drawing-house.png", (("a house in the snow", 0.5), ("a blue house at sunset", 0.7))),
-        ("drawing-apple.png", (("a pumpkin on a blue background", 0.6), ("an apple in space", 0.6))),
+        ("drawing-cat.png", (("a blue cat in a meadow", 0.65), ("a fox in the snow", 0.7))),
+        ("drawing-apple.png", (("a pumpkin at night", 0.65), ("a pizza at sunset", 0.7))),
     ),
 )
 SEED = 4

@@ -2,6 +2,7 @@
 
 import torch
 
+from generation.engine.kernel_probe import bfloat16_pays
 from generation.errors import ExecutorError
 
 BFLOAT16_CAPABILITY = (8, 0)  # Ampere: the first with bfloat16 in its tensor cores
@@ -27,8 +28,7 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
         case "mps":
             return torch.float16
         case _:
-            has = torch.cpu.get_capabilities()
-            return torch.bfloat16 if has.get("avx512_bf16") or has.get("amx_bf16") else torch.float32
+            return torch.bfloat16 if bfloat16_pays(device) else torch.float32
 
 
 def describe_device(device: torch.device) -> str:

@@ -1,21 +1,17 @@
 """The engine of diffusers: requests in, encoded pictures with their parameters out."""
 
-import gc
 import io
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog, load_catalog
-from generation.engine.base import DeviceLost, OutOfMemory, Run
-from generation.engine.device import choose_device, choose_dtype, describe_device, free_memory
-from generation.engine.faults import fault_of
-from generation.engine.loading import LoadedModel
-from generation.engine.painting import paint_alone
+from generation.catalog import Catalog, ModelEntry, load_catalog
+from generation.engine.base import Run
+from generation.engine.device import choose_device, choose_dtype, describe_device
+from generation.engine.device_loop import DeviceLoop
+from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
 from generation.executors.budgets import Phase
 from generation.families import FAMILIES
@@ -37,16 +33,17 @@ def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
         hub=Hub(token=options["hf_token"]),
         device=device,
         dtype=choose_dtype(options["dtype"], device),
+        slots=options["slots"],
+        max_width=options["max_width"],
+        strict=options["strict"],
     )
 
 
 class DiffusersEngine:
-    """Compute requests with the pipelines of diffusers as they are, one at a time: a pipeline has one scheduler.
+    """Compute requests with the components of diffusers' pipelines, up to ``slots`` of them side by side.
 
-    One model is in memory; another one is loaded only after it has left.
+    Each slot's thread prepares a request and encodes its result; what needs the device is done by the device loop.
     """
-
-    slots = 1
 
     def __init__(
         self,
@@ -57,19 +54,22 @@ class DiffusersEngine:
         hub: Hub,
         device: torch.device,
         dtype: torch.dtype,
+        slots: int = 8,
+        max_width: int = 16,
+        strict: bool = False,
     ) -> None:
         self._catalog = catalog
         self._default_model = default_model
-        self._device = device
         self._models = ResidentModels(catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype)
-        self._using = threading.Lock()
+        self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict)
+        self.slots = slots
         self.device = describe_device(device)
         self.dtype = str(dtype).removeprefix("torch.")
 
     def preload(self) -> None:
         """Bring the default model into memory; raise ModelUnavailable."""
-        with self._using:
-            self._models.get(self._default_model, lambda: None)
+        self._models.fetch(self._default_model, lambda: None)
+        self._loop.load(self._default_model).result()
 
     def total_steps(self, request: Img2ImgRequest) -> int:
         """Return the steps of all pictures as the family counts them; a scheduler may add one."""
@@ -77,48 +77,27 @@ class DiffusersEngine:
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
         """Compute one request; see ``Engine.run``."""
-        with self._using:
-            fault: type[OutOfMemory] | type[DeviceLost] | None = None
-            try:
-                return self._run(request, run)
-            except Exception as error:
-                fault = fault_of(error)
-                if fault is None:
-                    raise
-            # Outside of the except block: the error's traceback refers to the tensors that are to go.
-            gc.collect()
-            if fault is OutOfMemory:
-                free_memory(self._device)
-            raise fault
-
-    def _run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
         run.enter(Phase.LOAD)
-        model = self._models.get(request.model, lambda: run.enter(Phase.LOAD))
-        started = time.perf_counter()
-        image = self._fitted(request, model)
-        pictures = tuple(self._picture(request, run, model, image, index) for index in range(request.count))
-        seconds = time.perf_counter() - started
-        return Img2ImgResult(pictures=pictures, seconds=seconds, device=self.device, dtype=self.dtype)
-
-    def _fitted(self, request: Img2ImgRequest, model: LoadedModel) -> Image.Image:
-        with Image.open(io.BytesIO(request.image)) as opened:
-            image = opened.convert("RGB")
-        width, height = fitted_size(
-            image.width, image.height, max_pixels=request.max_pixels, multiple=model.entry.multiple
-        )
-        return fit_image(image, width, height)
-
-    def _picture(
-        self, request: Img2ImgRequest, run: Run, model: LoadedModel, image: Image.Image, index: int
-    ) -> Picture:
-        painted = paint_alone(model, request, run, image, index)
-        native = painted.image
+        entry = self._catalog.find(request.model)
+        self._models.fetch(entry.name, lambda: run.enter(Phase.LOAD))
+        order = Order(request, fitted_image(request, entry), run)
+        self._loop.submit(order)
+        painted = [picture.result() for picture in order.pictures]
         run.enter(Phase.DECODE)
+        pictures = tuple(self._picture(request, index, each) for index, each in enumerate(painted))
+        return Img2ImgResult(pictures=pictures, seconds=order.seconds, device=self.device, dtype=self.dtype)
+
+    def close(self) -> None:
+        """End the device loop."""
+        self._loop.close()
+
+    def _picture(self, request: Img2ImgRequest, index: int, painted: Painted) -> Picture:
+        native = painted.image
         factor = 1 if request.native else enlargement_factor(native.width, native.height)
         parameters = PictureParameters(
             version=VERSION,
             model=request.model,
-            revision=model.revision,
+            revision=painted.revision,
             scheduler=painted.scheduler,
             sampler=request.sampler,
             seed=request.seed_of(index),
@@ -150,3 +129,11 @@ class DiffusersEngine:
             seed=parameters.seed,
             parameters=parameters.record(),
         )
+
+
+def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
+    """Return the picture that a request begins with, in the size in which the model paints it."""
+    with Image.open(io.BytesIO(request.image)) as opened:
+        image = opened.convert("RGB")
+    width, height = fitted_size(image.width, image.height, max_pixels=request.max_pixels, multiple=entry.multiple)
+    return fit_image(image, width, height)

@@ -26,6 +26,8 @@ transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_To
 from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image  # noqa: E402 - its import makes the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
+from generation.engine.kernels import prepare_kernels  # noqa: E402 - imports diffusers
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -61,7 +63,9 @@ def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype
     if type(pipeline).__name__ != family.pipeline_class:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
     pipeline.set_progress_bar_config(disable=True)
-    return LoadedModel(entry, family, files.revision, pipeline.to(device))
+    pipeline.to(device)
+    prepare_kernels(pipeline, device, dtype)
+    return LoadedModel(entry, family, files.revision, pipeline)
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

@@ -2,60 +2,54 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
 from generation.engine.base import BrokenOutput, Run
 from generation.engine.loading import LoadedModel
+from generation.engine.order import Painted
 from generation.engine.schedules import schedule_of
 from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
 
-@dataclass(frozen=True, slots=True)
-class Painted:
-    """A picture as it was painted; ``steps`` were run with the sampler ``scheduler``, a class of diffusers."""
-
-    image: Image.Image
-    steps: int
-    scheduler: str
-    strength_schedule: StrengthSchedule
-
-
 def paint_alone(model: LoadedModel, request: Img2ImgRequest, run: Run, image: Image.Image, index: int) -> Painted:
     """Run the pipeline for picture ``index`` of a request.
 
-    Raises RunCancelled, BrokenOutput, or InvalidRequest for a sampler that the model cannot be used with. A pipeline
-    has one scheduler, so nobody else may use it meanwhile.
+    Raises RunCancelled or BrokenOutput. A pipeline has one scheduler, so nobody else may use it meanwhile.
     """
-    pipeline = model.pipeline
-    model.family.check_sampler(request.sampler, model.entry.title)
+    pipeline, family = model.pipeline, model.family
+    denoiser = family.denoiser(pipeline)
     run.enter(Phase.ENCODE)
 
     def step_done(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        total = pipeline.num_timesteps
+        total = denoiser.num_timesteps
         run.step(index * total + step + 1, request.count * total)
         if step + 1 == total:
             run.enter(Phase.DECODE)
         return tensors
 
-    arguments = model.family.call_arguments(request, image.width, image.height)
-    with _scheduled(model, request) as (scheduler, strength_schedule, own_arguments):
+    def prior_step_done(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        run.enter(Phase.PRIOR)
+        return tensors
+
+    with _scheduled(model, request) as (scheduler, strength_schedule, changes):
         try:
             output = pipeline(
                 image=image,
                 # On the CPU, so that a seed means the same noise on every device.
                 generator=torch.Generator("cpu").manual_seed(request.seed_of(index)),
                 callback_on_step_end=step_done,
+                **({"prior_callback_on_step_end": prior_step_done} if family.has_prior else {}),
                 output_type="pt",
-                **{**arguments, **own_arguments},
+                **{**family.call_arguments(request, image.width, image.height), **changes},
             )
         finally:
             pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
-    return Painted(checked_image(pipeline, output.images), pipeline.num_timesteps, scheduler, strength_schedule)
+    return Painted(checked_image(output.images), denoiser.num_timesteps, scheduler, strength_schedule, model.revision)
 
 
 @contextmanager
@@ -67,20 +61,20 @@ def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[st
         return
     models_own = pipeline.scheduler
     schedule = schedule_of(models_own, request, pipeline._execution_device)
-    arguments: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if schedule.strength_schedule == "noise":
         # It stands at its start already; strength 1 makes the pipeline run all of it.
         schedule.scheduler.set_timesteps = lambda *_, **__: None
-        arguments = {"strength": 1.0, "num_inference_steps": len(schedule.timesteps)}
+        changes = {"strength": 1.0, "num_inference_steps": len(schedule.timesteps)}
     pipeline.scheduler = schedule.scheduler
     try:
-        yield schedule.scheduler_name, schedule.strength_schedule, arguments
+        yield schedule.scheduler_name, schedule.strength_schedule, changes
     finally:
         pipeline.scheduler = models_own
 
 
-def checked_image(pipeline: Any, images: torch.Tensor) -> Image.Image:
+def checked_image(images: torch.Tensor) -> Image.Image:
     """Turn decoded pixels (1, 3, height, width) in 0..1 into a picture; raise BrokenOutput for NaN or black."""
     if not torch.isfinite(images).all() or images.max() < 1 / 255:
         raise BrokenOutput
-    return pipeline.numpy_to_pil(pipeline.image_processor.pt_to_numpy(images))[0]
+    return VaeImageProcessor.numpy_to_pil(VaeImageProcessor.pt_to_numpy(images))[0]

@@ -9,6 +9,7 @@ class Phase(StrEnum):
 
     LOAD = "load"  # the model is brought into memory, or another run's model is waited for
     ENCODE = "encode"  # picture and prompt become latents and embeddings; lasts until the first step is done
+    PRIOR = "prior"  # the prompt becomes the embedding of a picture, step by step, told at every step
     DENOISE = "denoise"
     DECODE = "decode"  # latents become an encoded picture
 
@@ -38,7 +39,7 @@ class PhaseBudgets:
         match phase:
             case Phase.LOAD:
                 return self.load_seconds
-            case Phase.ENCODE:
+            case Phase.ENCODE | Phase.PRIOR:
                 return max(self.first_step_seconds, self.decode_factor * slowest_step_seconds)
             case Phase.DENOISE:
                 return max(self.step_seconds, self.step_factor * slowest_step_seconds)

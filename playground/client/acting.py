@@ -32,15 +32,26 @@ class Acting(Transport):
         Options given as bytes or paths are uploaded as attachments. Raises PlaygroundError for what Discord's client
         would not send: unknown or missing options, values outside their range, commands that are not offered here.
         """
-        plain: Json = {}
-        files: dict[str, tuple[str, bytes]] = {}
-        for key, value in (options or {}).items():
-            if isinstance(value, bytes | Path):
-                files[key] = await _named(value, filename)
-            else:
-                plain[key] = value
+        plain, files = await _unpacked(options or {}, filename)
         arguments = {"name": name, "options": plain, "member": member, "channel": channel, "wait": wait}
         return Interaction.read(await self.post("command", arguments, files))
+
+    async def burst(
+        self,
+        name: str,
+        options: Mapping[str, OptionValue] | None = None,
+        *,
+        times: int,
+        members: Sequence[str] = ("Ada",),
+        channels: Sequence[str] = ("general",),
+    ) -> list[Interaction]:
+        """Run a slash command many times at the same moment, in turn as each member in each channel.
+
+        Return all of them as acknowledged or failed.
+        """
+        plain, files = await _unpacked(options or {}, None)
+        arguments = {"name": name, "options": plain, "times": times, "members": [*members], "channels": [*channels]}
+        return [Interaction.read(entry) for entry in (await self.post("burst", arguments, files))["interactions"]]
 
     async def message_command(
         self, name: str, message_id: str | int, *, member: str = "Ada", wait: bool = True
@@ -121,6 +132,20 @@ class Acting(Transport):
     async def delete_message(self, message_id: str | int, *, member: str = "Ada") -> None:
         """Delete a message as a member: one's own, or any with Manage Messages."""
         await self.post("delete", {"message_id": str(message_id), "member": member})
+
+
+async def _unpacked(
+    options: Mapping[str, OptionValue], filename: str | None
+) -> tuple[Json, dict[str, tuple[str, bytes]]]:
+    """Return the options that are plain values, and those that are files."""
+    plain: Json = {}
+    files: dict[str, tuple[str, bytes]] = {}
+    for key, value in options.items():
+        if isinstance(value, bytes | Path):
+            files[key] = await _named(value, filename)
+        else:
+            plain[key] = value
+    return plain, files
 
 
 async def _named(file: File, filename: str | None) -> tuple[str, bytes]:

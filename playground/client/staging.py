@@ -26,8 +26,12 @@ class Staging(Transport):
         retry_after_seconds: float = 0.1,
         is_global: bool = False,
         times: int | None = 1,
+        share: float = 1.0,
     ) -> int:
-        """Make requests whose path matches fail ``times`` times (None: until cleared) and return the fault's id."""
+        """Make requests whose path matches fail ``times`` times (None: until cleared) and return the fault's id.
+
+        With a ``share`` below 1 each request that matches is struck by that chance.
+        """
         arguments: Json = {
             "path_pattern": path_pattern,
             "method": method,
@@ -36,6 +40,7 @@ class Staging(Transport):
             "retry_after_seconds": retry_after_seconds,
             "is_global": is_global,
             "times": times,
+            "share": share,
         }
         return (await self.post("add_fault", arguments))["id"]
 
@@ -65,6 +70,10 @@ class Staging(Transport):
     async def set_upload_limit(self, max_file_bytes: int) -> None:
         """Set how large a file may be on the server."""
         await self.post("set_upload_limit", {"bytes": max_file_bytes})
+
+    async def add_member(self, name: str) -> None:
+        """Let somebody join the server."""
+        await self.post("add_member", {"name": name})
 
     async def add_channel(self, name: str, *, age_restricted: bool = False) -> None:
         """Add a text channel."""

@@ -23,6 +23,7 @@ class Acting:
             "edit": self.edit,
             "delete": self.delete,
             "command": self.command,
+            "burst": self.burst,
             "message_command": self.message_command,
             "user_command": self.user_command,
             "press": self.press,
@@ -56,6 +57,23 @@ class Acting:
         return await self._finished(
             self.acts.command(arguments["member"], arguments["channel"], arguments["name"], options, files), arguments
         )
+
+    async def burst(self, arguments: Json, files: Files) -> Json:
+        """Start many interactions before the bot can answer the first."""
+        members, channels = arguments["members"], arguments["channels"]
+        started = [
+            self.acts.command(
+                members[number % len(members)],
+                channels[number % len(channels)],
+                arguments["name"],
+                dict(arguments.get("options") or {}),
+                dict(files),
+            )
+            for number in range(int(arguments["times"]))
+        ]
+        for interaction in started:
+            await interaction.settled.wait()
+        return {"interactions": [self.playground.views.interaction(interaction) for interaction in started]}
 
     async def message_command(self, arguments: Json, _files: Files) -> Json:
         started = self.acts.message_command(arguments["member"], arguments["name"], arguments["message_id"])

@@ -27,6 +27,7 @@ class Staging:
             "gateway": self.gateway,
             "set_permissions": self.set_permissions,
             "set_command_access": self.set_command_access,
+            "add_member": self.add_member,
             "add_channel": self.add_channel,
             "remove_channel": self.remove_channel,
             "set_upload_limit": self.set_upload_limit,
@@ -90,6 +91,10 @@ class Staging:
         given = self.playground.world.commands_for_everybody
         (given.add if arguments["everybody"] else given.discard)(arguments["name"])
         return {}
+
+    async def add_member(self, arguments: Json, _files: Files) -> Json:
+        user = self.playground.world.add_member(arguments["name"])
+        return {"id": str(user.id), "name": user.name}
 
     async def add_channel(self, arguments: Json, _files: Files) -> Json:
         world = self.playground.world

@@ -36,11 +36,33 @@ async def gone(_: web.Request) -> web.StreamResponse:
     raise web.HTTPNotFound
 
 
+async def broken_at_first(request: web.Request) -> web.StreamResponse:
+    """Fail as the query says, once each: with a status, or (0) by cutting the connection; then answer."""
+    failures = request.app[FAILURES]
+    if not failures:
+        return web.Response(body=b"at last")
+    status = failures.pop()
+    if status == 0:
+        assert request.transport is not None
+        request.transport.abort()
+    return web.Response(status=status or 500)
+
+
+FAILURES = web.AppKey("failures", list[int])
+
+
 @pytest.fixture
-async def server() -> AsyncIterator[BaseTestServer]:
+def failures() -> list[int]:
+    """What the next requests for /broken meet, the last first."""
+    return []
+
+
+@pytest.fixture
+async def server(failures: list[int]) -> AsyncIterator[BaseTestServer]:
     app = web.Application()
     app.add_routes([web.get("/picture", picture), web.get("/elsewhere", elsewhere), web.get("/gone", gone)])
-    app.add_routes([web.get("/bomb", gzip_bomb)])
+    app.add_routes([web.get("/bomb", gzip_bomb), web.get("/broken", broken_at_first)])
+    app[FAILURES] = failures
     async with TestServer(app) as server:
         yield server
 
@@ -48,11 +70,24 @@ async def server() -> AsyncIterator[BaseTestServer]:
 @pytest.fixture
 async def downloads(server: BaseTestServer) -> AsyncIterator[AttachmentDownloads]:
     async with aiohttp.ClientSession() as session:
-        yield AttachmentDownloads(session, (f"127.0.0.1:{server.port}", "cdn.discordapp.com"), max_bytes=50_000)
+        hosts = (f"127.0.0.1:{server.port}", "cdn.discordapp.com")
+        yield AttachmentDownloads(session, hosts, max_bytes=50_000, pauses_seconds=(0, 0))
 
 
 async def test_a_file_comes_whole(server: BaseTestServer, downloads: AttachmentDownloads) -> None:
     assert await downloads.fetch(str(server.make_url("/picture?bytes=50000"))) == b"x" * 50_000
+
+
+@pytest.mark.parametrize("status", [0, 429, 503])
+async def test_a_download_that_breaks_is_begun_again(
+    server: BaseTestServer, downloads: AttachmentDownloads, failures: list[int], status: int
+) -> None:
+    failures += [status] * 2
+    assert await downloads.fetch(str(server.make_url("/broken"))) == b"at last"
+    failures += [status] * 10
+    with pytest.raises(Refused) as refusal:
+        await downloads.fetch(str(server.make_url("/broken")))
+    assert refusal.value.reason == "download_failed"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,13 @@ def test_the_demo_model_is_called_one() -> None:
     assert "demo model" not in result_text(rendered(), is_demo=False)
 
 
+def test_a_model_without_strength_says_so() -> None:
+    assert "strength 0." in result_text(rendered(strength=0.5), is_demo=False)
+    text = result_text(rendered(strength=1.0), is_demo=False, takes_strength=False)
+    assert "strength 1" not in text
+    assert "no use for the strength" in text
+
+
 def test_another_encoding_is_mentioned() -> None:
     job = rendered(pictures=(replace(PICTURE, media_type="image/jpeg"),))
     assert "Sent as JPEG" in result_text(job, is_demo=False)

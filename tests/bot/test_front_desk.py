@@ -42,6 +42,7 @@ def front_desk_of(desk: Desk) -> FrontDesk:
         cast("Any", desk),
         orders,
         cast("Any", SimpleNamespace(require=allowed)),
+        cast("Any", SimpleNamespace(require_welcome=lambda *_: None, require_words=lambda _: None)),
         max_waiting=6,
         max_waiting_per_server=4,
         max_waiting_per_member=2,

@@ -191,3 +191,16 @@ async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> No
         await defaults.reset(Layer.SERVER, SERVER)
         await defaults.load()
         assert defaults.of(Layer.SERVER, SERVER) == {}
+
+
+def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(
+        PACKAGED_MODELS_FILE.read_text().replace('family = "stable-diffusion"', 'family = "flux-2-klein"')
+    )
+    shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
+    orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
+    job = orders.order(origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)
+    assert (job.strength, job.num_inference_steps) == (1.0, 4)
+    with pytest.raises(InvalidRequest, match="negative_prompt"):
+        orders.order(origin(), Options(prompt="a fox", negative_prompt="rain"), NO_PICTURE)

@@ -5,12 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import discord
+import pytest
 
 from bot.cards import Painting
-from bot.previews import admit_any_preview, preview_file
+from bot.monitoring.invalid_requests import Restraint
+from bot.previews import preview_file
 from bot.status import StatusBoard
 from bot.storage.job import Job, JobState
-from tests.bot.jobs_made import make_job
+from tests.bot.jobs_made import admit_any_preview, make_job
 
 RUNNING = make_job(state=JobState.RUNNING)
 JPEG, WEBP = b"\xff\xd8\xff\xe0 one", b"RIFF\0\0\0\0WEBP two"
@@ -23,10 +25,14 @@ class Edits:
         self.taken: list[tuple[str, list[bytes] | None]] = []
         self._refusals = list(refusals)
         self._came = asyncio.Condition()
+        self.troubles: list[int | Exception] = []
 
     async def edit(self, _job: Job, text: str, _view: discord.ui.View | None, previews: Any) -> None:
+        if self.troubles:
+            trouble = self.troubles.pop()
+            raise trouble if isinstance(trouble, Exception) else refusal(trouble)
         if previews and self._refusals:
-            raise discord.HTTPException(_Response(self._refusals.pop(0)), "refused")  # type: ignore[arg-type]
+            raise refusal(self._refusals.pop(0))
         async with self._came:
             self.taken.append((text.splitlines()[0], None if previews is None else list(previews)))
             self._came.notify_all()
@@ -40,6 +46,11 @@ class Edits:
 class _Response:
     def __init__(self, status: int) -> None:
         self.status, self.reason = status, "refused"
+
+
+def refusal(status: int) -> discord.HTTPException:
+    kind = discord.DiscordServerError if status >= 500 else discord.HTTPException
+    return kind(_Response(status), "refused")  # type: ignore[arg-type]
 
 
 async def test_the_newest_preview_goes_with_the_next_edit_and_the_last_edit_takes_it_away() -> None:
@@ -88,6 +99,70 @@ async def test_only_what_is_admitted_is_shown() -> None:
     board.show(RUNNING, Painting(3, 4, None), WEBP)
     assert (await edits.number(3))[1] is None
     await board.close()
+
+
+async def test_when_discord_refuses_much_only_the_last_word_is_said() -> None:
+    edits, held = Edits(), asyncio.Event()
+
+    def restraint() -> Restraint:
+        held.set()
+        return Restraint.SILENT
+
+    board = StatusBoard(edits.edit, deleted=print, restraint=restraint, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None))
+    await held.wait()
+    board.show(RUNNING, Painting(2, 4, None))
+    await board.settle(replace(RUNNING, state=JobState.CANCELLED))
+    assert edits.taken == [("🚫 Cancelled", [])]
+
+
+async def test_what_was_held_back_is_said_when_it_is_better() -> None:
+    edits, held = Edits(), asyncio.Event()
+    restraints = iter([Restraint.SILENT] * 3)
+
+    def restraint() -> Restraint:
+        held.set()
+        return next(restraints, Restraint.NONE)
+
+    board = StatusBoard(edits.edit, deleted=print, restraint=restraint, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None))
+    await held.wait()
+    board.show(RUNNING, Painting(2, 4, None))
+    assert "2/4" in (await edits.number(1))[0]
+    await board.close()
+
+
+async def test_previews_are_the_first_to_be_left_out() -> None:
+    edits = Edits()
+    board = StatusBoard(
+        edits.edit,
+        admit_preview=admit_any_preview,
+        deleted=print,
+        restraint=lambda: Restraint.SPARING,
+        interval_seconds=0,
+    )
+    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    assert (await edits.number(1))[1] is None
+    await board.close()
+
+
+@pytest.mark.parametrize("trouble", [502, 429, ConnectionResetError()])
+async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble: int | Exception) -> None:
+    edits = Edits()
+    edits.troubles = [trouble] * 3
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0)
+    await board.settle(replace(RUNNING, state=JobState.CANCELLED))
+    assert edits.taken == [("🚫 Cancelled", [])]
+
+
+async def test_a_bot_that_ends_does_not_wait_for_discord() -> None:
+    edits = Edits()
+    edits.troubles = [502] * 20
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=60)
+    board.show(RUNNING, Painting(1, 4, None))
+    await board.close()
+    assert edits.taken == []
+    assert len(edits.troubles) == 19
 
 
 def test_a_preview_is_hidden_as_the_result_will_be() -> None:

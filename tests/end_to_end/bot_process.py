@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +23,20 @@ LONG_JOB = {"steps": 150, "count": 2, "strength": 1.0}
 class BotProcess:
     """Start, stop and kill the bot; its data folder stays between its lives."""
 
-    def __init__(self, server: PlaygroundServer, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        server: PlaygroundServer,
+        data_dir: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        arguments: Sequence[str] = ("bot",),
+    ) -> None:
+        self._arguments = ("-m", *arguments)
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
-        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}
+        # One slot, so that a long job makes others wait.
+        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0", "SLOTS": "1"}
         self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
         self.log_file = data_dir / "bot.log"
@@ -44,7 +53,7 @@ class BotProcess:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", env=self._environment, stderr=log, stdout=log
+                sys.executable, *self._arguments, env=self._environment, stderr=log, stdout=log
             )
         ready = asyncio.ensure_future(self.client.wait_until_bot_ready(timeout_seconds=READY_SECONDS))
         ended = asyncio.ensure_future(self._process.wait())
@@ -67,6 +76,12 @@ class BotProcess:
             self._process.kill()
             await self._process.wait()
             await asyncio.to_thread(psutil.wait_procs, children, 10)
+
+    @property
+    def pid(self) -> int:
+        """The bot's own process."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def log(self) -> str:

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import psutil
+import pytest
 from PIL import Image
 
 from generation.images.metadata import read_parameters
@@ -49,3 +51,25 @@ async def test_a_bot_without_a_token_says_what_to_do(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert errors.decode().count("\n") == 1
     assert "DISCORD_TOKEN is not set" in errors.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that could be handled")
+async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> None:
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "MONITORING_PORT": "0"}
+    environment.pop("DISCORD_TOKEN", None)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "playground"),
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    while b"Starting the bot" not in (line := await process.stdout.readline()):
+        assert line, "it ended before it started the bot"
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    assert await process.wait() == 0
+    assert children != []
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=30)
+    assert alive == []

@@ -4,15 +4,17 @@ To add a person, add a column to ``TABLE`` and a line to ``PEOPLE``; to add an a
 """
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from bot.replies import refusal_sentence
 from playground.client import Interaction, Message, PlaygroundError
-from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
 
 CHANNEL = "permissions"
+DRAWING = PHOTOGRAPHS / "drawing-house.png"
 
 
 class Person(NamedTuple):
@@ -27,56 +29,99 @@ class Person(NamedTuple):
 
 
 REQUESTER = "Ada"
+BLOCKED = "Katherine"
 PEOPLE = {
     "requester": Person(REQUESTER),
     "other member": Person("Linus"),
+    "blocked member": Person(BLOCKED),
     "moderator": Person("Grace"),
     "operator": Person("Margaret"),
     "direct message": Person(REQUESTER, f"@{REQUESTER}"),
 }
 
 # "yes": it is done. "no offer": Discord's own client does not let it happen. Anything else is the reason of a refusal,
-# whose sentence, and no other, the person is told alone. "to all" are commands that the server gives to everybody in
+# whose sentence, and no other, the person is told alone. What moderators are told stands in the server, whoever presses
+# it from wherever. "to all" are commands that the server gives to everybody in
 # its settings under Integrations, so that only the bot's own check is left.
 TABLE = """
-act                            | requester        | other member        | moderator        | operator | direct message
-/img2img                       | yes              | yes                 | yes              | yes      | yes
-/img2img, models completed     | yes              | yes                 | yes              | yes      | yes
-/queue                         | yes              | yes                 | yes              | yes      | yes
-/help                          | yes              | yes                 | yes              | yes      | yes
-/preferences show              | yes              | yes                 | yes              | yes      | yes
-/preferences set               | yes              | yes                 | yes              | yes      | yes
-/preferences reset             | yes              | yes                 | yes              | yes      | yes
-/defaults show                 | no offer         | no offer            | yes              | yes      | no offer
-/defaults set                  | no offer         | no offer            | yes              | yes      | no offer
-/defaults reset                | no offer         | no offer            | yes              | yes      | no offer
-/defaults show, to all         | not_a_moderator  | not_a_moderator     | yes              | yes      | no offer
-/defaults set, to all          | not_a_moderator  | not_a_moderator     | yes              | yes      | no offer
-/defaults reset, to all        | not_a_moderator  | not_a_moderator     | yes              | yes      | no offer
-/operator pause                | no offer         | no offer            | no offer         | yes      | not_the_operator
-/operator resume               | no offer         | no offer            | no offer         | yes      | not_the_operator
-/operator drain                | no offer         | no offer            | no offer         | yes      | not_the_operator
-/operator model                | no offer         | no offer            | no offer         | yes      | not_the_operator
-/operator pause, to all        | not_the_operator | not_the_operator    | not_the_operator | yes      | not_the_operator
-/operator resume, to all       | not_the_operator | not_the_operator    | not_the_operator | yes      | not_the_operator
-/operator drain, to all        | not_the_operator | not_the_operator    | not_the_operator | yes      | not_the_operator
-/operator model, to all        | not_the_operator | not_the_operator    | not_the_operator | yes      | not_the_operator
-menu Remix, its form           | yes              | yes                 | yes              | yes      | yes
-button Again                   | yes              | yes                 | yes              | yes      | yes
-button Edit, its form          | yes              | yes                 | yes              | yes      | yes
-button Use as input, its form  | yes              | yes                 | yes              | yes      | yes
-a form the requester opened    | yes              | no offer            | no offer         | no offer | yes
-button Delete                  | yes              | not_yours_to_delete | yes              | yes      | yes
-button Cancel                  | yes              | not_yours_to_cancel | yes              | yes      | yes
-delete the request             | yes              | no offer            | yes              | yes      | yes
-delete the status              | no offer         | no offer            | yes              | yes      | no offer
-delete the result              | no offer         | no offer            | yes              | yes      | no offer
-mention with a picture         | yes              | yes                 | yes              | yes      | yes
-mention alone                  | yes              | yes                 | yes              | yes      | yes
-reply with words to a result   | yes              | yes                 | yes              | yes      | yes
-reply with numbers to a result | yes              | yes                 | yes              | yes      | yes
-reply to a posted picture      | yes              | yes                 | yes              | yes      | yes
-"""
+act                                 | requester        | other member        | blocked member      | moderator        | operator | direct message
+/img2img                            | yes              | yes                 | member_blocked      | yes              | yes      | yes
+/img2img, models completed          | yes              | yes                 | yes                 | yes              | yes      | yes
+/queue                              | yes              | yes                 | yes                 | yes              | yes      | yes
+/help                               | yes              | yes                 | yes                 | yes              | yes      | yes
+/preferences show                   | yes              | yes                 | yes                 | yes              | yes      | yes
+/preferences set                    | yes              | yes                 | yes                 | yes              | yes      | yes
+/preferences reset                  | yes              | yes                 | yes                 | yes              | yes      | yes
+/defaults show                      | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/defaults set                       | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/defaults reset                     | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/defaults show, to all              | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/defaults set, to all               | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/defaults reset, to all             | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/limits show                        | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/limits set                         | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/limits reset                       | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation policy show             | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation policy set              | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation test                    | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation log                     | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation audit                   | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation reports                 | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation block add               | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation block remove            | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation block list              | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation terms add               | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation terms remove            | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation terms list              | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation pictures add            | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation pictures remove         | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/moderation pictures list           | no offer         | no offer            | no offer            | yes              | yes      | no offer
+/limits show, to all                | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/limits set, to all                 | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/limits reset, to all               | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation policy show, to all     | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation policy set, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation test, to all            | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation log, to all             | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation audit, to all           | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation reports, to all         | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation block add, to all       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation block remove, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation block list, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation terms add, to all       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation terms remove, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation terms list, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation pictures add, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation pictures remove, to all | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/moderation pictures list, to all   | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
+/operator pause                     | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
+/operator resume                    | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
+/operator drain                     | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
+/operator model                     | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
+/operator pause, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
+/operator resume, to all            | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
+/operator drain, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
+/operator model, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
+menu Remix, its form                | yes              | yes                 | member_blocked      | yes              | yes      | yes
+button Again                        | yes              | yes                 | member_blocked      | yes              | yes      | yes
+button Edit, its form               | yes              | yes                 | member_blocked      | yes              | yes      | yes
+button Use as input, its form       | yes              | yes                 | member_blocked      | yes              | yes      | yes
+a form the requester opened         | yes              | no offer            | no offer            | no offer         | no offer | yes
+button Delete                       | yes              | not_yours_to_delete | not_yours_to_delete | yes              | yes      | yes
+button Cancel                       | yes              | not_yours_to_cancel | not_yours_to_cancel | yes              | yes      | yes
+button Report                       | yes              | yes                 | yes                 | yes              | yes      | yes
+button Spoiler, of moderators       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | not_a_moderator
+button Delete, of moderators        | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | not_a_moderator
+button Block, of moderators         | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | not_a_moderator
+delete the request                  | yes              | no offer            | no offer            | yes              | yes      | yes
+delete the status                   | no offer         | no offer            | no offer            | yes              | yes      | no offer
+delete the result                   | no offer         | no offer            | no offer            | yes              | yes      | no offer
+mention with a picture              | yes              | yes                 | member_blocked      | yes              | yes      | yes
+mention alone                       | yes              | yes                 | yes                 | yes              | yes      | yes
+reply with words to a result        | yes              | yes                 | member_blocked      | yes              | yes      | yes
+reply with numbers to a result      | yes              | yes                 | member_blocked      | yes              | yes      | yes
+reply to a posted picture           | yes              | yes                 | member_blocked      | yes              | yes      | yes
+"""  # noqa: E501
 
 # Unknown interaction, unknown command, missing access, missing permissions.
 NO_OFFER = (10062, 10063, 50001, 50013)
@@ -147,6 +192,15 @@ def told(interaction: Interaction) -> str:
     return first_line(interaction.response)
 
 
+async def told_at_last(stage: Stage, interaction: Interaction) -> str:
+    """Return the same, for a command that thinks first."""
+    if interaction.response is not None and not interaction.response.content:
+        said = await stage.bot.client.wait_for_edit(interaction.response.id, lambda message: message.content != "")
+        assert said.ephemeral
+        return first_line(said)
+    return told(interaction)
+
+
 def unless(expected: str, line: str) -> str | None:
     return None if expected in line else line
 
@@ -154,6 +208,8 @@ def unless(expected: str, line: str) -> str | None:
 @pytest.fixture(scope="module")
 async def stage(bot: BotProcess) -> Stage:
     await bot.client.add_channel(CHANNEL)
+    await bot.client.add_member(BLOCKED)
+    await bot.client.command("moderation block add", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
     return Stage(bot, {})
 
 
@@ -190,7 +246,7 @@ async def complete(stage: Stage, person: Person) -> str | None:
     return None if [choice["value"] for choice in choices] == ["demo"] else f"was offered {choices}"
 
 
-def command(name: str, expected: str, /, *, undo: str | None = None, **options: str | float) -> None:
+def command(name: str, expected: str, /, *, undo: str | None = None, **options: str | float | Path) -> None:
     """Make a row of a command that answers the person alone; ``undo`` is how the operator takes it back."""
 
     async def run(stage: Stage, person: Person) -> str | None:
@@ -200,7 +256,7 @@ def command(name: str, expected: str, /, *, undo: str | None = None, **options: 
         try:
             words = name.removeprefix("/").removesuffix(", to all")
             answer = await client.command(words, options, member=person.member, channel=person.channel)
-            return unless(expected, told(answer))
+            return unless(expected, await told_at_last(stage, answer))
         finally:
             await client.set_command_access(root, everybody=False)
             if undo is not None:
@@ -218,6 +274,25 @@ for given in ("", ", to all"):
     command(f"/defaults show{given}", "What holds here")
     command(f"/defaults set{given}", "What holds here", where="channel", count=1)
     command(f"/defaults reset{given}", "What holds here", where="channel")
+for given in ("", ", to all"):
+    command(f"/limits show{given}", "Limits by role")
+    command(f"/limits set{given}", "Limits by role", role="@everyone", daily_budget=0)
+    command(f"/limits reset{given}", "Limits by role", role="@everyone")
+    command(f"/moderation policy show{given}", "What holds for pictures")
+    command(f"/moderation policy set{given}", "What holds for pictures", spoiler=0.6)
+    command(f"/moderation test{given}", "Found: ", prompt="a cat")
+    command(f"/moderation log{given}", "What holds for pictures")
+    command(f"/moderation audit{given}", "What was decided here")
+    command(f"/moderation reports{given}", "eport")
+    command(f"/moderation block add{given}", "Blocked members", member=BLOCKED)
+    command(f"/moderation block remove{given}", "not on the list", member="Margaret")
+    command(f"/moderation block list{given}", "Blocked members")
+    command(f"/moderation terms add{given}", "Words", term="quincunx")
+    command(f"/moderation terms remove{given}", "not on the list", term="no such word")
+    command(f"/moderation terms list{given}", "Words")
+    command(f"/moderation pictures add{given}", "Pictures", picture=DRAWING)
+    command(f"/moderation pictures remove{given}", "not on the list", picture="f" * 16)
+    command(f"/moderation pictures list{given}", "ictures")
 for given in ("", ", to all"):
     command(f"/operator pause{given}", "Paused", undo="resume")
     command(f"/operator resume{given}", "Going on")
@@ -295,6 +370,39 @@ async def cancel(stage: Stage, person: Person) -> str | None:
         return None
     finally:
         await stage.operator("resume")
+
+
+@act("button Report")
+async def report(stage: Stage, person: Person) -> str | None:
+    result = await stage.result(person.channel)
+    return unless("🚩", told(await stage.bot.client.press(result.id, "Report", member=person.member)))
+
+
+def moderators_button(label: str, done: str) -> None:
+    """Make a row of a button under what moderators are told, in the place where they are told it."""
+
+    async def run(stage: Stage, person: Person) -> str | None:
+        client = stage.bot.client
+        result = await stage.bot.result_of(await stage.asked(CHANNEL))
+        await client.command("moderation log", {"channel": CHANNEL}, member="Grace", channel=CHANNEL)
+        await client.press(result.id, "Report", member="Grace")
+        notice = await client.wait_for_message(
+            lambda message: message.content.startswith("🛡️") and result.id in message.content, channel=CHANNEL
+        )
+        await client.command("moderation log", {}, member="Grace", channel=CHANNEL)
+        pressed = await client.press(notice.id, label, member=person.member)
+        if pressed.response is not None and pressed.ephemeral:
+            return told(pressed)
+        await client.wait_for_edit(notice.id, lambda message: done in message.content)
+        await client.command("moderation block remove", {"member": REQUESTER}, member="Grace", channel=CHANNEL)
+        return None
+
+    act(f"button {label}, of moderators")(run)
+
+
+moderators_button("Spoiler", "Hidden by")
+moderators_button("Delete", "Deleted by")
+moderators_button("Block", "Blocked by")
 
 
 # Messages that are deleted

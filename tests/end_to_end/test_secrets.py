@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playground.client import PlaygroundServer
 from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+from tests.end_to_end.test_monitoring import ask
 
 HUB_CANARY = "hf_CANARYcanaryCANARYcanary7f3a91"
 DISCORD_CANARY = "CANARYcanaryCANARYcanary.7f3a91.CANARYcanaryCANARYcanaryCANARY"
@@ -70,13 +71,17 @@ async def test_trouble_of_every_kind_shows_no_token(tmp_path: Path) -> None:
         assert (await bot.result_of(await bot.img2img(steps=4))).attachments
         await client.add_fault(r"/interactions/.*/callback", method="POST", status=400, times=1)
         await client.command("queue")
+        seen = "".join([(await ask(bot, path))[1] for path in ("/metrics", "/healthz", "/readyz")])
         await bot.terminate()
         calls = "".join(repr(dataclasses.asdict(call)) for call in await client.calls())
-        messages = "".join(repr(message) for message in await client.messages("general"))
+        channels = [channel["id"] for channel in (await client.state())["channels"]]
+        messages = "".join([repr(await client.messages(channel)) for channel in channels])
     for trouble in ("the generation process", "ended with status", "an interaction broke"):
         assert trouble in bot.log, "the trouble must have happened"
     kept = b"".join(path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
     assert len(kept) > 10_000
+    assert "palimpsest_errors_total 1.0" in seen
+    assert "Something went wrong" in messages
     for canary in canaries:
-        assert canary not in bot.log + calls + messages
+        assert canary not in bot.log + calls + messages + seen
         assert canary.encode() not in kept

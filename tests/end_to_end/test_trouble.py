@@ -1,15 +1,19 @@
 """Everything that goes wrong around a job: the job is done all the same, once."""
 
+import asyncio
 import contextlib
 import io
 import sqlite3
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from generation.images.metadata import read_parameters
 from playground.client import Message
-from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+from playground.client.records import GatewayAction
+from tests.end_to_end.bot_process import CAT, LONG_JOB, RESULT_SECONDS, BotProcess
+from tests.end_to_end.test_monitoring import figures
 
 
 def state_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
@@ -18,6 +22,78 @@ def state_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
     statement = "SELECT state, failure_kind FROM jobs WHERE status_message_id = ?"
     with contextlib.closing(connection):
         return connection.execute(statement, (int(status.id),)).fetchone()
+
+
+CALLBACK = ("POST", r"^/interactions/.*/callback$")
+STATUS = ("PATCH", r"^/channels/\d+/messages/\d+$")
+RESULT = ("POST", r"^/channels/\d+/messages$")
+
+
+@pytest.mark.parametrize("request_of", [CALLBACK, STATUS, RESULT], ids=["acknowledgement", "status", "result"])
+@pytest.mark.parametrize("trouble", ["429", "502", "reset", "drop_after"])
+async def test_one_request_meets_trouble(bot: BotProcess, request_of: tuple[str, str], trouble: str) -> None:
+    method, pattern = request_of
+    fault: dict[str, Any] = {"status": int(trouble)} if trouble.isdigit() else {"action": trouble}
+    fault_id = await bot.client.add_fault(pattern, method=method, **fault)
+    status = await bot.img2img(steps=4)
+    result = await bot.result_of(status)
+    await bot.status_with(status, "✅ Done")
+    assert [message.id for message in await bot.results(status)] == [result.id]
+    await bot.client.wait_for_fault(fault_id)
+
+
+async def test_an_answer_to_a_press_that_was_heard_is_not_given_twice(bot: BotProcess) -> None:
+    delivered = await bot.result_of(await bot.img2img(steps=4))
+    await bot.client.add_fault(CALLBACK[1], method="POST", action="drop_after")
+    form = await bot.client.press(delivered.id, "Edit")
+    await bot.client.wait_for_call("POST", rf"^/interactions/{form.id}/.*/callback$")  # the second, which is answered
+    submitted = await bot.client.submit_modal(form, {"prompt": "a dog on a beach"})
+    assert submitted.response is not None
+    await bot.client.add_fault(CALLBACK[1], method="POST", action="drop_after")
+    await bot.client.press(delivered.id, "Delete")
+    await bot.client.wait_for_edit(delivered.id, lambda message: message.deleted)
+    assert (await bot.result_of(submitted.response)).attachments
+
+
+async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(mortal_bot: BotProcess) -> None:
+    bot = mortal_bot
+    status = await bot.img2img(**LONG_JOB)
+    await bot.status_with(status, "Painting")
+
+    async def sessions_after(action: GatewayAction) -> tuple[int, int]:
+        before = await bot.client.stats()
+        await bot.client.gateway(action)
+        async with asyncio.timeout(RESULT_SECONDS):
+            while True:
+                last = (await bot.client.state())["last_event"]
+                now = await bot.client.stats()
+                changes = tuple(now[name] - before[name] for name in ("resumes", "identifies"))
+                if any(changes) and (await bot.client.state())["connected"]:
+                    return changes
+                await bot.client.events(last)
+
+    assert await sessions_after("drop") == (1, 0)
+    assert await sessions_after("reconnect") == (1, 0)
+    assert await sessions_after("invalid_session_resumable") == (1, 0)
+    assert await sessions_after("invalid_session") == (0, 1)
+    await bot.client.press(status.id, "Cancel")
+    await bot.status_with(status, "Cancelled")
+    assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+    assert (await figures(bot))["palimpsest_gateway_connections_total{resumed}"] == 3
+
+
+async def test_rights_that_are_taken_away_settle_a_job_with_a_reason(bot: BotProcess) -> None:
+    await bot.client.add_channel("closing")
+    status = await bot.img2img(channel="closing", **LONG_JOB)
+    await bot.status_with(status, "Painting")
+    before = (await figures(bot))["palimpsest_discord_invalid_requests_recent"]
+    await bot.client.set_permissions("closing", deny=["ATTACH_FILES"])
+    assert "I may not post in this channel any more" in (await bot.status_with(status, "⚠️")).content
+    assert state_of(bot, status) == ("failed", "not_allowed_here")
+    assert (await figures(bot))["palimpsest_discord_invalid_requests_recent"] > before
+    refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="closing")
+    assert refused.response is not None
+    assert "I lack" in refused.response.content
 
 
 async def test_the_gateway_drops_in_the_middle_of_a_job(bot: BotProcess) -> None:

@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from generation.catalog import REPOSITORY, load_catalog
-from generation.errors import ModelUnavailable
-from generation.families import FAMILIES
+from generation.errors import InvalidRequest, ModelUnavailable
+from generation.families import FAMILIES, Guidance, Size
+from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings, settings_sentence
 from generation.versions import VERSION, library_versions
 from tests.generation.samples import request
@@ -69,9 +70,16 @@ def test_diffusers_still_takes_what_a_family_passes(name: str) -> None:
     kinds = {kind.__name__: kind for kind in auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING.values()}
     kind: Any = kinds[family.pipeline_class]
     taken = inspect.signature(kind.__call__).parameters
-    passed = set(family.call_arguments(request(), 64, 64))
+    passed = set(family.call_arguments(request(), 64, 64)) | set(
+        family.call_arguments(request(negative_prompt="" if not family.takes_negative_prompt else "rain"), 64, 64)
+    )
     assert passed | {"image", "generator", "callback_on_step_end", "output_type"} <= set(taken)
-    assert ("height" in taken) == family.takes_size
+    assert ("height" in taken) == (family.size is not Size.OF_PICTURE)
+    assert ("max_area" in taken) == (family.size is Size.WITH_AREA)
+    assert ("strength" in taken) == family.takes_strength
+    assert ("negative_prompt" in taken) == family.takes_negative_prompt
+    assert ("true_cfg_scale" in taken) == (family.guidance is not Guidance.CLASSIFIER_FREE)
+    assert ("prior_callback_on_step_end" in taken) == family.has_prior
     assert set(family.load_arguments) <= set(inspect.signature(kind.__init__).parameters)
     assert generation.engine.loading.load_model
 
@@ -88,6 +96,16 @@ def test_a_family_passes_what_the_request_says() -> None:
         "height": 64,
     }
     assert FAMILIES["stable-diffusion"].total_steps(wanted) == 3
+
+
+def test_what_a_family_has_no_use_for_is_decided_once() -> None:
+    klein = FAMILIES["flux-2-klein"]
+    assert (klein.strength_for(0.3), FAMILIES["flux"].strength_for(0.3)) == (1.0, 0.3)
+    with pytest.raises(InvalidRequest) as caught:
+        klein.check_negative_prompt("rain", "FLUX.2 Klein")
+    assert error_sentence(caught.value) == "The model FLUX.2 Klein has no use for the negative prompt; leave it out."
+    klein.check_negative_prompt("", "FLUX.2 Klein")
+    FAMILIES["flux"].check_negative_prompt("rain", "FLUX.1")
 
 
 def test_an_operators_catalog_is_read(tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ from typing import Any, cast
 
 from bot.cards import Painting
 from bot.delivery import Delivery
-from bot.previews import admit_any_preview
 from bot.status import StatusBoard
 from bot.storage.job import JobState
 from playground.client import PlaygroundClient
-from tests.bot.jobs_made import make_job
+from tests.bot.jobs_made import admit_any_preview, make_job
 from tests.playground.conftest import Connect
 
 

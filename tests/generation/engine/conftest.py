@@ -1,6 +1,6 @@
 """A catalog of random pipelines and an engine over it, in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.executors.budgets import Phase
 from generation.hub import Hub
-from tests.tiny_pipeline import save_tiny_pipeline
+from tests.tiny_pipeline import SCHEDULERS, save_tiny_pipeline
 
 
 def tiny_entry(name: str, folder: Path) -> ModelEntry:
@@ -50,28 +50,31 @@ class RecordedRun:
 @pytest.fixture(scope="session")
 def tiny_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     folder = tmp_path_factory.mktemp("models")
-    names = {"ddim": "ddim", "pndm": "pndm"}
-    return Catalog(
-        {
-            name: tiny_entry(name, save_tiny_pipeline(folder / name, scheduler=scheduler))
-            for name, scheduler in names.items()
-        }
-    )
+    return Catalog({name: tiny_entry(name, save_tiny_pipeline(folder / name, scheduler=name)) for name in SCHEDULERS})
 
 
 @pytest.fixture(scope="session")
-def make_engine(tiny_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DiffusersEngine]:
-    def make(catalog: Catalog = tiny_catalog) -> DiffusersEngine:
-        return DiffusersEngine(
+def make_engine(
+    tiny_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., DiffusersEngine]]:
+    made: list[DiffusersEngine] = []
+
+    def make(catalog: Catalog = tiny_catalog, **options: Any) -> DiffusersEngine:
+        engine = DiffusersEngine(
             catalog=catalog,
             default_model=next(iter(catalog)),
             data_dir=tmp_path_factory.mktemp("data"),
             hub=Hub(),
             device=torch.device("cpu"),
             dtype=torch.float32,
+            **options,
         )
+        made.append(engine)
+        return engine
 
-    return make
+    yield make
+    for engine in made:
+        engine.close()
 
 
 @pytest.fixture(scope="session")

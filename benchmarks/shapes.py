@@ -1,0 +1,152 @@
+"""Models of real size with random weights, built from the published configs: the work is real, the picture is not.
+
+Source of the numbers: ``unet/config.json`` and ``vae/config.json`` of Stable Diffusion 1.5 and of Stable Diffusion XL
+1.0, and CLIP's text configs beside them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+from diffusers.schedulers.scheduling_pndm import PNDMScheduler
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+SD15_UNET: dict[str, Any] = {
+    "sample_size": 64,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+}
+SDXL_UNET: dict[str, Any] = {
+    "sample_size": 128,
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+AUTOENCODER: dict[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "sample_size": 512,
+}
+SCHEDULER: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+}
+START, END = "<|startoftext|>", "<|endoftext|>"
+TOKENS = 77
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A denoiser's shape: how to make it, and what a call wants beside latents and timestep."""
+
+    name: str
+    unet: dict[str, Any]
+    text_width: int
+    is_xl: bool = False
+
+    def denoiser(self, dtype: torch.dtype = torch.float32, model: Path | None = None) -> UNet2DConditionModel:
+        """Make the denoiser with random weights, or load it from a folder of diffusers' layout."""
+        if model is not None:
+            return UNet2DConditionModel.from_pretrained(model, subfolder="unet", dtype=dtype, local_files_only=True)
+        return random_weights(lambda: UNet2DConditionModel(**self.unet), dtype)
+
+    def empty_denoiser(self) -> UNet2DConditionModel:
+        """Make the denoiser without memory for its weights."""
+        with torch.device("meta"):
+            return UNet2DConditionModel(**self.unet)
+
+    def inputs(self, side: int, rows: int, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+        """Make the arguments of one call for pictures of ``side`` pixels: latents, timesteps, embeddings."""
+        random = torch.Generator().manual_seed(1)
+
+        def normal(*sizes: int) -> torch.Tensor:
+            return torch.randn(*sizes, generator=random).to(device, dtype)
+
+        added = {"text_embeds": normal(rows, 1280), "time_ids": normal(rows, 6)} if self.is_xl else None
+        return {
+            "sample": normal(rows, 4, side // 8, side // 8),
+            "timestep": torch.full((rows,), 500, device=device),
+            "encoder_hidden_states": normal(rows, TOKENS, self.text_width),
+            "added_cond_kwargs": added,
+            "return_dict": False,
+        }
+
+
+SHAPES = {
+    "sd15": Shape(name="sd15", unet=SD15_UNET, text_width=768),
+    "sdxl": Shape(name="sdxl", unet=SDXL_UNET, text_width=2048, is_xl=True),
+}
+
+
+def random_weights(make: Callable[[], Any], dtype: torch.dtype) -> Any:
+    """Make a module with seeded normal weights of the size that keeps activations in range, without slow initializers.
+
+    Weights are made in ``dtype`` at once, so that a large module needs its own memory and not twice as much.
+    """
+    with torch.device("meta"):
+        module = make()
+    module = module.to(dtype).to_empty(device="cpu").eval()
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if parameter.dim() > 1:
+                spread = parameter[0].numel() ** -0.5
+                parameter.copy_(torch.empty(parameter.shape).normal_(0, spread, generator=random))
+            else:
+                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+        for name, buffer in module.named_buffers():
+            if name.endswith("position_ids"):
+                buffer.copy_(torch.arange(buffer.shape[-1]).expand(buffer.shape))
+    return module
+
+
+def sd15_pipeline(dtype: torch.dtype = torch.float32, model: Path | None = None) -> Any:
+    """Make the whole pipeline of Stable Diffusion 1.5's shape, or load one; PNDM as in its repository."""
+    if model is not None:
+        pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
+            model, dtype=dtype, safety_checker=None, requires_safety_checker=False, local_files_only=True
+        )
+    else:
+        tokenizer = _tokenizer()
+        text = CLIPTextConfig(
+            vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
+            bos_token_id=len(tokenizer) - 2, eos_token_id=len(tokenizer) - 1, pad_token_id=len(tokenizer) - 1,
+        )  # fmt: skip
+        components: Any = {
+            "vae": random_weights(lambda: AutoencoderKL(**AUTOENCODER), dtype),
+            "text_encoder": random_weights(lambda: CLIPTextModel(text), dtype),
+            "tokenizer": tokenizer,
+            "unet": SHAPES["sd15"].denoiser(dtype),
+            "scheduler": PNDMScheduler(**SCHEDULER),
+            "safety_checker": None,
+            "feature_extractor": None,
+        }
+        pipeline = StableDiffusionImg2ImgPipeline(**components, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _tokenizer() -> CLIPTokenizer:
+    symbols = sorted(ByteLevel.alphabet())
+    tokens = [*symbols, *(symbol + "</w>" for symbol in symbols), START, END]
+    return CLIPTokenizer(vocab={token: index for index, token in enumerate(tokens)}, merges=[], model_max_length=TOKENS)

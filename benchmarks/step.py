@@ -1,0 +1,93 @@
+"""One call of the denoiser as we compute it, against diffusers' own in float32.
+
+    python -m benchmarks step --side 256 --threads 1
+    python -m benchmarks step --side 512 --repeats 2
+
+A call has a negative and a positive row, as with guidance. The rows of the table take one measure after the other:
+number format, memory layout and attention. The last column is the distance to float32, as relative L2.
+"""
+
+import copy
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+
+from benchmarks.measuring import alternate, arguments, report, times_quicker
+from benchmarks.shapes import SHAPES
+from generation.engine.attention import BlockedAttnProcessor
+from generation.engine.device import choose_device
+from generation.engine.kernel_probe import bfloat16_pays, blocked_attention_pays, channels_last_pays
+
+GOAL = "2.4"
+ROWS = 2
+# Beside the number format: whether channels are innermost, and how it attends.
+MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, type[AttnProcessor2_0]]] = {
+    "float32": (torch.float32, torch.contiguous_format, AttnProcessor2_0),
+    "bfloat16": (torch.bfloat16, torch.contiguous_format, AttnProcessor2_0),
+    "bfloat16, channels last": (torch.bfloat16, torch.channels_last, AttnProcessor2_0),
+    "bfloat16, channels last, blocked": (torch.bfloat16, torch.channels_last, BlockedAttnProcessor),
+}
+
+
+def main(values: Sequence[str] = ()) -> int:
+    """Print the table; return the exit status."""
+    options = arguments(
+        __doc__,
+        ("--shape", {"choices": list(SHAPES), "default": "sd15"}),
+        ("--side", {"type": int, "default": 256, "help": "pixels"}),
+        ("--model", {"type": Path, "help": "a folder of diffusers' layout instead of random weights"}),
+        values=values,
+    )
+    device = choose_device("auto")
+    shape = SHAPES[options.shape]
+    usual: Any = shape.denoiser(torch.float32, options.model)
+    usual.to(device)
+    denoisers: dict[torch.dtype, Any] = {torch.float32: usual, torch.bfloat16: copy.deepcopy(usual).to(torch.bfloat16)}
+    results: dict[str, torch.Tensor] = {}
+
+    def prepare(name: str) -> None:
+        dtype, layout, processor = MEASURES[name]
+        denoisers[dtype].to(memory_format=layout).set_attn_processor(processor())
+
+    def work(name: str) -> Callable[[], None]:
+        dtype = MEASURES[name][0]
+        inputs = shape.inputs(options.side, ROWS, dtype, device)
+
+        def call() -> None:
+            with torch.inference_mode():
+                results[name] = denoisers[dtype](**inputs)[0]
+
+        return call
+
+    seconds = alternate({name: work(name) for name in MEASURES}, repeats=options.repeats, prepare=prepare)
+    truth = results["float32"].double()
+    taken = {
+        "bfloat16": bfloat16_pays(device),
+        "bfloat16, channels last": channels_last_pays(device, torch.bfloat16),
+        "bfloat16, channels last, blocked": blocked_attention_pays(device, torch.bfloat16),
+    }
+    report(
+        f"step: a call of {shape.name} at {options.side} pixels, {ROWS} rows",
+        ("measure", "seconds", "times quicker than float32", "goal", "the probe says", "relative L2"),
+        [
+            (
+                name,
+                seconds[name],
+                times_quicker(seconds["float32"], seconds[name]),
+                GOAL if name != "float32" else "",
+                {True: "take it", False: "leave it", None: ""}[taken.get(name)],
+                float((results[name].double() - truth).norm() / truth.norm()),
+            )
+            for name in MEASURES
+        ],
+        options.json,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""``/moderation``: what moderators decide about pictures, words and members, and what was decided."""
+
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+from discord.app_commands import Range
+
+from bot import moderation_cards as cards
+from bot.errors import Refused
+from bot.permissions import missing_permissions, require_moderator
+from bot.policy import MAX_OPEN_SCORE
+from generation import requests
+from generation.safety.prompt import check_prompt
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+_SHOWN_ENTRIES = 15
+OpenScore = Range[float, 0.0, MAX_OPEN_SCORE]
+RestrictedScore = Range[float, 0.0, 1.0]
+
+moderation = app_commands.Group(
+    name="moderation",
+    description="What is painted and shown in this server, and who may ask",
+    guild_only=True,
+    default_permissions=discord.Permissions(manage_guild=True),
+    allowed_installs=app_commands.AppInstallationType(guild=True),
+)
+policy = app_commands.Group(name="policy", description="What is hidden and what is blocked", parent=moderation)
+
+
+@policy.command(name="show")
+async def policy_show(interaction: discord.Interaction) -> None:
+    """What holds for pictures and words"""
+    await _show_policy(interaction, require_moderator(interaction))
+
+
+@policy.command(name="set")
+@app_commands.describe(
+    spoiler="Hide pictures from this score on (0.6 unless set)",
+    block="Block pictures from this score on (0.8 unless set)",
+    age_restricted_spoiler="The same in age-restricted channels; 1 is never (0.8 unless set)",
+    age_restricted_block="The same in age-restricted channels; 1 is never (1 unless set)",
+)
+async def policy_set(
+    interaction: discord.Interaction,
+    spoiler: OpenScore | None = None,
+    block: OpenScore | None = None,
+    age_restricted_spoiler: RestrictedScore | None = None,
+    age_restricted_block: RestrictedScore | None = None,
+) -> None:
+    """Set from which score on pictures are hidden and blocked"""
+    guild_id = require_moderator(interaction)
+    scores = {
+        "spoiler_score": spoiler,
+        "block_score": block,
+        "restricted_spoiler_score": age_restricted_spoiler,
+        "restricted_block_score": age_restricted_block,
+    }
+    said = {name: score for name, score in scores.items() if score is not None}
+    if not said:
+        raise Refused("nothing_to_set")
+    client = client_of(interaction)
+    await client.policies.set_policy(guild_id, **said)
+    detail = ", ".join(f"{name.removesuffix('_score').replace('_', ' ')} {score:g}" for name, score in said.items())
+    await client.mod_log.write(guild_id, interaction.user.id, "policy_set", detail=detail)
+    await _show_policy(interaction, guild_id)
+
+
+@moderation.command(name="test")
+@app_commands.describe(prompt="The words to try", negative_prompt="What the picture should not show")
+async def moderation_test(
+    interaction: discord.Interaction,
+    prompt: Range[str, 1, requests.MAX_PROMPT_CHARACTERS],
+    negative_prompt: Range[str, 0, requests.MAX_NEGATIVE_PROMPT_CHARACTERS] = "",
+) -> None:
+    """What would become of a prompt here; nothing is painted"""
+    terms = client_of(interaction).policies.terms(require_moderator(interaction))
+    await tell(interaction, cards.verdict_text(check_prompt(prompt, negative_prompt, server_terms=terms)))
+
+
+@moderation.command(name="log")
+@app_commands.describe(channel="Where moderators are told; leave it out to be told nowhere")
+async def moderation_log(interaction: discord.Interaction, channel: discord.TextChannel | None = None) -> None:
+    """Choose the channel in which moderators are told, with buttons to act"""
+    guild_id = require_moderator(interaction)
+    client = client_of(interaction)
+    if channel is not None and (
+        missing := missing_permissions(channel.permissions_for(channel.guild.me), in_thread=False)
+    ):
+        raise Refused("missing_permissions", permissions=list(missing))
+    await client.policies.set_log_channel(guild_id, None if channel is None else channel.id)
+    await client.mod_log.write(guild_id, interaction.user.id, "log_off" if channel is None else "log_set")
+    await _show_policy(interaction, guild_id)
+
+
+@moderation.command(name="audit")
+async def moderation_audit(interaction: discord.Interaction) -> None:
+    """Who has decided what, newest first"""
+    entries = await client_of(interaction).audit.newest(require_moderator(interaction), _SHOWN_ENTRIES)
+    await tell(interaction, cards.audit_text(entries))
+
+
+@moderation.command(name="reports")
+async def moderation_reports(interaction: discord.Interaction) -> None:
+    """What members have reported"""
+    client = client_of(interaction)
+    reports = await client.reports.open(require_moderator(interaction), _SHOWN_ENTRIES)
+    reported = [(report, await client.desk.find(report.job_id)) for report in reports]
+    await tell(interaction, cards.reports_text(reported))
+
+
+def client_of(interaction: discord.Interaction) -> "Palimpsest":
+    """Return the bot."""
+    return cast("Palimpsest", interaction.client)
+
+
+async def tell(interaction: discord.Interaction, text: str) -> None:
+    """Tell the person alone, and ping nobody."""
+    if interaction.response.is_done():
+        await interaction.followup.send(text, ephemeral=True, allowed_mentions=cards.SILENT)
+    else:
+        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=cards.SILENT)
+
+
+async def _show_policy(interaction: discord.Interaction, guild_id: int) -> None:
+    policies = client_of(interaction).policies
+    await tell(interaction, cards.policy_text(policies.of(guild_id), policies.log_channel_id(guild_id)))

@@ -1,0 +1,136 @@
+"""``/moderation block``, ``terms`` and ``pictures``: the lists of who and what is not wanted."""
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+
+from bot import moderation_cards as cards
+from bot.commands.moderation import client_of, moderation, tell
+from bot.errors import Refused
+from bot.moderation_acts import block_member, fingerprint
+from bot.permissions import require_moderator
+from bot.sources import source_of
+from generation.safety.prompt import MAX_TERM_CHARACTERS, is_term
+
+_MAX_LISTED = 500  # of words, and of pictures: every prompt and picture is compared with all of them
+_MAX_CHOICES = 25
+
+block = app_commands.Group(name="block", description="Members who may not ask for pictures here", parent=moderation)
+terms = app_commands.Group(name="terms", description="Words that are not painted here", parent=moderation)
+pictures = app_commands.Group(name="pictures", description="Pictures that are not wanted here", parent=moderation)
+
+Term = Range[str, 1, MAX_TERM_CHARACTERS]
+
+
+@block.command(name="add")
+@app_commands.describe(member="Who may not ask for pictures here any more")
+async def block_add(interaction: discord.Interaction, member: discord.User) -> None:
+    """Refuse a member, and give up what waits of theirs"""
+    guild_id = require_moderator(interaction)
+    client = client_of(interaction)
+    await block_member(client, guild_id, member.id)
+    await client.mod_log.write(guild_id, interaction.user.id, "member_blocked", member_id=member.id)
+    await tell(interaction, cards.members_text(client.policies.blocked_members(guild_id)))
+
+
+@block.command(name="remove")
+@app_commands.describe(member="Who may ask for pictures again")
+async def block_remove(interaction: discord.Interaction, member: discord.User) -> None:
+    """Let a member in again"""
+    guild_id = require_moderator(interaction)
+    client = client_of(interaction)
+    if not await client.policies.unblock_member(guild_id, member.id):
+        raise Refused("not_listed")
+    await client.mod_log.write(guild_id, interaction.user.id, "member_unblocked", member_id=member.id)
+    await tell(interaction, cards.members_text(client.policies.blocked_members(guild_id)))
+
+
+@block.command(name="list")
+async def block_list(interaction: discord.Interaction) -> None:
+    """Who is blocked"""
+    guild_id = require_moderator(interaction)
+    await tell(interaction, cards.members_text(client_of(interaction).policies.blocked_members(guild_id)))
+
+
+@terms.command(name="add")
+@app_commands.describe(term="A word or phrase; however it is written, it is found as a whole word")
+async def terms_add(interaction: discord.Interaction, term: Term) -> None:
+    """List a word that is not painted here"""
+    guild_id = require_moderator(interaction)
+    client = client_of(interaction)
+    term = " ".join(term.split())
+    if not is_term(term):
+        raise Refused("no_term")
+    _require_room(len(client.policies.terms(guild_id)))
+    await client.policies.add_term(guild_id, term)
+    await client.mod_log.write(guild_id, interaction.user.id, "term_added", detail=term)
+    await tell(interaction, cards.terms_text(client.policies.terms(guild_id)))
+
+
+@terms.command(name="remove")
+@app_commands.describe(term="The word or phrase as it was listed")
+async def terms_remove(interaction: discord.Interaction, term: Term) -> None:
+    """Take a word off the list"""
+    guild_id = require_moderator(interaction)
+    client = client_of(interaction)
+    if not await client.policies.remove_term(guild_id, " ".join(term.split())):
+        raise Refused("not_listed")
+    await client.mod_log.write(guild_id, interaction.user.id, "term_removed", detail=term)
+    await tell(interaction, cards.terms_text(client.policies.terms(guild_id)))
+
+
+@terms.command(name="list")
+async def terms_list(interaction: discord.Interaction) -> None:
+    """The words that are not painted here"""
+    guild_id = require_moderator(interaction)
+    await tell(interaction, cards.terms_text(client_of(interaction).policies.terms(guild_id)))
+
+
+@pictures.command(name="add")
+@app_commands.describe(picture="A picture that is not wanted here, as input or as result")
+async def pictures_add(interaction: discord.Interaction, picture: discord.Attachment) -> None:
+    """List a picture: its file, and whatever looks like it"""
+    guild_id = require_moderator(interaction)
+    client = client_of(interaction)
+    _require_room(len(client.policies.pictures(guild_id)))
+    source = source_of(picture)
+    assert source.attachment_url is not None, "an attachment has an address"
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    sha256, perceptual_hash = await fingerprint(client, source.attachment_url)
+    await client.policies.block_picture(guild_id, sha256, perceptual_hash)
+    await client.mod_log.write(guild_id, interaction.user.id, "picture_added", detail=sha256[:16])
+    await tell(interaction, cards.pictures_text(client.policies.pictures(guild_id)))
+
+
+@pictures.command(name="remove")
+@app_commands.describe(picture="The beginning of its sha256, as the list shows it")
+async def pictures_remove(interaction: discord.Interaction, picture: Range[str, 8, 64]) -> None:
+    """Take a picture off the list"""
+    guild_id = require_moderator(interaction)
+    client = client_of(interaction)
+    found = [listed.sha256 for listed in client.policies.pictures(guild_id) if listed.sha256.startswith(picture)]
+    if len(found) != 1:
+        raise Refused("not_listed")
+    await client.policies.unblock_picture(guild_id, found[0])
+    await client.mod_log.write(guild_id, interaction.user.id, "picture_removed", detail=found[0][:16])
+    await tell(interaction, cards.pictures_text(client.policies.pictures(guild_id)))
+
+
+@pictures_remove.autocomplete("picture")
+async def complete_picture(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
+    """Offer the listed pictures, to moderators."""
+    guild_id = require_moderator(interaction)
+    listed = [picture.sha256[:16] for picture in client_of(interaction).policies.pictures(guild_id)]
+    return [Choice(name=beginning, value=beginning) for beginning in listed if current in beginning][:_MAX_CHOICES]
+
+
+@pictures.command(name="list")
+async def pictures_list(interaction: discord.Interaction) -> None:
+    """The pictures that are not wanted here"""
+    guild_id = require_moderator(interaction)
+    await tell(interaction, cards.pictures_text(client_of(interaction).policies.pictures(guild_id)))
+
+
+def _require_room(count: int) -> None:
+    if count >= _MAX_LISTED:
+        raise Refused("list_full", limit=_MAX_LISTED)

@@ -1,0 +1,248 @@
+"""The steps of a job's life: brought in, queued, generated, delivered, settled; a row before every word."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from bot.delivery import Delivery
+from bot.errors import JobFailed, Refused
+from bot.estimates import Estimates
+from bot.intake import Intake
+from bot.lookout import Lookout
+from bot.monitoring.invalid_requests import Restraint
+from bot.open_jobs import OpenJobs
+from bot.screening import Screening
+from bot.status import AdmitPreview, StatusBoard
+from bot.storage.job import Job, JobState, StoredPicture
+from bot.storage.jobs import Jobs
+from bot.storage.spool import INPUT_FILENAME, Spool
+from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
+from generation.executors.base import Executor
+from generation.queue import Ticket
+from generation.requests import Img2ImgRequest
+from generation.sentences import failure_sentence
+from generation.service import GenerationService
+
+log = logging.getLogger(__name__)
+
+
+class JobLife:
+    """Take every job from one step to the next, whoever or whatever brings it there.
+
+    All that must not be lost is in ``jobs`` and ``spool`` before anybody is told of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: Jobs,
+        spool: Spool,
+        intake: Intake,
+        screening: Screening,
+        executor: Executor,
+        delivery: Delivery,
+        estimates: Estimates,
+        status_deleted: Callable[[int], None],
+        admit_preview: AdmitPreview | None,
+        max_running_per_member: int | None,
+        note_settled: Callable[[Job], None],
+        restraint: Callable[[], Restraint],
+    ) -> None:
+        self._jobs = jobs
+        self._spool = spool
+        self._intake = intake
+        self._screening = screening
+        self._delivery = delivery
+        self._estimates = estimates
+        self._note_settled = note_settled
+        self.service = GenerationService(
+            executor,
+            load_request=self._load_request,
+            report=self._report,
+            max_running_per_owner=max_running_per_member,
+        )
+        self.open = OpenJobs(self._broke)
+        board = StatusBoard(
+            delivery.edit_status, deleted=status_deleted, admit_preview=admit_preview, restraint=restraint
+        )
+        self.lookout = Lookout(self.open, self.service, board, estimates)
+
+    async def go_on(self, job: Job, *, may_be_there: bool = False) -> None:
+        """Begin the step that follows a job's state; ``may_be_there`` says that its result may have been sent."""
+        self.open.keep(job)
+        await self._estimates.load(job.model)
+        match job.state:
+            case JobState.ACCEPTED:
+                self.open.begin(job, self._bring_in(job))
+            case JobState.QUEUED:
+                self._submit(job)
+            case JobState.RENDERED:
+                self.open.begin(job, self._deliver(job, may_be_there=may_be_there))
+
+    async def cancel(self, job_id: str) -> bool:
+        """Give a job up; return False if it was already over or about to be delivered."""
+        is_running = self.service.is_running(job_id)
+        self.service.cancel(job_id)
+        if is_running:
+            return True
+        job = await self._jobs.cancel(job_id)
+        if job is None:
+            return False
+        await self._settle(job)
+        return True
+
+    async def _bring_in(self, job: Job) -> None:
+        """accepted → queued."""
+        try:
+            input_sha256 = await self._intake.bring_in(job)
+        except JobFailed as failure:
+            await self._fail(job, failure.kind, **failure.data)
+            return
+        promised = await self._jobs.promise(job.job_id, input_sha256)
+        if promised is None:  # cancelled meanwhile
+            await self._spool.delete(job.job_id)
+            return
+        self.open.keep(promised)
+        self._submit(promised)
+        self.lookout.show_queue()
+
+    def _submit(self, job: Job) -> None:
+        self.service.submit(
+            Ticket(
+                job_id=job.job_id,
+                owner=str(job.requester_id),
+                group=str(job.guild_id or job.channel_id),
+                attempt=max(1, job.attempt),
+                cost=self._estimates.cost(job),
+            )
+        )
+
+    def _cost(self, ticket: Ticket) -> float:
+        """Return what is expected of a job that waits, by what is known now."""
+        job = self.open.get(ticket.job_id)
+        return ticket.cost if job is None else self._estimates.cost(job)
+
+    async def _load_request(self, ticket: Ticket) -> Img2ImgRequest | None:
+        """Make the frozen request from the row, now that a slot is free."""
+        job = self.open.get(ticket.job_id)
+        if job is None:
+            return None
+        try:
+            image = await self._spool.read(job.job_id, INPUT_FILENAME)
+        except FileNotFoundError:
+            await self._fail(job, "input_expired")
+            return None
+        return Img2ImgRequest(
+            image=image,
+            input_sha256=job.input_sha256 or "",
+            prompt=job.prompt,
+            negative_prompt=job.negative_prompt,
+            strength=job.strength,
+            guidance_scale=job.guidance_scale,
+            num_inference_steps=job.num_inference_steps,
+            seed=job.seed,
+            count=job.count,
+            max_pixels=job.max_pixels,
+            model=job.model,
+            max_result_bytes=job.max_result_bytes,
+            sampler=job.sampler,
+            strength_schedule=job.strength_schedule,
+        )
+
+    async def _report(self, event: Event) -> None:
+        """Write down what the generator says, then show it."""
+        match event:
+            case Started(job_id=job_id, attempt=attempt, total_steps=total_steps):
+                job = await self._jobs.begin(job_id, attempt)
+                if job is None:
+                    self.service.cancel(job_id)
+                    return
+                self.open.keep(job)
+                self.lookout.show_step(job, 0, total_steps)
+                self.lookout.show_queue()
+            case Progress(job_id=job_id, step=step, total_steps=total_steps, preview=preview):
+                if (job := self.open.get(job_id)) is not None:
+                    self.lookout.show_step(job, step, total_steps, preview)
+            case Finished():
+                await self._keep_result(event)
+            case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
+                if (job := self.open.get(job_id)) is not None:
+                    await self._fail(job, kind, reference, **data)
+            case Cancelled(job_id=job_id):
+                job = await self._jobs.cancel(job_id)
+                if job is not None:
+                    await self._settle(job)
+
+    async def _keep_result(self, event: Finished) -> None:
+        """running → rendered, and on to delivery without holding the slot; or failed for what the result shows."""
+        asked = self.open.get(event.job_id)
+        if asked is None:
+            return
+        try:
+            await self._screening.look_at_result(asked, [picture.data for picture in event.result.pictures])
+        except Refused as error:
+            self.service.account(asked.job_id, event.result.seconds, self._cost)
+            await self._fail(asked, error.reason, **error.data)
+            return
+        pictures: list[StoredPicture] = []
+        for index, picture in enumerate(event.result.pictures, start=1):
+            number = f"-{index}" if len(event.result.pictures) > 1 else ""
+            filename = f"palimpsest-{event.job_id}{number}.{picture.extension}"
+            await self._spool.write(event.job_id, filename, picture.data)
+            pictures.append(
+                StoredPicture(
+                    filename=filename,
+                    media_type=picture.media_type,
+                    seed=picture.seed,
+                    width=picture.width,
+                    height=picture.height,
+                    native_width=picture.native_width,
+                    native_height=picture.native_height,
+                )
+            )
+        job = await self._jobs.render(event.job_id, pictures, event.result.seconds)
+        if job is None:
+            await self._spool.delete(event.job_id)
+            return
+        self._estimates.learn(job)
+        self.service.account(job.job_id, event.result.seconds, self._cost)
+        self.lookout.forget(job.job_id)
+        self.open.begin(job, self._deliver(job, may_be_there=False))
+
+    async def _deliver(self, job: Job, *, may_be_there: bool) -> None:
+        """rendered → delivered."""
+        try:
+            message_id = await self._delivery.send(job, may_be_there=may_be_there)
+        except FileNotFoundError:
+            await self._fail(job, "result_lost")
+            return
+        except Refused as error:
+            await self._fail(job, error.reason, **error.data)
+            return
+        delivered = await self._jobs.deliver(job.job_id, message_id)
+        await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
+        if delivered is not None:
+            await self._settle(delivered)
+
+    async def _broke(self, job: Job, reference: str) -> None:
+        await self._fail(job, FailureKind.INTERNAL, reference)
+
+    async def _fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
+        failed = await self._jobs.fail(job.job_id, kind, reference, data)
+        if failed is not None:
+            if kind == FailureKind.MODEL_UNAVAILABLE:
+                log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
+            else:
+                log.info("job %s failed: %s %s", job.job_id, kind, reference)
+            await self._spool.delete(job.job_id)
+            await self._settle(failed)
+
+    async def _settle(self, job: Job) -> None:
+        """Say the last word about a job and forget it."""
+        self.open.forget(job.job_id)
+        self.lookout.forget(job.job_id)
+        self._note_settled(job)
+        if job.state is JobState.CANCELLED:
+            await self._spool.delete(job.job_id)
+        self.lookout.show_queue()
+        await self.lookout.settle(job)

@@ -1,0 +1,53 @@
+"""What moderators do: hide a result that is there already, block a member, tell a picture by its looks."""
+
+import io
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.errors import Refused
+from bot.storage.job import Job
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+
+async def hide_result(client: "Palimpsest", job: Job) -> None:
+    """Replace the pictures of a result by the same ones as spoilers, for it and for what is made from it.
+
+    Discord keeps the mark in a file's name, which only a new upload can change. Raises Refused (``result_gone``).
+    """
+    await client.jobs.hide(job.job_id)
+    if job.result_message_id is None:
+        if job.state.is_settled:
+            raise Refused("result_gone")
+        return  # it will come hidden
+    channel = client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+    try:
+        message = await channel.fetch_message(job.result_message_id)
+    except (discord.NotFound, discord.Forbidden) as error:
+        raise Refused("result_gone") from error
+    files = [
+        discord.File(
+            io.BytesIO(await client.downloads.fetch(attachment.url)),
+            filename=attachment.filename.removeprefix("SPOILER_"),
+            spoiler=True,
+            description=attachment.description,
+        )
+        for attachment in message.attachments
+    ]
+    await message.edit(attachments=files, allowed_mentions=discord.AllowedMentions.none())
+
+
+async def block_member(client: "Palimpsest", guild_id: int, member_id: int) -> None:
+    """Refuse a member in a server from now on, and give up what waits or runs of theirs there."""
+    await client.policies.block_member(guild_id, member_id)
+    for job in await client.jobs.unsettled():
+        if (job.guild_id, job.requester_id) == (guild_id, member_id):
+            await client.desk.cancel(job.job_id)
+
+
+async def fingerprint(client: "Palimpsest", attachment_url: str) -> tuple[str, str | None]:
+    """Return a picture's sha256 and perceptual hash; raise Refused, ImageRefused or CheckFailed."""
+    image = await client.decoder.decode(await client.downloads.fetch(attachment_url))
+    return image.sha256, (await client.checker.check(image.data)).perceptual_hash

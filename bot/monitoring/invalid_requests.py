@@ -1,0 +1,66 @@
+"""How many of Discord's answers count towards being shut out, and how much restraint that asks for."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+
+log = logging.getLogger(__name__)
+
+WINDOW_SECONDS = 600.0
+DISCORD_LIMIT = 10_000
+"""Answers 401, 403 and 429 in ten minutes after which Discord shuts the address out (topics/rate-limits)."""
+
+SPARING_AT = 200
+SILENT_AT = 500
+
+
+class Restraint(IntEnum):
+    """What may be left out, so that what is promised still goes through."""
+
+    NONE = 0
+    SPARING = 1  # no previews, and changes of status messages keep a long distance
+    SILENT = 2  # of a status message only its last word; results and answers go on
+
+
+class InvalidRequests:
+    """Count them over a sliding window, and say it in the log when they are many. ``clock`` counts seconds."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._moments: deque[float] = deque(maxlen=DISCORD_LIMIT)
+        self._is_alarmed = False
+
+    @property
+    def recent(self) -> int:
+        """How many there were in the last ten minutes."""
+        horizon = self._clock() - WINDOW_SECONDS
+        while self._moments and self._moments[0] <= horizon:
+            self._moments.popleft()
+        recent = len(self._moments)
+        if self._is_alarmed and recent < SPARING_AT:
+            self._is_alarmed = False
+            log.info("Discord refuses few requests again: %d in ten minutes", recent)
+        return recent
+
+    @property
+    def restraint(self) -> Restraint:
+        """What the bot is to leave out now."""
+        recent = self.recent
+        if recent >= SILENT_AT:
+            return Restraint.SILENT
+        return Restraint.SPARING if recent >= SPARING_AT else Restraint.NONE
+
+    def note(self) -> None:
+        """Count one."""
+        self._moments.append(self._clock())
+        recent = self.recent
+        if recent >= SILENT_AT and not self._is_alarmed:
+            self._is_alarmed = True
+            log.error(
+                "Discord refused %d requests in ten minutes; at %d it shuts this address out."
+                " Status messages stand still until it is better",
+                recent,
+                DISCORD_LIMIT,
+            )

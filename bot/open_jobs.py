@@ -1,0 +1,85 @@
+"""The jobs that something must still happen to, and what is being done for them in the background."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from typing import Any
+
+from bot.storage.job import Job, JobState
+from generation.references import current_job_id, new_reference
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
+
+_DELIVERY_SECONDS = 2.0  # Discord gives an answer 3 s
+
+Break = Callable[[Job, str], Awaitable[None]]
+
+
+class OpenJobs(Mapping[str, Job]):
+    """Every open job as its row is, and at most one step of its life under way.
+
+    What is in memory here can be rebuilt from the rows. ``broke`` is told of a job whose step broke in a way that
+    nobody foresaw, with the reference under which the log has the stack.
+    """
+
+    def __init__(self, broke: Break) -> None:
+        self._broke = broke
+        self._jobs: dict[str, Job] = {}
+        self._steps: dict[str, asyncio.Task[None]] = {}
+
+    def __getitem__(self, job_id: str) -> Job:
+        return self._jobs[job_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._jobs)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def keep(self, job: Job) -> None:
+        """Remember a job as its row is now."""
+        self._jobs[job.job_id] = job
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that is over."""
+        self._jobs.pop(job_id, None)
+
+    def count(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
+        """Return how many jobs are open, in all, of one member or of one server."""
+        return sum(
+            requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self._jobs.values()
+        )
+
+    def begin(self, job: Job, step: Coroutine[Any, Any, None]) -> None:
+        """Keep a job and do a step of its life in the background."""
+        self.keep(job)
+        task = asyncio.create_task(self._guarded(job, step))
+        self._steps[job.job_id] = task
+        task.add_done_callback(lambda _: self._steps.pop(job.job_id, None))
+
+    async def wait_until_delivered(self, *job_ids: str) -> None:
+        """Wait for deliveries under way: a result is seen, and answered, a moment before its row knows the message."""
+        rendered = [job_id for job_id in job_ids if job_id in self and self[job_id].state is JobState.RENDERED]
+        steps = [self._steps[job_id] for job_id in rendered if job_id in self._steps]
+        if steps:
+            await asyncio.wait(steps, timeout=_DELIVERY_SECONDS)
+
+    async def close(self, grace_seconds: float) -> None:
+        """Give the steps that are under way ``grace_seconds``, then leave them to the next start."""
+        steps = list(self._steps.values())
+        if steps:
+            await asyncio.wait(steps, timeout=grace_seconds)
+        for step in steps:
+            step.cancel()
+        await asyncio.gather(*steps, return_exceptions=True)
+
+    async def _guarded(self, job: Job, step: Coroutine[Any, Any, None]) -> None:
+        current_job_id.set(job.job_id)
+        try:
+            await step
+        except Exception as error:
+            # The last wall of a background step: whatever broke, the person is told and the others go on.
+            reference = new_reference()
+            log.error("a step of job %s broke [%s]\n%s", job.job_id, reference, stack_of(error))
+            await self._broke(job, reference)

@@ -1,0 +1,99 @@
+"""Requests that the network swallowed are sent again, so that one broken connection costs nobody anything.
+
+discord.py 2.7.1 repeats a request after a reset on macOS and Windows only: it looks for their error numbers (54 and
+10054) and not for Linux' 104, nor for a connection that ends without an answer. Repeating is safe: messages carry a
+nonce, edits and deletions can be done twice, and an acknowledgement that had been heard after all is recognised.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import aiohttp
+import discord
+from discord.http import HTTPClient, Route
+from discord.webhook.async_ import AsyncWebhookAdapter
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+# Short, because of the 3 s that an acknowledgement has; whoever can wait longer tries again anyway.
+PAUSES_SECONDS = (0.05, 0.25, 1.0)
+_ALREADY_ACKNOWLEDGED = 40060
+_CALLBACK_PATH = "/interactions/{webhook_id}/{webhook_token}/callback"
+_MESSAGE_TYPES = (
+    discord.InteractionResponseType.channel_message.value,
+    discord.InteractionResponseType.deferred_channel_message.value,
+)
+
+
+def make_persevering(http: HTTPClient) -> None:
+    """Let a client's requests be sent again when their connection breaks."""
+    request = http.request
+
+    async def persevering(route: Route, *, files: Sequence[discord.File] | None = None, **arguments: Any) -> Any:
+        return await _persevere(lambda: request(route, files=files, **arguments), files or ())
+
+    http.request = persevering
+
+
+class PerseveringWebhooks(AsyncWebhookAdapter):
+    """The same for answers to interactions, which have a way of their own through the library.
+
+    ``application_id`` is needed to look at an answer that was heard although its own answer was lost.
+    """
+
+    def __init__(self, application_id: int) -> None:
+        super().__init__()
+        self._application_id = application_id
+
+    async def request(self, route: Route, session: aiohttp.ClientSession, **arguments: Any) -> Any:
+        counted = _CountedSession(session)
+        send = super().request
+        try:
+            return await _persevere(
+                lambda: send(route, counted, **arguments),  # type: ignore[arg-type]  # all of it that is used there
+                arguments.get("files") or (),
+            )
+        except discord.HTTPException as error:
+            was_heard = error.code == _ALREADY_ACKNOWLEDGED and route.path == _CALLBACK_PATH and counted.requests > 1
+            if not was_heard:
+                raise
+        return await self._heard(route, session, (arguments.get("payload") or {}).get("type"))
+
+    async def _heard(self, route: Route, session: aiohttp.ClientSession, kind: int | None) -> Any:
+        """Return what Discord would have answered to an acknowledgement that it has taken."""
+        answer: dict[str, Any] = {"interaction": {"id": str(route.webhook_id), "type": 0}}
+        if kind is None or kind in _MESSAGE_TYPES:
+            assert route.webhook_token is not None
+            message = await self.get_original_interaction_response(
+                self._application_id, route.webhook_token, session=session
+            )
+            answer["interaction"]["response_message_id"] = message["id"]
+            answer["resource"] = {"type": _MESSAGE_TYPES[0], "message": message}
+        return answer
+
+
+class _CountedSession:
+    """Count the requests that one call of the library makes."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self.requests = 0
+
+    def request(self, *arguments: Any, **options: Any) -> Any:
+        self.requests += 1
+        return self._session.request(*arguments, **options)
+
+
+async def _persevere(send: Callable[[], Awaitable[T]], files: Sequence[discord.File]) -> T:
+    for pause_seconds in PAUSES_SECONDS:
+        try:
+            return await send()
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
+            log.info("a request's connection broke (%s); it is sent again", type(error).__name__)
+            await asyncio.sleep(pause_seconds)
+            for file in files:
+                file.reset()
+    return await send()

@@ -1,0 +1,59 @@
+"""From a verdict, a server's policy and the place to what happens: allow, spoiler, block."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from generation.safety.verdict import Label, Verdict
+
+MAX_OPEN_SCORE = 0.95  # where minors may be, no server can switch the check off
+# A picture for words that name a minor is blocked from here on, everywhere and whatever the policy.
+MINOR_BLOCK_SCORE = 0.5
+
+
+class Decision(IntEnum):
+    """What happens to a picture; the larger is the stricter."""
+
+    ALLOW = 0
+    SPOILER = 1
+    BLOCK = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """From which scores on pictures are hidden and blocked, in channels for everybody and in age-restricted ones.
+
+    1 is never: no picture has that score. Direct messages count as channels for everybody: nobody's age is known.
+    """
+
+    spoiler_score: float = 0.6
+    block_score: float = 0.8
+    restricted_spoiler_score: float = 0.8
+    restricted_block_score: float = 1.0
+
+
+DEFAULT_POLICY = Policy()
+
+
+def refusal_of_words(words: Verdict, *, is_age_restricted: bool) -> str | None:
+    """Return the reason to refuse a prompt, or None."""
+    if words.has(Label.SEXUAL_MINOR):
+        return "words_forbidden"
+    if words.has(Label.TERM):
+        return "words_not_wanted"
+    if words.has(Label.SEXUAL) and not is_age_restricted:
+        return "words_sexual"
+    return None
+
+
+def decide_picture(picture: Verdict, words: Verdict, policy: Policy, *, is_age_restricted: bool) -> Decision:
+    """Decide about a picture that belongs to a prompt with the verdict ``words``."""
+    score = picture.score(Label.NSFW)
+    if words.has(Label.MINOR) and score >= MINOR_BLOCK_SCORE:
+        return Decision.BLOCK
+    if is_age_restricted:
+        block_from, spoiler_from = policy.restricted_block_score, policy.restricted_spoiler_score
+    else:
+        block_from, spoiler_from = policy.block_score, policy.spoiler_score
+    if score >= block_from:
+        return Decision.BLOCK
+    return Decision.SPOILER if score >= spoiler_from else Decision.ALLOW

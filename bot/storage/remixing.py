@@ -1,0 +1,34 @@
+"""Which members do not want others to paint over their pictures: in the database and in memory."""
+
+from bot.storage.database import Database
+
+
+class Remixing:
+    """Read without waiting, write durably; who has said nothing may be remixed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._refusing: set[int] = set()
+
+    async def load(self) -> None:
+        """Read everybody's wish."""
+        statement = "SELECT member_id FROM remix_refusals"
+        rows = await self._database.run(lambda connection: connection.execute(statement).fetchall())
+        self._refusing = {row["member_id"] for row in rows}
+
+    def is_refused(self, member_id: int) -> bool:
+        """Tell whether others may not paint over a member's pictures."""
+        return member_id in self._refusing
+
+    async def set(self, member_id: int, *, is_allowed: bool) -> None:
+        """Remember a member's wish."""
+        statement = (
+            "DELETE FROM remix_refusals WHERE member_id = ?"
+            if is_allowed
+            else "INSERT OR IGNORE INTO remix_refusals VALUES (?)"
+        )
+        await self._database.run(lambda connection: connection.execute(statement, (member_id,)))
+        if is_allowed:
+            self._refusing.discard(member_id)
+        else:
+            self._refusing.add(member_id)

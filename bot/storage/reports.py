@@ -1,0 +1,47 @@
+"""What members have reported, each job once by each member."""
+
+import time
+from dataclasses import dataclass
+
+from bot.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A job that somebody wants moderators to look at; ``count`` members have said so, first at ``reported_at``."""
+
+    job_id: str
+    count: int
+    reported_at: float
+
+
+class Reports:
+    """Write and read reports."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, job_id: str, member_id: int, guild_id: int | None) -> bool:
+        """Write a report down; return False if the member has reported the job before."""
+        statement = "INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?)"
+        values = (job_id, member_id, guild_id, time.time())
+        return await self._database.run(lambda connection: connection.execute(statement, values).rowcount > 0)
+
+    async def open(self, guild_id: int, limit: int) -> list[Report]:
+        """Return a server's reported jobs, newest first."""
+        statement = (
+            "SELECT job_id, count(*) AS count, min(reported_at) AS reported_at FROM reports WHERE guild_id = ?"
+            " GROUP BY job_id ORDER BY reported_at DESC LIMIT ?"
+        )
+        rows = await self._database.run(lambda connection: connection.execute(statement, (guild_id, limit)).fetchall())
+        return [Report(**dict(row)) for row in rows]
+
+    async def settle(self, job_id: str) -> None:
+        """Forget the reports of a job that a moderator has decided about."""
+        statement = "DELETE FROM reports WHERE job_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (job_id,)))
+
+    async def forget_before(self, moment: float) -> None:
+        """Delete the reports from before ``moment``."""
+        statement = "DELETE FROM reports WHERE reported_at < ?"
+        await self._database.run(lambda connection: connection.execute(statement, (moment,)))

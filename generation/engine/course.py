@@ -1,0 +1,68 @@
+"""A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
+
+from collections.abc import Generator
+from functools import partial
+
+import torch
+
+from generation.engine.autoencoder import decode_in_slices, encode_in_slices
+from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
+from generation.engine.denoising import Denoising
+from generation.engine.loading import LoadedModel
+from generation.engine.order import Order, Painted
+from generation.engine.painting import checked_image, paint_alone
+from generation.executors.budgets import Phase
+
+# What it yields: None, so that others may use the device, or a picture, to be resumed when that is denoised.
+Course = Generator[Denoising | None, None, Painted]
+
+
+def course_of(model: LoadedModel, order: Order, index: int) -> Course:
+    """Return the way of picture ``index`` of an order."""
+    return (_in_company if is_step_batched(model.pipeline) else _alone)(model, order, index)
+
+
+def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
+    """Encode, be denoised together with others, decode; equal to the pipeline's own call with the same arguments.
+
+    Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.
+    """
+    pipeline, request = model.pipeline, order.request
+    order.enter(Phase.ENCODE)
+    conditioning = conditioning_for(
+        pipeline,
+        request.prompt,
+        request.negative_prompt,
+        request.guidance_scale,
+        encode=partial(encode_text, pipeline),
+    )
+    yield
+    # On the CPU, so that a seed means the same noise on every device.
+    generator = torch.Generator("cpu").manual_seed(request.seed_of(index))
+    dtype = conditioning.tensors["encoder_hidden_states"].dtype
+    distribution = yield from encode_in_slices(pipeline, order.image, dtype)
+    denoising = Denoising(
+        order=order,
+        scheduler=pipeline.scheduler,
+        latents=pipeline.vae.config.scaling_factor * distribution.sample(generator),
+        conditioning=conditioning,
+        guidance_scale=request.guidance_scale,
+        generator=generator,
+    )
+    yield denoising
+    order.enter(Phase.DECODE)
+    pixels = yield from decode_in_slices(pipeline, denoising.latents)
+    schedule = denoising.schedule
+    return Painted(
+        image=checked_image(pixels),
+        steps=len(schedule.timesteps),
+        scheduler=schedule.scheduler_name,
+        strength_schedule=schedule.strength_schedule,
+        revision=model.revision,
+    )
+
+
+def _alone(model: LoadedModel, order: Order, index: int) -> Course:
+    """Call the pipeline as it is, while everybody else waits."""
+    yield
+    return paint_alone(model, order.request, order, order.image, index)

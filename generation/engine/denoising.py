@@ -1,0 +1,99 @@
+"""One picture while it is denoised: everything that is its own, so that pictures can share a call of the denoiser."""
+
+import inspect
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.utils.torch_utils import randn_tensor
+
+from generation.engine.order import Order
+from generation.engine.schedules import schedule_of
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """What the denoiser is told beside latents and timestep: tensors by their argument's name.
+
+    Each has one row, or two with classifier-free guidance: first the negative prompt's, then the prompt's.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    rows: int
+
+    @property
+    def key(self) -> Hashable:
+        """What must be equal for two of them to go through one call."""
+        return tuple((name, tuple(tensor.shape[1:]), tensor.dtype) for name, tensor in sorted(self.tensors.items()))
+
+
+class Denoising:
+    """A picture under way: its own scheduler object, latents, timesteps, guidance, and generator of noise.
+
+    A scheduler of diffusers keeps one request's place and history, so each picture has one; that takes any sampler as
+    it is. Noise comes from the picture's own generator in the order in which diffusers' img2img pipelines draw it,
+    so neighbours change nothing.
+    Source: ``StableDiffusionImg2ImgPipeline.__call__`` and ``prepare_latents`` of diffusers 0.42.
+    """
+
+    def __init__(
+        self,
+        *,
+        order: Order,
+        scheduler: Any,
+        latents: torch.Tensor,
+        conditioning: Conditioning,
+        guidance_scale: float,
+        generator: torch.Generator,
+    ) -> None:
+        """Add the first noise to clean ``latents`` (1, channels, height, width)."""
+        self.order = order
+        self.conditioning = conditioning
+        self.guidance_scale = guidance_scale
+        self.failure: BaseException | None = None
+        self.last_tick = -1  # when it was last part of a call
+        self.schedule = schedule_of(scheduler, order.request, latents.device)
+        self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
+        self._step_arguments = _step_arguments(self._scheduler, generator)
+        self._position = 0
+        noise = randn_tensor(latents.shape, generator=generator, device=latents.device, dtype=latents.dtype)
+        self.latents: torch.Tensor = self._scheduler.add_noise(latents, noise, self.timesteps[:1])
+
+    @property
+    def rows(self) -> int:
+        """How many rows of a call it takes."""
+        return self.conditioning.rows
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps are done."""
+        return self._position == len(self.timesteps)
+
+    @property
+    def key(self) -> Hashable:
+        """What must be equal for two pictures of one model to share a call."""
+        return tuple(self.latents.shape[1:]), self.latents.dtype, self.conditioning.key
+
+    def model_input(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the latents and the timesteps for the denoiser, one of each per row."""
+        timestep = self.timesteps[self._position]
+        latents = self._scheduler.scale_model_input(torch.cat([self.latents] * self.rows), timestep)
+        return latents, timestep.to(torch.float32).expand(self.rows)
+
+    def advance(self, prediction: torch.Tensor) -> None:
+        """Take one step with what the denoiser said about this picture's rows."""
+        if self.rows == 2:
+            negative, positive = prediction.chunk(2)
+            prediction = negative + self.guidance_scale * (positive - negative)
+        timestep = self.timesteps[self._position]
+        self.latents = self._scheduler.step(
+            prediction, timestep, self.latents, **self._step_arguments, return_dict=False
+        )[0]
+        self._position += 1
+
+
+def _step_arguments(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:
+    known = inspect.signature(scheduler.step).parameters
+    wanted = {"generator": generator, "eta": 0.0}  # what diffusers' pipelines pass
+    return {name: value for name, value in wanted.items() if name in known}

@@ -1,0 +1,222 @@
+"""The one thread that owns the device: whoever waits for it is served bit by bit, and nobody has it alone for long."""
+
+import contextlib
+import gc
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from generation.engine.base import OutOfMemory
+from generation.engine.conditioning import denoise
+from generation.engine.course import Course, course_of
+from generation.engine.denoising import Denoising
+from generation.engine.device import free_memory
+from generation.engine.faults import fault_of
+from generation.engine.loading import LoadedModel
+from generation.engine.order import Order, Painted
+from generation.engine.resident_models import ResidentModels
+from generation.engine.step_batch import StepBatch
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
+
+# So many pictures may overtake one whose model is not in memory, to be painted with the model that is.
+_OVERTAKING = 8
+
+
+@dataclass(slots=True, eq=False)
+class _Picture:
+    """One picture of an order on its way."""
+
+    order: Order
+    index: int
+    model: LoadedModel
+    course: Course
+
+
+class DeviceLoop:
+    """Paint the pictures of all orders: a bit of somebody's encoding or decoding, a step of a batch, and again.
+
+    Pictures of one model and one shape share the calls of the denoiser, of ``max_width`` rows at most; such groups
+    take turns. With ``strict`` each picture is a group of its own. A picture whose model is not in memory waits until
+    those that are painted are done.
+    """
+
+    def __init__(self, models: ResidentModels, device: torch.device, *, max_width: int, strict: bool = False) -> None:
+        self._models = models
+        self._device = device
+        self._max_width = max_width
+        self._strict = strict
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._orders: list[Order] = []  # those that are not settled, as they came
+        self._waiting: deque[tuple[Order, int]] = deque()  # pictures that have not begun
+        self._overtaken = 0  # by how many the first of them was overtaken
+        self._sliced: deque[_Picture] = deque()  # pictures with something to do beside denoising
+        self._denoised: dict[Denoising, _Picture] = {}
+        self._batches: dict[Hashable, StepBatch] = {}
+        self._tick = 0
+        self._step_seconds = 0.0  # of the last one
+        self._is_short_of_memory = False
+        self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
+        self._thread.start()
+
+    def submit(self, order: Order) -> None:
+        """Take an order; its pictures are settled from the loop's thread."""
+        self._inbox.put(partial(self._accept, order))
+
+    def load(self, model: str) -> Future[None]:
+        """Bring a model into memory, unless somebody is being served."""
+        loaded: Future[None] = Future()
+        self._inbox.put(partial(self._load, model, loaded))
+        return loaded
+
+    def close(self) -> None:
+        """End the thread; whatever is not settled stays so."""
+        self._inbox.put(None)
+        self._thread.join()
+
+    @torch.no_grad()
+    def _serve(self) -> None:
+        while True:
+            while not self._orders or not self._inbox.empty():
+                message = self._inbox.get()
+                if message is None:
+                    return
+                message()
+            try:
+                self._turn()
+            except Exception as error:
+                # The last wall: a mistake of this loop is the failure of those that it serves, and not its end.
+                log.error("the device loop broke\n%s", stack_of(error))
+                for order in list(self._orders):
+                    self._fail(order, error)
+
+    def _turn(self) -> None:
+        """Do a little for everybody."""
+        self._begin()
+        self._slice()
+        self._step()
+        for order in list(self._orders):
+            with self._failing(order):
+                order.show_life()
+        if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
+            self._is_short_of_memory = False
+            gc.collect()
+            free_memory(self._device)
+
+    # What comes in ------------------------------------------------------------------------------------------------
+
+    def _accept(self, order: Order) -> None:
+        self._orders.append(order)
+        self._waiting.extend((order, index) for index in range(order.request.count))
+
+    def _load(self, model: str, loaded: Future[None]) -> None:
+        try:
+            if not self._orders:  # else its turn comes with the first request for it
+                self._models.get(model, lambda: None)
+            loaded.set_result(None)
+        except Exception as error:
+            loaded.set_exception(error)
+
+    def _begin(self) -> None:
+        """Begin whatever can be painted with the model in memory; change the model when nobody uses it."""
+        for waiting in list(self._waiting):
+            order, index = waiting
+            is_first, is_here = waiting == self._waiting[0], self._models.is_resident(order.request.model)
+            if not is_here and (not is_first or self._sliced or self._denoised):
+                continue
+            if not is_first and self._overtaken >= _OVERTAKING:
+                continue
+            self._overtaken = 0 if is_first else self._overtaken + 1
+            self._waiting.remove(waiting)
+            with self._failing(order):
+                model = self._models.get(order.request.model, order.show_life)
+                self._sliced.append(_Picture(order, index, model, course_of(model, order, index)))
+
+    # What is under way --------------------------------------------------------------------------------------------
+
+    def _slice(self) -> None:
+        """Do the next bits of the picture whose turn it is, for as long as a step takes, so that all go on."""
+        end = time.perf_counter() + self._step_seconds
+        while self._sliced:
+            self._resume(self._sliced.popleft())
+            if time.perf_counter() >= end:
+                break
+
+    def _resume(self, picture: _Picture) -> None:
+        order, started = picture.order, time.perf_counter()
+        with self._failing(order):
+            try:
+                denoising = next(picture.course)
+            except StopIteration as end:
+                order.seconds += time.perf_counter() - started
+                self._settle(order, picture.index, end.value)
+                return
+            order.seconds += time.perf_counter() - started
+            if denoising is None:
+                self._sliced.appendleft(picture)
+            else:
+                self._join(picture, denoising)
+
+    def _settle(self, order: Order, index: int, painted: Painted) -> None:
+        if all(picture.done() for number, picture in enumerate(order.pictures) if number != index):
+            self._orders.remove(order)
+        order.pictures[index].set_result(painted)
+
+    def _join(self, picture: _Picture, denoising: Denoising) -> None:
+        key = (picture.model.entry.name, denoising.key, denoising if self._strict else None)
+        if key not in self._batches:
+            self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), self._max_width)
+        self._batches[key].add(denoising, self._tick)
+        self._denoised[denoising] = picture
+
+    def _step(self) -> None:
+        """Take one step with the group that has waited longest."""
+        self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
+        if not self._batches:
+            return
+        batch = min(self._batches.values(), key=lambda batch: batch.last_tick)
+        self._tick += 1
+        started = time.perf_counter()
+        admitted, left = batch.step(self._tick)
+        self._step_seconds = time.perf_counter() - started
+        seconds_per_row = self._step_seconds / sum(each.rows for each in admitted)
+        for denoising in admitted:
+            denoising.order.seconds += seconds_per_row * denoising.rows
+        for denoising in left:
+            picture = self._denoised.pop(denoising)
+            if denoising.failure is None:
+                self._sliced.append(picture)
+            else:
+                self._fail(picture.order, denoising.failure)
+
+    # What goes wrong ----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _failing(self, order: Order) -> Iterator[None]:
+        """Make an error inside the end of one order, and of nobody else's."""
+        try:
+            yield
+        except Exception as error:
+            self._fail(order, error)
+
+    def _fail(self, order: Order, error: BaseException) -> None:
+        fault = fault_of(error) if isinstance(error, Exception) else None
+        self._is_short_of_memory |= fault is OutOfMemory or isinstance(error, OutOfMemory)
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
+        for picture in [each for each in (*self._sliced, *self._denoised.values()) if each.order is order]:
+            picture.course.close()
+        self._sliced = deque(picture for picture in self._sliced if picture.order is not order)
+        self._denoised = {each: picture for each, picture in self._denoised.items() if picture.order is not order}
+        for batch in self._batches.values():
+            batch.remove(order)
+        self._orders.remove(order)
+        order.fail(error if fault is None else fault())

@@ -1,0 +1,57 @@
+"""How a loaded pipeline computes on this device: memory layout, attention, and where a number format overflows."""
+
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+
+from generation.engine.attention import BlockedAttnProcessor
+from generation.engine.kernel_probe import blocked_attention_pays, channels_last_pays
+
+
+def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Let a pipeline compute in the way that was measured to be quickest here; called once, after loading.
+
+    In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
+    which round anyway, the channels go innermost where that pays, and on CPUs attention over many tokens is computed
+    in blocks where that pays.
+    """
+    if dtype == torch.float32:
+        return
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            prepare_part(part, device, dtype)
+    if dtype == torch.bfloat16:
+        _trust_the_range(pipeline)
+
+
+def prepare_part(part: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Prepare one part of a pipeline, such as its denoiser; see ``prepare_kernels``."""
+    if dtype == torch.float32:
+        return
+    if device.type != "mps" and _has_flat_convolutions(part) and channels_last_pays(device, dtype):
+        part.to(memory_format=torch.channels_last)
+    if device.type == "cpu" and _attends_as_usual(part) and blocked_attention_pays(device, dtype):
+        part.set_attn_processor(BlockedAttnProcessor())
+
+
+def _has_flat_convolutions(part: torch.nn.Module) -> bool:
+    """Tell whether a part has convolutions over pictures and none over films, whose layout is another one."""
+    dimensions = {parameter.dim() for parameter in part.parameters()}
+    return 4 in dimensions and 5 not in dimensions
+
+
+def _attends_as_usual(part: Any) -> bool:
+    processors = getattr(part, "attn_processors", {})
+    return bool(processors) and all(type(processor) is AttnProcessor2_0 for processor in processors.values())
+
+
+def _trust_the_range(pipeline: Any) -> None:
+    """Keep an autoencoder in bfloat16 whose float16 overflows.
+
+    ``force_upcast`` makes diffusers compute SDXL's autoencoder in float32, because its activations exceed the largest
+    float16 (65504). bfloat16 has the range of float32, so there it would only cost time and memory.
+    """
+    autoencoder = getattr(pipeline, "vae", None)
+    if autoencoder is not None and getattr(autoencoder.config, "force_upcast", False):
+        autoencoder.register_to_config(force_upcast=False)

@@ -1,0 +1,69 @@
+"""One request inside the device loop: what its pictures have in common."""
+
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from PIL import Image
+
+from generation.engine.base import Run
+from generation.executors.budgets import Phase
+from generation.requests import Img2ImgRequest, StrengthSchedule
+
+# A run that waits for others says so this often: it is not hung, and this is where it hears that it is cancelled.
+_SIGN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A picture as the model painted it, the denoising steps that it took, what strength meant, and who painted it."""
+
+    image: Image.Image
+    steps: int
+    scheduler: str
+    strength_schedule: StrengthSchedule
+    revision: str
+
+
+class Order:
+    """A request, the fitted picture that it starts from, and the reports about it; used by the loop's thread only.
+
+    ``pictures`` are settled by the loop, in any order. ``seconds`` are seconds of the device: of what a picture shares
+    with others only its part.
+    """
+
+    def __init__(self, request: Img2ImgRequest, image: Image.Image, run: Run) -> None:
+        self.request = request
+        self.image = image
+        self.pictures: list[Future[Painted]] = [Future() for _ in range(request.count)]
+        self.seconds = 0.0
+        self._run = run
+        self._phase = Phase.LOAD
+        self._steps = 0
+        self._last_sign = time.monotonic()
+
+    def enter(self, phase: Phase) -> None:
+        """Say what is done from here on; raise RunCancelled."""
+        self._phase, self._last_sign = phase, time.monotonic()
+        self._run.enter(phase)
+
+    def step_done(self, steps_of_picture: int) -> None:
+        """Say that one of the ``steps_of_picture`` steps that each picture takes is done; raise RunCancelled."""
+        self._steps += 1
+        self.step(self._steps, steps_of_picture * self.request.count)
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        """Say how many steps of all pictures are done; raise RunCancelled."""
+        self._phase, self._last_sign = Phase.DENOISE, time.monotonic()
+        self._run.step(step, total_steps, preview)
+
+    def show_life(self) -> None:
+        """Say again where it stands if it has been silent for a while; raise RunCancelled."""
+        if time.monotonic() - self._last_sign >= _SIGN_SECONDS:
+            self.enter(self._phase)
+
+    def fail(self, error: BaseException) -> None:
+        """End every picture that is not there yet with this error."""
+        for picture in self.pictures:
+            if not picture.done():
+                picture.set_exception(error)

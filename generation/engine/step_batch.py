@@ -1,0 +1,111 @@
+"""Pictures of one model and one shape, denoised together: each call of the denoiser serves all of them."""
+
+import gc
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from generation.engine.base import DeviceLost, OutOfMemory
+from generation.engine.denoising import Denoising
+from generation.engine.device import free_memory
+from generation.engine.faults import fault_of
+from generation.engine.order import Order
+
+log = logging.getLogger(__name__)
+
+# (latents, timesteps, conditioning) of all rows to the prediction of all rows
+Denoiser = Callable[[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]
+
+
+class StepBatch:
+    """Pictures that may share calls of the denoiser, each at a timestep of its own.
+
+    A picture joins before any step and leaves the moment it is done. ``max_width`` is the most rows that one call
+    takes; where more want to go along, those go first who have waited longest.
+    """
+
+    def __init__(self, denoiser: Denoiser, max_width: int) -> None:
+        self.max_width = max_width
+        self.pictures: list[Denoising] = []
+        self._denoiser = denoiser
+
+    @property
+    def last_tick(self) -> int:
+        """When whoever has waited longest was last part of a call."""
+        return min(picture.last_tick for picture in self.pictures)
+
+    def add(self, picture: Denoising, tick: int) -> None:
+        """Let a picture join; it waits since now."""
+        picture.last_tick = tick
+        self.pictures.append(picture)
+
+    def remove(self, order: Order) -> None:
+        """Let the pictures of an order leave."""
+        self.pictures = [picture for picture in self.pictures if picture.order is not order]
+
+    def step(self, tick: int) -> tuple[list[Denoising], list[Denoising]]:
+        """Take one step with as many pictures as fit into a call; return who took part, and who left.
+
+        Whoever left is done, or has a ``failure``, which is nobody else's.
+        """
+        admitted = self._admit(tick)
+        predictions = self._predict(admitted)
+        self._advance(predictions)
+        return admitted, self._retire()
+
+    def _admit(self, tick: int) -> list[Denoising]:
+        admitted: list[Denoising] = []
+        free_rows = self.max_width
+        for picture in sorted(self.pictures, key=lambda picture: picture.last_tick):  # stable: else as they came
+            if picture.rows <= free_rows or not admitted:
+                admitted.append(picture)
+                picture.last_tick = tick
+                free_rows -= picture.rows
+        return admitted
+
+    def _predict(self, pictures: Sequence[Denoising]) -> list[tuple[Denoising, torch.Tensor]]:
+        """Call the denoiser; halve the call until whoever breaks it is alone with the error."""
+        fault: type[OutOfMemory] | type[DeviceLost] | None = None
+        try:
+            return self._call(pictures)
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is DeviceLost or (fault is None and len(pictures) == 1):
+                for picture in pictures:
+                    picture.failure = fault() if fault else error
+                return []
+        # Outside of the except block: the error's traceback refers to the tensors of the call.
+        if fault is OutOfMemory:
+            gc.collect()
+            free_memory(pictures[0].latents.device)
+        if fault is OutOfMemory and len(pictures) == 1:
+            pictures[0].failure = OutOfMemory()
+            return []
+        half = len(pictures) // 2
+        if fault is OutOfMemory:
+            self.max_width = max(1, min(self.max_width, sum(picture.rows for picture in pictures)) // 2)
+            log.warning("the memory does not suffice; a call of the denoiser has %d rows from now on", self.max_width)
+        return [*self._predict(pictures[:half]), *self._predict(pictures[half:])]
+
+    def _call(self, pictures: Sequence[Denoising]) -> list[tuple[Denoising, torch.Tensor]]:
+        inputs = [picture.model_input() for picture in pictures]
+        latents, timesteps = (torch.cat(parts) for parts in zip(*inputs, strict=True))
+        names = pictures[0].conditioning.tensors
+        conditioning = {name: torch.cat([picture.conditioning.tensors[name] for picture in pictures]) for name in names}
+        prediction = self._denoiser(latents, timesteps, conditioning)
+        return list(zip(pictures, prediction.split([picture.rows for picture in pictures]), strict=True))
+
+    @staticmethod
+    def _advance(predictions: Sequence[tuple[Denoising, torch.Tensor]]) -> None:
+        for picture, prediction in predictions:
+            try:
+                picture.advance(prediction)
+                picture.order.step_done(len(picture.timesteps))
+            except Exception as error:  # a cancelled run, or a sampler's error: this picture's alone
+                picture.failure = error
+
+    def _retire(self) -> list[Denoising]:
+        left = [picture for picture in self.pictures if picture.is_done or picture.failure is not None]
+        self.pictures = [picture for picture in self.pictures if picture not in left]
+        return left

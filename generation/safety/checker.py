@@ -1,0 +1,107 @@
+"""The parent's side of looking at pictures: a child with a deadline, started anew when it fails."""
+
+import asyncio
+import logging
+from typing import Self
+
+from generation.child.frames import Frame
+from generation.child.parent import ChildProcess
+from generation.errors import CheckFailed, ExecutorError
+from generation.safety.verdict import Label, PictureVerdict, Verdict
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 60.0
+# One OpenMP pool and one arena: the child has one thread that works.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+
+
+class PictureChecker:
+    """Ask a child process what pictures show; one at a time, in the order in which they came.
+
+    A child that misses ``deadline_seconds`` or dies is replaced at the next picture. What cannot be checked is told by
+    CheckFailed, never by a verdict.
+    """
+
+    def __init__(self, *, deadline_seconds: float = 30.0, worker: str = "generation.safety.worker") -> None:
+        self._deadline_seconds = deadline_seconds
+        self._worker = worker
+        self._child: ChildProcess | None = None
+        self._turn = asyncio.Lock()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        """Start the child; if that fails the log says so, and every picture tries again."""
+        try:
+            await self.start()
+        except CheckFailed as error:
+            log.error("pictures cannot be checked (%s), so none is taken", error)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, while there is one."""
+        return None if self._child is None else self._child.pid
+
+    async def start(self) -> None:
+        """Start the child and return when it is warm; raise CheckFailed if that is impossible."""
+        async with self._turn:
+            await self._warm_child()
+
+    async def check(self, data: bytes) -> PictureVerdict:
+        """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none."""
+        async with self._turn:
+            child = await self._warm_child()
+            answer: Frame | None = None
+            try:
+                async with asyncio.timeout(self._deadline_seconds):
+                    await child.send(Frame("check", blobs=(data,)))
+                    answer = await child.receive()
+            except TimeoutError:
+                raise CheckFailed("too_slow") from None
+            finally:
+                # Also after a cancellation: the verdict that is still to come belongs to no picture.
+                if answer is None:
+                    await self._end_child()
+        if answer is None:
+            raise CheckFailed("died")
+        if answer.kind != "verdict":
+            raise CheckFailed(answer.fields.get("error", "unknown"))
+        scores = {Label(label): score for label, score in answer.fields["scores"].items()}
+        return PictureVerdict(verdict=Verdict(scores), perceptual_hash=answer.fields["perceptual_hash"])
+
+    async def close(self) -> None:
+        """End the child; whoever still waits gets CheckFailed."""
+        self._closed = True
+        await self._end_child()
+
+    async def _warm_child(self) -> ChildProcess:
+        if self._closed:
+            raise CheckFailed("closed")
+        if self._child is not None and self._child.is_alive:
+            return self._child
+        await self._end_child()
+        try:
+            child = self._child = await ChildProcess.spawn(self._worker, environment=_ENVIRONMENT, trusted=False)
+        except ExecutorError as error:
+            raise CheckFailed("not_started") from error
+        ready: Frame | None = None
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                ready = await child.receive()
+        except TimeoutError:
+            raise CheckFailed("not_started") from None
+        finally:
+            if ready is None:
+                await self._end_child()
+        if ready is None:
+            raise CheckFailed("not_started")
+        return child
+
+    async def _end_child(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.kill()

@@ -1,0 +1,57 @@
+"""Brings a text to the form in which words are compared, whatever characters they were dressed up with."""
+
+import re
+import unicodedata
+from functools import cache
+
+from confusable_homoglyphs.confusables import confusables_data
+
+_LATIN = re.compile(r"LATIN (?:(?:SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?|LETTER SMALL CAPITAL ([A-Z]))$")
+# Letters as signs, which no normal form takes for letters: regional indicators, white on black in circles and squares.
+_SIGNS = (0x1F1E6, 0x1F150, 0x1F170)
+_UNDERSCORES = str.maketrans("_", " ")
+_ONE_AS_L = str.maketrans("013457@$!|", "oleastasil")
+_ONE_AS_I = str.maketrans("013457@$!|", "oieastasii")
+_INNER_MARKS = re.compile(r"(?<=\w)[-.,*'’·~+/\\]+(?=\w)")
+_SPELT_OUT = re.compile(r"(?<!\w)(?:\w[\W_]{1,3}){2,}\w(?!\w)")
+
+
+def fold(text: str) -> str:
+    """Return a text in small letters without accents, marks and invisible characters, look-alikes as ASCII.
+
+    Undone are compatibility forms (NFKC: full width, mathematical letters), combining marks, format characters (zero
+    width, writing direction), and whatever Unicode's list of confusables takes for an ASCII letter
+    (https://www.unicode.org/reports/tr39/#Confusable_Detection, through ``confusable-homoglyphs``).
+    """
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    kept = (character for character in decomposed if unicodedata.category(character) not in ("Mn", "Me", "Cf"))
+    return "".join(map(_plain, kept)).translate(_UNDERSCORES)
+
+
+def readings(text: str) -> tuple[str, ...]:
+    """Return the ways to read a folded text: as it stands, without marks inside words, with digits as letters."""
+    joined = _INNER_MARKS.sub("", text)
+    ways = (text, joined, joined.translate(_ONE_AS_I), joined.translate(_ONE_AS_L))
+    return tuple(dict.fromkeys(ways))
+
+
+def spelt_out(text: str) -> tuple[str, ...]:
+    """Return the words of a folded text that are written letter by letter, put together."""
+    found = (re.sub(r"[\W_]", "", match[0]) for match in _SPELT_OUT.finditer(text))
+    return tuple(reading for word in found for reading in readings(word))
+
+
+@cache
+def _plain(character: str) -> str:
+    """Return the ASCII letter or digit that a character looks like, or the character itself."""
+    if character.isascii():
+        return character
+    for first in _SIGNS:
+        if first <= ord(character) < first + 26:
+            return chr(ord("a") + ord(character) - first)
+    for likeness in confusables_data.get(character, ()):
+        if len(likeness["c"]) == 1 and likeness["c"].isascii() and likeness["c"].isalnum():
+            return likeness["c"].casefold()
+    if match := _LATIN.match(unicodedata.name(character, "")):
+        return (match[1] or match[2]).lower()
+    return character

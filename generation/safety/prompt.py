@@ -1,0 +1,115 @@
+"""What the words of a request say: sexual, of minors, both, or on a server's own list."""
+
+import itertools
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from generation.safety import terms
+from generation.safety.folding import fold, readings, spelt_out
+from generation.safety.verdict import Label, Verdict
+
+MAX_TERM_CHARACTERS = 60
+# Scripts without spaces between words, and signs: there is no boundary to look for.
+_UNSPACED = re.compile(r"[^\w\s]|[぀-ヿ㐀-鿿ᄀ-ᇿ가-힯฀-๿]")
+_NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+_AGE = rf"(?:1[0-7]|0?[1-9]|{_NUMBERS})"
+_OLD = r"(?:year|yr)s?[\W_]*olds?|years?[\W_]*of[\W_]*age|y[\W_]*o|" + "|".join(
+    map(fold, ("jahre alt", "años", "ans", "лет", "год", "года", "yaşında"))
+)
+_CLASSIFIER = "|".join(map(fold, ("歳", "岁", "さい", "살")))
+_MINOR_AGE = re.compile(
+    rf"(?<!\w){_AGE}[\W_]*(?:{_OLD})(?!\w)"
+    rf"|(?<!\w)(?:aged?|age[\W_]+of|is|turning)[\W_]+{_AGE}(?!\w)(?![\W_]*(?:th|%|m|x))"
+    rf"|(?<!\w){_AGE}[\W_]*(?:{_CLASSIFIER})"
+)
+
+
+def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterable[str] = ()) -> Verdict:
+    """Return the verdict on a prompt; every label has the score 1 or 0.
+
+    The negative prompt counts only where it turns the rest round: without clothes and of a minor, or without adults and
+    sexual. ``server_terms`` are looked for in the prompt alone.
+    """
+    text, unwanted = _Text(prompt), _Text(negative_prompt)
+    found = {
+        Label.SEXUAL: text.has(_built_in(terms.SEXUAL)),
+        Label.SUGGESTIVE: text.has(_built_in(terms.SUGGESTIVE)),
+        Label.MINOR: text.has(_built_in(terms.MINOR)) or text.has_minor_age(),
+        Label.TERM: text.has(_matcher(tuple(sorted(server_terms)))),
+    }
+    sexual = found[Label.SEXUAL] or found[Label.SUGGESTIVE] or unwanted.has(_built_in(terms.DRESSED))
+    minor = found[Label.MINOR] or (found[Label.SEXUAL] and unwanted.has(_built_in(terms.GROWN_UP)))
+    found[Label.SEXUAL_MINOR] = (sexual and minor) or text.has(_built_in(terms.SEXUAL_MINOR))
+    return Verdict({label: 1.0 for label, is_there in found.items() if is_there})
+
+
+def is_term(term: str) -> bool:
+    """Tell whether a text can be a server's term: something is left of it when it is folded."""
+    return len(term) <= MAX_TERM_CHARACTERS and re.search(r"\w", fold(term)) is not None
+
+
+class _Text:
+    """A text in all its readings."""
+
+    def __init__(self, text: str) -> None:
+        self._folded = fold(text)
+        harmless = _pattern(_listed(terms.HARMLESS))
+        self._readings = readings(harmless.sub(" ", self._folded))
+        self._spelt_out = spelt_out(self._folded)
+
+    def has(self, matcher: "_Matcher") -> bool:
+        return any(map(matcher.in_text, self._readings)) or any(map(matcher.in_word, self._spelt_out))
+
+    def has_minor_age(self) -> bool:
+        return _MINOR_AGE.search(self._folded) is not None
+
+
+class _Matcher:
+    """Look for terms as whole words, with any letter repeated and a plural's ending."""
+
+    def __init__(self, wanted: tuple[str, ...]) -> None:
+        folded = sorted({fold(term).strip() for term in wanted} - {""})
+        self._pattern = _pattern(folded)
+        # In letters that stand alone, nobody knows where a word begins; short ones would be found in anything.
+        self._long = tuple(term.replace(" ", "") for term in folded if len(term) >= 4)
+        self._short = tuple(term for term in folded if len(term) < 4)
+
+    def in_text(self, text: str) -> bool:
+        return self._pattern.search(text) is not None
+
+    def in_word(self, word: str) -> bool:
+        return word.startswith(self._short) or word.endswith(self._short) or any(term in word for term in self._long)
+
+
+def _pattern(folded: Iterable[str]) -> re.Pattern[str]:
+    spaced = [term for term in folded if not _UNSPACED.search(term)]
+    unspaced = [term for term in folded if _UNSPACED.search(term)]
+    words = "|".join(map(_loosely, spaced))
+    parts = [rf"(?<!\w)(?:{words})(?:'?s|es)?(?!\w)"] if spaced else []
+    parts.extend(re.escape(term) for term in unspaced)
+    return re.compile("|".join(parts) or r"(?!)")
+
+
+def _loosely(term: str) -> str:
+    """Return a pattern in which every letter may be repeated and words are apart by anything that is no letter.
+
+    A letter that is doubled is one part of the pattern: two would share a long run of it in too many ways.
+    """
+    return r"[\W_]+".join(
+        "".join(rf"{re.escape(letter)}{{{len(list(run))},}}" for letter, run in itertools.groupby(word))
+        for word in term.split()
+    )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(term for term in (fold(part).strip() for part in text.split(",")) if term)
+
+
+@lru_cache(maxsize=256)
+def _matcher(wanted: tuple[str, ...]) -> _Matcher:
+    return _Matcher(wanted)
+
+
+def _built_in(text: str) -> _Matcher:
+    return _matcher(_listed(text))

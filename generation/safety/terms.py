@@ -1,0 +1,80 @@
+"""The words of the rules that no server can switch off; how they are read is in ``generation.safety.prompt``.
+
+Words of several languages, because a model understands more than one. Ambiguous ones (a rooster, a donkey, a beach) are
+``SUGGESTIVE`` and count only beside a minor. "boy" and "girl" alone are no sign of age: people say them of adults.
+"""
+
+SEXUAL = """
+nude, nudes, nudity, nudist, naked, nakedness, topless, bottomless, undressed, unclothed, nsfw, porn,
+porno, pornography, pornographic, pornstar, hentai, ecchi, rule34, rule 34, xxx, sex, sexual, sexually,
+sexting, hardcore sex, softcore, erotic, erotica, erotism, intercourse, penetration, blowjob, blow job,
+handjob, hand job, footjob, rimjob, deepthroat, fellatio, cunnilingus, masturbate, masturbating,
+masturbation, orgasm, orgasmic, orgy, gangbang, threesome, creampie, cumshot, cum, bukkake, ejaculate,
+ejaculation, semen, penis, vagina, vulva, labia, clitoris, genitals, genitalia, testicles, scrotum,
+nipple, nipples, areola, areolae, tits, titties, boobs, boobies, anus, anal, dildo, vibrator, bdsm,
+bondage, fetish, incest, rape, raped, raping, molest, molested, molestation, bestiality, zoophilia,
+upskirt, camgirl, onlyfans, stripper, striptease, fuck, fucked, fucking, without clothes, no clothes,
+no clothing, clothes off, remove clothes, remove her clothes, remove his clothes, remove the clothes,
+undress, undress her, undress him, futanari, ahegao, yiff, nackt, nackte, nackter, nacktes, nacktbild,
+ficken, titten, muschi, desnuda, desnudo, desnudos, desnudas, follando, tetas, sexo, sexuel, sexuelle,
+nue, nues, seins nus, nudo, nuda, nudi, nua, nuas, pelada, naken, naaktfoto, голая, голый, голые, порно,
+секс, обнаженная, обнажённая, ヌード, 裸, 全裸, セックス, エロ, ポルノ, 裸体, 裸照, 色情, 性交, 做爱,
+누드, 나체, 섹스, 야동, عارية, عاري, سكس, نكاح, नंगी, नंगा, çıplak, seks
+"""
+
+SUGGESTIVE = """
+sexy, sexier, sexiest, sexualized, sexualised, seductive, seductively, seducing, sensual, sultry, horny,
+aroused, arousing, provocative, provocatively, lewd, lascivious, kinky, naughty, slutty, slut, whore,
+hot body, lingerie, underwear, panties, panty, thong, bra, bikini, stockings, fishnets, garter, corset,
+see through, see-through, transparent clothes, skimpy, revealing, wet shirt, cleavage, breast, breasts,
+busty, boob, bust, butt, buttocks, ass, booty, crotch, cameltoe, camel toe, bulge, cock, dick, pussy,
+cunt, tit, spread legs, legs spread, bent over, on all fours, moaning, strip, stripped, stripping,
+making love, make love, having her, in bed with, kissing, french kiss, spanking, spanked, barely clothed,
+barely dressed, scantily clad, shirtless, exposed, bare chest, bare body, bare skin, in heat, 🍆, 🍑, 🔞,
+🍌💦, 👅💦, 🥵, 💦
+"""
+
+MINOR = """
+child, children, childlike, child like, childish, kid, kids, kiddie, kiddo, toddler, toddlers, baby,
+babies, infant, infants, newborn, newborns, minor, minors, underage, under age, underaged, preteen,
+pre teen, preteens, tween, tweens, teen, teens, teenage, teenaged, teenager, teenagers, adolescent,
+adolescents, juvenile, juveniles, pubescent, prepubescent, pre pubescent, pubertal, puberty, youngster,
+youngsters, little girl, little girls, little boy, little boys, small girl, small boy, young girl,
+young girls, young boy, young boys, younger girl, tiny girl, tiny boy, baby girl, baby boy,
+little sister, little brother, little daughter, little son, schoolgirl, schoolgirls, school girl,
+schoolboy, schoolboys, school boy, schoolchild, schoolchildren, schoolkid, school kid, pupil, pupils,
+kindergarten, kindergartner, kindergartener, preschool, preschooler, elementary school,
+elementary schooler, primary school, grade school, grade schooler, first grader, second grader,
+third grader, fourth grader, fifth grader, sixth grader, seventh grader, eighth grader, ninth grader,
+middle school, middle schooler, junior high, junior high school, high school, high schooler, highschool,
+highschooler, girl scout, boy scout, cub scout, jailbait, barely legal, minor age, under eighteen,
+below eighteen, under 18, below 18, less than 18, not yet 18, kinder, kleines mädchen, kleiner junge,
+minderjährig, minderjährige, minderjähriger, teenagerin, schulmädchen, niña, niñas, niño, niños,
+menor de edad, adolescente, adolescentes, colegiala, enfant, enfants, fillette, fillettes, petite fille,
+petit garçon, mineur, mineure, criança, crianças, menina, menino, bambina, bambino, bambini, bambine,
+minorenne, dziecko, dziewczynka, kinderen, meisje, jongetje, девочка, девочки, мальчик, ребёнок, ребенок,
+дети, школьница, несовершеннолетняя, 少女, 幼女, 幼児, 子供, 子ども, こども, 女子高生, 女子中学生,
+小学生, 中学生, 児童, 儿童, 小孩, 幼童, 女童, 男童, 未成年, 萝莉, 蘿莉, 正太, 어린이, 아이, 소녀, 소년,
+미성년, 여고생, طفل, طفلة, أطفال, बच्चा, बच्ची, बच्चे, çocuk, kız çocuğu, 👶, 🧒, 👧, 👦
+"""
+
+SEXUAL_MINOR = """
+loli, lolis, lolita porn, lolicon, lolicons, lolikon, shota, shotas, shotacon, toddlercon, pedo, pedos,
+pedophile, pedophilia, paedophile, paedophilia, pedobear, child porn, childporn, kiddie porn, kiddy porn,
+csam, child erotica, preteen model, jailbait, ロリコン, ショタコン, ロリ, 幼女ヌード, 児童ポルノ,
+儿童色情, детское порно
+"""
+
+# Phrases that hold one of these words and mean nothing of the kind.
+HARMLESS = """
+same sex, same-sex, opposite sex, sex education, sussex, essex, middlesex, wessex, naked eye,
+naked mole rat, naked mole-rat, anal fin, rape seed, rapeseed, rape field, high school musical, mankind,
+bra ket
+"""
+
+# What somebody wants gone, of a picture that is asked for with words of the other list.
+DRESSED = """
+clothes, clothing, clothed, cloth, dress, dressed, shirt, pants, trousers, skirt, underwear, bikini,
+swimsuit, swimwear, panties, bra, garment, garments, outfit, fabric
+"""
+GROWN_UP = "adult, adults, grown up, grown-up, grownup"

@@ -1,0 +1,48 @@
+"""What a check has found: labels with scores from 0 to 1, and no word on what follows from them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Label(StrEnum):
+    """What is found: in words with the score 1, in a picture with the classifier's probability."""
+
+    SEXUAL = "sexual"  # words that mean nothing else
+    SUGGESTIVE = "suggestive"  # words that are harmless in most company
+    MINOR = "minor"  # children and teenagers, by word, age or sign
+    SEXUAL_MINOR = "sexual_minor"  # both together, in whatever order
+    TERM = "term"  # words that a server has listed itself
+    NSFW = "nsfw"  # what the picture shows
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The labels that were found, each with its score; what is not named has the score 0."""
+
+    scores: Mapping[Label, float] = field(default_factory=dict)
+
+    def score(self, label: Label) -> float:
+        """Return a label's score, 0 if it was not found."""
+        return self.scores.get(label, 0.0)
+
+    def has(self, label: Label) -> bool:
+        """Tell whether a label was found at all."""
+        return self.score(label) > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureVerdict:
+    """The verdict on a picture, and its perceptual hash: 32 hexadecimal digits, None for a picture without contrast."""
+
+    verdict: Verdict
+    perceptual_hash: str | None = None
+
+
+def highest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return for every label the highest score among several verdicts."""
+    scores: dict[Label, float] = {}
+    for verdict in verdicts:
+        for label, score in verdict.scores.items():
+            scores[label] = max(score, scores.get(label, 0.0))
+    return Verdict(scores)

@@ -1,0 +1,151 @@
+"""Members get their share: fifty jobs of one never make another wait for more than one of them.
+
+    python -m prove.fairness
+
+The whole bot; what paints is scripted, one picture at a time. First one member asks for fifty pictures, then four
+others for one each, again as soon as they have it. Then eight members ask for so much, short and long jobs, that all
+of them have work waiting: Jain's fairness index (Jain, Chiu, Hawe 1984) over the seconds that each was served
+meanwhile. What happened is read from the database's rows.
+"""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prove.page import write_line
+from prove.place import Place, open_place
+
+CROWD, OTHERS, WISHES_EACH = 50, 4, 5
+MEMBERS, UNITS_EACH = 8, 12
+STEPS = (60, 30, 12, 6)  # what one member asks for costs up to ten times what another asks for
+MOST_BEFORE, LEAST_JAIN = 1, 0.95
+SETTLE_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One job as its row tells: when it could have begun, when it did, and what it took."""
+
+    requester: int
+    queued_at: float
+    started_at: float
+    seconds: float
+
+
+def served(place: Place) -> list[Served]:
+    """Return every delivered job in the order in which they were begun."""
+    connection = sqlite3.connect(f"file:{place.bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
+    with contextlib.closing(connection):
+        rows = connection.execute(
+            "SELECT requester_id, queued_at, started_at, seconds FROM jobs"
+            " WHERE state = 'delivered' ORDER BY started_at"
+        ).fetchall()
+    return [Served(*row) for row in rows]
+
+
+def most_before(jobs: Sequence[Served]) -> int:
+    """Return the most jobs of one member that were begun while a job of another, who had nothing running, waited."""
+    worst = 0
+    for job in jobs:
+        earlier_own = any(
+            other.requester == job.requester
+            and other is not job
+            and other.started_at < job.started_at
+            and other.started_at >= job.queued_at
+            for other in jobs
+        )
+        if earlier_own:
+            continue  # it waited behind one of its own member's
+        begun = Counter(
+            other.requester
+            for other in jobs
+            if other.requester != job.requester and job.queued_at < other.started_at < job.started_at
+        )
+        worst = max(worst, *begun.values(), 0)
+    return worst
+
+
+def jain_index(jobs: Sequence[Served], *, waiting_at_the_end: int = 2) -> float:
+    """Return Jain's index over the seconds that members were served while every one of them had jobs waiting.
+
+    That is from when the last of them had a job in the queue until the first of them had fewer than
+    ``waiting_at_the_end`` left.
+    """
+    members = sorted({job.requester for job in jobs})
+    begins = max(min(job.queued_at for job in jobs if job.requester == member) for member in members)
+    ends = min(
+        sorted(job.started_at for job in jobs if job.requester == member)[-waiting_at_the_end] for member in members
+    )
+    seconds = [
+        sum(job.seconds for job in jobs if job.requester == member and begins <= job.started_at < ends)
+        for member in members
+    ]
+    return sum(seconds) ** 2 / (len(seconds) * sum(each**2 for each in seconds))
+
+
+async def crowd(data_dir: Path, *, jobs: int, others: int, wishes_each: int, steps: int) -> list[Served]:
+    """Let one member ask for much at once and others for one picture after the other."""
+    async with open_place(data_dir, members=1 + others, channels=1) as place:
+        await asyncio.gather(*(place.ask(0, steps=steps) for _ in range(jobs)))
+
+        async def asks_again(member: int) -> None:
+            for _ in range(wishes_each):
+                answered = await place.ask(member, steps=steps)
+                assert answered.response is not None
+                await place.settled(SETTLE_SECONDS, answered.response.id)
+
+        await asyncio.gather(*(asks_again(1 + member) for member in range(others)))
+        await place.settled(SETTLE_SECONDS)
+        return served(place)
+
+
+async def shares(data_dir: Path, *, members: int, units_each: int, steps: Sequence[int]) -> list[Served]:
+    """Let members ask for as much each, some in few dear jobs and some in many cheap ones, all at once."""
+    async with open_place(data_dir, members=members, channels=1) as place:
+        for _ in range(units_each):
+            for member in range(members):
+                of_member = steps[member % len(steps)]
+                await asyncio.gather(*(place.ask(member, steps=of_member) for _ in range(max(steps) // of_member)))
+        await place.settled(SETTLE_SECONDS)
+        return served(place)
+
+
+def main() -> int:
+    """Run the proof and write its lines; return 0 if every promise is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        crowded = asyncio.run(
+            crowd(Path(folder) / "crowd", jobs=CROWD, others=OTHERS, wishes_each=WISHES_EACH, steps=60)
+        )
+        shared = asyncio.run(shares(Path(folder) / "shares", members=MEMBERS, units_each=UNITS_EACH, steps=STEPS))
+    worst, index = most_before(crowded), jain_index(shared)
+    load = f"load average {os.getloadavg()[0]:.0f}"
+    write_line(
+        "A member with 50 jobs never makes another wait for more than one of them",
+        f"at most {worst}, in {len(crowded) - CROWD} jobs of {OTHERS} others meanwhile; {load}",
+        "python -m prove.fairness",
+    )
+    write_line(
+        "Members who all have work waiting are served alike: Jain's index at least 0.95",
+        f"{index:.3f} over {MEMBERS} members and {len(shared)} jobs, some"
+        f" {max(STEPS) // min(STEPS)} times as dear as others; {load}",
+        "python -m prove.fairness",
+    )
+    broken = [
+        promise
+        for promise, kept in {"no more than one before": worst <= MOST_BEFORE, "Jain": index >= LEAST_JAIN}.items()
+        if not kept
+    ]
+    for promise in broken:
+        print(f"BROKEN: {promise}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""``python -m prove.loaded_bot ENGINE``: the whole bot, but for what computes in its executor's process."""
+
+import sys
+
+from bot.__main__ import run
+
+if __name__ == "__main__":
+    sys.exit(run(engine=f"prove.scripted_engine:{sys.argv[1]}"))

@@ -1,0 +1,133 @@
+"""Ten times as much is asked as can be painted: the queue stays as long as it may, the rest is refused with a sentence.
+
+    python -m prove.overload
+
+Five minutes. What paints is scripted and does one picture a second, ten are asked for; the bounds are the bot's own
+defaults but for the one by member. At the end everything that was promised is delivered and new wishes are taken again.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from playground.client import Interaction
+from prove.page import write_line
+from prove.place import Account, Vitals, open_place
+from tests.end_to_end.test_monitoring import figures
+
+SECONDS, PER_SECOND, STEPS = 300, 10.0, 71  # 50 of 71 steps are run at the usual strength, 20 ms each
+WARM_UP_SECONDS, SAMPLE_SECONDS, SETTLE_SECONDS = 60, 5, 900.0
+MAX_WAITING = 50
+GROWTH_MEBIBYTES = 32
+SETTINGS = {"MAX_WAITING": "100", "MAX_WAITING_PER_SERVER": str(MAX_WAITING), "MAX_WAITING_PER_MEMBER": "1000"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was seen."""
+
+    counts: dict[str, int]
+    refusals: Counter[str]
+    longest_queue: int
+    memory: Sequence[Vitals]
+    is_taken_again: bool
+
+
+async def overload(
+    data_dir: Path, *, wishes: int, per_second: float | None, steps: int, max_waiting: int, sample_seconds: float
+) -> Outcome:
+    """Ask for too much, steadily (without ``per_second`` at once), then wait for what was promised."""
+    settings = SETTINGS | {"MAX_WAITING_PER_SERVER": str(max_waiting)}
+    async with open_place(data_dir, members=20, channels=20, settings=settings) as place:
+        memory: list[Vitals] = []
+        longest = 0
+
+        async def sample() -> None:
+            nonlocal longest
+            while True:
+                memory.append(place.vitals())
+                seen = await figures(place.bot)
+                longest = max(
+                    longest,
+                    int(seen["palimpsest_queue_jobs{waiting}"] + seen["palimpsest_queue_jobs{running}"]),
+                )
+                await asyncio.sleep(sample_seconds)
+
+        sampling = asyncio.create_task(sample())
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        sent: list[asyncio.Task[Interaction]] = []
+        for number in range(wishes):
+            if per_second is not None:
+                await asyncio.sleep(max(0.0, began + number / per_second - clock()))
+            sent.append(asyncio.create_task(place.wish(number, steps=steps)))
+        await asyncio.gather(*sent)
+        await place.settled(SETTLE_SECONDS)
+        sampling.cancel()
+        account, place.account = place.account, Account()
+        await place.wish(0, steps=2)
+        await place.settled(SETTLE_SECONDS)
+        again = place.account.counts()
+        return Outcome(account.counts(), Counter(account.refused), longest, memory, again["delivered"] == 1)
+
+
+def growth_mebibytes(memory: Sequence[Vitals], warm_up_samples: int) -> float:
+    """Return by how much the second half's mean is above the first half's, after the warm-up."""
+    samples = [each.mebibytes for each in memory[warm_up_samples:]]
+    half = len(samples) // 2
+    return sum(samples[half:]) / max(1, len(samples) - half) - sum(samples[:half]) / max(1, half)
+
+
+def broken_promises(outcome: Outcome, *, max_waiting: int) -> list[str]:
+    """Return what was promised and not kept."""
+    sentences = set(outcome.refusals)
+    promises = {
+        "everybody is answered": outcome.counts["unanswered"] == 0,
+        "the queue stays within its bound": outcome.longest_queue <= max_waiting,
+        "most are refused, with a sentence that says why": bool(sentences)
+        and all("waiting already" in sentence for sentence in sentences),
+        "what was promised is delivered": outcome.counts["lost"] == 0 and outcome.counts["shown twice"] == 0,
+        "wishes are taken again afterwards": outcome.is_taken_again,
+    }
+    return [promise for promise, kept in promises.items() if not kept]
+
+
+def main() -> int:
+    """Run the proof and write its line; return 0 if every promise is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = asyncio.run(
+            overload(
+                Path(folder),
+                wishes=round(SECONDS * PER_SECOND),
+                per_second=PER_SECOND,
+                steps=STEPS,
+                max_waiting=MAX_WAITING,
+                sample_seconds=SAMPLE_SECONDS,
+            )
+        )
+    growth = growth_mebibytes(outcome.memory, WARM_UP_SECONDS // SAMPLE_SECONDS)
+    counts = outcome.counts
+    write_line(
+        "Ten times overload for five minutes is refused politely, with flat memory",
+        f"{counts['promised'] + counts['refused'] + counts['unanswered']:,} wishes: {counts['delivered']:,} taken and"
+        f" delivered, {counts['lost']} lost, {counts['refused']:,} refused with a sentence, {counts['unanswered']}"
+        f" unanswered; at most {outcome.longest_queue} of {MAX_WAITING} in the queue; memory"
+        f" {outcome.memory[-1].mebibytes:.0f} MiB, {growth:+.1f} MiB between the halves;"
+        f" load average {os.getloadavg()[0]:.0f}",
+        "python -m prove.overload",
+    )
+    broken = broken_promises(outcome, max_waiting=MAX_WAITING)
+    if growth > GROWTH_MEBIBYTES:
+        broken.append("memory is flat")
+    for promise in broken:
+        print(f"BROKEN: {promise}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

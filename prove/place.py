@@ -1,0 +1,173 @@
+"""A stand-in full of members and channels with the bot in it, and an account of every wish that was uttered there."""
+
+import asyncio
+import contextlib
+import io
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PIL import Image
+
+from playground.client import Interaction, Message, PlaygroundClient, PlaygroundServer
+from tests.end_to_end.bot_process import BotProcess
+
+# The bounds must not be what is measured; the proof of overload sets its own.
+ROOMY = {"MAX_WAITING": "100000", "MAX_WAITING_PER_SERVER": "100000", "MAX_WAITING_PER_MEMBER": "100000"}
+
+
+def small_picture() -> bytes:
+    """Return a picture that costs next to nothing to send and to decode."""
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((64, 64)).convert("RGB").save(file, "PNG")
+    return file.getvalue()
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of the wishes: by the id of their status message, or of their interaction."""
+
+    results: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    failures: dict[str, str] = field(default_factory=dict)
+    promised: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)  # whose status message has said its last word
+    refused: list[str] = field(default_factory=list)
+    unanswered: int = 0
+
+    def take(self, interaction: Interaction) -> None:
+        """Note how a wish was answered."""
+        if interaction.response is None:
+            self.unanswered += 1
+        elif interaction.ephemeral:
+            self.refused.append(interaction.response.content.splitlines()[0])
+        else:
+            self.promised.add(interaction.response.id)
+
+    def see(self, message: Message) -> None:
+        """Note a message that came or changed."""
+        if message.reference is not None and message.attachments and message.author_is_bot:
+            if message.id not in self.results[message.reference.message_id]:
+                self.results[message.reference.message_id].append(message.id)
+        elif message.content.startswith("⚠️"):
+            self.failures[message.id] = message.content
+        elif message.content.startswith("✅"):
+            self.told.add(message.id)
+
+    @property
+    def open(self) -> set[str]:
+        """The wishes that were taken and are not at their end: the result there, and the status message says so."""
+        over = self.failures.keys() | {status for status in self.told if self.results.get(status)}
+        return self.promised - over
+
+    def counts(self) -> dict[str, int]:
+        """Return how many ended how; a failure counts as lost."""
+        shown = [len(self.results.get(status, ())) for status in self.promised]
+        return {
+            "promised": len(self.promised),
+            "delivered": sum(1 for count in shown if count),
+            "lost": sum(1 for count in shown if not count),
+            "status left behind": sum(1 for status in self.promised if status not in self.told),
+            "shown twice": sum(1 for count in shown if count > 1),
+            "refused": len(self.refused),
+            "unanswered": self.unanswered,
+        }
+
+
+class Place:
+    """The stand-in and the bot while they are up."""
+
+    def __init__(self, bot: BotProcess, members: Sequence[str], channels: Sequence[str]) -> None:
+        self.bot = bot
+        self.client: PlaygroundClient = bot.client
+        self.members, self.channels = members, channels
+        self.account = Account()
+        self._picture = small_picture()
+        self._changed = asyncio.Event()
+
+    async def wish(self, number: int, **options: Any) -> Interaction:
+        """Let the next member in the next channel ask for a picture; return how that was answered."""
+        return await self.ask(number % len(self.members), number % len(self.channels), seed=number, **options)
+
+    async def ask(self, member: int, channel: int = 0, **options: Any) -> Interaction:
+        """Let a member ask for a picture; return how that was answered."""
+        asked = {"image": self._picture, "prompt": "a lighthouse", **options}
+        interaction = await self.client.command(
+            "img2img", asked, member=self.members[member], channel=self.channels[channel]
+        )
+        self.account.take(interaction)
+        return interaction
+
+    async def follow(self) -> None:
+        """Take account of what happens until cancelled."""
+        last = (await self.client.state())["last_event"]
+        while True:
+            events = await self.client.events(last)
+            for event in events:
+                if event["number"] != last + 1:
+                    raise RuntimeError("the stand-in has forgotten events that were not read yet")
+                last = event["number"]
+                if event["kind"].startswith("message_"):
+                    self.account.see(Message.read(event["data"]))
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()
+
+    async def settled(self, timeout_seconds: float, status_id: str | None = None) -> None:
+        """Wait until no wish is open, or this one is not; or give up waiting."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                while status_id in self.account.open if status_id else self.account.open:
+                    await self._changed.wait()
+
+    def rows(self) -> Counter[str]:
+        """Return how many rows of the database are in which state."""
+        connection = sqlite3.connect(f"file:{self.bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
+        with contextlib.closing(connection):
+            return Counter(dict(connection.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall()))
+
+    def vitals(self) -> "Vitals":
+        """Return what the bot's own process holds just now."""
+        process = psutil.Process(self.bot.pid)
+        with process.oneshot():
+            return Vitals(process.memory_info().rss / 2**20, process.num_fds(), process.num_threads())
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Memory, open descriptors and threads of a process."""
+
+    mebibytes: float
+    descriptors: int
+    threads: int
+
+
+@contextlib.asynccontextmanager
+async def open_place(
+    data_dir: Path,
+    *,
+    members: int,
+    channels: int,
+    engine: str | None = "create_engine",
+    settings: Mapping[str, str] = ROOMY,
+) -> AsyncIterator[Place]:
+    """Open a stand-in with so many members and channels, and the bot; ``engine`` None is the real one."""
+    arguments = ("bot",) if engine is None else ("prove.loaded_bot", engine)
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        names = [f"Member{number}" for number in range(members)]
+        places = [f"channel-{number}" for number in range(channels)]
+        for name in names:
+            await server.client.add_member(name)
+        for place in places:
+            await server.client.add_channel(place)
+        async with BotProcess(server, data_dir, settings, arguments=arguments) as bot:
+            place = Place(bot, names, places)
+            following = asyncio.create_task(place.follow(), name="follow")
+            try:
+                yield place
+            finally:
+                following.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await following

@@ -1,0 +1,210 @@
+"""What is not shown: words and pictures through the whole bot, by place and by policy."""
+
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bot.replies import refusal_sentence
+from playground.client import Message, PlaygroundError
+from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.pictures import encoded, flesh
+
+ADULTS, EVERYBODY, LOG, DEAF = "adults", "everybody", "log", "deaf"
+MODERATOR, MEMBER, OTHER = "Grace", "Linus", "Ada"
+FLESH = encoded(flesh(), "PNG")
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def _channels(bot: BotProcess) -> None:
+    await bot.client.add_channel(ADULTS, age_restricted=True)
+    for channel in (EVERYBODY, LOG, DEAF):
+        await bot.client.add_channel(channel)
+
+
+async def asked(bot: BotProcess, channel: str, **options: object) -> Message:
+    return await bot.img2img(channel=channel, steps=2, seed=1, **options)  # type: ignore[arg-type]
+
+
+def is_hidden(message: Message) -> bool:
+    return all(attachment.spoiler for attachment in message.attachments)
+
+
+async def test_sexual_words_are_for_age_restricted_channels_and_with_minors_for_none(bot: BotProcess) -> None:
+    refused = await asked(bot, EVERYBODY, prompt="a nud\u200be person")
+    assert refused.ephemeral
+    assert refused.content.startswith(refusal_sentence("words_sexual", {}))
+    assert (await bot.result_of(await asked(bot, ADULTS, prompt="a nude person"))).attachments
+    for channel in (EVERYBODY, ADULTS):
+        refused = await asked(bot, channel, prompt="a sexy 12-year-old")
+        assert refused.ephemeral
+        assert refused.content.startswith(refusal_sentence("words_forbidden", {}))
+
+
+async def test_a_picture_is_refused_here_and_hidden_there(bot: BotProcess) -> None:
+    refused = await asked(bot, EVERYBODY, image=FLESH, filename="flesh.png")
+    shown = await bot.status_with(refused, refusal_sentence("input_blocked", {}))
+    assert "Reference" in shown.content
+    assert await bot.results(refused) == []
+    hidden = await bot.result_of(await asked(bot, ADULTS, image=FLESH, filename="flesh.png"))
+    assert is_hidden(hidden)
+    plain = await bot.result_of(await asked(bot, EVERYBODY))
+    assert not is_hidden(plain)
+
+
+async def moderate(bot: BotProcess, words: str, **options: Any) -> str:
+    """Run a command of the moderators and return what it answered to the moderator alone."""
+    answer = await bot.client.command(f"moderation {words}", options, member=MODERATOR, channel=EVERYBODY)
+    assert answer.ephemeral
+    assert answer.response is not None
+    if answer.response.content:
+        return answer.response.content
+    done = await bot.client.wait_for_edit(answer.response.id, lambda message: message.content != "")
+    return done.content
+
+
+async def told(bot: BotProcess, text: str) -> Message:
+    """Wait until the moderators' channel says something."""
+    return await bot.client.wait_for_message(lambda message: text in message.content, channel=LOG)
+
+
+def sentence(reason: str, **data: object) -> str:
+    return refusal_sentence(reason, data)
+
+
+async def test_policy(bot: BotProcess) -> None:
+    shown = await moderate(bot, "policy show")
+    assert "hidden from 0.6, blocked from 0.8" in shown
+    assert await moderate(bot, "policy set") == sentence("nothing_to_set")
+    with pytest.raises(PlaygroundError):  # Discord's client keeps to the range
+        await moderate(bot, "policy set", block=0.99)
+    try:
+        assert "blocked from 0\n" in await moderate(bot, "policy set", block=0)
+        refused = await bot.status_with(await asked(bot, EVERYBODY), sentence("input_blocked"))
+        assert await bot.results(refused) == []
+        assert "hidden from 0, blocked from 0.8" in await moderate(bot, "policy set", block=0.8, spoiler=0)
+        assert is_hidden(await bot.result_of(await asked(bot, EVERYBODY)))
+    finally:
+        await moderate(bot, "policy set", block=0.8, spoiler=0.6)
+
+
+async def test_what_was_queued_is_judged_by_the_policy_of_the_moment(bot: BotProcess) -> None:
+    await bot.client.command("operator pause", {}, member="Margaret")
+    try:
+        status = await bot.status_with(await asked(bot, EVERYBODY), "Queued")
+        await moderate(bot, "policy set", block=0)
+        await bot.client.command("operator resume", {}, member="Margaret")
+        blocked = await bot.status_with(status, sentence("result_blocked"))
+        assert blocked.attachments == []
+        assert await bot.results(status) == []
+    finally:
+        await bot.client.command("operator resume", {}, member="Margaret")
+        await moderate(bot, "policy set", block=0.8)
+
+
+async def test_words_of_the_server(bot: BotProcess) -> None:
+    assert await moderate(bot, "terms add", term=" . ") == sentence("no_term")
+    assert await moderate(bot, "terms remove", term="pickle") == sentence("not_listed")
+    assert "pickle" in await moderate(bot, "terms add", term="pickle")
+    assert "pickle" in await moderate(bot, "terms list")
+    refused = await asked(bot, ADULTS, prompt="two ＰＩＣＫＬＥＳ")
+    assert refused.ephemeral
+    assert refused.content.startswith(sentence("words_not_wanted"))
+    tried = await moderate(bot, "test", prompt="a nude pickle")
+    assert "sexual" in tried
+    assert "term" in tried
+    assert await moderate(bot, "terms remove", term="pickle") == "No words are listed."
+    assert "Found: **nothing**" in await moderate(bot, "test", prompt="a pickle")
+
+
+async def test_pictures_of_the_server(bot: BotProcess) -> None:
+    not_one = await moderate(bot, "pictures add", picture=b"no picture")
+    assert not_one == "This is a text file; send a picture as JPEG or PNG."
+    listed = await moderate(bot, "pictures add", picture=CAT)
+    beginning = listed.partition("`")[2].partition("`")[0]
+    assert len(beginning) == 16
+    with Image.open(CAT) as cat:
+        smaller = encoded(cat.resize((cat.width // 2, cat.height // 2)), "JPEG", quality=60)
+    for picture in (CAT, smaller):
+        await bot.status_with(await asked(bot, EVERYBODY, image=picture, filename="x.jpg"), sentence("picture_listed"))
+    offered = await bot.client.autocomplete(
+        "moderation pictures remove", "picture", beginning[:4], member=MODERATOR, channel=EVERYBODY
+    )
+    assert [choice["value"] for choice in offered] == [beginning]
+    assert await moderate(bot, "pictures remove", picture="f" * 16) == sentence("not_listed")
+    assert await moderate(bot, "pictures remove", picture=beginning) == "No pictures are listed."
+    assert (await bot.result_of(await asked(bot, EVERYBODY))).attachments
+
+
+async def test_a_blocked_member_asks_for_nothing_and_what_waits_is_given_up(bot: BotProcess) -> None:
+    await bot.client.command("operator pause", {}, member="Margaret")
+    try:
+        waiting = await bot.status_with(await asked(bot, EVERYBODY, member=MEMBER), "Queued")
+        assert "<@" in await moderate(bot, "block add", member=MEMBER)
+        await bot.status_with(waiting, "Cancelled")
+    finally:
+        await bot.client.command("operator resume", {}, member="Margaret")
+    refused = await asked(bot, EVERYBODY, member=MEMBER)
+    assert refused.ephemeral
+    assert refused.content.startswith(sentence("member_blocked"))
+    assert "<@" in await moderate(bot, "block list")
+    assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
+    assert await moderate(bot, "block remove", member=MEMBER) == sentence("not_listed")
+    assert (await bot.result_of(await asked(bot, EVERYBODY, member=MEMBER))).attachments
+
+
+async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotProcess) -> None:
+    await bot.client.set_permissions(DEAF, deny=["SEND_MESSAGES"])
+    assert "Send Messages" in await moderate(bot, "log", channel=DEAF)
+    assert "told in <#" in await moderate(bot, "log", channel=LOG)
+    result = await bot.result_of(await asked(bot, EVERYBODY, member=MEMBER, prompt="a castle to be reported"))
+    pressed = await bot.client.press(result.id, "Report", member=OTHER)
+    assert pressed.ephemeral
+    assert pressed.response is not None
+    assert "Thank you" in pressed.response.content
+    again = await bot.client.press(result.id, "Report", member=OTHER)
+    assert again.response is not None
+    assert "before" in again.response.content
+    notice = await told(bot, "a castle to be reported")
+    assert notice.mentions == []
+    assert result.id in notice.content
+    assert "by 1 member" in await moderate(bot, "reports")
+
+    for button in ("Spoiler", "Delete", "Block"):
+        refused = await bot.client.press(notice.id, button, member=OTHER)
+        assert refused.ephemeral
+        assert refused.response is not None
+        assert refused.response.content == sentence("not_a_moderator")
+    assert not is_hidden(await bot.client.message(result.id))
+
+    await bot.client.press(notice.id, "Spoiler", member=MODERATOR)
+    await bot.client.wait_for_edit(notice.id, lambda message: "Hidden by" in message.content)
+    hidden = await bot.client.message(result.id)
+    assert is_hidden(hidden)
+    assert len(hidden.attachments) == len(result.attachments)
+    assert await moderate(bot, "reports") == "Nobody has reported anything."
+    await bot.client.press(notice.id, "Delete", member=MODERATOR)
+    await bot.client.wait_for_edit(notice.id, lambda message: "Deleted by" in message.content)
+    assert (await bot.client.message(result.id)).deleted
+    gone = await bot.client.press(notice.id, "Spoiler", member=MODERATOR)
+    assert gone.id
+    await bot.client.press(notice.id, "Block", member=MODERATOR)
+    await bot.client.wait_for_edit(notice.id, lambda message: "Blocked by" in message.content)
+    refused_again = await asked(bot, EVERYBODY, member=MEMBER)
+    assert refused_again.content.startswith(sentence("member_blocked"))
+    assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
+
+    trail = await moderate(bot, "audit")
+    for act in ("hid a result", "deleted a result", "blocked a member", "unblocked a member", "looked at"):
+        assert act in trail, act
+
+
+async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
+    assert "told in <#" in await moderate(bot, "log", channel=LOG)
+    await asked(bot, EVERYBODY, prompt="a sexy kid, @everyone <@&1> **now**", member=OTHER)
+    notice = await told(bot, "sexual words beside a minor")
+    assert notice.mentions == []
+    assert not notice.mention_everyone
+    await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
+    assert "Score 0.9" in (await told(bot, "blocked a picture that was sent")).content
+    assert "nowhere" in await moderate(bot, "log")

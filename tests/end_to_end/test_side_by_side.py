@@ -1,0 +1,21 @@
+"""A bot that paints several requests at once, as it does unless it is told otherwise."""
+
+from pathlib import Path
+
+from playground.client import PlaygroundServer
+from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+
+
+async def test_a_short_request_does_not_wait_for_a_long_one(tmp_path: Path) -> None:
+    async with PlaygroundServer() as server, BotProcess(server, tmp_path, {"SLOTS": "8"}) as bot:
+        long = await bot.img2img(**LONG_JOB)
+        await bot.status_with(long, "Painting")
+        short = [await bot.img2img(member="Linus", seed=5, steps=8), await bot.img2img(member="Grace", seed=5, steps=8)]
+        results = [await bot.result_of(status) for status in short]
+        assert await bot.results(long) == []
+        files = [await bot.client.download(result.attachments[0].url) for result in results]
+        assert files[0][:4] == files[1][:4] == b"\x89PNG"
+        await bot.client.press(long.id, "Cancel")
+        await bot.status_with(long, "Cancelled")
+        again = await bot.img2img(seed=5, steps=8)
+        assert "seed `5`" in (await bot.result_of(again)).content

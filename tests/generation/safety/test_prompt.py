@@ -1,0 +1,142 @@
+"""The words of a request: what is found however it is written, and what is left alone."""
+
+import pytest
+
+from generation.safety.folding import fold
+from generation.safety.prompt import check_prompt, is_term
+from generation.safety.verdict import Label
+
+
+def labels(prompt: str, negative_prompt: str = "", **more: list[str]) -> set[Label]:
+    return set(check_prompt(prompt, negative_prompt, **more).scores)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a nude woman",
+        "a NUDE woman",
+        "ｎｕｄｅ",  # full width
+        "𝓷𝓾𝓭𝓮",  # mathematical letters
+        "nudе",  # a Cyrillic letter
+        "ɴᴜᴅᴇ",  # small capitals
+        "🅽🆄🅳🅴",
+        "🇳🇺🇩🇪",
+        "n\u200bu\u200dde",  # zero width
+        "\u202enude\u202c",  # writing direction
+        "nu\u0301d\u0336e",  # combining marks
+        "nüde",
+        "nuuuudeee",
+        "n u d e",
+        "a person, n.u.d.e, outside",
+        "n-u*d_e",
+        "nude_girl",
+        "nu-de",
+        "nud3",
+        "$3x",
+        "p0rn",
+        "голая женщина",
+        "裸の女性",
+        "누드",
+    ],
+)
+def test_a_word_is_found_however_it_is_written(prompt: str) -> None:
+    assert Label.SEXUAL in labels(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a cat on a beach",
+        "grapes and raisins in a glass",
+        "the county of Essex in spring",
+        "a therapist in Scunthorpe",
+        "cumin soup",
+        "analysis of a classic car",
+        "a cockatoo, a titmouse and a bass",
+        "H E L L O",
+        "مرحبا بالعالم",
+        "猫",
+        "y" * 1500,
+    ],
+)
+def test_harmless_words_are_left_alone(prompt: str) -> None:
+    assert labels(prompt) == set()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a nude child",
+        "child, nude",
+        "a sexy 12-year-old girl",
+        "sexy schoolgirl",
+        "naked, age 16",
+        "17yo in lingerie",
+        "eleven years old, topless",
+        "a k1d in pant1es",
+        "n u d e  t e e n",
+        "nude 👧",
+        "loli",
+        "голая, 12 лет",
+        "裸 14歳",
+        "누드 15살",
+        "niña desnuda",
+    ],
+)
+def test_sexual_and_minor_together_are_found(prompt: str) -> None:
+    assert Label.SEXUAL_MINOR in labels(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a child with a kite",
+        "a baby dragon",
+        "a girl in a bikini, 25 years old",
+        "nude, 112 years old",
+        "a man aged 45 in a bikini",
+        "a same-sex couple with their child",
+        "a kind woman in underwear",
+        "sexy lady, 5 years ago",
+        "a high school musical, sexy",
+    ],
+)
+def test_one_without_the_other_is_no_such_thing(prompt: str) -> None:
+    assert Label.SEXUAL_MINOR not in labels(prompt)
+
+
+def test_a_negative_prompt_counts_where_it_turns_the_rest_round() -> None:
+    assert Label.SEXUAL_MINOR in labels("a child in a garden", "clothes")
+    assert Label.SEXUAL_MINOR in labels("a nude person", "adult")
+    assert labels("a child in a garden", "nude, blurry") == {Label.MINOR}
+    assert labels("a person", "clothes") == set()
+
+
+def test_a_server_adds_its_own_words() -> None:
+    assert labels("a PICKLE on a plate", server_terms=["pickle"]) == {Label.TERM}
+    assert labels("two pickles", server_terms=["pickle"]) == {Label.TERM}
+    assert labels("a pi¢kle", server_terms=["pickle"]) == set()  # no look-alike by Unicode's list
+    assert labels("a red  hot\npepper", server_terms=["red hot"]) == {Label.TERM}
+    assert labels("the pickled cucumber", server_terms=["pickle"]) == set()
+    assert labels("a therapist", server_terms=["the rapist"]) == set()
+    assert labels("ПРИВЕТ", server_terms=["привет"]) == {Label.TERM}
+    assert labels("1.5 (a+b)*", server_terms=["(a+b)*"]) == {Label.TERM}
+
+
+def test_a_term_has_letters_and_a_bound() -> None:
+    assert is_term("pickle")
+    assert is_term("ロリ")
+    assert not is_term(" \u200b. ")
+    assert not is_term("x" * 61)
+
+
+@pytest.mark.parametrize("letters", ["s", "ss ", "s s ", "a.b.", "n-u-", "see ", "1", "12 ", "!", "ก", "\u0301", "👧"])
+def test_no_text_takes_long(letters: str) -> None:
+    """Without a clock: a pattern that backtracks would not end within the patience of whoever runs the tests."""
+    check_prompt(letters * 4000, letters * 1000, server_terms=["ssss sss", "ss ss ss ss", "aaaa"])
+
+
+def test_folding_is_stable() -> None:
+    for text in ("ÀÉÎ", "ﬁne", "Ω", "ПРИВЕТ", "ヌード", "𝓷𝓾𝓭𝓮", "İstanbul"):
+        assert fold(fold(text)) == fold(text)
