@@ -26,7 +26,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
         "Options can be named anywhere in the text: `strength`, `guidance`, `steps`, `seed`, `count`, `size`, `model`,"
-        " and `negative:` at the end.",
+        " `sampler`, and `negative:` at the end.",
         *_about_model(client, origin),
     ]
     return "\n".join(lines)

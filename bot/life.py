@@ -185,6 +185,8 @@ class JobLife:
             max_pixels=job.max_pixels,
             model=job.model,
             max_result_bytes=job.max_result_bytes,
+            sampler=job.sampler,
+            strength_schedule=job.strength_schedule,
         )
 
     async def _report(self, event: Event) -> None:

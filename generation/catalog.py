@@ -9,6 +9,7 @@ from typing import Any
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
 from generation.model_problems import ModelProblem
+from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -21,6 +22,7 @@ class ModelDefaults:
     guidance_scale: float
     num_inference_steps: int
     size: int
+    sampler: str = OWN_SAMPLER
 
     @property
     def max_pixels(self) -> int:
@@ -109,6 +111,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
                 guidance_scale=row.pop("guidance_scale"),
                 num_inference_steps=row.pop("num_inference_steps"),
                 size=row.pop("size"),
+                sampler=row.pop("sampler", OWN_SAMPLER),
             ),
             max_size=row.pop("max_size"),
             multiple=row.pop("multiple"),
@@ -128,6 +131,10 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
         raise wrong("needs either folder or hub")
     if entry.family not in FAMILIES:
         raise wrong(f"names the unknown family {entry.family}; known are {', '.join(FAMILIES)}")
+    if entry.defaults.sampler not in SAMPLERS:
+        raise wrong(f"names the unknown sampler {entry.defaults.sampler}; known are {', '.join(SAMPLERS)}")
+    if entry.defaults.sampler != OWN_SAMPLER and not FAMILIES[entry.family].takes_samplers:
+        raise wrong(f"names a sampler, but the family {entry.family} has its own only")
     if entry.revision is not None and not _is_commit(entry.revision):
         raise wrong("has a revision that is not a 40-digit commit")
     return entry

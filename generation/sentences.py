@@ -25,6 +25,8 @@ _FIELDS: Mapping[str, str] = {
     "seed": "the seed",
     "count": "the number of pictures",
     "max_pixels": "the size",
+    "sampler": "the sampler",
+    "strength_schedule": "the strength schedule",
 }
 
 _AS_PICTURE = "send it as JPEG or PNG"
@@ -184,6 +186,10 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} has {data['value']:,} characters; shorten it to {data['high']:,}."
         case "not_used":
             return f"The model {data['model']} has no use for {name[0].lower()}{name[1:]}; leave it out."
+        case "unknown":
+            return f"{name} must be one of {', '.join(data['known'])}."
+        case "not_for_model":
+            return f"{name} cannot be chosen for {data['model']}; leave it out."
         case "zero_steps":
             return "So few steps at so low a strength would change nothing; raise the steps or the strength."
     if field == "max_pixels":  # people ask for the side of a square, not for its area

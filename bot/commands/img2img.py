@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
-from discord.app_commands import Range
+from discord.app_commands import Choice, Range
 
 from bot.orders import Options
 from bot.sources import source_of
 from generation import requests
+from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     count="How many pictures, each with the next seed",
     size="Pixel budget: 512 means as many pixels as 512×512; the shape of your picture is kept",
     model="Which model paints",
+    sampler="How the noise is taken away; the model's usual one if left out",
 )
+@app_commands.choices(sampler=[Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()])
 async def img2img(
     interaction: "discord.Interaction[Palimpsest]",
     image: discord.Attachment,
@@ -41,6 +44,7 @@ async def img2img(
     count: Range[int, requests.MIN_COUNT, requests.MAX_COUNT] | None = None,
     size: Range[int, requests.MIN_SIZE, requests.MAX_SIZE] | None = None,
     model: str | None = None,
+    sampler: str | None = None,
 ) -> None:
     """Paint a new picture over yours, guided by a prompt"""
     options = Options(
@@ -53,6 +57,7 @@ async def img2img(
         count=count,
         size=size,
         model=model,
+        sampler=sampler,
     )
     await interaction.client.front_desk.take_interaction(interaction, options, source_of(image))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
+from generation.requests import StrengthSchedule
+
 
 class JobState(StrEnum):
     """Where a job stands; ``bot.storage.jobs`` owns the ways between."""
@@ -56,6 +58,8 @@ class Job:
     max_pixels: int
     model: str
     max_result_bytes: int
+    sampler: str
+    strength_schedule: StrengthSchedule
     spoiler: bool
     accepted_at: float
     state: JobState = JobState.ACCEPTED

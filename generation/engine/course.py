@@ -52,11 +52,17 @@ def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
     yield denoising
     order.enter(Phase.DECODE)
     pixels = yield from decode_in_slices(pipeline, denoising.latents)
-    return Painted(checked_image(pixels), len(denoising.timesteps), model.scheduler, model.revision)
+    schedule = denoising.schedule
+    return Painted(
+        image=checked_image(pixels),
+        steps=len(schedule.timesteps),
+        scheduler=schedule.scheduler_name,
+        strength_schedule=schedule.strength_schedule,
+        revision=model.revision,
+    )
 
 
 def _alone(model: LoadedModel, order: Order, index: int) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
-    image, steps = paint_alone(model, order.request, order, order.image, index)
-    return Painted(image, steps, model.scheduler, model.revision)
+    return paint_alone(model, order.request, order, order.image, index)

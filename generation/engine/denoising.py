@@ -1,6 +1,5 @@
 """One picture while it is denoised: everything that is its own, so that pictures can share a call of the denoiser."""
 
-import copy
 import inspect
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from generation.engine.order import Order
+from generation.engine.schedules import schedule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Denoising:
         self.guidance_scale = guidance_scale
         self.failure: BaseException | None = None
         self.last_tick = -1  # when it was last part of a call
-        self._scheduler, self.timesteps = _begun(scheduler, order, latents.device)
+        self.schedule = schedule_of(scheduler, order.request, latents.device)
+        self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
         self._step_arguments = _step_arguments(self._scheduler, generator)
         self._position = 0
         noise = randn_tensor(latents.shape, generator=generator, device=latents.device, dtype=latents.dtype)
@@ -90,17 +91,6 @@ class Denoising:
             prediction, timestep, self.latents, **self._step_arguments, return_dict=False
         )[0]
         self._position += 1
-
-
-def _begun(scheduler: Any, order: Order, device: torch.device) -> tuple[Any, torch.Tensor]:
-    """Return a copy of the scheduler that stands where ``strength`` begins, and the timesteps from there on."""
-    scheduler = copy.deepcopy(scheduler)
-    steps = order.request.num_inference_steps
-    scheduler.set_timesteps(steps, device=device)
-    first = max(steps - min(int(steps * order.request.strength), steps), 0) * scheduler.order
-    if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(first)
-    return scheduler, scheduler.timesteps[first:]
 
 
 def _step_arguments(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:

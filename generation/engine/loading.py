@@ -38,11 +38,6 @@ class LoadedModel:
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
 
-    @property
-    def scheduler(self) -> str:
-        """The name of the sampler's class."""
-        return type(self.pipeline.scheduler).__name__
-
 
 def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype) -> LoadedModel:
     """Load the pipeline onto the device; raise ModelUnavailable for files that cannot be used."""
