@@ -35,7 +35,14 @@ class Painting:
     seconds: float | None
 
 
-Standing = Waiting | Painting | None
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """Nothing is painted until ``until`` (seconds since 1970), because the generation process keeps failing."""
+
+    until: int
+
+
+Standing = Waiting | Painting | Resting | None
 
 
 def status_text(job: Job, standing: Standing = None) -> str:
@@ -47,6 +54,8 @@ def _headline(job: Job, standing: Standing) -> str:
     match job.state, standing:
         case JobState.ACCEPTED, _:
             return "📥 Taking your picture in…"
+        case JobState.QUEUED | JobState.RUNNING, Resting(until=until):
+            return f"💤 **Resting**, because painting has failed several times. Next try <t:{until}:R>"
         case JobState.QUEUED, Waiting(ahead=0, seconds=seconds):
             return f"🕐 **Queued**, next in line{_about(seconds)}"
         case JobState.QUEUED, Waiting(ahead=ahead, seconds=seconds):
@@ -137,9 +146,12 @@ def queue_text(
     budgets: Sequence[Budget] = (),
     *,
     is_paused: bool,
+    resting: Resting | None = None,
 ) -> str:
     """Return what runs and waits; of other members' jobs only that they are there."""
     lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
+    if resting is not None:
+        lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
     if is_paused:
         lines.append("Paused by the operator: nothing new is begun.")
     ends = [place.seconds for _, place in waiting if place.seconds is not None]

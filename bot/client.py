@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -246,7 +247,11 @@ class Palimpsest(discord.Client):
             "draining": self.front_desk.is_draining,
             "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,
         }
-        return [reason for reason, holds in states.items() if holds]
+        reasons = [reason for reason, holds in states.items() if holds]
+        if (resting := self.desk.resting) is not None:
+            until = datetime.fromtimestamp(resting.until, UTC)
+            reasons.append(f"resting after failures of the generation process, next try at {until:%H:%M:%S} UTC")
+        return reasons
 
     def open_jobs(self) -> tuple[list[Job], list[Job]]:
         """Return what runs and what waits."""

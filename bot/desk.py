@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.audience import SERVER_LEFT, Audience
-from bot.cards import Waiting, status_text
+from bot.cards import Resting, Waiting, status_text
 from bot.delivery import Delivery
 from bot.estimates import Estimates
 from bot.intake import Intake
@@ -165,6 +165,11 @@ class JobDesk:
     def is_paused(self) -> bool:
         """Whether jobs wait although a slot is free."""
         return self._service.is_paused
+
+    @property
+    def resting(self) -> Resting | None:
+        """Until when nothing is painted because the generation process keeps failing, or None."""
+        return self._lookout.resting()
 
     def snapshot(self) -> tuple[list[Job], list[tuple[Job, Waiting]]]:
         """Return what runs, and what waits in its order."""

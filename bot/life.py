@@ -70,6 +70,7 @@ class JobLife:
             load_request=self._load_request,
             report=self._report,
             max_running_per_owner=max_running_per_member,
+            note_rest=lambda: self.lookout.show_rest(),
         )
         self.open = OpenJobs(self._broke)
         board = StatusBoard(
@@ -79,8 +80,9 @@ class JobLife:
 
     async def go_on(self, job: Job) -> None:
         """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
-        self.open.keep(job)
         await self._estimates.load(job.model)
+        # Nothing is awaited from here on: the front desk, which counts it until now, must not count it twice.
+        self.open.keep(job)
         match job.state:
             case JobState.ACCEPTED:
                 self.open.begin(job, self._bring_in(job))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.cards import Painting, Waiting
+from bot.cards import Painting, Resting, Waiting
 from bot.estimates import Estimates
 from bot.status import StatusBoard
 from bot.storage.job import Job
@@ -65,8 +65,22 @@ class Lookout:
     def show_queue(self) -> None:
         """Tell every waiting job how many come first and how long that takes."""
         self._near_shown = self._clock()
+        resting = self.resting()
         for job, waiting in self.waiting():
-            self._board.show(job, waiting)
+            self._board.show(job, resting or waiting)
+
+    def show_rest(self) -> None:
+        """Tell everybody, those whose picture was just being painted too, that a rest has begun or ended."""
+        if (resting := self.resting()) is not None:
+            for job_id in self._service.running_job_ids:
+                if job_id in self._open:
+                    self._board.show(self._open[job_id], resting)
+        self.show_queue()
+
+    def resting(self) -> Resting | None:
+        """Return until when nothing is painted because the generation process keeps failing, or None."""
+        seconds = self._service.rest_seconds_left
+        return Resting(round(time.time() + seconds + 0.5)) if seconds else None
 
     def waiting(self) -> Iterator[tuple[Job, Waiting]]:
         """Yield what waits, in the order in which it will be served."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
-from bot.cards import Standing, status_text, status_view
+from bot.cards import Standing, Waiting, status_text, status_view
 from bot.discord_trouble import is_passing
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
@@ -21,6 +21,7 @@ AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
 Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
 _UNKNOWN_MESSAGE = 10008
 _SPARING_FACTOR = 10
+_NEAR = 5
 _LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # of the last word; the library tries each five times itself
 
 
@@ -118,28 +119,42 @@ class _Line:
         self.finish()
 
     async def _run(self) -> bool:
-        failures = 0
+        clock, sent_at, failures = asyncio.get_running_loop().time, float("-inf"), 0
         while True:
-            await self._changed.wait()
-            self._changed.clear()
-            while self._rules.restraint() is Restraint.SILENT and not self._finish.is_set():
-                await _wait(self._finish, self._rules.interval_seconds)
-            if self._next is not None:
-                job, standing = self._next
-                self._next = None
-                if await self._send(job, standing):
-                    failures = 0
-                else:
-                    failures = failures + 1 if self._finish.is_set() else 0
-                    self._next = self._next or (job, standing)
-                    self._changed.set()
             if not self._finish.is_set():
-                distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
-                await _wait(self._finish, distance * self._rules.interval_seconds)
-            elif self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
+                pause_seconds = self._pause_seconds(clock() - sent_at)
+                if pause_seconds is None or pause_seconds > 0 or self._is_held_back():
+                    await _wait(self._changed, pause_seconds)
+                    self._changed.clear()
+                    continue
+            if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
                 return not failures
-            elif failures:
+            if failures:
                 await _wait(self._hurry, min(2**failures * self._rules.interval_seconds, _MAX_PAUSE_SECONDS))
+            job, standing = self._next
+            self._next = None
+            was_sent = await self._send(job, standing)
+            sent_at = clock()
+            failures = failures + 1 if self._finish.is_set() and not was_sent else 0
+            if not was_sent:
+                self._next = self._next or (job, standing)
+
+    def _is_held_back(self) -> bool:
+        return self._rules.restraint() is Restraint.SILENT
+
+    def _pause_seconds(self, since_last_seconds: float) -> float | None:
+        """Return for how long what comes next has to wait, None for as long as nothing does.
+
+        Who is far back in a long queue hears less often: all together would use up what Discord allows in a second.
+        """
+        if self._next is None:
+            return None
+        _, standing = self._next
+        distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
+        if isinstance(standing, Waiting):
+            distance *= 1 + standing.ahead // _NEAR
+        least = self._rules.interval_seconds if self._is_held_back() else 0.0
+        return max(least, distance * self._rules.interval_seconds - since_last_seconds)
 
     async def _send(self, job: Job, standing: Standing) -> bool:
         """Show a state; return False if that is worth another try."""
@@ -178,6 +193,6 @@ class _Line:
         return (preview,)
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)

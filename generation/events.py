@@ -16,15 +16,27 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     RESULT_TOO_LARGE = "result_too_large"
     BROKEN_OUTPUT = "broken_output"  # NaN or black where a picture should be
-    EXECUTOR_DIED = "executor_died"
+    EXECUTOR_DIED = "executor_died"  # it ended by itself
+    EXECUTOR_CRASHED = "executor_crashed"  # by a signal that says that it did something impossible
+    EXECUTOR_KILLED = "executor_killed"  # by one that comes from outside, mostly because memory was short
     EXECUTOR_HUNG = "executor_hung"
+    DEVICE_LOST = "device_lost"  # an error of the device that sticks to the process
     EXECUTOR_UNAVAILABLE = "executor_unavailable"  # it could not be started at all
     INTERNAL = "internal"
 
     @property
     def is_executor_loss(self) -> bool:
         """Whether the executor was lost, so that the job deserves another attempt."""
-        return self in (FailureKind.EXECUTOR_DIED, FailureKind.EXECUTOR_HUNG)
+        return self in EXECUTOR_LOSSES
+
+
+EXECUTOR_LOSSES = (
+    FailureKind.EXECUTOR_DIED,
+    FailureKind.EXECUTOR_CRASHED,
+    FailureKind.EXECUTOR_KILLED,
+    FailureKind.EXECUTOR_HUNG,
+    FailureKind.DEVICE_LOST,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,15 @@ _FAILURES: Mapping[FailureKind, str] = {
     FailureKind.EXECUTOR_DIED: (
         "The generation process stopped twice while it worked on this picture; try again, perhaps at a smaller size."
     ),
+    FailureKind.EXECUTOR_CRASHED: (
+        "The generation process crashed twice on this picture; try again, perhaps with another picture or model."
+    ),
+    FailureKind.EXECUTOR_KILLED: (
+        "The generation process was ended twice from outside, mostly a sign of too little memory; try a smaller size."
+    ),
+    FailureKind.DEVICE_LOST: (
+        "The graphics device failed twice on this picture; try again, perhaps at a smaller size, or tell the operator."
+    ),
     FailureKind.EXECUTOR_HUNG: (
         "The generation process got stuck twice on this picture; try again, perhaps with fewer steps or a smaller size."
     ),

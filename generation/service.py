@@ -6,8 +6,9 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from generation.breaker import CircuitBreaker
 from generation.errors import ExecutorError, InvalidRequest
-from generation.events import Cancelled, Event, Failed, FailureKind
+from generation.events import Cancelled, Event, Failed, FailureKind, Finished
 from generation.executors.base import Executor
 from generation.forecast import Seconds, Turn, blocked_owners, forecast
 from generation.queue import FairQueue, Ticket
@@ -27,7 +28,9 @@ class GenerationService:
     A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
     of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
     in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose
-    executor was lost is tried again at once, up to ``max_attempts``.
+    executor was lost is tried again, up to ``max_attempts``; one whose executor could not be started has lost nothing.
+    When the executor goes down again and again, nothing is begun for a while, as ``breaker`` says; ``note_rest`` is
+    called when a rest begins and when it ends.
     """
 
     def __init__(
@@ -38,7 +41,11 @@ class GenerationService:
         report: Report,
         max_attempts: int = 2,
         max_running_per_owner: int | None = None,
+        breaker: CircuitBreaker | None = None,
+        note_rest: Callable[[], None] = lambda: None,
     ) -> None:
+        self._breaker = breaker or CircuitBreaker()
+        self._note_rest = note_rest
         self._executor = executor
         self._load_request = load_request
         self._report = report
@@ -50,7 +57,9 @@ class GenerationService:
         self._costs: dict[str, float] = {}  # of what runs, as far as it is known
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancelled: set[str] = set()
+        self._left: list[str] = []  # by what waited for the end of a rest when the service closed
         self._changed = asyncio.Event()
+        self._woken = asyncio.Event()  # a rest is over, or somebody who waits for that is not to wait any more
         self._closing = False
         self._paused = False
 
@@ -58,6 +67,11 @@ class GenerationService:
     def is_paused(self) -> bool:
         """Whether waiting jobs stay where they are although a slot is free."""
         return self._paused
+
+    @property
+    def rest_seconds_left(self) -> float:
+        """How much longer nothing is begun because the executor went down again and again; 0 if it may be tried."""
+        return self._breaker.seconds_left
 
     def pause(self) -> None:
         """Hand nothing more to the executor; what runs ends as usual."""
@@ -114,6 +128,7 @@ class GenerationService:
         if job_id in self._running:
             self._cancelled.add(job_id)
             self._executor.cancel(job_id)
+            self._woken.set()
             return True
         return False
 
@@ -139,19 +154,21 @@ class GenerationService:
         """
         self._closing = True
         self._changed.set()
+        self._woken.set()
         tasks = dict(self._running)
         if tasks:
             await asyncio.wait(tasks.values(), timeout=grace_seconds)
-        unfinished = tuple(job_id for job_id, task in tasks.items() if not task.done())
+        unfinished = [job_id for job_id, task in tasks.items() if not task.done()]
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         await self._executor.stop()
-        return unfinished
+        return (*unfinished, *self._left)
 
     def _next_ticket(self) -> Ticket | None:
         """Take out the ticket that may begin now, if a slot is free for one."""
-        if self._paused or len(self._running) >= self._executor.slots:
+        slots = 1 if self._breaker.is_probing else self._executor.slots
+        if self._paused or self._breaker.seconds_left or len(self._running) >= slots:
             return None
         if any(ticket.runs_alone for ticket in self._tickets.values()):
             return None
@@ -162,15 +179,36 @@ class GenerationService:
 
     async def _start_executor(self) -> None:
         """Try until the executor stands or the service closes; jobs wait meanwhile."""
-        delay_seconds = 1.0
         while not self._closing:
             try:
                 await self._executor.start()
                 return
             except ExecutorError as error:
-                log.error("the generation process did not start (%s); next try in %.0f s", error, delay_seconds)
-                await asyncio.sleep(delay_seconds)
-                delay_seconds = min(delay_seconds * 2, 300.0)
+                self._breaker.rest()
+                log.error(
+                    "the generation process did not start (%s); next try in %.0f s", error, self._breaker.seconds_left
+                )
+                self._begin_rest()
+                await self._rest()
+
+    def _begin_rest(self) -> None:
+        """Wake everybody when the rest is over, and say that it has begun."""
+        asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
+        self._note_rest()
+
+    def _end_rest(self) -> None:
+        if not self._breaker.seconds_left:
+            self._woken.set()
+            self._changed.set()
+            self._note_rest()
+        elif not self._closing:  # the clock of the loop was a little early
+            asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
+
+    async def _rest(self, job_id: str | None = None) -> None:
+        """Wait until the executor may be tried again, the job is cancelled or the service closes."""
+        while self._breaker.seconds_left and not self._closing and job_id not in self._cancelled:
+            self._woken.clear()
+            await self._woken.wait()
 
     async def _run_ticket(self, ticket: Ticket) -> None:
         current_job_id.set(ticket.job_id)
@@ -199,19 +237,48 @@ class GenerationService:
             self._changed.set()
 
     async def _run_attempts(self, ticket: Ticket, request: Img2ImgRequest) -> None:
-        for attempt in range(ticket.attempt, self._max_attempts + 1):
+        attempt = ticket.attempt
+        while True:
+            await self._rest(ticket.job_id)
             if ticket.job_id in self._cancelled:
                 await self._report(Cancelled(job_id=ticket.job_id, attempt=attempt))
                 return
-            async with contextlib.aclosing(self._executor.run(ticket.job_id, attempt, request)) as events:
-                async for event in events:
-                    lost = isinstance(event, Failed) and event.kind.is_executor_loss
-                    if lost and attempt < self._max_attempts:
-                        log.warning("job %s lost its executor at attempt %d; trying again", ticket.job_id, attempt)
-                        break
-                    await self._report(event)
-                else:
+            if self._breaker.seconds_left:  # the service closes
+                self._left.append(ticket.job_id)
+                return
+            loss = await self._run_attempt(ticket.job_id, attempt, request)
+            if loss is None:
+                return
+            self._note_loss(loss)
+            if loss.kind.is_executor_loss:
+                if attempt >= self._max_attempts:
+                    await self._report(loss)
                     return
+                attempt += 1
+                log.warning("job %s lost its executor (%s); trying again", ticket.job_id, loss.kind)
+
+    async def _run_attempt(self, job_id: str, attempt: int, request: Img2ImgRequest) -> Failed | None:
+        """Report what happens in an attempt; return how it was lost, if the executor was."""
+        async with contextlib.aclosing(self._executor.run(job_id, attempt, request)) as events:
+            async for event in events:
+                if isinstance(event, Failed) and (
+                    event.kind.is_executor_loss or event.kind is FailureKind.EXECUTOR_UNAVAILABLE
+                ):
+                    return event
+                if isinstance(event, Finished | Failed):
+                    self._breaker.succeeded()
+                await self._report(event)
+        return None
+
+    def _note_loss(self, loss: Failed) -> None:
+        was_resting = bool(self._breaker.seconds_left)
+        if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
+            self._breaker.rest()
+        else:
+            self._breaker.lost()
+        if self._breaker.seconds_left and not was_resting:
+            log.error("the generation process fails again and again; it rests for %.0f s", self._breaker.seconds_left)
+            self._begin_rest()
 
     @staticmethod
     def _failed(ticket: Ticket, kind: FailureKind, reference: str = "", **data: object) -> Failed:

@@ -30,6 +30,7 @@ class Proof:
 
 PROOFS = (
     Proof("foreign_pictures", "pictures that others made to break decoders harm nobody", "20 min"),
+    Proof("executor_faults", "a fault in the generation process is recognised, the next job done", "20 min"),
     Proof("kills", "no job is lost, shown twice or stuck, whenever the bot is killed", "1 h"),
     Proof("trouble", "ten minutes of trouble on Discord's side lose nothing", "15 min"),
     Proof("acknowledgements", "10,000 commands and bursts of 200 are acknowledged in time", "15 min"),

@@ -51,24 +51,18 @@ def served(place: Place) -> list[Served]:
 
 
 def most_before(jobs: Sequence[Served]) -> int:
-    """Return the most jobs of one member that were begun while a job of another, who had nothing running, waited."""
+    """Return the most jobs of the busiest member that were begun while somebody else's wish waited.
+
+    A wish counts from when it was in the queue and its member's earlier ones had begun.
+    """
+    busiest, _ = Counter(job.requester for job in jobs).most_common(1)[0]
     worst = 0
     for job in jobs:
-        earlier_own = any(
-            other.requester == job.requester
-            and other is not job
-            and other.started_at < job.started_at
-            and other.started_at >= job.queued_at
-            for other in jobs
-        )
-        if earlier_own:
-            continue  # it waited behind one of its own member's
-        begun = Counter(
-            other.requester
-            for other in jobs
-            if other.requester != job.requester and job.queued_at < other.started_at < job.started_at
-        )
-        worst = max(worst, *begun.values(), 0)
+        if job.requester != busiest:
+            own = [other.started_at for other in jobs if other.requester == job.requester]
+            since = max(job.queued_at, *(moment for moment in own if moment < job.started_at), 0.0)
+            begun = (other for other in jobs if other.requester == busiest)
+            worst = max(worst, sum(since < other.started_at < job.started_at for other in begun))
     return worst
 
 

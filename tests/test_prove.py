@@ -10,6 +10,7 @@ import pytest
 from generation.images.refusals import Refusal
 from prove import __main__ as prove_all
 from prove.__main__ import PROOFS, Proof
+from prove.executor_faults import FAULTS, inject_all
 from prove.foreign_pictures import Outcome, broken_promises, figures_of
 from prove.page import commit, machine, write_line
 from prove.rounds import Rounds
@@ -125,3 +126,10 @@ def test_a_broken_promise_ends_with_status_1(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
     monkeypatch.setattr(prove_all, "Rounds", lambda proof: Rounds(proof, folder=tmp_path, version="1"))
     assert prove_all.main(["read_only_root"]) == 1
+
+
+async def test_every_fault_in_the_generation_process_is_recognised_and_the_next_job_done(tmp_path: Path) -> None:
+    rounds = Rounds("executor_faults", folder=tmp_path, version="1")
+    outcomes = await inject_all(tmp_path, rounds, injections=2)
+    assert len(outcomes) == 2 * len(FAULTS)
+    assert [outcome for outcome in outcomes if not outcome.is_kept] == []

@@ -47,7 +47,8 @@ def test_the_account_of_fairness_sees_what_is_unfair() -> None:
     busy = [job(1, 0, moment) for moment in range(10)]
     assert most_before([*busy, job(2, 3.5, 4.5)]) == 1
     assert most_before([*busy, job(2, 3.5, 6.5)]) == 3
-    assert most_before([*busy, job(2, 3.5, 4.5), job(2, 3.5, 6.5)]) == 1  # the second waits behind the member's first
+    assert most_before([*busy, job(2, 3.5, 4.5), job(2, 3.5, 5.5)]) == 1  # the second waits behind the member's first
+    assert most_before([*busy, job(2, 3.5, 4.5), job(2, 3.5, 6.5)]) == 2
     alike = [job(member, 0, moment) for moment in range(20) for member in (1, 2)]
     assert jain_index(alike) == 1
     unlike = [job(member, 0, moment, seconds=member**2) for moment in range(20) for member in (1, 2, 3)]

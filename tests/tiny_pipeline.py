@@ -59,8 +59,11 @@ UNET = {
 }
 
 
-def tiny_pipeline(*, scheduler: str = "ddim") -> StableDiffusionImg2ImgPipeline:
-    """Make the pipeline with one of ``SCHEDULERS``; ``pndm`` runs one step more than it is asked for."""
+def tiny_pipeline(*, scheduler: str = "ddim", **unet: Any) -> StableDiffusionImg2ImgPipeline:
+    """Make the pipeline with one of ``SCHEDULERS``; ``pndm`` runs one step more than it is asked for.
+
+    ``unet`` is what its configuration has beside the usual.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         tokenizer = _tokenizer()
@@ -68,7 +71,7 @@ def tiny_pipeline(*, scheduler: str = "ddim") -> StableDiffusionImg2ImgPipeline:
             "vae": _made(AutoencoderKL, AUTOENCODER),
             "text_encoder": _text_encoder(len(tokenizer)),
             "tokenizer": tokenizer,
-            "unet": _made(UNet2DConditionModel, UNET),
+            "unet": _made(UNet2DConditionModel, {**UNET, **unet}),
             "scheduler": SCHEDULERS[scheduler](),
             "safety_checker": None,
             "feature_extractor": None,
@@ -76,9 +79,9 @@ def tiny_pipeline(*, scheduler: str = "ddim") -> StableDiffusionImg2ImgPipeline:
         return StableDiffusionImg2ImgPipeline(**components, requires_safety_checker=False)
 
 
-def save_tiny_pipeline(folder: Path, *, scheduler: str = "ddim") -> Path:
+def save_tiny_pipeline(folder: Path, *, scheduler: str = "ddim", **unet: Any) -> Path:
     """Write the pipeline in diffusers' layout and return the folder."""
-    tiny_pipeline(scheduler=scheduler).save_pretrained(folder, safe_serialization=True)
+    tiny_pipeline(scheduler=scheduler, **unet).save_pretrained(folder, safe_serialization=True)
     return folder
 
 

@@ -20,5 +20,12 @@ async def queue(interaction: discord.Interaction) -> None:
     client = cast("Palimpsest", interaction.client)
     running, waiting = client.desk.snapshot()
     budgets = await client.front_desk.allowances.budgets(Origin.of_interaction(interaction))
-    text = queue_text(running, waiting, interaction.user.id, budgets, is_paused=client.desk.is_paused)
+    text = queue_text(
+        running,
+        waiting,
+        interaction.user.id,
+        budgets,
+        is_paused=client.desk.is_paused,
+        resting=client.desk.resting,
+    )
     await interaction.response.send_message(text, ephemeral=True)

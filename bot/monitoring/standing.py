@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bot.storage.job import Job
+from generation.events import EXECUTOR_LOSSES
 
 
 class ExecutorFigures(Protocol):
@@ -67,8 +68,8 @@ class Standing(Collector):
             "Generation processes that were lost and had to be replaced, by cause.",
             labels=["cause"],
         )
-        for cause in ("executor_died", "executor_hung"):
-            losses.add_metric([cause], self._executor.losses.get(cause, 0))
+        for cause in EXECUTOR_LOSSES:
+            losses.add_metric([cause.value], self._executor.losses.get(cause.value, 0))
         yield losses
         yield GaugeMetricFamily(
             "palimpsest_executor_resident_memory_bytes",

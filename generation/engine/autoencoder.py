@@ -1,10 +1,12 @@
 """Pictures to latents and back, in slices, so that the device serves others in between.
 
 Decoding a picture of 512 x 512 costs as much as two calls of the denoiser. Whoever advances these generators decides
-what is done between two slices; what comes out is what the autoencoder's own methods return, bit for bit.
+what is done between two slices; what comes out is what the autoencoder's own methods return, bit for bit. One
+autoencoder does one thing at a time: it may have another number format meanwhile.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,45 +14,61 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 
-Slices = Generator[None, None, torch.Tensor]
+Distribution = Any  # a DiagonalGaussianDistribution, or what another autoencoder has instead
 
 
-def encode_in_slices(
-    pipeline: Any, image: Image.Image, dtype: torch.dtype
-) -> Generator[None, None, DiagonalGaussianDistribution]:
+def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> Generator[None, None, Distribution]:
     """Return the distribution of a picture's latents; a sample of it belongs to a seed.
 
     Source: ``AutoencoderKL.encode`` of diffusers 0.42.
     """
     vae = pipeline.vae
     pixels = pipeline.image_processor.preprocess(image).to(device=pipeline._execution_device, dtype=dtype)
-    if not _can_be_sliced(vae):
-        return vae.encode(pixels).latent_dist
-    encoder = vae.encoder
-    blocks = [encoder.conv_in, *encoder.down_blocks, encoder.mid_block]
-    moments = yield from _through(blocks, pixels)
-    moments = encoder.conv_out(encoder.conv_act(encoder.conv_norm_out(moments)))
-    return DiagonalGaussianDistribution(moments if vae.quant_conv is None else vae.quant_conv(moments))
+    with _in_float32(vae, _overflows(pipeline)):
+        pixels = pixels.to(vae.dtype)
+        if not _can_be_sliced(vae):
+            return vae.encode(pixels).latent_dist
+        encoder = vae.encoder
+        sample = yield from _through([encoder.conv_in, *encoder.down_blocks, encoder.mid_block], pixels)
+        moments = encoder.conv_out(encoder.conv_act(encoder.conv_norm_out(sample)))
+        return DiagonalGaussianDistribution(moments if vae.quant_conv is None else vae.quant_conv(moments))
 
 
-def decode_in_slices(pipeline: Any, latents: torch.Tensor) -> Slices:
+def clean_latents(
+    pipeline: Any, distribution: Distribution, generator: torch.Generator, dtype: torch.dtype
+) -> torch.Tensor:
+    """Draw the latents that a picture starts from, in the denoiser's scale."""
+    config, latents = pipeline.vae.config, distribution.sample(generator).to(dtype)
+    if _has_statistics(config):
+        mean, std = _statistics(config, latents)
+        return (latents - mean) * config.scaling_factor / std
+    return config.scaling_factor * latents
+
+
+def decode_in_slices(pipeline: Any, latents: torch.Tensor) -> Generator[None, None, torch.Tensor]:
     """Return the pixels (1, 3, height, width) in 0..1 of denoised latents.
 
     Source: ``AutoencoderKL.decode`` of diffusers 0.42.
     """
     vae = pipeline.vae
-    latents = latents / vae.config.scaling_factor
-    if _can_be_sliced(vae):
-        decoder = vae.decoder
-        sample = latents if vae.post_quant_conv is None else vae.post_quant_conv(latents)
-        sample = yield from _through([decoder.conv_in, decoder.mid_block, *decoder.up_blocks], sample)
-        pixels = decoder.conv_out(decoder.conv_act(decoder.conv_norm_out(sample)))
-    else:
-        pixels = vae.decode(latents, return_dict=False)[0]
+    with _in_float32(vae, _overflows(pipeline) and vae.dtype == torch.float16):
+        latents = latents.to(vae.dtype)
+        if _has_statistics(vae.config):
+            mean, std = _statistics(vae.config, latents)
+            latents = latents * std / vae.config.scaling_factor + mean
+        else:
+            latents = latents / vae.config.scaling_factor
+        if _can_be_sliced(vae):
+            decoder = vae.decoder
+            sample = latents if vae.post_quant_conv is None else vae.post_quant_conv(latents)
+            sample = yield from _through([decoder.conv_in, decoder.mid_block, *decoder.up_blocks], sample)
+            pixels = decoder.conv_out(decoder.conv_act(decoder.conv_norm_out(sample)))
+        else:
+            pixels = vae.decode(latents, return_dict=False)[0]
     return pipeline.image_processor.postprocess(pixels, output_type="pt")
 
 
-def _through(blocks: Iterable[Any], sample: torch.Tensor) -> Slices:
+def _through(blocks: Iterable[Any], sample: torch.Tensor) -> Generator[None, None, torch.Tensor]:
     for block in blocks:
         sample = block(sample)
         yield
@@ -61,3 +79,30 @@ def _can_be_sliced(vae: Any) -> bool:
     """Not where the whole is more than its blocks: tiles, and hooks that bring weights to the device."""
     hooked = any(hasattr(part, "_hf_hook") or hasattr(part, "_diffusers_hook") for part in vae.modules())
     return type(vae) is AutoencoderKL and not vae.use_tiling and not hooked
+
+
+def _overflows(pipeline: Any) -> bool:
+    """Stable Diffusion XL's autoencoder does in float16, and says so; Stable Diffusion's says it too and does not."""
+    return type(pipeline).__name__ == "StableDiffusionXLImg2ImgPipeline" and pipeline.vae.config.force_upcast
+
+
+@contextmanager
+def _in_float32(vae: Any, wanted: bool) -> Iterator[None]:
+    dtype = vae.dtype
+    if not wanted or dtype == torch.float32:
+        yield
+        return
+    vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        vae.to(dtype)
+
+
+def _has_statistics(config: Any) -> bool:
+    return config.get("latents_mean") is not None and config.get("latents_std") is not None
+
+
+def _statistics(config: Any, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (config.latents_mean, config.latents_std))
+    return mean.to(latents.device, latents.dtype), std.to(latents.device, latents.dtype)

@@ -8,7 +8,11 @@ import torch
 
 from generation.engine.denoising import Conditioning
 
-Encode = Callable[[str], dict[str, torch.Tensor]]
+# One text to tensors of one row each, by the names of the denoiser's arguments.
+EncodeText = Callable[[str], Mapping[str, torch.Tensor]]
+
+# Stable Diffusion XL's refiner wants to hear how good a picture is to be; these are its pipeline's defaults.
+_AESTHETIC_SCORES = (6.0, 2.5)
 
 
 def is_step_batched(pipeline: Any) -> bool:
@@ -16,30 +20,32 @@ def is_step_batched(pipeline: Any) -> bool:
     return type(pipeline).__name__ in _TEXTS
 
 
-def conditioning_for(
-    pipeline: Any, prompt: str, negative_prompt: str, guidance_scale: float, *, encode: Encode
-) -> Conditioning:
-    """Return what the denoiser is told; ``encode`` makes the embeddings of one text: ``encode_text``, or a cache.
-
-    A denoiser that was distilled with guidance inside (LCM) is told the guidance and needs no second row.
-    Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.
-    """
-    guidance_inside = pipeline.unet.config.time_cond_proj_dim is not None
-    texts = [negative_prompt, prompt] if guidance_scale > 1 and not guidance_inside else [prompt]
-    encoded = [encode(text) for text in texts]
-    tensors = {name: torch.cat([each[name] for each in encoded]) for name in encoded[0]}
-    if guidance_inside:
-        embedded = pipeline.get_guidance_scale_embedding(
-            torch.tensor([guidance_scale - 1]), embedding_dim=pipeline.unet.config.time_cond_proj_dim
-        )
-        states = tensors["encoder_hidden_states"]
-        tensors["timestep_cond"] = embedded.to(states.device, states.dtype)
-    return Conditioning(MappingProxyType(tensors), len(texts))
-
-
-def encode_text(pipeline: Any, text: str) -> dict[str, torch.Tensor]:
-    """Return the embeddings of one text, each with one row, by the names of the denoiser's arguments."""
+def encode_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
+    """Return the embeddings of one text."""
     return _TEXTS[type(pipeline).__name__](pipeline, text)
+
+
+def conditioning_for(
+    pipeline: Any, arguments: Mapping[str, Any], size: tuple[int, int], encode: EncodeText
+) -> Conditioning:
+    """Return what the denoiser is told for a picture of ``size`` (width, height).
+
+    ``arguments`` are those that the pipeline would be called with. A denoiser that was distilled with guidance inside
+    (LCM) is told the guidance and needs no second row.
+    Source: ``__call__`` of ``StableDiffusionImg2ImgPipeline`` and its XL sister, diffusers 0.42.
+    """
+    guidance_scale, embedding_dim = arguments["guidance_scale"], pipeline.unet.config.time_cond_proj_dim
+    encoded = [encode(arguments["prompt"])]
+    if guidance_scale > 1 and embedding_dim is None:
+        encoded.insert(0, _negative(pipeline, arguments["negative_prompt"], encoded[0], encode))
+    tensors = {name: torch.cat([each[name] for each in encoded]) for name in encoded[0]}
+    states = tensors["encoder_hidden_states"]
+    if embedding_dim is not None:
+        guidance = pipeline.get_guidance_scale_embedding(torch.tensor([guidance_scale - 1]), embedding_dim)
+        tensors["timestep_cond"] = guidance.to(states.device, states.dtype)
+    if "text_embeds" in tensors:
+        tensors["time_ids"] = _time_ids(pipeline, size, states, tensors["text_embeds"].shape[-1])[-len(encoded) :]
+    return Conditioning(MappingProxyType(tensors), len(encoded))
 
 
 def denoise(
@@ -57,11 +63,46 @@ def denoise(
     )[0]
 
 
-def _stable_diffusion_text(pipeline: Any, text: str) -> dict[str, torch.Tensor]:
-    embeddings, _ = pipeline.encode_prompt(text, pipeline._execution_device, 1, False)
-    return {"encoder_hidden_states": embeddings}
+def _negative(
+    pipeline: Any, text: str | None, positive: Mapping[str, torch.Tensor], encode: EncodeText
+) -> Mapping[str, torch.Tensor]:
+    if text is None and pipeline.config.get("force_zeros_for_empty_prompt"):
+        return {name: torch.zeros_like(tensor) for name, tensor in positive.items()}
+    return encode(text or "")
 
 
-_TEXTS: Mapping[str, Callable[[Any, str], dict[str, torch.Tensor]]] = MappingProxyType(
-    {"StableDiffusionImg2ImgPipeline": _stable_diffusion_text}
+def _time_ids(pipeline: Any, size: tuple[int, int], states: torch.Tensor, text_width: int) -> torch.Tensor:
+    """Return what Stable Diffusion XL is told about the size: the negative prompt's row, then the prompt's."""
+    height_width = (size[1], size[0])
+    positive, negative = pipeline._get_add_time_ids(
+        height_width,
+        (0, 0),
+        height_width,
+        *_AESTHETIC_SCORES,
+        height_width,
+        (0, 0),
+        height_width,
+        dtype=states.dtype,
+        text_encoder_projection_dim=text_width,
+    )
+    return torch.cat([negative, positive]).to(states.device)
+
+
+def _stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
+    states, _ = pipeline.encode_prompt(text, pipeline._execution_device, 1, False)
+    return {"encoder_hidden_states": states}
+
+
+def _stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
+    states, _, pooled, _ = pipeline.encode_prompt(
+        text, device=pipeline._execution_device, do_classifier_free_guidance=False
+    )
+    return {"encoder_hidden_states": states, "text_embeds": pooled}
+
+
+_TEXTS: Mapping[str, Callable[[Any, str], Mapping[str, torch.Tensor]]] = MappingProxyType(
+    {
+        "StableDiffusionImg2ImgPipeline": _stable_diffusion_text,
+        "StableDiffusionXLImg2ImgPipeline": _stable_diffusion_xl_text,
+    }
 )

@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from generation.engine.autoencoder import decode_in_slices, encode_in_slices
+from generation.engine.autoencoder import clean_latents, decode_in_slices, encode_in_slices
 from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
 from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
@@ -27,26 +27,21 @@ def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
 
     Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.
     """
-    pipeline, request = model.pipeline, order.request
+    pipeline, request, image = model.pipeline, order.request, order.image
+    arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
-    conditioning = conditioning_for(
-        pipeline,
-        request.prompt,
-        request.negative_prompt,
-        request.guidance_scale,
-        encode=partial(encode_text, pipeline),
-    )
+    conditioning = conditioning_for(pipeline, arguments, image.size, partial(encode_text, pipeline))
     yield
     # On the CPU, so that a seed means the same noise on every device.
     generator = torch.Generator("cpu").manual_seed(request.seed_of(index))
     dtype = conditioning.tensors["encoder_hidden_states"].dtype
-    distribution = yield from encode_in_slices(pipeline, order.image, dtype)
+    distribution = yield from encode_in_slices(pipeline, image, dtype)
     denoising = Denoising(
         order=order,
         scheduler=pipeline.scheduler,
-        latents=pipeline.vae.config.scaling_factor * distribution.sample(generator),
+        latents=clean_latents(pipeline, distribution, generator, dtype),
         conditioning=conditioning,
-        guidance_scale=request.guidance_scale,
+        guidance_scale=arguments["guidance_scale"],
         generator=generator,
     )
     yield denoising

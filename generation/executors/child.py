@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from generation.child.parent import ChildProcess
 from generation.errors import ExecutorError
 from generation.events import Cancelled, Event, FailureKind
 from generation.executors.budgets import Phase, PhaseBudgets
-from generation.executors.messages import RunKey, event_of, key_of, run_frame
+from generation.executors.messages import EXIT_DEVICE_LOST, RunKey, event_of, key_of, run_frame
 from generation.executors.tracked_run import TrackedRun
 from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
@@ -21,6 +22,20 @@ log = logging.getLogger(__name__)
 WORKER = "generation.executors.worker"
 DIFFUSERS_ENGINE = "generation.engine.diffusers_engine:create_engine"
 MAX_BACKOFF_SECONDS = 300.0
+_IMPOSSIBLE = {
+    getattr(signal, name)
+    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
+    if hasattr(signal, name)
+}
+
+
+def loss_of(status: int) -> FailureKind:
+    """Say by its exit status (negative: the signal that ended it) how a child was lost."""
+    if status == EXIT_DEVICE_LOST:
+        return FailureKind.DEVICE_LOST
+    if status >= 0:
+        return FailureKind.EXECUTOR_DIED
+    return FailureKind.EXECUTOR_CRASHED if -status in _IMPOSSIBLE else FailureKind.EXECUTOR_KILLED
 
 
 class ChildExecutor:
@@ -162,6 +177,7 @@ class ChildExecutor:
 
     async def _listen(self, child: ChildProcess) -> None:
         """Hand the child's messages to their runs until it is gone."""
+        kind = FailureKind.EXECUTOR_DIED
         pinging = asyncio.create_task(self._ping(child))
         try:
             while (frame := await self._receive(child)) is not None:
@@ -173,13 +189,14 @@ class ChildExecutor:
                 child.pid,
                 status,
             )
+            kind = loss_of(status)
         except Exception as error:
             # A message that cannot be understood means that the child cannot be trusted with anything further.
             log.error("the generation process %d made no sense\n%s", child.pid, stack_of(error))
             await child.kill()
         finally:
             pinging.cancel()
-        self._forget(child, FailureKind.EXECUTOR_DIED)
+        self._forget(child, kind)
 
     async def _receive(self, child: ChildProcess) -> Frame | None:
         try:

@@ -15,6 +15,7 @@ from generation.events import Cancelled, Event, Failed, FailureKind, Finished, P
 from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 
 RunKey = tuple[str, int]
+EXIT_DEVICE_LOST = 70  # EX_SOFTWARE of <sysexits.h>; the child can say nothing more than this
 
 
 def key_of(frame: Frame) -> RunKey:

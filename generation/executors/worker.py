@@ -19,7 +19,7 @@ from generation.engine.memory import device_memory_bytes
 from generation.errors import ExecutorError, ImageRefused, InvalidRequest, ModelUnavailable
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Phase
-from generation.executors.messages import RunKey, event_frame, key_of, request_of
+from generation.executors.messages import EXIT_DEVICE_LOST, RunKey, event_frame, key_of, request_of
 from generation.logs import log_to_stderr
 from generation.references import current_job_id, new_reference
 from generation.tracebacks import stack_of
@@ -27,7 +27,6 @@ from generation.tracebacks import stack_of
 log = logging.getLogger(__name__)
 
 CreateEngine = Callable[[dict[str, Any]], Engine]
-EXIT_DEVICE_LOST = 70  # EX_SOFTWARE of <sysexits.h>
 
 
 class PipeRun:

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from generation.safety import terms
 from generation.safety.folding import fold, readings, spelt_out
@@ -54,8 +54,7 @@ class _Text:
 
     def __init__(self, text: str) -> None:
         self._folded = fold(text)
-        harmless = _pattern(_listed(terms.HARMLESS))
-        self._readings = readings(harmless.sub(" ", self._folded))
+        self._readings = readings(_harmless().sub(" ", self._folded))
         self._spelt_out = spelt_out(self._folded)
 
     def has(self, matcher: "_Matcher") -> bool:
@@ -111,5 +110,13 @@ def _matcher(wanted: tuple[str, ...]) -> _Matcher:
     return _Matcher(wanted)
 
 
+# The lists are long and every prompt is compared with all of them: folding and compiling them for each took more than
+# ten times as long as comparing, on the event loop.
+@cache
 def _built_in(text: str) -> _Matcher:
-    return _matcher(_listed(text))
+    return _Matcher(_listed(text))
+
+
+@cache
+def _harmless() -> re.Pattern[str]:
+    return _pattern(_listed(terms.HARMLESS))

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.cards import Painting
+from bot.cards import Painting, Waiting
 from bot.monitoring.invalid_requests import Restraint
 from bot.previews import preview_file
 from bot.status import StatusBoard
@@ -144,6 +144,22 @@ async def test_previews_are_the_first_to_be_left_out() -> None:
     board.show(RUNNING, Painting(1, 4, None), JPEG)
     assert (await edits.number(1))[1] is None
     await board.close()
+
+
+async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes() -> None:
+    """With an interval of an hour nothing is sent twice within the test, but what is due is sent at once."""
+    edits, waiting = Edits(), replace(RUNNING, state=JobState.QUEUED)
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
+    board.show(waiting, Waiting(60, None))
+    assert "60 ahead" in (await edits.number(1))[0]
+    board.show(waiting, Waiting(59, None))
+    line = board._lines[waiting.job_id]
+    assert line._pause_seconds(3600) == 11 * 3600  # of twelve
+    board.show(waiting, Waiting(4, None))
+    assert line._pause_seconds(3600) == 0
+    board.show(RUNNING, Painting(1, 4, None))
+    await board.settle(replace(waiting, state=JobState.CANCELLED))
+    assert edits.taken[-1] == ("🚫 Cancelled", [])
 
 
 @pytest.mark.parametrize("trouble", [502, 429, ConnectionResetError()])

@@ -11,10 +11,10 @@ from tests.end_to_end.bot_process import BotProcess
 
 @pytest.fixture(scope="session")
 async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProcess]:
-    """A bot that nobody stops."""
+    """A bot that nobody stops; it paints one at a time, so that a test knows who waits."""
     async with (
         PlaygroundServer(bot_name="Palimpsest") as server,
-        BotProcess(server, tmp_path_factory.mktemp("bot"), {"LOG_FORMAT": "json"}) as bot,
+        BotProcess(server, tmp_path_factory.mktemp("bot"), {"LOG_FORMAT": "json", "SLOTS": "1"}) as bot,
     ):
         yield bot
 

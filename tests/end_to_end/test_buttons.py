@@ -84,13 +84,16 @@ async def test_members_take_turns(bot: BotProcess) -> None:
 
 
 async def test_one_member_cannot_fill_the_queue(bot: BotProcess) -> None:
-    jobs = [await bot.img2img(member="Grace", **LONG_JOB) for _ in range(5)]
-    refused = await bot.client.command("img2img", {"image": b"x", "prompt": "one more"}, member="Grace")
-    assert refused.ephemeral
-    assert refused.response is not None
-    assert "waiting already" in refused.response.content
-    for job in jobs:
-        await bot.status_with(job, "")
-        shown = await bot.client.wait_for_edit(job.id, lambda message: "Cancel" in message.labels())
-        await bot.client.press(shown.id, "Cancel", member="Grace")
-        await bot.status_with(job, "Cancelled")
+    await bot.client.command("operator pause", {}, member="Margaret")
+    try:
+        jobs = [await bot.img2img(member="Grace") for _ in range(5)]
+        refused = await bot.client.command("img2img", {"image": b"x", "prompt": "one more"}, member="Grace")
+        assert refused.response is not None
+        assert refused.ephemeral, refused.response.content
+        assert "waiting already" in refused.response.content
+        for job in jobs:
+            shown = await bot.client.wait_for_edit(job.id, lambda message: "Cancel" in message.labels())
+            await bot.client.press(shown.id, "Cancel", member="Grace")
+            await bot.status_with(job, "Cancelled")
+    finally:
+        await bot.client.command("operator resume", {}, member="Margaret")

@@ -34,7 +34,7 @@ async def test_a_photograph_becomes_a_picture_with_its_seed(bot: BotProcess) -> 
     assert result.id in done.content
     assert "\n" not in done.content
     assert done.labels() == []
-    assert result.labels() == ["Again", "Edit", "Use as input", "Delete"]
+    assert result.labels() == ["Again", "Edit", "Use as input", "Delete", "Report"]
     sent = await bot.client.calls("POST", rf"/channels/{result_channel_id(done.content)}/messages")
     nonces = [call.body["nonce"] for call in sent if call.body]
     assert len(nonces) == len(set(nonces))

@@ -25,6 +25,12 @@ def create(options: dict[str, Any]) -> "ScriptedEngine":
         raise KeyError(f"an error that quotes what it was given: {options}")
     if (death := options.get("dies_at_start")) and not _happened(Path(death)):
         os._exit(3)
+    if later := options.get("starts_at"):
+        path, times = later
+        with Path(path).open("ab") as file:
+            file.write(b".")
+        if Path(path).stat().st_size < times:
+            raise ExecutorError("this engine does not start yet")
     return ScriptedEngine(Path(options["folder"]), options.get("slots", 2))
 
 
@@ -86,6 +92,8 @@ def _go_wrong(how: str) -> NoReturn:
     match how:
         case "die":
             os._exit(9)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
         case "segfault":
             ctypes.string_at(0)
         case "freeze":

@@ -143,15 +143,25 @@ async def test_messages_of_an_old_attempt_are_dropped(make_executor: MakeExecuto
     assert [(type(event), event.attempt) for event in rest] == [(Progress, 2), (Finished, 2)]
 
 
-@pytest.mark.parametrize("death", ["die", "segfault"])
-async def test_death_is_noticed_and_the_next_run_gets_a_new_child(make_executor: MakeExecutor, death: str) -> None:
+@pytest.mark.parametrize(
+    ("death", "kind"),
+    [
+        ("die", FailureKind.EXECUTOR_DIED),
+        ("segfault", FailureKind.EXECUTOR_CRASHED),
+        ("kill", FailureKind.EXECUTOR_KILLED),
+        ("device_lost", FailureKind.DEVICE_LOST),
+    ],
+)
+async def test_death_is_noticed_and_the_next_run_gets_a_new_child(
+    make_executor: MakeExecutor, death: str, kind: FailureKind
+) -> None:
     executor = make_executor()
     events = await events_of(executor, "A", f"encode step {death}")
     assert isinstance(events[-1], Failed)
-    assert events[-1].kind is FailureKind.EXECUTOR_DIED
+    assert events[-1].kind is kind
     assert executor.pid is None
     assert not executor.is_warm
-    assert executor.losses == {"executor_died": 1}
+    assert executor.losses == {kind.value: 1}
     assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)
 
 
@@ -220,7 +230,7 @@ async def test_a_lost_device_ends_the_child(make_executor: MakeExecutor) -> None
     pid = executor.pid
     events = await events_of(executor, "A", "encode step device_lost")
     assert isinstance(events[-1], Failed)
-    assert events[-1].kind is FailureKind.EXECUTOR_DIED
+    assert events[-1].kind is FailureKind.DEVICE_LOST
     assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)
     assert executor.pid != pid
 

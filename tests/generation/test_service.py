@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
+from generation.breaker import CircuitBreaker
 from generation.errors import InvalidRequest
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.child import ChildExecutor
@@ -47,6 +49,8 @@ async def serving(
     load_request: Callable[[Ticket], Awaitable[Img2ImgRequest | None]] | None = None,
     *,
     max_running_per_owner: int | None = None,
+    breaker: CircuitBreaker | None = None,
+    note_rest: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[tuple[GenerationService, Reports], None]:
     reports = Reports()
 
@@ -58,6 +62,8 @@ async def serving(
         load_request=load_request or by_script,
         report=reports.take,
         max_running_per_owner=max_running_per_owner,
+        breaker=breaker,
+        note_rest=note_rest,
     )
     for job_id in scripts:
         service.submit(Ticket(job_id=job_id, owner=f"owner of {job_id[0]}", group="g"))
@@ -69,6 +75,20 @@ async def serving(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+class Clock:
+    """A clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def loaded(script: str) -> Img2ImgRequest:
+    return request(script)
 
 
 MakeExecutor = Callable[..., ChildExecutor]
@@ -220,3 +240,65 @@ async def test_a_suspect_can_be_cancelled(make_executor: MakeExecutor) -> None:
         assert service.cancel("S")
         assert not service.cancel("S")
         assert service.waiting_job_ids == ()
+
+
+async def test_an_executor_that_goes_down_again_and_again_rests_and_is_tried_with_one_job(
+    make_executor: MakeExecutor, gates: Gates
+) -> None:
+    gates.make("probe")
+    clock = Clock()
+    rests: asyncio.Queue[float] = asyncio.Queue()
+    breaker = CircuitBreaker(max_losses=2, first_rest_seconds=1000.0, clock=clock)
+    scripts = {"A": "step die", "B": "step gate:probe", "C": "step"}
+    async with serving(
+        make_executor(slots=2),
+        {"A": scripts["A"]},
+        lambda ticket: loaded(scripts[ticket.job_id]),
+        breaker=breaker,
+        note_rest=lambda: rests.put_nowait(service.rest_seconds_left),
+    ) as (service, reports):
+        await reports.wait_for(Failed, "A")
+        assert await rests.get() == 1000.0
+        for job_id in ("B", "C"):
+            service.submit(Ticket(job_id=job_id, owner=job_id, group="g"))
+        assert service.running_job_ids == ()
+        assert service.waiting_job_ids == ("B", "C")
+        clock.now += 1000.0
+        service.resume()  # the rest is over; what wakes the service is the loop's own clock, which the test cannot turn
+        await reports.wait_for(Progress, "B")
+        assert service.running_job_ids == ("B",)  # alone, although a slot is free
+        await gates.open("probe")
+        await reports.wait_for(Finished, "C")
+        assert service.rest_seconds_left == 0
+
+
+async def test_an_executor_that_does_not_start_costs_no_job_its_attempts(
+    make_executor: MakeExecutor, tmp_path: Path
+) -> None:
+    breaker = CircuitBreaker(first_rest_seconds=0.01)
+    starts = tmp_path / "starts"
+    async with serving(make_executor(starts_at=(str(starts), 6)), {"A": "step"}, breaker=breaker) as (_, reports):
+        finished = await reports.wait_for(Finished, "A")
+        assert isinstance(finished, Finished)
+        assert finished.attempt == 1
+        assert starts.stat().st_size >= 6
+
+
+async def test_a_job_that_waits_for_the_end_of_a_rest_can_be_cancelled(make_executor: MakeExecutor) -> None:
+    rested = asyncio.Event()
+    breaker = CircuitBreaker(max_losses=1, first_rest_seconds=1000.0)
+    async with serving(make_executor(), {"A": "step die"}, breaker=breaker, note_rest=rested.set) as (service, reports):
+        await rested.wait()
+        assert service.is_running("A")
+        assert service.cancel("A")
+        await reports.wait_for(Cancelled, "A")
+
+
+async def test_a_job_that_waits_for_the_end_of_a_rest_is_left_when_the_service_closes(
+    make_executor: MakeExecutor,
+) -> None:
+    rested = asyncio.Event()
+    breaker = CircuitBreaker(max_losses=1, first_rest_seconds=1000.0)
+    async with serving(make_executor(), {"A": "step die"}, breaker=breaker, note_rest=rested.set) as (service, _):
+        await rested.wait()
+        assert await service.close(grace_seconds=1000.0) == ("A",)

@@ -1,7 +1,7 @@
 """A catalog of random pipelines and an engine over it, in this process."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.executors.budgets import Phase
 from generation.hub import Hub
+from tests.tiny_families.pipelines import stable_diffusion_xl
 from tests.tiny_pipeline import SCHEDULERS, save_tiny_pipeline
 
 
@@ -47,10 +48,28 @@ class RecordedRun:
             raise RunCancelled
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """Tensors this small are computed slower by two threads than by one, and sums of two are rounded otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def tiny_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     folder = tmp_path_factory.mktemp("models")
-    return Catalog({name: tiny_entry(name, save_tiny_pipeline(folder / name, scheduler=name)) for name in SCHEDULERS})
+    entries = {name: tiny_entry(name, save_tiny_pipeline(folder / name, scheduler=name)) for name in SCHEDULERS}
+    distilled = save_tiny_pipeline(folder / "lcm-distilled", scheduler="lcm", time_cond_proj_dim=16)
+    entries["lcm-distilled"] = tiny_entry("lcm-distilled", distilled)
+    for scheduler in ("euler", "lcm"):
+        pipeline = stable_diffusion_xl()
+        pipeline.scheduler = SCHEDULERS[scheduler]()
+        pipeline.save_pretrained(folder / f"xl-{scheduler}", safe_serialization=True)
+        entry = tiny_entry(f"xl-{scheduler}", folder / f"xl-{scheduler}")
+        entries[entry.name] = replace(entry, family="stable-diffusion-xl")
+    return Catalog(entries)
 
 
 @pytest.fixture(scope="session")

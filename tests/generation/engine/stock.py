@@ -5,6 +5,9 @@ from typing import Any
 
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img import (
+    StableDiffusionXLImg2ImgPipeline,
+)
 from PIL import Image
 
 from generation.catalog import Catalog
@@ -27,9 +30,14 @@ def tiny_request(**changes: Any) -> Img2ImgRequest:
 
 def stock_pipeline(catalog: Catalog, model: str) -> Any:
     """Load a model as diffusers does."""
-    pipeline: Any = StableDiffusionImg2ImgPipeline.from_pretrained(
-        str(catalog[model].folder), safety_checker=None, feature_extractor=None, requires_safety_checker=False
-    )
+    folder = str(catalog[model].folder)
+    pipeline: Any
+    if catalog[model].family == "stable-diffusion-xl":
+        pipeline = StableDiffusionXLImg2ImgPipeline.from_pretrained(folder, add_watermarker=False)
+    else:
+        pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
+            folder, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+        )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

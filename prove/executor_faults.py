@@ -1,0 +1,169 @@
+"""Faults in the generation process, fifty of each kind: each is recognised, and the job after it is done.
+
+    python -m prove.executor_faults
+
+The real child process, its watchdog and the queue's service, with an engine that does what its prompt says. What is
+promised: every fault is called by its name, a job whose process was lost is done at its second attempt, the others
+fail with their own sentence, and the next job always succeeds.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from generation.events import Event, Failed, FailureKind, Finished, is_final
+from generation.executors.budgets import PhaseBudgets
+from generation.executors.child import ChildExecutor
+from generation.queue import Ticket
+from generation.requests import Img2ImgRequest
+from generation.sentences import failure_sentence
+from generation.service import GenerationService
+from prove.page import write_line
+from prove.rounds import Rounds
+from tests.generation.samples import request
+
+INJECTIONS = 50
+ENGINE = "tests.generation.scripted_engine:create"
+# Short, so that fifty hangs take minutes; how budgets grow with the machine's pace is a test of its own.
+BUDGETS = PhaseBudgets(step_seconds=1.0, step_factor=0.0, ping_seconds=0.5, answer_seconds=3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A word of the engine's script, what it is to be recognised as, and what it is called on the page."""
+
+    word: str
+    kind: FailureKind
+    name: str
+
+
+FAULTS = (
+    Fault("out_of_memory", FailureKind.OUT_OF_MEMORY, "out of memory"),
+    Fault("broken_output", FailureKind.BROKEN_OUTPUT, "NaN or black"),
+    Fault("bug", FailureKind.INTERNAL, "unknown error"),
+    Fault("device_lost", FailureKind.DEVICE_LOST, "sticky device error"),
+    Fault("segfault", FailureKind.EXECUTOR_CRASHED, "SIGSEGV"),
+    Fault("kill", FailureKind.EXECUTOR_KILLED, "SIGKILL"),
+    Fault("die", FailureKind.EXECUTOR_DIED, "exit"),
+    Fault("hang", FailureKind.EXECUTOR_HUNG, "hang"),
+    Fault("freeze", FailureKind.EXECUTOR_HUNG, "frozen process"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one injection came to."""
+
+    fault: str
+    is_recognised: bool
+    is_healed: bool  # done at the second attempt, or failed with a sentence where another attempt would not help
+    is_next_done: bool
+    seconds: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it went as promised."""
+        return self.is_recognised and self.is_healed and self.is_next_done
+
+
+class Workshop:
+    """A service over a child process, for one job after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._executor = ChildExecutor({"folder": str(folder), "slots": 1}, engine=ENGINE, budgets=BUDGETS)
+        self._service = GenerationService(self._executor, load_request=self._load, report=self._report)
+        self._scripts: dict[str, str] = {}
+        self._ends: dict[str, asyncio.Future[Event]] = {}
+
+    async def __aenter__(self) -> "Workshop":
+        self._serving = asyncio.create_task(self._service.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._service.close(grace_seconds=0)
+        self._serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._serving
+
+    async def inject(self, fault: Fault, number: int) -> Outcome:
+        """Let a fault strike a job once, then do another job."""
+        began, known = time.monotonic(), dict(self._executor.losses)
+        if fault.kind.is_executor_loss:
+            end = await self._do(f"{fault.word}-{number}", f"encode step once:{fault.word}-{number} {fault.word}")
+            lost = {kind: times - known.get(kind, 0) for kind, times in self._executor.losses.items()}
+            is_recognised = {kind: times for kind, times in lost.items() if times} == {fault.kind.value: 1}
+            is_healed = isinstance(end, Finished) and end.attempt == 2
+        else:
+            end = await self._do(f"{fault.word}-{number}", f"encode step {fault.word}")
+            is_recognised = isinstance(end, Failed) and end.kind is fault.kind
+            is_healed = isinstance(end, Failed) and bool(failure_sentence(end.kind, end.data, end.reference))
+        next_end = await self._do(f"after {fault.word}-{number}", "encode step")
+        return Outcome(
+            fault=fault.word,
+            is_recognised=is_recognised,
+            is_healed=is_healed,
+            is_next_done=isinstance(next_end, Finished),
+            seconds=round(time.monotonic() - began, 3),
+        )
+
+    async def _do(self, job_id: str, script: str) -> Event:
+        self._scripts[job_id] = script
+        self._ends[job_id] = asyncio.get_running_loop().create_future()
+        self._service.submit(Ticket(job_id=job_id, owner="o", group="g"))
+        return await self._ends[job_id]
+
+    async def _load(self, ticket: Ticket) -> Img2ImgRequest:
+        return request(self._scripts[ticket.job_id])
+
+    async def _report(self, event: Event) -> None:
+        if is_final(event):
+            self._ends[event.job_id].set_result(event)
+
+
+async def inject_all(folder: Path, rounds: Rounds, injections: int) -> list[Outcome]:
+    """Inject what has not been injected yet; return all outcomes."""
+    done = [Outcome(**each) for each in rounds.all]
+    async with Workshop(folder) as workshop:
+        for fault in FAULTS:
+            for number in range(sum(outcome.fault == fault.word for outcome in done), injections):
+                outcome = await workshop.inject(fault, number)
+                rounds.add(**asdict(outcome))
+                done.append(outcome)
+            print(f"{fault.name}: done", file=sys.stderr, flush=True)
+    return done
+
+
+def slowest(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
+    """Return the most seconds that each fault and the job after it have taken together."""
+    return {fault.name: max(outcome.seconds for outcome in outcomes if outcome.fault == fault.word) for fault in FAULTS}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return 0 if every fault was recognised and did no harm to the next job."""
+    argparse.ArgumentParser(prog="python -m prove.executor_faults").parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = asyncio.run(inject_all(Path(folder), Rounds("executor_faults"), INJECTIONS))
+    broken = [outcome for outcome in outcomes if not outcome.is_kept]
+    if broken:
+        print(f"NOT KEPT: {broken}", file=sys.stderr)
+        return 1
+    worst = max(slowest(outcomes).items(), key=lambda item: item[1])
+    names = ", ".join(fault.name for fault in FAULTS)
+    write_line(
+        "Faults in the generation process: each recognised, the next job done",
+        f"{INJECTIONS} each of {names}: {len(outcomes)} of {len(outcomes)};"
+        f" until the next job was done at most {worst[1]:.1f} s ({worst[0]})",
+        "python -m prove.executor_faults",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""A generation process that goes down again and again: it is left alone for a while, and everybody knows."""
+
+from pathlib import Path
+
+from playground.client import PlaygroundServer
+from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.test_monitoring import ask
+
+
+async def test_everybody_is_told_that_the_painter_rests(tmp_path: Path) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        await bot.start()
+        poison = await bot.img2img(prompt="die", steps=4)
+        assert "stopped twice" in (await bot.status_with(poison, "⚠️")).content
+        assert "resting" not in (await ask(bot, "/readyz"))[1]
+        again = await bot.img2img(prompt="die", steps=4)
+        assert "Next try <t:" in (await bot.status_with(again, "Resting")).content
+        waiting = await bot.img2img(prompt="a cat", steps=4, member="Linus")
+        await bot.status_with(waiting, "Resting")
+        status, text = await ask(bot, "/readyz")
+        assert status == 503
+        assert "resting after failures" in text
+        queue = await bot.client.command("queue", {}, member="Linus")
+        assert queue.response is not None
+        assert "Resting" in queue.response.content
+        await bot.client.press(again.id, "Cancel")
+        await bot.status_with(again, "Cancelled")
+        assert await bot.terminate() == 0
+        await bot.client.wait_until_bot_gone()
+        await bot.start()  # a new start is a new try
+        assert (await bot.result_of(waiting)).attachments
+        await bot.kill()
