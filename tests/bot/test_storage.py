@@ -163,7 +163,7 @@ async def test_a_row_from_before_samplers_ran_as_diffusers_has_it(tmp_path: Path
             connection.executescript(script)
         connection.execute(f"PRAGMA user_version = {before}")
         columns = [name for (_, name, *_) in connection.execute("PRAGMA table_info(jobs)")]
-        values = {name: getattr(job, name) for name in columns} | {"pictures": "[]", "failure_data": "{}"}
+        values = {name: getattr(job, name, 0) for name in columns} | {"pictures": "[]", "failure_data": "{}"}
         marks = ", ".join("?" * len(columns))
         connection.execute(f"INSERT INTO jobs ({', '.join(columns)}) VALUES ({marks})", tuple(values.values()))
     connection.close()
