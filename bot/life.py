@@ -150,6 +150,7 @@ class JobLife:
                 job_id=job.job_id,
                 owner=str(job.requester_id),
                 group=str(job.guild_id or job.channel_id),
+                model=job.model,
                 attempt=max(1, job.attempt),
                 cost=self._estimates.cost(job),
                 runs_alone=job.unclean_deaths >= DEATHS_UNTIL_ALONE,

@@ -12,14 +12,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from generation.catalog import load_catalog
+from generation.catalog import Catalog, load_catalog
 from generation.cli_download import download_model
 from generation.cli_img2img import Img2ImgCommand
 from generation.cli_models import print_models
-from generation.errors import ExecutorError
+from generation.cli_plan import memory_bytes, print_plan
+from generation.errors import ExecutorError, ModelUnavailable
 from generation.hub import Hub
 from generation.requests import STRENGTH_SCHEDULES
 from generation.samplers import SAMPLERS
+from generation.sentences import error_sentence
 from generation.settings import GenerationSettings, settings_sentence
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return asyncio.run(Img2ImgCommand(options, settings, catalog).run())
             case "check-image":
                 return _check_images(options.files)
+            case "plan":
+                return _print_plan(options, catalog, settings)
             case "download":
                 token = settings.hf_token.get_secret_value() if settings.hf_token else None
                 return download_model(options.name, catalog, settings, Hub(token=token))
@@ -51,6 +55,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _print_plan(options: argparse.Namespace, catalog: Catalog, settings: GenerationSettings) -> int:
+    try:
+        fits = print_plan(
+            options.name,
+            catalog,
+            settings,
+            vram_bytes=options.vram,
+            size=options.size,
+            as_json=options.json,
+        )
+    except (ModelUnavailable, ExecutorError) as error:
+        return _refuse(error_sentence(error) if isinstance(error, ModelUnavailable) else f"{error}.")
+    return 0 if fits else EXIT_FAILURE
 
 
 def _check_images(files: Sequence[Path]) -> int:
@@ -67,6 +86,13 @@ def _check_images(files: Sequence[Path]) -> int:
 def _refuse(sentence: str) -> int:
     print(sentence, file=sys.stderr)
     return EXIT_BAD_INPUT
+
+
+def _memory(text: str) -> int:
+    try:
+        return memory_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no amount of memory; write it as 6GiB") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,6 +130,14 @@ def _parser() -> argparse.ArgumentParser:
 
     download = commands.add_parser("download", help="fetch a model; without NAME, list what can be fetched")
     download.add_argument("name", nargs="?", metavar="NAME", help="one of `models`")
+
+    plan = commands.add_parser("plan", help="say how a model would be held in memory, and what that takes")
+    plan.add_argument("name", metavar="MODEL", help="one of `models` that is here")
+    plan.add_argument(
+        "--vram", type=_memory, metavar="6GiB", help="for an NVIDIA card of so much; default: this machine"
+    )
+    plan.add_argument("--size", type=int, metavar="N", help="for pictures of N x N pixels; default: the model's own")
+    plan.add_argument("--json", action="store_true", help="print one JSON object")
 
     models = commands.add_parser("models", help="list the models: what is here, what is gated, what fits this machine")
     models.add_argument("--json", action="store_true", help="print one JSON object a model")

@@ -41,9 +41,9 @@ class Family:
     ``pipeline_class`` is the class that ``AutoPipelineForImage2Image`` resolves to. A family that does not take a
     strength always runs all steps: it paints anew and only looks at the picture. ``rounds_steps_up`` says how
     ``num_inference_steps * strength`` becomes a whole number. ``has_prior`` says that a prior runs before the denoiser
-    and that both are pipelines of their own within the one. ``takes_samplers`` says that any sampler can be used; flow
-    matching has its own. ``call_with`` goes into every call; ``load_arguments`` go to ``from_pretrained``; a component
-    that is None there is neither downloaded nor loaded.
+    and that both are pipelines of their own within the one, ``reads_picture`` that the text encoder sees the picture,
+    ``takes_samplers`` that any sampler can be used (flow matching has its own). ``call_with`` goes into every call;
+    ``load_arguments`` go to ``from_pretrained``; a component that is None there is neither downloaded nor loaded.
 
     Source: the signatures and ``get_timesteps`` of diffusers 0.42; tests compare them.
     """
@@ -56,6 +56,7 @@ class Family:
     rounds_steps_up: bool = False
     has_prior: bool = False
     takes_samplers: bool = False
+    reads_picture: bool = False
     call_with: Mapping[str, Any] = field(default_factory=dict)
     load_arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -156,6 +157,20 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             size=Size.PASSED,
             guidance=Guidance.TRUE_CFG,
             rounds_steps_up=True,
+        ),
+        "qwen-image-edit": Family(
+            pipeline_class="QwenImageEditPipeline",
+            size=Size.PASSED,
+            guidance=Guidance.TRUE_CFG,
+            takes_strength=False,
+            reads_picture=True,
+        ),
+        "qwen-image-edit-plus": Family(
+            pipeline_class="QwenImageEditPlusPipeline",
+            size=Size.PASSED,
+            guidance=Guidance.TRUE_CFG,
+            takes_strength=False,
+            reads_picture=True,
         ),
         "z-image": Family(pipeline_class="ZImageImg2ImgPipeline", size=Size.PASSED, rounds_steps_up=True),
         "kandinsky-2-2": Family(

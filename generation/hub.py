@@ -80,10 +80,15 @@ def ensure_model(
 
 def is_here(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> bool:
     """Tell whether the model could be used without a network; nothing is hashed."""
+    return path_here(entry, data_dir, hub) is not None
+
+
+def path_here(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> Path | None:
+    """Return the folder of a model that could be used without a network; nothing is hashed."""
     if entry.folder is not None:
-        return (entry.folder / "model_index.json").is_file()
+        return entry.folder if (entry.folder / "model_index.json").is_file() else None
     locked = read_lock(data_dir / LOCK_NAME).get(entry.source)
-    return locked is not None and _cached(entry, locked.revision, list(locked.files), hub) is not None
+    return None if locked is None else _cached(entry, locked.revision, list(locked.files), hub)
 
 
 def wanted_files(names: list[str], variant: str | None, skipped_folders: frozenset[str]) -> list[str]:

@@ -10,12 +10,14 @@ class Ticket:
     """A waiting job, without its payload; ``owner`` and ``group`` are opaque to this package.
 
     ``cost`` is what the job takes from the others, in a unit of the caller's choice that is the same for all tickets.
-    ``runs_alone`` marks a job that may take everything down with it: it is no matter of this queue.
+    ``model`` is what has to be in memory for it. ``runs_alone`` marks a job that may take everything down with it: it
+    is no matter of this queue.
     """
 
     job_id: str
     owner: str
     group: str
+    model: str = ""
     attempt: int = 1
     cost: float = 1.0
     runs_alone: bool = False
@@ -120,9 +122,15 @@ class FairQueue:
 
     A ticket is charged with its cost when it is served, for others are served while it runs; ``settle`` corrects that
     by what it took, so that in the end shares are of what was measured, however wrong the estimates were.
+
+    Changing the model takes long, and all wait for it. So whoever wants the model of the last service goes before one
+    who is due and wants another; that one is passed over at most ``patience`` times, and the shares stay what they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = 4) -> None:
+        self._patience = patience
+        self._model = ""  # of the last service
+        self._passed = 0  # how many times whoever is due has been passed over for it
         self._turns = _Turns()
         self._groups: dict[str, _Group] = {}
         self._groups_of: dict[str, set[str]] = {}  # where an owner waits
@@ -158,14 +166,18 @@ class FairQueue:
 
     def pop_unless(self, blocked: Collection[str]) -> Ticket | None:
         """Take the next ticket out, passing over owners who are ``blocked``; return None if that leaves nobody."""
-        for name in self._turns.in_order():
-            group = self._groups[name]
-            for owner in group.turns.in_order():
-                if owner not in blocked:
-                    ticket = group.lines[owner][0]
-                    self._serve(ticket)
-                    return ticket
-        return None
+        eligible = (ticket for ticket in self._firsts() if ticket.owner not in blocked)
+        ticket = next(eligible, None)
+        if ticket is None:
+            return None
+        preferred = None
+        if ticket.model != self._model and self._passed < self._patience:
+            preferred = next((other for other in eligible if other.model == self._model), None)
+        self._passed = 0 if preferred is None else self._passed + 1
+        ticket = preferred or ticket
+        self._model = ticket.model
+        self._serve(ticket)
+        return ticket
 
     def remove(self, job_id: str) -> Ticket | None:
         """Take a ticket out wherever it stands; return None if it does not wait."""
@@ -189,7 +201,8 @@ class FairQueue:
 
     def copy(self) -> "FairQueue":
         """Return a queue in the same state, to be served in thought."""
-        copied = FairQueue()
+        copied = FairQueue(self._patience)
+        copied._model, copied._passed = self._model, self._passed
         copied._turns = self._turns.copy()
         copied._groups = {name: group.copy() for name, group in self._groups.items()}
         copied._groups_of = {owner: set(names) for owner, names in self._groups_of.items()}
@@ -208,6 +221,13 @@ class FairQueue:
     def _is_remembered(self, name: str, group: _Group) -> bool:
         """Tell whether a group matters: what an idle one's owners owe is forgotten with the group's own debt."""
         return bool(group.lines) or self._turns.owes(name)
+
+    def _firsts(self) -> Iterator[Ticket]:
+        """Yield the first ticket of each owner's line, in the order of their turns."""
+        for name in self._turns.in_order():
+            group = self._groups[name]
+            for owner in group.turns.in_order():
+                yield group.lines[owner][0]
 
     def _tickets(self) -> Iterator[Ticket]:
         for group in self._groups.values():

@@ -9,6 +9,7 @@ from transformers.utils import logging as transformers_logging
 
 from generation.catalog import ModelEntry
 from generation.engine.base import OutOfMemory
+from generation.engine.picture_processor import load_picture_processor
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES, Family
 from generation.hub import ModelFiles
@@ -54,6 +55,7 @@ def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype
             variant=entry.variant if _has_variant(files, entry.variant) else None,
             use_safetensors=True,
             local_files_only=True,
+            **({"processor": load_picture_processor(files.path / "processor")} if family.reads_picture else {}),
             **family.load_arguments,
         )
     except MemoryError as error:

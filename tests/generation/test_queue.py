@@ -173,3 +173,41 @@ def test_members_who_always_have_work_get_the_same_seconds(slots: int, groups: i
         shares = list(serve_at_random(seed, slots=slots, members=20, groups=groups).values())
         index = sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
         assert index >= 0.95, shares
+
+
+def of_model(name: str, model: str) -> Ticket:
+    return Ticket(job_id=name, owner=name[0], group="g", model=model)
+
+
+def test_who_wants_the_loaded_model_goes_first() -> None:
+    queue = FairQueue()
+    for name, model in (("a1", "x"), ("b1", "y"), ("c1", "x"), ("d1", "y"), ("e1", "x")):
+        queue.push(of_model(name, model))
+    assert [waiting.job_id for waiting in queue.order()] == ["a1", "c1", "e1", "b1", "d1"]
+    assert served(queue) == ["a1", "c1", "e1", "b1", "d1"]
+
+
+@pytest.mark.parametrize("patience", [0, 1, 4])
+def test_who_is_due_is_passed_over_a_few_times_and_no_more(patience: int) -> None:
+    queue = FairQueue(patience)
+    queue.push(of_model("a0", "x"))
+    queue.pop()
+    queue.push(of_model("b1", "y"))
+    for number in range(20):
+        queue.push(of_model(f"{'cdefghijkl'[number % 10]}{number}", "x"))
+    before = 0
+    while queue.pop().model == "x":
+        before += 1
+    assert before == patience
+
+
+def test_shares_are_fair_whatever_the_models_are() -> None:
+    random = Random(3)
+    queue = FairQueue()
+    counts = dict.fromkeys("abcd", 0)
+    for number in range(400):
+        for owner in "abcd":
+            queue.push(of_model(f"{owner}{number}", random.choice("xyz")))
+    for _ in range(400):
+        counts[queue.pop().owner] += 1
+    assert max(counts.values()) - min(counts.values()) <= 5

@@ -18,6 +18,8 @@ def catalog() -> Catalog:
 @pytest.mark.parametrize(
     ("memory_gibibytes", "card_gibibytes", "expected"),
     [
+        (64, 80, "qwen-image-2512"),
+        (64, 40, "z-image-turbo"),  # FLUX.1 would fit, and its licence has to be accepted first
         (64, 24, "z-image-turbo"),
         (8, 12, "stable-diffusion-xl"),
         (64, 8, "stable-diffusion-v1-5"),

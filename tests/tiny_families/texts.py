@@ -16,7 +16,6 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
     Qwen2VLImageProcessorPil,
-    Qwen2VLProcessor,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3Model,
@@ -24,6 +23,8 @@ from transformers import (
     T5EncoderModel,
     T5Tokenizer,
 )
+
+from generation.engine.picture_processor import PictureProcessor
 
 CLIP_WIDTH = T5_WIDTH = 32
 QWEN_WIDTH = 16
@@ -141,7 +142,8 @@ def qwen_vl_model() -> Qwen2_5_VLForConditionalGeneration:
     return Qwen2_5_VLForConditionalGeneration(config).eval()
 
 
-def qwen_vl_processor() -> Qwen2VLProcessor:
+def qwen_vl_processor() -> PictureProcessor:
     """Make what turns a picture and words into Qwen's tokens; at most 16 tokens a picture."""
-    pixels = Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 112 * 112})
-    return Qwen2VLProcessor(image_processor=pixels, tokenizer=qwen_tokenizer())
+    return PictureProcessor(
+        Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 112 * 112}), qwen_tokenizer()
+    )

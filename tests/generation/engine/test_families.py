@@ -47,6 +47,8 @@ PLAIN: dict[str, dict[str, Any]] = {
         "width": WIDTH,
         "height": HEIGHT,
     },
+    "qwen-image-edit": {"true_cfg_scale": 3.0, "negative_prompt": " ", "width": WIDTH, "height": HEIGHT},
+    "qwen-image-edit-plus": {"true_cfg_scale": 3.0, "negative_prompt": " ", "width": WIDTH, "height": HEIGHT},
     "z-image": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": "", "width": WIDTH, "height": HEIGHT},
     "kandinsky-2-2": {
         "strength": 0.55,
@@ -72,6 +74,8 @@ STEPS = {
     "flux-kontext": 6,
     "flux-2-klein": 6,
     "qwen-image": 4,
+    "qwen-image-edit": 6,
+    "qwen-image-edit-plus": 6,
     "z-image": 4,
     "kandinsky-2-2": 3,
     "kandinsky-3": 3,

@@ -1,0 +1,107 @@
+"""The memory plan's estimate against the peak that is measured, on random weights of Stable Diffusion 1.5's shape.
+
+    python -m benchmarks plan
+    python -m benchmarks plan --only bfloat16-512-tiles
+
+Each setting is painted once in a process of its own that loads the files as the bot's does: on a CPU the peak is what
+the kernel counted as resident (VmHWM), on a graphics card what torch had reserved and the context beside it.
+"""
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from benchmarks.measuring import arguments, report
+from benchmarks.shapes import sd15_pipeline
+from generation.catalog import ModelDefaults, ModelEntry
+from generation.cli_plan import BASE_BYTES
+from generation.engine.device import choose_device
+from generation.engine.loading import load_model
+from generation.engine.placement import place
+from generation.hub import ModelFiles
+from generation.memory_plan import MemoryPlan
+from generation.model_sizes import read_sizes
+
+GOAL = 0.2  # of the measured peak
+SETTINGS: dict[str, tuple[str, int, bool]] = {  # number format, pixels of a side, whether in tiles
+    "bfloat16-256": ("bfloat16", 256, False),
+    "bfloat16-512": ("bfloat16", 512, False),
+    "bfloat16-512-tiles": ("bfloat16", 512, True),
+    "float32-256": ("float32", 256, False),
+}
+
+
+def main(values: Sequence[str] = ()) -> int:
+    """Print the table; return 1 if an estimate is more than 20 % off."""
+    options = arguments(
+        __doc__,
+        ("--only", {"choices": list(SETTINGS), "action": "append"}),
+        ("--folder", {"type": Path, "help": "keep the random model there for the next time"}),
+        ("--one", {"choices": list(SETTINGS), "help": argparse.SUPPRESS}),
+        values=values,
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder: Path = options.folder or Path(temporary) / "model"
+        if options.one:
+            print(json.dumps(_paint(options.one, folder)))
+            return 0
+        if not (folder / "model_index.json").is_file():
+            sd15_pipeline(torch.bfloat16).save_pretrained(folder, safe_serialization=True)
+        rows = []
+        for name in options.only or SETTINGS:
+            measured, estimated = _in_a_process(name, folder, options.threads)
+            rows.append(
+                (name, f"{estimated / 2**20:.0f}", f"{measured / 2**20:.0f}", f"{estimated / measured - 1:+.1%}")
+            )
+    report("plan", ("setting", "estimate, MiB", "measured peak, MiB", "off by"), rows, options.json)
+    return int(any(abs(float(row[3].rstrip("%"))) > 100 * GOAL for row in rows))
+
+
+def _in_a_process(name: str, folder: Path, threads: int | None) -> tuple[int, int]:
+    command = [sys.executable, "-m", "benchmarks", "plan", "--one", name, "--folder", str(folder)]
+    command += ["--threads", str(threads)] if threads else []
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return answer["measured"], answer["estimated"]
+
+
+def _paint(name: str, folder: Path) -> dict[str, int]:
+    dtype, side, tiles = SETTINGS[name]
+    device = choose_device("auto")
+    plan = MemoryPlan(device=device.type, dtype=dtype, batch_width=2, tiles_pictures=tiles)
+    entry = ModelEntry(
+        name="random",
+        title="Random weights",
+        summary="",
+        family="stable-diffusion",
+        licence="MIT",
+        defaults=ModelDefaults(strength=0.5, guidance_scale=7.5, num_inference_steps=4, size=side),
+        max_size=1024,
+        multiple=8,
+        memory_bytes=0,
+        folder=folder,
+    )
+    model = load_model(entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype))
+    place(model.pipeline, replace(plan, device=device.type), device)
+    picture = Image.effect_noise((side, side), 64).convert("RGB")
+    output = model.pipeline("a cat", image=picture, strength=0.5, num_inference_steps=4, guidance_scale=7.5)
+    output.images[0].save(io.BytesIO(), "PNG")
+    estimated = BASE_BYTES[device.type] + plan.device_bytes(read_sizes(folder), side**2)
+    return {"measured": _peak_bytes(device), "estimated": estimated}
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device) + BASE_BYTES["cuda"]
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) * 1024

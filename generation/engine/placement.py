@@ -1,0 +1,53 @@
+"""A memory plan becomes true of a pipeline: what is moved, tiled and stored in fewer bits."""
+
+from typing import Any
+
+import psutil
+import torch
+
+from generation.memory_plan import MemoryPlan, Placement
+
+_COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq")}
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return what is free on the device now; on a CPU what the machine could hand out without swapping."""
+    match device.type:
+        case "cuda":
+            return torch.cuda.mem_get_info(device)[0]
+        case "mps":
+            return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        case _:
+            return psutil.virtual_memory().available
+
+
+def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
+    """Hold a pipeline as the plan says; may be called again with a plan further down the ladder.
+
+    Nothing that a caller refers to becomes another object, so pictures that are under way go on.
+    """
+    denoiser, autoencoder = (_component(pipeline, names) for names in _COMPONENTS.values())
+    if plan.tiles_pictures:
+        for enable in ("enable_tiling", "enable_slicing"):  # the autoencoder of Kandinsky has neither
+            getattr(autoencoder, enable, lambda: None)()
+    if plan.stores_float8 and not _stores_float8(denoiser):
+        denoiser.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, plan.dtype))
+    match plan.placement:
+        case Placement.RESIDENT:
+            pipeline.to(device)
+        case Placement.MODEL_OFFLOAD:
+            pipeline.enable_model_cpu_offload(device=device)
+        case Placement.GROUP_OFFLOAD:
+            pipeline.remove_all_hooks()
+            pipeline.to("cpu")
+            pipeline.enable_group_offload(
+                onload_device=device, offload_type="leaf_level", use_stream=device.type == "cuda"
+            )
+
+
+def _component(pipeline: Any, names: tuple[str, ...]) -> Any:
+    return next(getattr(pipeline, name) for name in names if hasattr(pipeline, name))
+
+
+def _stores_float8(module: torch.nn.Module) -> bool:
+    return any(parameter.dtype is torch.float8_e4m3fn for parameter in module.parameters())
