@@ -6,6 +6,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from bot.storage.backup import BackupRefused, back_up, restore
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
 from bot.storage.migrations import DatabaseTooNew
+from bot.storage.trouble import StorageTrouble
 from generation.catalog import load_catalog
 from generation.errors import ModelUnavailable
 from generation.executors.child import DIFFUSERS_ENGINE, ChildExecutor
@@ -39,6 +41,7 @@ from generation.settings import settings_sentence
 log = logging.getLogger("bot")
 
 EXIT_OK, EXIT_FAILURE, EXIT_BAD_SETTINGS = 0, 1, 2
+LAST_SECONDS = 5.5  # for the last messages and the goodbye, after the grace for what runs
 
 
 async def serve(settings: Settings, token: str, *, engine: str) -> None:
@@ -75,24 +78,34 @@ async def serve(settings: Settings, token: str, *, engine: str) -> None:
             port=settings.monitoring_port,
         ),
     ):
-        stop_on_signals(client)
+        stop_on_signals(client, gone_after_seconds=settings.shutdown_grace_seconds + LAST_SECONDS)
         await client.start(token)
 
 
-def stop_on_signals(client: Palimpsest) -> None:
-    """Close the client on SIGTERM and SIGINT; a second signal does not hurry it."""
+def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
+    """Close the client on SIGTERM and SIGINT; a second signal does not hurry it.
+
+    Whatever does not end by ``gone_after_seconds`` after the first is left to the next start, as after a crash.
+    """
     loop = asyncio.get_running_loop()
     closing: list[asyncio.Task[None]] = []
 
     def close() -> None:
         if not closing:
             closing.append(asyncio.create_task(client.close()))
+            loop.call_later(gone_after_seconds, give_up)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
             loop.add_signal_handler(number, close)
         except NotImplementedError:  # Windows: Ctrl+C then ends asyncio.run, which closes the client all the same
             return
+
+
+def give_up() -> None:
+    """End at once: nothing that was promised hangs on an orderly end."""
+    log.error("the bot did not end in time; what is open goes on with the next start")
+    os._exit(EXIT_FAILURE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,6 +164,9 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
         return EXIT_OK
     except (ValueError, ModelUnavailable) as error:
         return refuse(error_sentence(error) if isinstance(error, ModelUnavailable) else str(error))
+    except StorageTrouble as error:
+        log.error("DATA_DIR, %s, cannot be used (%s)", settings.data_dir, error)
+        return EXIT_FAILURE
     except DataInUse:
         return refuse(f"Another bot is working with {settings.data_dir}: stop it first, or set DATA_DIR.")
     except DatabaseTooNew:

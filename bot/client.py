@@ -303,7 +303,8 @@ class Palimpsest(discord.Client):
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeping
-            await self.desk.close(self._settings.shutdown_grace_seconds)
+        settings = self._settings
+        await self.desk.close(settings.shutdown_grace_seconds, drains=settings.shutdown_queue == "drain")
         await self.mod_log.close()
         await super().close()
 

@@ -1,6 +1,7 @@
 """What everybody asks of the jobs: take one, find one, cancel one, show the queue, pause, end and begin again."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -17,10 +18,13 @@ from bot.status import AdmitPreview
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
 from generation.executors.base import Executor
 
 # Sends a first text to the person and returns the id of its message.
 Acknowledge = Callable[[str], Awaitable[int | None]]
+# Together with the grace for what runs, and the end of its process, less than the 30 s that are promised.
+_LAST_STEPS_SECONDS, _LAST_WORDS_SECONDS = 1.5, 1.0
 DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
 
 
@@ -105,17 +109,19 @@ class JobDesk:
             if guild_id is not None:
                 await self.server_left(guild_id)
 
-    async def close(self, grace_seconds: float) -> None:
-        """Let what runs end within ``grace_seconds``; the rows keep what does not."""
-        unfinished = await self._service.close(grace_seconds)
+    async def close(self, grace_seconds: float, *, drains: bool) -> None:
+        """Let what runs, and with ``drains`` what waits, end within ``grace_seconds``; the rows keep what does not."""
+        if self._serving is None:
+            return
+        unfinished = await self._service.close(grace_seconds, drains=drains)
         for job_id in unfinished:
-            await self._jobs.return_to_queue(job_id)
-        if self._serving is not None:
-            self._serving.cancel()
+            with contextlib.suppress(StorageTrouble):  # the next start returns it all the same
+                await self._jobs.return_to_queue(job_id)
+        self._serving.cancel()
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
-        await self._open.close(min(5.0, grace_seconds))
-        await self._lookout.close()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._open.close(_LAST_STEPS_SECONDS)
+        last_words = [asyncio.create_task(self._lookout.close()), *self._background]
+        await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
 
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
         """Write a request down, tell the person, and bring the picture in; the rest happens by itself.

@@ -7,7 +7,8 @@ nonce, edits and deletions can be done twice, and an acknowledgement that had be
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import aiohttp
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # Short, because of the 3 s that an acknowledgement has; whoever can wait longer tries again anyway.
-PAUSES_SECONDS = (0.05, 0.25, 1.0)
+PAUSES_SECONDS = (0.05, 0.25, 0.75, 1.5)
 _ALREADY_ACKNOWLEDGED = 40060
 _CALLBACK_PATH = "/interactions/{webhook_id}/{webhook_token}/callback"
 _MESSAGE_TYPES = (
@@ -49,7 +50,8 @@ class PerseveringWebhooks(AsyncWebhookAdapter):
         self._application_id = application_id
 
     async def request(self, route: Route, session: aiohttp.ClientSession, **arguments: Any) -> Any:
-        counted = _CountedSession(session)
+        is_callback = route.path == _CALLBACK_PATH
+        counted = _CountedSession(session, is_urgent=is_callback)
         send = super().request
         try:
             return await _persevere(
@@ -57,7 +59,7 @@ class PerseveringWebhooks(AsyncWebhookAdapter):
                 arguments.get("files") or (),
             )
         except discord.HTTPException as error:
-            was_heard = error.code == _ALREADY_ACKNOWLEDGED and route.path == _CALLBACK_PATH and counted.requests > 1
+            was_heard = error.code == _ALREADY_ACKNOWLEDGED and is_callback and counted.requests > 1
             if not was_heard:
                 raise
         return await self._heard(route, session, (arguments.get("payload") or {}).get("type"))
@@ -76,15 +78,23 @@ class PerseveringWebhooks(AsyncWebhookAdapter):
 
 
 class _CountedSession:
-    """Count the requests that one call of the library makes."""
+    """Count the requests that one call of the library makes.
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    For one that is urgent, an answer that Discord is broken counts as none: the library would wait 1 s, then 3 s more.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, *, is_urgent: bool) -> None:
         self._session = session
+        self._is_urgent = is_urgent
         self.requests = 0
 
-    def request(self, *arguments: Any, **options: Any) -> Any:
+    @asynccontextmanager
+    async def request(self, *arguments: Any, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
         self.requests += 1
-        return self._session.request(*arguments, **options)
+        async with self._session.request(*arguments, **options) as response:
+            if self._is_urgent and response.status >= 500:
+                raise aiohttp.ClientConnectionError(f"Discord answered {response.status}")
+            yield response
 
 
 async def _persevere(send: Callable[[], Awaitable[T]], files: Sequence[discord.File]) -> T:
@@ -92,7 +102,7 @@ async def _persevere(send: Callable[[], Awaitable[T]], files: Sequence[discord.F
         try:
             return await send()
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
-            log.info("a request's connection broke (%s); it is sent again", type(error).__name__)
+            log.info("a request came to nothing (%s); it is sent again", type(error).__name__)
             await asyncio.sleep(pause_seconds)
             for file in files:
                 file.reset()

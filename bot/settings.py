@@ -1,7 +1,7 @@
 """The bot's settings: environment and ``.env``, decided once, refused with one sentence when they are wrong."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -37,7 +37,8 @@ class Settings(GenerationSettings):
     daily_budget_seconds: int = Field(default=0, ge=0)
     max_count: int = Field(default=4, ge=1, le=10)
     previews: bool = True
-    shutdown_grace_seconds: float = Field(default=25, ge=0)
+    shutdown_grace_seconds: float = Field(default=24, ge=0)
+    shutdown_queue: Literal["keep", "drain"] = "keep"
 
     monitoring_host: str = "127.0.0.1"
     monitoring_port: int | None = Field(default=9330, ge=0, le=65535)

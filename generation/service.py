@@ -59,6 +59,7 @@ class GenerationService:
         self._cancelled: set[str] = set()
         self._left: list[str] = []  # by what waited for the end of a rest when the service closed
         self._changed = asyncio.Event()
+        self._idle = asyncio.Event()  # nothing runs, and nothing that waits may begin
         self._woken = asyncio.Event()  # a rest is over, or somebody who waits for that is not to wait any more
         self._closing = False
         self._paused = False
@@ -144,14 +145,23 @@ class GenerationService:
                 self._tickets[ticket.job_id] = ticket
                 task = asyncio.create_task(self._run_ticket(ticket), name=f"job {ticket.job_id}")
                 self._running[ticket.job_id] = task
+            if not self._running:
+                self._idle.set()
             self._changed.clear()
             await self._changed.wait()
+            self._idle.clear()
 
-    async def close(self, grace_seconds: float) -> tuple[str, ...]:
+    async def close(self, grace_seconds: float, *, drains: bool = False) -> tuple[str, ...]:
         """Start nothing new, give running jobs ``grace_seconds`` to end, then stop the executor.
 
-        Return the ids of the jobs that were still running; no final event is reported for them.
+        With ``drains`` what waits is still begun as long as the time lasts. Return the ids of the jobs that were still
+        running; no final event is reported for them.
         """
+        deadline = asyncio.get_running_loop().time() + grace_seconds
+        if drains:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), grace_seconds)
+        grace_seconds = max(0.0, deadline - asyncio.get_running_loop().time())
         self._closing = True
         self._changed.set()
         self._woken.set()

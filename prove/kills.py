@@ -8,31 +8,23 @@ none is shown twice, none is stuck, and the database is sound. What paints is sc
 
 import argparse
 import asyncio
-import contextlib
 import random
 import signal
-import sqlite3
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from playground.client import Interaction, Message, PlaygroundClient, PlaygroundServer
+from playground.client import PlaygroundServer
 from prove.mortal_bot import MOMENTS
 from prove.page import write_line
+from prove.restarts import ROOM, Crowd, judge
 from prove.rounds import Rounds
-from tests.end_to_end.bot_process import PHOTOGRAPHS, BotProcess
+from tests.end_to_end.bot_process import BotProcess
 
 RANDOM_KILLS, JOBS = 200, 2000
 KILLS_A_ROUND, JOBS_A_ROUND = 10, 100
-STUCK_SECONDS = 60.0
-MEMBERS, CHANNELS = ("Ada", "Linus", "Grace", "Margaret"), ("general", "gallery")
-ROOM = {"MAX_WAITING": "1000", "MAX_WAITING_PER_SERVER": "1000", "MAX_WAITING_PER_MEMBER": "1000"}
-_PICTURE = PHOTOGRAPHS / "drawing-cat.png"
-_LAST_WORDS = ("✅ Done", "⚠️", "🚫")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,33 +45,6 @@ class Outcome:
         return self.lost == self.shown_twice == self.stuck == 0 and self.is_sound
 
 
-class Crowd:
-    """Members who ask all the time, whether or not somebody is there to hear them."""
-
-    def __init__(self, client: PlaygroundClient, chance: random.Random) -> None:
-        self._client = client
-        self._chance = chance
-        self._asking: list[asyncio.Task[Interaction]] = []
-
-    async def ask(self) -> None:
-        """Send one command and do not wait for its acknowledgement."""
-        wish = {"image": _PICTURE, "prompt": "a cat", "steps": self._chance.randint(1, 12), "strength": 1.0}
-        asked = self._client.command(
-            "img2img", wish, member=self._chance.choice(MEMBERS), channel=self._chance.choice(CHANNELS)
-        )
-        self._asking.append(asyncio.create_task(asked))
-
-    async def told(self) -> list[Message]:
-        """Return the status messages of all who were told that their wish was heard."""
-        interactions = await asyncio.gather(*self._asking)
-        return [asked.response for asked in interactions if asked.response is not None and not asked.ephemeral]
-
-    @property
-    def size(self) -> int:
-        """How many have asked."""
-        return len(self._asking)
-
-
 async def play(folder: Path, *, moments: Sequence[str], random_kills: int, jobs: int, seed: int) -> Outcome:
     """Kill the bot at the moments in turn, then at random ones, and see what became of at least ``jobs`` jobs."""
     chance = random.Random(seed)
@@ -98,9 +63,7 @@ async def play(folder: Path, *, moments: Sequence[str], random_kills: int, jobs:
         await bot.start()
         while len(told := await crowd.told()) < jobs:
             await crowd.ask()
-        stuck = await _wait_for_the_last_words(server.client, told)
-        assert await bot.terminate() == 0, bot.log
-        outcome = await _judge(server.client, bot, told, stuck)
+        outcome = await judge(bot, told)
         return Outcome(kills=len(moments) + random_kills, moments=list(moments), jobs=len(told), **outcome)
 
 
@@ -124,41 +87,6 @@ async def _die_at_random(bot: BotProcess, crowd: Crowd, chance: random.Random) -
     await crowd.ask()
     await asyncio.sleep(chance.uniform(0.0, 2.0))  # chance is what this is about
     await bot.kill()
-
-
-async def _wait_for_the_last_words(client: PlaygroundClient, told: Sequence[Message]) -> int:
-    """Wait until every status message says how it ended; return how many never do."""
-    stuck = 0
-    for status in told:
-        try:
-            await client.wait_for_edit(
-                status.id, lambda message: message.content.startswith(_LAST_WORDS), STUCK_SECONDS
-            )
-        except TimeoutError:
-            stuck += 1
-    return stuck
-
-
-async def _judge(client: PlaygroundClient, bot: BotProcess, told: Sequence[Message], stuck: int) -> dict[str, Any]:
-    shown: Counter[str] = Counter()
-    answered: Counter[str] = Counter()
-    for channel in CHANNELS:
-        for message in await client.messages(channel):
-            if message.author_is_bot and message.attachments:
-                shown[message.attachments[0].filename] += 1
-                if message.reference is not None:
-                    answered[message.reference.message_id] += 1
-    with contextlib.closing(sqlite3.connect(bot.data_dir / "palimpsest.sqlite3")) as connection:
-        rows = connection.execute("SELECT state, status_message_id FROM jobs").fetchall()
-        (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
-    delivered = {str(message_id) for state, message_id in rows if state == "delivered"}
-    settled = ("delivered", "failed", "cancelled", "expired")
-    return {
-        "lost": sum(answered[status.id] == 0 or status.id not in delivered for status in told),
-        "shown_twice": sum(times > 1 for times in (shown + answered).values()),
-        "stuck": stuck + sum(state not in settled for state, _ in rows),
-        "is_sound": verdict == "ok",
-    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -128,6 +128,11 @@ class Place:
         with contextlib.closing(connection):
             return Counter(dict(connection.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall()))
 
+    def processor_seconds(self) -> float:
+        """Return how long the bot's own process has computed until now."""
+        spent = psutil.Process(self.bot.pid).cpu_times()
+        return spent.user + spent.system
+
     def vitals(self) -> "Vitals":
         """Return what the bot's own process holds just now."""
         process = psutil.Process(self.bot.pid)

@@ -35,7 +35,7 @@ async def test_fairness(tmp_path: Path) -> None:
     crowded = await fairness.crowd(tmp_path / "crowd", jobs=12, others=2, wishes_each=2, steps=20)
     assert len(crowded) == 16
     assert most_before(crowded) <= 1
-    shared = await fairness.shares(tmp_path / "shares", members=3, units_each=4, steps=(60, 30, 20))
+    shared = await fairness.shares(tmp_path / "shares", members=3, units_each=10, steps=(24, 12, 6))
     assert jain_index(shared) >= 0.9
 
 

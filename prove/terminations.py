@@ -1,0 +1,105 @@
+"""SIGTERM under load, fifty times: the bot is gone within 30 seconds, and nothing is lost.
+
+    python -m prove.terminations
+
+The crowd asks all the time; the bot is told to stop at random moments, one time in five while Discord answers nothing
+any more. The pictures take longer than there is time for: what runs is kept. What paints is scripted.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from playground.client import PlaygroundServer
+from prove.page import write_line
+from prove.restarts import ROOM, Crowd, judge
+from prove.rounds import Rounds
+from tests.end_to_end.bot_process import BotProcess
+
+TERMINATIONS, TERMINATIONS_A_ROUND, JOBS_A_ROUND = 50, 10, 60
+LIMIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one round."""
+
+    seconds: list[float]  # from each SIGTERM to the end of the process
+    statuses: list[int]
+    jobs: int
+    lost: int
+    shown_twice: int
+    stuck: int
+    is_sound: bool
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the promise was kept."""
+        is_orderly = set(self.statuses) <= {0, 1}  # 1: it ended itself because Discord did not let it say goodbye
+        is_whole = self.lost == self.shown_twice == self.stuck == 0 and self.is_sound
+        return is_orderly and is_whole and max(self.seconds) < LIMIT_SECONDS
+
+
+async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outcome:
+    """Stop the bot again and again under the wishes of a crowd, then see what became of at least ``jobs`` of them."""
+    chance = random.Random(seed)
+    seconds: list[float] = []
+    statuses: list[int] = []
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        settings = {**ROOM, "SHUTDOWN_QUEUE": chance.choice(("keep", "drain"))}
+        bot = BotProcess(server, folder, settings, arguments=("prove.mortal_bot", "--quick"))
+        await server.client.set_rate_limit("", limit=1000, per_seconds=1.0)
+        crowd = Crowd(server.client, chance)
+        for termination in range(1, terminations + 1):
+            await server.client.wait_until_bot_gone()
+            await bot.start()
+            while crowd.size < jobs * termination // terminations:
+                await crowd.ask()
+            await asyncio.sleep(chance.uniform(0.0, 2.0))  # chance is what this is about
+            if chance.random() < 0.2:
+                await server.client.add_fault(r"/channels/", action="hang", times=None)
+            began = time.monotonic()
+            statuses.append(await bot.terminate())
+            seconds.append(round(time.monotonic() - began, 2))
+            await server.client.clear_faults()
+        await server.client.wait_until_bot_gone()
+        await bot.start()
+        while len(told := await crowd.told()) < jobs:
+            await crowd.ask()
+        outcome = await judge(bot, told)
+        return Outcome(seconds=seconds, statuses=statuses, jobs=len(told), **outcome)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play the rounds that have not been played; return 0 if the bot was always gone in time and nothing lost."""
+    argparse.ArgumentParser(prog="python -m prove.terminations").parse_args(arguments)
+    rounds = Rounds("terminations")
+    while sum(len(each["seconds"]) for each in rounds.all) < TERMINATIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            outcome = asyncio.run(
+                play(Path(folder), terminations=TERMINATIONS_A_ROUND, jobs=JOBS_A_ROUND, seed=len(rounds))
+            )
+        rounds.add(**asdict(outcome))
+        print(outcome, file=sys.stderr, flush=True)
+    outcomes = [Outcome(**each) for each in rounds.all]
+    if broken := [outcome for outcome in outcomes if not outcome.is_kept]:
+        print(f"NOT KEPT: {broken}", file=sys.stderr)
+        return 1
+    seconds = sorted(second for outcome in outcomes for second in outcome.seconds)
+    write_line(
+        "SIGTERM under load: gone within 30 s, no job lost or shown twice",
+        f"{len(seconds)} times, {sum(outcome.jobs for outcome in outcomes)} jobs: 0 lost, 0 shown twice;"
+        f" gone after {seconds[len(seconds) // 2]:.1f} s (median), at most {seconds[-1]:.1f} s",
+        "python -m prove.terminations",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The bot is told to stop under load; the long form is ``python -m prove.terminations``."""
+
+from pathlib import Path
+
+import pytest
+
+from playground.client import PlaygroundServer
+from prove.terminations import play
+from tests.end_to_end.bot_process import BotProcess
+
+
+async def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
+    outcome = await play(tmp_path, terminations=2, jobs=10, seed=1)
+    assert set(outcome.statuses) == {0}
+    assert (outcome.lost, outcome.shown_twice, outcome.stuck, outcome.is_sound) == (0, 0, 0, True)
+
+
+@pytest.mark.parametrize("queue", ["keep", "drain"])
+async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Path, queue: str) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        settings = {"SHUTDOWN_QUEUE": queue, "SHUTDOWN_GRACE_SECONDS": "600"}
+        bot = BotProcess(server, tmp_path, settings, arguments=("prove.mortal_bot", "--quick"))
+        await bot.start()
+        statuses = [await bot.img2img(steps=100, strength=1.0) for _ in range(3)]
+        await bot.status_with(statuses[0], "Painting")
+        await bot.status_with(statuses[2], "Queued")
+        assert await bot.terminate() == 0
+        expected = [1, 0, 0] if queue == "keep" else [1, 1, 1]
+        assert [len(await bot.results(status)) for status in statuses] == expected
+        await bot.client.wait_until_bot_gone()
+        await bot.start()
+        for status in statuses:
+            await bot.status_with(status, "✅ Done")
+            assert len(await bot.results(status)) == 1
+        await bot.kill()
+
+
+async def test_a_discord_that_hangs_does_not_keep_the_bot_from_ending(tmp_path: Path) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        settings = {"SHUTDOWN_GRACE_SECONDS": "1"}
+        bot = BotProcess(server, tmp_path, settings, arguments=("prove.mortal_bot", "--quick"))
+        await bot.start()
+        status = await bot.img2img(steps=4)
+        fault = await server.client.add_fault(r"/channels/", action="hang", times=None)
+        await server.client.wait_for_fault(fault)
+        assert await bot.terminate() in (0, 1)
+        await server.client.clear_faults()
+        await server.client.wait_until_bot_gone()
+        await bot.start()
+        await bot.status_with(status, "✅ Done")
+        assert len(await bot.results(status)) == 1
+        await bot.kill()
