@@ -138,8 +138,10 @@ class ReportButton(JobButton, template=f"report:{JOB_ID}"):
         is_new = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
         if is_new:
             client.mod_log.note(job, "reported", None)
-            log.info("the result of job %s was reported", job.job_id)
-        await interaction.response.send_message(replies.reported(is_new=is_new), ephemeral=True)
+            if job.guild_id is None:  # no moderators there: the operator reads it here
+                log.warning("the result of job %s, in a direct message, was reported", job.job_id)
+        text = replies.reported(is_new=is_new, is_server=job.guild_id is not None)
+        await interaction.response.send_message(text, ephemeral=True)
 
 
 BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (

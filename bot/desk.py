@@ -13,6 +13,7 @@ from bot.estimates import Estimates
 from bot.intake import Intake
 from bot.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
 from bot.monitoring.invalid_requests import Restraint
+from bot.results import Results
 from bot.screening import Screening
 from bot.status import AdmitPreview
 from bot.storage.job import Job, JobState
@@ -55,7 +56,7 @@ class JobDesk:
             spool=spool,
             intake=intake,
             audience=audience,
-            screening=screening,
+            results=Results(spool, screening),
             executor=executor,
             delivery=delivery,
             estimates=estimates,

@@ -11,12 +11,16 @@ from bot.storage.trouble import StorageTrouble
 
 log = logging.getLogger(__name__)
 
+_SET_SECONDS = 3600.0  # a machine that slept for a while has lost less, in most places
+
 
 class Janitor:
     """Delete what is kept of settled jobs when its time has come.
 
     Their inputs go after ``input_retention_hours``, the oldest sooner when ``max_bytes`` are passed; the rows, prompts
-    and all, after ``job_retention_days``. ``sweep_more`` deletes what is kept beside the jobs.
+    and all, after ``job_retention_days``. ``sweep_more`` deletes what is kept beside the jobs. After a sweep that found
+    the clock set, nothing goes before the next one: a clock that is put right again meanwhile has cost nothing.
+    ``clock`` counts seconds since 1970, ``steady_clock`` just seconds.
     """
 
     def __init__(
@@ -28,6 +32,8 @@ class Janitor:
         job_retention_days: float,
         max_bytes: int,
         sweep_more: Callable[[], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = jobs
         self._spool = spool
@@ -35,6 +41,9 @@ class Janitor:
         self._job_retention_days = job_retention_days
         self._max_bytes = max_bytes
         self._sweep_more = sweep_more
+        self._clock = clock
+        self._steady_clock = steady_clock
+        self._difference = clock() - steady_clock()
 
     async def run(self, interval_seconds: float = 600.0) -> None:
         """Sweep now and then, until cancelled."""
@@ -47,12 +56,15 @@ class Janitor:
 
     async def sweep(self) -> None:
         """Delete what is due; the pictures of open jobs are never touched."""
-        await self._jobs.forget_settled_before(time.time() - self._job_retention_days * 86_400)
+        if self._was_clock_set():
+            log.warning("the clock was set by more than an hour; nothing is deleted before the next sweep")
+            return
+        await self._jobs.forget_settled_before(self._clock() - self._job_retention_days * 86_400)
         if self._sweep_more is not None:
             await self._sweep_more()
         open_ids = {job.job_id for job in await self._jobs.unsettled()}
         kept = [job_id for job_id in await self._spool.job_ids() if job_id not in open_ids]
-        due_before = time.time() - self._input_retention_hours * 3600
+        due_before = self._clock() - self._input_retention_hours * 3600
         size_bytes = await self._spool.size_bytes()
         for job_id in kept:
             job = await self._jobs.get(job_id)
@@ -62,3 +74,7 @@ class Janitor:
                 await self._spool.delete(job_id)
             elif job is not None:
                 await self._spool.delete(job_id, keep=INPUT_FILENAME)
+
+    def _was_clock_set(self) -> bool:
+        known, self._difference = self._difference, self._clock() - self._steady_clock()
+        return abs(self._difference - known) > _SET_SECONDS

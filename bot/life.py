@@ -4,7 +4,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from bot.audience import Audience
@@ -15,9 +14,9 @@ from bot.intake import Intake
 from bot.lookout import Lookout
 from bot.monitoring.invalid_requests import Restraint
 from bot.open_jobs import OpenJobs
-from bot.screening import Screening
+from bot.results import Results, request_of
 from bot.status import AdmitPreview, StatusBoard
-from bot.storage.job import Job, JobState, StoredPicture
+from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble, once_stored
@@ -47,7 +46,7 @@ class JobLife:
         spool: Spool,
         intake: Intake,
         audience: Audience,
-        screening: Screening,
+        results: Results,
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
@@ -61,7 +60,7 @@ class JobLife:
         self._spool = spool
         self._intake = intake
         self._audience = audience
-        self._screening = screening
+        self._results = results
         self._delivery = delivery
         self._estimates = estimates
         self._note_settled = note_settled
@@ -175,22 +174,7 @@ class JobLife:
         except FileNotFoundError:
             await self._fail(job, "input_expired")
             return None
-        return Img2ImgRequest(
-            image=image,
-            input_sha256=job.input_sha256 or "",
-            prompt=job.prompt,
-            negative_prompt=job.negative_prompt,
-            strength=job.strength,
-            guidance_scale=job.guidance_scale,
-            num_inference_steps=job.num_inference_steps,
-            seed=job.seed,
-            count=job.count,
-            max_pixels=job.max_pixels,
-            model=job.model,
-            max_result_bytes=job.max_result_bytes,
-            sampler=job.sampler,
-            strength_schedule=job.strength_schedule,
-        )
+        return request_of(job, image)
 
     async def _report(self, event: Event) -> None:
         """Write down what the generator says, then show it."""
@@ -222,27 +206,11 @@ class JobLife:
         if asked is None:
             return
         try:
-            await self._screening.look_at_result(asked, [picture.data for picture in event.result.pictures])
+            pictures = await self._results.keep(asked, event.result)
         except Refused as error:
             self.service.account(asked.job_id, event.result.seconds, self._cost)
             await self._fail(asked, error.reason, **error.data)
             return
-        pictures: list[StoredPicture] = []
-        for index, picture in enumerate(event.result.pictures, start=1):
-            number = f"-{index}" if len(event.result.pictures) > 1 else ""
-            filename = f"palimpsest-{event.job_id}{number}.{picture.extension}"
-            await once_stored(partial(self._spool.write, event.job_id, filename, picture.data))
-            pictures.append(
-                StoredPicture(
-                    filename=filename,
-                    media_type=picture.media_type,
-                    seed=picture.seed,
-                    width=picture.width,
-                    height=picture.height,
-                    native_width=picture.native_width,
-                    native_height=picture.native_height,
-                )
-            )
         job = await once_stored(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))
         if job is None:
             await self._spool.delete(event.job_id)

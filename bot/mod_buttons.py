@@ -1,10 +1,12 @@
 """The buttons under what moderators are told: Delete, Spoiler, Block; each checks who presses it and where."""
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import discord
 
 from bot.buttons import JOB_ID, JobButton
+from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.moderation_acts import block_member, hide_result
 from bot.permissions import require_moderator
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 
+async def _decided(interaction: "discord.Interaction[Palimpsest]", action: str, words: str, **more: Any) -> None:
+    """Write what was decided into the trail, and under the message that asked for it."""
+    assert interaction.guild_id is not None, "only a server's moderators come this far"
+    await interaction.client.mod_log.write(interaction.guild_id, interaction.user.id, action, **more)
+    assert interaction.message is not None, "a button is pressed on a message"
+    text = f"{interaction.message.content}\n{words} by <@{interaction.user.id}>"
+    await interaction.edit_original_response(content=text[:2000], allowed_mentions=discord.AllowedMentions.none())
+
+
 class _ModButton(JobButton, template="job"):
     """A button for who may manage the server that the job belongs to."""
 
@@ -21,21 +32,13 @@ class _ModButton(JobButton, template="job"):
     action: str
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        guild_id = require_moderator(interaction)
-        if guild_id != job.guild_id:
+        if require_moderator(interaction) != job.guild_id:
             raise Refused("job_unknown")
         await interaction.response.defer()
         await self.decide(interaction, job)
-        client = interaction.client
-        await client.reports.settle(job.job_id)
-        await client.mod_log.write(
-            guild_id, interaction.user.id, self.action, member_id=job.requester_id, job_id=job.job_id
-        )
-        assert interaction.message is not None, "a button is pressed on a message"
-        text = f"{interaction.message.content}\n{self.emoji} {self.done} by <@{interaction.user.id}>"
-        await interaction.edit_original_response(
-            content=text[:2000], view=decision_view(job), allowed_mentions=discord.AllowedMentions.none()
-        )
+        await interaction.client.reports.settle(job.job_id)
+        words = f"{self.emoji} {self.done}"
+        await _decided(interaction, self.action, words, member_id=job.requester_id, job_id=job.job_id)
 
     async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         """Do what the button says."""
@@ -61,23 +64,45 @@ class ModSpoilerButton(_ModButton, template=f"mod-spoiler:{JOB_ID}"):
         await hide_result(interaction.client, job)
 
 
-class ModBlockButton(_ModButton, template=f"mod-block:{JOB_ID}"):
-    """Let the requester ask for nothing more in the server, and give up what waits of theirs."""
+class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"mod-block:(?P<member_id>[0-9]{1,20})"):
+    """Let a member ask for nothing more in the server, and give up what waits of theirs.
 
-    label, emoji, verb, action, done = "Block", "⛔", "mod-block", "member_blocked", "Blocked"
-    style = discord.ButtonStyle.danger
+    It names the member and not a job, because of a prompt that was refused there is none.
+    """
 
-    async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        assert job.guild_id is not None, "only a server's jobs come this far"
-        await block_member(interaction.client, job.guild_id, job.requester_id)
+    def __init__(self, member_id: int) -> None:
+        super().__init__(
+            discord.ui.Button(
+                label="Block", style=discord.ButtonStyle.danger, emoji="⛔", custom_id=f"mod-block:{member_id}"
+            )
+        )
+        self.member_id = member_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(int(match["member_id"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        ours = cast("discord.Interaction[Palimpsest]", interaction)
+        try:
+            guild_id = require_moderator(ours)
+            await ours.response.defer()
+            await block_member(ours.client, guild_id, self.member_id)
+            await _decided(ours, "member_blocked", "⛔ Blocked", member_id=self.member_id)
+        except Exception as error:  # a button has no error handler of its own; this one answers everything
+            await answer_error(ours, error)
 
 
 MOD_BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (ModDeleteButton, ModSpoilerButton, ModBlockButton)
 
 
-def decision_view(job: Job) -> discord.ui.View:
-    """Return the buttons for a job."""
+def decision_view(job: Job, *, is_shown: bool) -> discord.ui.View:
+    """Return the buttons for a job: for one that ``is_shown`` all, for one that was refused Block alone."""
     view = discord.ui.View(timeout=None)
-    for button in (ModDeleteButton(job.job_id), ModSpoilerButton(job.job_id), ModBlockButton(job.job_id)):
-        view.add_item(button)
+    if is_shown:
+        view.add_item(ModDeleteButton(job.job_id))
+        view.add_item(ModSpoilerButton(job.job_id))
+    view.add_item(ModBlockButton(job.requester_id))
     return view

@@ -18,6 +18,7 @@ from bot.storage.policies import Policies
 log = logging.getLogger(__name__)
 
 _QUIET_SECONDS = 60.0
+_SHOWN = ("reported", "result_hidden", "input_hidden")  # there is, or will be, a result to act upon
 _UNWRITTEN = ("words_sexual", "words_not_wanted")  # too common to be worth a row each
 
 
@@ -61,7 +62,8 @@ class ModLog:
             return
         channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
         try:
-            await channel.send(decision_text(job, what, score), view=decision_view(job), allowed_mentions=SILENT)
+            view = decision_view(job, is_shown=what in _SHOWN)
+            await channel.send(decision_text(job, what, score), view=view, allowed_mentions=SILENT)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.info("the moderators' channel could not be told (%s)", type(error).__name__)
 

@@ -208,9 +208,11 @@ def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None)
     return ", ".join(words)
 
 
-def reported(*, is_new: bool) -> str:
+def reported(*, is_new: bool, is_server: bool) -> str:
     """Thank for a report."""
-    return "🚩 Thank you. The moderators will see it." if is_new else "🚩 You have reported this before. Thank you."
+    if not is_new:
+        return "🚩 You have reported this before. Thank you."
+    return f"🚩 Thank you. {'The moderators' if is_server else 'The operator of the bot'} will see it."
 
 
 def ignored_pictures(count: int) -> str:

@@ -38,6 +38,8 @@ PROOFS = (
     Proof("overload", "ten times as much as can be painted is refused politely", "7 min"),
     Proof("soak", "ten minutes at four jobs a second let nothing grow", "11 min"),
     Proof("fairness", "members get their share, whatever others ask for", "4 min"),
+    Proof("deletion", "what a member deletes leaves no byte", "3 min"),
+    Proof("screening", "words are found however they are written, a killed check gives no verdict", "3 min"),
     Proof("read_only_root", "a picture is painted as nobody, on a read-only root", "1 min"),
 )
 

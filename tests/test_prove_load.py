@@ -36,7 +36,7 @@ async def test_fairness(tmp_path: Path) -> None:
     assert len(crowded) == 16
     assert most_before(crowded) <= 1
     shared = await fairness.shares(tmp_path / "shares", members=3, units_each=10, steps=(24, 12, 6))
-    assert jain_index(shared) >= 0.9
+    assert jain_index(shared) >= 0.85  # by turns alone, whatever they cost, it would be .78
 
 
 def job(member: int, queued_at: float, started_at: float, seconds: float = 1.0) -> Served:

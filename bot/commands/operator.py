@@ -67,6 +67,21 @@ async def complete_name(interaction: discord.Interaction, current: str) -> list[
     return cast("Palimpsest", interaction.client).shelf.choices(current)
 
 
+@operator.command(name="delete")
+@app_commands.describe(job="The number of the request, as the log and the result's file name it")
+async def delete(interaction: discord.Interaction, job: app_commands.Range[str, 20, 20]) -> None:
+    """Delete a result and what is kept for it, wherever it is"""
+    client = _operators_client(interaction)
+    found = await client.desk.find(job)
+    if found is None:
+        raise Refused("job_unknown")
+    await interaction.response.defer(ephemeral=True)
+    await client.desk.cancel(job)
+    await client.desk.delete(job)
+    await client.reports.settle(job)
+    await interaction.followup.send("Deleted: the result's message and every picture kept for it.", ephemeral=True)
+
+
 def _operators_client(interaction: discord.Interaction) -> "Palimpsest":
     client = cast("Palimpsest", interaction.client)
     if not client.is_operator(interaction.user.id):

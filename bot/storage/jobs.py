@@ -7,7 +7,7 @@ running → queued is the way back after the death of the bot.
 import json
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,8 +28,9 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
 class Jobs:
     """Read and move jobs. A move returns the job as it is then, or None if it had gone elsewhere meanwhile."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
+        self._clock = clock
 
     async def accept(self, job: Job) -> None:
         """Write a new job down."""
@@ -42,20 +43,22 @@ class Jobs:
 
     async def promise(self, job_id: str, input_sha256: str) -> Job | None:
         """accepted → queued: the cleaned picture is on disk."""
-        return await self._move(job_id, JobState.QUEUED, input_sha256=input_sha256, queued_at=time.time())
+        return await self._move(job_id, JobState.QUEUED, input_sha256=input_sha256, queued_at=self._clock())
 
     async def begin(self, job_id: str, attempt: int) -> Job | None:
         """queued → running, or running → running with the next attempt."""
-        return await self._move(job_id, JobState.RUNNING, attempt=attempt, started_at=time.time())
+        return await self._move(job_id, JobState.RUNNING, attempt=attempt, started_at=self._clock())
 
     async def render(self, job_id: str, pictures: Sequence[StoredPicture], seconds: float) -> Job | None:
         """running → rendered: the pictures are on disk."""
         text = json.dumps([asdict(picture) for picture in pictures])
-        return await self._move(job_id, JobState.RENDERED, pictures=text, seconds=seconds, rendered_at=time.time())
+        return await self._move(job_id, JobState.RENDERED, pictures=text, seconds=seconds, rendered_at=self._clock())
 
     async def deliver(self, job_id: str, result_message_id: int) -> Job | None:
         """rendered → delivered: the message is there."""
-        return await self._move(job_id, JobState.DELIVERED, result_message_id=result_message_id, settled_at=time.time())
+        return await self._move(
+            job_id, JobState.DELIVERED, result_message_id=result_message_id, settled_at=self._clock()
+        )
 
     async def fail(self, job_id: str, kind: str, reference: str, data: Mapping[str, Any]) -> Job | None:
         """End a job without a picture; ``data`` is what its sentence needs."""
@@ -65,17 +68,17 @@ class Jobs:
             failure_kind=kind,
             failure_reference=reference,
             failure_data=json.dumps(dict(data), default=str),
-            settled_at=time.time(),
+            settled_at=self._clock(),
         )
 
     async def cancel(self, job_id: str) -> Job | None:
         """End a job because somebody asked for it."""
-        return await self._move(job_id, JobState.CANCELLED, settled_at=time.time())
+        return await self._move(job_id, JobState.CANCELLED, settled_at=self._clock())
 
     async def expire(self, job_id: str, reason: str) -> Job | None:
         """End a job that nobody waits for any more."""
         return await self._move(
-            job_id, JobState.EXPIRED, failure_data=json.dumps({"reason": reason}), settled_at=time.time()
+            job_id, JobState.EXPIRED, failure_data=json.dumps({"reason": reason}), settled_at=self._clock()
         )
 
     async def return_to_queue(self, job_id: str) -> Job | None:

@@ -50,7 +50,7 @@ HOLDINGS = (
 OTHER_IDS = frozenset(
     (
         "job_id", "parent_job_id", "guild_id", "channel_id", "log_channel_id", "role_id", "place_id", "entry_id",
-        "request_message_id", "status_message_id", "result_message_id",
+        "request_message_id", "status_message_id", "result_message_id", "interaction_id",
     )
 )  # fmt: skip
 
@@ -58,8 +58,8 @@ OTHER_IDS = frozenset(
 _EMPTY = """
     UPDATE jobs SET
         prompt = '', negative_prompt = '', seed = 0, attachment_url = NULL, input_sha256 = NULL, parent_job_id = NULL,
-        request_message_id = NULL, status_message_id = NULL, result_message_id = NULL, pictures = '[]',
-        failure_data = '{}', failure_reference = NULL
+        interaction_id = NULL, request_message_id = NULL, status_message_id = NULL, result_message_id = NULL,
+        is_end_shown = 1, pictures = '[]', failure_data = '{}', failure_reference = NULL
     WHERE job_id = ? AND accepted_at > ?
 """
 

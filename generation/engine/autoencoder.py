@@ -37,8 +37,13 @@ def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> G
 def clean_latents(
     pipeline: Any, distribution: Distribution, generator: torch.Generator, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Draw the latents that a picture starts from, in the denoiser's scale."""
-    config, latents = pipeline.vae.config, distribution.sample(generator).to(dtype)
+    """Draw the latents that a picture starts from."""
+    return scaled_latents(pipeline, distribution.sample(generator), dtype)
+
+
+def scaled_latents(pipeline: Any, latents: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Bring the autoencoder's latents to the denoiser's scale."""
+    config, latents = pipeline.vae.config, latents.to(dtype)
     if _has_statistics(config):
         mean, std = _statistics(config, latents)
         return (latents - mean) * config.scaling_factor / std

@@ -1,28 +1,32 @@
 """A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import partial
 
 import torch
 
-from generation.engine.autoencoder import clean_latents, decode_in_slices, encode_in_slices
+from generation.engine.autoencoder import Distribution, clean_latents, decode_in_slices, encode_in_slices
+from generation.engine.caches import Caches
 from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
 from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
+from generation.engine.previews import Previewer, fitted_previewer
 from generation.executors.budgets import Phase
 
 # What it yields: None, so that others may use the device, or a picture, to be resumed when that is denoised.
 Course = Generator[Denoising | None, None, Painted]
 
 
-def course_of(model: LoadedModel, order: Order, index: int) -> Course:
+def course_of(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
     """Return the way of picture ``index`` of an order."""
-    return (_in_company if is_step_batched(model.pipeline) else _alone)(model, order, index)
+    if is_step_batched(model.pipeline):
+        return _in_company(model, order, index, caches)
+    return _alone(model, order, index)
 
 
-def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
+def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
     """Encode, be denoised together with others, decode; equal to the pipeline's own call with the same arguments.
 
     Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.
@@ -30,19 +34,22 @@ def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
     pipeline, request, image = model.pipeline, order.request, order.image
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
-    conditioning = conditioning_for(pipeline, arguments, image.size, partial(encode_text, pipeline))
+    conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, caches))
     yield
     # On the CPU, so that a seed means the same noise on every device.
     generator = torch.Generator("cpu").manual_seed(request.seed_of(index))
     dtype = conditioning.tensors["encoder_hidden_states"].dtype
-    distribution = yield from encode_in_slices(pipeline, image, dtype)
+    distribution = yield from _distribution(model, order, dtype, caches)
+    previewer = yield from _previewer(model, dtype, caches)
     denoising = Denoising(
         order=order,
+        index=index,
         scheduler=pipeline.scheduler,
         latents=clean_latents(pipeline, distribution, generator, dtype),
         conditioning=conditioning,
         guidance_scale=arguments["guidance_scale"],
         generator=generator,
+        encode_preview=previewer.encode,
     )
     yield denoising
     order.enter(Phase.DECODE)
@@ -61,3 +68,30 @@ def _alone(model: LoadedModel, order: Order, index: int) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
     return paint_alone(model, order.request, order, order.image, index)
+
+
+def _text(model: LoadedModel, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
+    key = (model.entry.name, model.revision, text)
+    embeddings = caches.texts.get(key)
+    if embeddings is None:
+        embeddings = encode_text(model.pipeline, text)
+        caches.texts.put(key, embeddings)
+    return embeddings
+
+
+def _distribution(
+    model: LoadedModel, order: Order, dtype: torch.dtype, caches: Caches
+) -> Generator[None, None, Distribution]:
+    key = (model.entry.name, model.revision, order.image_key)
+    distribution = caches.pictures.get(key)
+    if distribution is None:
+        distribution = yield from encode_in_slices(model.pipeline, order.image, dtype)
+        caches.pictures.put(key, distribution)
+    return distribution
+
+
+def _previewer(model: LoadedModel, dtype: torch.dtype, caches: Caches) -> Generator[None, None, Previewer]:
+    key = (model.entry.name, model.revision)
+    if key not in caches.previewers:
+        caches.previewers[key] = yield from fitted_previewer(model.pipeline, dtype)
+    return caches.previewers[key]

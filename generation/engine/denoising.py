@@ -1,7 +1,7 @@
 """One picture while it is denoised: everything that is its own, so that pictures can share a call of the denoiser."""
 
 import inspect
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,21 +41,26 @@ class Denoising:
         self,
         *,
         order: Order,
+        index: int,
         scheduler: Any,
         latents: torch.Tensor,
         conditioning: Conditioning,
         guidance_scale: float,
         generator: torch.Generator,
+        encode_preview: Callable[[torch.Tensor], bytes],
     ) -> None:
         """Add the first noise to clean ``latents`` (1, channels, height, width)."""
         self.order = order
+        self.index = index
         self.conditioning = conditioning
         self.guidance_scale = guidance_scale
         self.failure: BaseException | None = None
         self.last_tick = -1  # when it was last part of a call
         self.schedule = schedule_of(scheduler, order.request, latents.device)
         self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
+        self._encode_preview = encode_preview
         self._step_arguments = _step_arguments(self._scheduler, generator)
+        self._last_step: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._position = 0
         noise = randn_tensor(latents.shape, generator=generator, device=latents.device, dtype=latents.dtype)
         self.latents: torch.Tensor = self._scheduler.add_noise(latents, noise, self.timesteps[:1])
@@ -87,10 +92,33 @@ class Denoising:
             negative, positive = prediction.chunk(2)
             prediction = negative + self.guidance_scale * (positive - negative)
         timestep = self.timesteps[self._position]
+        self._last_step = (self._scheduler.scale_model_input(self.latents, timestep), prediction, timestep)
         self.latents = self._scheduler.step(
             prediction, timestep, self.latents, **self._step_arguments, return_dict=False
         )[0]
         self._position += 1
+
+    def preview(self) -> bytes:
+        """Return how the picture looks by now, as a small encoded one."""
+        return self._encode_preview(self._clean_estimate())
+
+    def _clean_estimate(self) -> torch.Tensor:
+        """Return what the latents would be if the last prediction were all true, up to the noise's share.
+
+        Source: equation 12 of https://arxiv.org/abs/2010.02502, and appendix D of https://arxiv.org/abs/2202.00512.
+        """
+        alphas = getattr(self._scheduler, "alphas_cumprod", None)
+        if self._last_step is None or alphas is None:
+            return self.latents
+        latents, prediction, timestep = self._last_step
+        alpha = alphas[round(float(timestep))].item()
+        match self._scheduler.config.prediction_type:
+            case "epsilon":
+                return (latents - (1 - alpha) ** 0.5 * prediction) / alpha**0.5
+            case "v_prediction":
+                return alpha**0.5 * latents - (1 - alpha) ** 0.5 * prediction
+            case _:
+                return prediction
 
 
 def _step_arguments(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from functools import partial
 import torch
 
 from generation.engine.base import OutOfMemory
+from generation.engine.caches import make_caches
 from generation.engine.conditioning import denoise
 from generation.engine.course import Course, course_of
 from generation.engine.denoising import Denoising
@@ -62,6 +63,7 @@ class DeviceLoop:
         self._sliced: deque[_Picture] = deque()  # pictures with something to do beside denoising
         self._denoised: dict[Denoising, _Picture] = {}
         self._batches: dict[Hashable, StepBatch] = {}
+        self._caches = make_caches()
         self._tick = 0
         self._step_seconds = 0.0  # of the last one
         self._is_short_of_memory = False
@@ -109,6 +111,7 @@ class DeviceLoop:
                 order.show_life()
         if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
             self._is_short_of_memory = False
+            self._caches.clear()
             gc.collect()
             free_memory(self._device)
 
@@ -139,7 +142,7 @@ class DeviceLoop:
             self._waiting.remove(waiting)
             with self._failing(order):
                 model = self._models.get(order.request.model, order.show_life)
-                self._sliced.append(_Picture(order, index, model, course_of(model, order, index)))
+                self._sliced.append(_Picture(order, index, model, course_of(model, order, index, self._caches)))
 
     # What is under way --------------------------------------------------------------------------------------------
 
@@ -192,7 +195,9 @@ class DeviceLoop:
         for denoising in admitted:
             denoising.order.seconds += seconds_per_row * denoising.rows
         for denoising in left:
-            picture = self._denoised.pop(denoising)
+            picture = self._denoised.pop(denoising, None)
+            if picture is None:
+                continue  # another picture of the same order has just ended it
             if denoising.failure is None:
                 self._sliced.append(picture)
             else:
@@ -212,6 +217,8 @@ class DeviceLoop:
         fault = fault_of(error) if isinstance(error, Exception) else None
         self._is_short_of_memory |= fault is OutOfMemory or isinstance(error, OutOfMemory)
         self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
+        if order not in self._orders:
+            return
         for picture in [each for each in (*self._sliced, *self._denoised.values()) if each.order is order]:
             picture.course.close()
         self._sliced = deque(picture for picture in self._sliced if picture.order is not order)

@@ -1,6 +1,9 @@
 """One request inside the device loop: what its pictures have in common."""
 
+import hashlib
+import math
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -12,6 +15,8 @@ from generation.requests import Img2ImgRequest, StrengthSchedule
 
 # A run that waits for others says so this often: it is not hung, and this is where it hears that it is cancelled.
 _SIGN_SECONDS = 1.0
+# Whoever shows previews shows few of them; a message of Discord can be edited about once a second.
+_PREVIEW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +33,39 @@ class Painted:
 class Order:
     """A request, the fitted picture that it starts from, and the reports about it; used by the loop's thread only.
 
-    ``pictures`` are settled by the loop, in any order. ``seconds`` are seconds of the device: of what a picture shares
-    with others only its part.
+    ``pictures`` are settled by the loop, in any order. ``image_key`` stands for the fitted picture's pixels.
+    ``seconds`` are seconds of the device: of what a picture shares with others only its part.
     """
 
     def __init__(self, request: Img2ImgRequest, image: Image.Image, run: Run) -> None:
         self.request = request
         self.image = image
+        self.image_key = hashlib.sha256(image.tobytes()).digest(), image.size
         self.pictures: list[Future[Painted]] = [Future() for _ in range(request.count)]
         self.seconds = 0.0
         self._run = run
         self._phase = Phase.LOAD
         self._steps = 0
         self._last_sign = time.monotonic()
+        self._last_preview = -math.inf  # the first step is shown
 
     def enter(self, phase: Phase) -> None:
         """Say what is done from here on; raise RunCancelled."""
         self._phase, self._last_sign = phase, time.monotonic()
         self._run.enter(phase)
 
-    def step_done(self, steps_of_picture: int) -> None:
-        """Say that one of the ``steps_of_picture`` steps that each picture takes is done; raise RunCancelled."""
+    def step_done(self, index: int, steps_of_picture: int, make_preview: Callable[[], bytes]) -> None:
+        """Say that one of the ``steps_of_picture`` steps that each picture takes is done; raise RunCancelled.
+
+        Now and then the first of those that are not there yet is shown.
+        """
         self._steps += 1
-        self.step(self._steps, steps_of_picture * self.request.count)
+        is_shown = index == next(number for number, picture in enumerate(self.pictures) if not picture.done())
+        preview = None
+        if is_shown and time.monotonic() - self._last_preview >= _PREVIEW_SECONDS:
+            self._last_preview = time.monotonic()
+            preview = make_preview()
+        self.step(self._steps, steps_of_picture * self.request.count, preview)
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Say how many steps of all pictures are done; raise RunCancelled."""

@@ -101,7 +101,7 @@ class StepBatch:
         for picture, prediction in predictions:
             try:
                 picture.advance(prediction)
-                picture.order.step_done(len(picture.timesteps))
+                picture.order.step_done(picture.index, len(picture.timesteps), picture.preview)
             except Exception as error:  # a cancelled run, or a sampler's error: this picture's alone
                 picture.failure = error
 

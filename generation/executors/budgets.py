@@ -1,5 +1,6 @@
 """How long a run may stay silent before it counts as hung."""
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,8 +21,9 @@ class PhaseBudgets:
 
     A slow machine is not a hung one: once a step of this run has been seen, the budgets of the phases that follow are
     at least a multiple of the slowest step (``step_factor`` for a step, ``decode_factor`` for decoding and for
-    encoding the next picture). ``start_seconds`` is for the process to start, ``answer_seconds`` for its reader
-    thread to answer a ping sent every ``ping_seconds``.
+    encoding the next picture), and every phase has at least ``pace_factor`` times what it has lately taken here.
+    ``start_seconds`` is for the process to start, ``answer_seconds`` for its reader thread to answer a ping sent every
+    ``ping_seconds``.
     """
 
     start_seconds: float = 300.0
@@ -31,11 +33,19 @@ class PhaseBudgets:
     decode_seconds: float = 300.0
     step_factor: float = 10.0
     decode_factor: float = 20.0
+    pace_factor: float = 5.0
     ping_seconds: float = 10.0
     answer_seconds: float = 120.0
 
-    def seconds_for(self, phase: Phase, slowest_step_seconds: float) -> float:
-        """Return how long the phase may stay silent; ``slowest_step_seconds`` is 0 before the first step."""
+    def seconds_for(self, phase: Phase, slowest_step_seconds: float, lately_seconds: float = 0.0) -> float:
+        """Return how long the phase may stay silent.
+
+        ``slowest_step_seconds`` is of this run, 0 before its first step; ``lately_seconds`` is the longest silence of
+        the phase in earlier runs, 0 if there were none.
+        """
+        return max(self._seconds_for(phase, slowest_step_seconds), self.pace_factor * lately_seconds)
+
+    def _seconds_for(self, phase: Phase, slowest_step_seconds: float) -> float:
         match phase:
             case Phase.LOAD:
                 return self.load_seconds
@@ -45,3 +55,19 @@ class PhaseBudgets:
                 return max(self.step_seconds, self.step_factor * slowest_step_seconds)
             case Phase.DECODE:
                 return max(self.decode_seconds, self.decode_factor * slowest_step_seconds)
+
+
+class Pace:
+    """How long each phase of each model has lately been silent on this machine."""
+
+    def __init__(self, remembered: int = 200) -> None:
+        self._remembered = remembered
+        self._seconds: dict[tuple[str, Phase], deque[float]] = {}
+
+    def note(self, model: str, phase: Phase, seconds: float) -> None:
+        """Remember a silence that has ended well."""
+        self._seconds.setdefault((model, phase), deque(maxlen=self._remembered)).append(seconds)
+
+    def longest_seconds(self, model: str, phase: Phase) -> float:
+        """Return the longest of the silences that are remembered, 0 if there are none."""
+        return max(self._seconds.get((model, phase), ()), default=0.0)

@@ -11,7 +11,7 @@ from generation.child.frames import Frame
 from generation.child.parent import ChildProcess
 from generation.errors import ExecutorError
 from generation.events import Cancelled, Event, FailureKind
-from generation.executors.budgets import Phase, PhaseBudgets
+from generation.executors.budgets import Pace, Phase, PhaseBudgets
 from generation.executors.messages import EXIT_DEVICE_LOST, RunKey, event_of, key_of, run_frame
 from generation.executors.tracked_run import TrackedRun
 from generation.requests import Img2ImgRequest
@@ -56,6 +56,7 @@ class ChildExecutor:
     ) -> None:
         self._configure = Frame("configure", {"engine": engine, "options": dict(options)})
         self._budgets = budgets or PhaseBudgets()
+        self._pace = Pace()
         self._start_attempts = start_attempts
         self._backoff_seconds = backoff_seconds
         self._child: ChildProcess | None = None
@@ -100,7 +101,7 @@ class ChildExecutor:
 
     async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         """Compute one job; see ``Executor.run``."""
-        run = self._runs[job_id, attempt] = TrackedRun((job_id, attempt), self._budgets)
+        run = self._runs[job_id, attempt] = TrackedRun((job_id, attempt), request.model, self._budgets, self._pace)
         beginning = asyncio.create_task(self._begin(run, request))
         try:
             while (event := await self._next_event(run)) is not None:

@@ -4,45 +4,56 @@ import asyncio
 from typing import Any
 
 from generation.child.parent import ChildProcess
-from generation.events import Event, Failed, FailureKind, Progress, is_final
-from generation.executors.budgets import Phase, PhaseBudgets
+from generation.events import Event, Failed, FailureKind, Finished, Progress, is_final
+from generation.executors.budgets import Pace, Phase, PhaseBudgets
 from generation.executors.messages import RunKey
 
 
 class TrackedRun:
     """What the parent knows of one run: the events to hand on, and until when the next sign of life is due."""
 
-    def __init__(self, key: RunKey, budgets: PhaseBudgets) -> None:
+    def __init__(self, key: RunKey, model: str, budgets: PhaseBudgets, pace: Pace) -> None:
         self.key = key
         self.child: ChildProcess | None = None  # where it was sent
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()  # None: the slot is free, nothing follows
         self.is_decided = False  # its final event is known
         self.is_over = False  # and its slot is free
+        self._model = model
         self._budgets = budgets
+        self._pace = pace
         self._clock = asyncio.get_running_loop().time
         self._slowest_step_seconds = 0.0
-        self.enter(Phase.LOAD)
+        self._phase, self._last_sign = Phase.LOAD, self._clock()
 
     @property
     def seconds_left(self) -> float:
         """How long it may stay silent from now on; negative when it is overdue."""
-        budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds)
+        lately_seconds = self._pace.longest_seconds(self._model, self._phase)
+        budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds, lately_seconds)
         if self.child is None:
             return budget_seconds
         return self._last_sign + budget_seconds - self._clock()
 
     def enter(self, phase: Phase) -> None:
         """Note a phase."""
+        if phase is not self._phase:
+            self._note_pace()
         self._phase, self._last_sign = phase, self._clock()
 
     def take(self, event: Event) -> None:
         """Note an event and hand it on, unless the end of this run is decided already."""
         if isinstance(event, Progress):
             self._slowest_step_seconds = max(self._slowest_step_seconds, self._clock() - self._last_sign)
-            self.enter(Phase.DENOISE)
+            self._note_pace()
+            self._phase, self._last_sign = Phase.DENOISE, self._clock()
+        elif isinstance(event, Finished):
+            self._note_pace()
         if not self.is_decided:
             self.is_decided = is_final(event)
             self.events.put_nowait(event)
+
+    def _note_pace(self) -> None:
+        self._pace.note(self._model, self._phase, self._clock() - self._last_sign)
 
     def fail(self, kind: FailureKind, **data: Any) -> None:
         """Note such a failure; nothing follows it."""

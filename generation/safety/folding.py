@@ -12,7 +12,7 @@ _SIGNS = (0x1F1E6, 0x1F150, 0x1F170)
 _UNDERSCORES = str.maketrans("_", " ")
 _ONE_AS_L = str.maketrans("013457@$!|", "oleastasil")
 _ONE_AS_I = str.maketrans("013457@$!|", "oieastasii")
-_INNER_MARKS = re.compile(r"(?<=\w)[-.,*'’·~+/\\]+(?=\w)")
+_INNER_MARKS = re.compile(r"(?<=\w)[-.,*'’·~+/\\()]+(?=\w)")
 _SPELT_OUT = re.compile(r"(?<!\w)(?:\w[\W_]{1,3}){2,}\w(?!\w)")
 
 

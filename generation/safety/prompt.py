@@ -71,14 +71,18 @@ class _Matcher:
         folded = sorted({fold(term).strip() for term in wanted} - {""})
         self._pattern = _pattern(folded)
         # In letters that stand alone, nobody knows where a word begins; short ones would be found in anything.
-        self._long = tuple(term.replace(" ", "") for term in folded if len(term) >= 4)
-        self._short = tuple(term for term in folded if len(term) < 4)
+        whole = [term.replace(" ", "") for term in folded if not _UNSPACED.search(term)]
+        anywhere = "|".join(_loosely(term) for term in whole if len(term) >= 4)
+        at_an_end = "|".join(_loosely(term) for term in whole if len(term) < 4)
+        parts = [f"(?:{anywhere})"] if anywhere else []
+        parts += [f"^(?:{at_an_end})|(?:{at_an_end})$"] if at_an_end else []
+        self._spelt_out = re.compile("|".join(parts) or r"(?!)")
 
     def in_text(self, text: str) -> bool:
         return self._pattern.search(text) is not None
 
     def in_word(self, word: str) -> bool:
-        return word.startswith(self._short) or word.endswith(self._short) or any(term in word for term in self._long)
+        return self._spelt_out.search(word) is not None
 
 
 def _pattern(folded: Iterable[str]) -> re.Pattern[str]:

@@ -56,6 +56,10 @@ class Staging(Transport):
         """Do something to the bot's gateway connection."""
         await self.post("gateway", {"action": action})
 
+    async def leave(self, member: str = "bot") -> None:
+        """Let a member, or the bot, be no longer in the server."""
+        await self.post("leave", {"member": member})
+
     async def set_permissions(
         self, channel: str, *, deny: Sequence[str] = (), allow: Sequence[str] = (), target: str = "bot"
     ) -> None:

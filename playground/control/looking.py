@@ -62,7 +62,8 @@ class Looking:
 
     def _roles(self, user_id: int) -> list[str]:
         world = self.playground.world
-        names = [world.guild.roles[role_id].name for role_id in world.guild.members[user_id].role_ids]
+        member = world.guild.members.get(user_id)
+        names = [world.guild.roles[role_id].name for role_id in member.role_ids] if member is not None else []
         return [*names, "Owner"] if user_id == world.guild.owner_id else names
 
     async def get_messages(self, arguments: Json, _files: Files) -> Json:

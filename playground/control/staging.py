@@ -30,6 +30,7 @@ class Staging:
             "add_member": self.add_member,
             "add_channel": self.add_channel,
             "remove_channel": self.remove_channel,
+            "leave": self.leave,
             "set_upload_limit": self.set_upload_limit,
             "set_direct_messages": self.set_direct_messages,
             "set_privileged_intents": self.set_privileged_intents,
@@ -108,6 +109,14 @@ class Staging:
         body = channel_json(world, channel)
         world.remove_channel(channel)
         self._channel_event("CHANNEL_DELETE", body)
+        return {}
+
+    async def leave(self, arguments: Json, _files: Files) -> Json:
+        """Let a member, or ``bot``, be no longer in the server; only the bot's own leaving is told to it."""
+        world = self.playground.world
+        user = world.bot if arguments["member"] == "bot" else world.user_named(arguments["member"])
+        if world.guild.members.pop(user.id, None) is not None and user is world.bot:
+            self.playground.gateway.dispatch("GUILD_DELETE", lambda _intents: {"id": str(world.guild.id)})
         return {}
 
     def _channel_event(self, event: str, body: Json) -> None:

@@ -159,7 +159,7 @@ class Connection:
             return CloseCode.INVALID_SHARD
         world.bot_intents = intents
         session = self._session = self._gateway.open_session(Intent(intents), self)
-        here = (world.guild.id >> 22) % shard[1] == shard[0]
+        here = world.bot.id in world.guild.members and (world.guild.id >> 22) % shard[1] == shard[0]
         guild_id = str(world.guild.id)
         ready: Json = {
             "v": 10,

@@ -28,7 +28,8 @@ async def get_user(request: RestRequest) -> Answer:
 
 
 async def list_current_guilds(request: RestRequest) -> Answer:
-    return Answer(body=[partial_guild_json(request.world)])
+    world = request.world
+    return Answer(body=[partial_guild_json(world)] if world.bot.id in world.guild.members else [])
 
 
 async def open_direct_channel(request: RestRequest) -> Answer:
@@ -44,6 +45,8 @@ async def open_direct_channel(request: RestRequest) -> Answer:
 def _check_guild(request: RestRequest) -> None:
     if request.id("guild_id") != request.world.guild.id:
         raise errors.unknown_guild()
+    if request.world.bot.id not in request.world.guild.members:
+        raise errors.missing_access()
 
 
 async def get_guild(request: RestRequest) -> Answer:

@@ -161,3 +161,13 @@ async def test_a_member_can_see_what_is_used(desk: Desk) -> None:
     assert budgets == [Budget(Layer.OPERATOR, 90, 500), Budget(Layer.SERVER, 30, 100)]
     text = queue_text([], [], 1, budgets, is_paused=False)
     assert "You have used 30 of the 100 s of painting that the server gives you" in text
+
+
+async def test_a_clock_that_was_set_back_costs_nobody_more_than_the_pause_and_the_day(desk: Desk) -> None:
+    await desk.painted(100, hours_ago=-1)  # an hour in the future
+    cooling = await desk.refusal(origin(), Allowance(60, 0))
+    assert cooling is not None
+    assert cooling.data["until"] <= NOW + 61
+    spent = await desk.refusal(origin(), Allowance(0, 50))
+    assert spent is not None
+    assert spent.data["until"] <= NOW + DAY_SECONDS + 1

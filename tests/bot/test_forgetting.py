@@ -4,9 +4,12 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from bot.forgetting import Forgetting
 from bot.layers import Layer
 from bot.policy import DEFAULT_POLICY
 from bot.storage.audit import Audit, AuditEntry
@@ -156,3 +159,42 @@ async def test_the_trail_and_reports_are_forgotten_in_time(database: Database) -
     await audit.forget_before(time.time() + 60)
     await reports.forget_before(time.time() + 60)
     assert await audit.newest(SERVER, 5) == await reports.open(SERVER, 5) == []
+
+
+async def test_what_the_bot_cannot_see_any_more_is_purged_and_forgotten_in_memory(database: Database) -> None:
+    policies, defaults = Policies(database), Defaults(database)
+    await policies.set_policy(SERVER, block_score=0.5)
+    await defaults.set(Layer.CHANNEL, SERVER + 1, {"count": 2})
+    seen = SimpleNamespace(id=SERVER, channels=[SimpleNamespace(id=SERVER + 1)], threads=[], unavailable=False)
+    client: Any = SimpleNamespace(
+        audit=Audit(database),
+        reports=Reports(database),
+        guilds=[seen],
+        is_ready=lambda: True,
+        load_decisions=policies.load,
+    )
+    forgetting = Forgetting(client, database)
+    await forgetting.sweep()
+    seen.unavailable = True  # Discord's trouble is no farewell
+    seen.channels = []
+    await forgetting.sweep()
+    assert await gone_places(database) == set()
+
+    seen.unavailable = False
+    await forgetting.sweep()
+    assert await gone_places(database) == {SERVER + 1}
+    client.guilds = []
+    await forgetting.sweep()
+    assert await gone_places(database) == {SERVER, SERVER + 1}
+    long_ago = time.time() - 31 * 86_400
+    await database.run(lambda connection: connection.execute("UPDATE gone_places SET gone_at = ?", (long_ago,)))
+    assert policies.of(SERVER).block_score == 0.5
+    await forgetting.sweep()
+    assert policies.of(SERVER) == DEFAULT_POLICY
+    await forgetting.sweep()
+    assert await gone_places(database) == set()
+
+
+async def gone_places(database: Database) -> set[int]:
+    rows = await database.run(lambda connection: connection.execute("SELECT place_id FROM gone_places").fetchall())
+    return {row[0] for row in rows}

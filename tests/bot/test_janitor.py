@@ -81,3 +81,29 @@ async def test_pictures_without_a_row_are_swept_away(place: Place) -> None:
     await place.spool.write("00000000000000000000", INPUT_FILENAME, b"x")
     await place.janitor().sweep()
     assert await place.spool.job_ids() == []
+
+
+async def test_a_clock_that_jumps_and_is_put_right_again_costs_nothing(place: Place) -> None:
+    kept = await place.add(JobState.DELIVERED, 1)
+    now = time.time()
+    clock, steady = [now], [0.0]
+    janitor = Janitor(
+        place.jobs,
+        place.spool,
+        input_retention_hours=72,
+        job_retention_days=90,
+        max_bytes=10**9,
+        clock=lambda: clock[0],
+        steady_clock=lambda: steady[0],
+    )
+    for jump_days in (365, -365):
+        clock[0] += jump_days * DAY
+        await janitor.sweep()
+        clock[0] -= jump_days * DAY
+        await janitor.sweep()
+        assert await place.jobs.get(kept.job_id) is not None
+        assert (await place.kept(kept))[0]
+    clock[0] += 365 * DAY
+    await janitor.sweep()
+    await janitor.sweep()  # it stays like that: then it is the time
+    assert await place.jobs.get(kept.job_id) is None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.monitoring.metrics import Metrics
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
 from bot.storage.job import JobState
@@ -311,3 +312,26 @@ async def test_a_clock_that_is_set_back_leaves_the_order(tmp_path: Path) -> None
         await jobs.accept(first)
         await jobs.accept(second)
         assert await jobs.unsettled() == [first, second]
+
+
+@pytest.mark.parametrize("jump_seconds", [3600.0, -3600.0, 10 * 365 * 86400.0])
+async def test_a_clock_that_jumps_in_the_middle_of_a_jobs_life_hinders_nothing(
+    tmp_path: Path, jump_seconds: float
+) -> None:
+    now = [2_000_000_000.0]
+    job = make_job(accepted_at=now[0])
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database, clock=lambda: now[0])
+        await jobs.accept(job)
+        steps = (
+            lambda: jobs.promise(job.job_id, ""),
+            lambda: jobs.begin(job.job_id, 1),
+            lambda: jobs.render(job.job_id, [PICTURE], 1.0),
+            lambda: jobs.deliver(job.job_id, 9),
+        )
+        for step in steps:
+            now[0] += jump_seconds
+            assert await step() is not None
+        delivered = await jobs.get(job.job_id)
+        assert delivered is not None
+        Metrics().settled(delivered)  # no time is negative there

@@ -108,6 +108,12 @@ class BotProcess:
         return self._process.pid
 
     @property
+    def process(self) -> psutil.Process:
+        """The bot as the system sees it."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    @property
     def log(self) -> str:
         """What the bot has logged in all its lives."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")

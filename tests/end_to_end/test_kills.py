@@ -1,14 +1,17 @@
 """The bot is killed wherever it may hurt; the long form is ``python -m prove.kills``."""
 
 import contextlib
+import signal
 import sqlite3
 from pathlib import Path
+
+import pytest
 
 from bot.desk import DEATHS_UNTIL_GIVEN_UP
 from playground.client import PlaygroundServer
 from prove.kills import play
 from prove.mortal_bot import MOMENTS
-from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.bot_process import CAT, BotProcess
 
 
 def unclean_deaths(bot: BotProcess) -> list[int]:
@@ -30,6 +33,29 @@ async def test_a_kill_at_every_moment_of_a_jobs_life_loses_nothing(tmp_path: Pat
 async def test_ten_kills_at_random_lose_nothing(tmp_path: Path) -> None:
     outcome = await play(tmp_path, moments=(), random_kills=10, jobs=30, seed=2)
     assert outcome.is_kept, outcome
+
+
+@pytest.mark.parametrize("moment", ["written", "told"])
+async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_answered(
+    tmp_path: Path, moment: str
+) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        client = server.client
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        await bot.launch("--die-at", moment)
+        assert await bot.becomes_ready()
+        asked = await client.say("@Palimpsest a fox", files=[CAT])
+        assert await bot.ended() == -signal.SIGKILL
+        await bot.kill()
+        await client.wait_until_bot_gone()
+        await bot.start()
+        status = await client.wait_for_message(
+            lambda message: message.reference is not None and message.reference.message_id == asked.id
+        )
+        await bot.status_with(status, "✅ Done")
+        answers = [message for message in await client.messages() if message.author_is_bot]
+        assert [bool(message.attachments) for message in answers] == [False, True]
+        await bot.kill()
 
 
 async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_served(tmp_path: Path) -> None:

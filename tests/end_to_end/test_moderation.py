@@ -187,7 +187,10 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
     await bot.client.wait_for_edit(notice.id, lambda message: "Deleted by" in message.content)
     assert (await bot.client.message(result.id)).deleted
     gone = await bot.client.press(notice.id, "Spoiler", member=MODERATOR)
-    assert gone.id
+    await bot.client.wait_for_message(
+        lambda message: message.ephemeral and message.content == sentence("result_gone"), channel=LOG
+    )
+    assert not gone.failed
     await bot.client.press(notice.id, "Block", member=MODERATOR)
     await bot.client.wait_for_edit(notice.id, lambda message: "Blocked by" in message.content)
     refused_again = await asked(bot, EVERYBODY, member=MEMBER)
@@ -205,6 +208,41 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     notice = await told(bot, "sexual words beside a minor")
     assert notice.mentions == []
     assert not notice.mention_everyone
+    with pytest.raises(PlaygroundError):  # of a prompt that was refused there is nothing to delete
+        await bot.client.press(notice.id, "Delete", member=MODERATOR)
+    await bot.client.press(notice.id, "Block", member=MODERATOR)
+    await bot.client.wait_for_edit(notice.id, lambda message: "Blocked by" in message.content)
+    assert await moderate(bot, "block remove", member=OTHER) == "Nobody is blocked."
     await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
     assert "Score 0.9" in (await told(bot, "blocked a picture that was sent")).content
     assert "nowhere" in await moderate(bot, "log")
+
+
+async def test_after_a_restart_buttons_work_and_a_check_that_dies_is_replaced(mortal_bot: BotProcess) -> None:
+    bot = mortal_bot
+    await bot.client.command("moderation log", {"channel": "gallery"}, member=MODERATOR)
+    await bot.client.command("moderation terms add", {"term": "pickle"}, member=MODERATOR)
+    result = await bot.result_of(await bot.img2img(steps=2))
+    await bot.client.press(result.id, "Report", member=MEMBER)
+    notice = await bot.client.wait_for_message(lambda message: result.id in message.content, channel="gallery")
+    await bot.kill()
+    await bot.start()
+    refused = await bot.img2img(prompt="a pickle", steps=2)
+    assert refused.content.startswith(sentence("words_not_wanted"))
+    await bot.client.press(notice.id, "Delete", member=MODERATOR)
+    await bot.client.wait_for_edit(result.id, lambda message: message.deleted)
+    await bot.client.wait_for_edit(notice.id, lambda message: "Deleted by" in message.content)
+
+    bot.child("generation.safety.worker").kill()
+    assert (await bot.result_of(await bot.img2img(steps=2))).attachments
+
+
+async def test_the_operator_deletes_wherever_it_is(bot: BotProcess) -> None:
+    result = await bot.result_of(await bot.img2img(member=MEMBER, channel=f"@{MEMBER}", steps=2))
+    job_id = result.attachments[0].filename.removeprefix("palimpsest-").partition(".")[0]
+    reported = await bot.client.press(result.id, "Report", member=MEMBER)
+    assert reported.response is not None
+    assert "operator" in reported.response.content
+    assert job_id in bot.log
+    await bot.client.command("operator delete", {"job": job_id}, member="Margaret")
+    await bot.client.wait_for_edit(result.id, lambda message: message.deleted)

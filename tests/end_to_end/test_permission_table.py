@@ -44,86 +44,88 @@ PEOPLE = {
 # it from wherever. "to all" are commands that the server gives to everybody in
 # its settings under Integrations, so that only the bot's own check is left.
 TABLE = """
-act                                 | requester        | other member        | blocked member      | moderator        | operator | direct message
-/img2img                            | yes              | yes                 | member_blocked      | yes              | yes      | yes
-/img2img, models completed          | yes              | yes                 | yes                 | yes              | yes      | yes
-/queue                              | yes              | yes                 | yes                 | yes              | yes      | yes
-/help                               | yes              | yes                 | yes                 | yes              | yes      | yes
-/preferences show                   | yes              | yes                 | yes                 | yes              | yes      | yes
-/preferences set                    | yes              | yes                 | yes                 | yes              | yes      | yes
-/preferences reset                  | yes              | yes                 | yes                 | yes              | yes      | yes
-/privacy show                       | yes              | yes                 | yes                 | yes              | yes      | yes
-/privacy remixing                   | yes              | yes                 | yes                 | yes              | yes      | yes
-/privacy delete                     | yes              | yes                 | yes                 | yes              | yes      | yes
-/defaults show                      | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/defaults set                       | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/defaults reset                     | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/defaults show, to all              | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/defaults set, to all               | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/defaults reset, to all             | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/limits show                        | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/limits set                         | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/limits reset                       | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation policy show             | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation policy set              | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation test                    | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation log                     | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation audit                   | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation reports                 | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation block add               | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation block remove            | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation block list              | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation terms add               | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation terms remove            | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation terms list              | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation pictures add            | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation pictures remove         | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/moderation pictures list           | no offer         | no offer            | no offer            | yes              | yes      | no offer
-/limits show, to all                | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/limits set, to all                 | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/limits reset, to all               | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation policy show, to all     | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation policy set, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation test, to all            | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation log, to all             | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation audit, to all           | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation reports, to all         | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation block add, to all       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation block remove, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation block list, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation terms add, to all       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation terms remove, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation terms list, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation pictures add, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation pictures remove, to all | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/moderation pictures list, to all   | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | no offer
-/operator pause                     | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
-/operator resume                    | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
-/operator drain                     | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
-/operator model                     | no offer         | no offer            | no offer            | no offer         | yes      | not_the_operator
-/operator pause, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
-/operator resume, to all            | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
-/operator drain, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
-/operator model, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
-menu Remix, its form                | yes              | yes                 | member_blocked      | yes              | yes      | yes
-button Again                        | yes              | yes                 | member_blocked      | yes              | yes      | yes
-button Edit, its form               | yes              | yes                 | member_blocked      | yes              | yes      | yes
-button Use as input, its form       | yes              | yes                 | member_blocked      | yes              | yes      | yes
-a form the requester opened         | yes              | no offer            | no offer            | no offer         | no offer | yes
-button Delete                       | yes              | not_yours_to_delete | not_yours_to_delete | yes              | yes      | yes
-button Cancel                       | yes              | not_yours_to_cancel | not_yours_to_cancel | yes              | yes      | yes
-button Report                       | yes              | yes                 | yes                 | yes              | yes      | yes
-button Spoiler, of moderators       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | not_a_moderator
-button Delete, of moderators        | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | not_a_moderator
-button Block, of moderators         | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | not_a_moderator
-delete the request                  | yes              | no offer            | no offer            | yes              | yes      | yes
-delete the status                   | no offer         | no offer            | no offer            | yes              | yes      | no offer
-delete the result                   | no offer         | no offer            | no offer            | yes              | yes      | no offer
-mention with a picture              | yes              | yes                 | member_blocked      | yes              | yes      | yes
-mention alone                       | yes              | yes                 | yes                 | yes              | yes      | yes
-reply with words to a result        | yes              | yes                 | member_blocked      | yes              | yes      | yes
-reply with numbers to a result      | yes              | yes                 | member_blocked      | yes              | yes      | yes
-reply to a posted picture           | yes              | yes                 | member_blocked      | yes              | yes      | yes
+act                                 | requester        | other member        | blocked member      | moderator        | operator    | direct message
+/img2img                            | yes              | yes                 | member_blocked      | yes              | yes         | yes
+/img2img, models completed          | yes              | yes                 | yes                 | yes              | yes         | yes
+/queue                              | yes              | yes                 | yes                 | yes              | yes         | yes
+/help                               | yes              | yes                 | yes                 | yes              | yes         | yes
+/preferences show                   | yes              | yes                 | yes                 | yes              | yes         | yes
+/preferences set                    | yes              | yes                 | yes                 | yes              | yes         | yes
+/preferences reset                  | yes              | yes                 | yes                 | yes              | yes         | yes
+/privacy show                       | yes              | yes                 | yes                 | yes              | yes         | yes
+/privacy remixing                   | yes              | yes                 | yes                 | yes              | yes         | yes
+/privacy delete                     | yes              | yes                 | yes                 | yes              | yes         | yes
+/defaults show                      | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/defaults set                       | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/defaults reset                     | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/defaults show, to all              | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/defaults set, to all               | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/defaults reset, to all             | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/limits show                        | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/limits set                         | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/limits reset                       | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation policy show             | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation policy set              | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation test                    | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation log                     | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation audit                   | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation reports                 | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation block add               | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation block remove            | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation block list              | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation terms add               | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation terms remove            | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation terms list              | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation pictures add            | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation pictures remove         | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/moderation pictures list           | no offer         | no offer            | no offer            | yes              | yes         | no offer
+/limits show, to all                | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/limits set, to all                 | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/limits reset, to all               | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation policy show, to all     | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation policy set, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation test, to all            | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation log, to all             | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation audit, to all           | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation reports, to all         | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation block add, to all       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation block remove, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation block list, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation terms add, to all       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation terms remove, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation terms list, to all      | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation pictures add, to all    | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation pictures remove, to all | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/moderation pictures list, to all   | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | no offer
+/operator pause                     | no offer         | no offer            | no offer            | no offer         | yes         | not_the_operator
+/operator resume                    | no offer         | no offer            | no offer            | no offer         | yes         | not_the_operator
+/operator drain                     | no offer         | no offer            | no offer            | no offer         | yes         | not_the_operator
+/operator model                     | no offer         | no offer            | no offer            | no offer         | yes         | not_the_operator
+/operator delete                    | no offer         | no offer            | no offer            | no offer         | job_unknown | not_the_operator
+/operator pause, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes         | not_the_operator
+/operator resume, to all            | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes         | not_the_operator
+/operator drain, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes         | not_the_operator
+/operator model, to all             | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes         | not_the_operator
+/operator delete, to all            | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | job_unknown | not_the_operator
+menu Remix, its form                | yes              | yes                 | member_blocked      | yes              | yes         | yes
+button Again                        | yes              | yes                 | member_blocked      | yes              | yes         | yes
+button Edit, its form               | yes              | yes                 | member_blocked      | yes              | yes         | yes
+button Use as input, its form       | yes              | yes                 | member_blocked      | yes              | yes         | yes
+a form the requester opened         | yes              | no offer            | no offer            | no offer         | no offer    | yes
+button Delete                       | yes              | not_yours_to_delete | not_yours_to_delete | yes              | yes         | yes
+button Cancel                       | yes              | not_yours_to_cancel | not_yours_to_cancel | yes              | yes         | yes
+button Report                       | yes              | yes                 | yes                 | yes              | yes         | yes
+button Spoiler, of moderators       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | not_a_moderator
+button Delete, of moderators        | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | not_a_moderator
+button Block, of moderators         | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | not_a_moderator
+delete the request                  | yes              | no offer            | no offer            | yes              | yes         | yes
+delete the status                   | no offer         | no offer            | no offer            | yes              | yes         | no offer
+delete the result                   | no offer         | no offer            | no offer            | yes              | yes         | no offer
+mention with a picture              | yes              | yes                 | member_blocked      | yes              | yes         | yes
+mention alone                       | yes              | yes                 | yes                 | yes              | yes         | yes
+reply with words to a result        | yes              | yes                 | member_blocked      | yes              | yes         | yes
+reply with numbers to a result      | yes              | yes                 | member_blocked      | yes              | yes         | yes
+reply to a posted picture           | yes              | yes                 | member_blocked      | yes              | yes         | yes
 """  # noqa: E501
 
 # Unknown interaction, unknown command, missing access, missing permissions.
@@ -304,6 +306,7 @@ for given in ("", ", to all"):
     command(f"/operator resume{given}", "Going on")
     command(f"/operator drain{given}", "Draining", undo="resume")
     command(f"/operator model{given}", "until the next start", name="demo")
+    command(f"/operator delete{given}", "Deleted", job="0" * 20)
 
 
 # The menu, buttons and forms

@@ -9,7 +9,7 @@ import pytest
 
 from generation.errors import ExecutorError
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
-from generation.executors.budgets import Phase, PhaseBudgets
+from generation.executors.budgets import Pace, Phase, PhaseBudgets
 from generation.executors.child import ChildExecutor
 from tests.generation.conftest import Gates
 from tests.generation.samples import request
@@ -200,6 +200,30 @@ def test_budgets_grow_with_the_slowest_step() -> None:
     assert budgets.seconds_for(Phase.DENOISE, 0.1) == 30
     assert budgets.seconds_for(Phase.DENOISE, 9.0) == 90
     assert budgets.seconds_for(Phase.DECODE, 9.0) == 180
+
+
+def test_budgets_grow_with_what_a_phase_has_lately_taken() -> None:
+    budgets, pace = PhaseBudgets(load_seconds=60, decode_seconds=60, pace_factor=5), Pace(remembered=2)
+    assert pace.longest_seconds("a", Phase.DECODE) == 0
+    pace.note("a", Phase.DECODE, 100.0)  # of a slow processor: no hang, so the next one may take as long
+    assert budgets.seconds_for(Phase.DECODE, 0.0, pace.longest_seconds("a", Phase.DECODE)) == 500
+    assert pace.longest_seconds("a", Phase.LOAD) == pace.longest_seconds("b", Phase.DECODE) == 0
+    for _ in range(2):
+        pace.note("a", Phase.DECODE, 1.0)
+    assert budgets.seconds_for(Phase.DECODE, 0.0, pace.longest_seconds("a", Phase.DECODE)) == 60
+
+
+async def test_a_run_is_allowed_what_earlier_ones_have_taken(make_executor: MakeExecutor, gates: Gates) -> None:
+    """The same silence that is a hang at first is none once a load has taken long."""
+    gates.make("load")
+    budgets = PhaseBudgets(load_seconds=600.0, pace_factor=1000.0)
+    executor = make_executor(budgets=budgets)
+    run = asyncio.create_task(events_of(executor, "A", "load gate:load encode step"))
+    await gates.open("load")
+    assert isinstance((await run)[-1], Finished)
+    pace = executor._pace
+    assert pace.longest_seconds("demo", Phase.LOAD) > 0
+    assert pace.longest_seconds("demo", Phase.ENCODE) > 0
 
 
 @pytest.mark.parametrize(
