@@ -1,6 +1,7 @@
 """Which sampler reaches the end with how few calls of the denoiser, judged where the end is known exactly.
 
-    python -m benchmarks.samplers [--noise squaredcos_cap_v2] [--seeds 4]
+    python -m benchmarks samplers --seeds 2
+    python -m benchmarks samplers --noise squaredcos_cap_v2
 
 Where pictures are a mixture of Gaussians, the best possible denoiser is a formula, and the way from noise to picture is
 an ordinary differential equation that can be solved as exactly as one likes. A sampler's error is the distance between
@@ -14,7 +15,6 @@ import argparse
 import importlib
 import itertools
 import json
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -158,12 +158,14 @@ def fewest_calls(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return best
 
 
-def main() -> int:
-    """Print the tables as Markdown, and everything as JSON below."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.samplers", description=__doc__)
+def main(values: Sequence[str] = ()) -> int:
+    """Print the tables as Markdown, and everything as JSON below; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks samplers", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--noise", choices=NOISE, default="scaled_linear", help="how the noise grew in the training")
     parser.add_argument("--seeds", type=int, default=2, help="how many mixtures of 32 samples")
-    options = parser.parse_args()
+    options = parser.parse_args(values)
     warnings.simplefilter("ignore", DeprecationWarning)  # diffusers' own, with numpy 2
     rows = table(options.noise, [Mixture(seed) for seed in range(options.seeds)])
     print("| strength | sampler | " + " | ".join(f"{steps} steps" for steps in (*STEPS,)) + " |")
@@ -178,7 +180,3 @@ def main() -> int:
         print(f"| {row['strength']} | {recipe['calls']}: {recipe['error']:.4f} | {row['sampler']} | {found} |")
     print(json.dumps({"noise": options.noise, "seeds": options.seeds, "rows": rows}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
