@@ -190,6 +190,8 @@ class JobLife:
             max_result_bytes=job.max_result_bytes,
             sampler=job.sampler,
             strength_schedule=job.strength_schedule,
+            adapter=job.adapter,
+            adapter_weight=job.adapter_weight,
         )
 
     async def _report(self, event: Event) -> None:

@@ -30,6 +30,7 @@ def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
     pipeline, request, image = model.pipeline, order.request, order.image
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
+    model.adapters.use(request.adapter, request.adapter_weight)  # it may change the text encoder too
     conditioning = conditioning_for(pipeline, arguments, image.size, partial(encode_text, pipeline))
     yield
     # On the CPU, so that a seed means the same noise on every device.
@@ -60,4 +61,5 @@ def _in_company(model: LoadedModel, order: Order, index: int) -> Course:
 def _alone(model: LoadedModel, order: Order, index: int) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
+    model.adapters.use(order.request.adapter, order.request.adapter_weight)
     return paint_alone(model, order.request, order, order.image, index)
