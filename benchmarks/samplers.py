@@ -1,6 +1,7 @@
 """Which sampler reaches the end with how few calls of the denoiser, judged where the end is known exactly.
 
-    python -m benchmarks.samplers [--noise squaredcos_cap_v2] [--seeds 4]
+    python -m benchmarks samplers --seeds 2
+    python -m benchmarks samplers --noise squaredcos_cap_v2
 
 Where pictures are a mixture of Gaussians, the best possible denoiser is a formula, and the way from noise to picture is
 an ordinary differential equation that can be solved as exactly as one likes. A sampler's error is the distance between
@@ -14,7 +15,6 @@ import argparse
 import importlib
 import itertools
 import json
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -46,13 +46,15 @@ class Mixture:
         self._generator = torch.Generator().manual_seed(seed)
         self.centres = self.normal(MODES, DIMENSIONS) * 0.9
         self.variances = torch.rand(MODES, generator=self._generator, dtype=torch.float64) * 0.02 + 0.01
+        self.pictures = self._pictures()
+        self.noise = self.normal(SAMPLES, DIMENSIONS)
+        self._exact: dict[float, torch.Tensor] = {}
 
     def normal(self, *shape: int) -> torch.Tensor:
         """Draw numbers from the unit normal distribution."""
         return torch.randn(*shape, generator=self._generator, dtype=torch.float64)
 
-    def pictures(self) -> torch.Tensor:
-        """Draw clean pictures (SAMPLES, DIMENSIONS)."""
+    def _pictures(self) -> torch.Tensor:
         modes = torch.randint(MODES, (SAMPLES,), generator=self._generator)
         return self.centres[modes] + self.variances[modes, None].sqrt() * self.normal(SAMPLES, DIMENSIONS)
 
@@ -64,8 +66,14 @@ class Mixture:
         means = self.centres + (self.variances / spread)[:, None] * (x[:, None] - self.centres)
         return (weights[..., None] * means).sum(1)
 
-    def exact_end(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """Follow the differential equation from ``x`` with noise ``sigma`` to its end, with Heun's method."""
+    def exact_end(self, sigma: float) -> torch.Tensor:
+        """Follow the differential equation from the pictures with noise of ``sigma`` to its end, by Heun's method."""
+        key = round(sigma, 5)
+        if key not in self._exact:
+            self._exact[key] = self._followed(self.pictures + sigma * self.noise, sigma)
+        return self._exact[key]
+
+    def _followed(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         sigmas = [*np.geomspace(sigma, 1e-3, EXACT_STEPS).tolist(), 0.0]
         for here, there in itertools.pairwise(sigmas):
             slope = (x - self.denoise(x, here)) / here
@@ -76,9 +84,7 @@ class Mixture:
         return x
 
 
-def sample(
-    mixture: Mixture, scheduler: Any, timesteps: torch.Tensor, pictures: torch.Tensor, noise: torch.Tensor
-) -> Any:
+def sample(mixture: Mixture, scheduler: Any, timesteps: torch.Tensor) -> tuple[float, torch.Tensor]:
     """Return the start's sigma and where the scheduler leads with the exact denoiser, one call a timestep."""
     training = training_sigmas(scheduler)
     has_sigmas = hasattr(scheduler, "sigmas")
@@ -86,7 +92,7 @@ def sample(
         float(scheduler.sigmas[scheduler.begin_index + index]) if has_sigmas else float(training[int(timestep)])
         for index, timestep in enumerate(timesteps)
     ]
-    x = scheduler.add_noise(pictures, noise, timesteps[:1])
+    x = scheduler.add_noise(mixture.pictures, mixture.noise, timesteps[:1])
     for sigma, timestep in zip(sigmas, timesteps, strict=True):
         preserved = scheduler.scale_model_input(x, timestep)  # picture and noise together have variance 1
         alpha = 1 / (1 + sigma**2)
@@ -97,39 +103,42 @@ def sample(
 
 
 def measure(
-    model: Any, sampler: str, steps: int, strength: float, strength_schedule: StrengthSchedule, seeds: Sequence[int]
+    model: Any,
+    sampler: str,
+    steps: int,
+    strength: float,
+    strength_schedule: StrengthSchedule,
+    mixtures: Sequence[Mixture],
 ) -> tuple[int, float]:
-    """Return the calls and the median relative distance to the exact end over the samples of all seeds."""
+    """Return the calls and the median relative distance to the exact end over the samples of all mixtures."""
     distances: list[torch.Tensor] = []
     calls = 0
-    for seed in seeds:
-        mixture = Mixture(seed)
-        pictures, noise = mixture.pictures(), mixture.normal(SAMPLES, DIMENSIONS)
+    for mixture in mixtures:
         scheduler = fresh_scheduler(model, sampler)
         timesteps = prepare_schedule(
             scheduler, num_inference_steps=steps, strength=strength, strength_schedule=strength_schedule
         )
-        sigma, found = sample(mixture, scheduler, timesteps, pictures, noise)
-        exact = mixture.exact_end(pictures + sigma * noise, sigma)
+        sigma, found = sample(mixture, scheduler, timesteps)
+        exact = mixture.exact_end(sigma)
         distances.append((found - exact).norm(dim=1) / exact.norm(dim=1))
         calls = len(timesteps)
     return calls, float(torch.cat(distances).median())
 
 
-def table(noise: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
+def table(noise: str, mixtures: Sequence[Mixture]) -> list[dict[str, Any]]:
     """Measure every sampler at every strength and number of steps, and the recipe of 2022 beside them."""
     config = NOISE[noise]
     pndm = importlib.import_module("diffusers.schedulers").PNDMScheduler(skip_prk_steps=True, **config)
     rows: list[dict[str, Any]] = []
     for strength in STRENGTHS:
-        calls, error = measure(pndm, "own", RECIPE_STEPS, strength, "index", seeds)
+        calls, error = measure(pndm, "own", RECIPE_STEPS, strength, "index", mixtures)
         rows.append(
             {"strength": strength, "sampler": "pndm (index)", "steps": RECIPE_STEPS, "calls": calls, "error": error}
         )
         for sampler in SAMPLERS:
             for steps in STEPS:
                 if denoising_steps(strength, steps) >= 2:
-                    calls, error = measure(pndm, sampler, steps, strength, "noise", seeds)
+                    calls, error = measure(pndm, sampler, steps, strength, "noise", mixtures)
                     rows.append(
                         {"strength": strength, "sampler": sampler, "steps": steps, "calls": calls, "error": error}
                     )
@@ -149,14 +158,16 @@ def fewest_calls(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return best
 
 
-def main() -> int:
-    """Print the tables as Markdown, and everything as JSON below."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.samplers", description=__doc__)
+def main(values: Sequence[str] = ()) -> int:
+    """Print the tables as Markdown, and everything as JSON below; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks samplers", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--noise", choices=NOISE, default="scaled_linear", help="how the noise grew in the training")
     parser.add_argument("--seeds", type=int, default=2, help="how many mixtures of 32 samples")
-    options = parser.parse_args()
+    options = parser.parse_args(values)
     warnings.simplefilter("ignore", DeprecationWarning)  # diffusers' own, with numpy 2
-    rows = table(options.noise, range(options.seeds))
+    rows = table(options.noise, [Mixture(seed) for seed in range(options.seeds)])
     print("| strength | sampler | " + " | ".join(f"{steps} steps" for steps in (*STEPS,)) + " |")
     print("|---|---|" + "---|" * len(STEPS))
     for (strength, sampler), group in itertools.groupby(rows, key=lambda row: (row["strength"], row["sampler"])):
@@ -169,7 +180,3 @@ def main() -> int:
         print(f"| {row['strength']} | {recipe['calls']}: {recipe['error']:.4f} | {row['sampler']} | {found} |")
     print(json.dumps({"noise": options.noise, "seeds": options.seeds, "rows": rows}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

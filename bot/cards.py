@@ -124,6 +124,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     numbers = f"{strength}guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
     if job.sampler != OWN_SAMPLER:
         numbers += f" · {SAMPLERS[job.sampler].title}"
+    if job.adapter:
+        numbers += f" · {job.adapter} {job.adapter_weight:g}"
     lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
     if job.negative_prompt:
         lines.append(f"without: {shown_prompt(job.negative_prompt)}")

@@ -20,6 +20,8 @@ _NAMES = {
     "size": ("size",),
     "model": ("model",),
     "sampler": ("sampler",),
+    "adapter": ("adapter", "lora"),
+    "adapter_weight": ("adapter_weight", "adapter weight"),
 }
 _FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
 _CONVERT: dict[str, Callable[[str], Any]] = {
@@ -31,6 +33,8 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "size": int,
     "model": str,
     "sampler": str.lower,
+    "adapter": str,
+    "adapter_weight": float,
 }
 _ALTERNATIVES = "|".join(re.escape(name) for name in sorted(_FIELD_OF, key=len, reverse=True))
 # "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt.
@@ -125,6 +129,8 @@ def _fits(name: str, value: str) -> bool:
             return "-" in value or any(character.isdigit() for character in value)
         case "sampler":
             return value.lower() in SAMPLERS
+        case "adapter":
+            return False  # what there is is for the operator to say: "adapter: name" names it
     return _NUMBER.fullmatch(value) is not None
 
 

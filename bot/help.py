@@ -46,6 +46,12 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
         "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
         settings,
     ]
+    if model.adapters:
+        offered = (
+            f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "")
+            for each in model.adapters.values()
+        )
+        lines.insert(1, "Adapters, with `adapter: name`: " + ", ".join(offered))
     if model.is_demo:
         lines.append(
             "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"

@@ -86,6 +86,8 @@ class OrderModal(discord.ui.Modal):
             model=self._chosen.model,
             sampler=self._chosen.sampler,
             strength_schedule=self._chosen.strength_schedule,
+            adapter=self._chosen.adapter,
+            adapter_weight=self._chosen.adapter_weight,
         )
         options = changed(kept, said)
         picture = int(self._which.values[0]) - 1 if self._which is not None and self._which.values else 0

@@ -11,6 +11,7 @@ from bot.model_shelf import ModelShelf
 from bot.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
+from generation.adapters import NO_ADAPTER
 from generation.catalog import ModelEntry
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
@@ -44,6 +45,8 @@ class Options:
     model: str | None = None
     sampler: str | None = None
     strength_schedule: StrengthSchedule | None = None
+    adapter: str | None = None
+    adapter_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +81,18 @@ def options_of(job: Job) -> Options:
         model=job.model,
         sampler=job.sampler,
         strength_schedule=job.strength_schedule,
+        adapter=job.adapter or None,
+        adapter_weight=job.adapter_weight if job.adapter else None,
     )
 
 
 def changed(earlier: Options, said: Options) -> Options:
-    """Return earlier choices with what has been said now over them; another model brings its own sampler."""
+    """Return earlier choices with what has been said now over them; another model brings what is its own."""
     changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
     if said.model not in (None, earlier.model):
-        changes.setdefault("sampler", None)
+        changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
+    elif said.adapter not in (None, earlier.adapter):
+        changes.setdefault("adapter_weight", None)
     return replace(earlier, **changes)
 
 
@@ -137,6 +144,7 @@ class OrderBook:
         family = FAMILIES[model.family]
         family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
         family.check_sampler(sampler, model.title)
+        weight = model.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
         strength = family.strength_for(numbers["strength"])
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(
@@ -154,6 +162,8 @@ class OrderBook:
             max_pixels=size * size,
             model=model.name,
             sampler=sampler,
+            adapter=options.adapter or NO_ADAPTER,
+            adapter_weight=weight,
             strength_schedule=options.strength_schedule or layers.strength_schedule(),
             max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
             spoiler=source.spoiler,

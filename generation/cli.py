@@ -117,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     img2img.add_argument("--guidance-scale", type=float, metavar="N", help="how closely to follow the prompt")
     img2img.add_argument("--steps", type=int, metavar="N", help="steps of the whole schedule; strength takes its share")
     img2img.add_argument("--sampler", metavar="NAME", help=f"one of {', '.join(SAMPLERS)}; default: the model's")
+    img2img.add_argument("--adapter", default="", metavar="NAME", help="one of the model's adapters (LoRA)")
+    img2img.add_argument("--adapter-weight", type=float, metavar="N", help="how strongly it counts")
     img2img.add_argument("--seed", type=int, metavar="N", help="picture i of --count uses seed + i; default: drawn")
     img2img.add_argument("--count", type=int, default=1, metavar="N", help="pictures for each prompt")
     img2img.add_argument("--size", type=int, metavar="N", help="paint at most N x N pixels; the aspect is kept")

@@ -128,6 +128,7 @@ class Img2ImgCommand:
             options.seed = draw_seed()  # one for all prompts: they are there to be compared
         sampler = options.sampler or defaults.sampler
         check_sampler(sampler)
+        weight = entry.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
         FAMILIES[entry.family].check_sampler(sampler, entry.title)
         steps = defaults.num_inference_steps if options.steps is None else options.steps
         return Img2ImgRequest(
@@ -146,6 +147,8 @@ class Img2ImgCommand:
             sampler=sampler,
             strength_schedule=options.strength_schedule or self._settings.strength_schedule,
             native=options.native,
+            adapter=options.adapter,
+            adapter_weight=weight,
         )
 
     def _output(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from generation.adapters import NO_ADAPTER
 from generation.errors import InvalidRequest
 from generation.samplers import check_sampler
 
@@ -75,6 +76,7 @@ class Img2ImgRequest:
     result file may have. Picture *i* uses ``seed + i`` (modulo 2**32). With ``native`` a small result is not enlarged.
     ``input_sha256`` is the hexadecimal digest of the file as it was sent in. ``sampler`` is a name of
     ``generation.samplers``; ``strength_schedule`` says what the strength means (``generation.engine.schedules``).
+    ``adapter`` is one of the model's in the catalog, or empty.
 
     Raises InvalidRequest for numbers and texts outside their ranges.
     """
@@ -94,6 +96,8 @@ class Img2ImgRequest:
     sampler: str
     strength_schedule: StrengthSchedule
     native: bool = False
+    adapter: str = NO_ADAPTER
+    adapter_weight: float = 0.0
 
     def __post_init__(self) -> None:
         check_prompt(self.prompt)

@@ -26,6 +26,8 @@ _FIELDS: Mapping[str, str] = {
     "count": "the number of pictures",
     "max_pixels": "the size",
     "sampler": "the sampler",
+    "adapter": "the adapter",
+    "adapter_weight": "the adapter's weight",
     "strength_schedule": "the strength schedule",
 }
 
@@ -95,6 +97,7 @@ _MODELS: Mapping[str, str] = {
     ModelProblem.NOT_DOWNLOADED: "The model {model} is not downloaded yet; the operator has to do that first.",
     ModelProblem.NO_FOLDER: "The model {model} is not here: there is no folder {folder}.",
     ModelProblem.NOT_A_MODEL: "What lies at {source} is not the kind of model that {model} should be.",
+    ModelProblem.NOT_AN_ADAPTER: "The file {source} of the adapter {model} is missing or does not fit the model.",
     ModelProblem.NO_SAFETENSORS: (
         "The model {model} at {source} has no safetensors files, and files that may run code are never loaded."
     ),

@@ -7,8 +7,10 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot.orders import Options
+from bot.origin import Origin
 from bot.sources import source_of
 from generation import requests
+from generation.errors import ModelUnavailable
 from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     count="How many pictures, each with the next seed",
     size="Pixel budget: 512 means as many pixels as 512×512; the shape of your picture is kept",
     model="Which model paints",
+    adapter="A small change to the model (LoRA) that is offered here",
+    adapter_weight="How strongly the adapter counts",
     sampler="How the noise is taken away; the model's usual one if left out",
 )
 @app_commands.choices(sampler=[Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()])
@@ -45,6 +49,8 @@ async def img2img(
     size: Range[int, requests.MIN_SIZE, requests.MAX_SIZE] | None = None,
     model: str | None = None,
     sampler: str | None = None,
+    adapter: str | None = None,
+    adapter_weight: Range[float, 0.0, 2.0] | None = None,
 ) -> None:
     """Paint a new picture over yours, guided by a prompt"""
     options = Options(
@@ -58,6 +64,8 @@ async def img2img(
         size=size,
         model=model,
         sampler=sampler,
+        adapter=adapter,
+        adapter_weight=adapter_weight,
     )
     await interaction.client.front_desk.take_interaction(interaction, options, source_of(image))
 
@@ -68,3 +76,18 @@ async def complete_model(
 ) -> list[app_commands.Choice[str]]:
     """Offer the models that can be used here."""
     return interaction.client.shelf.choices(current)
+
+
+@img2img.autocomplete("adapter")
+async def complete_adapter(
+    interaction: "discord.Interaction[Palimpsest]", current: str
+) -> list[app_commands.Choice[str]]:
+    """Offer the adapters of the model that is chosen, else of the one that paints here."""
+    client = interaction.client
+    chosen = getattr(interaction.namespace, "model", None)
+    try:
+        entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
+    except ModelUnavailable:
+        return []
+    offered = [each for each in entry.adapters.values() if current.lower() in f"{each.name} {each.title}".lower()]
+    return [Choice(name=each.title[:100], value=each.name) for each in offered[:25]]

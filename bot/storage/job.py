@@ -62,6 +62,8 @@ class Job:
     strength_schedule: StrengthSchedule
     spoiler: bool
     accepted_at: float
+    adapter: str = ""
+    adapter_weight: float = 0.0
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None

@@ -130,6 +130,11 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN sampler TEXT NOT NULL DEFAULT 'own';
     ALTER TABLE jobs ADD COLUMN strength_schedule TEXT NOT NULL DEFAULT 'index';
     """,
+    # 7: what small change to the model is wanted, and how much of it
+    """
+    ALTER TABLE jobs ADD COLUMN adapter TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN adapter_weight REAL NOT NULL DEFAULT 0.0;
+    """,
 )
 
 

@@ -14,6 +14,7 @@ from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
 from generation.engine.previews import Previewer, fitted_previewer
 from generation.executors.budgets import Phase
+from generation.requests import Img2ImgRequest
 
 # What it yields: None, so that others may use the device, or a picture, to be resumed when that is denoised.
 Course = Generator[Denoising | None, None, Painted]
@@ -34,7 +35,8 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     pipeline, request, image = model.pipeline, order.request, order.image
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
-    conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, caches))
+    model.adapters.use(request.adapter, request.adapter_weight)  # it may change the text encoder too
+    conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, request, caches))
     yield
     # On the CPU, so that a seed means the same noise on every device.
     generator = torch.Generator("cpu").manual_seed(request.seed_of(index))
@@ -67,11 +69,12 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
 def _alone(model: LoadedModel, order: Order, index: int) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
+    model.adapters.use(order.request.adapter, order.request.adapter_weight)
     return paint_alone(model, order.request, order, order.image, index)
 
 
-def _text(model: LoadedModel, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
-    key = (model.entry.name, model.revision, text)
+def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
+    key = (model.entry.name, model.revision, request.adapter, request.adapter_weight, text)
     embeddings = caches.texts.get(key)
     if embeddings is None:
         embeddings = encode_text(model.pipeline, text)

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
 from generation.engine.step_batch import StepBatch
+from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ class DeviceLoop:
     def _join(self, picture: _Picture, denoising: Denoising) -> None:
         key = (picture.model.entry.name, denoising.key, denoising if self._strict else None)
         if key not in self._batches:
-            self._batches[key] = StepBatch(partial(denoise, picture.model.pipeline), self._max_width)
+            self._batches[key] = StepBatch(partial(_denoise, picture.model, picture.order.request), self._max_width)
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
 
@@ -227,3 +228,15 @@ class DeviceLoop:
             batch.remove(order)
         self._orders.remove(order)
         order.fail(error if fault is None else fault())
+
+
+def _denoise(
+    model: LoadedModel,
+    request: Img2ImgRequest,
+    latents: torch.Tensor,
+    timesteps: torch.Tensor,
+    conditioning: Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    """Call the denoiser with the adapter of this request, which is that of everybody in its group."""
+    model.adapters.use(request.adapter, request.adapter_weight)
+    return denoise(model.pipeline, latents, timesteps, conditioning)

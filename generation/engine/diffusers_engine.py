@@ -115,6 +115,8 @@ class DiffusersEngine:
             device=self.device,
             dtype=self.dtype,
             libraries=library_versions(),
+            adapter=request.adapter,
+            adapter_weight=request.adapter_weight,
         )
         data, media_type = encode_picture(
             enlarge(native, factor), parameters.embedded(), max_bytes=request.max_result_bytes

@@ -8,6 +8,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from generation.catalog import ModelEntry
+from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
 from generation.engine.picture_processor import load_picture_processor
 from generation.errors import ModelUnavailable
@@ -38,6 +39,7 @@ class LoadedModel:
     family: Family
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
+    adapters: Adapters
 
 
 def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype) -> LoadedModel:
@@ -67,7 +69,7 @@ def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
     prepare_kernels(pipeline, device, dtype)
-    return LoadedModel(entry, family, files.revision, pipeline)
+    return LoadedModel(entry, family, files.revision, pipeline, Adapters(pipeline, dict(entry.adapters)))
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

@@ -42,6 +42,7 @@ class PictureParameters:
     that have no such thing. ``scheduler`` is the class that took the noise away, ``sampler`` the name it was chosen by;
     ``strength_schedule`` says what the strength meant. ``native_width`` × ``native_height`` was painted and then
     enlarged ``enlarged_by`` times. ``libraries`` maps names of packages to versions.
+    ``adapter`` is empty where there was none.
     """
 
     version: str
@@ -64,6 +65,8 @@ class PictureParameters:
     device: str
     dtype: str
     libraries: Mapping[str, str] = field(default_factory=dict)
+    adapter: str = ""
+    adapter_weight: float = 0.0
 
     @property
     def width(self) -> int:
@@ -99,6 +102,8 @@ class PictureParameters:
             "Size": f"{self.native_width}x{self.native_height}",
             "Model": self.model,
             "Denoising strength": self.strength,
+            "Adapter": self.adapter or None,
+            "Adapter weight": self.adapter_weight if self.adapter else None,
             "Strength schedule": None if self.strength is None else self.strength_schedule,
             "Version": f"{PROGRAM} {self.version}",
         }
@@ -208,6 +213,8 @@ _SETTINGS: Mapping[str, tuple[str, type]] = {
     "Model": ("model", str),
     "Denoising strength": ("strength", float),
     "Strength schedule": ("strength_schedule", str),
+    "Adapter": ("adapter", str),
+    "Adapter weight": ("adapter_weight", float),
     "Version": ("version", str),
 }
 

@@ -195,9 +195,8 @@ async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> No
 
 def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
     models_file = tmp_path / "models.toml"
-    models_file.write_text(
-        PACKAGED_MODELS_FILE.read_text().replace('family = "stable-diffusion"', 'family = "flux-2-klein"')
-    )
+    text = PACKAGED_MODELS_FILE.read_text().replace('family = "stable-diffusion"', 'family = "flux-2-klein"')
+    models_file.write_text(text.replace('sampler = "dpm++2m-karras"\n', ""))
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
     orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
     job = orders.order(origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)
