@@ -33,7 +33,12 @@ BENCHMARKS = (
     Benchmark("step", "a call of the denoiser against diffusers' own in float32", ("--side", "128", "--repeats", "2")),
     Benchmark("samplers", "how few calls of the denoiser a sampler needs, where the end is known exactly"),
     Benchmark("plan", "the memory plan's estimate against the measured peak"),
+    Benchmark("batching", "requests side by side against one after another", ("--requests", "24", "--repeats", "1")),
     Benchmark("limit", "the share of the machine's measured peak that a call reaches", ("--side", "128")),
+    Benchmark("image", "a whole picture against the original recipe"),
+    Benchmark("event_loop", "how late the bot's event loop wakes up while the executor works", ()),
+    Benchmark("memory", "the most memory that one picture of 512 pixels takes"),
+    Benchmark("cold_start", "from the start of a process to the first sign of a picture"),
 )
 
 

@@ -4,7 +4,8 @@
     python -m benchmarks step --side 512 --repeats 2
 
 A call has a negative and a positive row, as with guidance. The rows of the table take one measure after the other:
-number format, memory layout and attention. The last column is the distance to float32, as relative L2.
+number format, memory layout, attention, and with --compile the compiler of torch. The last column is the distance to
+float32, as relative L2.
 """
 
 import copy
@@ -19,6 +20,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from benchmarks.measuring import alternate, arguments, report, times_quicker
 from benchmarks.shapes import SHAPES
 from generation.engine.attention import BlockedAttnProcessor
+from generation.engine.compiling import compiled_twin
 from generation.engine.device import choose_device
 from generation.engine.kernel_probe import bfloat16_pays, blocked_attention_pays, channels_last_pays
 
@@ -31,6 +33,7 @@ MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, type[AttnProcessor2_
     "bfloat16, channels last": (torch.bfloat16, torch.channels_last, AttnProcessor2_0),
     "bfloat16, channels last, blocked": (torch.bfloat16, torch.channels_last, BlockedAttnProcessor),
 }
+COMPILED = "bfloat16, channels last, compiled"
 
 
 def main(values: Sequence[str] = ()) -> int:
@@ -40,8 +43,10 @@ def main(values: Sequence[str] = ()) -> int:
         ("--shape", {"choices": list(SHAPES), "default": "sd15"}),
         ("--side", {"type": int, "default": 256, "help": "pixels"}),
         ("--model", {"type": Path, "help": "a folder of diffusers' layout instead of random weights"}),
+        ("--compile", {"action": "store_true", "help": "with a compiled denoiser as well, which takes minutes"}),
         values=values,
     )
+    measures = MEASURES | ({COMPILED: MEASURES["bfloat16, channels last"]} if options.compile else {})
     device = choose_device("auto")
     shape = SHAPES[options.shape]
     usual: Any = shape.denoiser(torch.float32, options.model)
@@ -50,20 +55,21 @@ def main(values: Sequence[str] = ()) -> int:
     results: dict[str, torch.Tensor] = {}
 
     def prepare(name: str) -> None:
-        dtype, layout, processor = MEASURES[name]
+        dtype, layout, processor = measures[name]
         denoisers[dtype].to(memory_format=layout).set_attn_processor(processor())
 
     def work(name: str) -> Callable[[], None]:
-        dtype = MEASURES[name][0]
+        dtype = measures[name][0]
+        denoiser = compiled_twin(denoisers[dtype], "inductor") if name == COMPILED else denoisers[dtype]
         inputs = shape.inputs(options.side, ROWS, dtype, device)
 
         def call() -> None:
             with torch.inference_mode():
-                results[name] = denoisers[dtype](**inputs)[0]
+                results[name] = denoiser(**inputs)[0]
 
         return call
 
-    seconds = alternate({name: work(name) for name in MEASURES}, repeats=options.repeats, prepare=prepare)
+    seconds = alternate({name: work(name) for name in measures}, repeats=options.repeats, prepare=prepare)
     truth = results["float32"].double()
     taken = {
         "bfloat16": bfloat16_pays(device),
@@ -82,7 +88,7 @@ def main(values: Sequence[str] = ()) -> int:
                 {True: "take it", False: "leave it", None: ""}[taken.get(name)],
                 float((results[name].double() - truth).norm() / truth.norm()),
             )
-            for name in MEASURES
+            for name in measures
         ],
         options.json,
     )

@@ -132,6 +132,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
+    if first.painted_again:
+        lines.append(replies.PAINTED_AGAIN)
     if not takes_strength:
         lines.append(replies.STRENGTH_NOT_USED)
     if job.ignored_pictures:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import Any
 
+import discord
+
 from bot.audience import SERVER_LEFT, Audience
 from bot.cards import Resting, Waiting, status_text
 from bot.delivery import Delivery
@@ -133,8 +135,12 @@ class JobDesk:
         await self._jobs.accept(job)
         try:
             status_message_id = await acknowledge(status_text(job))
-        except BaseException:
+        except discord.HTTPException:
             await self._jobs.expire(job.job_id, NEVER_TOLD)
+            raise
+        except BaseException:
+            # Whether Discord has heard it is not known: that is found out now, or after the next start.
+            await self._life.tell_first(job)
             raise
         await self._life.go_on(replace(job, status_message_id=status_message_id))
 

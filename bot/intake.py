@@ -1,6 +1,9 @@
 """The way in of the picture that a job begins with."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from bot.attachments import AttachmentDownloads
 from bot.errors import JobFailed, Refused
@@ -13,6 +16,24 @@ from generation.events import FailureKind
 from generation.images.decoder import ImageDecoder
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+# What fails for a moment on a machine that has too much to do, or with a child that has just died.
+_PASSING = ("check_failed", "download_failed")
+_PAUSES_SECONDS = (0.5, 2.0)
+
+
+async def once_more(work: Callable[[], Awaitable[T]]) -> T:
+    """Do something that is given up only when it fails again: what has been promised is worth a second try."""
+    for pause_seconds in _PAUSES_SECONDS:
+        try:
+            return await work()
+        except Refused as error:
+            if error.reason not in _PASSING:
+                raise
+            log.warning("%s; trying again", error.reason)
+            await asyncio.sleep(pause_seconds)
+    return await work()
 
 
 class Intake:
@@ -29,7 +50,7 @@ class Intake:
     async def bring_in(self, job: Job) -> str:
         """Put the picture on disk and return the sha256 of what it was before; raise JobFailed."""
         try:
-            data, input_sha256 = await self._clean_picture(job)
+            data, input_sha256 = await once_more(lambda: self._clean_picture(job))
             await self._screening.look_at_input(job, data, input_sha256)
             await self._spool.write(job.job_id, INPUT_FILENAME, data)
         except FileNotFoundError as error:

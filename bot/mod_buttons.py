@@ -1,4 +1,4 @@
-"""The buttons under what moderators are told: Delete, Spoiler, Block; each checks who presses it and where."""
+"""The buttons under what moderators are told: Delete, Spoiler, List picture, Block; each checks who presses it."""
 
 import re
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -8,7 +8,7 @@ import discord
 from bot.buttons import JOB_ID, JobButton
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.moderation_acts import block_member, hide_result
+from bot.moderation_acts import block_member, hide_result, list_result
 from bot.permissions import require_moderator
 from bot.storage.job import Job
 
@@ -64,6 +64,16 @@ class ModSpoilerButton(_ModButton, template=f"mod-spoiler:{JOB_ID}"):
         await hide_result(interaction.client, job)
 
 
+class ModListButton(_ModButton, template=f"mod-list:{JOB_ID}"):
+    """Let nobody in the server begin with the result's pictures, or make them again."""
+
+    label, emoji, verb, action, done = "List picture", "🚫", "mod-list", "picture_added", "Listed"
+
+    async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        assert job.guild_id is not None, "only a server's jobs come this far"
+        await list_result(interaction.client, job.guild_id, job)
+
+
 class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"mod-block:(?P<member_id>[0-9]{1,20})"):
     """Let a member ask for nothing more in the server, and give up what waits of theirs.
 
@@ -95,7 +105,12 @@ class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"
             await answer_error(ours, error)
 
 
-MOD_BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (ModDeleteButton, ModSpoilerButton, ModBlockButton)
+MOD_BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
+    ModDeleteButton,
+    ModSpoilerButton,
+    ModListButton,
+    ModBlockButton,
+)
 
 
 def decision_view(job: Job, *, is_shown: bool) -> discord.ui.View:
@@ -104,5 +119,6 @@ def decision_view(job: Job, *, is_shown: bool) -> discord.ui.View:
     if is_shown:
         view.add_item(ModDeleteButton(job.job_id))
         view.add_item(ModSpoilerButton(job.job_id))
+        view.add_item(ModListButton(job.job_id))
     view.add_item(ModBlockButton(job.requester_id))
     return view

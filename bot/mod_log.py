@@ -6,7 +6,6 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot.mod_buttons import decision_view
@@ -23,13 +22,13 @@ _UNWRITTEN = ("words_sexual", "words_not_wanted")  # too common to be worth a ro
 
 
 class ModLog:
-    """Tell of decisions in the background; the same about the same member at most once a minute."""
+    """Tell of decisions in the background; of one member's refused prompts at most once a minute."""
 
     def __init__(self, client: discord.Client, policies: Policies, audit: Audit) -> None:
         self._client = client
         self._policies = policies
         self._audit = audit
-        self._told_at: dict[tuple[int, int, str], float] = {}
+        self._noted_at: dict[tuple[int, int, str], float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def note(self, job: Job, what: str, score: float | None) -> None:
@@ -54,25 +53,27 @@ class ModLog:
         task.add_done_callback(self._tasks.discard)
 
     async def _note(self, job: Job, guild_id: int, what: str, score: float | None) -> None:
-        if what not in _UNWRITTEN:
-            detail = "" if score is None else f"score {score:.2f}"
-            await self.write(guild_id, None, what, member_id=job.requester_id, job_id=job.job_id, detail=detail)
-        channel_id = self._policies.log_channel_id(guild_id)
-        if channel_id is None or self._was_told_just_now(guild_id, job.requester_id, what):
+        if self._was_noted_just_now(guild_id, job.requester_id, what):
             return
-        channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
         try:
-            view = decision_view(job, is_shown=what in _SHOWN)
-            await channel.send(decision_text(job, what, score), view=view, allowed_mentions=SILENT)
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            log.info("the moderators' channel could not be told (%s)", type(error).__name__)
+            if what not in _UNWRITTEN:
+                detail = "" if score is None else f"score {score:.2f}"
+                await self.write(guild_id, None, what, member_id=job.requester_id, job_id=job.job_id, detail=detail)
+            channel_id = self._policies.log_channel_id(guild_id)
+            if channel_id is not None:
+                channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
+                view = decision_view(job, is_shown=what in _SHOWN)
+                await channel.send(decision_text(job, what, score), view=view, allowed_mentions=SILENT)
+        except Exception as error:
+            # The decision itself stands; a disk or a channel that is in trouble must not break who waits for it.
+            log.warning("moderators could not be told of job %s (%s)", job.job_id, type(error).__name__)
 
-    def _was_told_just_now(self, guild_id: int, member_id: int, what: str) -> bool:
+    def _was_noted_just_now(self, guild_id: int, member_id: int, what: str) -> bool:
         now = time.monotonic()
-        self._told_at = {key: at for key, at in self._told_at.items() if now - at < _QUIET_SECONDS}
+        self._noted_at = {key: at for key, at in self._noted_at.items() if now - at < _QUIET_SECONDS}
         key = (guild_id, member_id, what)
-        if key in self._told_at:
+        if key in self._noted_at:
             return True
         if what.startswith("words_"):  # a prompt costs nothing to repeat, a picture does
-            self._told_at[key] = now
+            self._noted_at[key] = now
         return False

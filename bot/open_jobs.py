@@ -27,6 +27,7 @@ class OpenJobs(Mapping[str, Job]):
         self._broke = broke
         self._jobs: dict[str, Job] = {}
         self._steps: dict[str, asyncio.Task[None]] = {}
+        self._is_closed = False
         self._one_is_over = asyncio.Event()
 
     def __getitem__(self, job_id: str) -> Job:
@@ -60,8 +61,11 @@ class OpenJobs(Mapping[str, Job]):
         )
 
     def begin(self, job: Job, step: Coroutine[Any, Any, None]) -> None:
-        """Keep a job and do a step of its life in the background."""
+        """Keep a job and do a step of its life in the background; after ``close`` that is left to the next start."""
         self.keep(job)
+        if self._is_closed:
+            step.close()
+            return
         task = asyncio.create_task(self._guarded(job, step))
         self._steps[job.job_id] = task
         task.add_done_callback(lambda _: self._steps.pop(job.job_id, None))
@@ -75,6 +79,7 @@ class OpenJobs(Mapping[str, Job]):
 
     async def close(self, grace_seconds: float) -> None:
         """Give the steps that are under way ``grace_seconds``, then leave them to the next start."""
+        self._is_closed = True
         steps = list(self._steps.values())
         if steps:
             await asyncio.wait(steps, timeout=grace_seconds)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from bot.intake import once_more
 from bot.screening import Screening
 from bot.storage.job import Job, StoredPicture
 from bot.storage.spool import Spool
@@ -40,7 +41,8 @@ class Results:
 
     async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
         """Look at the pictures and store them, however long that takes; raise Refused for what they show."""
-        await self._screening.look_at_result(job, [picture.data for picture in result.pictures])
+        data = [picture.data for picture in result.pictures]
+        await once_more(lambda: self._screening.look_at_result(job, data))
         stored: list[StoredPicture] = []
         for index, picture in enumerate(result.pictures, start=1):
             number = f"-{index}" if len(result.pictures) > 1 else ""
@@ -55,6 +57,7 @@ class Results:
                     height=picture.height,
                     native_width=picture.native_width,
                     native_height=picture.native_height,
+                    painted_again=bool(picture.parameters.get("painted_again")),
                 )
             )
         return stored

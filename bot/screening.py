@@ -86,13 +86,19 @@ class Screening:
         """
         found: list[PictureVerdict] = []
         for data in pictures:
-            one = await self._check(job, data)
+            # A result before the inputs of those who come after it: otherwise a crowd would keep it for ever.
+            one = await self._check(job, data, is_urgent=True)
             self._require_unlisted(job, one, hashlib.sha256(data).hexdigest())
             found.append(one)
         await self._decide(job, found, "result")
 
     async def admit_preview(self, job: Job, data: bytes) -> bool:
-        """Tell whether a picture may be shown while it is painted: never what the result would be blocked for."""
+        """Tell whether a picture may be shown while it is painted: never what the result would be blocked for.
+
+        While other pictures are looked at none is shown: the next one comes soon, and inputs and results go first.
+        """
+        if self._checker.is_busy:
+            return False
         try:
             found = await self._checker.check(data)
         except CheckFailed:
@@ -102,9 +108,9 @@ class Screening:
         decision = self._decision(job, [found])
         return decision is Decision.ALLOW or (decision is Decision.SPOILER and job.spoiler)
 
-    async def _check(self, job: Job, data: bytes) -> PictureVerdict:
+    async def _check(self, job: Job, data: bytes, *, is_urgent: bool = False) -> PictureVerdict:
         try:
-            return await self._checker.check(data)
+            return await self._checker.check(data, is_urgent=is_urgent)
         except CheckFailed as error:
             # The job's own reference is shown with the sentence.
             log.error("a picture of job %s was not checked (%s) [%s]", job.job_id, error, reference_of(job.job_id))

@@ -34,6 +34,21 @@ class _Rules:
     admit_preview: AdmitPreview | None
     restraint: Callable[[], Restraint]
     interval_seconds: float
+    pace: "_Pace"
+
+
+class _Pace:
+    """Keep what all status messages of the bot say together below a rate; the rest of Discord's is for answers."""
+
+    def __init__(self, most_per_second: float) -> None:
+        self._gap_seconds = 1 / most_per_second
+        self._free_at = float("-inf")
+
+    def seconds_until_turn(self, now: float) -> float:
+        """Take the next free moment and return how far away it is."""
+        moment = max(now, self._free_at)
+        self._free_at = moment + self._gap_seconds
+        return moment - now
 
 
 class StatusBoard:
@@ -44,7 +59,7 @@ class StatusBoard:
     that turns out to have been deleted, perhaps while the bot was not there to see it. A preview stays until a newer
     one comes or the job is not being painted any more. ``admit_preview`` is asked about every preview just before it
     would be shown, and without it none is. ``restraint`` says what may be left out just now; the last word never is,
-    and it is tried again when Discord is out of reach.
+    and it is tried again when Discord is out of reach. All edits but the last ones are at most ``most_per_second``.
     """
 
     def __init__(
@@ -55,6 +70,7 @@ class StatusBoard:
         admit_preview: AdmitPreview | None = None,
         restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
         interval_seconds: float = 3.0,
+        most_per_second: float = 20.0,
     ) -> None:
         self._rules = _Rules(
             edit=edit,
@@ -62,6 +78,7 @@ class StatusBoard:
             admit_preview=admit_preview,
             restraint=restraint,
             interval_seconds=interval_seconds,
+            pace=_Pace(most_per_second),
         )
         self._lines: dict[str, _Line] = {}
 
@@ -127,6 +144,8 @@ class _Line:
                     await _wait(self._changed, pause_seconds)
                     self._changed.clear()
                     continue
+                # Discord allows 50 requests a second in all; when much changes at once, the last word still goes first.
+                await _wait(self._finish, self._rules.pace.seconds_until_turn(clock()))
             if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
                 return not failures
             if failures:

@@ -10,7 +10,7 @@ from generation.catalog import Catalog
 from generation.device_probe import probe_device
 from generation.errors import ModelUnavailable
 from generation.hub import path_here
-from generation.memory_plan import MemoryPlan, Placement, make_plan
+from generation.memory_plan import MemoryPlan, make_plan, plan_words
 from generation.model_problems import ModelProblem
 from generation.model_sizes import ModelSizes, read_sizes
 from generation.sentences import gibibytes
@@ -18,7 +18,7 @@ from generation.settings import GenerationSettings
 
 # What the process takes of the device's memory before it has loaded anything: the CUDA context; Python, torch and
 # diffusers (measured: docs/performance.md).
-BASE_BYTES = {"cuda": 500 * 2**20, "mps": 0, "cpu": 650 * 2**20}
+BASE_BYTES = {"cuda": 500 * 2**20, "mps": 0, "cpu": 420 * 2**20}
 _UNITS = {"gib": 2**30, "gb": 10**9, "mib": 2**20, "mb": 10**6}
 
 
@@ -70,30 +70,13 @@ def print_plan(
         weights = ", ".join(f"{part} {gibibytes(count)}" for part, count in plan.weights(sizes).items())
         print(f"{entry.title} at {side} pixels on {device} with {gibibytes(memory)}, {dtype}:")
         print(f"  weights: {weights}")
-        for line in plan_lines(plan):
-            print(f"  {line}")
+        print(f"  {plan_words(plan)}")
         waiting = plan.host_bytes(sizes)
         beside = f", and {gibibytes(waiting)} of the machine's memory" if waiting else ""
         print(f"  takes about {gibibytes(estimate)}{beside}")
         if estimate > memory:
             print("  That is more than there is: choose a smaller size or a smaller model.")
     return estimate <= memory
-
-
-def plan_lines(plan: MemoryPlan) -> list[str]:
-    """Say what a plan does, a sentence a line."""
-    lines = [
-        {
-            Placement.RESIDENT: "everything stays on the device",
-            Placement.MODEL_OFFLOAD: "one component at a time is on the device",
-            Placement.GROUP_OFFLOAD: "a few layers at a time are on the device",
-        }[plan.placement]
-    ]
-    if plan.stores_float8:
-        lines.append("the denoiser's weights are stored in 8 bits")
-    lines.append("large pictures are encoded and decoded in tiles" if plan.tiles_pictures else "no tiles are needed")
-    lines.append(f"one call of the denoiser takes up to {plan.batch_width} rows")
-    return lines
 
 
 def _row(name: str, plan: MemoryPlan, sizes: ModelSizes, side: int, memory: int, estimate: int) -> dict[str, object]:

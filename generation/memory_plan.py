@@ -8,9 +8,10 @@ from generation.model_sizes import ModelSizes
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 # A layer computes with some tensors of its input's size at once; how many was measured on Stable Diffusion 1.5's shape
 # with `python -m benchmarks plan`, see docs/performance.md. The decoder's are those of its last level.
-_DENOISER_TENSORS = {"unet": 40.0, "transformer": 24.0}
-_DECODER_TENSORS = 5.0
+_DENOISER_TENSORS = {"unet": 34.0, "transformer": 24.0}
+_DECODER_TENSORS = 4.1
 _PICTURE_TENSORS = 24.0  # of three channels: the decoder's output, its float32 copy and what encoding makes of it
+_SCRATCH_BYTES = 120 * 2**20  # what kernels keep for themselves
 _GROUP_SHARE = 0.1  # of the largest component: the layers that are on the device at once
 _FLOAT8_SHARE = 0.55  # of two bytes a parameter: norms and embeddings stay as they are
 
@@ -79,7 +80,7 @@ class MemoryPlan:
     def device_bytes(self, sizes: ModelSizes, max_pixels: int) -> int:
         """Estimate the most that the device has to hold at once, without what the process takes anyway."""
         weights = self.weights(sizes)
-        denoising, decoding = self.working_bytes(sizes, max_pixels)
+        denoising, decoding = (count + _SCRATCH_BYTES for count in self.working_bytes(sizes, max_pixels))
         match self.placement:
             case Placement.RESIDENT:
                 return sum(weights.values()) + max(denoising, decoding)
@@ -105,3 +106,19 @@ def make_plan(
     while plan.device_bytes(sizes, max_pixels) > budget_bytes and (lower := plan.lower()) is not None:
         plan = lower
     return plan
+
+
+def plan_words(plan: MemoryPlan) -> str:
+    """Say what a plan does."""
+    words = [
+        {
+            Placement.RESIDENT: "everything stays on the device",
+            Placement.MODEL_OFFLOAD: "one component at a time is on the device",
+            Placement.GROUP_OFFLOAD: "a few layers at a time are on the device",
+        }[plan.placement]
+    ]
+    if plan.stores_float8:
+        words.append("the denoiser's weights are stored in 8 bits")
+    if plan.tiles_pictures:
+        words.append("large pictures are encoded and decoded in tiles")
+    return f"{', '.join(words)}, one call of the denoiser takes up to {plan.batch_width} rows"

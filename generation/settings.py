@@ -16,7 +16,8 @@ class GenerationSettings(BaseSettings):
     """Which model runs where; where its files lie is left to ``HF_HOME``, as everywhere with Hugging Face.
 
     ``slots`` requests are painted side by side; one call of the denoiser takes ``max_width`` rows (a picture with
-    guidance has two), and with ``strict`` it serves one picture alone.
+    guidance has two), and with ``strict`` it serves one picture alone. ``compile_denoiser`` lets torch compile
+    it in the background.
     """
 
     model_config = SettingsConfigDict(
@@ -29,6 +30,7 @@ class GenerationSettings(BaseSettings):
     slots: int = Field(default=8, ge=1, le=64)
     max_width: int = Field(default=16, ge=1)
     strict: bool = False
+    compile_denoiser: bool = False
     data_dir: Path = Path("data")
     models_file: Path = PACKAGED_MODELS_FILE
     hf_token: SecretStr | None = None
@@ -44,6 +46,7 @@ class GenerationSettings(BaseSettings):
             "slots": self.slots,
             "max_width": self.max_width,
             "strict": self.strict,
+            "compile_denoiser": self.compile_denoiser,
             "data_dir": str(self.data_dir.resolve()),
             "models_file": str(self.models_file.resolve()),
             "hf_token": self.hf_token.get_secret_value() if self.hf_token else None,

@@ -2,9 +2,9 @@
 
     python -m prove.deletion
 
-The bot's own storage with fifty members, whose requests are taken, moved on and ended in a random order, as pictures in
-the spool and rows that grow and shrink. Then one member after another deletes, at random moments between the writing of
-the others, and after each deletion every file of the data folder is searched for every prompt of theirs.
+The bot's own storage with thirty members, whose requests are taken, moved on and ended in a random order, as pictures
+in the spool and rows that grow and shrink. Then one member after another deletes, at random moments between the writing
+of the others, and after each deletion every file of the data folder is searched for every prompt of theirs.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from generation.job_id import new_job_id
 from prove.page import write_line
 from prove.rounds import Rounds
 
-ROUNDS, MEMBERS, JOBS_EACH = 20, 50, 20
+ROUNDS, MEMBERS, JOBS_EACH = 10, 30, 8
 
 
 class Crowd:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -72,13 +73,16 @@ async def judge(bot: BotProcess, told: Sequence[Message]) -> dict[str, Any]:
                 if message.reference is not None:
                     answered[message.reference.message_id] += 1
     with contextlib.closing(sqlite3.connect(bot.data_dir / "palimpsest.sqlite3")) as connection:
-        rows = connection.execute("SELECT state, status_message_id FROM jobs").fetchall()
+        rows = connection.execute("SELECT state, status_message_id, failure_kind FROM jobs").fetchall()
         (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
-    delivered = {str(message_id) for state, message_id in rows if state == "delivered"}
+    for state, message_id, kind in rows:
+        if state != "delivered" and message_id is not None:
+            print(f"a job ended {state} ({kind})", file=sys.stderr)
+    delivered = {str(message_id) for state, message_id, _ in rows if state == "delivered"}
     settled = ("delivered", "failed", "cancelled", "expired")
     return {
         "lost": sum(answered[status.id] == 0 or status.id not in delivered for status in told),
         "shown_twice": sum(times > 1 for times in (shown + answered).values()),
-        "stuck": stuck + sum(state not in settled for state, _ in rows),
+        "stuck": stuck + sum(state not in settled for state, _, _ in rows),
         "is_sound": verdict == "ok",
     }

@@ -11,11 +11,13 @@ from pydantic import SecretStr, ValidationError
 from bot.checks.connection import discord_findings
 from bot.checks.findings import Finding, Verdict, fail, ok
 from bot.checks.machine import cache_finding, data_dir_finding, machine_findings, model_finding
+from bot.checks.safety import safety_finding
 from bot.logs import set_up_logging
 from bot.settings import Settings
 from generation.catalog import Catalog, load_catalog
 from generation.device_probe import ProbedDevice, probe_device
 from generation.errors import ExecutorError
+from generation.safety.checker import PictureChecker
 from generation.settings import settings_sentence
 
 EXIT_INTERRUPTED = 130
@@ -57,11 +59,12 @@ async def examine(settings: Settings) -> list[Finding]:
     async with asyncio.TaskGroup() as group:
         probing = group.create_task(_probe(settings))
         asking = group.create_task(discord_findings(settings))
+        looking = group.create_task(safety_finding(PictureChecker()))
     catalog, findings = _catalog(settings)
     findings += [*asking.result(), data_dir_finding(settings), cache_finding()]
     if catalog is not None:
         findings.append(model_finding(settings, catalog))
-    return findings + await machine_findings(settings, catalog, probing.result())
+    return [*findings, looking.result(), *await machine_findings(settings, catalog, probing.result())]
 
 
 async def _probe(settings: Settings) -> ProbedDevice | Exception:

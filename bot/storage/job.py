@@ -38,6 +38,7 @@ class StoredPicture:
     height: int
     native_width: int
     native_height: int
+    painted_again: bool = False  # because the memory did not suffice at first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

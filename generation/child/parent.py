@@ -22,6 +22,8 @@ class ChildProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
+        # Two who wait for one stream at the same moment can each take away what wakes the other, for ever.
+        self._reading = asyncio.Lock()
 
     @classmethod
     async def spawn(
@@ -65,7 +67,8 @@ class ChildProcess:
 
     async def receive(self) -> Frame | None:
         """Wait for the next message; return None when the child has closed its end."""
-        return await read_frame(self._stdout)
+        async with self._reading:
+            return await read_frame(self._stdout)
 
     async def wait(self) -> int:
         """Wait for the end of the process and return its exit status (negative: the signal that ended it)."""
@@ -85,6 +88,6 @@ class ChildProcess:
             self._process.kill()
         self._stdin.close()
         # Python's wait() ends only with the pipes (python/cpython#119710), and one that is full and unread never does.
-        with contextlib.suppress(RuntimeError):  # somebody else is reading it: so much the better
+        async with self._reading:  # whoever reads it now comes to its end, because the child is dead
             await self._stdout.read()
         return await self._process.wait()

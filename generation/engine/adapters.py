@@ -22,6 +22,11 @@ class Adapters:
         self._loaded: set[str] = set()
         self._in_effect: tuple[str, float] = (NO_ADAPTER, 0.0)
 
+    @property
+    def has_loaded(self) -> bool:
+        """Whether any adapter has ever been loaded, which changes the layers."""
+        return bool(self._loaded)
+
     def use(self, name: str, weight: float) -> None:
         """Bring an adapter into effect, or none; raise ModelUnavailable for a file that does not fit the model."""
         wanted = (name, weight) if name else (NO_ADAPTER, 0.0)

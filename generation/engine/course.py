@@ -1,30 +1,66 @@
 """A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
 
-from collections.abc import Generator, Mapping
+import hashlib
+import logging
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
 
 from generation.engine.autoencoder import Distribution, clean_latents, decode_in_slices, encode_in_slices
+from generation.engine.base import BrokenOutput
 from generation.engine.caches import Caches
 from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
 from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
+from generation.engine.precision import can_be_widened, in_float32
 from generation.engine.previews import Previewer, fitted_previewer
 from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest
+
+log = logging.getLogger(__name__)
 
 # What it yields: None, so that others may use the device, or a picture, to be resumed when that is denoised.
 Course = Generator[Denoising | None, None, Painted]
 
 
-def course_of(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
-    """Return the way of picture ``index`` of an order."""
-    if is_step_batched(model.pipeline):
-        return _in_company(model, order, index, caches)
-    return _alone(model, order, index)
+class _AttendingRun:
+    """An order's reports from a pipeline that is called as it is: with each of them the others are attended to."""
+
+    def __init__(self, order: Order, attend: Callable[[], None]) -> None:
+        self._order, self._attend = order, attend
+
+    def enter(self, phase: Phase) -> None:
+        self._order.enter(phase)
+        self._attend()
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        self._order.step(step, total_steps, preview)
+        self._attend()
+
+
+def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, attend: Callable[[], None]) -> Course:
+    """Go the way of picture ``index`` of an order; what comes out broken is painted once more, in float32.
+
+    ``attend`` is called while it leaves the device to nobody. Raises BrokenOutput for what is broken then too.
+    """
+    try:
+        if is_step_batched(model.pipeline):
+            return (yield from _in_company(model, order, index, caches))
+        return (yield from _alone(model, order, index, attend))
+    except BrokenOutput:
+        if not can_be_widened(model.pipeline):
+            raise
+    log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
+    yield
+    # In one piece: the pictures under way share these weights.
+    with in_float32(model.pipeline):
+        model.adapters.use(order.request.adapter, order.request.adapter_weight)
+        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
+    return replace(painted, in_float32=True)
 
 
 def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
@@ -66,15 +102,16 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     )
 
 
-def _alone(model: LoadedModel, order: Order, index: int) -> Course:
+def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
     model.adapters.use(order.request.adapter, order.request.adapter_weight)
-    return paint_alone(model, order.request, order, order.image, index)
+    return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
 
 
 def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
-    key = (model.entry.name, model.revision, request.adapter, request.adapter_weight, text)
+    digest = hashlib.sha256(text.encode()).digest()  # no prompt lies around for long
+    key = (model.entry.name, model.revision, request.adapter, request.adapter_weight, digest)
     embeddings = caches.texts.get(key)
     if embeddings is None:
         embeddings = encode_text(model.pipeline, text)

@@ -36,6 +36,14 @@ def describe_device(device: torch.device) -> str:
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until a device that works on its own has done what it was told; raise what went wrong meanwhile."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def free_memory(device: torch.device) -> None:
     """Give memory that nothing refers to any more back to the device."""
     if device.type == "cuda":

@@ -19,12 +19,13 @@ from generation.engine.caches import make_caches
 from generation.engine.conditioning import denoise
 from generation.engine.course import Course, course_of
 from generation.engine.denoising import Denoising
-from generation.engine.device import free_memory
+from generation.engine.device import free_memory, wait_for
 from generation.engine.faults import fault_of
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
 from generation.engine.step_batch import StepBatch
+from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
 
@@ -47,15 +48,27 @@ class _Picture:
 class DeviceLoop:
     """Paint the pictures of all orders: a bit of somebody's encoding or decoding, a step of a batch, and again.
 
-    Pictures of one model and one shape share the calls of the denoiser, of ``max_width`` rows at most; such groups
-    take turns. With ``strict`` each picture is a group of its own. A picture whose model is not in memory waits until
-    those that are painted are done.
+    Pictures of one model and one shape share the calls of the denoiser, of ``max_width`` rows at most, and fewer where
+    ``make_width`` finds that they do not pay; such groups take turns. With ``strict`` each picture is a group of its
+    own. A picture whose model is not in memory waits until those that are painted are done.
+
+    ``start`` lets a thread do it all; without one, ``accept`` and ``turn`` do, whoever calls them.
     """
 
-    def __init__(self, models: ResidentModels, device: torch.device, *, max_width: int, strict: bool = False) -> None:
+    def __init__(
+        self,
+        models: ResidentModels,
+        device: torch.device,
+        *,
+        max_width: int,
+        strict: bool = False,
+        make_width: Callable[[int], FixedWidth] = MeasuredWidth,
+    ) -> None:
         self._models = models
         self._device = device
         self._max_width = max_width
+        self._make_width = make_width
+        self._widths: dict[Hashable, FixedWidth] = {}
         self._strict = strict
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._orders: list[Order] = []  # those that are not settled, as they came
@@ -63,17 +76,21 @@ class DeviceLoop:
         self._overtaken = 0  # by how many the first of them was overtaken
         self._sliced: deque[_Picture] = deque()  # pictures with something to do beside denoising
         self._denoised: dict[Denoising, _Picture] = {}
-        self._batches: dict[Hashable, StepBatch] = {}
+        self._batches: dict[tuple[Hashable, Hashable], StepBatch] = {}
         self._caches = make_caches()
         self._tick = 0
         self._step_seconds = 0.0  # of the last one
         self._is_short_of_memory = False
+        self._to_lower: set[str] = set()  # models that were short of it
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
+
+    def start(self) -> None:
+        """Let the thread serve from now on."""
         self._thread.start()
 
     def submit(self, order: Order) -> None:
         """Take an order; its pictures are settled from the loop's thread."""
-        self._inbox.put(partial(self._accept, order))
+        self._inbox.put(partial(self.accept, order))
 
     def load(self, model: str) -> Future[None]:
         """Bring a model into memory, unless somebody is being served."""
@@ -95,30 +112,37 @@ class DeviceLoop:
                     return
                 message()
             try:
-                self._turn()
+                self.turn()
             except Exception as error:
                 # The last wall: a mistake of this loop is the failure of those that it serves, and not its end.
                 log.error("the device loop broke\n%s", stack_of(error))
                 for order in list(self._orders):
                     self._fail(order, error)
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Do a little for everybody."""
         self._begin()
         self._slice()
         self._step()
-        for order in list(self._orders):
-            with self._failing(order):
-                order.show_life()
+        self._show_life()
         if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
             self._is_short_of_memory = False
             self._caches.clear()
             gc.collect()
             free_memory(self._device)
+            while self._to_lower:
+                self._models.lower(self._to_lower.pop())
+
+    def _show_life(self, busy: Order | None = None) -> None:
+        """Let everybody but ``busy``, who does so, say that they are there, and hear whether they are cancelled."""
+        for order in [order for order in self._orders if order is not busy]:
+            with self._failing(order):
+                order.show_life()
 
     # What comes in ------------------------------------------------------------------------------------------------
 
-    def _accept(self, order: Order) -> None:
+    def accept(self, order: Order) -> None:
+        """Take an order; for the loop's thread only, and whoever stands in for it."""
         self._orders.append(order)
         self._waiting.extend((order, index) for index in range(order.request.count))
 
@@ -143,7 +167,9 @@ class DeviceLoop:
             self._waiting.remove(waiting)
             with self._failing(order):
                 model = self._models.get(order.request.model, order.show_life)
-                self._sliced.append(_Picture(order, index, model, course_of(model, order, index, self._caches)))
+                attend = partial(self._show_life, order)
+                course = course_of(model, order, index, caches=self._caches, attend=attend)
+                self._sliced.append(_Picture(order, index, model, course))
 
     # What is under way --------------------------------------------------------------------------------------------
 
@@ -164,6 +190,7 @@ class DeviceLoop:
                 order.seconds += time.perf_counter() - started
                 self._settle(order, picture.index, end.value)
                 return
+            wait_for(self._device)
             order.seconds += time.perf_counter() - started
             if denoising is None:
                 self._sliced.appendleft(picture)
@@ -176,9 +203,14 @@ class DeviceLoop:
         order.pictures[index].set_result(painted)
 
     def _join(self, picture: _Picture, denoising: Denoising) -> None:
-        key = (picture.model.entry.name, denoising.key, denoising if self._strict else None)
+        shape = (picture.model.entry.name, denoising.key)
+        key = (shape, denoising if self._strict else None)
         if key not in self._batches:
-            self._batches[key] = StepBatch(partial(_denoise, picture.model, picture.order.request), self._max_width)
+            rows = min(self._max_width, picture.model.plan.batch_width)
+            width = self._widths.setdefault(shape, self._make_width(rows))
+            width.bound(rows)  # the plan may have been lowered since
+            denoiser = partial(_denoise, picture.model, picture.order.request)
+            self._batches[key] = StepBatch(denoiser, width)
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
 
@@ -187,12 +219,15 @@ class DeviceLoop:
         self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
         if not self._batches:
             return
-        batch = min(self._batches.values(), key=lambda batch: batch.last_tick)
+        (shape, _), batch = min(self._batches.items(), key=lambda item: item[1].last_tick)
         self._tick += 1
         started = time.perf_counter()
         admitted, left = batch.step(self._tick)
+        wait_for(self._device)  # else what is measured and charged is only how quickly it was told
         self._step_seconds = time.perf_counter() - started
-        seconds_per_row = self._step_seconds / sum(each.rows for each in admitted)
+        rows = sum(each.rows for each in admitted)
+        self._widths[shape].learn(rows, self._step_seconds)
+        seconds_per_row = self._step_seconds / rows
         for denoising in admitted:
             denoising.order.seconds += seconds_per_row * denoising.rows
         for denoising in left:
@@ -216,18 +251,31 @@ class DeviceLoop:
 
     def _fail(self, order: Order, error: BaseException) -> None:
         fault = fault_of(error) if isinstance(error, Exception) else None
-        self._is_short_of_memory |= fault is OutOfMemory or isinstance(error, OutOfMemory)
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
+        is_short_of_memory = fault is OutOfMemory or isinstance(error, OutOfMemory)
+        self._is_short_of_memory |= is_short_of_memory
         if order not in self._orders:
             return
+        self._leave(order)
+        if is_short_of_memory and not order.has_begun_again and self._models.can_be_lowered(order.request.model):
+            self._to_lower.add(order.request.model)
+            order.begin_again()
+            undone = [index for index, picture in enumerate(order.pictures) if not picture.done()]
+            self._waiting.extendleft((order, index) for index in reversed(undone))
+            return
+        self._orders.remove(order)
+        order.fail(error if fault is None else fault())
+
+    def _leave(self, order: Order) -> None:
+        """Let the pictures of an order leave, wherever they are."""
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
         for picture in [each for each in (*self._sliced, *self._denoised.values()) if each.order is order]:
             picture.course.close()
         self._sliced = deque(picture for picture in self._sliced if picture.order is not order)
         self._denoised = {each: picture for each, picture in self._denoised.items() if picture.order is not order}
         for batch in self._batches.values():
             batch.remove(order)
-        self._orders.remove(order)
-        order.fail(error if fault is None else fault())
+        # An empty one would keep a model that is to leave.
+        self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
 
 
 def _denoise(
@@ -239,4 +287,6 @@ def _denoise(
 ) -> torch.Tensor:
     """Call the denoiser with the adapter of this request, which is that of everybody in its group."""
     model.adapters.use(request.adapter, request.adapter_weight)
+    if model.compiled is not None and not model.adapters.has_loaded:  # what is compiled knows nothing of adapters
+        return model.compiled(latents, timesteps, conditioning)
     return denoise(model.pipeline, latents, timesteps, conditioning)

@@ -1,6 +1,7 @@
 """The engine of diffusers: requests in, encoded pictures with their parameters out."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from generation.engine.device import choose_device, choose_dtype, describe_devic
 from generation.engine.device_loop import DeviceLoop
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
+from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.executors.budgets import Phase
 from generation.families import FAMILIES
 from generation.hub import Hub
@@ -36,6 +38,7 @@ def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
         slots=options["slots"],
         max_width=options["max_width"],
         strict=options["strict"],
+        compiler="inductor" if options["compile_denoiser"] else None,
     )
 
 
@@ -57,11 +60,22 @@ class DiffusersEngine:
         slots: int = 8,
         max_width: int = 16,
         strict: bool = False,
+        make_width: Callable[[int], FixedWidth] = MeasuredWidth,
+        compiler: str | None = None,
     ) -> None:
         self._catalog = catalog
         self._default_model = default_model
-        self._models = ResidentModels(catalog, data_dir=data_dir, hub=hub, device=device, dtype=dtype)
-        self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict)
+        self._models = ResidentModels(
+            catalog,
+            data_dir=data_dir,
+            hub=hub,
+            device=device,
+            dtype=dtype,
+            max_width=max_width,
+            compiler=compiler,
+        )
+        self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict, make_width=make_width)
+        self._loop.start()
         self.slots = slots
         self.device = describe_device(device)
         self.dtype = str(dtype).removeprefix("torch.")
@@ -84,15 +98,16 @@ class DiffusersEngine:
         self._loop.submit(order)
         painted = [picture.result() for picture in order.pictures]
         run.enter(Phase.DECODE)
-        pictures = tuple(self._picture(request, index, each) for index, each in enumerate(painted))
+        pictures = tuple(self._picture(order, index, each) for index, each in enumerate(painted))
         return Img2ImgResult(pictures=pictures, seconds=order.seconds, device=self.device, dtype=self.dtype)
 
     def close(self) -> None:
         """End the device loop."""
         self._loop.close()
 
-    def _picture(self, request: Img2ImgRequest, index: int, painted: Painted) -> Picture:
-        native = painted.image
+    def _picture(self, order: Order, index: int, painted: Painted) -> Picture:
+        request, native = order.request, painted.image
+        takes_strength = FAMILIES[self._catalog.find(request.model).family].takes_strength
         factor = 1 if request.native else enlargement_factor(native.width, native.height)
         parameters = PictureParameters(
             version=VERSION,
@@ -103,7 +118,7 @@ class DiffusersEngine:
             seed=request.seed_of(index),
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
-            strength=request.strength,
+            strength=request.strength if takes_strength else None,
             strength_schedule=painted.strength_schedule,
             guidance_scale=request.guidance_scale,
             num_inference_steps=request.num_inference_steps,
@@ -113,10 +128,11 @@ class DiffusersEngine:
             enlarged_by=factor,
             input_sha256=request.input_sha256,
             device=self.device,
-            dtype=self.dtype,
+            dtype="float32" if painted.in_float32 else self.dtype,
             libraries=library_versions(),
             adapter=request.adapter,
             adapter_weight=request.adapter_weight,
+            painted_again=order.has_begun_again,
         )
         data, media_type = encode_picture(
             enlarge(native, factor), parameters.embedded(), max_bytes=request.max_result_bytes

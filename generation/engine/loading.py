@@ -11,9 +11,11 @@ from generation.catalog import ModelEntry
 from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
 from generation.engine.picture_processor import load_picture_processor
+from generation.engine.placement import place
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES, Family
 from generation.hub import ModelFiles
+from generation.memory_plan import MemoryPlan, Placement
 from generation.model_problems import ModelProblem
 
 
@@ -28,7 +30,8 @@ transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_To
 from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image  # noqa: E402 - its import makes the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
-from generation.engine.kernels import prepare_kernels  # noqa: E402 - imports diffusers
+from generation.engine.compiling import CompiledDenoiser  # noqa: E402 - imports diffusers
+from generation.engine.kernels import prepare_kernels  # noqa: E402 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,24 @@ class LoadedModel:
     family: Family
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
+    plan: MemoryPlan
     adapters: Adapters
+    compiled: CompiledDenoiser | None = None
 
 
-def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype: torch.dtype) -> LoadedModel:
-    """Load the pipeline onto the device; raise ModelUnavailable for files that cannot be used."""
+def load_model(
+    entry: ModelEntry,
+    files: ModelFiles,
+    device: torch.device,
+    dtype: torch.dtype,
+    plan: MemoryPlan,
+    compiler: str | None = None,
+) -> LoadedModel:
+    """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
+
+    ``compiler`` is the backend of ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come
+    and go is not compiled.
+    """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
@@ -67,9 +83,15 @@ def load_model(entry: ModelEntry, files: ModelFiles, device: torch.device, dtype
     if type(pipeline).__name__ != family.pipeline_class:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.to(device)
+    if plan.placement is Placement.RESIDENT:
+        pipeline.to(device)
     prepare_kernels(pipeline, device, dtype)
-    return LoadedModel(entry, family, files.revision, pipeline, Adapters(pipeline, dict(entry.adapters)))
+    place(pipeline, plan, device)
+    may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
+    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
+    return LoadedModel(
+        entry, family, files.revision, pipeline, plan, Adapters(pipeline, dict(entry.adapters)), compiled
+    )
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

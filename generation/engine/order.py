@@ -21,13 +21,18 @@ _PREVIEW_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A picture as the model painted it, the denoising steps that it took, what strength meant, and who painted it."""
+    """A picture as the model painted it, the denoising steps that it took, what strength meant, and who
+    painted it.
+
+    ``in_float32`` says that it was broken in the engine's own format and is painted anew.
+    """
 
     image: Image.Image
     steps: int
     scheduler: str
     strength_schedule: StrengthSchedule
     revision: str
+    in_float32: bool = False
 
 
 class Order:
@@ -43,9 +48,12 @@ class Order:
         self.image_key = hashlib.sha256(image.tobytes()).digest(), image.size
         self.pictures: list[Future[Painted]] = [Future() for _ in range(request.count)]
         self.seconds = 0.0
+        self.has_begun_again = False
         self._run = run
         self._phase = Phase.LOAD
         self._steps = 0
+        self._steps_of_picture = 0
+        self._told_steps = 0
         self._last_sign = time.monotonic()
         self._last_preview = -math.inf  # the first step is shown
 
@@ -60,6 +68,7 @@ class Order:
         Now and then the first of those that are not there yet is shown.
         """
         self._steps += 1
+        self._steps_of_picture = steps_of_picture
         is_shown = index == next(number for number, picture in enumerate(self.pictures) if not picture.done())
         preview = None
         if is_shown and time.monotonic() - self._last_preview >= _PREVIEW_SECONDS:
@@ -70,12 +79,19 @@ class Order:
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Say how many steps of all pictures are done; raise RunCancelled."""
         self._phase, self._last_sign = Phase.DENOISE, time.monotonic()
-        self._run.step(step, total_steps, preview)
+        self._told_steps = max(self._told_steps, step)  # what is painted again has been told already
+        self._run.step(self._told_steps, total_steps, preview)
 
     def show_life(self) -> None:
         """Say again where it stands if it has been silent for a while; raise RunCancelled."""
         if time.monotonic() - self._last_sign >= _SIGN_SECONDS:
             self.enter(self._phase)
+
+    def begin_again(self) -> None:
+        """Forget the steps of the pictures that are not there yet; they will be painted with less memory."""
+        self.has_begun_again = True
+        done = sum(picture.done() for picture in self.pictures)
+        self._steps = self._steps_of_picture * done
 
     def fail(self, error: BaseException) -> None:
         """End every picture that is not there yet with this error."""

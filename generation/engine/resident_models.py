@@ -1,33 +1,59 @@
-"""The models in memory: which are there, and who has to leave for another."""
+"""The models in memory: which are there, how they are held, and who has to leave for another."""
 
 import gc
+import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from generation.catalog import Catalog
+from generation.catalog import Catalog, ModelEntry
 from generation.engine.device import free_memory
 from generation.engine.loading import LoadedModel, load_model
-from generation.hub import Hub, ensure_model
+from generation.engine.placement import free_bytes, place
+from generation.hub import Hub, ModelFiles, ensure_model
+from generation.memory_plan import MemoryPlan, make_plan, plan_words
+from generation.model_sizes import read_sizes
+
+log = logging.getLogger(__name__)
+
+_USABLE_SHARE = 0.9  # of what is free: allocators leave gaps, and others want something too
 
 
 class ResidentModels:
-    """Keep one model in memory; another one is loaded only after it has left."""
+    """Hold models in memory as their plans say; who was asked for least recently leaves when another needs the room.
 
-    def __init__(self, catalog: Catalog, *, data_dir: Path, hub: Hub, device: torch.device, dtype: torch.dtype) -> None:
+    ``max_width`` is the most rows that one call of a denoiser may have.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        data_dir: Path,
+        hub: Hub,
+        device: torch.device,
+        dtype: torch.dtype,
+        max_width: int = 16,
+        compiler: str | None = None,
+    ) -> None:
         self._catalog = catalog
         self._data_dir = data_dir
         self._hub = hub
         self._device = device
         self._dtype = dtype
-        self._model: LoadedModel | None = None
+        self._max_width = max_width
+        self._compiler = compiler
+        self._models: dict[str, LoadedModel] = {}  # who was asked for least recently comes first
+        self._lowered: dict[str, MemoryPlan] = {}  # what is left of the plan after memory has run out
         self._fetching = threading.Lock()
 
     def is_resident(self, name: str) -> bool:
-        """Tell whether the model is in memory."""
-        return self._model is not None and self._model.entry.name == name
+        """Tell whether the model is in memory as its plan says."""
+        model = self._models.get(name)
+        return model is not None and model.plan == self._lowered.get(name, model.plan)
 
     def fetch(self, name: str, alive: Callable[[], None]) -> None:
         """Bring the model's files to this machine; ``alive`` is called meanwhile, which may take long.
@@ -38,19 +64,89 @@ class ResidentModels:
         while not self._fetching.acquire(timeout=1.0):  # two that want the same files fetch them once
             alive()
         try:
-            if not self.is_resident(name):
+            if name not in self._models:
                 ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
         finally:
             self._fetching.release()
 
     def get(self, name: str, alive: Callable[[], None]) -> LoadedModel:
-        """Return the model, in memory; ``alive`` is called while it is being downloaded, which may take long."""
-        if self._model is not None and self._model.entry.name == name:
-            return self._model
+        """Return the model, in memory; ``alive`` is called while it is being downloaded, which may take long.
+
+        Unless it is resident nobody may be using any model: others may have to leave for it.
+        """
+        if self.is_resident(name):
+            self._models[name] = self._models.pop(name)  # now it comes last
+            return self._models[name]
         entry = self._catalog.find(name)
         files = ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
-        self._model = None
-        gc.collect()
-        free_memory(self._device)
-        self._model = load_model(entry, files, self._device, self._dtype)
-        return self._model
+        self._drop(name)
+        plan = self._plan(entry, files)
+        log.info("%s: %s", name, plan_words(plan))
+        self._models[name] = load_model(entry, files, self._device, self._dtype, plan, self._compiler)
+        return self._models[name]
+
+    def can_be_lowered(self, name: str) -> bool:
+        """Tell whether the model could be held in less memory."""
+        return self._lower_plan(name) is not None
+
+    def lower(self, name: str) -> None:
+        """Hold a model in less memory from now on, after it ran out of that: one rung down the ladder.
+
+        Tiles are taken at once, while others go on; for anything else the model has to be loaded anew, and it is not
+        resident until it has been asked for again.
+        """
+        plan = self._lower_plan(name)
+        if plan is None:
+            return
+        log.warning("the memory did not suffice for %s; from now on: %s", name, plan_words(plan))
+        model = self._models[name]
+        self._lowered[name] = plan
+        if plan == replace(model.plan, batch_width=plan.batch_width, tiles_pictures=True):
+            place(model.pipeline, plan, self._device)
+            self._models[name] = replace(model, plan=plan)
+
+    @property
+    def _model(self) -> LoadedModel | None:
+        return next(reversed(self._models.values()), None)
+
+    def _lower_plan(self, name: str) -> MemoryPlan | None:
+        """Return the next plan that helps one picture: how many share a call is no matter of it."""
+        model = self._models.get(name)
+        if model is None:
+            return None
+        return replace(self._lowered.get(name, model.plan), batch_width=2).lower()
+
+    def _plan(self, entry: ModelEntry, files: ModelFiles) -> MemoryPlan:
+        """Plan how to hold a model; others leave until it has all that it wants, or the device to itself."""
+        widest = MemoryPlan(
+            device=self._device.type, dtype=str(self._dtype).removeprefix("torch."), batch_width=self._max_width
+        )
+        if entry.name in self._lowered:
+            self._drop_all()
+            return self._lowered[entry.name]
+        try:
+            sizes = read_sizes(files.path)
+        except (OSError, ValueError, KeyError, IndexError):  # a layout that is new to us: diffusers has the last word
+            self._drop_all()
+            return widest
+        while True:
+            plan = make_plan(
+                sizes,
+                device=widest.device,
+                dtype=widest.dtype,
+                budget_bytes=round(_USABLE_SHARE * free_bytes(self._device)),
+                max_pixels=entry.defaults.max_pixels,
+                max_width=self._max_width,
+            )
+            if not self._models or plan == widest:
+                return plan
+            self._drop(next(iter(self._models)))
+
+    def _drop_all(self) -> None:
+        for name in list(self._models):
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        if self._models.pop(name, None) is not None:
+            gc.collect()
+            free_memory(self._device)

@@ -11,6 +11,7 @@ from generation.engine.denoising import Denoising
 from generation.engine.device import free_memory
 from generation.engine.faults import fault_of
 from generation.engine.order import Order
+from generation.engine.width import FixedWidth
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +22,12 @@ Denoiser = Callable[[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]], to
 class StepBatch:
     """Pictures that may share calls of the denoiser, each at a timestep of its own.
 
-    A picture joins before any step and leaves the moment it is done. ``max_width`` is the most rows that one call
-    takes; where more want to go along, those go first who have waited longest.
+    A picture joins before any step and leaves the moment it is done. ``width`` says how many rows one call takes;
+    where more want to go along, those go first who have waited longest.
     """
 
-    def __init__(self, denoiser: Denoiser, max_width: int) -> None:
-        self.max_width = max_width
+    def __init__(self, denoiser: Denoiser, width: FixedWidth) -> None:
+        self._width = width
         self.pictures: list[Denoising] = []
         self._denoiser = denoiser
 
@@ -56,7 +57,7 @@ class StepBatch:
 
     def _admit(self, tick: int) -> list[Denoising]:
         admitted: list[Denoising] = []
-        free_rows = self.max_width
+        free_rows = self._width.rows
         for picture in sorted(self.pictures, key=lambda picture: picture.last_tick):  # stable: else as they came
             if picture.rows <= free_rows or not admitted:
                 admitted.append(picture)
@@ -84,8 +85,8 @@ class StepBatch:
             return []
         half = len(pictures) // 2
         if fault is OutOfMemory:
-            self.max_width = max(1, min(self.max_width, sum(picture.rows for picture in pictures)) // 2)
-            log.warning("the memory does not suffice; a call of the denoiser has %d rows from now on", self.max_width)
+            self._width.narrow(sum(picture.rows for picture in pictures))
+            log.warning("the memory does not suffice; a call of the denoiser has %d rows from now on", self._width.most)
         return [*self._predict(pictures[:half]), *self._predict(pictures[half:])]
 
     def _call(self, pictures: Sequence[Denoising]) -> list[tuple[Denoising, torch.Tensor]]:

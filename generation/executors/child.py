@@ -60,6 +60,7 @@ class ChildExecutor:
         self._start_attempts = start_attempts
         self._backoff_seconds = backoff_seconds
         self._child: ChildProcess | None = None
+        self._condemned: dict[ChildProcess, FailureKind] = {}  # those that are being killed here, and why
         self._listeners: set[asyncio.Task[None]] = set()
         self._runs: dict[RunKey, TrackedRun] = {}
         self._sending: set[asyncio.Task[None]] = set()
@@ -190,7 +191,8 @@ class ChildExecutor:
                 child.pid,
                 status,
             )
-            kind = loss_of(status)
+            if child not in self._condemned:
+                kind = loss_of(status)
         except Exception as error:
             # A message that cannot be understood means that the child cannot be trusted with anything further.
             log.error("the generation process %d made no sense\n%s", child.pid, stack_of(error))
@@ -233,15 +235,19 @@ class ChildExecutor:
             await child.send(Frame("ping"))
 
     async def _kill(self, child: ChildProcess, kind: FailureKind, *, cause: FailureKind | None = None) -> None:
-        await child.kill()  # before anybody hears of it: two children must never hold the memory of one device
-        self._forget(child, kind, cause)
+        self._condemned[child] = cause or kind
+        try:
+            await child.kill()  # before anybody hears of it: two children must never hold the memory of one device
+            self._forget(child, kind)
+        finally:
+            del self._condemned[child]
 
-    def _forget(self, child: ChildProcess, kind: FailureKind, cause: FailureKind | None = None) -> None:
+    def _forget(self, child: ChildProcess, kind: FailureKind) -> None:
         """End the runs of a child that is gone, so that nobody waits for it; the next run starts another."""
         if self._child is child:
             self._child, self.is_warm, self.device_memory_bytes = None, False, None
             if not self._stopped:
-                self.losses[(cause or kind).value] += 1
+                self.losses[self._condemned.get(child, kind).value] += 1
         for run in self._runs.values():
             if run.child is child and not run.is_over:
                 run.fail(kind)

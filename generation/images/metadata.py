@@ -42,7 +42,7 @@ class PictureParameters:
     that have no such thing. ``scheduler`` is the class that took the noise away, ``sampler`` the name it was chosen by;
     ``strength_schedule`` says what the strength meant. ``native_width`` × ``native_height`` was painted and then
     enlarged ``enlarged_by`` times. ``libraries`` maps names of packages to versions.
-    ``adapter`` is empty where there was none.
+    ``adapter`` is empty where there was none. ``painted_again`` is whether the memory did not suffice at first.
     """
 
     version: str
@@ -65,6 +65,7 @@ class PictureParameters:
     device: str
     dtype: str
     libraries: Mapping[str, str] = field(default_factory=dict)
+    painted_again: bool = False
     adapter: str = ""
     adapter_weight: float = 0.0
 

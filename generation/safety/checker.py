@@ -8,6 +8,7 @@ from generation.child.frames import Frame
 from generation.child.parent import ChildProcess
 from generation.errors import CheckFailed, ExecutorError
 from generation.safety.verdict import Label, PictureVerdict, Verdict
+from generation.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +18,9 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class PictureChecker:
-    """Ask a child process what pictures show; one at a time, in the order in which they came.
+    """Ask a child process what pictures show; one at a time, the urgent first.
 
-    A child that misses ``deadline_seconds`` or dies is replaced at the next picture. What cannot be checked is told by
+    A child that misses ``deadline_seconds`` or dies is replaced. What cannot be checked is told by
     CheckFailed, never by a verdict.
     """
 
@@ -27,7 +28,7 @@ class PictureChecker:
         self._deadline_seconds = deadline_seconds
         self._worker = worker
         self._child: ChildProcess | None = None
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -48,30 +49,43 @@ class PictureChecker:
 
     async def start(self) -> None:
         """Start the child and return when it is warm; raise CheckFailed if that is impossible."""
-        async with self._turn:
+        async with self._turns.turn():
             await self._warm_child()
 
-    async def check(self, data: bytes) -> PictureVerdict:
-        """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none."""
-        async with self._turn:
-            child = await self._warm_child()
-            answer: Frame | None = None
-            try:
-                async with asyncio.timeout(self._deadline_seconds):
-                    await child.send(Frame("check", blobs=(data,)))
-                    answer = await child.receive()
-            except TimeoutError:
-                raise CheckFailed("too_slow") from None
-            finally:
-                # Also after a cancellation: the verdict that is still to come belongs to no picture.
-                if answer is None:
-                    await self._end_child()
+    @property
+    def is_busy(self) -> bool:
+        """Whether a picture would have to wait."""
+        return self._turns.is_busy
+
+    async def check(self, data: bytes, *, is_urgent: bool = False) -> PictureVerdict:
+        """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none.
+
+        A child that dies gets one silent successor: it may have been gone before this picture came.
+        """
+        async with self._turns.turn(is_urgent=is_urgent):
+            answer = await self._ask(data) or await self._ask(data)
         if answer is None:
             raise CheckFailed("died")
         if answer.kind != "verdict":
             raise CheckFailed(answer.fields.get("error", "unknown"))
         scores = {Label(label): score for label, score in answer.fields["scores"].items()}
         return PictureVerdict(verdict=Verdict(scores), perceptual_hash=answer.fields["perceptual_hash"])
+
+    async def _ask(self, data: bytes) -> Frame | None:
+        """Return the child's answer, or None if it died; raise CheckFailed if it takes too long."""
+        child = await self._warm_child()
+        answer: Frame | None = None
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                await child.send(Frame("check", blobs=(data,)))
+                answer = await child.receive()
+        except TimeoutError:
+            raise CheckFailed("too_slow") from None
+        finally:
+            # Also after a cancellation: the verdict that is still to come belongs to no picture.
+            if answer is None:
+                await self._end_child()
+        return answer
 
     async def close(self) -> None:
         """End the child; whoever still waits gets CheckFailed."""

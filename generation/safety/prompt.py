@@ -29,14 +29,15 @@ def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterab
     """Return the verdict on a prompt; every label has the score 1 or 0.
 
     The negative prompt counts only where it turns the rest round: without clothes and of a minor, or without adults and
-    sexual. ``server_terms`` are looked for in the prompt alone.
+    sexual. ``server_terms`` are looked for in both, because both are shown.
     """
     text, unwanted = _Text(prompt), _Text(negative_prompt)
+    listed = _matcher(tuple(sorted(server_terms)))
     found = {
         Label.SEXUAL: text.has(_built_in(terms.SEXUAL)),
         Label.SUGGESTIVE: text.has(_built_in(terms.SUGGESTIVE)),
         Label.MINOR: text.has(_built_in(terms.MINOR)) or text.has_minor_age(),
-        Label.TERM: text.has(_matcher(tuple(sorted(server_terms)))),
+        Label.TERM: text.has(listed) or unwanted.has(listed),
     }
     sexual = found[Label.SEXUAL] or found[Label.SUGGESTIVE] or unwanted.has(_built_in(terms.DRESSED))
     minor = found[Label.MINOR] or (found[Label.SEXUAL] and unwanted.has(_built_in(terms.GROWN_UP)))

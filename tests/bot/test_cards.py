@@ -7,6 +7,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot import replies
 from bot.cards import Painting, Waiting, alt_text, duration, result_text, result_view, status_text, status_view
 from bot.storage.job import Job, JobState
 from generation.events import FailureKind
@@ -83,6 +84,12 @@ def test_a_model_without_strength_says_so() -> None:
     text = result_text(rendered(strength=1.0), is_demo=False, takes_strength=False)
     assert "strength 1" not in text
     assert "no use for the strength" in text
+
+
+def test_what_was_painted_again_says_why() -> None:
+    text = result_text(rendered(pictures=(replace(PICTURE, painted_again=True),)), is_demo=False)
+    assert replies.PAINTED_AGAIN in text
+    assert replies.PAINTED_AGAIN not in result_text(rendered(), is_demo=False)
 
 
 def test_another_encoding_is_mentioned() -> None:

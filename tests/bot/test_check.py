@@ -20,11 +20,13 @@ from bot.checks.command import tell
 from bot.checks.connection import discord_findings
 from bot.checks.findings import Finding, Verdict, fail, ok, warn
 from bot.checks.machine import data_dir_finding, machine_findings, model_finding
+from bot.checks.safety import safety_finding
 from bot.settings import Settings
 from bot.storage.database import Database
 from generation.catalog import REPOSITORY, Catalog, load_catalog
 from generation.device_probe import ProbedDevice
 from generation.errors import ExecutorError
+from generation.safety.checker import PictureChecker
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.client import PlaygroundClient, PlaygroundServer
 
@@ -334,3 +336,10 @@ def test_only_what_failed_makes_the_status_1(capsys: pytest.CaptureFixture[str])
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first == {"check": "token", "verdict": "ok", "message": "Discord accepts it.", "remedy": ""}
     assert (second["verdict"], second["remedy"]) == ("fail", "Set DATA_DIR.")
+
+
+async def test_pictures_can_be_checked_or_it_is_said() -> None:
+    assert (await safety_finding(PictureChecker())).verdict is Verdict.OK
+    absent = await safety_finding(PictureChecker(worker="tests.no_such_module"))
+    assert absent.verdict is Verdict.FAIL
+    assert "not_started" in absent.message

@@ -162,6 +162,20 @@ async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes(
     assert edits.taken[-1] == ("🚫 Cancelled", [])
 
 
+async def test_when_much_changes_at_once_the_last_words_go_first() -> None:
+    edits = Edits()
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, most_per_second=1 / 3600)
+    first, second, third = (make_job(state=JobState.RUNNING) for _ in range(3))
+    board.show(first, Painting(1, 4, None))
+    await edits.number(1)
+    board.show(second, Painting(2, 4, None))
+    board.show(third, Painting(3, 4, None))
+    await board.settle(replace(third, state=JobState.CANCELLED))
+    assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]  # and nothing of the second within the hour
+    await board.close()
+    assert "2/4" in edits.taken[-1][0]
+
+
 @pytest.mark.parametrize("trouble", [502, 429, ConnectionResetError()])
 async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble: int | Exception) -> None:
     edits = Edits()

@@ -11,7 +11,7 @@ import psutil
 
 from playground.client import Message, PlaygroundServer
 
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 RESULT_SECONDS = 180.0
 PHOTOGRAPHS = Path(__file__).parents[2] / "playground" / "photographs"
 CAT = PHOTOGRAPHS / "cat.jpg"

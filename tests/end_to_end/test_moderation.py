@@ -170,7 +170,7 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
     assert result.id in notice.content
     assert "by 1 member" in await moderate(bot, "reports")
 
-    for button in ("Spoiler", "Delete", "Block"):
+    for button in ("Spoiler", "List picture", "Delete", "Block"):
         refused = await bot.client.press(notice.id, button, member=OTHER)
         assert refused.ephemeral
         assert refused.response is not None
@@ -183,6 +183,14 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
     assert is_hidden(hidden)
     assert len(hidden.attachments) == len(result.attachments)
     assert await moderate(bot, "reports") == "Nobody has reported anything."
+    await bot.client.press(notice.id, "List picture", member=MODERATOR)
+    await bot.client.wait_for_edit(notice.id, lambda message: "Listed by" in message.content)
+    same = await asked(bot, EVERYBODY, member=MEMBER, prompt="a castle to be reported")
+    await bot.status_with(same, sentence("picture_listed"))
+    assert await bot.results(same) == []
+    listed = await moderate(bot, "pictures list")
+    assert await moderate(bot, "pictures remove", picture=listed.split("`")[1]) == "No pictures are listed."
+
     await bot.client.press(notice.id, "Delete", member=MODERATOR)
     await bot.client.wait_for_edit(notice.id, lambda message: "Deleted by" in message.content)
     assert (await bot.client.message(result.id)).deleted
@@ -204,7 +212,7 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
 
 async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     assert "told in <#" in await moderate(bot, "log", channel=LOG)
-    await asked(bot, EVERYBODY, prompt="a sexy kid, @everyone <@&1> **now**", member=OTHER)
+    await asked(bot, EVERYBODY, prompt="a sexy kid, @everyone <@&1> **now**", member=MEMBER)
     notice = await told(bot, "sexual words beside a minor")
     assert notice.mentions == []
     assert not notice.mention_everyone
@@ -212,7 +220,7 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
         await bot.client.press(notice.id, "Delete", member=MODERATOR)
     await bot.client.press(notice.id, "Block", member=MODERATOR)
     await bot.client.wait_for_edit(notice.id, lambda message: "Blocked by" in message.content)
-    assert await moderate(bot, "block remove", member=OTHER) == "Nobody is blocked."
+    assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
     await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
     assert "Score 0.9" in (await told(bot, "blocked a picture that was sent")).content
     assert "nowhere" in await moderate(bot, "log")

@@ -116,6 +116,7 @@ button Delete                       | yes              | not_yours_to_delete | n
 button Cancel                       | yes              | not_yours_to_cancel | not_yours_to_cancel | yes              | yes         | yes
 button Report                       | yes              | yes                 | yes                 | yes              | yes         | yes
 button Spoiler, of moderators       | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | not_a_moderator
+button List picture, of moderators  | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | not_a_moderator
 button Delete, of moderators        | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | not_a_moderator
 button Block, of moderators         | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes         | not_a_moderator
 delete the request                  | yes              | no offer            | no offer            | yes              | yes         | yes
@@ -387,6 +388,15 @@ async def report(stage: Stage, person: Person) -> str | None:
     return unless("🚩", told(await stage.bot.client.press(result.id, "Report", member=person.member)))
 
 
+async def take_off_the_list(stage: Stage) -> None:
+    """Let the requester's pictures be made again."""
+    shown = await stage.bot.client.command("moderation pictures list", {}, member="Grace", channel=CHANNEL)
+    assert shown.response is not None
+    for beginning in shown.response.content.split("`")[1::2]:
+        options = {"picture": beginning}
+        await stage.bot.client.command("moderation pictures remove", options, member="Grace", channel=CHANNEL)
+
+
 def moderators_button(label: str, done: str) -> None:
     """Make a row of a button under what moderators are told, in the place where they are told it."""
 
@@ -404,12 +414,14 @@ def moderators_button(label: str, done: str) -> None:
             return told(pressed)
         await client.wait_for_edit(notice.id, lambda message: done in message.content)
         await client.command("moderation block remove", {"member": REQUESTER}, member="Grace", channel=CHANNEL)
+        await take_off_the_list(stage)
         return None
 
     act(f"button {label}, of moderators")(run)
 
 
 moderators_button("Spoiler", "Hidden by")
+moderators_button("List picture", "Listed by")
 moderators_button("Delete", "Deleted by")
 moderators_button("Block", "Blocked by")
 

@@ -143,3 +143,12 @@ async def test_four_thousand_characters_are_refused_with_a_sentence(bot: BotProc
     assert "shorten it to 1,500" in answer.content
     assert not answer.mention_everyone
     assert answer.mentions == []
+
+
+async def test_help_names_report_and_privacy(bot: BotProcess) -> None:
+    answer = await bot.client.command("help", {}, member=MEMBER)
+    assert answer.response is not None
+    assert "**Report**" in answer.response.content
+    assert "`/privacy`" in answer.response.content
+    assert "`/moderation`" in answer.response.content
+    assert len(answer.response.content) < 1900

@@ -11,6 +11,7 @@ import torch
 from generation.catalog import Catalog, ModelDefaults, ModelEntry
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.width import FixedWidth
 from generation.executors.budgets import Phase
 from generation.hub import Hub
 from tests.tiny_families.pipelines import stable_diffusion_xl
@@ -38,9 +39,12 @@ class RecordedRun:
 
     told: list[Any] = field(default_factory=list)
     cancel_at_step: int | None = None
+    cancel_at_phase: Phase | None = None
 
     def enter(self, phase: Phase) -> None:
         self.told.append(phase)
+        if phase == self.cancel_at_phase:
+            raise RunCancelled
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         self.told.append((step, total_steps))
@@ -78,15 +82,15 @@ def make_engine(
 ) -> Iterator[Callable[..., DiffusersEngine]]:
     made: list[DiffusersEngine] = []
 
-    def make(catalog: Catalog = tiny_catalog, **options: Any) -> DiffusersEngine:
+    def make(catalog: Catalog = tiny_catalog, dtype: torch.dtype = torch.float32, **options: Any) -> DiffusersEngine:
         engine = DiffusersEngine(
             catalog=catalog,
             default_model=next(iter(catalog)),
             data_dir=tmp_path_factory.mktemp("data"),
             hub=Hub(),
             device=torch.device("cpu"),
-            dtype=torch.float32,
-            **options,
+            dtype=dtype,
+            **{"make_width": FixedWidth, **options},
         )
         made.append(engine)
         return engine

@@ -19,6 +19,8 @@ from generation.engine.diffusers_engine import DiffusersEngine
 from generation.executors.budgets import Phase
 from generation.families import FAMILIES
 from generation.hub import Hub
+from generation.memory_plan import MemoryPlan
+from generation.model_sizes import read_sizes
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import gradient
@@ -169,6 +171,23 @@ def test_a_negative_prompt_is_heeded(engine: DiffusersEngine, name: str) -> None
     with Image.open(io.BytesIO(result.pictures[0].data)) as painted:
         assert painted.tobytes() == called_directly(name, negative=True).tobytes()
         assert painted.tobytes() != called_directly(name).tobytes()
+
+
+@pytest.mark.parametrize("name", list(TINY_FAMILIES))
+def test_its_size_is_read_from_its_files(catalog: Catalog, name: str) -> None:
+    folder = catalog[name].folder
+    assert folder is not None
+    sizes = read_sizes(folder)
+    modules = {
+        part: sum({tensor.data_ptr(): tensor.numel() for tensor in module.state_dict().values()}.values())
+        for part, module in TINY_FAMILIES[name]().components.items()
+        if isinstance(module, torch.nn.Module)
+    }
+    assert set(sizes.parameters) == set(modules)
+    for part, count in modules.items():
+        assert sizes.parameters[part] == pytest.approx(count, rel=0.03)
+    plan = MemoryPlan(device="cuda", dtype="bfloat16", batch_width=2)
+    assert plan.device_bytes(sizes, WIDTH * HEIGHT) > 2 * sum(modules.values())
 
 
 @pytest.mark.parametrize("name", list(TINY_FAMILIES))

@@ -12,9 +12,14 @@ from PIL import Image
 
 from generation.catalog import Catalog
 from generation.engine import course
+from generation.engine import order as order_module
 from generation.engine.base import BrokenOutput, OutOfMemory, RunCancelled
 from generation.engine.denoising import Denoising
-from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.loading import LoadedModel
+from generation.engine.order import Order
+from generation.engine.step_batch import StepBatch
+from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
@@ -217,7 +222,18 @@ def test_pictures_of_different_sizes_take_turns(engine: DiffusersEngine) -> None
     assert all(one != other for one, other in itertools.pairwise(both))
 
 
-def test_a_model_that_is_not_in_memory_is_not_starved_by_the_one_that_is(engine: DiffusersEngine) -> None:
+def test_a_model_that_is_not_in_memory_is_not_starved_by_the_one_that_is(
+    make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine()
+    models, get = engine._models, engine._models.get
+
+    def get_with_room_for_one(name: str, alive: Callable[[], None]) -> LoadedModel:
+        if not models.is_resident(name):
+            models._drop_all()
+        return get(name, alive)
+
+    monkeypatch.setattr(models, "get", get_with_room_for_one)
     engine.run(tiny_request(), RecordedRun())
     company = Company(engine)
     ended: list[str] = []
@@ -230,3 +246,59 @@ def test_a_model_that_is_not_in_memory_is_not_starved_by_the_one_that_is(engine:
     for order in (first, other, *overtaking):
         painted(order)
     assert 1 <= ended.index("euler") <= 8
+
+
+def test_while_a_pipeline_is_called_as_it_is_the_others_hear_that_they_are_cancelled(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_module, "_SIGN_SECONDS", 0.0)
+    monkeypatch.setattr(course, "is_step_batched", lambda _: False)
+    engine = make_engine()
+    engine.preload()
+    alone, other = RecordedRun(), RecordedRun(cancel_at_phase=Phase.LOAD)
+    orders = [
+        Order(wanted, fitted_image(wanted, tiny_catalog["ddim"]), run)
+        for wanted, run in ((tiny_request(seed=1), alone), (tiny_request(seed=2), other))
+    ]
+    for order in orders:
+        engine._loop.submit(order)
+    with pytest.raises(RunCancelled):
+        painted(orders[1])
+    assert painted(orders[0]).image
+    assert other.told == [Phase.LOAD]  # before its turn came
+
+
+class CancelledRun(RecordedRun):
+    """A run that nobody wants any more from some step on, as a cancelled one of the worker is."""
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        super().step(step, total_steps, preview)
+        if step >= 13:
+            raise RunCancelled
+
+
+def test_a_request_whose_pictures_all_end_in_one_step_ends_once(engine: DiffusersEngine) -> None:
+    engine.run(tiny_request(), RecordedRun())
+    wanted = long_request(count=3)
+    first, several = (
+        Order(each, fitted_image(each, engine._catalog["ddim"]), run)
+        for each, run in ((long_request(), RecordedRun()), (wanted, CancelledRun()))
+    )
+    engine._loop.submit(several)
+    engine._loop.submit(first)
+    for picture in several.pictures:
+        with pytest.raises(RunCancelled):
+            picture.result(timeout=300)
+    assert painted(first).image
+    assert engine.run(tiny_request(), RecordedRun()).pictures
+
+
+def test_a_mistake_of_the_loop_itself_ends_what_it_serves_and_not_the_loop(
+    engine: DiffusersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.run(tiny_request(), RecordedRun())
+    with monkeypatch.context() as broken:
+        broken.setattr(StepBatch, "step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            engine.run(tiny_request(), RecordedRun())
+    assert engine.run(tiny_request(), RecordedRun()).pictures

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from importlib import resources
@@ -107,3 +108,12 @@ async def test_the_child_knows_no_secret(checker: PictureChecker, monkeypatch: p
         assert checker.pid is not None
         assert "a-token-for-nobody" not in str(psutil.Process(checker.pid).environ())
         assert checker.pid != os.getpid()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+async def test_a_child_that_was_killed_between_two_pictures_is_not_missed() -> None:
+    async with PictureChecker(deadline_seconds=120) as checker:
+        expected = await checker.check(encoded(photo(), "PNG"))
+        assert checker.pid is not None
+        os.kill(checker.pid, signal.SIGKILL)
+        assert await checker.check(encoded(photo(), "PNG")) == expected

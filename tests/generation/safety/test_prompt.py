@@ -119,6 +119,7 @@ def test_a_negative_prompt_counts_where_it_turns_the_rest_round() -> None:
 def test_a_server_adds_its_own_words() -> None:
     assert labels("a PICKLE on a plate", server_terms=["pickle"]) == {Label.TERM}
     assert labels("two pickles", server_terms=["pickle"]) == {Label.TERM}
+    assert labels("a plate", "pickles", server_terms=["pickle"]) == {Label.TERM}
     assert labels("a pi¢kle", server_terms=["pickle"]) == set()  # no look-alike by Unicode's list
     assert labels("a red  hot\npepper", server_terms=["red hot"]) == {Label.TERM}
     assert labels("the pickled cucumber", server_terms=["pickle"]) == set()

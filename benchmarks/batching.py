@@ -1,0 +1,270 @@
+"""Requests that share every call of the denoiser, against one request after another.
+
+    python -m benchmarks batching                         both workloads, with the embedded model
+    python -m benchmarks batching --requests 40 --shape sd15 --side 256
+
+Closed loop: so many clients, each with a new mixed request as soon as its last one is done; pictures per second against
+one client. Open loop: requests come by chance (Poisson) at 0.8 of what one after another can serve; how long the first
+preview and the result take against one after another. Both really run on the embedded model. With ``--shape`` the cost
+of a call by its rows is measured on a model of that shape, and both workloads follow in virtual time.
+
+The clock counts seconds of the cores; where nothing is to do it is set forward to the next request.
+"""
+
+import io
+import itertools
+import random
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from benchmarks.measuring import Measured, arguments, report
+from benchmarks.virtual_time import Costs, measured_costs, virtual_times
+from generation.catalog import Catalog, load_catalog
+from generation.engine.device import choose_device, choose_dtype
+from generation.engine.device_loop import DeviceLoop
+from generation.engine.diffusers_engine import fitted_image
+from generation.engine.order import Order
+from generation.engine.resident_models import ResidentModels
+from generation.executors.budgets import Phase
+from generation.hub import Hub
+from generation.requests import Img2ImgRequest, steps_for_strength
+from generation.settings import PACKAGED_MODELS_FILE
+from playground.demo import PHOTOGRAPHS
+
+CLIENTS = (1, 2, 4, 8)
+SLOTS = 8
+MAX_WIDTH = 16
+LOAD = 0.8
+STRENGTHS = (0.3, 0.5, 0.6, 0.75, 0.75, 0.9)
+STEPS = (20, 20, 30, 50)
+GOALS_CLOSED = {4: "≥ 1.7 embedded, ≥ 1.10 sd15 at 256"}
+GOALS_OPEN = {"first preview": "≤ 0.5 embedded, ≤ 0.4 sd15", "result": "≤ 1.1"}
+
+
+@dataclass(slots=True)
+class Times:
+    """What became of a request, in seconds since it came."""
+
+    came: float
+    first_preview: float = 0.0
+    result: float = 0.0
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds of the cores, and those that were skipped."""
+
+    skipped: float = 0.0
+    began: float = field(default_factory=time.process_time)
+
+    @property
+    def now(self) -> float:
+        """The seconds by now."""
+        return time.process_time() - self.began + self.skipped
+
+    def wait_until(self, moment: float) -> None:
+        """Skip what lies before a moment."""
+        self.skipped += max(0.0, moment - self.now)
+
+
+class TimedRun:
+    """A run that notes when its first step was shown."""
+
+    def __init__(self, clock: Clock, times: Times) -> None:
+        self._clock, self._times = clock, times
+
+    def enter(self, phase: Phase) -> None:
+        """Nothing is waited for here."""
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        """Note the first one."""
+        if step == 1:
+            self._times.first_preview = self._clock.now - self._times.came
+
+
+class Embedded:
+    """The embedded model in a device loop that this process turns itself."""
+
+    def __init__(self) -> None:
+        device = choose_device("auto")
+        catalog = load_catalog(PACKAGED_MODELS_FILE)
+        self._entry = catalog["demo"]
+        self._models = ResidentModels(
+            Catalog({"demo": self._entry}),
+            data_dir=Path("data"),
+            hub=Hub(),
+            device=device,
+            dtype=choose_dtype("auto", device),
+        )
+        self._loop = DeviceLoop(self._models, device, max_width=MAX_WIDTH)
+        with Image.open(PHOTOGRAPHS / "coffee.jpg") as opened:
+            buffer = io.BytesIO()
+            opened.convert("RGB").resize((64, 64)).save(buffer, "PNG")
+        self._image = buffer.getvalue()
+
+    @torch.no_grad()
+    def serve(self, arrivals: Iterator[tuple[float, Img2ImgRequest]], slots: int) -> list[Times]:
+        """Serve requests as they come, up to ``slots`` of them side by side; return how long each took."""
+        clock, served = Clock(), list[Times]()
+        waiting: deque[tuple[Times, Img2ImgRequest]] = deque()
+        running: dict[Order, Times] = {}
+        coming = next(arrivals, None)
+        while coming or waiting or running:
+            while coming and coming[0] <= clock.now:
+                waiting.append((Times(coming[0]), coming[1]))
+                coming = next(arrivals, None)
+            while waiting and len(running) < slots:
+                times, request = waiting.popleft()
+                order = Order(request, fitted_image(request, self._entry), TimedRun(clock, times))
+                running[order] = times
+                self._loop.accept(order)
+            if running:
+                self._loop.turn()
+            elif coming:
+                clock.wait_until(coming[0])
+            for order in [order for order in running if order.pictures[0].done()]:
+                order.pictures[0].result()
+                times = running.pop(order)
+                times.result = clock.now - times.came
+                served.append(times)
+        return served
+
+    def request(self, number: int, chance: random.Random) -> Img2ImgRequest:
+        """Make one of the mixed requests."""
+        strength, steps = chance.choice(STRENGTHS), chance.choice(STEPS)
+        return Img2ImgRequest(
+            image=self._image,
+            input_sha256="0" * 64,
+            prompt=f"a coffee cup number {number}",
+            negative_prompt="",
+            strength=strength,
+            guidance_scale=4.0,
+            num_inference_steps=steps_for_strength(strength, steps),
+            seed=number,
+            count=1,
+            max_pixels=64 * 64,
+            model="demo",
+            max_result_bytes=2**24,
+        )
+
+    def mixed(self, count: int, seed: int) -> list[Img2ImgRequest]:
+        """Make mixed requests, the same for the same seed."""
+        chance = random.Random(seed)
+        return [self.request(number, chance) for number in range(count)]
+
+
+def closed_loop(model: Embedded, requests: int, repeats: int) -> list[tuple[object, ...]]:
+    """Measure pictures per second by clients, in turn."""
+    seconds: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+    for repeat in range(repeats + 1):
+        for clients in CLIENTS:
+            mixed = [(0.0, request) for request in model.mixed(requests, seed=repeat)]
+            began = time.process_time()
+            model.serve(iter(mixed), slots=clients)
+            if repeat:  # the first round warms up, and finds the width
+                seconds[clients].append(time.process_time() - began)
+    alone = seconds[1]
+    return [
+        (
+            clients,
+            Measured(tuple(each / requests for each in seconds[clients])),
+            Measured(tuple(one / each for one, each in zip(alone, seconds[clients], strict=True))),
+            GOALS_CLOSED.get(clients, ""),
+        )
+        for clients in CLIENTS
+    ]
+
+
+def poisson(count: int, rate: float, seed: int) -> Iterator[float]:
+    """Yield moments at which requests come by chance, ``rate`` of them a second."""
+    chance = random.Random(seed)
+    return itertools.accumulate(chance.expovariate(rate) for _ in range(count))
+
+
+def open_loop(model: Embedded, requests: int) -> list[tuple[object, ...]]:
+    """Measure one after another and side by side with the same requests at the same moments."""
+    sample = model.mixed(8, seed=99)
+    began = time.process_time()
+    model.serve(iter([(0.0, request) for request in sample]), slots=1)
+    rate = LOAD * len(sample) / (time.process_time() - began)
+    mixed = model.mixed(requests, seed=7)
+    usual, ours = (
+        model.serve(zip(poisson(requests, rate, seed=1), mixed, strict=True), slots=slots) for slots in (1, SLOTS)
+    )
+    return compared(usual, ours)
+
+
+def compared(usual: Sequence[Times], ours: Sequence[Times]) -> list[tuple[object, ...]]:
+    """Return rows that compare what people wait for."""
+    rows: list[tuple[object, ...]] = []
+    for what, name in (("first_preview", "first preview"), ("result", "result")):
+        for share, label in ((0.5, "median"), (0.95, "p95")):
+            one, other = (quantile([getattr(times, what) for times in each], share) for each in (usual, ours))
+            rows.append((f"{name}, {label}", one, other, other / one, GOALS_OPEN[name] if label == "p95" else ""))
+    return rows
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value below which this share of them lies."""
+    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+
+
+def virtual_loops(costs: Costs, requests: int) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """Play both workloads forward with measured costs; see ``benchmarks.virtual_time``."""
+    chance = random.Random(7)
+    steps = [max(1, int(chance.choice(STEPS) * chance.choice(STRENGTHS))) for _ in range(requests)]
+    ends = {
+        clients: max(
+            came + result for came, _, result in virtual_times(costs, [(0.0, each) for each in steps], clients)
+        )
+        for clients in CLIENTS
+    }
+    closed: list[tuple[object, ...]] = [
+        (n, ends[n] / requests, ends[1] / ends[n], GOALS_CLOSED.get(n, "")) for n in CLIENTS
+    ]
+    moments = list(poisson(requests, LOAD * requests / ends[1], seed=1))
+    usual, ours = (
+        [Times(*times) for times in virtual_times(costs, list(zip(moments, steps, strict=True)), slots)]
+        for slots in (1, SLOTS)
+    )
+    return closed, compared(usual, ours)
+
+
+CLOSED_HEADER = ("clients", "seconds a picture", "times as many as with one", "goal")
+OPEN_HEADER = ("seconds until", "one after another", "side by side", "ratio", "goal")
+
+
+def main(values: Sequence[str] = ()) -> int:
+    """Print the tables; return the exit status."""
+    more: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("--requests", {"type": int, "default": 200, "help": "of the open loop"}),
+        ("--shape", {"choices": ["sd15"], "help": "measure calls of this shape and go on in virtual time"}),
+        ("--side", {"type": int, "default": 256, "help": "pixels, with --shape"}),
+    )
+    options = arguments(__doc__, *more, values=values)
+    if options.shape:
+        costs = measured_costs(options.side, options.repeats)
+        name = f"{options.shape} at {options.side} pixels, calls measured, in virtual time"
+        rows = [(rows, costs.call(rows), costs.call(rows) / rows / (costs.call(2) / 2)) for rows in costs.measured]
+        report(f"batching: a call of {name}", ("rows", "seconds", "a row, against two"), rows)
+        closed, opened = virtual_loops(costs, options.requests)
+    else:
+        model, name = Embedded(), "the embedded model"
+        closed = closed_loop(model, max(8, options.requests // 8), options.repeats)
+        opened = open_loop(model, options.requests)
+    report(f"batching: closed loop, {name}", CLOSED_HEADER, closed)
+    report(f"batching: open loop at {LOAD} of capacity, {options.requests} requests, {name}", OPEN_HEADER, opened)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

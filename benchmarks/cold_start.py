@@ -1,0 +1,114 @@
+"""From the start of a process to the first sign of a picture, from local files, against the original recipe.
+
+    python -m benchmarks cold_start --repeats 2
+
+Both load files of Stable Diffusion 1.5's size and paint 256 pixels at strength .75: the original recipe in a Python of
+its own, from float32 files; the executor's process as the bot starts it, from files in the format that is taken here.
+The first sign is the first denoised step, at which the bot can show something. The original recipe had nothing to show
+before its end, so this compares with something better than it.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measuring import Measured, arguments, report, times_quicker
+from benchmarks.model_files import model_folder, write_models_file
+from benchmarks.requests_made import PROMPT, picture, request
+from generation.engine.device import choose_device, choose_dtype
+from generation.events import Progress
+from generation.executors.child import ChildExecutor
+from generation.settings import GenerationSettings
+
+ORIGINAL, OURS = "the original recipe", "the executor"
+GOAL = {OURS: "2 on a CPU; 10 s on a GPU"}
+
+
+def main(values: Sequence[str] = ()) -> int:
+    """Print the table; return the exit status."""
+    options = arguments(
+        __doc__,
+        ("--side", {"type": int, "default": 256, "help": "pixels"}),
+        ("--original", {"action": "store_true", "help": "do this process's part of the original recipe"}),
+        values=values,
+    )
+    if options.original:
+        begin_original(options.side)
+        return 0
+    dtype = choose_dtype("auto", choose_device("auto"))
+    model_folder(torch.float32, "pndm")  # made here, so that making it counts nowhere
+    with tempfile.TemporaryDirectory() as folder:
+        models_file = write_models_file(Path(folder) / "models.toml", dtype, options.side)
+        settings = GenerationSettings(model="pndm", models_file=models_file, data_dir=Path(folder))
+        works: dict[str, Callable[[], float]] = {
+            ORIGINAL: lambda: original_seconds(options.side),
+            OURS: lambda: asyncio.run(executor_seconds(settings, options.side)),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(options.repeats):
+            for name, work in works.items():
+                seconds[name].append(work())
+    measured = {name: Measured(tuple(each)) for name, each in seconds.items()}
+    report(
+        f"cold start: Stable Diffusion 1.5's shape at {options.side} pixels, seconds of the clock",
+        ("what", "seconds to the first step", "times quicker", "goal"),
+        [(name, each, times_quicker(measured[ORIGINAL], each), GOAL.get(name, "")) for name, each in measured.items()],
+        options.json,
+    )
+    return 0
+
+
+def original_seconds(side: int) -> float:
+    """Start a Python with the original recipe and return the seconds until its first step is done."""
+    command = [sys.executable, "-m", "benchmarks", "cold_start", "--original", "--side", str(side)]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        seconds = time.perf_counter() - began
+        process.kill()
+    if line.strip() != "step":
+        raise RuntimeError("the original recipe ended without a step")
+    return seconds
+
+
+def begin_original(side: int) -> None:
+    """Load and paint as the original script did, and say so after the first step."""
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+
+    pipeline: Any = StableDiffusionImg2ImgPipeline.from_pretrained(model_folder(torch.float32, "pndm"))
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(choose_device("auto"))
+
+    def step_done(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        print("step", flush=True)
+        return tensors
+
+    pipeline(prompt=PROMPT, image=picture(side), strength=0.75, callback_on_step_end=step_done)
+
+
+async def executor_seconds(settings: GenerationSettings, side: int) -> float:
+    """Start the executor's process, ask for a picture, and return the seconds until its first step is done."""
+    executor = ChildExecutor(settings.for_child())
+    began = time.perf_counter()
+    try:
+        await executor.start()
+        async with contextlib.aclosing(executor.run("cold", 1, request(side, settings.model))) as events:
+            async for event in events:
+                if isinstance(event, Progress):
+                    return time.perf_counter() - began
+        raise RuntimeError("the executor ended without a step")
+    finally:
+        await executor.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""The most memory that one picture of 512 pixels takes, by the engine and by the original recipe.
+
+    python -m benchmarks memory
+
+Each in a process of its own, from local files of Stable Diffusion 1.5's size: float32 for the original recipe, bfloat16
+for the engine. Where there is a graphics card its memory counts.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from benchmarks.measuring import arguments, report
+from benchmarks.model_files import catalog, model_folder
+from benchmarks.requests_made import PROMPT, SilentRun, picture, request
+from generation.engine.device import choose_device, choose_dtype
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.hub import Hub
+
+STEPS = 2  # of which one is run at strength .75: the peak does not grow with them
+GOAL = {"engine": "3.2 GiB"}
+
+
+def main(values: Sequence[str] = ()) -> int:
+    """Print the table; return the exit status."""
+    options = arguments(
+        __doc__,
+        ("--side", {"type": int, "default": 512, "help": "pixels"}),
+        ("--only", {"choices": list(WORKS), "help": "do one of them in this process and print what it took"}),
+        values=values,
+    )
+    if options.only:
+        WORKS[options.only](options.side)
+        print(json.dumps(peak_bytes()))
+        return 0
+    device = choose_device("auto")
+    for dtype in {torch.float32, choose_dtype("auto", device)}:
+        model_folder(dtype, "pndm")  # made here, so that making it counts nowhere
+    rows: list[tuple[object, ...]] = []
+    for name in WORKS:
+        command = [sys.executable, "-m", "benchmarks", "memory", "--side", str(options.side), "--only", name]
+        command += ["--threads", str(options.threads)] if options.threads else []
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        peak = json.loads(said.strip().splitlines()[-1])
+        rows.append((name, peak["process"] / 2**30, (peak["device"] or 0) / 2**30, GOAL.get(name, "")))
+    report(
+        f"memory: one picture of Stable Diffusion 1.5's shape at {options.side} pixels",
+        ("what", "peak of the process, GiB", "peak of the graphics card, GiB", "goal"),
+        rows,
+        options.json,
+    )
+    return 0
+
+
+def peak_bytes() -> dict[str, int | None]:
+    """Return the most that this process has had in memory, and the most on the graphics card."""
+    memory: Any = psutil.Process().memory_info()
+    if sys.platform == "win32":
+        most = memory.peak_wset
+    else:
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"process": most, "device": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None}
+
+
+def original(side: int) -> None:
+    """Paint as the original script did."""
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+
+    pipeline: Any = StableDiffusionImg2ImgPipeline.from_pretrained(model_folder(torch.float32, "pndm"))
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(choose_device("auto"))
+    generator = torch.Generator("cpu").manual_seed(7)
+    pipeline(prompt=PROMPT, image=picture(side), strength=0.75, num_inference_steps=STEPS, generator=generator)
+
+
+def engine(side: int) -> None:
+    """Paint as the executor's process does."""
+    device = choose_device("auto")
+    dtype = choose_dtype("auto", device)
+    with tempfile.TemporaryDirectory() as data_dir:
+        made = DiffusersEngine(
+            catalog=catalog(dtype, side),
+            default_model="pndm",
+            data_dir=Path(data_dir),
+            hub=Hub(),
+            device=device,
+            dtype=dtype,
+        )
+        made.preload()
+        made.run(request(side, "pndm", num_inference_steps=STEPS), SilentRun())
+        made.close()
+
+
+WORKS: dict[str, Callable[[int], None]] = {"original": original, "engine": engine}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""Models of Stable Diffusion 1.5's size on the disk, with random weights, for what has to load its files."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_pndm import PNDMScheduler
+
+from benchmarks.shapes import SCHEDULER, sd15_pipeline
+from generation.catalog import Catalog, ModelDefaults, ModelEntry
+
+# Kept between runs: making them takes a minute, and a benchmark of loading wants the same files again.
+FOLDER = Path(tempfile.gettempdir()) / "palimpsest-benchmarks"
+SCHEDULERS: dict[str, Any] = {
+    "pndm": lambda: PNDMScheduler(**SCHEDULER),
+    "dpm++2m-karras": lambda: DPMSolverMultistepScheduler(
+        **{name: value for name, value in SCHEDULER.items() if name != "skip_prk_steps"}, use_karras_sigmas=True
+    ),
+}
+
+
+def model_folder(dtype: torch.dtype, scheduler: str) -> Path:
+    """Return a folder in diffusers' layout, made at the first call; those of one format share their weights."""
+    name = str(dtype).removeprefix("torch.")
+    weights, folder = FOLDER / name, FOLDER / f"{name}-{scheduler}"
+    if not (weights / "whole").exists():
+        shutil.rmtree(weights, ignore_errors=True)
+        sd15_pipeline(dtype).save_pretrained(weights, safe_serialization=True)
+        (weights / "whole").touch()
+    if not folder.exists():
+        # Hard links: the search for model files follows no symbolic ones.
+        shutil.copytree(weights, folder, copy_function=os.link, ignore=shutil.ignore_patterns("whole", "*.json"))
+        for file in weights.rglob("*.json"):
+            shutil.copy(file, folder / file.relative_to(weights))
+        made = SCHEDULERS[scheduler]()
+        made.save_pretrained(folder / "scheduler")
+        index = folder / "model_index.json"
+        index.write_text(index.read_text().replace("PNDMScheduler", type(made).__name__))
+    return folder
+
+
+def entry(name: str, folder: Path, side: int) -> ModelEntry:
+    """Return the catalog's entry for such a folder."""
+    return ModelEntry(
+        name=name,
+        title=name,
+        summary="Random weights.",
+        family="stable-diffusion",
+        licence="none",
+        defaults=ModelDefaults(strength=0.75, guidance_scale=7.5, num_inference_steps=20, size=side),
+        max_size=1024,
+        multiple=8,
+        memory_bytes=4 * 2**30,
+        folder=folder,
+    )
+
+
+def catalog(dtype: torch.dtype, side: int, model: Path | None = None) -> Catalog:
+    """Return a catalog of one model a scheduler, each named like it; real weights keep the scheduler that they have."""
+    return Catalog({name: entry(name, model or model_folder(dtype, name), side) for name in SCHEDULERS})
+
+
+def write_models_file(path: Path, dtype: torch.dtype, side: int) -> Path:
+    """Write a catalog's file with the model ``pndm``, for a process that reads one."""
+    folder = model_folder(dtype, "pndm")
+    path.write_text(
+        f"""
+        [pndm]
+        title = "Random weights"
+        summary = "The shape of Stable Diffusion 1.5."
+        family = "stable-diffusion"
+        licence = "none"
+        folder = "{folder}"
+        strength = 0.75
+        guidance_scale = 7.5
+        num_inference_steps = 20
+        size = {side}
+        max_size = 1024
+        multiple = 8
+        memory = 4
+        """,
+        encoding="utf-8",
+    )
+    return path

@@ -1,0 +1,56 @@
+"""The request that the benchmarks of whole pictures ask for."""
+
+import io
+from typing import Any
+
+from PIL import Image
+
+from generation.engine.base import RunCancelled
+from generation.executors.budgets import Phase
+from generation.requests import Img2ImgRequest
+
+PROMPT = "A fantasy landscape, trending on artstation"  # the original script's example
+
+
+def picture(side: int) -> Image.Image:
+    """Return a smooth picture of ``side`` pixels."""
+    return Image.merge("RGB", [Image.linear_gradient("L").resize((side, side)).rotate(90 * turn) for turn in range(3)])
+
+
+def request(side: int, model: str, **changes: Any) -> Img2ImgRequest:
+    """Return a request for one picture of ``side`` pixels at strength .75."""
+    buffer = io.BytesIO()
+    picture(side).save(buffer, "PNG")
+    fields: dict[str, Any] = {
+        "image": buffer.getvalue(),
+        "input_sha256": "0" * 64,
+        "prompt": PROMPT,
+        "negative_prompt": "",
+        "strength": 0.75,
+        "guidance_scale": 7.5,
+        "num_inference_steps": 20,
+        "seed": 7,
+        "count": 1,
+        "max_pixels": side * side,
+        "model": model,
+        "max_result_bytes": 2**30,
+        "native": True,
+    }
+    return Img2ImgRequest(**(fields | changes))
+
+
+class SilentRun:
+    """A run that counts steps, and gives up where it is told to."""
+
+    def __init__(self, cancel_at_step: int | None = None) -> None:
+        self.steps = 0
+        self._cancel_at_step = cancel_at_step
+
+    def enter(self, phase: Phase) -> None:
+        """Take note of nothing."""
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        """Count."""
+        self.steps += 1
+        if step == self._cancel_at_step:
+            raise RunCancelled

@@ -1,0 +1,26 @@
+"""Whether pictures can be looked at, without which none is taken."""
+
+import base64
+
+from bot.checks.findings import Finding, fail, ok
+from generation.errors import CheckFailed
+from generation.safety.checker import PictureChecker
+
+# A PNG of one white pixel.
+_PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC"
+)
+
+
+async def safety_finding(checker: PictureChecker) -> Finding:
+    """Let the classifier look at a picture."""
+    try:
+        async with checker:
+            await checker.check(_PICTURE)
+    except CheckFailed as error:
+        return fail(
+            "safety",
+            f"Pictures cannot be checked ({error}), so none would be taken.",
+            "Install the packages of requirements.lock again.",
+        )
+    return ok("safety", "Pictures can be checked before they are shown.")

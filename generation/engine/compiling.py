@@ -1,0 +1,135 @@
+"""A compiled denoiser: made in the background while the usual one serves, and used for the shapes that are ready."""
+
+import copy
+import logging
+import queue
+import threading
+from collections.abc import Hashable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+
+from generation.engine.conditioning import denoise
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
+
+# Calls are filled up to so many rows, because every number of rows is compiled for itself.
+ROW_BUCKETS = (1, 2, 4, 8, 16)
+# Each width of block in each bucket and at each size is a version of the same code; torch gives up at 8.
+_VERSIONS = 256
+
+_Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]
+
+
+class CompiledDenoiser:
+    """Call the denoiser of a pipeline, compiled where that is ready and as it is where it is not.
+
+    A shape that is called for the first time is compiled by a thread of its own, one after the other, while calls of it
+    are answered as without compiler. Only the repeated blocks are compiled, which takes a fraction of the whole's time.
+    If compiling fails, for want of a C++ compiler perhaps, everything stays as it was and one line of the log says so.
+    """
+
+    def __init__(self, pipeline: Any, *, backend: str = "inductor") -> None:
+        self._eager = partial(denoise, pipeline)
+        self._pipeline = pipeline
+        self._backend = backend
+        self._compiled: Any = None
+        self._ready: set[Hashable] = set()
+        self._wanted: set[Hashable] = set()
+        self._examples: queue.SimpleQueue[tuple[Hashable, _Inputs]] = queue.SimpleQueue()
+        self._gave_up = not can_be_compiled(pipeline)
+        self._thread: threading.Thread | None = None
+
+    def __call__(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the prediction of all rows; see ``denoise``."""
+        rows = latents.shape[0]
+        bucket = next((bucket for bucket in ROW_BUCKETS if bucket >= rows), None)
+        if self._gave_up or bucket is None or _has_adapters(self._pipeline):
+            return self._eager(latents, timesteps, conditioning)
+        inputs = _filled(latents, timesteps, conditioning, bucket - rows)
+        shape = _shape_of(inputs)
+        if shape in self._ready:
+            return self._compiled(*inputs)[:rows]
+        self._want(shape, inputs)
+        return self._eager(latents, timesteps, conditioning)
+
+    def wait(self) -> None:
+        """Wait until what was asked for so far is compiled, or has turned out to be impossible."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _want(self, shape: Hashable, inputs: _Inputs) -> None:
+        if shape in self._wanted:
+            return
+        self._wanted.add(shape)
+        self._examples.put((shape, inputs))
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._compile, name="compile", daemon=True)
+            self._thread.start()
+
+    @torch.no_grad()
+    def _compile(self) -> None:
+        while not self._examples.empty():
+            shape, inputs = self._examples.get()
+            try:
+                if self._compiled is None:
+                    self._compiled = partial(denoise, _Twin(compiled_twin(self._pipeline.unet, self._backend)))
+                self._compiled(*inputs)
+            except Exception as error:
+                # Whatever a compiler stumbles over, pictures can be painted without it.
+                self._gave_up = True
+                log.warning("the denoiser cannot be compiled here; it serves as it is\n%s", stack_of(error))
+                return
+            self._ready.add(shape)
+            log.info("the denoiser is compiled for %d rows", inputs[0].shape[0])
+
+
+class _Twin:
+    """What ``denoise`` wants of a pipeline."""
+
+    def __init__(self, unet: torch.nn.Module) -> None:
+        self.unet = unet
+
+
+def can_be_compiled(pipeline: Any) -> bool:
+    """Tell whether the pipeline has a denoiser with repeated blocks that stays on its device."""
+    unet = getattr(pipeline, "unet", None)
+    if unet is None or not getattr(unet, "_repeated_blocks", None):
+        return False
+    return not any(hasattr(part, "_hf_hook") or hasattr(part, "_diffusers_hook") for part in unet.modules())
+
+
+def compiled_twin(unet: Any, backend: str) -> Any:
+    """Return a copy that shares every weight, whose repeated blocks are compiled at their first call in each shape."""
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VERSIONS)
+    twin = copy.deepcopy(unet, {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())})
+    twin.compile_repeated_blocks(backend=backend, dynamic=False)
+    return twin
+
+
+def _has_adapters(pipeline: Any) -> bool:
+    """Tell whether LoRA layers have been put into the denoiser, which the twin has not."""
+    return bool(getattr(pipeline.unet, "peft_config", None))
+
+
+def _filled(
+    latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor], missing: int
+) -> _Inputs:
+    """Repeat the last row; what is computed for it is dropped."""
+    if not missing:
+        return latents, timesteps, conditioning
+
+    def fill(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.cat([tensor, *[tensor[-1:]] * missing])
+
+    return fill(latents), fill(timesteps), {name: fill(tensor) for name, tensor in conditioning.items()}
+
+
+def _shape_of(inputs: _Inputs) -> Hashable:
+    latents, _, conditioning = inputs
+    names = tuple((name, tuple(tensor.shape)) for name, tensor in sorted(conditioning.items()))
+    return tuple(latents.shape), latents.dtype, names

@@ -1,0 +1,99 @@
+"""A compiled denoiser says what the usual one says, row by row, and a compiler that fails harms nobody.
+
+The compiler's backend here is the one that needs no C++ compiler; everything before it is what always runs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from generation.engine.compiling import ROW_BUCKETS, CompiledDenoiser
+from generation.engine.conditioning import denoise
+from generation.engine.diffusers_engine import DiffusersEngine
+from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.tiny_pipeline import tiny_pipeline
+
+
+def inputs(rows: int, side: int = 8) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    random = torch.Generator().manual_seed(rows)
+    states = torch.randn(rows, 16, 32, generator=random)
+    return (
+        torch.randn(rows, 4, side, side, generator=random),
+        torch.arange(1.0, rows + 1),
+        {"encoder_hidden_states": states},
+    )
+
+
+@torch.no_grad()
+def test_each_row_is_what_the_usual_denoiser_says() -> None:
+    pipeline: Any = tiny_pipeline()
+    compiled = CompiledDenoiser(pipeline, backend="eager")
+    for rows in (2, 3, 5):
+        expected = denoise(pipeline, *inputs(rows))
+        assert torch.equal(compiled(*inputs(rows)), expected)  # not ready yet: the usual one answers
+        compiled.wait()
+        before = counters["stats"]["calls_captured"]
+        assert torch.allclose(compiled(*inputs(rows)), expected, atol=1e-5)
+        assert counters["stats"]["calls_captured"] == before  # nothing was compiled while somebody waited
+
+
+@torch.no_grad()
+def test_rows_share_a_bucket_and_sizes_do_not() -> None:
+    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    for rows, side in ((3, 8), (4, 8), (3, 16)):
+        compiled(*inputs(rows, side))
+        compiled.wait()
+    assert len(compiled._ready) == 2
+    compiled(*inputs(max(ROW_BUCKETS) + 1))
+    assert len(compiled._wanted) == 2  # beyond the largest bucket nothing is compiled
+
+
+@torch.no_grad()
+def test_the_twin_shares_its_weights() -> None:
+    pipeline: Any = tiny_pipeline()
+    compiled = CompiledDenoiser(pipeline, backend="eager")
+    compiled(*inputs(2))
+    compiled.wait()
+    pipeline.unet.conv_out.weight.zero_()
+    pipeline.unet.conv_out.bias.fill_(3.0)
+    assert compiled(*inputs(2)).unique().tolist() == [3.0]
+
+
+@torch.no_grad()
+def test_where_nothing_can_be_compiled_the_usual_one_serves(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline: Any = tiny_pipeline()
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no C++ compiler was found")
+
+    torch._dynamo.reset()
+    compiled = CompiledDenoiser(pipeline, backend=broken)  # pyright: ignore[reportArgumentType] - torch takes either
+    expected = denoise(pipeline, *inputs(2))
+    for _ in range(2):
+        assert torch.equal(compiled(*inputs(2)), expected)
+        compiled.wait()
+    assert len([record for record in caplog.records if "cannot be compiled" in record.message]) == 1
+
+
+@torch.no_grad()
+def test_a_denoiser_with_adapters_is_called_as_it_is() -> None:
+    pipeline: Any = tiny_pipeline()
+    pipeline.unet.peft_config = {"default": object()}
+    compiled = CompiledDenoiser(pipeline, backend="eager")
+    compiled(*inputs(2))
+    assert compiled._wanted == set()
+
+
+def test_pictures_are_the_same_before_and_after(make_engine: Callable[..., DiffusersEngine]) -> None:
+    engine = make_engine(compiler="eager")
+    before = engine.run(tiny_request(), RecordedRun())
+    assert engine._models._model is not None
+    assert engine._models._model.compiled is not None
+    engine._models._model.compiled.wait()
+    assert engine._models._model.compiled._ready
+    after = engine.run(tiny_request(), RecordedRun())
+    assert pixels(before.pictures[0].data) == pixels(after.pictures[0].data)

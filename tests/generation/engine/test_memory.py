@@ -1,0 +1,154 @@
+"""Models in memory: who leaves for whom, and what happens when the memory runs out while somebody is painted."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from generation.catalog import Catalog
+from generation.engine import resident_models
+from generation.engine.base import OutOfMemory
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.resident_models import ResidentModels
+from generation.hub import Hub
+from generation.memory_plan import MemoryPlan
+from tests.generation.engine.company import Company, painted
+from tests.generation.engine.conftest import RecordedRun, tiny_entry
+from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.tiny_pipeline import tiny_pipeline
+
+MakeEngine = Callable[..., DiffusersEngine]
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A model whose tiles are larger than the pictures here, so that they make no difference."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    pipeline = tiny_pipeline()
+    pipeline.vae.register_to_config(sample_size=256)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return Catalog({"ddim": tiny_entry("ddim", folder)})
+
+
+def part_of(engine: DiffusersEngine, path: str) -> torch.nn.Module:
+    engine.preload()
+    assert engine._models._model is not None
+    part: Any = engine._models._model.pipeline
+    for name in path.split("."):
+        part = getattr(part, name)
+    return part
+
+
+@contextmanager
+def short_of_memory(part: torch.nn.Module, *, times: int) -> Iterator[None]:
+    """Let the first calls of a part find no memory."""
+    left = times
+
+    def fail(*_: object) -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    hook = part.register_forward_pre_hook(fail)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize("path", ["text_encoder", "vae.encoder.conv_in", "unet", "vae.decoder.conv_in"])
+def test_who_finds_no_memory_is_painted_again_with_less(
+    make_engine: MakeEngine, catalog: Catalog, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(catalog)
+    run = RecordedRun()
+    with caplog.at_level(logging.WARNING), short_of_memory(part_of(engine, path), times=1):
+        result = engine.run(tiny_request(), run).pictures[0]
+    assert result.parameters["painted_again"] is True
+    expected = engine.run(tiny_request(), RecordedRun()).pictures[0]
+    assert expected.parameters["painted_again"] is False
+    assert pixels(result.data) == pixels(expected.data)  # the picture is one tile
+    assert "the memory did not suffice for ddim; from now on:" in caplog.text
+    assert "in tiles" in caplog.text
+    steps = [told[0] for told in run.told if isinstance(told, tuple)]
+    assert steps == sorted(steps)  # what is told already does not go back
+    assert steps[-1] == 4
+
+
+def test_a_request_is_tried_again_once_and_no_more(make_engine: MakeEngine, catalog: Catalog) -> None:
+    engine = make_engine(catalog)
+    with short_of_memory(part_of(engine, "vae.decoder.conv_in"), times=2), pytest.raises(OutOfMemory):
+        engine.run(tiny_request(), RecordedRun())
+    assert engine.run(tiny_request(), RecordedRun()).pictures
+
+
+def test_the_others_go_on_meanwhile(make_engine: MakeEngine, catalog: Catalog) -> None:
+    engine = make_engine(catalog)
+    alone = [pixels(engine.run(tiny_request(seed=seed), RecordedRun()).pictures[0].data) for seed in (3, 4)]
+    company = Company(engine)
+    orders = [company.order(tiny_request(seed=3)), company.order(tiny_request(seed=4), at_step=2)]
+    with short_of_memory(part_of(engine, "vae.decoder.conv_in"), times=1):
+        company.begin()
+        images = [painted(order).image for order in orders]
+    assert [order.has_begun_again for order in orders] == [True, False]
+    for image, expected in zip(images, alone, strict=True):
+        differences = [abs(ours - theirs) for ours, theirs in zip(image.tobytes(), expected, strict=True)]
+        assert max(differences) <= 1
+
+
+def test_down_the_ladder_a_model_is_loaded_anew_when_nobody_uses_it(
+    make_engine: MakeEngine, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(catalog, dtype=torch.bfloat16)
+    before = part_of(engine, "unet")
+    for _ in range(2):  # tiles, then eight bits
+        with caplog.at_level(logging.WARNING), short_of_memory(part_of(engine, "unet"), times=1):
+            assert engine.run(tiny_request(), RecordedRun()).pictures[0].parameters["painted_again"] is True
+    after = part_of(engine, "unet")
+    assert after is not before
+    assert any(parameter.dtype is torch.float8_e4m3fn for parameter in after.parameters())
+    assert "stored in 8 bits" in caplog.text
+    with short_of_memory(after, times=1), pytest.raises(OutOfMemory):  # there is no lower rung on a CPU
+        engine.run(tiny_request(), RecordedRun())
+
+
+@pytest.fixture
+def models(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResidentModels:
+    """Room for two models and a picture, and not for three."""
+    entry = catalog["ddim"]
+    three = Catalog({name: replace(entry, name=name) for name in ("a", "b", "c")})
+    models = ResidentModels(
+        three, data_dir=tmp_path, hub=Hub(), device=torch.device("cpu"), dtype=torch.float32, max_width=2
+    )
+
+    def weights() -> int:
+        parts = [part for model in models._models.values() for part in model.pipeline.components.values()]
+        modules = [part for part in parts if isinstance(part, torch.nn.Module)]
+        return sum(tensor.nbytes for module in modules for tensor in module.parameters())
+
+    models.get("a", lambda: None)
+    each = weights()
+    models._drop_all()
+    widest = MemoryPlan(device="cpu", dtype="float32", batch_width=2)
+    sizes = resident_models.read_sizes(entry.folder or tmp_path)
+    room = (widest.device_bytes(sizes, entry.defaults.max_pixels) + each * 1.2) / 0.9
+    monkeypatch.setattr(resident_models, "free_bytes", lambda _: round(room) - weights())
+    return models
+
+
+def test_who_was_asked_for_least_recently_leaves_first(models: ResidentModels) -> None:
+    def ask(name: str) -> list[str]:
+        models.get(name, lambda: None)
+        return [each for each in "abc" if models.is_resident(each)]
+
+    assert ask("a") == ["a"]
+    assert ask("b") == ["a", "b"]
+    assert ask("a") == ["a", "b"]
+    assert ask("c") == ["a", "c"]
+    assert ask("b") == ["b", "c"]

@@ -1,0 +1,108 @@
+"""What comes out broken in a short format is painted once more in float32, and leaves no trace."""
+
+import copy
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from generation.engine.base import BrokenOutput
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.precision import can_be_widened, in_float32
+from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.tiny_pipeline import tiny_pipeline
+
+SCHEDULER = "ddim"
+
+
+def overflowing(make_engine: Callable[..., DiffusersEngine]) -> tuple[DiffusersEngine, Any]:
+    """Make an engine in float16 whose decoder's activations exceed the largest float16, and in float32 do not."""
+    engine = make_engine(dtype=torch.float16)
+    engine.preload()
+    assert engine._models._model is not None
+    pipeline = engine._models._model.pipeline
+    with torch.no_grad():
+        pipeline.vae.decoder.conv_in.weight.fill_(30_000.0)
+    return engine, pipeline
+
+
+def weights(pipeline: Any) -> dict[str, torch.Tensor]:
+    return {
+        f"{name}.{key}": value.clone()
+        for name in ("unet", "vae", "text_encoder")
+        for key, value in getattr(pipeline, name).state_dict().items()
+    }
+
+
+def test_a_broken_picture_is_painted_again_in_float32(make_engine: Callable[..., DiffusersEngine]) -> None:
+    engine, pipeline = overflowing(make_engine)
+    before = weights(pipeline)
+    wide: Any = copy.deepcopy(pipeline).to(torch.float32)
+    wanted = tiny_request(count=2)
+    run = RecordedRun()
+    result = engine.run(wanted, run)
+    with Image.open(io.BytesIO(wanted.image)) as image:
+        expected = [
+            wide(
+                prompt=wanted.prompt,
+                image=image.convert("RGB"),
+                strength=wanted.strength,
+                num_inference_steps=wanted.num_inference_steps,
+                guidance_scale=wanted.guidance_scale,
+                negative_prompt=wanted.negative_prompt,
+                generator=torch.Generator("cpu").manual_seed(wanted.seed_of(index)),
+            ).images[0]
+            for index in range(2)
+        ]
+    assert [pixels(picture.data) for picture in result.pictures] == [picture.tobytes() for picture in expected]
+    assert [picture.parameters["dtype"] for picture in result.pictures] == ["float32", "float32"]
+    after = weights(pipeline)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
+
+
+def test_what_is_broken_in_float32_too_is_not_delivered(make_engine: Callable[..., DiffusersEngine]) -> None:
+    engine, pipeline = overflowing(make_engine)
+    with torch.no_grad():
+        pipeline.vae.decoder.conv_out.bias.fill_(float("nan"))
+    calls = []
+    pipeline.vae.decoder.conv_out.register_forward_hook(lambda *_: calls.append(None))
+    with pytest.raises(BrokenOutput):
+        engine.run(tiny_request(), RecordedRun())
+    assert len(calls) == 2
+
+
+def test_a_sound_picture_is_painted_in_the_engines_format(make_engine: Callable[..., DiffusersEngine]) -> None:
+    engine = make_engine(dtype=torch.bfloat16)
+    (picture,) = engine.run(tiny_request(), RecordedRun()).pictures
+    assert picture.parameters["dtype"] == "bfloat16"
+
+
+def test_an_error_within_leaves_the_weights_as_they_were() -> None:
+    pipeline: Any = tiny_pipeline(scheduler=SCHEDULER).to(torch.bfloat16)
+    before = weights(pipeline)
+    within = set()
+
+    def fail() -> None:
+        with in_float32(pipeline):
+            within.update(part.dtype for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert within == {torch.float32}
+    after = weights(pipeline)
+    assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
+
+
+def test_what_cannot_be_widened_is_known() -> None:
+    pipeline: Any = tiny_pipeline(scheduler=SCHEDULER)
+    assert not can_be_widened(pipeline)
+    pipeline.to(torch.bfloat16)
+    assert can_be_widened(pipeline)
+    pipeline.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
+    assert not can_be_widened(pipeline)

@@ -1,0 +1,58 @@
+"""A parent's handle on its child, at moments that real processes seldom hit."""
+
+import asyncio
+from typing import Any, cast
+
+from generation.child.frames import Frame
+from generation.child.parent import ChildProcess
+
+
+class Process:
+    """Stands in for a process whose output the test feeds; it is dead when its output has ended."""
+
+    def __init__(self) -> None:
+        self.stdout = asyncio.StreamReader()
+        self.stdin = self
+        self.ended = asyncio.Event()
+        self.returncode: int | None = None
+
+    def kill(self) -> None:
+        """The test decides when it is dead."""
+
+    def close(self) -> None:
+        """Its input."""
+
+    async def wait(self) -> int:
+        await self.ended.wait()
+        return -9
+
+    def end(self) -> None:
+        self.stdout.feed_eof()
+        self.ended.set()
+
+
+async def test_a_kill_and_a_listener_do_not_take_each_others_end_away() -> None:
+    """A message arrives just as the child is killed: the listener is woken, and the one who kills comes first."""
+    process = Process()
+    child = ChildProcess(cast("Any", process))
+    listening = asyncio.create_task(child.receive())
+    await asyncio.sleep(0)  # it waits now
+    killing = asyncio.create_task(child.kill())
+    process.stdout.feed_data(Frame("pong").pack()[:5])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    process.end()
+    async with asyncio.timeout(60):  # for ever, if the two wait for the same stream
+        assert await listening is None
+        assert await killing == -9
+
+
+async def test_what_nobody_reads_is_read_to_its_end_at_a_kill() -> None:
+    process = Process()
+    child = ChildProcess(cast("Any", process))
+    process.stdout.feed_data(Frame("pong").pack())
+    killing = asyncio.create_task(child.kill())
+    await asyncio.sleep(0)
+    process.end()
+    assert await killing == -9
+    assert await child.receive() is None
