@@ -67,11 +67,13 @@ def _weighed(tokenizer: Any, text_encoder: Any, kind: Any, text: str) -> torch.T
         returned_embeddings_type=kind,
     )
     fragments = fragments_of(text)
-    return provider.get_embeddings_for_weighted_prompt_fragments(
+    states = provider.get_embeddings_for_weighted_prompt_fragments(
         text_batch=[[fragment.text for fragment in fragments]],
         fragment_weights_batch=[[fragment.weight for fragment in fragments]],
         device=text_encoder.device,
     )
+    assert isinstance(states, torch.Tensor), "tokens come beside it only where they are asked for"
+    return states
 
 
 def _dtype_of(text_encoder: Any, _: torch.device) -> torch.dtype:
