@@ -18,7 +18,7 @@ def save_tiny_adapter(folder: Path, *, seed: int) -> Path:
         unet.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
         for name, weights in unet.named_parameters():
             if "lora_" in name:
-                torch.nn.init.normal_(weights)
+                torch.nn.init.normal_(weights, std=0.3)
         layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     name = f"adapter-{seed}.safetensors"
     StableDiffusionImg2ImgPipeline.save_lora_weights(folder, unet_lora_layers=layers, weight_name=name)
