@@ -31,6 +31,7 @@ class Benchmark:
 BENCHMARKS = (
     Benchmark("acknowledgements", "how quickly commands are acknowledged while a picture is painted", ()),
     Benchmark("step", "a call of the denoiser against diffusers' own in float32", ("--side", "128", "--repeats", "2")),
+    Benchmark("samplers", "how few calls of the denoiser a sampler needs, where the end is known exactly"),
     Benchmark("plan", "the memory plan's estimate against the measured peak"),
     Benchmark("batching", "requests side by side against one after another", ("--requests", "24", "--repeats", "1")),
     Benchmark("limit", "the share of the machine's measured peak that a call reaches", ("--side", "128")),

@@ -12,6 +12,7 @@ from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, Rep
 from bot.storage.job import Job, JobState
 from generation.references import reference_of
 from generation.requests import denoising_steps
+from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 MAX_SHOWN_PROMPT = 300
 _BAR_LENGTH = 12
@@ -121,6 +122,10 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
         size += f" (painted at {first.native_width}×{first.native_height})"
     strength = f"strength {job.strength:g} · " if takes_strength else ""
     numbers = f"{strength}guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
+    if job.sampler != OWN_SAMPLER:
+        numbers += f" · {SAMPLERS[job.sampler].title}"
+    if job.adapter:
+        numbers += f" · {job.adapter} {job.adapter_weight:g}"
     lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
     if job.negative_prompt:
         lines.append(f"without: {shown_prompt(job.negative_prompt)}")

@@ -154,7 +154,11 @@ class Palimpsest(discord.Client):
             note_settled=metrics.settled,
             restraint=lambda: metrics.recent_invalid_requests.restraint,
         )
-        operator = {"model": settings.model, "max_count": settings.max_count}
+        operator = {
+            "model": settings.model,
+            "max_count": settings.max_count,
+            "strength_schedule": settings.strength_schedule,
+        }
         self.orders = OrderBook(self.shelf, self.defaults, operator)
         self.front_desk = FrontDesk(
             self.desk,

@@ -11,7 +11,7 @@ from bot import replies
 from bot.errors import Refused
 from bot.free_text import Said, understand
 from bot.help import help_text
-from bot.orders import Options, Source, options_of
+from bot.orders import Options, Source, changed, options_of
 from bot.origin import Origin
 from bot.sources import source_in
 from bot.storage.job import Job
@@ -85,12 +85,12 @@ class Conversation:
                 raise Refused("not_done_yet")
             picture = await self._client.picture_of_result(job, 0)
             source = replace(picture, ignored_pictures=job.count - 1)
-            options = _over(replace(said.options), replace(options_of(job), negative_prompt=None))
+            options = changed(replace(options_of(job), negative_prompt=None), said.options)
         else:
             if said.is_empty:
                 raise Refused("nothing_to_change")
             source = Source(parent=job, spoiler=job.spoiler)
-            options = _over(said.options, replace(options_of(job), seed=job.seed))
+            options = changed(replace(options_of(job), seed=job.seed), said.options)
         await self._order(message, options, source)
 
     async def _take(self, message: discord.Message, said: Said, source: Source) -> None:
@@ -112,9 +112,3 @@ class Conversation:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:
             log.info("a message could not be answered (%s)", type(error).__name__)
-
-
-def _over(said: Options, earlier: Options) -> Options:
-    """Return what was said, and the earlier choice wherever nothing was."""
-    changes = {name: value for name in Options.__slots__ if (value := getattr(said, name)) not in (None, "")}
-    return replace(earlier, **changes)

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.orders import Options
+from generation.samplers import SAMPLERS
 
 _NAMES = {
     "negative_prompt": ("negative_prompt", "negative prompt", "negative", "without"),
@@ -18,6 +19,9 @@ _NAMES = {
     "count": ("count",),
     "size": ("size",),
     "model": ("model",),
+    "sampler": ("sampler",),
+    "adapter": ("adapter", "lora"),
+    "adapter_weight": ("adapter_weight", "adapter weight"),
 }
 _FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
 _CONVERT: dict[str, Callable[[str], Any]] = {
@@ -28,6 +32,9 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "count": int,
     "size": int,
     "model": str,
+    "sampler": str.lower,
+    "adapter": str,
+    "adapter_weight": float,
 }
 _ALTERNATIVES = "|".join(re.escape(name) for name in sorted(_FIELD_OF, key=len, reverse=True))
 # "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt.
@@ -81,9 +88,7 @@ def understand(text: str) -> Said:
         if name == "negative_prompt":
             return match[0]
         value = match["value"].rstrip(".!?") if name != "model" else match["value"]
-        if name == "model" and not is_explicit and not _looks_like_model(value):
-            return match[0]
-        if name != "model" and not is_explicit and not _NUMBER.fullmatch(value):
+        if not is_explicit and not _fits(name, value):
             return match[0]
         if name in values:
             raise Refused("option_twice", option=match["name"].lower())
@@ -117,9 +122,16 @@ def _refuse_what_is_left(text: str) -> None:
             raise Refused("option_misspelt", option=word, meant=meant[0])
 
 
-def _looks_like_model(value: str) -> bool:
-    """Tell a catalog name from a word: "model sd-turbo" is an option, "a model train" is not."""
-    return "-" in value or any(character.isdigit() for character in value)
+def _fits(name: str, value: str) -> bool:
+    """Tell an option from words of a prompt: "model sd-turbo" is one, "a model train" is not."""
+    match name:
+        case "model":
+            return "-" in value or any(character.isdigit() for character in value)
+        case "sampler":
+            return value.lower() in SAMPLERS
+        case "adapter":
+            return False  # what there is is for the operator to say: "adapter: name" names it
+    return _NUMBER.fullmatch(value) is not None
 
 
 def _tidy(text: str) -> str:

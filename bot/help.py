@@ -26,7 +26,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
         "Options can be named anywhere in the text: `strength`, `guidance`, `steps`, `seed`, `count`, `size`, `model`,"
-        " and `negative:` at the end.",
+        " `sampler`, and `negative:` at the end.",
         *_about_model(client, origin),
     ]
     return "\n".join(lines)
@@ -46,6 +46,12 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
         "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
         settings,
     ]
+    if model.adapters:
+        offered = (
+            f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "")
+            for each in model.adapters.values()
+        )
+        lines.insert(1, "Adapters, with `adapter: name`: " + ", ".join(offered))
     if model.is_demo:
         lines.append(
             "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"

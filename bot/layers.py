@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from generation.requests import StrengthSchedule
+
 
 class Layer(StrEnum):
     """Whose word it is; the first that has one decides a default, the narrowest decides a limit."""
@@ -57,6 +59,12 @@ class Layers:
             if "model" in values and self.allows_model(values["model"]) is None:
                 return Decided(values["model"], layer)
         return None
+
+    def strength_schedule(self) -> StrengthSchedule:
+        """Return what strength means where nobody chose, which is for the operator to say."""
+        return next(
+            (values["strength_schedule"] for _, values in self.layers if "strength_schedule" in values), "noise"
+        )
 
     def allows_model(self, model: str) -> Layer | None:
         """Return the layer that forbids a model, or None if none does."""

@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import discord
@@ -11,7 +10,7 @@ import discord
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.free_text import understand
-from bot.orders import Options
+from bot.orders import Options, changed
 from generation import requests
 
 _THIS_RUN = secrets.token_hex(4)
@@ -23,8 +22,8 @@ Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
 class OrderModal(discord.ui.Modal):
     """Ask for a prompt and its numbers.
 
-    ``chosen`` prefills the form; what it holds and the form does not show (size, model …) is kept. With ``pictures``
-    > 1 the form also asks which one, counted from 0 in what ``submitted`` gets.
+    ``chosen`` prefills the form; what it holds and the form does not show (size, model, sampler …) is kept. With
+    ``pictures`` > 1 the form also asks which one, counted from 0 in what ``submitted`` gets.
     """
 
     def __init__(self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1) -> None:
@@ -81,12 +80,16 @@ class OrderModal(discord.ui.Modal):
         said = understand(f"{numbers} {self._more.value}".strip()).options
         if said.prompt:
             raise Refused("not_an_option", text=said.prompt[:80])
-        options = replace(
-            said,
+        kept = Options(
             prompt=self._prompt.value,
-            size=said.size or self._chosen.size,
-            model=said.model or self._chosen.model,
+            size=self._chosen.size,
+            model=self._chosen.model,
+            sampler=self._chosen.sampler,
+            strength_schedule=self._chosen.strength_schedule,
+            adapter=self._chosen.adapter,
+            adapter_weight=self._chosen.adapter_weight,
         )
+        options = changed(kept, said)
         picture = int(self._which.values[0]) - 1 if self._which is not None and self._which.values else 0
         await self._submitted(interaction, options, picture)
 

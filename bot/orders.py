@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bot.errors import Refused
@@ -11,11 +11,20 @@ from bot.model_shelf import ModelShelf
 from bot.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
+from generation.adapters import NO_ADAPTER
 from generation.catalog import ModelEntry
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
 from generation.job_id import new_job_id
-from generation.requests import check_negative_prompt, check_number, check_prompt, draw_seed, steps_for_strength
+from generation.requests import (
+    StrengthSchedule,
+    check_negative_prompt,
+    check_number,
+    check_prompt,
+    draw_seed,
+    steps_for_strength,
+)
+from generation.samplers import check_sampler
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
 _FORM_BYTES = 64 * 1024  # what a request holds beside its files
@@ -34,6 +43,10 @@ class Options:
     count: int | None = None
     size: int | None = None
     model: str | None = None
+    sampler: str | None = None
+    strength_schedule: StrengthSchedule | None = None
+    adapter: str | None = None
+    adapter_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +79,21 @@ def options_of(job: Job) -> Options:
         count=job.count,
         size=round(job.max_pixels**0.5),
         model=job.model,
+        sampler=job.sampler,
+        strength_schedule=job.strength_schedule,
+        adapter=job.adapter or None,
+        adapter_weight=job.adapter_weight if job.adapter else None,
     )
+
+
+def changed(earlier: Options, said: Options) -> Options:
+    """Return earlier choices with what has been said now over them; another model brings what is its own."""
+    changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
+    if said.model not in (None, earlier.model):
+        changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
+    elif said.adapter not in (None, earlier.adapter):
+        changes.setdefault("adapter_weight", None)
+    return replace(earlier, **changes)
 
 
 class OrderBook:
@@ -112,8 +139,12 @@ class OrderBook:
         size = options.size or model.defaults.size
         if size > model.max_size:
             raise Refused("size_too_large", model=model.title, max_size=model.max_size)
+        sampler = options.sampler or model.defaults.sampler
+        check_sampler(sampler)
         family = FAMILIES[model.family]
         family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
+        family.check_sampler(sampler, model.title)
+        weight = model.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
         strength = family.strength_for(numbers["strength"])
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(
@@ -130,6 +161,10 @@ class OrderBook:
             count=numbers["count"],
             max_pixels=size * size,
             model=model.name,
+            sampler=sampler,
+            adapter=options.adapter or NO_ADAPTER,
+            adapter_weight=weight,
+            strength_schedule=options.strength_schedule or layers.strength_schedule(),
             max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
             spoiler=source.spoiler,
             ignored_pictures=source.ignored_pictures,

@@ -25,6 +25,10 @@ def request_of(job: Job, image: bytes) -> Img2ImgRequest:
         max_pixels=job.max_pixels,
         model=job.model,
         max_result_bytes=job.max_result_bytes,
+        sampler=job.sampler,
+        strength_schedule=job.strength_schedule,
+        adapter=job.adapter,
+        adapter_weight=job.adapter_weight,
     )
 
 

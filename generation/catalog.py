@@ -2,13 +2,15 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generation.errors import ModelUnavailable
+from generation.adapters import Adapter, adapters_of
+from generation.errors import InvalidRequest, ModelUnavailable
 from generation.families import FAMILIES
 from generation.model_problems import ModelProblem
+from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -21,6 +23,7 @@ class ModelDefaults:
     guidance_scale: float
     num_inference_steps: int
     size: int
+    sampler: str = OWN_SAMPLER
 
     @property
     def max_pixels(self) -> int:
@@ -51,11 +54,18 @@ class ModelEntry:
     variant: str | None = None
     gated: bool = False
     is_demo: bool = False
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
         """The hub id, or the folder's name for a model that lies on this machine."""
         return self.hub_id or str(self.folder)
+
+    def adapter(self, name: str) -> Adapter:
+        """Return an adapter; raise InvalidRequest (``not_for_model``) for one that this model does not have."""
+        if name not in self.adapters:
+            raise InvalidRequest("adapter", "not_for_model", model=self.title, known=list(self.adapters))
+        return self.adapters[name]
 
 
 class Catalog(Mapping[str, ModelEntry]):
@@ -109,6 +119,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
                 guidance_scale=row.pop("guidance_scale"),
                 num_inference_steps=row.pop("num_inference_steps"),
                 size=row.pop("size"),
+                sampler=row.pop("sampler", OWN_SAMPLER),
             ),
             max_size=row.pop("max_size"),
             multiple=row.pop("multiple"),
@@ -119,15 +130,24 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
             variant=row.pop("variant", None),
             gated=row.pop("gated", False),
             is_demo=row.pop("demo", False),
+            adapters=adapters_of(row.pop("adapters", {}), REPOSITORY),
         )
     except KeyError as error:
         raise wrong(f"lacks {error.args[0]}") from error
+    except ValueError as error:
+        raise wrong(str(error)) from error
     if row:
         raise wrong(f"has an unknown key, {next(iter(row))}")
     if (entry.folder is None) == (entry.hub_id is None):
         raise wrong("needs either folder or hub")
     if entry.family not in FAMILIES:
         raise wrong(f"names the unknown family {entry.family}; known are {', '.join(FAMILIES)}")
+    if entry.adapters and not FAMILIES[entry.family].takes_samplers:
+        raise wrong(f"has adapters, which the family {entry.family} does not take")
+    if entry.defaults.sampler not in SAMPLERS:
+        raise wrong(f"names the unknown sampler {entry.defaults.sampler}; known are {', '.join(SAMPLERS)}")
+    if entry.defaults.sampler != OWN_SAMPLER and not FAMILIES[entry.family].takes_samplers:
+        raise wrong(f"names a sampler, but the family {entry.family} has its own only")
     if entry.revision is not None and not _is_commit(entry.revision):
         raise wrong("has a revision that is not a 40-digit commit")
     return entry

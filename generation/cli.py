@@ -19,6 +19,8 @@ from generation.cli_models import print_models
 from generation.cli_plan import memory_bytes, print_plan
 from generation.errors import ExecutorError, ModelUnavailable
 from generation.hub import Hub
+from generation.requests import STRENGTH_SCHEDULES
+from generation.samplers import SAMPLERS
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings, settings_sentence
 
@@ -107,8 +109,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     img2img.add_argument("--negative-prompt", default="", metavar="TEXT", help="what to keep out of the picture")
     img2img.add_argument("--strength", type=float, metavar="0.01…1", help="how far to go from the input")
+    img2img.add_argument(
+        "--strength-schedule",
+        choices=STRENGTH_SCHEDULES,
+        help="whether strength is an amount of noise or a share of the steps; default: STRENGTH_SCHEDULE",
+    )
     img2img.add_argument("--guidance-scale", type=float, metavar="N", help="how closely to follow the prompt")
     img2img.add_argument("--steps", type=int, metavar="N", help="steps of the whole schedule; strength takes its share")
+    img2img.add_argument("--sampler", metavar="NAME", help=f"one of {', '.join(SAMPLERS)}; default: the model's")
+    img2img.add_argument("--adapter", default="", metavar="NAME", help="one of the model's adapters (LoRA)")
+    img2img.add_argument("--adapter-weight", type=float, metavar="N", help="how strongly it counts")
     img2img.add_argument("--seed", type=int, metavar="N", help="picture i of --count uses seed + i; default: drawn")
     img2img.add_argument("--count", type=int, default=1, metavar="N", help="pictures for each prompt")
     img2img.add_argument("--size", type=int, metavar="N", help="paint at most N x N pixels; the aspect is kept")

@@ -21,6 +21,7 @@ from generation.job_id import new_job_id
 from generation.model_problems import ModelProblem
 from generation.queue import Ticket
 from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
+from generation.samplers import check_sampler
 from generation.sentences import error_sentence, failure_sentence, unreadable_file_sentence
 from generation.service import GenerationService
 from generation.settings import GenerationSettings
@@ -125,6 +126,10 @@ class Img2ImgCommand:
             raise InvalidRequest("max_pixels", "out_of_range", value=size**2, low=MIN_SIZE**2, high=entry.max_size**2)
         if options.seed is None:
             options.seed = draw_seed()  # one for all prompts: they are there to be compared
+        sampler = options.sampler or defaults.sampler
+        check_sampler(sampler)
+        weight = entry.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
+        FAMILIES[entry.family].check_sampler(sampler, entry.title)
         steps = defaults.num_inference_steps if options.steps is None else options.steps
         return Img2ImgRequest(
             image=image.data,
@@ -139,7 +144,11 @@ class Img2ImgCommand:
             max_pixels=size**2,
             model=entry.name,
             max_result_bytes=MAX_RESULT_BYTES,
+            sampler=sampler,
+            strength_schedule=options.strength_schedule or self._settings.strength_schedule,
             native=options.native,
+            adapter=options.adapter,
+            adapter_weight=weight,
         )
 
     def _output(self) -> Path:

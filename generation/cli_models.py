@@ -47,6 +47,8 @@ def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> d
         "strength": entry.defaults.strength,
         "guidance_scale": entry.defaults.guidance_scale,
         "num_inference_steps": entry.defaults.num_inference_steps,
+        "sampler": entry.defaults.sampler,
+        "adapters": list(entry.adapters),
     }
 
 

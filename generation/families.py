@@ -8,6 +8,7 @@ from typing import Any
 
 from generation.errors import InvalidRequest
 from generation.requests import MAX_STRENGTH, Img2ImgRequest, denoising_steps
+from generation.samplers import OWN_SAMPLER
 
 
 class Guidance(StrEnum):
@@ -40,9 +41,9 @@ class Family:
     ``pipeline_class`` is the class that ``AutoPipelineForImage2Image`` resolves to. A family that does not take a
     strength always runs all steps: it paints anew and only looks at the picture. ``rounds_steps_up`` says how
     ``num_inference_steps * strength`` becomes a whole number. ``has_prior`` says that a prior runs before the denoiser
-    and that both are pipelines of their own within the one, ``reads_picture`` that the text encoder sees the picture.
-    ``call_with`` goes into every call; ``load_arguments`` go to ``from_pretrained``; a component that is None there is
-    neither downloaded nor loaded.
+    and that both are pipelines of their own within the one, ``reads_picture`` that the text encoder sees the picture,
+    ``takes_samplers`` that any sampler can be used (flow matching has its own). ``call_with`` goes into every call;
+    ``load_arguments`` go to ``from_pretrained``; a component that is None there is neither downloaded nor loaded.
 
     Source: the signatures and ``get_timesteps`` of diffusers 0.42; tests compare them.
     """
@@ -54,6 +55,7 @@ class Family:
     takes_negative_prompt: bool = True
     rounds_steps_up: bool = False
     has_prior: bool = False
+    takes_samplers: bool = False
     reads_picture: bool = False
     call_with: Mapping[str, Any] = field(default_factory=dict)
     load_arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -66,6 +68,11 @@ class Family:
         """Raise InvalidRequest (``not_used``) for a negative prompt that would have no effect."""
         if negative_prompt and not self.takes_negative_prompt:
             raise InvalidRequest("negative_prompt", "not_used", model=model)
+
+    def check_sampler(self, sampler: str, model: str) -> None:
+        """Raise InvalidRequest (``not_for_model``) for a sampler that the family cannot be used with."""
+        if sampler != OWN_SAMPLER and not self.takes_samplers:
+            raise InvalidRequest("sampler", "not_for_model", model=model)
 
     def total_steps(self, request: Img2ImgRequest) -> int:
         """Return the denoising steps of one picture, before the scheduler has its say."""
@@ -118,6 +125,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         "stable-diffusion": Family(
             pipeline_class="StableDiffusionImg2ImgPipeline",
+            takes_samplers=True,
             # Its own checker blackens pictures without a word; moderation is the bot's.
             load_arguments=MappingProxyType(
                 {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
@@ -125,6 +133,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         ),
         "stable-diffusion-xl": Family(
             pipeline_class="StableDiffusionXLImg2ImgPipeline",
+            takes_samplers=True,
             # The invisible watermark needs a package and changes pixels; the file's metadata say what it is.
             load_arguments=MappingProxyType({"add_watermarker": False}),
         ),

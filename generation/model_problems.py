@@ -10,6 +10,7 @@ class ModelProblem(StrEnum):
     NOT_DOWNLOADED = "not_downloaded"
     NO_FOLDER = "no_folder"  # folder
     NOT_A_MODEL = "not_a_model"  # source
+    NOT_AN_ADAPTER = "not_an_adapter"  # source
     NO_SAFETENSORS = "no_safetensors"  # source
     GATED = "gated"  # url, licence
     NOT_FOUND = "not_found"  # source

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from generation.adapters import NO_ADAPTER
 from generation.errors import InvalidRequest
+from generation.samplers import check_sampler
 
 MAX_PROMPT_CHARACTERS = 1_500
 MAX_NEGATIVE_PROMPT_CHARACTERS = 1_000
@@ -72,7 +74,9 @@ class Img2ImgRequest:
     ``image`` is a clean picture as the image decoder returns it: an encoded RGB PNG, upright, without metadata.
     ``max_pixels`` is the pixel budget of one result before enlargement, ``max_result_bytes`` the most that one
     result file may have. Picture *i* uses ``seed + i`` (modulo 2**32). With ``native`` a small result is not enlarged.
-    ``input_sha256`` is the hexadecimal digest of the file as it was sent in.
+    ``input_sha256`` is the hexadecimal digest of the file as it was sent in. ``sampler`` is a name of
+    ``generation.samplers``; ``strength_schedule`` says what the strength means (``generation.engine.schedules``).
+    ``adapter`` is one of the model's in the catalog, or empty.
 
     Raises InvalidRequest for numbers and texts outside their ranges.
     """
@@ -89,11 +93,18 @@ class Img2ImgRequest:
     max_pixels: int
     model: str
     max_result_bytes: int
+    sampler: str
+    strength_schedule: StrengthSchedule
     native: bool = False
+    adapter: str = NO_ADAPTER
+    adapter_weight: float = 0.0
 
     def __post_init__(self) -> None:
         check_prompt(self.prompt)
         check_negative_prompt(self.negative_prompt)
+        check_sampler(self.sampler)
+        if self.strength_schedule not in STRENGTH_SCHEDULES:
+            raise InvalidRequest("strength_schedule", "unknown", known=list(STRENGTH_SCHEDULES))
         for field in RANGES:
             check_number(field, getattr(self, field))
         if denoising_steps(self.strength, self.num_inference_steps) < 1:

@@ -25,6 +25,10 @@ _FIELDS: Mapping[str, str] = {
     "seed": "the seed",
     "count": "the number of pictures",
     "max_pixels": "the size",
+    "sampler": "the sampler",
+    "adapter": "the adapter",
+    "adapter_weight": "the adapter's weight",
+    "strength_schedule": "the strength schedule",
 }
 
 _AS_PICTURE = "send it as JPEG or PNG"
@@ -93,6 +97,7 @@ _MODELS: Mapping[str, str] = {
     ModelProblem.NOT_DOWNLOADED: "The model {model} is not downloaded yet; the operator has to do that first.",
     ModelProblem.NO_FOLDER: "The model {model} is not here: there is no folder {folder}.",
     ModelProblem.NOT_A_MODEL: "What lies at {source} is not the kind of model that {model} should be.",
+    ModelProblem.NOT_AN_ADAPTER: "The file {source} of the adapter {model} is missing or does not fit the model.",
     ModelProblem.NO_SAFETENSORS: (
         "The model {model} at {source} has no safetensors files, and files that may run code are never loaded."
     ),
@@ -193,6 +198,10 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} has {data['value']:,} characters; shorten it to {data['high']:,}."
         case "not_used":
             return f"The model {data['model']} has no use for {name[0].lower()}{name[1:]}; leave it out."
+        case "unknown":
+            return f"{name} must be one of {', '.join(data['known'])}."
+        case "not_for_model":
+            return f"{name} cannot be chosen for {data['model']}; leave it out."
         case "zero_steps":
             return "So few steps at so low a strength would change nothing; raise the steps or the strength."
     if field == "max_pixels":  # people ask for the side of a square, not for its area

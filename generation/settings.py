@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.logs import LogFormat
+from generation.requests import StrengthSchedule
 
 PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
 
@@ -33,6 +34,7 @@ class GenerationSettings(BaseSettings):
     data_dir: Path = Path("data")
     models_file: Path = PACKAGED_MODELS_FILE
     hf_token: SecretStr | None = None
+    strength_schedule: StrengthSchedule = "noise"
     log_format: LogFormat = "text"
 
     def for_child(self) -> dict[str, Any]:

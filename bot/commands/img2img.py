@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
-from discord.app_commands import Range
+from discord.app_commands import Choice, Range
 
 from bot.orders import Options
+from bot.origin import Origin
 from bot.sources import source_of
 from generation import requests
+from generation.errors import ModelUnavailable
+from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -28,7 +31,11 @@ if TYPE_CHECKING:
     count="How many pictures, each with the next seed",
     size="Pixel budget: 512 means as many pixels as 512×512; the shape of your picture is kept",
     model="Which model paints",
+    adapter="A small change to the model (LoRA) that is offered here",
+    adapter_weight="How strongly the adapter counts",
+    sampler="How the noise is taken away; the model's usual one if left out",
 )
+@app_commands.choices(sampler=[Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()])
 async def img2img(
     interaction: "discord.Interaction[Palimpsest]",
     image: discord.Attachment,
@@ -41,6 +48,9 @@ async def img2img(
     count: Range[int, requests.MIN_COUNT, requests.MAX_COUNT] | None = None,
     size: Range[int, requests.MIN_SIZE, requests.MAX_SIZE] | None = None,
     model: str | None = None,
+    sampler: str | None = None,
+    adapter: str | None = None,
+    adapter_weight: Range[float, 0.0, 2.0] | None = None,
 ) -> None:
     """Paint a new picture over yours, guided by a prompt"""
     options = Options(
@@ -53,6 +63,9 @@ async def img2img(
         count=count,
         size=size,
         model=model,
+        sampler=sampler,
+        adapter=adapter,
+        adapter_weight=adapter_weight,
     )
     await interaction.client.front_desk.take_interaction(interaction, options, source_of(image))
 
@@ -63,3 +76,18 @@ async def complete_model(
 ) -> list[app_commands.Choice[str]]:
     """Offer the models that can be used here."""
     return interaction.client.shelf.choices(current)
+
+
+@img2img.autocomplete("adapter")
+async def complete_adapter(
+    interaction: "discord.Interaction[Palimpsest]", current: str
+) -> list[app_commands.Choice[str]]:
+    """Offer the adapters of the model that is chosen, else of the one that paints here."""
+    client = interaction.client
+    chosen = getattr(interaction.namespace, "model", None)
+    try:
+        entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
+    except ModelUnavailable:
+        return []
+    offered = [each for each in entry.adapters.values() if current.lower() in f"{each.name} {each.title}".lower()]
+    return [Choice(name=each.title[:100], value=each.name) for each in offered[:25]]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
+from generation.requests import StrengthSchedule
+
 
 class JobState(StrEnum):
     """Where a job stands; ``bot.storage.jobs`` owns the ways between."""
@@ -57,8 +59,12 @@ class Job:
     max_pixels: int
     model: str
     max_result_bytes: int
+    sampler: str
+    strength_schedule: StrengthSchedule
     spoiler: bool
     accepted_at: float
+    adapter: str = ""
+    adapter_weight: float = 0.0
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None

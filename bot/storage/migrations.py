@@ -125,6 +125,16 @@ MIGRATIONS = (
     UPDATE jobs SET is_end_shown = 1 WHERE settled_at IS NOT NULL;
     CREATE INDEX jobs_with_end_to_show ON jobs (is_end_shown) WHERE is_end_shown = 0;
     """,
+    # 6: how the noise is taken away and what the strength means; what was there ran as diffusers has it
+    """
+    ALTER TABLE jobs ADD COLUMN sampler TEXT NOT NULL DEFAULT 'own';
+    ALTER TABLE jobs ADD COLUMN strength_schedule TEXT NOT NULL DEFAULT 'index';
+    """,
+    # 7: what small change to the model is wanted, and how much of it
+    """
+    ALTER TABLE jobs ADD COLUMN adapter TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN adapter_weight REAL NOT NULL DEFAULT 0.0;
+    """,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from generation.engine import prompts
 from generation.engine.denoising import Conditioning
 
 # One text to tensors of one row each, by the names of the denoiser's arguments.
@@ -38,6 +39,10 @@ def conditioning_for(
     encoded = [encode(arguments["prompt"])]
     if guidance_scale > 1 and embedding_dim is None:
         encoded.insert(0, _negative(pipeline, arguments["negative_prompt"], encoded[0], encode))
+        if len({each["encoder_hidden_states"].shape for each in encoded}) > 1:
+            negative, positive = encoded
+            empty = encode("")
+            encoded = [prompts.as_long(negative, positive, empty), prompts.as_long(positive, negative, empty)]
     tensors = {name: torch.cat([each[name] for each in encoded]) for name in encoded[0]}
     states = tensors["encoder_hidden_states"]
     if embedding_dim is not None:
@@ -89,11 +94,15 @@ def _time_ids(pipeline: Any, size: tuple[int, int], states: torch.Tensor, text_w
 
 
 def _stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
+    if prompts.needs_weighing(pipeline, text):
+        return prompts.stable_diffusion_text(pipeline, text)
     states, _ = pipeline.encode_prompt(text, pipeline._execution_device, 1, False)
     return {"encoder_hidden_states": states}
 
 
 def _stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
+    if prompts.needs_weighing(pipeline, text):
+        return prompts.stable_diffusion_xl_text(pipeline, text)
     states, _, pooled, _ = pipeline.encode_prompt(
         text, device=pipeline._execution_device, do_classifier_free_guidance=False
     )

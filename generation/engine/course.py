@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -18,6 +19,7 @@ from generation.engine.painting import checked_image, paint_alone
 from generation.engine.precision import can_be_widened, in_float32
 from generation.engine.previews import Previewer, fitted_previewer
 from generation.executors.budgets import Phase
+from generation.requests import Img2ImgRequest
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +58,9 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     yield
     # In one piece: the pictures under way share these weights.
     with in_float32(model.pipeline):
-        image, steps = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
-    return Painted(image, steps, model.scheduler, model.revision, in_float32=True)
+        model.adapters.use(order.request.adapter, order.request.adapter_weight)
+        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
+    return replace(painted, in_float32=True)
 
 
 def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
@@ -68,7 +71,8 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     pipeline, request, image = model.pipeline, order.request, order.image
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
-    conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, caches))
+    model.adapters.use(request.adapter, request.adapter_weight)  # it may change the text encoder too
+    conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, request, caches))
     yield
     # On the CPU, so that a seed means the same noise on every device.
     generator = torch.Generator("cpu").manual_seed(request.seed_of(index))
@@ -88,18 +92,26 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     yield denoising
     order.enter(Phase.DECODE)
     pixels = yield from decode_in_slices(pipeline, denoising.latents)
-    return Painted(checked_image(pixels), len(denoising.timesteps), model.scheduler, model.revision)
+    schedule = denoising.schedule
+    return Painted(
+        image=checked_image(pixels),
+        steps=len(schedule.timesteps),
+        scheduler=schedule.scheduler_name,
+        strength_schedule=schedule.strength_schedule,
+        revision=model.revision,
+    )
 
 
 def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
-    image, steps = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
-    return Painted(image, steps, model.scheduler, model.revision)
+    model.adapters.use(order.request.adapter, order.request.adapter_weight)
+    return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
 
 
-def _text(model: LoadedModel, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
-    key = (model.entry.name, model.revision, hashlib.sha256(text.encode()).digest())  # no prompt lies around for long
+def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
+    digest = hashlib.sha256(text.encode()).digest()  # no prompt lies around for long
+    key = (model.entry.name, model.revision, request.adapter, request.adapter_weight, digest)
     embeddings = caches.texts.get(key)
     if embeddings is None:
         embeddings = encode_text(model.pipeline, text)

@@ -9,7 +9,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from generation.engine.order import Order
-from generation.engine.schedules import fresh_scheduler, prepare_schedule
+from generation.engine.schedules import schedule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,9 @@ class Denoising:
         self.guidance_scale = guidance_scale
         self.failure: BaseException | None = None
         self.last_tick = -1  # when it was last part of a call
+        self.schedule = schedule_of(scheduler, order.request, latents.device)
+        self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
         self._encode_preview = encode_preview
-        self._scheduler = fresh_scheduler(scheduler)
-        self.timesteps = prepare_schedule(
-            self._scheduler,
-            num_inference_steps=order.request.num_inference_steps,
-            strength=order.request.strength,
-            strength_schedule="index",
-            device=latents.device,
-        )
         self._step_arguments = _step_arguments(self._scheduler, generator)
         self._last_step: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._position = 0
@@ -84,7 +78,9 @@ class Denoising:
     @property
     def key(self) -> Hashable:
         """What must be equal for two pictures of one model to share a call."""
-        return tuple(self.latents.shape[1:]), self.latents.dtype, self.conditioning.key
+        request = self.order.request
+        adapter = (request.adapter, request.adapter_weight)
+        return tuple(self.latents.shape[1:]), self.latents.dtype, self.conditioning.key, adapter
 
     def model_input(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the latents and the timesteps for the denoiser, one of each per row."""

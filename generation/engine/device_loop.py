@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
 from generation.engine.step_batch import StepBatch
 from generation.engine.width import FixedWidth, MeasuredWidth
+from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ class DeviceLoop:
             rows = min(self._max_width, picture.model.plan.batch_width)
             width = self._widths.setdefault(shape, self._make_width(rows))
             width.bound(rows)  # the plan may have been lowered since
-            denoiser = picture.model.compiled or partial(denoise, picture.model.pipeline)
+            denoiser = partial(_denoise, picture.model, picture.order.request)
             self._batches[key] = StepBatch(denoiser, width)
         self._batches[key].add(denoising, self._tick)
         self._denoised[denoising] = picture
@@ -275,3 +276,17 @@ class DeviceLoop:
             batch.remove(order)
         # An empty one would keep a model that is to leave.
         self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
+
+
+def _denoise(
+    model: LoadedModel,
+    request: Img2ImgRequest,
+    latents: torch.Tensor,
+    timesteps: torch.Tensor,
+    conditioning: Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    """Call the denoiser with the adapter of this request, which is that of everybody in its group."""
+    model.adapters.use(request.adapter, request.adapter_weight)
+    if model.compiled is not None and not model.adapters.has_loaded:  # what is compiled knows nothing of adapters
+        return model.compiled(latents, timesteps, conditioning)
+    return denoise(model.pipeline, latents, timesteps, conditioning)

@@ -114,10 +114,12 @@ class DiffusersEngine:
             model=request.model,
             revision=painted.revision,
             scheduler=painted.scheduler,
+            sampler=request.sampler,
             seed=request.seed_of(index),
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
             strength=request.strength if takes_strength else None,
+            strength_schedule=painted.strength_schedule,
             guidance_scale=request.guidance_scale,
             num_inference_steps=request.num_inference_steps,
             denoising_steps=painted.steps,
@@ -128,6 +130,8 @@ class DiffusersEngine:
             device=self.device,
             dtype="float32" if painted.in_float32 else self.dtype,
             libraries=library_versions(),
+            adapter=request.adapter,
+            adapter_weight=request.adapter_weight,
             painted_again=order.has_begun_again,
         )
         data, media_type = encode_picture(

@@ -8,6 +8,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from generation.catalog import ModelEntry
+from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
 from generation.engine.picture_processor import load_picture_processor
 from generation.engine.placement import place
@@ -42,12 +43,8 @@ class LoadedModel:
     revision: str
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
+    adapters: Adapters
     compiled: CompiledDenoiser | None = None
-
-    @property
-    def scheduler(self) -> str:
-        """The name of the sampler's class."""
-        return type(self.pipeline.scheduler).__name__
 
 
 def load_model(
@@ -92,7 +89,9 @@ def load_model(
     place(pipeline, plan, device)
     may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
-    return LoadedModel(entry, family, files.revision, pipeline, plan, compiled)
+    return LoadedModel(
+        entry, family, files.revision, pipeline, plan, Adapters(pipeline, dict(entry.adapters)), compiled
+    )
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

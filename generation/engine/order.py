@@ -11,7 +11,7 @@ from PIL import Image
 
 from generation.engine.base import Run
 from generation.executors.budgets import Phase
-from generation.requests import Img2ImgRequest
+from generation.requests import Img2ImgRequest, StrengthSchedule
 
 # A run that waits for others says so this often: it is not hung, and this is where it hears that it is cancelled.
 _SIGN_SECONDS = 1.0
@@ -21,7 +21,8 @@ _PREVIEW_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A picture as the model painted it, the denoising steps that it took, and who painted it.
+    """A picture as the model painted it, the denoising steps that it took, what strength meant, and who
+    painted it.
 
     ``in_float32`` says that it was broken in the engine's own format and is painted anew.
     """
@@ -29,6 +30,7 @@ class Painted:
     image: Image.Image
     steps: int
     scheduler: str
+    strength_schedule: StrengthSchedule
     revision: str
     in_float32: bool = False
 

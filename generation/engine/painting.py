@@ -1,5 +1,7 @@
 """Paint one picture by calling a pipeline of diffusers as it is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -8,14 +10,14 @@ from PIL import Image
 
 from generation.engine.base import BrokenOutput, Run
 from generation.engine.loading import LoadedModel
+from generation.engine.order import Painted
+from generation.engine.schedules import schedule_of
 from generation.executors.budgets import Phase
-from generation.requests import Img2ImgRequest
+from generation.requests import Img2ImgRequest, StrengthSchedule
 
 
-def paint_alone(
-    model: LoadedModel, request: Img2ImgRequest, run: Run, image: Image.Image, index: int
-) -> tuple[Image.Image, int]:
-    """Run the pipeline for picture ``index`` of a request and return it with its steps.
+def paint_alone(model: LoadedModel, request: Img2ImgRequest, run: Run, image: Image.Image, index: int) -> Painted:
+    """Run the pipeline for picture ``index`` of a request.
 
     Raises RunCancelled or BrokenOutput. A pipeline has one scheduler, so nobody else may use it meanwhile.
     """
@@ -34,19 +36,41 @@ def paint_alone(
         run.enter(Phase.PRIOR)
         return tensors
 
+    with _scheduled(model, request) as (scheduler, strength_schedule, changes):
+        try:
+            output = pipeline(
+                image=image,
+                # On the CPU, so that a seed means the same noise on every device.
+                generator=torch.Generator("cpu").manual_seed(request.seed_of(index)),
+                callback_on_step_end=step_done,
+                **({"prior_callback_on_step_end": prior_step_done} if family.has_prior else {}),
+                output_type="pt",
+                **{**family.call_arguments(request, image.width, image.height), **changes},
+            )
+        finally:
+            pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
+    return Painted(checked_image(output.images), denoiser.num_timesteps, scheduler, strength_schedule, model.revision)
+
+
+@contextmanager
+def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[str, StrengthSchedule, dict[str, Any]]]:
+    """Lend the pipeline a scheduler of the request's own; yield its name, its meaning of strength, and arguments."""
+    pipeline = model.pipeline
+    if not model.family.takes_samplers:
+        yield type(pipeline.scheduler).__name__, "index", {}
+        return
+    models_own = pipeline.scheduler
+    schedule = schedule_of(models_own, request, pipeline._execution_device)
+    changes: dict[str, Any] = {}
+    if schedule.strength_schedule == "noise":
+        # It stands at its start already; strength 1 makes the pipeline run all of it.
+        schedule.scheduler.set_timesteps = lambda *_, **__: None
+        changes = {"strength": 1.0, "num_inference_steps": len(schedule.timesteps)}
+    pipeline.scheduler = schedule.scheduler
     try:
-        output = pipeline(
-            image=image,
-            # On the CPU, so that a seed means the same noise on every device.
-            generator=torch.Generator("cpu").manual_seed(request.seed_of(index)),
-            callback_on_step_end=step_done,
-            **({"prior_callback_on_step_end": prior_step_done} if family.has_prior else {}),
-            output_type="pt",
-            **family.call_arguments(request, image.width, image.height),
-        )
+        yield schedule.scheduler_name, schedule.strength_schedule, changes
     finally:
-        pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
-    return checked_image(output.images), denoiser.num_timesteps
+        pipeline.scheduler = models_own
 
 
 def checked_image(images: torch.Tensor) -> Image.Image:

@@ -5,6 +5,8 @@ depends on the sampler and on the number of steps, so the same strength edits mo
 means the same noise everywhere: that of the training timestep at this share of the training schedule.
 """
 
+import importlib
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import wraps
 from typing import Any
@@ -18,7 +20,8 @@ from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteSchedule
 from diffusers.schedulers.scheduling_lcm import LCMScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
-from generation.requests import StrengthSchedule, denoising_steps
+from generation.requests import Img2ImgRequest, StrengthSchedule, denoising_steps
+from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 _KARRAS_RHO = 7.0  # https://arxiv.org/abs/2206.00364, table 1, and diffusers' own
 
@@ -63,10 +66,41 @@ _ANCHORED = (
 )
 
 
-def fresh_scheduler(scheduler: Any) -> Any:
-    """Return a scheduler like this one that has no request's state and can be prepared for one."""
-    kind = AnchoredDDIMScheduler if type(scheduler) is DDIMScheduler else type(scheduler)
-    return kind.from_config(scheduler.config)
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A scheduler object that is one request's own and stands at its start, and the timesteps to run, one call each.
+
+    ``scheduler_name`` is the name of diffusers' class, ``strength_schedule`` what the strength means to it.
+    """
+
+    scheduler: Any
+    timesteps: torch.Tensor
+    scheduler_name: str
+    strength_schedule: StrengthSchedule
+
+
+def schedule_of(scheduler: Any, request: Img2ImgRequest, device: torch.device | str | None = None) -> Schedule:
+    """Prepare a schedule of a request's own; ``scheduler`` is the model's and stays as it is."""
+    fresh = fresh_scheduler(scheduler, request.sampler)
+    timesteps = prepare_schedule(
+        fresh,
+        num_inference_steps=request.num_inference_steps,
+        strength=request.strength,
+        strength_schedule=request.strength_schedule,
+        device=device,
+    )
+    name = SAMPLERS[request.sampler].scheduler or type(scheduler).__name__
+    return Schedule(fresh, timesteps, name, schedule_in_effect(fresh, request.strength_schedule))
+
+
+def fresh_scheduler(scheduler: Any, sampler: str = OWN_SAMPLER) -> Any:
+    """Return the sampler's scheduler for the model of this one, with no request's state, to be prepared for one."""
+    wanted = SAMPLERS[sampler]
+    kind = type(scheduler)
+    if wanted.scheduler is not None:
+        kind = getattr(importlib.import_module("diffusers.schedulers"), wanted.scheduler)
+    kind = AnchoredDDIMScheduler if kind is DDIMScheduler else kind
+    return kind.from_config(scheduler.config, **wanted.config)
 
 
 def schedule_in_effect(scheduler: Any, wanted: StrengthSchedule) -> StrengthSchedule:

@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from generation.samplers import OWN_SAMPLER, SAMPLERS
+
 PROGRAM = "Palimpsest"
 RECORD_KEY = "palimpsest"
 TEXT_KEY = "parameters"
@@ -37,18 +39,22 @@ class PictureParameters:
     """Everything that made one picture; nothing in it is text of the machine's own (paths, names of people).
 
     ``revision`` is the model's commit, empty if it has none. ``strength`` and ``guidance_scale`` are None for models
-    that have no such thing. ``native_width`` × ``native_height`` was painted and then enlarged ``enlarged_by`` times.
-    ``libraries`` maps names of packages to versions. ``painted_again`` is whether the memory did not suffice at first.
+    that have no such thing. ``scheduler`` is the class that took the noise away, ``sampler`` the name it was chosen by;
+    ``strength_schedule`` says what the strength meant. ``native_width`` × ``native_height`` was painted and then
+    enlarged ``enlarged_by`` times. ``libraries`` maps names of packages to versions.
+    ``adapter`` is empty where there was none. ``painted_again`` is whether the memory did not suffice at first.
     """
 
     version: str
     model: str
     revision: str
     scheduler: str
+    sampler: str
     seed: int
     prompt: str
     negative_prompt: str
     strength: float | None
+    strength_schedule: str
     guidance_scale: float | None
     num_inference_steps: int
     denoising_steps: int
@@ -60,6 +66,8 @@ class PictureParameters:
     dtype: str
     libraries: Mapping[str, str] = field(default_factory=dict)
     painted_again: bool = False
+    adapter: str = ""
+    adapter_weight: float = 0.0
 
     @property
     def width(self) -> int:
@@ -89,17 +97,25 @@ class PictureParameters:
         """
         settings = {
             "Steps": self.num_inference_steps,
-            "Sampler": _SAMPLERS.get(self.scheduler, self.scheduler.removesuffix("Scheduler")),
+            "Sampler": self._sampler_title(),
             "CFG scale": self.guidance_scale,
             "Seed": self.seed,
             "Size": f"{self.native_width}x{self.native_height}",
             "Model": self.model,
             "Denoising strength": self.strength,
+            "Adapter": self.adapter or None,
+            "Adapter weight": self.adapter_weight if self.adapter else None,
+            "Strength schedule": None if self.strength is None else self.strength_schedule,
             "Version": f"{PROGRAM} {self.version}",
         }
         line = ", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items() if value is not None)
         negative = f"\nNegative prompt: {self.negative_prompt}" if self.negative_prompt else ""
         return f"{self.prompt}{negative}\n{line}".strip()
+
+    def _sampler_title(self) -> str:
+        if self.sampler != OWN_SAMPLER:
+            return SAMPLERS[self.sampler].title
+        return _SAMPLERS.get(self.scheduler, self.scheduler.removesuffix("Scheduler"))
 
     def embedded(self) -> "EmbeddedParameters":
         """Return what is written into a file."""
@@ -197,6 +213,9 @@ _SETTINGS: Mapping[str, tuple[str, type]] = {
     "Seed": ("seed", int),
     "Model": ("model", str),
     "Denoising strength": ("strength", float),
+    "Strength schedule": ("strength_schedule", str),
+    "Adapter": ("adapter", str),
+    "Adapter weight": ("adapter_weight", float),
     "Version": ("version", str),
 }
 

@@ -39,6 +39,8 @@ def make_job(**changes: Any) -> Job:
         "max_pixels": 64 * 64,
         "model": "demo",
         "max_result_bytes": 10 * 1024 * 1024,
+        "sampler": "own",
+        "strength_schedule": "noise",
         "spoiler": False,
         "accepted_at": time.time(),
         "attachment_url": "https://cdn.discordapp.com/attachments/1/2/cat.jpg",

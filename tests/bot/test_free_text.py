@@ -29,6 +29,9 @@ from bot.replies import error_sentence
         ("a fox model sd-turbo", {"prompt": "a fox", "model": "sd-turbo"}),
         ("a fox --model demo", {"prompt": "a fox", "model": "demo"}),
         ("a model train", {"prompt": "a model train"}),
+        ("a fox sampler Euler-A", {"prompt": "a fox", "sampler": "euler-a"}),
+        ("a fox --sampler dpm++2m-karras in snow", {"prompt": "a fox in snow", "sampler": "dpm++2m-karras"}),
+        ("a sampler of cheeses", {"prompt": "a sampler of cheeses"}),
         ("the strength of a lion", {"prompt": "the strength of a lion"}),
         ("a fox negative: snow, trees", {"prompt": "a fox", "negative_prompt": "snow, trees"}),
         (

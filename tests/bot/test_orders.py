@@ -1,5 +1,6 @@
 """What a person chose becomes a job in which nothing is undecided."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from bot.errors import Refused
 from bot.layers import Layer
 from bot.model_shelf import ModelShelf
-from bot.orders import Options, OrderBook, Source
+from bot.orders import Options, OrderBook, Source, changed, options_of
 from bot.origin import Origin
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
@@ -71,6 +72,32 @@ def test_what_was_chosen_stays(orders: OrderBook) -> None:
     assert (job.seed, job.count, job.max_pixels, job.spoiler) == (0, 3, 96 * 96, True)
 
 
+def test_the_sampler_and_the_meaning_of_strength_are_decided(orders: OrderBook) -> None:
+    job = orders.order(origin(), Options(prompt="a fox"), NO_PICTURE)
+    assert (job.sampler, job.strength_schedule) == (
+        load_catalog(PACKAGED_MODELS_FILE)["demo"].defaults.sampler,
+        "noise",
+    )
+    job = orders.order(origin(), Options(prompt="a fox", sampler="euler-a", strength_schedule="index"), NO_PICTURE)
+    assert (job.sampler, job.strength_schedule) == ("euler-a", "index")
+    again = orders.order(origin(), options_of(job), NO_PICTURE)
+    assert (again.sampler, again.strength_schedule) == ("euler-a", "index")
+
+
+async def test_the_operator_says_what_strength_means(tmp_path: Path) -> None:
+    shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model="demo", data_dir=Path("nowhere"))
+    orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo", "strength_schedule": "index"})
+    assert orders.order(origin(), Options(prompt="a fox"), NO_PICTURE).strength_schedule == "index"
+
+
+def test_another_model_brings_its_own_sampler() -> None:
+    earlier = Options(prompt="a fox", model="demo", sampler="euler", size=96)
+    assert changed(earlier, Options(prompt="", strength=0.3)) == replace(earlier, strength=0.3)
+    assert changed(earlier, Options(prompt="a cat", model="demo")).sampler == "euler"
+    assert changed(earlier, Options(prompt="a cat", model="sd-turbo")).sampler is None
+    assert changed(earlier, Options(prompt="a cat", model="sd-turbo", sampler="ddim")).sampler == "ddim"
+
+
 def test_two_orders_draw_two_seeds(orders: OrderBook) -> None:
     seeds = {orders.order(origin(), Options(prompt="a fox"), NO_PICTURE).seed for _ in range(5)}
     assert len(seeds) == 5
@@ -102,6 +129,7 @@ def test_the_upload_limit_is_the_servers_shared_between_the_pictures(orders: Ord
         (Options(prompt="x", model="../../etc"), ModelUnavailable),
         (Options(prompt="x", count=5), Refused),
         (Options(prompt="x", size=2048), Refused),
+        (Options(prompt="x", sampler="magic"), InvalidRequest),
     ],
 )
 def test_what_cannot_be_is_refused(orders: OrderBook, options: Options, error: type[Exception]) -> None:
@@ -167,9 +195,8 @@ async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> No
 
 def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
     models_file = tmp_path / "models.toml"
-    models_file.write_text(
-        PACKAGED_MODELS_FILE.read_text().replace('family = "stable-diffusion"', 'family = "flux-2-klein"')
-    )
+    text = PACKAGED_MODELS_FILE.read_text().replace('family = "stable-diffusion"', 'family = "flux-2-klein"')
+    models_file.write_text(text.replace('sampler = "dpm++2m-karras"\n', ""))
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
     orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
     job = orders.order(origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)

@@ -156,6 +156,24 @@ async def test_a_database_from_the_future_is_left_alone(tmp_path: Path) -> None:
         await Database(tmp_path).__aenter__()
 
 
+async def test_a_row_from_before_samplers_ran_as_diffusers_has_it(tmp_path: Path) -> None:
+    job = make_job()
+    before = next(number for number, script in enumerate(MIGRATIONS) if "strength_schedule" in script)
+    with sqlite3.connect(tmp_path / "palimpsest.sqlite3") as connection:
+        for script in MIGRATIONS[:before]:
+            connection.executescript(script)
+        connection.execute(f"PRAGMA user_version = {before}")
+        columns = [name for (_, name, *_) in connection.execute("PRAGMA table_info(jobs)")]
+        values = {name: getattr(job, name, 0) for name in columns} | {"pictures": "[]", "failure_data": "{}"}
+        marks = ", ".join("?" * len(columns))
+        connection.execute(f"INSERT INTO jobs ({', '.join(columns)}) VALUES ({marks})", tuple(values.values()))
+    connection.close()
+    async with Database(tmp_path) as database:
+        kept = await Jobs(database).get(job.job_id)
+    assert kept is not None
+    assert (kept.sampler, kept.strength_schedule, kept.prompt) == ("own", "index", job.prompt)
+
+
 async def test_a_cancelled_caller_does_not_tear_a_transaction(tmp_path: Path) -> None:
     job = make_job()
     async with Database(tmp_path) as database:

@@ -30,5 +30,7 @@ def request(prompt: str = "a cat", **changes: Any) -> Img2ImgRequest:
         "max_pixels": 64 * 64,
         "model": "demo",
         "max_result_bytes": 10 * 2**20,
+        "sampler": "own",
+        "strength_schedule": "index",
     }
     return Img2ImgRequest(**{**fields, **changes})

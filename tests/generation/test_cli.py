@@ -85,6 +85,7 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     assert (line["denoising_steps"], line["native_width"], line["native_height"]) == (3, 112, 72)
     assert (line["max_pixels"], line["seconds"] > 0) == (96 * 96, True)
     assert "3/3" in done.stderr  # the progress bar
+    assert (line["sampler"], line["scheduler"], line["strength_schedule"]) == ("own", "DDIMScheduler", "noise")
     picture = tmp_path / "cat-img2img.png"
     parameters = read_parameters(picture.read_bytes())
     assert parameters is not None
@@ -103,9 +104,19 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     assert len({pixels(tmp_path / f"out-{number}.png") for number in range(1, 5)}) == 4
 
 
+def test_a_sampler_and_the_meaning_of_strength_can_be_chosen(generate: RunCommand) -> None:
+    chosen = ["--sampler", "dpm++2m-karras", "--steps", "8"]
+    done = generate("img2img", "cat.png", "-p", "a dog", *chosen, "--json", STRENGTH_SCHEDULE="index")
+    assert done.returncode == 0, done.stderr
+    (line,) = lines(done)
+    assert (line["sampler"], line["scheduler"]) == ("dpm++2m-karras", "DPMSolverMultistepScheduler")
+    assert (line["strength_schedule"], line["denoising_steps"]) == ("index", 4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["cat.png", "-p", "x", "--sampler", "magic"], "The sampler must be one of own, ddim"),
         (["nothing.png", "-p", "x"], "There is no file nothing.png"),
         (["notes.txt", "-p", "x"], "This is a text file"),
         (["cat.png", "-p", "  "], "The prompt is empty"),

@@ -43,18 +43,19 @@ def stock_pipeline(catalog: Catalog, model: str) -> Any:
 
 
 def called_directly(
-    pipeline: Any, wanted: Img2ImgRequest, size: tuple[int, int] = (64, 64), output_type: str = "pil"
+    pipeline: Any, wanted: Img2ImgRequest, size: tuple[int, int] = (64, 64), output_type: str = "pil", **changes: Any
 ) -> Any:
-    """Call diffusers' own pipeline with every argument written out."""
+    """Call diffusers' own pipeline with every argument written out; ``changes`` go over them."""
     with Image.open(io.BytesIO(wanted.image)) as image:
         fitted = fit_image(image.convert("RGB"), *size)
-    return pipeline(
-        prompt=wanted.prompt,
-        image=fitted,
-        strength=wanted.strength,
-        num_inference_steps=wanted.num_inference_steps,
-        guidance_scale=wanted.guidance_scale,
-        negative_prompt=wanted.negative_prompt,
-        generator=torch.Generator("cpu").manual_seed(wanted.seed),
-        output_type=output_type,
-    ).images[0]
+    arguments: dict[str, Any] = {
+        "prompt": wanted.prompt,
+        "image": fitted,
+        "strength": wanted.strength,
+        "num_inference_steps": wanted.num_inference_steps,
+        "guidance_scale": wanted.guidance_scale,
+        "negative_prompt": wanted.negative_prompt,
+        "generator": torch.Generator("cpu").manual_seed(wanted.seed),
+        "output_type": output_type,
+    }
+    return pipeline(**{**arguments, **changes}).images[0]

@@ -161,6 +161,23 @@ def test_what_is_written_is_what_diffusers_makes_between_the_same_ends(
     assert torch.equal(timesteps, theirs.timesteps)
 
 
+@pytest.mark.parametrize("name", ["dpm++2m", "unipc", "euler-trailing", "euler-a"])
+@pytest.mark.parametrize(("count", "start"), [(10, 750), (6, 300), (12, 900)])
+def test_evenly_spaced_it_is_the_whole_schedule_of_a_shorter_training(name: str, count: int, start: int) -> None:
+    """A model trained with the first timesteps only has at its end the noise that this one has there."""
+    config = {"timestep_spacing": "trailing"}
+    ours = fresh_scheduler(stock(name, **config))
+    timesteps = prepare_schedule(
+        ours, num_inference_steps=round(count / start * 1000), strength=start / 1000, strength_schedule="noise"
+    )
+    shorter = {"trained_betas": ours.betas[:start].numpy(), "num_train_timesteps": start}
+    theirs = stock(name, **config, **shorter)
+    theirs.set_timesteps(len(timesteps))
+    assert len(timesteps) == pytest.approx(count, abs=1)
+    assert torch.allclose(ours.sigmas, theirs.sigmas, rtol=1e-5)
+    assert torch.allclose(timesteps.float(), theirs.timesteps.float(), atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("strength", "expected"), [(1.0, [999, 749, 499, 249]), (0.75, [749, 499, 249]), (0.5, [499, 249])]
 )

@@ -19,6 +19,8 @@ PARAMETERS = PictureParameters(
     model="demo",
     revision="0123456789abcdef0123456789abcdef01234567",
     scheduler="EulerAncestralDiscreteScheduler",
+    sampler="own",
+    strength_schedule="noise",
     seed=4294967295,
     prompt="a red fox, watercolour",
     negative_prompt="blurry: very",
@@ -50,8 +52,16 @@ def test_the_text_is_what_a1111_writes() -> None:
         "a red fox, watercolour\n"
         "Negative prompt: blurry: very\n"
         "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 4294967295, Size: 96x64, Model: demo, "
-        "Denoising strength: 0.6, Version: Palimpsest 0.1.0"
+        "Denoising strength: 0.6, Strength schedule: noise, Version: Palimpsest 0.1.0"
     )
+
+
+def test_a_chosen_sampler_is_named_as_it_was_chosen() -> None:
+    chosen = replace(PARAMETERS, scheduler="DPMSolverMultistepScheduler", sampler="dpm++2m-karras")
+    parsed = parse_parameters_text(chosen.text())
+    assert (parsed["scheduler"], parsed["strength_schedule"]) == ("DPM++ 2M Karras", "noise")
+    record = json.loads(chosen.embedded().record)
+    assert (record["sampler"], record["strength_schedule"]) == ("dpm++2m-karras", "noise")
 
 
 def test_what_a_model_does_not_have_is_left_out_and_commas_are_quoted() -> None:

@@ -1,0 +1,80 @@
+"""Texts that a text encoder does not take as they are: with weights, or longer than it reads at once.
+
+compel (https://github.com/damian0815/compel) weighs parts and encodes long texts in chunks, cut at the ends of
+sentences. What needs neither is left to diffusers' own way, whose every bit stays the same.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+
+from generation.prompt_weights import fragments_of
+
+
+def needs_weighing(pipeline: Any, text: str) -> bool:
+    """Tell whether a text has weights, or more tokens than the text encoder reads at once."""
+    fragments = fragments_of(text)
+    if len(fragments) > 1 or fragments[0].weight != 1.0:
+        return True
+    return len(pipeline.tokenizer(text).input_ids) > pipeline.tokenizer.model_max_length
+
+
+def stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
+    """Return the embeddings of a text for Stable Diffusion: (1, 77 for each chunk, width)."""
+    from compel import ReturnedEmbeddingsType  # only who needs it waits for its import
+
+    states = _weighed(
+        pipeline.tokenizer, pipeline.text_encoder, ReturnedEmbeddingsType.LAST_HIDDEN_STATES_NORMALIZED, text
+    )
+    return {"encoder_hidden_states": states}
+
+
+def stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
+    """Return the embeddings of a text for Stable Diffusion XL and the second encoder's summary of its beginning."""
+    from compel import ReturnedEmbeddingsType
+
+    kind = ReturnedEmbeddingsType.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
+    pairs = ((pipeline.tokenizer, pipeline.text_encoder), (pipeline.tokenizer_2, pipeline.text_encoder_2))
+    states = [_weighed(tokenizer, encoder, kind, text) for tokenizer, encoder in pairs if encoder is not None]
+    plain = " ".join(fragment.text for fragment in fragments_of(text))
+    _, _, pooled, _ = pipeline.encode_prompt(
+        plain, device=pipeline._execution_device, do_classifier_free_guidance=False
+    )
+    return {"encoder_hidden_states": torch.cat(states, dim=-1), "text_embeds": pooled}
+
+
+def as_long(
+    shorter: Mapping[str, torch.Tensor], longer: Mapping[str, torch.Tensor], empty: Mapping[str, torch.Tensor]
+) -> Mapping[str, torch.Tensor]:
+    """Return embeddings with as many chunks as the longer ones: an empty text follows the shorter one."""
+    name = "encoder_hidden_states"
+    chunks = (longer[name].shape[1] - shorter[name].shape[1]) // empty[name].shape[1]
+    if chunks <= 0:
+        return shorter
+    return {**shorter, name: torch.cat([shorter[name], *[empty[name]] * chunks], dim=1)}
+
+
+def _weighed(tokenizer: Any, text_encoder: Any, kind: Any, text: str) -> torch.Tensor:
+    from compel import EmbeddingsProvider
+
+    provider = EmbeddingsProvider(
+        tokenizer,
+        text_encoder,
+        dtype_for_device_getter=partial(_dtype_of, text_encoder),
+        truncate=False,
+        returned_embeddings_type=kind,
+    )
+    fragments = fragments_of(text)
+    states = provider.get_embeddings_for_weighted_prompt_fragments(
+        text_batch=[[fragment.text for fragment in fragments]],
+        fragment_weights_batch=[[fragment.weight for fragment in fragments]],
+        device=text_encoder.device,
+    )
+    assert isinstance(states, torch.Tensor), "tokens come beside it only where they are asked for"
+    return states
+
+
+def _dtype_of(text_encoder: Any, _: torch.device) -> torch.dtype:
+    return text_encoder.dtype

@@ -1,0 +1,43 @@
+"""``(word:1.2)`` in a prompt: how much a part of it counts, in the way of AUTOMATIC1111's and its relatives' users."""
+
+import re
+from dataclasses import dataclass
+
+# Beyond this pictures fall apart; compel's own documentation warns from 1.6 on.
+MAX_WEIGHT = 2.0
+
+_WEIGHTED = re.compile(r"(?<!\\)\(([^()]*?[^()\s\\]\s*):\s*(\d*\.?\d+)\s*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A part of a prompt and how much it counts; 1 is as it would without a weight, 0 is nothing."""
+
+    text: str
+    weight: float = 1.0
+
+
+def fragments_of(prompt: str) -> list[Fragment]:
+    """Take a prompt apart at its weights; weights above 2 count as 2, and other brackets are text like any other.
+
+    A backslash before the bracket makes ``\\(word:1.2)`` text.
+    """
+    fragments: list[Fragment] = []
+    position = 0
+    for match in _WEIGHTED.finditer(prompt):
+        if before := prompt[position : match.start()].strip():
+            fragments.append(Fragment(_plain(before)))
+        fragments.append(Fragment(_plain(match[1].strip()), min(float(match[2]), MAX_WEIGHT)))
+        position = match.end()
+    if (rest := prompt[position:].strip()) or not fragments:
+        fragments.append(Fragment(_plain(rest)))
+    return fragments
+
+
+def has_weights(prompt: str) -> bool:
+    """Tell whether some part of a prompt counts more or less than the others."""
+    return any(fragment.weight != 1.0 for fragment in fragments_of(prompt))
+
+
+def _plain(text: str) -> str:
+    return text.replace("\\(", "(").replace("\\)", ")")

@@ -1,0 +1,93 @@
+"""Long prompts and weighted ones on random pipelines."""
+
+import io
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from generation.catalog import Catalog
+from generation.engine.conditioning import conditioning_for, encode_text
+from generation.engine.diffusers_engine import DiffusersEngine
+from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
+from tests.tiny_pipeline import MAX_TOKENS
+
+NAME = "encoder_hidden_states"
+LONG = "a red fox. a cat on grass. a dog in snow. a tree."  # a token a letter: several chunks of the tiny encoder
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_catalog: Catalog) -> Any:
+    return stock_pipeline(tiny_catalog, "ddim")
+
+
+@torch.no_grad()
+def states(pipeline: Any, text: str) -> torch.Tensor:
+    return encode_text(pipeline, text)[NAME]
+
+
+def painted(engine: DiffusersEngine, prompt: str, **changes: Any) -> bytes:
+    picture = engine.run(tiny_request(prompt=prompt, **changes), RecordedRun()).pictures[0]
+    with Image.open(io.BytesIO(picture.data)) as image:
+        return image.tobytes()
+
+
+def test_a_text_that_needs_nothing_is_encoded_as_diffusers_does(pipeline: Any) -> None:
+    with torch.no_grad():
+        expected, _ = pipeline.encode_prompt("a fox (red)", "cpu", 1, False)
+    assert torch.equal(states(pipeline, "a fox (red)"), expected)
+
+
+def test_a_weight_of_one_changes_nothing_and_others_what_they_stand_at(pipeline: Any) -> None:
+    plain = states(pipeline, "a red fox")
+    assert torch.allclose(states(pipeline, "a (red:1.0) fox"), plain, atol=1e-5)
+    heavier, lighter = states(pipeline, "a (red:1.5) fox"), states(pipeline, "a (red:0.5) fox")
+    assert heavier.shape == lighter.shape == plain.shape
+    changed = (heavier - plain).abs().amax(dim=-1)[0] > 1e-6
+    assert changed.nonzero().flatten().tolist() == [2, 3, 4]  # after the beginning and "a" come r, e, d
+    assert not torch.allclose(lighter, plain, atol=1e-3)
+
+
+def test_a_long_text_is_read_to_its_end(pipeline: Any) -> None:
+    whole = states(pipeline, LONG)
+    assert whole.shape[1] > MAX_TOKENS
+    assert whole.shape[1] % MAX_TOKENS == 0
+    assert not torch.equal(states(pipeline, f"{LONG[:-2]}y."), whole)
+    with torch.no_grad():  # which diffusers' own way cuts off
+        cut, _ = pipeline.encode_prompt(LONG, "cpu", 1, False)
+        also_cut, _ = pipeline.encode_prompt(f"{LONG[:-2]}y.", "cpu", 1, False)
+    assert torch.equal(cut, also_cut)
+
+
+@pytest.mark.parametrize(("prompt", "negative_prompt"), [(LONG, "rain"), ("a fox", LONG), (LONG, LONG), (LONG, "")])
+@torch.no_grad()
+def test_both_texts_get_as_many_chunks(pipeline: Any, prompt: str, negative_prompt: str) -> None:
+    arguments = {"prompt": prompt, "negative_prompt": negative_prompt, "guidance_scale": 4.0}
+    told = conditioning_for(pipeline, arguments, (64, 64), lambda text: encode_text(pipeline, text))
+    longest = max(states(pipeline, text).shape[1] for text in (prompt, negative_prompt))
+    assert told.tensors[NAME].shape[:2] == (2, longest)
+
+
+def test_pictures_follow_weights_and_ends_of_long_prompts(engine: DiffusersEngine, tiny_catalog: Catalog) -> None:
+    assert painted(engine, "a (fox:1.6)") != painted(engine, "a fox")
+    assert painted(engine, LONG) != painted(engine, f"{LONG[:-2]}y.")
+    assert painted(engine, LONG, negative_prompt="(rain:1.2)") == painted(engine, LONG, negative_prompt="(rain:1.2)")
+
+
+def test_a_long_picture_is_the_one_that_diffusers_paints_with_these_embeddings(
+    engine: DiffusersEngine, pipeline: Any
+) -> None:
+    wanted = tiny_request(prompt=LONG, negative_prompt=LONG[::-1])
+    with torch.no_grad():
+        arguments = {"prompt": LONG, "negative_prompt": LONG[::-1], "guidance_scale": 4.0}
+        told = conditioning_for(pipeline, arguments, (64, 64), lambda text: encode_text(pipeline, text)).tensors[NAME]
+    embeddings = {
+        "prompt_embeds": told[1:],
+        "negative_prompt_embeds": told[:1],
+        "prompt": None,
+        "negative_prompt": None,
+    }
+    direct = called_directly(pipeline, wanted, **embeddings)
+    assert painted(engine, LONG, negative_prompt=LONG[::-1]) == direct.tobytes()
