@@ -29,7 +29,7 @@ async def result(server: PlaygroundServer, channel: str, text: str) -> Message:
 
 
 async def fill(server: PlaygroundServer) -> None:
-    """Let people talk and paint: one picture by command, two by a mention, a remix that is still being painted."""
+    """Let people talk and paint: one picture by command, two by a mention, a remix of four."""
     client = server.client
     await client.say("My coffee is far too ordinary today.", files=[COFFEE], member="Linus")
     options = {"image": COFFEE, "prompt": "a house at sunset", "strength": 0.65, "seed": 4}
@@ -40,10 +40,8 @@ async def fill(server: PlaygroundServer) -> None:
     dogs = await result(server, "gallery", "a dog in a meadow")
     await client.say("a lion in the desert, seed 4, strength 0.7", files=[COFFEE], channel="@Ada")
     await result(server, "@Ada", "a lion in the desert")
-    await client.say(
-        "@Palimpsest a fox in the snow, steps 150, count 4", reply_to=dogs.id, member="Linus", channel="gallery"
-    )
-    # Not waited for: the picture of this channel is taken while it is being painted.
+    await client.say("@Palimpsest a fox in the snow, count 4", reply_to=dogs.id, member="Linus", channel="gallery")
+    await result(server, "gallery", "a fox in the snow")
 
 
 async def shoot(browser: Browser, address: str, channel: str, name: str, width: int, height: int, scheme: str) -> None:
