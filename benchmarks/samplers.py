@@ -146,14 +146,12 @@ def table(noise: str, mixtures: Sequence[Mixture]) -> list[dict[str, Any]]:
 
 
 def fewest_calls(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return, by sampler and strength, the first number of steps from which on it is as good as the recipe."""
+    """Return, by sampler and strength, the first number of steps with which it is as good as the recipe."""
     best: list[dict[str, Any]] = []
     for strength, of_strength in itertools.groupby(rows, key=lambda row: row["strength"]):
         recipe, *others = of_strength
         for sampler, of_sampler in itertools.groupby(others, key=lambda row: row["sampler"]):
-            enough: dict[str, Any] | None = None
-            for row in of_sampler:
-                enough = (enough or row) if row["error"] <= recipe["error"] else None
+            enough = next((row for row in of_sampler if row["error"] <= recipe["error"]), None)
             best.append({"strength": strength, "sampler": sampler, "recipe": recipe, "enough": enough})
     return best
 
@@ -173,10 +171,10 @@ def main(values: Sequence[str] = ()) -> int:
     for (strength, sampler), group in itertools.groupby(rows, key=lambda row: (row["strength"], row["sampler"])):
         cells = {row["steps"]: f"{row['calls']}: {row['error']:.4f}" for row in group}
         print(f"| {strength} | {sampler} | " + " | ".join(cells.get(steps, "") for steps in STEPS) + " |")
-    print("\n| strength | recipe of 2022 | sampler | as good from | calls |\n|---|---|---|---|---|")
+    print("\n| strength | recipe of 2022 | sampler | as good with | calls |\n|---|---|---|---|---|")
     for row in fewest_calls(rows):
         recipe, enough = row["recipe"], row["enough"]
-        found = f"{enough['steps']} steps | {enough['calls']}" if enough else "more than 50 steps | "
+        found = f"{enough['steps']} steps | {enough['calls']}" if enough else "not reached | "
         print(f"| {row['strength']} | {recipe['calls']}: {recipe['error']:.4f} | {row['sampler']} | {found} |")
     print(json.dumps({"noise": options.noise, "seeds": options.seeds, "rows": rows}))
     return 0
