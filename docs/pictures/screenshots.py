@@ -58,7 +58,7 @@ async def shoot(browser: Browser, address: str, channel: str, name: str, width: 
     pictures = page.locator("article.message img.picture")
     await pictures.last.scroll_into_view_if_needed()
     await pictures.last.evaluate("(image) => image.decode()")
-    await page.locator("article.message").last.scroll_into_view_if_needed()
+    await page.locator("#messages").evaluate("(messages) => messages.scrollTo(0, messages.scrollHeight)")
     await page.screenshot(path=HERE / f"{name}.png")
     await page.close()
 

@@ -144,7 +144,7 @@ def test_previews_are_few_and_of_the_first_picture_that_is_not_there(monkeypatch
         now = step / 10
         order.step_done(step % 2, 20, lambda index=step % 2: bytes([index]))
     assert run.previews == [b"\0"] * 4
-    order.pictures[0].set_result(Painted(order.image, 20, "", ""))
+    order.pictures[0].set_result(Painted(order.image, 20, "", "noise", ""))
     now += 1
     order.step_done(1, 20, lambda: b"\1")
     assert run.previews[-1] == b"\1"
