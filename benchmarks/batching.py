@@ -154,6 +154,8 @@ class Embedded:
             max_pixels=64 * 64,
             model="demo",
             max_result_bytes=2**24,
+            sampler="ddim",
+            strength_schedule="index",
         )
 
     def mixed(self, count: int, seed: int) -> list[Img2ImgRequest]:

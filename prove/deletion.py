@@ -88,6 +88,8 @@ def _job(member_id: int, prompt: str, *, accepted_at: float) -> Job:
         max_pixels=512 * 512,
         model="demo",
         max_result_bytes=1,
+        sampler="ddim",
+        strength_schedule="noise",
         spoiler=False,
         accepted_at=accepted_at,
         attachment_url=f"https://cdn.discordapp.com/{prompt[:32]}.png",
