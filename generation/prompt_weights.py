@@ -34,6 +34,11 @@ def fragments_of(prompt: str) -> list[Fragment]:
     return fragments
 
 
+def without_weights(prompt: str) -> str:
+    """Return the words of a prompt with no bracket or number between them: ``(na:1.1)me`` reads *name*."""
+    return _WEIGHTED.sub(r"\1", prompt)
+
+
 def has_weights(prompt: str) -> bool:
     """Tell whether some part of a prompt counts more or less than the others."""
     return any(fragment.weight != 1.0 for fragment in fragments_of(prompt))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
+from generation.prompt_weights import without_weights
 from generation.safety import terms
 from generation.safety.folding import fold, readings, spelt_out
 from generation.safety.verdict import Label, Verdict
@@ -31,7 +32,7 @@ def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterab
     The negative prompt counts only where it turns the rest round: without clothes and of a minor, or without adults and
     sexual. ``server_terms`` are looked for in both, because both are shown.
     """
-    text, unwanted = _Text(prompt), _Text(negative_prompt)
+    text, unwanted = _Text(_with_what_is_read(prompt)), _Text(_with_what_is_read(negative_prompt))
     listed = _matcher(tuple(sorted(server_terms)))
     found = {
         Label.SEXUAL: text.has(_built_in(terms.SEXUAL)),
@@ -48,6 +49,12 @@ def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterab
 def is_term(term: str) -> bool:
     """Tell whether a text can be a server's term: something is left of it when it is folded."""
     return len(term) <= MAX_TERM_CHARACTERS and re.search(r"\w", fold(term)) is not None
+
+
+def _with_what_is_read(prompt: str) -> str:
+    """Return a prompt, and behind it what the model reads where a weight cuts a word in two."""
+    read = without_weights(prompt)
+    return prompt if read == prompt else f"{prompt}\n{read}"
 
 
 class _Text:

@@ -110,6 +110,15 @@ async def test_the_child_knows_no_secret(checker: PictureChecker, monkeypatch: p
         assert checker.pid != os.getpid()
 
 
+async def test_the_child_tells_nobody_what_it_does(checker: PictureChecker) -> None:
+    """onnxruntime would report every session; told not to, it opens no connection either."""
+    await checker.check(encoded(photo(), "PNG"))
+    assert checker.pid is not None
+    child = psutil.Process(checker.pid)
+    assert child.environ()["ORT_DISABLE_TELEMETRY"] == "1"
+    assert child.net_connections(kind="inet") == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 async def test_a_child_that_was_killed_between_two_pictures_is_not_missed() -> None:
     async with PictureChecker(deadline_seconds=120) as checker:
