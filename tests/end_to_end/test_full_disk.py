@@ -24,7 +24,7 @@ async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_r
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
         client = server.client
-        running = await bot.img2img(steps=100, strength=1.0)
+        running = await bot.img2img(steps=150, count=4, strength=1.0)  # twelve seconds of the scripted engine
         await bot.status_with(running, "Painting")
         waiting = await bot.img2img(steps=4, member="Linus")
         await bot.status_with(waiting, "Queued")
