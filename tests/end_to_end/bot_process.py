@@ -16,8 +16,8 @@ RESULT_SECONDS = 180.0
 PHOTOGRAPHS = Path(__file__).parents[2] / "playground" / "photographs"
 CAT = PHOTOGRAPHS / "cat.jpg"
 
-# Long enough that a test can step in between on any machine: 300 small steps.
-LONG_JOB = {"steps": 150, "count": 2, "strength": 1.0}
+# Long enough that a test can step in between on any machine: 600 small steps, where no call is shared.
+LONG_JOB = {"steps": 150, "count": 4, "strength": 1.0}
 
 
 class BotProcess:
@@ -38,8 +38,9 @@ class BotProcess:
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
-        # One slot, so that a long job makes others wait.
-        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0", "SLOTS": "1"}
+        # One slot and nothing shared, so that a long job is long and makes others wait; the same numbers everywhere.
+        painting = {"SLOTS": "1", "STRICT": "true", "DTYPE": "float32"}
+        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0", **painting}
         self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
         self.log_file = data_dir / "bot.log"

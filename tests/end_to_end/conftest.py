@@ -14,7 +14,7 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProc
     """A bot that nobody stops; it paints one at a time, so that a test knows who waits."""
     async with (
         PlaygroundServer(bot_name="Palimpsest") as server,
-        BotProcess(server, tmp_path_factory.mktemp("bot"), {"LOG_FORMAT": "json", "SLOTS": "1"}) as bot,
+        BotProcess(server, tmp_path_factory.mktemp("bot"), {"LOG_FORMAT": "json"}) as bot,
     ):
         yield bot
 

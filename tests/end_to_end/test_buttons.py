@@ -44,7 +44,7 @@ async def test_delete_takes_the_kept_picture_along(bot: BotProcess) -> None:
 
 async def test_cancel_while_running(bot: BotProcess) -> None:
     status = await bot.img2img(**LONG_JOB)
-    await bot.status_with(status, "/300")
+    await bot.status_with(status, "/600")
     refused = await bot.client.press(status.id, "Cancel", member="Linus")
     assert refused.ephemeral
     await bot.client.press(status.id, "Cancel")

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from playground.client import Message, PlaygroundServer
-from tests.end_to_end.bot_process import BotProcess
-
-LONG = {"steps": 150, "strength": 1.0}
+from tests.end_to_end.bot_process import LONG_JOB, BotProcess
 
 
 def end_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
@@ -26,7 +24,7 @@ async def test_a_member_who_has_left_is_not_painted_for(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        running = await bot.img2img(**LONG)
+        running = await bot.img2img(**LONG_JOB)
         await bot.status_with(running, "Painting")
         waiting = await bot.img2img(member="Linus", steps=4)
         await bot.status_with(waiting, "Queued")
@@ -43,8 +41,8 @@ async def test_a_server_that_sends_the_bot_away_settles_its_jobs(tmp_path: Path,
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        running = await bot.img2img(**LONG)
-        waiting = await bot.img2img(**LONG, member="Linus")
+        running = await bot.img2img(**LONG_JOB)
+        waiting = await bot.img2img(**LONG_JOB, member="Linus")
         await bot.status_with(running, "Painting")
         await bot.status_with(waiting, "Queued")
         if is_away:

@@ -74,7 +74,7 @@ async def test_a_backup_of_the_bot_at_work_goes_on_elsewhere(mortal_bot: BotProc
     bot = mortal_bot
     delivered = await bot.result_of(await bot.img2img(steps=4))
     running = await bot.img2img(seed=2, **LONG_JOB)
-    await bot.status_with(running, "/300")
+    await bot.status_with(running, "/600")
     waiting = await bot.img2img(seed=3, steps=4, member="Linus")
     await bot.status_with(waiting, "Queued")
     await asyncio.to_thread(back_up, bot.data_dir, tmp_path / "backup.tar")

@@ -78,8 +78,10 @@ async def drop(page: Page, name: str, picture: bytes) -> None:
 
 async def shown_width(picture: Locator) -> int:
     """Return the width of a picture once it is really there to be seen."""
-    await picture.scroll_into_view_if_needed()
-    return await picture.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }")
+    await expect(picture).to_be_visible()
+    return await picture.evaluate(
+        "async (image) => { image.scrollIntoView(); await image.decode(); return image.naturalWidth; }"
+    )
 
 
 async def switch_to(page: Page, member: str) -> None:
@@ -112,9 +114,10 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await drop(page, "cat.jpg", cat)
     await expect(form.get_by_text("cat.jpg")).to_be_visible()
     await page.keyboard.type("a cat in the snow")  # the prompt has the keyboard once there is a picture
-    await form.get_by_text("8 more options").click()
+    await form.get_by_text("more options").click()
     await form.get_by_label("steps").fill(str(LONG_JOB["steps"]))
     await form.get_by_label("strength").fill(str(LONG_JOB["strength"]))
+    await form.get_by_label("count").fill(str(LONG_JOB["count"]))
     await form.get_by_role("button", name="Send").click()
     await expect(form).to_be_hidden()
     status = message(page, "a cat in the snow")
@@ -127,7 +130,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     # A picture dropped into the channel opens the command that takes one; the bot completes the model's name.
     await drop(page, "cat.jpg", cat)
     await form.get_by_label("prompt *").fill("a cat on a beach")
-    await form.get_by_text("8 more options").click()
+    await form.get_by_text("more options").click()
     await form.get_by_label("steps").fill("4")
     await form.get_by_label("seed").fill("7")
     model = form.get_by_label("model")
@@ -150,7 +153,6 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
     # Another member's picture: right-click, Apps, Remix.
-    await coffee.scroll_into_view_if_needed()
     await coffee.locator("img.picture").click(button="right")
     await expect(page.get_by_role("menu")).to_contain_text("Apps")
     await page.get_by_role("menuitem", name="Remix").click()

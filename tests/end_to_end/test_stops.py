@@ -21,7 +21,7 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
         settings = {"SHUTDOWN_QUEUE": queue, "SHUTDOWN_GRACE_SECONDS": "600"}
         bot = BotProcess(server, tmp_path, settings, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        statuses = [await bot.img2img(steps=100, strength=1.0) for _ in range(3)]
+        statuses = [await bot.img2img(steps=100, count=4, strength=1.0) for _ in range(3)]
         await bot.status_with(statuses[0], "Painting")
         await bot.status_with(statuses[2], "Queued")
         assert await bot.terminate() == 0

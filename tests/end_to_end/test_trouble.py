@@ -130,7 +130,7 @@ async def test_a_result_that_discord_finds_too_large_is_encoded_smaller(bot: Bot
 
 async def test_the_executor_is_killed_in_the_middle(bot: BotProcess) -> None:
     status = await bot.img2img(seed=5, **LONG_JOB)
-    await bot.status_with(status, "/300")
+    await bot.status_with(status, "/600")
     bot.child("generation.executors.worker").kill()
     result = await bot.result_of(status)
     assert "`5`" in result.content
@@ -176,7 +176,7 @@ async def test_a_restart_in_the_middle_loses_nothing(mortal_bot: BotProcess, how
     bot = mortal_bot
     delivered = await bot.result_of(await bot.img2img(seed=1, steps=4))
     running = await bot.img2img(seed=2, **LONG_JOB)
-    await bot.status_with(running, "/300")
+    await bot.status_with(running, "/600")
     waiting = await bot.img2img(seed=3, steps=4, member="Linus")
     await bot.status_with(waiting, "Queued")
     if how == "terminate":
