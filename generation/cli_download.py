@@ -7,6 +7,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from generation.catalog import Catalog, ModelEntry
+from generation.digests import forget_digests
 from generation.errors import ModelUnavailable
 from generation.hub import LOCK_NAME, Hub, ensure_model, is_here
 from generation.model_problems import ModelProblem
@@ -25,6 +26,7 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
     bar = _Bar(name)
     try:
         entry = catalog.find(name)
+        forget_digests(settings.data_dir)  # whoever asks whether a model is whole has every byte looked at
         files = ensure_model(entry, settings.data_dir, hub, bar.show)
     except ModelUnavailable as error:
         bar.close()

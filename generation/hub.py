@@ -1,7 +1,8 @@
 """The files of a model: found on this machine or downloaded once, and the same ever after.
 
 ``DATA_DIR/models.lock`` remembers, for every repository of the hub, the commit and the sha256 of each file of the first
-download; whatever differs later is refused. Only safetensors and text files are taken, never a pickle, never code.
+download; whatever differs later is refused. What is as it was at the last start is not read again for that
+(``generation/digests.py``). Only safetensors and text files are taken, never a pickle, never code.
 """
 
 import errno
@@ -18,12 +19,13 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from generation.catalog import ModelEntry
+from generation.digests import sha256_of_all
 from generation.download import Commit, HubFile, WrongContents
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
 from generation.hub_errors import hub_problem
 from generation.model_problems import ModelProblem
-from generation.models_lock import LockedModel, read_lock, sha256_of, write_lock
+from generation.models_lock import LockedModel, read_lock, write_lock
 
 LOCK_NAME = "models.lock"
 _TEXT_SUFFIXES = {".json", ".txt", ".model"}
@@ -61,7 +63,7 @@ def ensure_model(
     while something is downloaded.
     """
     if entry.folder is not None:
-        return _local_files(entry, entry.folder)
+        return _local_files(entry, entry.folder, data_dir)
     lock_path = data_dir / LOCK_NAME
     locked = read_lock(lock_path).get(entry.source)
     if locked is not None and entry.revision in (None, locked.revision):
@@ -70,7 +72,7 @@ def ensure_model(
             commit, files = _listing(entry, hub, locked.revision)
             _download(entry, commit, [file for file in files if file.name in locked.files], on_progress)
             path = commit.folder
-        _compare(entry, path, locked, lock_path)
+        _compare(entry, path, locked, data_dir)
         return ModelFiles(path, locked.revision)
     commit, files = _listing(entry, hub, entry.revision)
     locked = LockedModel(commit.revision, _download(entry, commit, files, on_progress))
@@ -127,15 +129,15 @@ def check_folder(entry: ModelEntry) -> None:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=str(entry.folder))
 
 
-def _local_files(entry: ModelEntry, folder: Path) -> ModelFiles:
+def _local_files(entry: ModelEntry, folder: Path, data_dir: Path) -> ModelFiles:
     check_folder(entry)
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     weights = wanted_files(names, entry.variant, _skipped_folders(entry))
     if not any(name.endswith(".safetensors") for name in weights):
         raise ModelUnavailable(entry.name, ModelProblem.NO_SAFETENSORS, source=str(folder))
     digest = hashlib.sha256()
-    for name in weights:
-        digest.update(f"{name}\n{sha256_of(folder / name)}\n".encode())
+    for name, sha256 in zip(weights, sha256_of_all([folder / name for name in weights], data_dir), strict=True):
+        digest.update(f"{name}\n{sha256}\n".encode())
     return ModelFiles(folder, digest.hexdigest()[:40])
 
 
@@ -236,7 +238,8 @@ def _cached(entry: ModelEntry, revision: str, names: list[str], hub: Hub) -> Pat
     return path if all((path / name).is_file() for name in names) else None
 
 
-def _compare(entry: ModelEntry, path: Path, locked: LockedModel, lock_path: Path) -> None:
-    for name, expected in locked.files.items():
-        if sha256_of(path / name) != expected:
-            raise ModelUnavailable(entry.name, ModelProblem.CHANGED, file=name, lock=str(lock_path))
+def _compare(entry: ModelEntry, path: Path, locked: LockedModel, data_dir: Path) -> None:
+    found = sha256_of_all([path / name for name in locked.files], data_dir)
+    for (name, expected), sha256 in zip(locked.files.items(), found, strict=True):
+        if sha256 != expected:
+            raise ModelUnavailable(entry.name, ModelProblem.CHANGED, file=name, lock=str(data_dir / LOCK_NAME))
