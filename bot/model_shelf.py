@@ -5,10 +5,12 @@ from pathlib import Path
 
 from discord.app_commands import Choice
 
+from generation.adapters import Adapter
+from generation.add_ons import AddOnFile
 from generation.catalog import Catalog, ModelEntry
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
-from generation.hub import is_here
+from generation.model_files import is_here
 
 _MAX_CHOICES = 25  # Discord's limit for one list
 
@@ -24,14 +26,21 @@ class ModelShelf:
         self._default_model = default_model
         self._data_dir = data_dir
         self._here: frozenset[str] = frozenset({default_model})
+        self._add_ons_here: frozenset[AddOnFile] = frozenset()
 
     async def refresh(self) -> None:
-        """Look again which models lie here."""
+        """Look again which models and which of their add-ons lie here."""
 
-        def look() -> frozenset[str]:
-            return frozenset(name for name, entry in self._catalog.items() if is_here(entry, self._data_dir))
+        def look() -> tuple[frozenset[str], frozenset[AddOnFile]]:
+            entries = self._catalog.values()
+            add_ons = (file for entry in entries for file in entry.add_ons)
+            return (
+                frozenset(entry.name for entry in entries if is_here(entry, self._data_dir)),
+                frozenset(file for file in add_ons if file.is_here(self._data_dir)),
+            )
 
-        self._here = await asyncio.to_thread(look) | {self._default_model}
+        here, self._add_ons_here = await asyncio.to_thread(look)
+        self._here = here | {self._default_model}
 
     def find(self, name: str) -> ModelEntry:
         """Return an entry; raise ModelUnavailable (``unknown``)."""
@@ -50,6 +59,15 @@ class ModelShelf:
     def usable(self) -> list[ModelEntry]:
         """Return the models that can be used, in the order of the catalog."""
         return [entry for name, entry in self._catalog.items() if name in self._here]
+
+    def require_add_on(self, file: AddOnFile) -> None:
+        """Raise ModelUnavailable (``add_on_not_here``, ``no_file``) unless the file of an add-on lies here."""
+        if file not in self._add_ons_here:
+            raise file.missing()
+
+    def adapters(self, entry: ModelEntry) -> list[Adapter]:
+        """Return the adapters of a model that can be used."""
+        return [adapter for adapter in entry.adapters.values() if adapter.file in self._add_ons_here]
 
     def choices(self, typed: str) -> list[Choice[str]]:
         """Return the usable models that fit what was typed, as Discord offers them."""

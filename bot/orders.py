@@ -144,7 +144,7 @@ class OrderBook:
         family = FAMILIES[model.family]
         family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
         family.check_sampler(sampler, model.title)
-        weight = model.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
+        weight = self._adapter_weight(model, options)
         strength = family.strength_for(numbers["strength"])
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(
@@ -173,6 +173,13 @@ class OrderBook:
             parent_job_id=source.parent.job_id if source.parent else None,
             input_sha256=source.parent.input_sha256 if source.parent and not source.attachment_url else None,
         )
+
+    def _adapter_weight(self, model: ModelEntry, options: Options) -> float:
+        if not options.adapter:
+            return 0.0
+        adapter = model.adapter(options.adapter)
+        self._shelf.require_add_on(adapter.file)
+        return adapter.checked_weight(options.adapter_weight)
 
     def model_for(self, origin: Origin) -> ModelEntry:
         """Return the model that paints there when nobody chooses one."""

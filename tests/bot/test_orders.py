@@ -16,6 +16,7 @@ from bot.storage.defaults import Defaults
 from generation.catalog import load_catalog
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.requests import MAX_SEED, denoising_steps
+from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE
 
 MEBIBYTE = 1024 * 1024
@@ -191,6 +192,64 @@ async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> No
         await defaults.reset(Layer.SERVER, SERVER)
         await defaults.load()
         assert defaults.of(Layer.SERVER, SERVER) == {}
+
+
+@pytest.fixture
+async def adapted(tmp_path: Path) -> OrderBook:
+    """Two models, the demo and another; the demo has an adapter that is here, one that is not, and one of the hub."""
+    (tmp_path / "ink.safetensors").touch()
+    rows = {"ink": f'file = "{tmp_path / "ink.safetensors"}"\nweight = 0.8\nmax_weight = 1.2', "clay": 'hub = "a/clay"'}
+    rows["gone"] = f'file = "{tmp_path / "gone.safetensors"}"'
+    text = PACKAGED_MODELS_FILE.read_text()
+    demo, rest = text[: (split := text.index("\n# Licence"))], text[split:]
+    tables = "".join(f"\n[demo.adapters.{name}]\n{row}\n" for name, row in rows.items())
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(f"{demo}{tables}{rest}")
+    shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=tmp_path)
+    await shelf.refresh()
+    assert [adapter.name for adapter in shelf.adapters(shelf.find("demo"))] == ["ink"]
+    return OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
+
+
+def test_an_adapter_comes_with_its_weight_and_stays_with_it(adapted: OrderBook) -> None:
+    job = adapted.order(origin(), Options(prompt="a fox", adapter="ink"), NO_PICTURE)
+    assert (job.adapter, job.adapter_weight) == ("ink", 0.8)
+    job = adapted.order(origin(), Options(prompt="a fox", adapter="ink", adapter_weight=0.3), NO_PICTURE)
+    assert (job.adapter, job.adapter_weight) == ("ink", 0.3)
+    again = adapted.order(origin(), options_of(job), NO_PICTURE)
+    assert (again.adapter, again.adapter_weight) == ("ink", 0.3)
+    assert adapted.order(origin(), Options(prompt="a fox"), NO_PICTURE).adapter == ""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({"adapter": "ink", "adapter_weight": 1.3}, "The adapter's weight must be from 0.0 to 1.2."),
+        ({"adapter": "oil"}, "The adapter must be one of ink, clay, gone."),
+        (
+            {"adapter": "clay"},
+            "The adapter clay of demo is not downloaded yet; the operator does that with "
+            "`python -m generation download demo`.",
+        ),
+        ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
+    ],
+)
+def test_an_adapter_that_cannot_be_used_is_said_at_the_door(
+    adapted: OrderBook, chosen: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises((InvalidRequest, ModelUnavailable)) as refused:
+        adapted.order(origin(), Options(prompt="a fox", **chosen), NO_PICTURE)
+    assert error_sentence(refused.value) == sentence
+
+
+def test_another_model_brings_no_adapter() -> None:
+    earlier = Options(prompt="a fox", model="demo", adapter="ink", adapter_weight=0.3)
+    assert changed(earlier, Options(prompt="a cat", strength=0.3)).adapter == "ink"
+    assert changed(earlier, Options(prompt="a cat", adapter_weight=0.9)).adapter_weight == 0.9
+    other = changed(earlier, Options(prompt="a cat", adapter="clay"))
+    assert (other.adapter, other.adapter_weight) == ("clay", None)
+    gone = changed(earlier, Options(prompt="a cat", model="sd-turbo"))
+    assert (gone.adapter, gone.adapter_weight) == (None, None)
 
 
 def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
