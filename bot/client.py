@@ -9,32 +9,32 @@ import aiohttp
 import discord
 from discord.webhook.async_ import async_context
 
-from bot.allowances import Allowance, Allowances
-from bot.attachments import AttachmentDownloads
-from bot.audience import Audience
 from bot.buttons import BUTTONS
 from bot.commands.tree import Tree
 from bot.conversation import Conversation
-from bot.delivery import Delivery
-from bot.desk import JobDesk
+from bot.discord_api.perseverance import PerseveringWebhooks, make_persevering
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.estimates import Estimates
-from bot.forgetting import Forgetting
-from bot.front_desk import FrontDesk
-from bot.intake import Intake
-from bot.janitor import Janitor
-from bot.mod_buttons import MOD_BUTTONS
-from bot.mod_log import ModLog
-from bot.model_shelf import ModelShelf
+from bot.jobs.attachments import AttachmentDownloads
+from bot.jobs.audience import Audience
+from bot.jobs.delivery import Delivery
+from bot.jobs.desk import JobDesk
+from bot.jobs.estimates import Estimates
+from bot.jobs.intake import Intake
+from bot.jobs.janitor import Janitor
+from bot.moderation.buttons import MOD_BUTTONS
+from bot.moderation.mod_log import ModLog
+from bot.moderation.screening import Screening
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
 from bot.order_modal import is_awaited
-from bot.orders import OrderBook, Source
-from bot.perseverance import PerseveringWebhooks, make_persevering
-from bot.privacy_cards import Retention
-from bot.screening import Screening
+from bot.orders.allowances import Allowance, Allowances
+from bot.orders.front_desk import FrontDesk
+from bot.orders.model_shelf import ModelShelf
+from bot.orders.order_book import OrderBook, Source
+from bot.privacy.cards import Retention
+from bot.privacy.forgetting import Forgetting
 from bot.settings import Settings
 from bot.storage.audit import Audit
 from bot.storage.database import Database

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.origin import Origin
+from bot.orders.origin import Origin
 from generation.errors import ModelUnavailable
 from generation.sentences import error_sentence
 

@@ -6,9 +6,9 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
-from bot.orders import Options
-from bot.origin import Origin
-from bot.sources import source_of
+from bot.orders.order_book import Options
+from bot.orders.origin import Origin
+from bot.orders.sources import source_of
 from generation import requests
 from generation.errors import ModelUnavailable
 from generation.samplers import SAMPLERS
