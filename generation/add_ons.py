@@ -83,7 +83,9 @@ class AddOnFile:
 
 def take_file(values: dict[str, Any], *, model: str, add_on: str, root: Path) -> AddOnFile:
     """Take ``file``, ``hub`` and ``revision`` out of an add-on's row; raise ValueError with the end of a sentence."""
-    name, hub_id, revision = (values.pop(key, None) for key in ("file", "hub", "revision"))
+    name: str | None = values.pop("file", None)
+    hub_id: str | None = values.pop("hub", None)
+    revision: str | None = values.pop("revision", None)
     if name is None and hub_id is None:
         raise ValueError("that lacks file or hub")
     if name is not None and PurePosixPath(name).suffix != ".safetensors":
@@ -92,7 +94,7 @@ def take_file(values: dict[str, Any], *, model: str, add_on: str, root: Path) ->
         raise ValueError("that has a revision, but no hub")
     if revision is not None and not is_commit(revision):
         raise ValueError("whose revision is not a 40-digit commit")
-    if hub_id is None:
+    if name is not None and hub_id is None:
         return AddOnFile(model=model, add_on=add_on, path=root / name)
     return AddOnFile(model=model, add_on=add_on, hub_id=hub_id, revision=revision, name=name)
 
