@@ -90,7 +90,9 @@ def _paint(name: str, folder: Path) -> dict[str, int]:
         folder=folder,
     )
     peak = _Peak(device)
-    model = load_model(entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype), plan)
+    model = load_model(
+        entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype), plan, lambda file: file.locate(folder)
+    )
     peak.loaded()
     peak.begin()
     picture = Image.effect_noise((side, side), 64).convert("RGB")

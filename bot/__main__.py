@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from bot.checks.command import check
 from bot.client import Palimpsest
-from bot.discord_address import point_library_at
+from bot.discord_api.address import point_library_at
 from bot.logs import set_up_logging
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring

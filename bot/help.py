@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.origin import Origin
+from bot.orders.origin import Origin
 from generation.errors import ModelUnavailable
 from generation.sentences import error_sentence
 
@@ -46,11 +46,8 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
         "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
         settings,
     ]
-    if model.adapters:
-        offered = (
-            f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "")
-            for each in model.adapters.values()
-        )
+    if adapters := client.shelf.adapters(model):
+        offered = (f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters)
         lines.insert(1, "Adapters, with `adapter: name`: " + ", ".join(offered))
     if model.is_demo:
         lines.append(

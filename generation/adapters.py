@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generation.add_ons import AddOnFile, take_file
 from generation.errors import InvalidRequest
 
 NO_ADAPTER = ""
@@ -12,14 +13,14 @@ NO_ADAPTER = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """One LoRA for one model: a safetensors ``file``, and the range of weights that a request may choose from.
+    """One LoRA for one model: its file, and the range of weights that a request may choose from.
 
     ``trigger`` are words that a prompt should hold for it to show; empty if it needs none.
     """
 
     name: str
     title: str
-    file: Path
+    file: AddOnFile
     weight: float
     min_weight: float
     max_weight: float
@@ -36,7 +37,7 @@ class Adapter:
         return weight
 
 
-def adapters_of(rows: Mapping[str, Mapping[str, Any]], root: Path) -> dict[str, Adapter]:
+def adapters_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Path) -> dict[str, Adapter]:
     """Read a model's table ``adapters``; raise ValueError with the end of a sentence for what is wrong in it."""
     adapters: dict[str, Adapter] = {}
     for name, row in rows.items():
@@ -45,18 +46,16 @@ def adapters_of(rows: Mapping[str, Mapping[str, Any]], root: Path) -> dict[str, 
             adapter = Adapter(
                 name=name,
                 title=values.pop("title", name),
-                file=root / values.pop("file"),
+                file=take_file(values, model=model, add_on=f"adapter {name}", root=root),
                 weight=values.pop("weight", 1.0),
                 min_weight=values.pop("min_weight", 0.0),
                 max_weight=values.pop("max_weight", 1.5),
                 trigger=values.pop("trigger", ""),
             )
-        except KeyError as error:
-            raise ValueError(f"has an adapter {name} that lacks {error.args[0]}") from error
+        except ValueError as error:
+            raise ValueError(f"has an adapter {name} {error}") from error
         if values:
             raise ValueError(f"has an adapter {name} with an unknown key, {next(iter(values))}")
-        if adapter.file.suffix != ".safetensors":
-            raise ValueError(f"has an adapter {name} whose file is not a safetensors file")
         if not adapter.min_weight <= adapter.weight <= adapter.max_weight:
             raise ValueError(f"has an adapter {name} whose weight lies outside its range")
         adapters[name] = adapter

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.adapters import Adapter, adapters_of
+from generation.add_ons import AddOnFile, is_commit
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.families import FAMILIES
 from generation.model_problems import ModelProblem
@@ -61,10 +62,17 @@ class ModelEntry:
         """The hub id, or the folder's name for a model that lies on this machine."""
         return self.hub_id or str(self.folder)
 
+    @property
+    def add_ons(self) -> tuple[AddOnFile, ...]:
+        """The files beside the model that requests may want."""
+        return tuple(adapter.file for adapter in self.adapters.values())
+
     def adapter(self, name: str) -> Adapter:
-        """Return an adapter; raise InvalidRequest (``not_for_model``) for one that this model does not have."""
+        """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) for one that the model has not."""
+        if not self.adapters:
+            raise InvalidRequest("adapter", "not_for_model", model=self.title)
         if name not in self.adapters:
-            raise InvalidRequest("adapter", "not_for_model", model=self.title, known=list(self.adapters))
+            raise InvalidRequest("adapter", "unknown", known=list(self.adapters))
         return self.adapters[name]
 
 
@@ -130,7 +138,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
             variant=row.pop("variant", None),
             gated=row.pop("gated", False),
             is_demo=row.pop("demo", False),
-            adapters=adapters_of(row.pop("adapters", {}), REPOSITORY),
+            adapters=adapters_of(row.pop("adapters", {}), model=name, root=REPOSITORY),
         )
     except KeyError as error:
         raise wrong(f"lacks {error.args[0]}") from error
@@ -148,10 +156,6 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
         raise wrong(f"names the unknown sampler {entry.defaults.sampler}; known are {', '.join(SAMPLERS)}")
     if entry.defaults.sampler != OWN_SAMPLER and not FAMILIES[entry.family].takes_samplers:
         raise wrong(f"names a sampler, but the family {entry.family} has its own only")
-    if entry.revision is not None and not _is_commit(entry.revision):
+    if entry.revision is not None and not is_commit(entry.revision):
         raise wrong("has a revision that is not a 40-digit commit")
     return entry
-
-
-def _is_commit(text: str) -> bool:
-    return len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)

@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-image", help="tell whether files would be taken, as JSON lines")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
 
-    download = commands.add_parser("download", help="fetch a model; without NAME, list what can be fetched")
+    download = commands.add_parser("download", help="fetch a model and its add-ons; without NAME, list them")
     download.add_argument("name", nargs="?", metavar="NAME", help="one of `models`")
 
     plan = commands.add_parser("plan", help="say how a model would be held in memory, and what that takes")

@@ -15,9 +15,9 @@ from generation.errors import ExecutorError, GenerationError, InvalidRequest, Mo
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
 from generation.families import FAMILIES
-from generation.hub import check_folder
 from generation.images.decoder import MAX_INPUT_BYTES, CleanImage, ImageDecoder
 from generation.job_id import new_job_id
+from generation.model_files import check_folder
 from generation.model_problems import ModelProblem
 from generation.queue import Ticket
 from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength

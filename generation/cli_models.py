@@ -5,7 +5,7 @@ from typing import Any
 
 from generation.catalog import Catalog, ModelEntry
 from generation.devices import Machine, this_machine
-from generation.hub import is_here
+from generation.model_files import is_here
 from generation.settings import GenerationSettings
 
 

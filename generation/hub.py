@@ -1,41 +1,37 @@
-"""The files of a model: found on this machine or downloaded once, and the same ever after.
+"""Files of repositories of the hub: found on this machine or downloaded once, and the same ever after.
 
-``DATA_DIR/models.lock`` remembers, for every repository of the hub, the commit and the sha256 of each file of the first
-download; whatever differs later is refused. What is as it was at the last start is not read again for that
-(``generation/digests.py``). Only safetensors and text files are taken, never a pickle, never code.
+``DATA_DIR/models.lock`` remembers, for everything that was ever wanted, the commit and the sha256 of each file of the
+first download; whatever differs later is refused. What is as it was at the last start is not read again for that
+(``generation/digests.py``).
 """
 
 import errno
-import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 from httpx2 import HTTPError
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from generation.catalog import ModelEntry
 from generation.digests import sha256_of_all
 from generation.download import Commit, HubFile, WrongContents
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES
-from generation.hub_errors import hub_problem
+from generation.hub_errors import reason_of
 from generation.model_problems import ModelProblem
 from generation.models_lock import LockedModel, read_lock, write_lock
 
 LOCK_NAME = "models.lock"
-_TEXT_SUFFIXES = {".json", ".txt", ".model"}
 _DISK_MARGIN = 1.1
 ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Where a model's files lie and which they are: a commit, or for a local folder a digest of its files."""
+    """Where files lie and which they are: a commit, or for a local folder a digest of its files."""
 
     path: Path
     revision: str
@@ -50,134 +46,71 @@ class Hub:
     cache_dir: Path | None = None
 
 
+USUAL_HUB = Hub()
+
 OnProgress = Callable[[int, int], None]
-"""Told how many bytes of a model are here, and how many it has."""
+"""Told how many bytes are here, and how many there are."""
 
 
-def ensure_model(
-    entry: ModelEntry, data_dir: Path, hub: Hub = Hub(), on_progress: OnProgress | None = None
-) -> ModelFiles:
-    """Return the model's files, downloading what is missing; raise ModelUnavailable if that is impossible.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is wanted of a repository, for which model, and under which name the lock knows it.
+
+    ``choose`` takes the names of the repository's files and returns those that are wanted; it raises ModelUnavailable
+    where they are not what they should be. ``named`` is what every sentence about it names beside the model.
+    """
+
+    model: str
+    hub_id: str
+    revision: str | None
+    licence: str
+    lock_name: str
+    choose: Callable[[list[str]], list[str]]
+    named: Mapping[str, Any] = field(default_factory=dict)
+
+    def problem(self, reason: ModelProblem, **data: Any) -> ModelUnavailable:
+        """Return the error for a reason, with all that its sentence may name."""
+        known = {"source": self.hub_id, "revision": self.revision, "licence": self.licence}
+        url = f"https://huggingface.co/{self.hub_id}"
+        return ModelUnavailable(self.model, reason, **{**known, "url": url, **self.named, **data})
+
+
+def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | None = None) -> ModelFiles:
+    """Return the files, downloading what is missing; raise ModelUnavailable if that is impossible.
 
     What has arrived is kept whatever happens, and the next call goes on from there. ``on_progress`` is called only
     while something is downloaded.
     """
-    if entry.folder is not None:
-        return _local_files(entry, entry.folder, data_dir)
     lock_path = data_dir / LOCK_NAME
-    locked = read_lock(lock_path).get(entry.source)
-    if locked is not None and entry.revision in (None, locked.revision):
-        path = _cached(entry, locked.revision, list(locked.files), hub)
+    locked = _locked(wanted, lock_path)
+    if locked is not None:
+        path = _cached(wanted, locked, hub)
         if path is None:
-            commit, files = _listing(entry, hub, locked.revision)
-            _download(entry, commit, [file for file in files if file.name in locked.files], on_progress)
+            commit, files = _listing(wanted, hub, locked.revision)
+            _download(wanted, commit, [file for file in files if file.name in locked.files], on_progress)
             path = commit.folder
-        _compare(entry, path, locked, data_dir)
+        _compare(wanted, path, locked, data_dir)
         return ModelFiles(path, locked.revision)
-    commit, files = _listing(entry, hub, entry.revision)
-    locked = LockedModel(commit.revision, _download(entry, commit, files, on_progress))
-    write_lock(lock_path, {**read_lock(lock_path), entry.source: locked})
+    commit, files = _listing(wanted, hub, wanted.revision)
+    locked = LockedModel(commit.revision, _download(wanted, commit, files, on_progress))
+    write_lock(lock_path, {**read_lock(lock_path), wanted.lock_name: locked})
     return ModelFiles(commit.folder, commit.revision)
 
 
-def is_here(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> bool:
-    """Tell whether the model could be used without a network; nothing is hashed."""
-    return path_here(entry, data_dir, hub) is not None
+def here(wanted: Wanted, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelFiles | None:
+    """Return the files if they could be used without a network; nothing is hashed."""
+    locked = _locked(wanted, data_dir / LOCK_NAME)
+    path = None if locked is None else _cached(wanted, locked, hub)
+    return None if path is None or locked is None else ModelFiles(path, locked.revision)
 
 
-def path_here(entry: ModelEntry, data_dir: Path, hub: Hub = Hub()) -> Path | None:
-    """Return the folder of a model that could be used without a network; nothing is hashed."""
-    if entry.folder is not None:
-        return entry.folder if (entry.folder / "model_index.json").is_file() else None
-    locked = read_lock(data_dir / LOCK_NAME).get(entry.source)
-    return None if locked is None else _cached(entry, locked.revision, list(locked.files), hub)
+def locked_names(wanted: Wanted, data_dir: Path) -> list[str]:
+    """Return the names of the files that the first download brought; none before it."""
+    locked = _locked(wanted, data_dir / LOCK_NAME)
+    return [] if locked is None else list(locked.files)
 
 
-def wanted_files(names: list[str], variant: str | None, skipped_folders: frozenset[str]) -> list[str]:
-    """Choose from a repository's files those that diffusers reads: the index, text files, safetensors.
-
-    Where a folder has safetensors of the variant, only those; single-file checkpoints at the root are left out.
-    """
-    chosen = []
-    by_folder: dict[str, list[str]] = {}
-    for name in names:
-        path = PurePosixPath(name)
-        if name == "model_index.json":
-            chosen.append(name)
-        elif len(path.parts) == 2 and path.parts[0] not in skipped_folders:
-            if path.suffix in _TEXT_SUFFIXES:
-                chosen.append(name)
-            elif path.suffix == ".safetensors":
-                by_folder.setdefault(path.parts[0], []).append(name)
-    for weights in by_folder.values():
-        of_variant = [name for name in weights if variant and f".{variant}" in PurePosixPath(name).name]
-        plain = [name for name in weights if not _has_variant(name)]
-        chosen += of_variant or plain or weights
-    return sorted(chosen)
-
-
-def _has_variant(name: str) -> bool:
-    # "model.fp16.safetensors" and "model.fp16-00001-of-00002.safetensors" have one, "model-00001-of-00002…" has not.
-    return PurePosixPath(name).name.count(".") > 1
-
-
-def check_folder(entry: ModelEntry) -> None:
-    """Raise ModelUnavailable if the model should lie in a folder and does not; reads no weights."""
-    if entry.folder is not None and not entry.folder.is_dir():
-        raise ModelUnavailable(entry.name, ModelProblem.NO_FOLDER, folder=str(entry.folder))
-    if entry.folder is not None and not (entry.folder / "model_index.json").is_file():
-        raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=str(entry.folder))
-
-
-def _local_files(entry: ModelEntry, folder: Path, data_dir: Path) -> ModelFiles:
-    check_folder(entry)
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    weights = wanted_files(names, entry.variant, _skipped_folders(entry))
-    if not any(name.endswith(".safetensors") for name in weights):
-        raise ModelUnavailable(entry.name, ModelProblem.NO_SAFETENSORS, source=str(folder))
-    digest = hashlib.sha256()
-    for name, sha256 in zip(weights, sha256_of_all([folder / name for name in weights], data_dir), strict=True):
-        digest.update(f"{name}\n{sha256}\n".encode())
-    return ModelFiles(folder, digest.hexdigest()[:40])
-
-
-def _listing(entry: ModelEntry, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
-    """Ask the hub for the commit and the files that are wanted."""
-    try:
-        info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
-            entry.source, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
-        )
-    except (HTTPError, OSError, ValueError) as error:
-        raise hub_problem(entry, error, ModelProblem.UNREACHABLE) from error
-    siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    names = wanted_files(list(siblings), entry.variant, _skipped_folders(entry))
-    if "model_index.json" not in names:
-        raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
-    if not any(name.endswith(".safetensors") for name in names):
-        raise ModelUnavailable(entry.name, ModelProblem.NO_SAFETENSORS, source=entry.source)
-    commit = Commit(
-        repository=entry.source,
-        revision=cast(str, info.sha),
-        cache=cache_folder(hub),
-        endpoint=hub.endpoint,
-        token=hub.token,
-    )
-    return commit, [
-        HubFile(
-            name=name,
-            size=siblings[name].size or 0,
-            sha256=lfs.sha256 if (lfs := siblings[name].lfs) is not None else None,
-        )
-        for name in names
-    ]
-
-
-def _skipped_folders(entry: ModelEntry) -> frozenset[str]:
-    arguments = FAMILIES[entry.family].load_arguments
-    return frozenset(name for name, value in arguments.items() if value is None)
-
-
-def cache_folder(hub: Hub = Hub()) -> Path:
+def cache_folder(hub: Hub = USUAL_HUB) -> Path:
     """Return where the hub's files are kept."""
     from huggingface_hub.constants import HF_HUB_CACHE  # reads HF_HOME, which is not ours to read
 
@@ -191,9 +124,38 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _download(
-    entry: ModelEntry, commit: Commit, files: list[HubFile], on_progress: OnProgress | None
-) -> dict[str, str]:
+def _locked(wanted: Wanted, lock_path: Path) -> LockedModel | None:
+    locked = read_lock(lock_path).get(wanted.lock_name)
+    return locked if locked is not None and wanted.revision in (None, locked.revision) else None
+
+
+def _listing(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
+    """Ask the hub for the commit and the files that are wanted."""
+    try:
+        info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
+            wanted.hub_id, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
+        )
+    except (HTTPError, OSError, ValueError) as error:
+        raise wanted.problem(reason_of(error, ModelProblem.UNREACHABLE)) from error
+    siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    commit = Commit(
+        repository=wanted.hub_id,
+        revision=cast(str, info.sha),
+        cache=cache_folder(hub),
+        endpoint=hub.endpoint,
+        token=hub.token,
+    )
+    return commit, [
+        HubFile(
+            name=name,
+            size=siblings[name].size or 0,
+            sha256=lfs.sha256 if (lfs := siblings[name].lfs) is not None else None,
+        )
+        for name in wanted.choose(list(siblings))
+    ]
+
+
+def _download(wanted: Wanted, commit: Commit, files: list[HubFile], on_progress: OnProgress | None) -> dict[str, str]:
     """Fetch what is missing of a commit; return the sha256 of each file."""
     here = {file.name: commit.bytes_here(file) for file in files}
     total_bytes = sum(file.size for file in files)
@@ -201,7 +163,7 @@ def _download(
     def no_room() -> ModelUnavailable:
         needed_bytes = round((total_bytes - sum(here.values())) * _DISK_MARGIN)
         room = {"needed_bytes": needed_bytes, "free_bytes": free_bytes(commit.cache), "folder": str(commit.cache)}
-        return ModelUnavailable(entry.name, ModelProblem.DISK_FULL, **room)
+        return wanted.problem(ModelProblem.DISK_FULL, **room)
 
     if (full := no_room()).data["needed_bytes"] > full.data["free_bytes"]:
         raise full
@@ -214,19 +176,20 @@ def _download(
     try:
         return {file.name: commit.fetch(file, partial(arrived, file.name)) for file in files}
     except WrongContents as error:
-        raise ModelUnavailable(entry.name, ModelProblem.DAMAGED, file=error.name) from error
+        raise wanted.problem(ModelProblem.DAMAGED, file=error.name) from error
     except (HTTPError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_room() from error
-        raise hub_problem(entry, error, ModelProblem.CUT_OFF) from error
+        raise wanted.problem(reason_of(error, ModelProblem.CUT_OFF)) from error
 
 
-def _cached(entry: ModelEntry, revision: str, names: list[str], hub: Hub) -> Path | None:
+def _cached(wanted: Wanted, locked: LockedModel, hub: Hub) -> Path | None:
+    names = list(locked.files)
     try:
         path = Path(
             snapshot_download(
-                entry.source,
-                revision=revision,
+                wanted.hub_id,
+                revision=locked.revision,
                 allow_patterns=names,
                 cache_dir=hub.cache_dir,
                 local_files_only=True,
@@ -238,8 +201,8 @@ def _cached(entry: ModelEntry, revision: str, names: list[str], hub: Hub) -> Pat
     return path if all((path / name).is_file() for name in names) else None
 
 
-def _compare(entry: ModelEntry, path: Path, locked: LockedModel, data_dir: Path) -> None:
+def _compare(wanted: Wanted, path: Path, locked: LockedModel, data_dir: Path) -> None:
     found = sha256_of_all([path / name for name in locked.files], data_dir)
     for (name, expected), sha256 in zip(locked.files.items(), found, strict=True):
         if sha256 != expected:
-            raise ModelUnavailable(entry.name, ModelProblem.CHANGED, file=name, lock=str(data_dir / LOCK_NAME))
+            raise wanted.problem(ModelProblem.CHANGED, file=name, lock=str(data_dir / LOCK_NAME))

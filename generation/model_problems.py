@@ -10,7 +10,11 @@ class ModelProblem(StrEnum):
     NOT_DOWNLOADED = "not_downloaded"
     NO_FOLDER = "no_folder"  # folder
     NOT_A_MODEL = "not_a_model"  # source
-    NOT_AN_ADAPTER = "not_an_adapter"  # source
+    ADD_ON_NOT_HERE = "add_on_not_here"  # add_on
+    NO_FILE = "no_file"  # add_on, source
+    NO_SUCH_FILE = "no_such_file"  # add_on, source, file
+    SEVERAL_FILES = "several_files"  # add_on, source
+    DOES_NOT_FIT = "does_not_fit"  # add_on, source
     NO_SAFETENSORS = "no_safetensors"  # source
     GATED = "gated"  # url, licence
     NOT_FOUND = "not_found"  # source

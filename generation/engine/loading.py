@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from transformers.utils import logging as transformers_logging
 
+from generation.add_ons import AddOnFile
 from generation.catalog import ModelEntry
 from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
@@ -54,12 +56,13 @@ def load_model(
     device: torch.device,
     dtype: torch.dtype,
     plan: MemoryPlan,
+    locate: Callable[[AddOnFile], Path],
     compiler: str | None = None,
 ) -> LoadedModel:
     """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
 
-    ``compiler`` is the backend of ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come
-    and go is not compiled.
+    ``locate`` finds what the operator offers beside the model, when a request wants it. ``compiler`` is the backend of
+    ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come and go is not compiled.
     """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
@@ -90,9 +93,8 @@ def load_model(
     place(pipeline, plan, device)
     may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
-    return LoadedModel(
-        entry, family, files.revision, pipeline, plan, Adapters(pipeline, dict(entry.adapters)), compiled
-    )
+    adapters = Adapters(pipeline, entry.adapters, locate)
+    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, compiled)
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:

@@ -32,13 +32,16 @@ def test_an_operators_adapters_are_read(tmp_path: Path) -> None:
     assert error_sentence(refused.value) == "The adapter's weight must be from 0.0 to 1.2."
     with pytest.raises(InvalidRequest) as refused:
         entry.adapter("clay")
-    assert error_sentence(refused.value) == "The adapter cannot be chosen for Mine; leave it out."
+    assert error_sentence(refused.value) == "The adapter must be one of ink."
 
 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({}, "that lacks file"),
+        ({}, "that lacks file or hub"),
+        ({"hub": "a/b", "file": "x.bin"}, "not a safetensors file"),
+        ({"hub": "a/b", "revision": "main"}, "not a 40-digit commit"),
+        ({"file": "x.safetensors", "revision": "0" * 40}, "has a revision, but no hub"),
         ({"file": "x.bin"}, "not a safetensors file"),
         ({"file": "x.safetensors", "weight": 2.0}, "outside its range"),
         ({"file": "x.safetensors", "code": "x.py"}, "unknown key, code"),
@@ -46,7 +49,7 @@ def test_an_operators_adapters_are_read(tmp_path: Path) -> None:
 )
 def test_a_wrong_adapter_is_refused_with_a_sentence(row: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        adapters_of({"x": row}, Path())
+        adapters_of({"x": row}, model="mine", root=Path())
 
 
 def test_a_family_without_adapters_refuses_them(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from generation.catalog import REPOSITORY as ROOT
 from generation.catalog import Catalog, load_catalog
 from generation.cli_download import download_model
 from generation.digests import DIGESTS_NAME
-from generation.hub import LOCK_NAME, Hub, ensure_model
+from generation.hub import LOCK_NAME, Hub
+from generation.model_files import ensure_model
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
 from tests.generation.hub_server import COMMIT, REPOSITORY, HubServer
 

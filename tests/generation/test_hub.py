@@ -9,7 +9,8 @@ import pytest
 
 from generation.catalog import ModelEntry, load_catalog
 from generation.errors import ModelUnavailable
-from generation.hub import LOCK_NAME, Hub, ensure_model, is_here, wanted_files
+from generation.hub import LOCK_NAME, Hub
+from generation.model_files import ensure_model, is_here, wanted_files
 from generation.model_problems import ModelProblem
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE

@@ -14,7 +14,8 @@ from generation.child.frames import Frame
 from generation.download import Commit
 from generation.errors import ExecutorError, ModelUnavailable
 from generation.executors.child import ChildExecutor
-from generation.hub import Hub, ensure_model
+from generation.hub import Hub
+from generation.model_files import ensure_model
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings, settings_sentence
 from generation.tracebacks import stack_of
