@@ -103,8 +103,8 @@ def pipeline_class(folder: Path, family: Family) -> Any:
     A folder names the class that it was made for: the family's, or the one of text to image. For any other name
     ``AutoPipelineForImage2Image`` knows more, but its import is a third of all imports: every pipeline that there is.
     """
-    made_for = DiffusionPipeline.load_config(folder, local_files_only=True).get("_class_name")
-    if made_for in (family.pipeline_class, family.pipeline_class.replace("Img2Img", "")):
+    index: Any = DiffusionPipeline.load_config(folder, local_files_only=True)
+    if index.get("_class_name") in (family.pipeline_class, family.pipeline_class.replace("Img2Img", "")):
         return getattr(importlib.import_module("diffusers"), family.pipeline_class)
     return importlib.import_module("diffusers.pipelines.auto_pipeline").AutoPipelineForImage2Image
 
