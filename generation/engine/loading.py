@@ -47,6 +47,7 @@ class LoadedModel:
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
     adapters: Adapters
+    locate: Callable[[AddOnFile], Path]  # what lies beside the model
     compiled: CompiledDenoiser | None = None
 
 
@@ -94,7 +95,7 @@ def load_model(
     may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
     adapters = Adapters(pipeline, entry.adapters, locate)
-    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, compiled)
+    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, locate, compiled)
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:
