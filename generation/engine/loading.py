@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from generation.add_ons import AddOnFile
 from generation.catalog import ModelEntry
 from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
+from generation.engine.embeddings import Embeddings
 from generation.engine.picture_processor import load_picture_processor
 from generation.engine.placement import place
 from generation.errors import ModelUnavailable
@@ -47,6 +49,7 @@ class LoadedModel:
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
     adapters: Adapters
+    embeddings: Embeddings
     compiled: CompiledDenoiser | None = None
 
 
@@ -94,7 +97,8 @@ def load_model(
     may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
     adapters = Adapters(pipeline, entry.adapters, locate)
-    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, compiled)
+    embeddings = Embeddings(pipeline, entry.embeddings, locate, partial(place, pipeline, plan, device))
+    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, compiled)
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:
