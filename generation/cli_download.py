@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from generation.add_ons import AddOnFile
 from generation.catalog import Catalog, ModelEntry
+from generation.digests import forget_digests
 from generation.errors import ModelUnavailable
 from generation.hub import LOCK_NAME, Hub, ModelFiles
 from generation.model_files import ensure_model, is_here
@@ -28,6 +29,7 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
     bar = _Bar(name)
     try:
         entry = catalog.find(name)
+        forget_digests(settings.data_dir)  # whoever asks whether a model is whole has every byte looked at
         files = ensure_model(entry, settings.data_dir, hub, bar.show)
         bar.close()
         _tell_model(entry, files, bar, settings)

@@ -1,7 +1,8 @@
 """Files of repositories of the hub: found on this machine or downloaded once, and the same ever after.
 
 ``DATA_DIR/models.lock`` remembers, for everything that was ever wanted, the commit and the sha256 of each file of the
-first download; whatever differs later is refused.
+first download; whatever differs later is refused. What is as it was at the last start is not read again for that
+(``generation/digests.py``).
 """
 
 import errno
@@ -16,11 +17,12 @@ from httpx2 import HTTPError
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from generation.digests import sha256_of_all
 from generation.download import Commit, HubFile, WrongContents
 from generation.errors import ModelUnavailable
 from generation.hub_errors import reason_of
 from generation.model_problems import ModelProblem
-from generation.models_lock import LockedModel, read_lock, sha256_of, write_lock
+from generation.models_lock import LockedModel, read_lock, write_lock
 
 LOCK_NAME = "models.lock"
 _DISK_MARGIN = 1.1
@@ -87,7 +89,7 @@ def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | N
             commit, files = _listing(wanted, hub, locked.revision)
             _download(wanted, commit, [file for file in files if file.name in locked.files], on_progress)
             path = commit.folder
-        _compare(wanted, path, locked, lock_path)
+        _compare(wanted, path, locked, data_dir)
         return ModelFiles(path, locked.revision)
     commit, files = _listing(wanted, hub, wanted.revision)
     locked = LockedModel(commit.revision, _download(wanted, commit, files, on_progress))
@@ -199,7 +201,8 @@ def _cached(wanted: Wanted, locked: LockedModel, hub: Hub) -> Path | None:
     return path if all((path / name).is_file() for name in names) else None
 
 
-def _compare(wanted: Wanted, path: Path, locked: LockedModel, lock_path: Path) -> None:
-    for name, expected in locked.files.items():
-        if sha256_of(path / name) != expected:
-            raise wanted.problem(ModelProblem.CHANGED, file=name, lock=str(lock_path))
+def _compare(wanted: Wanted, path: Path, locked: LockedModel, data_dir: Path) -> None:
+    found = sha256_of_all([path / name for name in locked.files], data_dir)
+    for (name, expected), sha256 in zip(locked.files.items(), found, strict=True):
+        if sha256 != expected:
+            raise wanted.problem(ModelProblem.CHANGED, file=name, lock=str(data_dir / LOCK_NAME))

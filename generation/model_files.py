@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from generation.catalog import ModelEntry
+from generation.digests import sha256_of_all
 from generation.errors import ModelUnavailable
 from generation.families import FAMILIES
 from generation.hub import USUAL_HUB, Hub, ModelFiles, OnProgress, Wanted, ensure, here
 from generation.model_problems import ModelProblem
-from generation.models_lock import sha256_of
 
 _TEXT_SUFFIXES = {".json", ".txt", ".model"}
 
@@ -19,7 +19,7 @@ def ensure_model(
 ) -> ModelFiles:
     """Return the model's files, downloading what is missing; see ``generation.hub.ensure``."""
     if entry.hub_id is None:
-        return _local_files(entry)
+        return _local_files(entry, data_dir)
     return ensure(_wanted(entry, entry.hub_id), data_dir, hub, on_progress)
 
 
@@ -87,14 +87,15 @@ def _chosen(entry: ModelEntry, names: list[str]) -> list[str]:
     return chosen
 
 
-def _local_files(entry: ModelEntry) -> ModelFiles:
+def _local_files(entry: ModelEntry, data_dir: Path) -> ModelFiles:
     check_folder(entry)
     assert entry.folder is not None, "who has no folder is on the hub"
     names = [path.relative_to(entry.folder).as_posix() for path in entry.folder.rglob("*") if path.is_file()]
     weights = _chosen(entry, names)
     digest = hashlib.sha256()
-    for name in weights:
-        digest.update(f"{name}\n{sha256_of(entry.folder / name)}\n".encode())
+    found = sha256_of_all([entry.folder / name for name in weights], data_dir)
+    for name, sha256 in zip(weights, found, strict=True):
+        digest.update(f"{name}\n{sha256}\n".encode())
     return ModelFiles(entry.folder, digest.hexdigest()[:40])
 
 

@@ -26,8 +26,13 @@ def read_lock(path: Path) -> dict[str, LockedModel]:
 
 def write_lock(path: Path, rows: Mapping[str, LockedModel]) -> None:
     """Replace the file in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({name: {"revision": row.revision, "files": row.files} for name, row in rows.items()}, indent=2)
+    replace_text(path, text)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file of text in one step; it and its folder need not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     draft.write_text(text + "\n", encoding="utf-8")
     os.replace(draft, path)

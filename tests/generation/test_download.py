@@ -14,6 +14,7 @@ import pytest
 from generation.catalog import REPOSITORY as ROOT
 from generation.catalog import Catalog, load_catalog
 from generation.cli_download import download_model
+from generation.digests import DIGESTS_NAME
 from generation.hub import LOCK_NAME, Hub
 from generation.model_files import ensure_model
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
@@ -96,6 +97,15 @@ def test_a_model_arrives_is_locked_and_is_not_fetched_twice(server: HubServer, d
     status, out, bar = download()
     assert (status, bar, server.requests) == (0, "", [])
     assert "was here already" in out
+
+
+def test_whether_it_is_whole_is_looked_up_in_every_byte(download: Download) -> None:
+    download()
+    ensure_model(download.catalog.find(NAME), download.settings.data_dir, download.hub)  # a start of the bot
+    memory = download.settings.data_dir / DIGESTS_NAME
+    rows = json.loads(memory.read_text())
+    memory.write_text(json.dumps({name: [*row[:-1], "0" * 64] for name, row in rows.items()}))
+    assert download()[0] == 0
 
 
 def test_a_model_of_this_repository_needs_no_download(server: HubServer, download: Download) -> None:

@@ -93,7 +93,8 @@ def test_later_loads_ask_nobody_and_keep_the_commit(
 
 
 def test_a_file_that_changed_on_disk_is_refused(hub: Hub, entry: ModelEntry, tmp_path: Path) -> None:
-    files = ensure_model(entry, tmp_path, hub)
+    ensure_model(entry, tmp_path, hub)
+    files = ensure_model(entry, tmp_path, hub)  # now it is remembered which file it was
     (files.path / "vae/model.safetensors").resolve().write_bytes(b"something evil")
     error = problem_of(entry, tmp_path, hub)
     assert (error.reason, error.data["file"]) == (ModelProblem.CHANGED, "vae/model.safetensors")
