@@ -5,13 +5,13 @@ from pathlib import Path
 
 from discord.app_commands import Choice
 
-from generation.adapters import Adapter
-from generation.add_ons import AddOnFile
-from generation.catalog import Catalog, ModelEntry
-from generation.embeddings import Embedding
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES
-from generation.model_files import is_here
+from generation.models.adapters import Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.embeddings import Embedding
+from generation.models.families import FAMILIES
+from generation.models.files import is_here
 
 _MAX_CHOICES = 25  # Discord's limit for one list
 

@@ -11,12 +11,12 @@ from bot.orders.model_shelf import ModelShelf
 from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
-from generation.adapters import NO_ADAPTER
-from generation.catalog import ModelEntry
-from generation.embeddings import embeddings_in
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES
 from generation.job_id import new_job_id
+from generation.models.adapters import NO_ADAPTER
+from generation.models.catalog import ModelEntry
+from generation.models.embeddings import embeddings_in
+from generation.models.families import FAMILIES
 from generation.requests import (
     StrengthSchedule,
     check_negative_prompt,

@@ -9,9 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from generation.add_ons import AddOnFile
-from generation.embeddings import Embedding, pattern_of
-from generation.model_problems import ModelProblem
+from generation.models.add_ons import AddOnFile
+from generation.models.embeddings import Embedding, pattern_of
+from generation.models.problems import ModelProblem
 
 # The text encoders by the names that files for Stable Diffusion XL have for them.
 _ENCODERS = {"clip_l": ("tokenizer", "text_encoder"), "clip_g": ("tokenizer_2", "text_encoder_2")}

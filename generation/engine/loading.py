@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from transformers.utils import logging as transformers_logging
 
-from generation.add_ons import AddOnFile
-from generation.catalog import ModelEntry
 from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
 from generation.engine.embeddings import Embeddings
 from generation.engine.placement import place
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES, Family
-from generation.hub import ModelFiles
-from generation.memory_plan import MemoryPlan, Placement
-from generation.model_problems import ModelProblem
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import ModelEntry
+from generation.models.families import FAMILIES, Family
+from generation.models.hub import ModelFiles
+from generation.models.memory_plan import MemoryPlan, Placement
+from generation.models.problems import ModelProblem
 
 
 class _TorchvisionNote(logging.Filter):

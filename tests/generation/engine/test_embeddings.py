@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from generation.add_ons import AddOnFile
-from generation.catalog import Catalog
-from generation.embeddings import Embedding
 from generation.engine.conditioning import encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.embeddings import Embeddings
 from generation.errors import ModelUnavailable
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog
+from generation.models.embeddings import Embedding
 from generation.sentences import error_sentence
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun

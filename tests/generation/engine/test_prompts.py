@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog
 from generation.engine.conditioning import conditioning_for, embedded_texts, encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
 from tests.tiny_pipeline import MAX_TOKENS

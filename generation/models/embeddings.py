@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generation.add_ons import AddOnFile, take_file
+from generation.models.add_ons import AddOnFile, take_file
 
 # Brackets, colon and backslash belong to weights: generation.prompt_weights.
 _NOT_IN_A_WORD = re.compile(r"[()\\:\s]")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from generation.catalog import load_catalog
-from generation.embeddings import embeddings_in, embeddings_of
+from generation.models.catalog import load_catalog
+from generation.models.embeddings import embeddings_in, embeddings_of
 from tests.generation.test_catalog import ENTRY
 
 TABLE = """

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from generation.catalog import Catalog, ModelEntry
 from generation.devices import Machine, this_machine
-from generation.model_files import is_here
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.files import is_here
 from generation.settings import GenerationSettings
 
 

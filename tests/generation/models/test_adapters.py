@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from generation.adapters import adapters_of
-from generation.catalog import load_catalog
 from generation.errors import InvalidRequest
+from generation.models.adapters import adapters_of
+from generation.models.catalog import load_catalog
 from generation.sentences import error_sentence
-from tests.generation.test_catalog import ENTRY
+from tests.generation.models.test_catalog import ENTRY
 
 TABLE = """
 [mine.adapters.ink]

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generation.adapters import Adapter, adapters_of
-from generation.add_ons import AddOnFile, is_commit
-from generation.embeddings import Embedding, embeddings_of
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.families import FAMILIES
-from generation.model_problems import ModelProblem
+from generation.models.adapters import Adapter, adapters_of
+from generation.models.add_ons import AddOnFile, is_commit
+from generation.models.embeddings import Embedding, embeddings_of
+from generation.models.families import FAMILIES
+from generation.models.problems import ModelProblem
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
