@@ -7,7 +7,7 @@ import pytest
 
 from generation.models.catalog import load_catalog
 from generation.models.embeddings import embeddings_in, embeddings_of
-from tests.generation.test_catalog import ENTRY
+from tests.generation.models.test_catalog import ENTRY
 
 TABLE = """
 [mine.embeddings.cat-toy]
