@@ -9,6 +9,7 @@ from generation.errors import ModelUnavailable
 from generation.models.adapters import Adapter
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
+from generation.models.embeddings import Embedding
 from generation.models.families import FAMILIES
 from generation.models.files import is_here
 
@@ -68,6 +69,10 @@ class ModelShelf:
     def adapters(self, entry: ModelEntry) -> list[Adapter]:
         """Return the adapters of a model that can be used."""
         return [adapter for adapter in entry.adapters.values() if adapter.file in self._add_ons_here]
+
+    def embeddings(self, entry: ModelEntry) -> list[Embedding]:
+        """Return the embeddings of a model that can be used."""
+        return [embedding for embedding in entry.embeddings.values() if embedding.file in self._add_ons_here]
 
     def choices(self, typed: str) -> list[Choice[str]]:
         """Return the usable models that fit what was typed, as Discord offers them."""

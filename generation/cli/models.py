@@ -49,6 +49,7 @@ def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> d
         "num_inference_steps": entry.defaults.num_inference_steps,
         "sampler": entry.defaults.sampler,
         "adapters": list(entry.adapters),
+        "embeddings": [embedding.word for embedding in entry.embeddings.values()],
     }
 
 

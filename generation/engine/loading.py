@@ -4,6 +4,7 @@ import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
+from generation.engine.embeddings import Embeddings
 from generation.engine.placement import place
 from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
@@ -47,6 +49,7 @@ class LoadedModel:
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
     adapters: Adapters
+    embeddings: Embeddings
     locate: Callable[[AddOnFile], Path]  # what lies beside the model
     compiled: CompiledDenoiser | None = None
 
@@ -95,7 +98,8 @@ def load_model(
     may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
     adapters = Adapters(pipeline, entry.adapters, locate)
-    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, locate, compiled)
+    embeddings = Embeddings(pipeline, entry.embeddings, locate, partial(place, pipeline, plan, device))
+    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled)
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:

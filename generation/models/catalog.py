@@ -9,6 +9,7 @@ from typing import Any
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.adapters import Adapter, adapters_of
 from generation.models.add_ons import AddOnFile, is_commit, take_file
+from generation.models.embeddings import Embedding, embeddings_of
 from generation.models.families import FAMILIES
 from generation.models.problems import ModelProblem
 from generation.samplers import OWN_SAMPLER, SAMPLERS
@@ -57,6 +58,7 @@ class ModelEntry:
     is_demo: bool = False
     tiny_autoencoder: AddOnFile | None = None  # makes sharp previews
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
+    embeddings: Mapping[str, Embedding] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -67,7 +69,7 @@ class ModelEntry:
     def add_ons(self) -> tuple[AddOnFile, ...]:
         """The files beside the model: for previews, and what requests may want."""
         tiny = () if self.tiny_autoencoder is None else (self.tiny_autoencoder,)
-        return (*tiny, *(adapter.file for adapter in self.adapters.values()))
+        return (*tiny, *(add_on.file for add_on in (*self.adapters.values(), *self.embeddings.values())))
 
     def adapter(self, name: str) -> Adapter:
         """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) for one that the model has not."""
@@ -142,6 +144,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
             is_demo=row.pop("demo", False),
             tiny_autoencoder=_tiny_autoencoder(row.pop("tiny_autoencoder", None), name),
             adapters=adapters_of(row.pop("adapters", {}), model=name, root=REPOSITORY),
+            embeddings=embeddings_of(row.pop("embeddings", {}), model=name, root=REPOSITORY),
         )
     except KeyError as error:
         raise wrong(f"lacks {error.args[0]}") from error
@@ -153,10 +156,8 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
         raise wrong("needs either folder or hub")
     if entry.family not in FAMILIES:
         raise wrong(f"names the unknown family {entry.family}; known are {', '.join(FAMILIES)}")
-    if entry.tiny_autoencoder and not FAMILIES[entry.family].takes_samplers:
-        raise wrong(f"has a tiny autoencoder, but the family {entry.family} shows no previews")
-    if entry.adapters and not FAMILIES[entry.family].takes_samplers:
-        raise wrong(f"has adapters, which the family {entry.family} does not take")
+    if entry.add_ons and not FAMILIES[entry.family].takes_samplers:
+        raise wrong(f"has adapters, embeddings or a tiny autoencoder, which the family {entry.family} does not take")
     if entry.defaults.sampler not in SAMPLERS:
         raise wrong(f"names the unknown sampler {entry.defaults.sampler}; known are {', '.join(SAMPLERS)}")
     if entry.defaults.sampler != OWN_SAMPLER and not FAMILIES[entry.family].takes_samplers:

@@ -154,7 +154,7 @@ def test_a_model_may_have_a_tiny_autoencoder(tmp_path: Path) -> None:
         ("", "stable-diffusion", "has a tiny autoencoder that lacks file or hub."),
         ('file = "taesd.pth"', "stable-diffusion", "has a tiny autoencoder whose file is not a safetensors file."),
         ('hub = "a/b"\nscale = 1', "stable-diffusion", "has a tiny autoencoder with an unknown key, scale."),
-        ('hub = "a/b"', "flux", "has a tiny autoencoder, but the family flux shows no previews."),
+        ('hub = "a/b"', "flux", "has adapters, embeddings or a tiny autoencoder, which the family flux does not take."),
     ],
 )
 def test_a_wrong_tiny_autoencoder_is_refused_with_a_sentence(
