@@ -65,7 +65,7 @@ class TinyPreviewer:
 
 def tiny_previewer(file: Path, device: torch.device, dtype: torch.dtype) -> TinyPreviewer:
     """Load a tiny autoencoder of the shape of TAESD; raise ValueError for a file that holds something else."""
-    autoencoder = AutoencoderTiny()
+    autoencoder: Any = AutoencoderTiny()
     try:
         autoencoder.load_state_dict(load_file(file))
     except (OSError, RuntimeError, SafetensorError) as error:
