@@ -56,6 +56,4 @@ def test_a_family_without_adapters_refuses_them(tmp_path: Path) -> None:
     models_file = tmp_path / "models.toml"
     models_file.write_text((ENTRY + TABLE).replace('"stable-diffusion"', '"z-image"'))
     with pytest.raises(ValueError, match="tiny autoencoder, which the family z-image does not take"):
-        ValueError, match="has adapters, embeddings or a tiny autoencoder, which the family z-image does not take"
-    ):
         load_catalog(models_file)
