@@ -22,7 +22,7 @@ from benchmarks.model_files import catalog, model_folder
 from benchmarks.requests_made import PROMPT, SilentRun, picture, request
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.hub import Hub
+from generation.models.hub import Hub
 
 STEPS = 2  # of which one is run at strength .75: the peak does not grow with them
 GOAL = {"engine": "3.2 GiB"}

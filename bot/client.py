@@ -48,9 +48,9 @@ from bot.storage.reports import Reports
 from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
 from bot.storage.trouble import StorageTrouble
-from generation.catalog import Catalog
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
+from generation.models.catalog import Catalog
 from generation.safety.checker import PictureChecker
 
 log = logging.getLogger(__name__)

@@ -49,6 +49,9 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     if adapters := client.shelf.adapters(model):
         offered = (f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters)
         lines.insert(1, "Adapters, with `adapter: name`: " + ", ".join(offered))
+    if embeddings := client.shelf.embeddings(model):
+        words = (f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings)
+        lines.insert(1, "Words of its own, anywhere in a prompt or a negative prompt: " + ", ".join(words))
     if model.is_demo:
         lines.append(
             "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"

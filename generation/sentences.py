@@ -14,7 +14,7 @@ from generation.errors import (
 from generation.events import FailureKind
 from generation.images.formats import ForeignFormat
 from generation.images.refusals import Refusal
-from generation.model_problems import ModelProblem
+from generation.models.problems import ModelProblem
 
 _FIELDS: Mapping[str, str] = {
     "prompt": "the prompt",

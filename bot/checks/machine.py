@@ -7,13 +7,13 @@ from pathlib import Path
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.settings import Settings
 from bot.storage.database import is_in_use
-from generation.catalog import Catalog, ModelEntry
 from generation.device_probe import ProbedDevice
 from generation.devices import Accelerator, Machine, this_machine
 from generation.errors import ModelUnavailable
-from generation.hub import cache_folder, free_bytes
-from generation.model_files import is_here
-from generation.recommendation import recommended_model
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.files import is_here
+from generation.models.hub import cache_folder, free_bytes
+from generation.models.recommendation import recommended_model
 from generation.sentences import error_sentence, gibibytes
 
 _DATABASE_BYTES = 256 * 2**20

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from discord.app_commands import Choice
 
-from generation.adapters import Adapter
-from generation.add_ons import AddOnFile
-from generation.catalog import Catalog, ModelEntry
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES
-from generation.model_files import is_here
+from generation.models.adapters import Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.embeddings import Embedding
+from generation.models.families import FAMILIES
+from generation.models.files import is_here
 
 _MAX_CHOICES = 25  # Discord's limit for one list
 
@@ -68,6 +69,10 @@ class ModelShelf:
     def adapters(self, entry: ModelEntry) -> list[Adapter]:
         """Return the adapters of a model that can be used."""
         return [adapter for adapter in entry.adapters.values() if adapter.file in self._add_ons_here]
+
+    def embeddings(self, entry: ModelEntry) -> list[Embedding]:
+        """Return the embeddings of a model that can be used."""
+        return [embedding for embedding in entry.embeddings.values() if embedding.file in self._add_ons_here]
 
     def choices(self, typed: str) -> list[Choice[str]]:
         """Return the usable models that fit what was typed, as Discord offers them."""

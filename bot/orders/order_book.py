@@ -11,11 +11,12 @@ from bot.orders.model_shelf import ModelShelf
 from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
-from generation.adapters import NO_ADAPTER
-from generation.catalog import ModelEntry
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES
 from generation.job_id import new_job_id
+from generation.models.adapters import NO_ADAPTER
+from generation.models.catalog import ModelEntry
+from generation.models.embeddings import embeddings_in
+from generation.models.families import FAMILIES
 from generation.requests import (
     StrengthSchedule,
     check_negative_prompt,
@@ -145,6 +146,8 @@ class OrderBook:
         family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
         family.check_sampler(sampler, model.title)
         weight = self._adapter_weight(model, options)
+        for embedding in embeddings_in(f"{options.prompt}\n{options.negative_prompt or ''}", model.embeddings.values()):
+            self._shelf.require_add_on(embedding.file)
         strength = family.strength_for(numbers["strength"])
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(

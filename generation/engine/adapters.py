@@ -7,9 +7,9 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from generation.adapters import NO_ADAPTER, Adapter
-from generation.add_ons import AddOnFile
-from generation.model_problems import ModelProblem
+from generation.models.adapters import NO_ADAPTER, Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.problems import ModelProblem
 
 
 class Adapters:

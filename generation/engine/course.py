@@ -5,13 +5,14 @@ import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 
 from generation.engine.autoencoder import Distribution, clean_latents, decode_in_slices, encode_in_slices
 from generation.engine.base import BrokenOutput
 from generation.engine.caches import Caches
-from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
+from generation.engine.conditioning import conditioning_for, embedded_texts, encode_text, is_step_batched
 from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
@@ -59,7 +60,8 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     # In one piece: the pictures under way share these weights.
     with in_float32(model.pipeline):
         model.adapters.use(order.request.adapter, order.request.adapter_weight)
-        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
+        told = _told(model, order) if is_step_batched(model.pipeline) else {}
+        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index, told)
     return replace(painted, in_float32=True)
 
 
@@ -109,7 +111,16 @@ def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], No
     return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
 
 
+def _told(model: LoadedModel, order: Order) -> Mapping[str, Any]:
+    """Return the texts of a request as a step-batched pipeline takes them from whoever has encoded them."""
+    arguments = model.family.call_arguments(order.request, order.image.width, order.image.height)
+    return embedded_texts(
+        model.pipeline, arguments, lambda text: encode_text(model.pipeline, model.embeddings.read(text))
+    )
+
+
 def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
+    text = model.embeddings.read(text)
     digest = hashlib.sha256(text.encode()).digest()  # no prompt lies around for long
     key = (model.entry.name, model.revision, request.adapter, request.adapter_weight, digest)
     embeddings = caches.texts.get(key)

@@ -4,22 +4,24 @@ import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers.utils import logging as transformers_logging
 
-from generation.add_ons import AddOnFile
-from generation.catalog import ModelEntry
 from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
+from generation.engine.embeddings import Embeddings
 from generation.engine.placement import place
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES, Family
-from generation.hub import ModelFiles
-from generation.memory_plan import MemoryPlan, Placement
-from generation.model_problems import ModelProblem
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import ModelEntry
+from generation.models.families import FAMILIES, Family
+from generation.models.hub import ModelFiles
+from generation.models.memory_plan import MemoryPlan, Placement
+from generation.models.problems import ModelProblem
 
 
 class _TorchvisionNote(logging.Filter):
@@ -47,6 +49,7 @@ class LoadedModel:
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
     adapters: Adapters
+    embeddings: Embeddings
     compiled: CompiledDenoiser | None = None
 
 
@@ -94,7 +97,8 @@ def load_model(
     may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
     adapters = Adapters(pipeline, entry.adapters, locate)
-    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, compiled)
+    embeddings = Embeddings(pipeline, entry.embeddings, locate, partial(place, pipeline, plan, device))
+    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, compiled)
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:

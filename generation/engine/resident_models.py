@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from generation.add_ons import AddOnFile
-from generation.catalog import Catalog, ModelEntry
 from generation.engine.device import free_memory
 from generation.engine.loading import LoadedModel, load_model
 from generation.engine.placement import free_bytes, place
-from generation.hub import Hub, ModelFiles
-from generation.memory_plan import MemoryPlan, make_plan, plan_words
-from generation.model_files import ensure_model
-from generation.model_sizes import read_sizes
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.files import ensure_model
+from generation.models.hub import Hub, ModelFiles
+from generation.models.memory_plan import MemoryPlan, make_plan, plan_words
+from generation.models.sizes import read_sizes
 
 log = logging.getLogger(__name__)
 

@@ -23,10 +23,10 @@ from bot.checks.machine import data_dir_finding, machine_findings, model_finding
 from bot.checks.safety import safety_finding
 from bot.settings import Settings
 from bot.storage.database import Database
-from generation.adapters import adapters_of
-from generation.catalog import REPOSITORY, Catalog, load_catalog
 from generation.device_probe import ProbedDevice
 from generation.errors import ExecutorError
+from generation.models.adapters import adapters_of
+from generation.models.catalog import REPOSITORY, Catalog, load_catalog
 from generation.safety.checker import PictureChecker
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.client import PlaygroundClient, PlaygroundServer

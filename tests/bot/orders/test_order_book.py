@@ -13,8 +13,8 @@ from bot.orders.order_book import Options, OrderBook, Source, changed, options_o
 from bot.orders.origin import Origin
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
-from generation.catalog import load_catalog
 from generation.errors import InvalidRequest, ModelUnavailable
+from generation.models.catalog import load_catalog
 from generation.requests import MAX_SEED, denoising_steps
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.adapters import Adapter
-from generation.add_ons import AddOnFile
-from generation.catalog import Catalog
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ModelUnavailable
+from generation.models.adapters import Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from generation.catalog import REPOSITORY
 from generation.engine.loading import pipeline_class
-from generation.families import FAMILIES, Family
+from generation.models.catalog import REPOSITORY
+from generation.models.families import FAMILIES, Family
 
 
 def made_for(folder: Path, name: str) -> Path:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from generation.catalog import Catalog, load_catalog
 from generation.devices import Accelerator, Machine
-from generation.recommendation import recommended_model
+from generation.models.catalog import Catalog, load_catalog
+from generation.models.recommendation import recommended_model
 from generation.settings import PACKAGED_MODELS_FILE
 
 GIBIBYTE = 2**30

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from generation.model_sizes import ModelSizes
+from generation.models.sizes import ModelSizes
 
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 # A layer computes with some tensors of its input's size at once; how many was measured on Stable Diffusion 1.5's shape

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from generation.catalog import REPOSITORY
-from generation.cli import main
-from generation.cli_plan import memory_bytes
-from generation.memory_plan import MemoryPlan, Placement, make_plan
-from generation.model_sizes import ModelSizes, read_sizes
+from generation.cli.main import main
+from generation.cli.plan import memory_bytes
+from generation.models.catalog import REPOSITORY
+from generation.models.memory_plan import MemoryPlan, Placement, make_plan
+from generation.models.sizes import ModelSizes, read_sizes
 
 GIBIBYTE = 2**30
 # Counted on the published models: https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5 and

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from generation.adapters import adapters_of
-from generation.add_ons import AddOnFile
-from generation.catalog import Catalog, ModelEntry, load_catalog
-from generation.cli_download import download_model
+from generation.cli.download import download_model
 from generation.errors import ModelUnavailable
-from generation.hub import LOCK_NAME, Hub
-from generation.model_problems import ModelProblem
+from generation.models.adapters import adapters_of
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry, load_catalog
+from generation.models.hub import LOCK_NAME, Hub
+from generation.models.problems import ModelProblem
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
 from tests.generation.hub_server import COMMIT, LATER_COMMIT, REPOSITORY, HubServer

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generation.add_ons import AddOnFile, take_file
 from generation.errors import InvalidRequest
+from generation.models.add_ons import AddOnFile, take_file
 
 NO_ADAPTER = ""
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from generation.catalog import Catalog, load_catalog
-from generation.cli_download import download_model
-from generation.cli_img2img import Img2ImgCommand
-from generation.cli_models import print_models
-from generation.cli_plan import memory_bytes, print_plan
+from generation.cli.download import download_model
+from generation.cli.img2img import Img2ImgCommand
+from generation.cli.models import print_models
+from generation.cli.plan import memory_bytes, print_plan
 from generation.errors import ExecutorError, ModelUnavailable
-from generation.hub import Hub
+from generation.models.catalog import Catalog, load_catalog
+from generation.models.hub import Hub
 from generation.requests import STRENGTH_SCHEDULES
 from generation.samplers import SAMPLERS
 from generation.sentences import error_sentence

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from generation.catalog import REPOSITORY as ROOT
-from generation.catalog import Catalog, load_catalog
-from generation.cli_download import download_model
-from generation.digests import DIGESTS_NAME
-from generation.hub import LOCK_NAME, Hub
-from generation.model_files import ensure_model
+from generation.cli.download import download_model
+from generation.models.catalog import REPOSITORY as ROOT
+from generation.models.catalog import Catalog, load_catalog
+from generation.models.digests import DIGESTS_NAME
+from generation.models.files import ensure_model
+from generation.models.hub import LOCK_NAME, Hub
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
 from tests.generation.hub_server import COMMIT, REPOSITORY, HubServer
 
@@ -251,7 +251,7 @@ def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> 
     theirs = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_secret"}
     # A shell without job control starts what it runs with Ctrl+C ignored, and children inherit that.
     program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    program += "from generation.cli import main; sys.exit(main())"
+    program += "from generation.cli.main import main; sys.exit(main())"
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(

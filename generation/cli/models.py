@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from generation.catalog import Catalog, ModelEntry
 from generation.devices import Machine, this_machine
-from generation.model_files import is_here
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.files import is_here
 from generation.settings import GenerationSettings
 
 
@@ -49,6 +49,7 @@ def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> d
         "num_inference_steps": entry.defaults.num_inference_steps,
         "sampler": entry.defaults.sampler,
         "adapters": list(entry.adapters),
+        "embeddings": [embedding.word for embedding in entry.embeddings.values()],
     }
 
 

@@ -10,15 +10,15 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from generation.catalog import Catalog, ModelEntry
 from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
-from generation.families import FAMILIES
 from generation.images.decoder import MAX_INPUT_BYTES, CleanImage, ImageDecoder
 from generation.job_id import new_job_id
-from generation.model_files import check_folder
-from generation.model_problems import ModelProblem
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.families import FAMILIES
+from generation.models.files import check_folder
+from generation.models.problems import ModelProblem
 from generation.queue import Ticket
 from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
 from generation.samplers import check_sampler

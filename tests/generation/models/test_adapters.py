@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from generation.adapters import adapters_of
-from generation.catalog import load_catalog
 from generation.errors import InvalidRequest
+from generation.models.adapters import adapters_of
+from generation.models.catalog import load_catalog
 from generation.sentences import error_sentence
-from tests.generation.test_catalog import ENTRY
+from tests.generation.models.test_catalog import ENTRY
 
 TABLE = """
 [mine.adapters.ink]
@@ -55,5 +55,5 @@ def test_a_wrong_adapter_is_refused_with_a_sentence(row: dict[str, str], words: 
 def test_a_family_without_adapters_refuses_them(tmp_path: Path) -> None:
     models_file = tmp_path / "models.toml"
     models_file.write_text((ENTRY + TABLE).replace('"stable-diffusion"', '"z-image"'))
-    with pytest.raises(ValueError, match="which the family z-image does not take"):
+    with pytest.raises(ValueError, match="has adapters or embeddings, which the family z-image does not take"):
         load_catalog(models_file)

@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from generation.errors import ModelUnavailable
-from generation.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
-from generation.model_problems import ModelProblem
+from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
+from generation.models.problems import ModelProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class AddOnFile:
         return self.hub_id or (self.path.name if self.path else "")
 
     def ensure(self, data_dir: Path, hub: Hub = USUAL_HUB, on_progress: OnProgress | None = None) -> Path:
-        """Return the file, downloading it if it is missing; see ``generation.hub.ensure``."""
+        """Return the file, downloading it if it is missing; see ``generation.models.hub.ensure``."""
         if self.hub_id is None:
             return self.locate(data_dir, hub)
         wanted = self._wanted(self.hub_id)

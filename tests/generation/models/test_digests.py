@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from generation.digests import DIGESTS_NAME, forget_digests, sha256_of_all
+from generation.models.digests import DIGESTS_NAME, forget_digests, sha256_of_all
 
 
 def sha256(data: bytes) -> str:

@@ -7,13 +7,13 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from generation.add_ons import AddOnFile
-from generation.catalog import Catalog, ModelEntry
-from generation.digests import forget_digests
 from generation.errors import ModelUnavailable
-from generation.hub import LOCK_NAME, Hub, ModelFiles
-from generation.model_files import ensure_model, is_here
-from generation.model_problems import ModelProblem
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.digests import forget_digests
+from generation.models.files import ensure_model, is_here
+from generation.models.hub import LOCK_NAME, Hub, ModelFiles
+from generation.models.problems import ModelProblem
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings
 

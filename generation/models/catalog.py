@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generation.adapters import Adapter, adapters_of
-from generation.add_ons import AddOnFile, is_commit
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.families import FAMILIES
-from generation.model_problems import ModelProblem
+from generation.models.adapters import Adapter, adapters_of
+from generation.models.add_ons import AddOnFile, is_commit
+from generation.models.embeddings import Embedding, embeddings_of
+from generation.models.families import FAMILIES
+from generation.models.problems import ModelProblem
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class ModelEntry:
     gated: bool = False
     is_demo: bool = False
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
+    embeddings: Mapping[str, Embedding] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -65,7 +67,7 @@ class ModelEntry:
     @property
     def add_ons(self) -> tuple[AddOnFile, ...]:
         """The files beside the model that requests may want."""
-        return tuple(adapter.file for adapter in self.adapters.values())
+        return tuple(add_on.file for add_on in (*self.adapters.values(), *self.embeddings.values()))
 
     def adapter(self, name: str) -> Adapter:
         """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) for one that the model has not."""
@@ -139,6 +141,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
             gated=row.pop("gated", False),
             is_demo=row.pop("demo", False),
             adapters=adapters_of(row.pop("adapters", {}), model=name, root=REPOSITORY),
+            embeddings=embeddings_of(row.pop("embeddings", {}), model=name, root=REPOSITORY),
         )
     except KeyError as error:
         raise wrong(f"lacks {error.args[0]}") from error
@@ -150,8 +153,8 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
         raise wrong("needs either folder or hub")
     if entry.family not in FAMILIES:
         raise wrong(f"names the unknown family {entry.family}; known are {', '.join(FAMILIES)}")
-    if entry.adapters and not FAMILIES[entry.family].takes_samplers:
-        raise wrong(f"has adapters, which the family {entry.family} does not take")
+    if entry.add_ons and not FAMILIES[entry.family].takes_samplers:
+        raise wrong(f"has adapters or embeddings, which the family {entry.family} does not take")
     if entry.defaults.sampler not in SAMPLERS:
         raise wrong(f"names the unknown sampler {entry.defaults.sampler}; known are {', '.join(SAMPLERS)}")
     if entry.defaults.sampler != OWN_SAMPLER and not FAMILIES[entry.family].takes_samplers:

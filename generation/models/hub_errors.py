@@ -8,7 +8,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from generation.model_problems import ModelProblem
+from generation.models.problems import ModelProblem
 
 
 def reason_of(error: Exception, otherwise: ModelProblem) -> ModelProblem:

@@ -4,12 +4,12 @@ import hashlib
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from generation.catalog import ModelEntry
-from generation.digests import sha256_of_all
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES
-from generation.hub import USUAL_HUB, Hub, ModelFiles, OnProgress, Wanted, ensure, here
-from generation.model_problems import ModelProblem
+from generation.models.catalog import ModelEntry
+from generation.models.digests import sha256_of_all
+from generation.models.families import FAMILIES
+from generation.models.hub import USUAL_HUB, Hub, ModelFiles, OnProgress, Wanted, ensure, here
+from generation.models.problems import ModelProblem
 
 _TEXT_SUFFIXES = {".json", ".txt", ".model"}
 
@@ -17,7 +17,7 @@ _TEXT_SUFFIXES = {".json", ".txt", ".model"}
 def ensure_model(
     entry: ModelEntry, data_dir: Path, hub: Hub = USUAL_HUB, on_progress: OnProgress | None = None
 ) -> ModelFiles:
-    """Return the model's files, downloading what is missing; see ``generation.hub.ensure``."""
+    """Return the model's files, downloading what is missing; see ``generation.models.hub.ensure``."""
     if entry.hub_id is None:
         return _local_files(entry, data_dir)
     return ensure(_wanted(entry, entry.hub_id), data_dir, hub, on_progress)

@@ -18,7 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
-from generation.models_lock import sha256_of
+from generation.models.lock import sha256_of
 
 OnArrival = Callable[[int], None]
 """Told how many bytes of a file are here, and told less again if the hub has to begin anew."""

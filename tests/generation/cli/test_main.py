@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from generation.catalog import REPOSITORY
 from generation.images.metadata import read_parameters
+from generation.models.catalog import REPOSITORY
 from tests.generation.samples import png
 from tests.tiny_pipeline import save_tiny_pipeline
 

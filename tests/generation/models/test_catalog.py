@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from generation.catalog import REPOSITORY, load_catalog
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.families import FAMILIES, Guidance, Size
+from generation.models.catalog import REPOSITORY, load_catalog
+from generation.models.families import FAMILIES, Guidance, Size
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings, settings_sentence
 from generation.versions import VERSION, library_versions

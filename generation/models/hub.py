@@ -2,7 +2,7 @@
 
 ``DATA_DIR/models.lock`` remembers, for everything that was ever wanted, the commit and the sha256 of each file of the
 first download; whatever differs later is refused. What is as it was at the last start is not read again for that
-(``generation/digests.py``).
+(``generation/models/digests.py``).
 """
 
 import errno
@@ -17,12 +17,12 @@ from httpx2 import HTTPError
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from generation.digests import sha256_of_all
-from generation.download import Commit, HubFile, WrongContents
 from generation.errors import ModelUnavailable
-from generation.hub_errors import reason_of
-from generation.model_problems import ModelProblem
-from generation.models_lock import LockedModel, read_lock, write_lock
+from generation.models.digests import sha256_of_all
+from generation.models.download import Commit, HubFile, WrongContents
+from generation.models.hub_errors import reason_of
+from generation.models.lock import LockedModel, read_lock, write_lock
+from generation.models.problems import ModelProblem
 
 LOCK_NAME = "models.lock"
 _DISK_MARGIN = 1.1

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from generation.catalog import ModelEntry, load_catalog
 from generation.errors import ModelUnavailable
-from generation.hub import LOCK_NAME, Hub
-from generation.model_files import ensure_model, is_here, wanted_files
-from generation.model_problems import ModelProblem
+from generation.models.catalog import ModelEntry, load_catalog
+from generation.models.files import ensure_model, is_here, wanted_files
+from generation.models.hub import LOCK_NAME, Hub
+from generation.models.problems import ModelProblem
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE
 from tests.generation.hub_server import COMMIT, LATER_COMMIT, REPOSITORY, HubServer

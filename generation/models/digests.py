@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from generation.models_lock import replace_text, sha256_of
+from generation.models.lock import replace_text, sha256_of
 
 DIGESTS_NAME = "digests.json"
 

@@ -6,13 +6,13 @@ import re
 
 import psutil
 
-from generation.catalog import Catalog
 from generation.device_probe import probe_device
 from generation.errors import ModelUnavailable
-from generation.memory_plan import MemoryPlan, make_plan, plan_words
-from generation.model_files import path_here
-from generation.model_problems import ModelProblem
-from generation.model_sizes import ModelSizes, read_sizes
+from generation.models.catalog import Catalog
+from generation.models.files import path_here
+from generation.models.memory_plan import MemoryPlan, make_plan, plan_words
+from generation.models.problems import ModelProblem
+from generation.models.sizes import ModelSizes, read_sizes
 from generation.sentences import gibibytes
 from generation.settings import GenerationSettings
 
