@@ -106,9 +106,9 @@ def _paint(name: str, folder: Path) -> dict[str, int]:
 class _Peak:
     """The most memory that was held at once: on a card what torch reserved, on a CPU what could not be given back.
 
-    Weights that torch reads through a mapped file count as resident only as long as the kernel likes; pages of them
-    that were copied into another layout count twice until it takes them back. So what is counted on a CPU is anonymous
-    memory, looked at fifty times a second, and the weights that are still read through the file.
+    Weights that torch reads through a mapped file count as resident only as long as the kernel likes. So what is
+    counted on a CPU is anonymous memory, looked at fifty times a second, and the weights that are still read through
+    the file.
     """
 
     def __init__(self, device: torch.device) -> None:
