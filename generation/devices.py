@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from generation.catalog import ModelEntry
+from generation.models.catalog import ModelEntry
 
 _NVIDIA_SMI_SECONDS = 10.0
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.settings import Settings
 from bot.storage.database import is_in_use
-from generation.catalog import Catalog, ModelEntry
 from generation.device_probe import ProbedDevice
 from generation.devices import Accelerator, Machine, this_machine
 from generation.errors import ModelUnavailable
-from generation.hub import cache_folder, free_bytes, is_here
-from generation.recommendation import recommended_model
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.files import is_here
+from generation.models.hub import cache_folder, free_bytes
+from generation.models.recommendation import recommended_model
 from generation.sentences import error_sentence, gibibytes
 
 _DATABASE_BYTES = 256 * 2**20
@@ -62,6 +63,11 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
     except ModelUnavailable as error:
         return fail("model", error_sentence(error), f"Set MODEL to a name that `{_MODELS}` lists.")
     if is_here(entry, settings.data_dir):
+        if missing := [file for file in entry.add_ons if not file.is_here(settings.data_dir)]:
+            sentences = " ".join(error_sentence(file.missing()) for file in missing)
+            return warn(
+                "model", f"{entry.title} ({entry.name}) is here. {sentences}", "Until then the bot does without."
+            )
         return ok("model", f"{entry.title} ({entry.name}) is here.")
     if entry.folder is not None:
         return fail("model", f"{entry.title}: there is no model in {entry.folder}.", "Set MODEL to another one.")

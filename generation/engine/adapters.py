@@ -1,13 +1,15 @@
 """LoRA in a loaded pipeline: loaded at the first use, in effect for exactly the calls that want it."""
 
 import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
-from generation.adapters import NO_ADAPTER, Adapter
-from generation.errors import ModelUnavailable
-from generation.model_problems import ModelProblem
+from generation.models.adapters import NO_ADAPTER, Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.problems import ModelProblem
 
 
 class Adapters:
@@ -16,9 +18,10 @@ class Adapters:
     Without one every layer computes as if none had ever been loaded. Used by the device loop's thread only.
     """
 
-    def __init__(self, pipeline: Any, offered: dict[str, Adapter]) -> None:
+    def __init__(self, pipeline: Any, offered: Mapping[str, Adapter], locate: Callable[[AddOnFile], Path]) -> None:
         self._pipeline = pipeline
         self._offered = offered
+        self._locate = locate
         self._loaded: set[str] = set()
         self._in_effect: tuple[str, float] = (NO_ADAPTER, 0.0)
 
@@ -28,7 +31,7 @@ class Adapters:
         return bool(self._loaded)
 
     def use(self, name: str, weight: float) -> None:
-        """Bring an adapter into effect, or none; raise ModelUnavailable for a file that does not fit the model."""
+        """Bring an adapter into effect, or none; raise ModelUnavailable for a file that is not here or does not fit."""
         wanted = (name, weight) if name else (NO_ADAPTER, 0.0)
         if wanted == self._in_effect:
             return
@@ -42,13 +45,14 @@ class Adapters:
         self._in_effect = wanted
 
     def _load(self, adapter: Adapter) -> None:
+        file = self._locate(adapter.file)
         self._in_effect = (NO_ADAPTER, -1.0)  # whatever happens now, what is in effect is to be set anew
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # peft notes that there is another adapter already, which is meant
                 self._pipeline.load_lora_weights(
-                    str(adapter.file.parent),
-                    weight_name=adapter.file.name,
+                    str(file.parent),
+                    weight_name=file.name,
                     adapter_name=adapter.name,
                     use_safetensors=True,
                     local_files_only=True,
@@ -56,5 +60,5 @@ class Adapters:
             if adapter.name not in self._pipeline.get_list_adapters().get("unet", []):
                 raise ValueError("nothing in it is for this denoiser")
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise ModelUnavailable(adapter.name, ModelProblem.NOT_AN_ADAPTER, source=adapter.file.name) from error
+            raise adapter.file.problem(ModelProblem.DOES_NOT_FIT) from error
         self._loaded.add(adapter.name)

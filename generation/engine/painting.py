@@ -1,7 +1,8 @@
 """Paint one picture by calling a pipeline of diffusers as it is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,8 +17,15 @@ from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
 
-def paint_alone(model: LoadedModel, request: Img2ImgRequest, run: Run, image: Image.Image, index: int) -> Painted:
-    """Run the pipeline for picture ``index`` of a request.
+def paint_alone(
+    model: LoadedModel,
+    request: Img2ImgRequest,
+    run: Run,
+    image: Image.Image,
+    index: int,
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> Painted:
+    """Run the pipeline for picture ``index`` of a request; ``told`` goes over what the request says to it.
 
     Raises RunCancelled or BrokenOutput. A pipeline has one scheduler, so nobody else may use it meanwhile.
     """
@@ -45,7 +53,7 @@ def paint_alone(model: LoadedModel, request: Img2ImgRequest, run: Run, image: Im
                 callback_on_step_end=step_done,
                 **({"prior_callback_on_step_end": prior_step_done} if family.has_prior else {}),
                 output_type="pt",
-                **{**family.call_arguments(request, image.width, image.height), **changes},
+                **{**family.call_arguments(request, image.width, image.height), **told, **changes},
             )
         finally:
             pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there

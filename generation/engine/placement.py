@@ -5,7 +5,7 @@ from typing import Any
 import psutil
 import torch
 
-from generation.memory_plan import MemoryPlan, Placement
+from generation.models.memory_plan import MemoryPlan, Placement
 
 _COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq")}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.desk import DEATHS_UNTIL_GIVEN_UP
+from bot.jobs.desk import DEATHS_UNTIL_GIVEN_UP
 from playground.client import PlaygroundServer
 from prove.kills import play
 from prove.mortal_bot import MOMENTS

@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.adapters import Adapter
-from generation.catalog import Catalog
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ModelUnavailable
+from generation.models.adapters import Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
@@ -21,7 +22,8 @@ from tests.tiny_adapters import save_tiny_adapter
 
 
 def adapter(name: str, file: Path) -> Adapter:
-    return Adapter(name=name, title=name, file=file, weight=1.0, min_weight=0.0, max_weight=1.5)
+    offered = AddOnFile(model="ddim", add_on=f"adapter {name}", path=file)
+    return Adapter(name=name, title=name, file=offered, weight=1.0, min_weight=0.0, max_weight=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,8 @@ def test_it_is_the_picture_that_diffusers_paints_with_the_file(
     adapted: DiffusersEngine, catalog: Catalog, folder: Path, name: str, weight: float
 ) -> None:
     pipeline = stock_pipeline(catalog, "ddim")
-    pipeline.load_lora_weights(str(folder), weight_name=catalog["ddim"].adapters[name].file.name, adapter_name=name)
+    file = catalog["ddim"].adapters[name].file.source
+    pipeline.load_lora_weights(str(folder), weight_name=file, adapter_name=name)
     pipeline.set_adapters([name], [weight])
     direct = called_directly(pipeline, tiny_request()).tobytes()
     assert pixels(adapted, adapter=name, adapter_weight=weight) == direct
@@ -89,10 +92,10 @@ def test_different_adapters_never_share_a_call(adapted: DiffusersEngine) -> None
         assert difference.abs().max() <= 1
 
 
-@pytest.mark.parametrize("name", ["broken", "gone"])
+@pytest.mark.parametrize(("name", "reason"), [("broken", "does_not_fit"), ("gone", "no_file")])
 def test_a_file_that_cannot_be_used_harms_nobody_else(
-    adapted: DiffusersEngine, engine: DiffusersEngine, name: str
+    adapted: DiffusersEngine, engine: DiffusersEngine, name: str, reason: str
 ) -> None:
-    with pytest.raises(ModelUnavailable, match="not_an_adapter"):
+    with pytest.raises(ModelUnavailable, match=reason):
         adapted.run(tiny_request(adapter=name, adapter_weight=1.0), RecordedRun())
     assert pixels(adapted) == pixels(engine)

@@ -13,14 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.executors.budgets import Phase
-from generation.families import FAMILIES
-from generation.hub import Hub
-from generation.memory_plan import MemoryPlan
-from generation.model_sizes import read_sizes
+from generation.models.catalog import Catalog
+from generation.models.families import FAMILIES
+from generation.models.hub import Hub
+from generation.models.memory_plan import MemoryPlan
+from generation.models.sizes import read_sizes
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import gradient

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from generation.catalog import Catalog
 from generation.engine import resident_models
 from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.resident_models import ResidentModels
-from generation.hub import Hub
-from generation.memory_plan import MemoryPlan
+from generation.models.catalog import Catalog
+from generation.models.hub import Hub
+from generation.models.memory_plan import MemoryPlan
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request

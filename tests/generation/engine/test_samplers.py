@@ -9,9 +9,9 @@ import pytest
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from PIL import Image
 
-from generation.catalog import Catalog
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.schedules import schedule_of
+from generation.models.catalog import Catalog
 from generation.requests import STRENGTH_SCHEDULES, Img2ImgRequest, StrengthSchedule
 from generation.samplers import SAMPLERS
 from tests.generation.engine.conftest import RecordedRun
