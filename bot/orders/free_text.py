@@ -43,7 +43,13 @@ _OPTION = re.compile(
 )
 # "0,7" as half of the world writes it; elsewhere a comma ends an option.
 _DECIMAL_COMMA = re.compile(
-    r"(?<![\w-])((?:strength|guidance[_ ]scale|guidance|cfg)(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)", re.IGNORECASE
+    r"(?<![\w-])((?:strength|guidance[_ ]scale|guidance|cfg|adapter[_ ]weight)(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)",
+    re.IGNORECASE,
+)
+# An adapter that brings its weight along: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
+_LORA = re.compile(r"<lora:(?P<name>[^<>:\s]+)(?::(?P<weight>[^<>:\s]+))?>", re.IGNORECASE)
+_WEIGHED_ADAPTER = re.compile(
+    r"(?<![\w-])(?:--)?(?:adapter|lora)(?:\s*[:=]\s*|\s+)(?P<name>[^\s,;:]+):(?P<weight>\d*\.?\d+)(?!\w)", re.IGNORECASE
 )
 _NEGATIVE = re.compile(
     r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|without)[:=\s]\s*"
@@ -75,11 +81,14 @@ def understand(text: str) -> Said:
 
     That is a value that is none (``not_understood``), a name without one (``option_without_value``), a name that there
     is not (``option_unknown``), or nearly is (``option_misspelt``), and a name that comes twice (``option_twice``).
-    An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. The
-    negative prompt is everything after ``negative:``. A name without a value that fits, as in "the strength of a lion",
-    belongs to the prompt unless ``:``, ``=`` or ``--`` says otherwise.
+    An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
+    adapter may bring its weight along: ``adapter: ink:0.8``. The negative prompt is everything after ``negative:``. A
+    name without a value that fits, as in "the strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--``
+    says otherwise.
     """
     text = _DECIMAL_COMMA.sub(r"\1.\2", _MENTION.sub(" ", text))
+    for pattern in (_LORA, _WEIGHED_ADAPTER):
+        text = pattern.sub(_as_two_options, text)
     values: dict[str, Any] = {}
 
     def take(match: re.Match[str]) -> str:
@@ -104,6 +113,11 @@ def understand(text: str) -> Said:
         text = text[: negative.start()]
     _refuse_what_is_left(text)
     return Said(replace(Options(prompt=_tidy(text)), **values))
+
+
+def _as_two_options(adapter: re.Match[str]) -> str:
+    weight = f" adapter_weight={adapter['weight']}" if adapter["weight"] else ""
+    return f" adapter={adapter['name']}{weight} "
 
 
 def _refuse_what_is_left(text: str) -> None:

@@ -41,6 +41,14 @@ from bot.replies import error_sentence
         ("a house without windows", {"prompt": "a house without windows"}),
         ("a footstep and steps in sand", {"prompt": "a footstep and steps in sand"}),
         ("seedling 5 centimetres", {"prompt": "seedling 5 centimetres"}),
+        ("a fox, adapter: ink", {"prompt": "a fox", "adapter": "ink"}),
+        ("a fox lora=ink adapter weight 0,4", {"prompt": "a fox", "adapter": "ink", "adapter_weight": 0.4}),
+        ("a fox, adapter: ink:0.8, in snow", {"prompt": "a fox, in snow", "adapter": "ink", "adapter_weight": 0.8}),
+        ("a fox --lora ink:.8", {"prompt": "a fox", "adapter": "ink", "adapter_weight": 0.8}),
+        ("a fox <lora:ink:0.8> in snow", {"prompt": "a fox in snow", "adapter": "ink", "adapter_weight": 0.8}),
+        ("a fox <LORA:ink>", {"prompt": "a fox", "adapter": "ink"}),
+        ("a socket adapter for Europe", {"prompt": "a socket adapter for Europe"}),
+        ("a (fox:1.2) and a <cat-toy>", {"prompt": "a (fox:1.2) and a <cat-toy>"}),
         ("a fox strength 0,7, seed 5", {"prompt": "a fox", "strength": 0.7, "seed": 5}),
         ("a cat -- at 5 o'clock, E=mc2", {"prompt": "a cat -- at 5 o'clock, E=mc2"}),
         ("a fox negative: a=b --ar 3", {"prompt": "a fox", "negative_prompt": "a=b --ar 3"}),
@@ -66,6 +74,7 @@ def test_what_is_not_understood_is_said(text: str) -> None:
         ("a fox step 20", "option_misspelt", "Did you mean `steps`?"),
         ("a fox --strength", "option_without_value", "What should `strength` be?"),
         ("seed 5 a fox seed 6", "option_twice", "`seed` twice"),
+        ("a fox <lora:ink:1> <lora:clay:1>", "option_twice", "`adapter` twice"),
     ],
 )
 def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, words: str) -> None:
