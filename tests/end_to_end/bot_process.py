@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import psutil
 
-from playground.client import Message, PlaygroundServer
+from playground.client import Interaction, Message, PlaygroundServer
 from tests.end_to_end.patient_engine import HOLD
 
 READY_SECONDS = 300.0
@@ -146,6 +146,15 @@ class BotProcess:
         interaction = await self.client.command("img2img", {"image": image, "prompt": prompt, **options}, **where)
         assert interaction.response is not None, interaction
         return interaction.response
+
+    async def ask_in_vain(self, prompt: str, *, channel: str = "general") -> Interaction:
+        """Ask while no acknowledgement gets through, until Discord has given the command up; the fault stays."""
+        fault = await self.client.add_fault(r"^/interactions/.*/callback$", method="POST", action="hang")
+        wish = {"image": CAT, "prompt": prompt, "steps": 4}
+        asking = asyncio.create_task(self.client.command("img2img", wish, channel=channel))
+        await self.client.wait_for_fault(fault)
+        await self.client.advance_clock(5)
+        return await asking
 
     async def result_of(self, status: Message) -> Message:
         """Wait for the result that answers a status message."""
