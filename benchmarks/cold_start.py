@@ -63,7 +63,7 @@ def main(values: Sequence[str] = ()) -> int:
     )
     report(
         f"cold start: Stable Diffusion 1.5's shape at {options.side} pixels, to the first step",
-        ("what", "seconds of the clock", "times quicker", "seconds of the cores", "times quicker", "goal"),
+        ("what", "seconds of the clock", "quicker by it", "seconds of the cores", "quicker by them", "goal"),
         [
             (
                 name,

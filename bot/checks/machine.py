@@ -66,7 +66,9 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
     if is_here(entry, settings.data_dir):
         if missing := [file for file in entry.add_ons if not file.is_here(settings.data_dir)]:
             sentences = " ".join(error_sentence(file.missing()) for file in missing)
-            return warn("model", f"{entry.title} ({entry.name}) is here. {sentences}", "Until then it is not offered.")
+            return warn(
+                "model", f"{entry.title} ({entry.name}) is here. {sentences}", "Until then the bot does without."
+            )
         return ok("model", f"{entry.title} ({entry.name}) is here.")
     if entry.folder is not None:
         return fail("model", f"{entry.title}: there is no model in {entry.folder}.", "Set MODEL to another one.")

@@ -52,6 +52,7 @@ class JobLife:
         estimates: Estimates,
         status_deleted: Callable[[int], None],
         admit_preview: AdmitPreview | None,
+        status_interval_seconds: float,
         max_running_per_member: int | None,
         note_settled: Callable[[Job], None],
         restraint: Callable[[], Restraint],
@@ -73,7 +74,11 @@ class JobLife:
         )
         self.open = OpenJobs(self._broke)
         board = StatusBoard(
-            delivery.edit_status, deleted=status_deleted, admit_preview=admit_preview, restraint=restraint
+            delivery.edit_status,
+            deleted=status_deleted,
+            admit_preview=admit_preview,
+            restraint=restraint,
+            interval_seconds=status_interval_seconds,
         )
         self.lookout = Lookout(self.open, self.service, board, estimates)
 

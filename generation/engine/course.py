@@ -18,9 +18,12 @@ from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
 from generation.engine.precision import can_be_widened, in_float32
-from generation.engine.previews import Previewer, fitted_previewer
+from generation.engine.previews import Previewer, fitted_previewer, tiny_previewer
+from generation.errors import ModelUnavailable
 from generation.executors.budgets import Phase
+from generation.models.problems import ModelProblem
 from generation.requests import Img2ImgRequest
+from generation.sentences import error_sentence
 
 log = logging.getLogger(__name__)
 
@@ -144,5 +147,20 @@ def _distribution(
 def _previewer(model: LoadedModel, dtype: torch.dtype, caches: Caches) -> Generator[None, None, Previewer]:
     key = (model.entry.name, model.revision)
     if key not in caches.previewers:
-        caches.previewers[key] = yield from fitted_previewer(model.pipeline, dtype)
+        caches.previewers[key] = _tiny_previewer(model, dtype) or (yield from fitted_previewer(model.pipeline, dtype))
     return caches.previewers[key]
+
+
+def _tiny_previewer(model: LoadedModel, dtype: torch.dtype) -> Previewer | None:
+    """Return the previewer that the operator wants for the model; what is wrong with it must not end a picture."""
+    file = model.entry.tiny_autoencoder
+    if file is None:
+        return None
+    try:
+        return tiny_previewer(model.locate(file), model.pipeline._execution_device, dtype)
+    except ModelUnavailable as error:
+        problem = error
+    except ValueError:
+        problem = file.problem(ModelProblem.DOES_NOT_FIT)
+    log.warning("%s Previews of %s are soft until then.", error_sentence(problem), model.entry.name)
+    return None

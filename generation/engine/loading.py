@@ -50,6 +50,7 @@ class LoadedModel:
     plan: MemoryPlan
     adapters: Adapters
     embeddings: Embeddings
+    locate: Callable[[AddOnFile], Path]  # what lies beside the model
     compiled: CompiledDenoiser | None = None
 
 
@@ -98,7 +99,7 @@ def load_model(
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
     adapters = Adapters(pipeline, entry.adapters, locate)
     embeddings = Embeddings(pipeline, entry.embeddings, locate, partial(place, pipeline, plan, device))
-    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, compiled)
+    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled)
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.adapters import Adapter, adapters_of
-from generation.models.add_ons import AddOnFile, is_commit
+from generation.models.add_ons import AddOnFile, is_commit, take_file
 from generation.models.embeddings import Embedding, embeddings_of
 from generation.models.families import FAMILIES
 from generation.models.problems import ModelProblem
@@ -56,6 +56,7 @@ class ModelEntry:
     variant: str | None = None
     gated: bool = False
     is_demo: bool = False
+    tiny_autoencoder: AddOnFile | None = None  # makes sharp previews
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)
 
@@ -66,8 +67,9 @@ class ModelEntry:
 
     @property
     def add_ons(self) -> tuple[AddOnFile, ...]:
-        """The files beside the model that requests may want."""
-        return tuple(add_on.file for add_on in (*self.adapters.values(), *self.embeddings.values()))
+        """The files beside the model: for previews, and what requests may want."""
+        tiny = () if self.tiny_autoencoder is None else (self.tiny_autoencoder,)
+        return (*tiny, *(add_on.file for add_on in (*self.adapters.values(), *self.embeddings.values())))
 
     def adapter(self, name: str) -> Adapter:
         """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) for one that the model has not."""
@@ -140,6 +142,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
             variant=row.pop("variant", None),
             gated=row.pop("gated", False),
             is_demo=row.pop("demo", False),
+            tiny_autoencoder=_tiny_autoencoder(row.pop("tiny_autoencoder", None), name),
             adapters=adapters_of(row.pop("adapters", {}), model=name, root=REPOSITORY),
             embeddings=embeddings_of(row.pop("embeddings", {}), model=name, root=REPOSITORY),
         )
@@ -154,7 +157,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
     if entry.family not in FAMILIES:
         raise wrong(f"names the unknown family {entry.family}; known are {', '.join(FAMILIES)}")
     if entry.add_ons and not FAMILIES[entry.family].takes_samplers:
-        raise wrong(f"has adapters or embeddings, which the family {entry.family} does not take")
+        raise wrong(f"has adapters, embeddings or a tiny autoencoder, which the family {entry.family} does not take")
     if entry.defaults.sampler not in SAMPLERS:
         raise wrong(f"names the unknown sampler {entry.defaults.sampler}; known are {', '.join(SAMPLERS)}")
     if entry.defaults.sampler != OWN_SAMPLER and not FAMILIES[entry.family].takes_samplers:
@@ -162,3 +165,16 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
     if entry.revision is not None and not is_commit(entry.revision):
         raise wrong("has a revision that is not a 40-digit commit")
     return entry
+
+
+def _tiny_autoencoder(row: Mapping[str, Any] | None, model: str) -> AddOnFile | None:
+    if row is None:
+        return None
+    values = dict(row)
+    try:
+        file = take_file(values, model=model, add_on="tiny autoencoder", root=REPOSITORY)
+    except ValueError as error:
+        raise ValueError(f"has a tiny autoencoder {error}") from error
+    if values:
+        raise ValueError(f"has a tiny autoencoder with an unknown key, {next(iter(values))}")
+    return file

@@ -55,5 +55,5 @@ def test_a_wrong_adapter_is_refused_with_a_sentence(row: dict[str, str], words: 
 def test_a_family_without_adapters_refuses_them(tmp_path: Path) -> None:
     models_file = tmp_path / "models.toml"
     models_file.write_text((ENTRY + TABLE).replace('"stable-diffusion"', '"z-image"'))
-    with pytest.raises(ValueError, match="has adapters or embeddings, which the family z-image does not take"):
+    with pytest.raises(ValueError, match="tiny autoencoder, which the family z-image does not take"):
         load_catalog(models_file)

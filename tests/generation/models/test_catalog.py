@@ -139,6 +139,34 @@ def test_a_wrong_catalog_is_refused_with_a_sentence(tmp_path: Path, change: tupl
     assert sentence in str(caught.value)
 
 
+def test_a_model_may_have_a_tiny_autoencoder(tmp_path: Path) -> None:
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(ENTRY + '[mine.tiny_autoencoder]\nhub = "somebody/taesd"\nfile = "taesd.safetensors"\n')
+    entry = load_catalog(models_file)["mine"]
+    assert entry.tiny_autoencoder is not None
+    assert (entry.tiny_autoencoder.hub_id, entry.tiny_autoencoder.name) == ("somebody/taesd", "taesd.safetensors")
+    assert entry.add_ons == (entry.tiny_autoencoder,)
+
+
+@pytest.mark.parametrize(
+    ("row", "family", "sentence"),
+    [
+        ("", "stable-diffusion", "has a tiny autoencoder that lacks file or hub."),
+        ('file = "taesd.pth"', "stable-diffusion", "has a tiny autoencoder whose file is not a safetensors file."),
+        ('hub = "a/b"\nscale = 1', "stable-diffusion", "has a tiny autoencoder with an unknown key, scale."),
+        ('hub = "a/b"', "flux", "has adapters, embeddings or a tiny autoencoder, which the family flux does not take."),
+    ],
+)
+def test_a_wrong_tiny_autoencoder_is_refused_with_a_sentence(
+    tmp_path: Path, row: str, family: str, sentence: str
+) -> None:
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(ENTRY.replace("stable-diffusion", family) + f"[mine.tiny_autoencoder]\n{row}\n")
+    with pytest.raises(ValueError, match="model catalog") as caught:
+        load_catalog(models_file)
+    assert str(caught.value).endswith(sentence)
+
+
 def test_a_missing_catalog_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be read: No such file"):
         load_catalog(tmp_path / "models.toml")

@@ -47,7 +47,8 @@ def settings(tmp_path: Path) -> GenerationSettings:
 @pytest.fixture
 def catalog() -> Catalog:
     packaged = load_catalog(PACKAGED_MODELS_FILE)
-    ours = dataclasses.replace(packaged["stable-diffusion-v1-5"], name=NAME, hub_id=REPOSITORY, revision=None)
+    v1_5 = packaged["stable-diffusion-v1-5"]
+    ours = dataclasses.replace(v1_5, name=NAME, hub_id=REPOSITORY, revision=None, tiny_autoencoder=None)
     return Catalog({"demo": packaged["demo"], NAME: ours})
 
 
