@@ -36,7 +36,8 @@ def wait_until_dead(processes: Sequence[psutil.Process]) -> None:
 class BotProcess:
     """Start, stop and kill the bot; its data folder stays between its lives.
 
-    ``arguments`` are what Python runs as a module: the bot with the real engine, which can be held.
+    ``arguments`` are what Python runs as a module: the bot with the real engine, which can be held. ``within`` is a
+    command that becomes the bot.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class BotProcess:
         settings: Mapping[str, str] | None = None,
         *,
         arguments: Sequence[str] = ("tests.end_to_end.patient_bot",),
+        within: Sequence[str] = (),
     ) -> None:
-        self._arguments = ("-m", *arguments)
+        self._command = (*within, sys.executable, "-m", *arguments)
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
@@ -75,7 +77,7 @@ class BotProcess:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, *self._arguments, *more, env=self._environment, stderr=log, stdout=log
+                *self._command, *more, env=self._environment, stderr=log, stdout=log
             )
 
     async def becomes_ready(self) -> bool:
