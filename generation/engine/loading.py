@@ -93,10 +93,10 @@ def load_model(
     pipeline.set_progress_bar_config(disable=True)
     if plan.placement is Placement.RESIDENT:
         pipeline.to(device)
-    prepare_kernels(pipeline, device, dtype)
+    weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
+    prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
-    may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
-    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
+    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and weights_stay else None
     adapters = Adapters(pipeline, entry.adapters, locate)
     embeddings = Embeddings(pipeline, entry.embeddings, locate, partial(place, pipeline, plan, device))
     return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled)
