@@ -116,7 +116,7 @@ def test_both_encoders_of_the_large_one_count_in_float32_too(
     with torch.no_grad():
         told = conditioning_for(wide, arguments, (64, 64), lambda text: encode_text(wide, text)).tensors
     states, pooled = told["encoder_hidden_states"], told["text_embeds"]
-    embeddings = {"prompt_embeds": states[1:], "negative_prompt_embeds": states[:1]}
+    embeddings: dict[str, Any] = {"prompt_embeds": states[1:], "negative_prompt_embeds": states[:1]}
     embeddings |= {"pooled_prompt_embeds": pooled[1:], "negative_pooled_prompt_embeds": pooled[:1]}
     direct = called_directly(wide, wanted, **embeddings, prompt=None, negative_prompt=None)
     assert pixels(picture.data) == direct.tobytes()
