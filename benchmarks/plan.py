@@ -21,12 +21,11 @@ from PIL import Image
 
 from benchmarks.measuring import arguments, report
 from benchmarks.shapes import sd15_pipeline
-from generation.cli.plan import BASE_BYTES
 from generation.engine.device import choose_device
 from generation.engine.loading import load_model
 from generation.models.catalog import ModelDefaults, ModelEntry
 from generation.models.hub import ModelFiles
-from generation.models.memory_plan import MemoryPlan
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan
 from generation.models.sizes import read_sizes
 
 GOAL = 0.2  # of the measured peak

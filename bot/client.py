@@ -122,6 +122,7 @@ class Palimpsest(discord.Client):
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=estimates,
             admit_preview=self.screening.admit_preview if settings.previews else None,
+            status_interval_seconds=settings.status_interval_seconds,
             max_running_per_member=settings.max_running_per_member,
             note_settled=metrics.settled,
             restraint=lambda: metrics.recent_invalid_requests.restraint,

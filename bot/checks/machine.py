@@ -12,6 +12,7 @@ from generation.devices import Accelerator, Machine, this_machine
 from generation.errors import ModelUnavailable
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import is_here
+from generation.models.fit import Fit, fit_of
 from generation.models.hub import cache_folder, free_bytes
 from generation.models.recommendation import recommended_model
 from generation.sentences import error_sentence, gibibytes
@@ -100,11 +101,17 @@ async def machine_findings(
             memory,
             fail("device", f"Nothing can be generated: {probed}.", "Look at DEVICE and at how torch is installed."),
         ]
-    card = None if probed.device == "cpu" else Accelerator(probed.name, probed.memory_bytes)
+    card = None if probed.device == "cpu" else Accelerator(probed.name, probed.memory_bytes, probed.device)
     machine = Machine(seen.memory_bytes, (card,) if card else ())
     findings = [memory, _device_finding(settings, seen, probed)]
     if catalog is not None:
-        findings.append(_fit_finding(catalog.get(settings.model), recommended_model(catalog, machine), machine))
+        chosen = catalog.get(settings.model)
+        fit = None
+        if chosen is not None:
+            fit = await asyncio.to_thread(
+                fit_of, chosen, machine, data_dir=settings.data_dir, dtype=probed.dtype, max_width=settings.max_width
+            )
+        findings.append(_fit_finding(chosen, fit, recommended_model(catalog, machine), machine))
     return findings
 
 
@@ -121,14 +128,14 @@ def _device_finding(settings: Settings, seen: Machine, probed: ProbedDevice) -> 
     return ok("device", f"{words}; no graphics card is used.")
 
 
-def _fit_finding(chosen: ModelEntry | None, best: ModelEntry | None, machine: Machine) -> Finding:
+def _fit_finding(chosen: ModelEntry | None, fit: Fit | None, best: ModelEntry | None, machine: Machine) -> Finding:
     where = "graphics card" if machine.accelerators else "memory"
     if best is None:
         return warn("recommendation", f"No model of the catalog fits this machine's {where}.", f"See `{_MODELS}`.")
-    if chosen is not None and not machine.fits(chosen):
+    if chosen is not None and fit is not None and not fit.fits:
         return warn(
             "recommendation",
-            f"{chosen.title} wants {gibibytes(chosen.memory_bytes)}, more than this machine's {where} may have for it.",
+            f"{chosen.title} wants {gibibytes(fit.memory_bytes)}, more than this machine's {where} may have for it.",
             f"Set MODEL={best.name} ({best.title}), the best that fits.",
         )
     if chosen is best:

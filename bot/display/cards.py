@@ -114,7 +114,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     first = job.pictures[0]
     seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
     steps = f"{job.num_inference_steps} steps"
-    run = denoising_steps(job.strength, job.num_inference_steps)
+    # Families and samplers round differently, so what was run counts where it is known.
+    run = first.denoising_steps or denoising_steps(job.strength, job.num_inference_steps)
     if run != job.num_inference_steps:
         steps += f" ({run} run)"
     size = f"{first.width}×{first.height}"

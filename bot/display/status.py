@@ -34,6 +34,7 @@ class _Rules:
     admit_preview: AdmitPreview | None
     restraint: Callable[[], Restraint]
     interval_seconds: float
+    retry_seconds: float
     pace: "_Pace"
 
 
@@ -70,6 +71,7 @@ class StatusBoard:
         admit_preview: AdmitPreview | None = None,
         restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
         interval_seconds: float = 3.0,
+        retry_seconds: float = 3.0,
         most_per_second: float = 20.0,
     ) -> None:
         self._rules = _Rules(
@@ -78,6 +80,7 @@ class StatusBoard:
             admit_preview=admit_preview,
             restraint=restraint,
             interval_seconds=interval_seconds,
+            retry_seconds=retry_seconds,
             pace=_Pace(most_per_second),
         )
         self._lines: dict[str, _Line] = {}
@@ -149,7 +152,7 @@ class _Line:
             if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
                 return not failures
             if failures:
-                await _wait(self._hurry, min(2**failures * self._rules.interval_seconds, _MAX_PAUSE_SECONDS))
+                await _wait(self._hurry, min(2**failures * self._rules.retry_seconds, _MAX_PAUSE_SECONDS))
             job, standing = self._next
             self._next = None
             was_sent = await self._send(job, standing)

@@ -58,6 +58,7 @@ class Results:
                     native_width=picture.native_width,
                     native_height=picture.native_height,
                     painted_again=bool(picture.parameters.get("painted_again")),
+                    denoising_steps=picture.parameters.get("denoising_steps"),
                 )
             )
         return stored

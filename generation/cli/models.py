@@ -6,6 +6,8 @@ from typing import Any
 from generation.devices import Machine, this_machine
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import is_here
+from generation.models.fit import fit_of
+from generation.models.memory_plan import plan_words
 from generation.settings import GenerationSettings
 
 
@@ -27,9 +29,12 @@ def print_models(catalog: Catalog, settings: GenerationSettings, *, as_json: boo
         print(f"{mark} {row['name']:{width}}  {row['title']}, {row['licence']}; {here}{gated};", end=" ")
         print(f"wants {row['memory_gib']:g} GiB, {fits} this machine; paints at {row['size']} pixels")
         print(f"  {'':{width}}  {row['summary']}")
+        if row["plan"]:
+            print(f"  {'':{width}}  Here {row['plan']}.")
 
 
 def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> dict[str, Any]:
+    fit = fit_of(entry, machine, data_dir=settings.data_dir, dtype=settings.dtype, max_width=settings.max_width)
     return {
         "name": entry.name,
         "title": entry.title,
@@ -40,8 +45,9 @@ def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> d
         "selected": entry.name == settings.model,
         "here": is_here(entry, settings.data_dir),
         "gated": entry.gated,
-        "fits": machine.fits(entry),
-        "memory_gib": round(entry.memory_bytes / 2**30, 1),
+        "fits": fit.fits,
+        "memory_gib": round(fit.memory_bytes / 2**30, 1),
+        "plan": plan_words(fit.plan) if fit.plan else None,
         "size": entry.defaults.size,
         "max_size": entry.max_size,
         "strength": entry.defaults.strength,

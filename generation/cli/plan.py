@@ -10,15 +10,12 @@ from generation.device_probe import probe_device
 from generation.errors import ModelUnavailable
 from generation.models.catalog import Catalog
 from generation.models.files import path_here
-from generation.models.memory_plan import MemoryPlan, make_plan, plan_words
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, plan_words
 from generation.models.problems import ModelProblem
 from generation.models.sizes import ModelSizes, read_sizes
 from generation.sentences import gibibytes
 from generation.settings import GenerationSettings
 
-# What the process takes of the device's memory before it has loaded anything: the CUDA context; Python, torch and
-# diffusers (measured: docs/performance.md).
-BASE_BYTES = {"cuda": 500 * 2**20, "mps": 0, "cpu": 420 * 2**20}
 _UNITS = {"gib": 2**30, "gb": 10**9, "mib": 2**20, "mb": 10**6}
 
 

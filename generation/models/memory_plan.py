@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from generation.models.sizes import ModelSizes
 
+# What the process takes of the device's memory before it has loaded anything: the CUDA context; Python, torch and
+# diffusers (measured: docs/performance.md).
+BASE_BYTES = {"cuda": 500 * 2**20, "mps": 0, "cpu": 420 * 2**20}
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 # A layer computes with some tensors of its input's size at once; how many was measured on Stable Diffusion 1.5's shape
 # with `python -m benchmarks plan`, see docs/performance.md. The decoder's are those of its last level.

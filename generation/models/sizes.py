@@ -10,6 +10,7 @@ from typing import Any
 
 _DENOISERS = ("unet", "transformer")
 _AUTOENCODERS = ("vae", "movq")
+_NO_TILES = 2**16  # wider than any picture: Kandinsky's autoencoder knows no tiles
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 
@@ -55,7 +56,7 @@ def read_sizes(folder: Path) -> ModelSizes:
         is_transformer=is_transformer,
         # Going up, a level begins with the channels of the one below it.
         decoder_channels=max(count / 4 ** max(level - 1, 0) for level, count in enumerate(channels)),
-        tile_pixels=_side(decoding.get("sample_size")) or 256,
+        tile_pixels=_NO_TILES if autoencoder == "movq" else _side(decoding.get("sample_size")) or 256,
     )
 
 

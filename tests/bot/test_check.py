@@ -304,6 +304,15 @@ async def test_the_card_decides_which_model_is_recommended(settings: Settings, c
     assert (advice.verdict, "is the best model" in advice.message) == (Verdict.OK, True)
 
 
+async def test_a_model_that_is_here_is_measured_by_its_files(settings: Settings, catalog: Catalog) -> None:
+    wrong = Catalog({**catalog, "demo": dataclasses.replace(catalog["demo"], memory_bytes=2**60)})
+    *_, advice = await machine_findings(changed(settings, model="demo"), wrong, card(12))
+    assert advice.verdict is Verdict.OK
+    gone = Catalog({**wrong, "demo": dataclasses.replace(wrong["demo"], folder=None, hub_id="a/demo")})
+    *_, advice = await machine_findings(changed(settings, model="demo"), gone, card(12))
+    assert advice.verdict is Verdict.WARN
+
+
 async def test_a_device_that_cannot_be_used_fails(settings: Settings, catalog: Catalog) -> None:
     *_, device = await machine_findings(settings, catalog, ExecutorError("DEVICE is cuda, but there is none"))
     assert device.verdict is Verdict.FAIL

@@ -1,6 +1,5 @@
 """What the operator offers beside a model, from the command and from a reply to the picture, through a restart."""
 
-import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from generation.images.metadata import read_parameters
 from generation.models.catalog import load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.client import Message, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import CAT, BotProcess
 from tests.end_to_end.test_remix import answer_to
 from tests.tiny_adapters import save_tiny_adapter
 
@@ -83,13 +82,11 @@ async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
             await what_is_refused(bot)
             await pictures_change_and_change_back(bot)
             made = await replies_keep_the_adapter_until_told_otherwise(bot)
-            running = await bot.img2img(**LONG_JOB)
-            await bot.status_with(running, "/600")
-            waiting = await bot.img2img(member="Linus", seed=3, steps=6, adapter="ink", adapter_weight=0.4)
-            await bot.status_with(waiting, "Queued")
-            ended = asyncio.ensure_future(bot.terminate())
-            await bot.client.press(running.id, "Cancel")
-            assert await ended == 0
+            with bot.held():
+                await bot.status_with(await bot.img2img(steps=4), "Painting")
+                waiting = await bot.img2img(member="Linus", seed=3, steps=6, adapter="ink", adapter_weight=0.4)
+                await bot.status_with(waiting, "Queued")
+                await bot.kill()
         await server.client.wait_until_bot_gone()
 
         async with BotProcess(server, tmp_path, settings) as bot:

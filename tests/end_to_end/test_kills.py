@@ -20,11 +20,6 @@ def unclean_deaths(bot: BotProcess) -> list[int]:
         return [deaths for (deaths,) in connection.execute("SELECT unclean_deaths FROM jobs")]
 
 
-async def said_of_the_queue(bot: BotProcess) -> str:
-    interaction = await bot.client.command("queue", {})
-    return interaction.response.content if interaction.response is not None else ""
-
-
 async def test_a_kill_at_every_moment_of_a_jobs_life_loses_nothing(tmp_path: Path) -> None:
     outcome = await play(tmp_path, moments=list(MOMENTS), random_kills=0, jobs=len(MOMENTS), seed=1)
     assert outcome.is_kept, outcome
@@ -58,6 +53,25 @@ async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_a
         await bot.kill()
 
 
+async def test_a_command_that_was_answered_in_the_channel_is_not_answered_again(tmp_path: Path) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        client = server.client
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        await bot.launch("--die-at", "told")
+        assert await bot.becomes_ready()
+        assert (await bot.ask_in_vain("a late fox")).failed
+        await client.clear_faults()
+        assert await bot.ended() == -signal.SIGKILL
+        await bot.kill()
+        await client.wait_until_bot_gone()
+        await bot.start()
+        status = await client.wait_for_message(lambda message: message.author_is_bot)
+        await bot.status_with(status, "✅ Done")
+        answers = [message for message in await client.messages() if message.author_is_bot]
+        assert [bool(message.attachments) for message in answers] == [False, True]
+        await bot.kill()
+
+
 async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_served(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
@@ -85,12 +99,12 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        statuses = [await bot.img2img(steps=150, count=4, strength=1.0) for _ in range(2)]
-        await bot.status_with(statuses[0], "Painting")
-        bot.ask_to_stop()
-        while "I am just being restarted" not in await said_of_the_queue(bot):
-            pass
-        await bot.kill()
+        with bot.held():
+            statuses = [await bot.img2img(steps=4) for _ in range(2)]
+            await bot.status_with(statuses[0], "Painting")
+            bot.ask_to_stop()
+            await bot.queue_says("I am just being restarted")
+            await bot.kill()
         await bot.client.wait_until_bot_gone()
         await bot.start()
         for status in statuses:

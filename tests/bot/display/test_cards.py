@@ -69,6 +69,17 @@ def test_the_result_says_what_made_it() -> None:
         assert part in text
 
 
+def test_the_result_says_how_many_steps_were_run() -> None:
+    def shown(run: int | None, strength: float = 0.7) -> str:
+        pictures = (replace(PICTURE, denoising_steps=run),)
+        return result_text(rendered(pictures=pictures, strength=strength, num_inference_steps=25), is_demo=False)
+
+    assert "25 steps (18 run)" in shown(18)  # 17.5, rounded up by a family that does so
+    assert "25 steps (17 run)" in shown(None)
+    assert "25 steps ·" in shown(25, strength=1.0)
+    assert "25 steps (26 run)" in shown(26, strength=1.0)  # PNDM takes one more
+
+
 def test_several_pictures_show_their_seeds() -> None:
     pictures = tuple(replace(PICTURE, seed=seed) for seed in (2**32 - 1, 0, 1))
     assert "`4294967295` to `1`" in result_text(rendered(pictures=pictures, count=3), is_demo=False)

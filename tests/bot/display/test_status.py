@@ -180,7 +180,7 @@ async def test_when_much_changes_at_once_the_last_words_go_first() -> None:
 async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble: int | Exception) -> None:
     edits = Edits()
     edits.troubles = [trouble] * 3
-    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0)
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, retry_seconds=0)
     await board.settle(replace(RUNNING, state=JobState.CANCELLED))
     assert edits.taken == [("🚫 Cancelled", [])]
 
@@ -188,7 +188,7 @@ async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble
 async def test_a_bot_that_ends_does_not_wait_for_discord() -> None:
     edits = Edits()
     edits.troubles = [502] * 20
-    board = StatusBoard(edits.edit, deleted=print, interval_seconds=60)
+    board = StatusBoard(edits.edit, deleted=print, retry_seconds=60)
     board.show(RUNNING, Painting(1, 4, None))
     await board.close()
     assert edits.taken == []

@@ -211,6 +211,11 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
         "tiny": (True, True),
         "gone": (False, False),
     }
+    tiny, gone = lines(done)
+    assert tiny["fits"]
+    assert "everything stays on the device" in tiny["plan"]  # read from its files
+    assert gone["plan"] is None
     words = generate("models").stdout
     assert "* tiny" in words
+    assert words.count("one call of the denoiser takes up to") == 1
     assert "fits this machine" in words
