@@ -15,6 +15,7 @@ from generation.engine.mapped_files import MappedFiles
 
 _NOTHING_MORE: tuple[str, list[float], str] = ("none", [], "")  # no activation is computed along
 _ops: Any = torch.ops
+_builtin: Any = torch._C
 
 
 class _Packing:
@@ -51,11 +52,11 @@ class PackingLinear(_Packing, torch.nn.Linear):
         """Return a weight (outputs, inputs) in oneDNN's order."""
         return _ops.mkldnn._reorder_linear_weight(weight)
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Compute (..., inputs) to (..., outputs)."""
         if self.is_packed():
-            return _ops.mkldnn._linear_pointwise(values, self.packed, self.bias, *_NOTHING_MORE)
-        return functional.linear(values, self.weight, self.bias)
+            return _ops.mkldnn._linear_pointwise(input, self.packed, self.bias, *_NOTHING_MORE)
+        return functional.linear(input, self.weight, self.bias)
 
 
 class PackingConvolution(_Packing, torch.nn.Conv2d):
@@ -64,11 +65,11 @@ class PackingConvolution(_Packing, torch.nn.Conv2d):
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
         """Return a weight (outputs, inputs, height, width) in oneDNN's order."""
         places = (self.padding, self.stride, self.dilation, self.groups)
-        return torch._C._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *places)
+        return _builtin._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *places)
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Compute (rows, channels, height, width), in whatever layout it comes, to channels innermost."""
-        values = values.contiguous(memory_format=torch.channels_last)
+        values = input.contiguous(memory_format=torch.channels_last)
         places = (self.padding, self.stride, self.dilation, self.groups)
         if self.is_packed():
             return _ops.mkldnn._convolution_pointwise(values, self.packed, self.bias, *places, *_NOTHING_MORE)
@@ -78,8 +79,9 @@ class PackingConvolution(_Packing, torch.nn.Conv2d):
 def let_layers_pack(part: torch.nn.Module) -> None:
     """Let the layers of a part on the CPU pack their weights; a packed one takes the place of the other in memory."""
     files = MappedFiles()
+    layer: Any
     for layer in part.modules():
-        kind: Any = type(layer)
+        kind = type(layer)
         if kind is torch.nn.Linear:
             layer.__class__, layer.files = PackingLinear, files  # everybody keeps the layer that he refers to
         elif kind is torch.nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
