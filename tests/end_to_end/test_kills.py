@@ -53,6 +53,25 @@ async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_a
         await bot.kill()
 
 
+async def test_a_command_that_was_answered_in_the_channel_is_not_answered_again(tmp_path: Path) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        client = server.client
+        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        await bot.launch("--die-at", "told")
+        assert await bot.becomes_ready()
+        assert (await bot.ask_in_vain("a late fox")).failed
+        await client.clear_faults()
+        assert await bot.ended() == -signal.SIGKILL
+        await bot.kill()
+        await client.wait_until_bot_gone()
+        await bot.start()
+        status = await client.wait_for_message(lambda message: message.author_is_bot)
+        await bot.status_with(status, "✅ Done")
+        answers = [message for message in await client.messages() if message.author_is_bot]
+        assert [bool(message.attachments) for message in answers] == [False, True]
+        await bot.kill()
+
+
 async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_served(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
