@@ -71,6 +71,7 @@ class JobLife:
             report=self._report,
             max_running_per_owner=max_running_per_member,
             note_rest=lambda: self.lookout.show_rest(),
+            note_attempt=self._note_attempt,
         )
         self.open = OpenJobs(self._broke)
         board = StatusBoard(
@@ -184,6 +185,9 @@ class JobLife:
             await self._fail(job, "input_expired")
             return None
         return request_of(job, image)
+
+    async def _note_attempt(self, job_id: str, attempt: int) -> None:
+        await once_stored(lambda: self._jobs.note_attempt(job_id, attempt))
 
     async def _report(self, event: Event) -> None:
         """Write down what the generator says, then show it."""
