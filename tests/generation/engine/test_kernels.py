@@ -22,6 +22,7 @@ from generation.engine.kernel_probe import (
     blocked_attention_pays,
     channels_last_pays,
     clock_for,
+    packing_pays,
     wins,
 )
 from generation.engine.kernels import prepare_kernels
@@ -154,7 +155,12 @@ def test_the_cpus_format_is_the_measured_one(
 
 
 def test_each_probe_gives_an_answer_on_this_machine() -> None:
-    answers = [bfloat16_pays(CPU), channels_last_pays(CPU, torch.bfloat16), blocked_attention_pays(CPU, torch.float32)]
+    answers = [
+        bfloat16_pays(CPU),
+        channels_last_pays(CPU, torch.bfloat16),
+        blocked_attention_pays(CPU, torch.float32),
+        packing_pays(),
+    ]
     assert all(isinstance(answer, bool) for answer in answers)
 
 
@@ -208,5 +214,6 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def find(*, channels_last: bool, blocked: bool) -> None:
         monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: channels_last)
         monkeypatch.setattr(kernels, "blocked_attention_pays", lambda *_: blocked)
+        monkeypatch.setattr(kernels, "packing_pays", lambda: False)
 
     return find
