@@ -27,7 +27,7 @@ class _Packing:
     packed: torch.Tensor | None = None
     files: MappedFiles
 
-    def is_packed(self: Any) -> bool:
+    def ensure_packed(self: Any) -> bool:
         """Pack the weight if it is not; tell whether it is, which only one in bfloat16 ever is."""
         if self.packed is None and self.weight.dtype == torch.bfloat16:
             weight = self.weight.detach()
@@ -54,7 +54,7 @@ class PackingLinear(_Packing, torch.nn.Linear):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Compute (..., inputs) to (..., outputs)."""
-        if self.is_packed():
+        if self.ensure_packed():
             return _ops.mkldnn._linear_pointwise(input, self.packed, self.bias, *_NOTHING_MORE)
         return functional.linear(input, self.weight, self.bias)
 
@@ -71,7 +71,7 @@ class PackingConvolution(_Packing, torch.nn.Conv2d):
         """Compute (rows, channels, height, width), in whatever layout it comes, to channels innermost."""
         values = input.contiguous(memory_format=torch.channels_last)
         places = (self.padding, self.stride, self.dilation, self.groups)
-        if self.is_packed():
+        if self.ensure_packed():
             return _ops.mkldnn._convolution_pointwise(values, self.packed, self.bias, *places, *_NOTHING_MORE)
         return self._conv_forward(values, self.weight, self.bias)
 
