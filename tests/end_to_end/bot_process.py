@@ -33,6 +33,10 @@ def wait_until_dead(processes: Sequence[psutil.Process]) -> None:
                 time.sleep(0.005)
 
 
+# A bot that dies on demand and paints without a model.
+QUICK = ("prove.mortal_bot", "--quick")
+
+
 class BotProcess:
     """Start, stop and kill the bot; its data folder stays between its lives.
 

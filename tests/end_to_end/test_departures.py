@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from playground.client import Message, PlaygroundServer
-from tests.end_to_end.bot_process import RESULT_SECONDS, BotProcess
+from tests.end_to_end.bot_process import QUICK, RESULT_SECONDS, BotProcess
 from tests.end_to_end.later_bot import SWEPT
 
 
@@ -24,7 +24,7 @@ def end_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
 
 async def test_a_member_who_has_left_is_not_painted_for(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         with bot.held():
             running = await bot.img2img(steps=4)
@@ -42,7 +42,7 @@ async def test_a_member_who_has_left_is_not_painted_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_away", [False, True], ids=["while the bot looks on", "while the bot is away"])
 async def test_a_server_that_sends_the_bot_away_settles_its_jobs(tmp_path: Path, is_away: bool) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         with bot.held():
             running = await bot.img2img(steps=4)

