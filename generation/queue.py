@@ -30,10 +30,10 @@ _ALIKE = 0.5  # of a service: starts that are nearer to each other count as one
 class _Turns:
     """Start-time fair queuing between the keys of one level.
 
-    A key's next service starts, in virtual time, where its last one ended, or now for a newcomer. Of the smallest start
-    and those that are less than half a service behind it, who has waited longest is served: measurements of like services
-    differ, and nobody is to be passed twice for that. ``ends`` remembers the last service of those who have left, until
-    that is in the past.
+    A key's next service starts, in virtual time, where its last one ended, or now for a newcomer. Of the smallest
+    start and those that are less than half a service behind it, who has waited longest is served: measurements of
+    like services differ, and nobody is to be passed twice for that. ``ends`` remembers the last service of those who
+    have left, until that is in the past.
     """
 
     now: float = 0.0
