@@ -65,6 +65,30 @@ def test_fifty_jobs_of_one_member_never_stand_before_another_more_than_once(grou
 
 
 @pytest.mark.parametrize("of_owner", [lambda owner: "g", lambda owner: f"of {owner}"], ids=["one server", "each alone"])
+@pytest.mark.parametrize("seed", range(20))
+def test_measurements_that_differ_do_not_add_up_to_a_second_job_before_another(
+    of_owner: Callable[[str], str], seed: int
+) -> None:
+    """Like jobs take like time, but for some tenths; ``b`` to ``e`` ask again as soon as a picture is done."""
+    random = Random(seed)
+    queue = FairQueue()
+    for number in range(50):
+        queue.push(Ticket(job_id=f"a{number}", owner="a", group=of_owner("a")))
+    before = dict.fromkeys("bcde", 0)
+    for owner in before:
+        queue.push(Ticket(job_id=f"{owner}0", owner=owner, group=of_owner(owner)))
+    for number in range(1, 60):
+        job = queue.pop()
+        if job.owner == "a":
+            before = {owner: jobs + 1 for owner, jobs in before.items()}
+            assert max(before.values()) == 1
+        queue.settle(job, random.uniform(0.6, 1.4))
+        if job.owner != "a":
+            queue.push(Ticket(job_id=f"{job.owner}{number}", owner=job.owner, group=job.group))
+            before[job.owner] = 0
+
+
+@pytest.mark.parametrize("of_owner", [lambda owner: "g", lambda owner: f"of {owner}"], ids=["one server", "each alone"])
 def test_of_those_who_have_had_the_same_the_one_who_has_waited_longest_is_next(of_owner: Callable[[str], str]) -> None:
     """Everybody has one job at a time, and asks again in another order when all have been served."""
     random = Random(7)

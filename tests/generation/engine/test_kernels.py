@@ -17,6 +17,7 @@ from generation.engine.attention import MIN_SCORES, BlockedAttnProcessor
 from generation.engine.blocked_attention import BLOCK_QUERIES, blocked_attention
 from generation.engine.device import choose_dtype
 from generation.engine.kernel_probe import (
+    SMALL_WIN,
     best_seconds,
     bfloat16_pays,
     blocked_attention_pays,
@@ -179,6 +180,8 @@ def test_the_shortest_of_many_rounds_counts_and_the_first_does_not() -> None:
 def test_a_win_has_to_be_clear() -> None:
     assert wins(1.2, 1.0)
     assert not wins(1.1, 1.0)
+    assert wins(1.1, 1.0, SMALL_WIN)
+    assert not wins(1.04, 1.0, SMALL_WIN)
 
 
 def test_waiting_for_a_core_is_not_computing() -> None:
