@@ -28,14 +28,14 @@ from PIL import Image
 
 from benchmarks.measuring import Measured, arguments, report
 from benchmarks.virtual_time import Costs, measured_costs, virtual_times
-from generation.catalog import Catalog, load_catalog
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.device_loop import DeviceLoop
 from generation.engine.diffusers_engine import fitted_image
 from generation.engine.order import Order
 from generation.engine.resident_models import ResidentModels
 from generation.executors.budgets import Phase
-from generation.hub import Hub
+from generation.models.catalog import Catalog, load_catalog
+from generation.models.hub import Hub
 from generation.requests import Img2ImgRequest, steps_for_strength
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.demo import PHOTOGRAPHS

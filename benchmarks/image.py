@@ -20,7 +20,7 @@ from benchmarks.requests_made import PROMPT, SilentRun, picture, request
 from benchmarks.shapes import sd15_pipeline
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.hub import Hub
+from generation.models.hub import Hub
 
 ORIGINAL, SAME, OURS = "the original recipe", "the engine, same sampler and steps", "the engine, its defaults"
 GOAL = {SAME: "", OURS: "6 at 256 on a CPU; 8 on a GPU"}

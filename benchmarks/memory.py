@@ -22,7 +22,7 @@ from benchmarks.model_files import catalog, model_folder
 from benchmarks.requests_made import PROMPT, SilentRun, picture, request
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.hub import Hub
+from generation.models.hub import Hub
 
 STEPS = 2  # of which one is run at strength .75: the peak does not grow with them
 GOAL = {"engine": "3.2 GiB"}
@@ -61,13 +61,16 @@ def main(values: Sequence[str] = ()) -> int:
 
 def peak_bytes() -> dict[str, int | None]:
     """Return the most that this process has had in memory, and the most on the graphics card."""
-    memory: Any = psutil.Process().memory_info()
-    if sys.platform == "win32":
+    if sys.platform == "linux":  # getrusage would count what the parent had in memory when it started this process
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        most = 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    elif sys.platform == "win32":
+        memory: Any = psutil.Process().memory_info()
         most = memory.peak_wset
     else:
         import resource
 
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"process": most, "device": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None}
 
 

@@ -11,7 +11,7 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 
 from benchmarks.shapes import SCHEDULER, sd15_pipeline
-from generation.catalog import Catalog, ModelDefaults, ModelEntry
+from generation.models.catalog import Catalog, ModelDefaults, ModelEntry
 
 # Kept between runs: making them takes a minute, and a benchmark of loading wants the same files again.
 FOLDER = Path(tempfile.gettempdir()) / "palimpsest-benchmarks"

@@ -21,13 +21,12 @@ from PIL import Image
 
 from benchmarks.measuring import arguments, report
 from benchmarks.shapes import sd15_pipeline
-from generation.catalog import ModelDefaults, ModelEntry
-from generation.cli_plan import BASE_BYTES
 from generation.engine.device import choose_device
 from generation.engine.loading import load_model
-from generation.hub import ModelFiles
-from generation.memory_plan import MemoryPlan
-from generation.model_sizes import read_sizes
+from generation.models.catalog import ModelDefaults, ModelEntry
+from generation.models.hub import ModelFiles
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan
+from generation.models.sizes import read_sizes
 
 GOAL = 0.2  # of the measured peak
 SETTINGS = {  # number format, pixels of a side
@@ -90,7 +89,9 @@ def _paint(name: str, folder: Path) -> dict[str, int]:
         folder=folder,
     )
     peak = _Peak(device)
-    model = load_model(entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype), plan)
+    model = load_model(
+        entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype), plan, lambda file: file.locate(folder)
+    )
     peak.loaded()
     peak.begin()
     picture = Image.effect_noise((side, side), 64).convert("RGB")
@@ -104,9 +105,9 @@ def _paint(name: str, folder: Path) -> dict[str, int]:
 class _Peak:
     """The most memory that was held at once: on a card what torch reserved, on a CPU what could not be given back.
 
-    Weights that torch reads through a mapped file count as resident only as long as the kernel likes; pages of them
-    that were copied into another layout count twice until it takes them back. So what is counted on a CPU is anonymous
-    memory, looked at fifty times a second, and the weights that are still read through the file.
+    Weights that torch reads through a mapped file count as resident only as long as the kernel likes. So what is
+    counted on a CPU is anonymous memory, looked at fifty times a second, and the weights that are still read through
+    the file.
     """
 
     def __init__(self, device: torch.device) -> None:

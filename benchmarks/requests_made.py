@@ -8,6 +8,7 @@ from PIL import Image
 from generation.engine.base import RunCancelled
 from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest
+from generation.samplers import OWN_SAMPLER
 
 PROMPT = "A fantasy landscape, trending on artstation"  # the original script's example
 
@@ -34,6 +35,8 @@ def request(side: int, model: str, **changes: Any) -> Img2ImgRequest:
         "max_pixels": side * side,
         "model": model,
         "max_result_bytes": 2**30,
+        "sampler": OWN_SAMPLER,
+        "strength_schedule": "index",  # diffusers' meaning, so that calls are as many as in its own pipeline
         "native": True,
     }
     return Img2ImgRequest(**(fields | changes))

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from bot.checks.command import check
 from bot.client import Palimpsest
-from bot.discord_address import point_library_at
+from bot.discord_api.address import point_library_at
 from bot.logs import set_up_logging
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
@@ -30,10 +30,10 @@ from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
 from bot.storage.migrations import DatabaseTooNew
 from bot.storage.trouble import StorageTrouble
-from generation.catalog import load_catalog
 from generation.errors import ModelUnavailable
 from generation.executors.child import DIFFUSERS_ENGINE, ChildExecutor
 from generation.images.decoder import ImageDecoder
+from generation.models.catalog import load_catalog
 from generation.safety.checker import PictureChecker
 from generation.sentences import error_sentence
 from generation.settings import settings_sentence

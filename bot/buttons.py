@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import discord
 
 from bot import replies
+from bot.discord_api.permissions import may_manage
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.order_modal import OrderModal
-from bot.orders import Options, Source, options_of
-from bot.permissions import may_manage
+from bot.orders.order_book import Options, Source, options_of
 from bot.storage.job import Job
 
 if TYPE_CHECKING:

@@ -2,51 +2,39 @@
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import logging
 from datetime import UTC, datetime
-from typing import Any
 
 import aiohttp
 import discord
-from discord import app_commands
 from discord.webhook.async_ import async_context
 
-from bot.allowances import Allowance, Allowances
-from bot.attachments import AttachmentDownloads
-from bot.audience import Audience
 from bot.buttons import BUTTONS
-from bot.commands.defaults import defaults, preferences
-from bot.commands.help import help_command
-from bot.commands.img2img import img2img
-from bot.commands.limits import limits
-from bot.commands.moderation_lists import moderation
-from bot.commands.operator import operator
-from bot.commands.privacy import privacy
-from bot.commands.queue import queue
-from bot.commands.remix import remix
+from bot.commands.tree import Tree
 from bot.conversation import Conversation
-from bot.delivery import Delivery
-from bot.desk import JobDesk
+from bot.discord_api.perseverance import PerseveringWebhooks, make_persevering
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.estimates import Estimates
-from bot.forgetting import Forgetting
-from bot.front_desk import FrontDesk
-from bot.intake import Intake
-from bot.janitor import Janitor
-from bot.mod_buttons import MOD_BUTTONS
-from bot.mod_log import ModLog
-from bot.model_shelf import ModelShelf
+from bot.jobs.attachments import AttachmentDownloads
+from bot.jobs.audience import Audience
+from bot.jobs.delivery import Delivery
+from bot.jobs.desk import JobDesk
+from bot.jobs.estimates import Estimates
+from bot.jobs.intake import Intake
+from bot.jobs.janitor import Janitor
+from bot.moderation.buttons import MOD_BUTTONS
+from bot.moderation.mod_log import ModLog
+from bot.moderation.screening import Screening
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
 from bot.order_modal import is_awaited
-from bot.orders import OrderBook, Source
-from bot.perseverance import PerseveringWebhooks, make_persevering
-from bot.privacy_cards import Retention
-from bot.screening import Screening
+from bot.orders.allowances import Allowance, Allowances
+from bot.orders.front_desk import FrontDesk
+from bot.orders.model_shelf import ModelShelf
+from bot.orders.order_book import OrderBook, Source
+from bot.privacy.cards import Retention
+from bot.privacy.forgetting import Forgetting
 from bot.settings import Settings
 from bot.storage.audit import Audit
 from bot.storage.database import Database
@@ -60,32 +48,16 @@ from bot.storage.reports import Reports
 from bot.storage.role_limits import RoleLimits
 from bot.storage.spool import Spool
 from bot.storage.trouble import StorageTrouble
-from generation.catalog import Catalog
 from generation.executors.base import Executor
 from generation.images.decoder import ImageDecoder
+from generation.models.catalog import Catalog
 from generation.safety.checker import PictureChecker
 
 log = logging.getLogger(__name__)
 
 # No privileged intent: mentions, replies to the bot, direct messages and context menus come without one.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-COMMANDS = (img2img, remix, defaults, preferences, limits, moderation, privacy, queue, help_command, operator)
-_COMMANDS_FACT = "registered_commands_sha256"
 _TOLD_TO_STOP_FACT = "told_to_stop"
-
-
-class Tree(app_commands.CommandTree["Palimpsest"]):
-    """The command tree: nothing is begun while the bot closes, and every error is answered."""
-
-    async def interaction_check(self, interaction: discord.Interaction["Palimpsest"], /) -> bool:
-        if interaction.client.is_closing and interaction.type is not discord.InteractionType.autocomplete:
-            raise Refused("shutting_down")
-        return True
-
-    async def on_error(
-        self, interaction: discord.Interaction["Palimpsest"], error: app_commands.AppCommandError, /
-    ) -> None:
-        await answer_error(interaction, error)
 
 
 class Palimpsest(discord.Client):
@@ -150,6 +122,7 @@ class Palimpsest(discord.Client):
             delivery=Delivery(self, jobs, spool, self.shelf, decoder),
             estimates=estimates,
             admit_preview=self.screening.admit_preview if settings.previews else None,
+            status_interval_seconds=settings.status_interval_seconds,
             max_running_per_member=settings.max_running_per_member,
             note_settled=metrics.settled,
             restraint=lambda: metrics.recent_invalid_requests.restraint,
@@ -180,8 +153,6 @@ class Palimpsest(discord.Client):
         self._sweeping: asyncio.Task[None] | None = None
         self._conversation = Conversation(self)
         self.tree = Tree(self)
-        for command in COMMANDS:
-            self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
@@ -190,7 +161,7 @@ class Palimpsest(discord.Client):
         self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
         await self.load_decisions()
         await self.shelf.refresh()
-        await self._register_commands()
+        await self.tree.register(self._facts)
         was_told = await self._facts.get(_TOLD_TO_STOP_FACT) == "yes"
         await self._facts.set(_TOLD_TO_STOP_FACT, "no")
         self.desk.start()
@@ -307,13 +278,3 @@ class Palimpsest(discord.Client):
         await self.desk.close(settings.shutdown_grace_seconds, drains=settings.shutdown_queue == "drain")
         await self.mod_log.close()
         await super().close()
-
-    async def _register_commands(self) -> None:
-        """Send the commands to Discord when their definition, or the application, has changed since the last time."""
-        definition: list[dict[str, Any]] = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        text = json.dumps([self.application_id, definition], sort_keys=True, default=str)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if await self._facts.get(_COMMANDS_FACT) != digest:
-            await self.tree.sync()
-            await self._facts.set(_COMMANDS_FACT, digest)
-            log.info("registered %d command(s)", len(definition))

@@ -9,11 +9,11 @@ import discord
 
 from bot import replies
 from bot.errors import Refused
-from bot.free_text import Said, understand
 from bot.help import help_text
-from bot.orders import Options, Source, changed, options_of
-from bot.origin import Origin
-from bot.sources import source_in
+from bot.orders.free_text import Said, understand
+from bot.orders.order_book import Options, Source, changed, options_of
+from bot.orders.origin import Origin
+from bot.orders.sources import source_in
 from bot.storage.job import Job
 from bot.storage.trouble import StorageTrouble
 from generation.errors import GenerationError

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.origin import Origin
+from bot.orders.origin import Origin
 from generation.errors import ModelUnavailable
 from generation.sentences import error_sentence
 
@@ -46,12 +46,12 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
         "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
         settings,
     ]
-    if model.adapters:
-        offered = (
-            f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "")
-            for each in model.adapters.values()
-        )
-        lines.insert(1, "Adapters, with `adapter: name`: " + ", ".join(offered))
+    if adapters := client.shelf.adapters(model):
+        offered = (f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters)
+        lines.insert(1, "Adapters, with `adapter: name` or `adapter: name:0.8`: " + ", ".join(offered))
+    if embeddings := client.shelf.embeddings(model):
+        words = (f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings)
+        lines.insert(1, "Words of its own, anywhere in a prompt or a negative prompt: " + ", ".join(words))
     if model.is_demo:
         lines.append(
             "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"

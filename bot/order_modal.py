@@ -9,8 +9,8 @@ import discord
 
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.free_text import understand
-from bot.orders import Options, changed
+from bot.orders.free_text import understand
+from bot.orders.order_book import Options, changed
 from generation import requests
 
 _THIS_RUN = secrets.token_hex(4)

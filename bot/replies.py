@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.allowances import NO_LIMIT, Allowance, Budget
+from bot.discord_api.permissions import permission_words
 from bot.errors import Refused
-from bot.layers import NUMBERS, Layers
-from bot.permissions import permission_words
+from bot.orders.allowances import NO_LIMIT, Allowance, Budget
+from bot.orders.layers import NUMBERS, Layers
 from bot.storage.job import Job
 from bot.storage.role_limits import RoleLimit
 from bot.storage.trouble import StorageTrouble

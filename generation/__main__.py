@@ -2,7 +2,7 @@
 
 import sys
 
-from generation.cli import main
+from generation.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

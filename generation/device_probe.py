@@ -5,8 +5,8 @@ import json
 import sys
 from dataclasses import dataclass
 
-from generation.catalog import REPOSITORY
 from generation.errors import ExecutorError
+from generation.models.catalog import REPOSITORY
 
 _PROBE_SECONDS = 180.0  # the first import of torch from a slow disk takes minutes
 

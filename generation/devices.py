@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from generation.catalog import ModelEntry
+from generation.models.catalog import ModelEntry
 
 _NVIDIA_SMI_SECONDS = 10.0
 
@@ -18,6 +18,7 @@ class Accelerator:
 
     name: str
     memory_bytes: int
+    device: str = "cuda"  # torch's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Machine:
     accelerators: tuple[Accelerator, ...]
 
     def fits(self, entry: ModelEntry) -> bool:
-        """Tell whether the model's estimate fits the largest accelerator, or without one the memory.
+        """Tell whether the catalog's figure fits the largest accelerator, or without one the memory.
 
         A CPU mostly computes in float32, where weights take twice the bytes of the estimate's half precision.
         """
@@ -42,7 +43,7 @@ def this_machine() -> Machine:
     memory_bytes = psutil.virtual_memory().total
     accelerators = _nvidia_cards()
     if not accelerators and platform.system() == "Darwin" and platform.machine() == "arm64":
-        accelerators = (Accelerator("Apple GPU", memory_bytes),)
+        accelerators = (Accelerator("Apple GPU", memory_bytes, "mps"),)
     return Machine(memory_bytes, accelerators)
 
 

@@ -14,7 +14,7 @@ from generation.errors import (
 from generation.events import FailureKind
 from generation.images.formats import ForeignFormat
 from generation.images.refusals import Refusal
-from generation.model_problems import ModelProblem
+from generation.models.problems import ModelProblem
 
 _FIELDS: Mapping[str, str] = {
     "prompt": "the prompt",
@@ -97,36 +97,44 @@ _MODELS: Mapping[str, str] = {
     ModelProblem.NOT_DOWNLOADED: "The model {model} is not downloaded yet; the operator has to do that first.",
     ModelProblem.NO_FOLDER: "The model {model} is not here: there is no folder {folder}.",
     ModelProblem.NOT_A_MODEL: "What lies at {source} is not the kind of model that {model} should be.",
-    ModelProblem.NOT_AN_ADAPTER: "The file {source} of the adapter {model} is missing or does not fit the model.",
+    ModelProblem.ADD_ON_NOT_HERE: (
+        "The {thing} is not downloaded yet; the operator does that with `python -m generation download {model}`."
+    ),
+    ModelProblem.NO_FILE: "The file {source} of the {thing} is not here.",
+    ModelProblem.NO_SUCH_FILE: "There is no file {file} in {source}, where the {thing} should be.",
+    ModelProblem.SEVERAL_FILES: (
+        "There are several safetensors files in {source}; name the one of the {thing} as file in the catalog."
+    ),
+    ModelProblem.DOES_NOT_FIT: "The file {source} of the {thing} does not fit the model.",
     ModelProblem.NO_SAFETENSORS: (
-        "The model {model} at {source} has no safetensors files, and files that may run code are never loaded."
+        "The {thing} at {source} has no safetensors files, and files that may run code are never loaded."
     ),
     ModelProblem.GATED: (
-        "The model {model} asks for its licence ({licence}) to be accepted first: the operator does that at {url} "
+        "The {thing} asks for its licence ({licence}) to be accepted first: the operator does that at {url} "
         "and sets HF_TOKEN to a token of the same account."
     ),
     ModelProblem.NOT_FOUND: "Hugging Face has no model {source}, or HF_TOKEN may not see it.",
     ModelProblem.NO_SUCH_REVISION: "The model {source} has no revision {revision}, or a file of it is missing there.",
     ModelProblem.TOKEN_REFUSED: "Hugging Face does not accept HF_TOKEN; make a new token and set that.",
-    ModelProblem.HUB_BUSY: "Hugging Face is too busy to hand out the model {model} at the moment; try again later.",
+    ModelProblem.HUB_BUSY: "Hugging Face is too busy to hand out the {thing} at the moment; try again later.",
     ModelProblem.UNREACHABLE: (
-        "The model {model} is not downloaded yet, and Hugging Face cannot be reached from here; "
-        "connect this machine or choose a model that is here."
+        "The {thing} is not downloaded yet, and Hugging Face cannot be reached from here; "
+        "connect this machine or choose what is here."
     ),
     ModelProblem.CUT_OFF: (
-        "The connection to Hugging Face broke while the model {model} was downloaded; what has arrived is kept, "
+        "The connection to Hugging Face broke while the {thing} was downloaded; what has arrived is kept, "
         "so try again and it goes on from there."
     ),
     ModelProblem.DISK_FULL: (
-        "The disk has not enough room for the model {model}: it wants {needed} more, and {free} are free in {folder}; "
+        "The disk has not enough room for the {thing}: it wants {needed} more, and {free} are free in {folder}; "
         "make room, or set HF_HOME to a folder on another disk."
     ),
     ModelProblem.CHANGED: (
-        "The file {file} of the model {model} is not the one that was downloaded first, so it is not used; "
-        f"{_AGAIN}, or delete the model's lines from {{lock}} if the change is meant."
+        "The file {file} of the {thing} is not the one that was downloaded first, so it is not used; "
+        f"{_AGAIN}, or delete its lines from {{lock}} if the change is meant."
     ),
     ModelProblem.DAMAGED: (
-        "The file {file} of the model {model} is not what Hugging Face announced, so it was thrown away; try again."
+        "The file {file} of the {thing} is not what Hugging Face announced, so it was thrown away; try again."
     ),
 }
 
@@ -226,7 +234,8 @@ def image_refused_sentence(reason: str, data: Mapping[str, Any]) -> str:
 
 def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any]) -> str:
     """Return why a model cannot be used and who can change that."""
-    shown = {**data, "model": model, "known_list": ", ".join(data.get("known", ()))}
+    thing = f"{data['add_on']} of {model}" if "add_on" in data else f"model {model}"
+    shown = {**data, "model": model, "thing": thing, "known_list": ", ".join(data.get("known", ()))}
     if reason == ModelProblem.DISK_FULL:
         shown |= {"needed": gibibytes(data["needed_bytes"]), "free": gibibytes(data["free_bytes"])}
     sentence = _MODELS.get(reason, "The model {model} cannot be used at the moment; choose another one.")

@@ -167,7 +167,8 @@ async def open_place(
             await server.client.add_member(name)
         for place in places:
             await server.client.add_channel(place)
-        async with BotProcess(server, data_dir, settings, arguments=arguments) as bot:
+        usual = {"STATUS_INTERVAL_SECONDS": "3", **settings}  # edits are a part of the load
+        async with BotProcess(server, data_dir, usual, arguments=arguments) as bot:
             place = Place(bot, names, places)
             following = asyncio.create_task(place.follow(), name="follow")
             try:

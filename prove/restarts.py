@@ -14,7 +14,12 @@ from tests.end_to_end.bot_process import PHOTOGRAPHS, BotProcess
 
 STUCK_SECONDS = 60.0
 MEMBERS, CHANNELS = ("Ada", "Linus", "Grace", "Margaret"), ("general", "gallery")
-ROOM = {"MAX_WAITING": "1000", "MAX_WAITING_PER_SERVER": "1000", "MAX_WAITING_PER_MEMBER": "1000"}
+ROOM = {
+    "MAX_WAITING": "1000",
+    "MAX_WAITING_PER_SERVER": "1000",
+    "MAX_WAITING_PER_MEMBER": "1000",
+    "STATUS_INTERVAL_SECONDS": "3",
+}
 _PICTURE = PHOTOGRAPHS / "drawing-cat.png"
 _LAST_WORDS = ("✅ Done", "⚠️", "🚫")
 

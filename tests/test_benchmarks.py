@@ -9,6 +9,7 @@ from benchmarks import measuring
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.limit import operations
 from benchmarks.measuring import Measured, alternate, report, times_quicker
+from benchmarks.requests_made import request
 from benchmarks.shapes import SHAPES, random_weights
 
 
@@ -37,6 +38,10 @@ def test_random_weights_keep_what_goes_through_in_range() -> None:
     with torch.no_grad():
         result = layers(torch.randn(16, 64, generator=torch.Generator().manual_seed(0)))
     assert 0.1 < result.std().item() < 10
+
+
+def test_a_picture_can_be_asked_for() -> None:
+    assert request(64, "pndm", num_inference_steps=20).total_steps == 15
 
 
 def test_work_is_measured_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

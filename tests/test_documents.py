@@ -14,8 +14,8 @@ import yaml
 from bot.checks.application import NEEDED_PERMISSIONS, SCOPES
 from bot.settings import Settings
 from bot.storage.migrations import migrate
-from generation.catalog import REPOSITORY, load_catalog
-from generation.cli import main as generation_main
+from generation.cli.main import main as generation_main
+from generation.models.catalog import REPOSITORY, load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
 
 DOCUMENTS = sorted(
@@ -34,7 +34,7 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 OTHER_VARIABLES = {
     "TORCH_INDEX_URL": "run.py",
     "PYTHON_IMAGE": "Dockerfile",
-    "HF_HOME": "generation/hub.py",
+    "HF_HOME": "generation/models/hub.py",
     "PLAYGROUND_PORT": "playground/demo.py",
     "DISCORD_OPENAPI": "playground/openapi_document.py",
 }

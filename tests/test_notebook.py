@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from generation.catalog import REPOSITORY
 from generation.images.metadata import read_parameters
+from generation.models.catalog import REPOSITORY
 from playground.client import PlaygroundServer
 
 NOTEBOOK = json.loads((REPOSITORY / "docs" / "colab.ipynb").read_text(encoding="utf-8"))

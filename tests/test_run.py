@@ -6,7 +6,7 @@ import re
 import pytest
 
 import run
-from generation.catalog import REPOSITORY
+from generation.models.catalog import REPOSITORY
 
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 14)])

@@ -1,25 +1,36 @@
-"""Real LoRA files for the tiny pipeline: written by peft and diffusers as a training would."""
+"""Real LoRA files for small pipelines: written by peft and diffusers as a training would."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
 from peft import LoraConfig, get_peft_model_state_dict
 
 from tests.tiny_pipeline import tiny_pipeline
 
+_LAYERS = {"unet": ["to_q", "to_k", "to_v", "to_out.0"], "text_encoder": ["q_proj", "k_proj", "v_proj", "out_proj"]}
 
-def save_tiny_adapter(folder: Path, *, seed: int) -> Path:
-    """Write a LoRA of the denoiser and return its file; different seeds give different ones."""
+
+def save_tiny_adapter(
+    folder: Path, *, seed: int, model: Path | None = None, parts: tuple[str, ...] = ("unet",)
+) -> Path:
+    """Write a LoRA of the tiny pipeline, or of a model in a folder, and return its file.
+
+    ``parts`` are the components that it changes. Different seeds give different ones.
+    """
+    pipeline: Any = DiffusionPipeline.from_pretrained(str(model)) if model else tiny_pipeline()
+    layers: dict[str, Any] = {}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        unet = tiny_pipeline().unet
-        unet.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
-        for name, weights in unet.named_parameters():
-            if "lora_" in name:
-                torch.nn.init.normal_(weights, std=0.3)
-        layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+        for part in parts:
+            module = getattr(pipeline, part)
+            module.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=_LAYERS[part.removesuffix("_2")]))
+            for name, weights in module.named_parameters():
+                if "lora_" in name:
+                    torch.nn.init.normal_(weights, std=0.3)
+            layers[f"{part}_lora_layers"] = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
     name = f"adapter-{seed}.safetensors"
-    StableDiffusionImg2ImgPipeline.save_lora_weights(folder, unet_lora_layers=layers, weight_name=name)
+    type(pipeline).save_lora_weights(folder, **layers, weight_name=name)
     return folder / name

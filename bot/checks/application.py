@@ -4,7 +4,7 @@ import discord
 
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.client import INTENTS
-from bot.permissions import NEEDED, permission_words
+from bot.discord_api.permissions import NEEDED, permission_words
 
 # What the bot does in a server: it answers with messages that carry a file and point at the request.
 NEEDED_PERMISSIONS = discord.Permissions(**dict.fromkeys(NEEDED, True))

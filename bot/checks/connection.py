@@ -13,7 +13,7 @@ from bot.checks.application import application_finding, installation_finding, in
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.checks.servers import server_findings
 from bot.client import INTENTS
-from bot.discord_address import point_library_at
+from bot.discord_api.address import point_library_at
 from bot.settings import Settings
 
 _PATIENCE_SECONDS = 90.0

@@ -7,12 +7,14 @@ from pathlib import Path
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.settings import Settings
 from bot.storage.database import is_in_use
-from generation.catalog import Catalog, ModelEntry
 from generation.device_probe import ProbedDevice
 from generation.devices import Accelerator, Machine, this_machine
 from generation.errors import ModelUnavailable
-from generation.hub import cache_folder, free_bytes, is_here
-from generation.recommendation import recommended_model
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.files import is_here
+from generation.models.fit import Fit, fit_of
+from generation.models.hub import cache_folder, free_bytes
+from generation.models.recommendation import recommended_model
 from generation.sentences import error_sentence, gibibytes
 
 _DATABASE_BYTES = 256 * 2**20
@@ -62,6 +64,11 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
     except ModelUnavailable as error:
         return fail("model", error_sentence(error), f"Set MODEL to a name that `{_MODELS}` lists.")
     if is_here(entry, settings.data_dir):
+        if missing := [file for file in entry.add_ons if not file.is_here(settings.data_dir)]:
+            sentences = " ".join(error_sentence(file.missing()) for file in missing)
+            return warn(
+                "model", f"{entry.title} ({entry.name}) is here. {sentences}", "Until then the bot does without."
+            )
         return ok("model", f"{entry.title} ({entry.name}) is here.")
     if entry.folder is not None:
         return fail("model", f"{entry.title}: there is no model in {entry.folder}.", "Set MODEL to another one.")
@@ -94,11 +101,17 @@ async def machine_findings(
             memory,
             fail("device", f"Nothing can be generated: {probed}.", "Look at DEVICE and at how torch is installed."),
         ]
-    card = None if probed.device == "cpu" else Accelerator(probed.name, probed.memory_bytes)
+    card = None if probed.device == "cpu" else Accelerator(probed.name, probed.memory_bytes, probed.device)
     machine = Machine(seen.memory_bytes, (card,) if card else ())
     findings = [memory, _device_finding(settings, seen, probed)]
     if catalog is not None:
-        findings.append(_fit_finding(catalog.get(settings.model), recommended_model(catalog, machine), machine))
+        chosen = catalog.get(settings.model)
+        fit = None
+        if chosen is not None:
+            fit = await asyncio.to_thread(
+                fit_of, chosen, machine, data_dir=settings.data_dir, dtype=probed.dtype, max_width=settings.max_width
+            )
+        findings.append(_fit_finding(chosen, fit, recommended_model(catalog, machine), machine))
     return findings
 
 
@@ -115,14 +128,14 @@ def _device_finding(settings: Settings, seen: Machine, probed: ProbedDevice) -> 
     return ok("device", f"{words}; no graphics card is used.")
 
 
-def _fit_finding(chosen: ModelEntry | None, best: ModelEntry | None, machine: Machine) -> Finding:
+def _fit_finding(chosen: ModelEntry | None, fit: Fit | None, best: ModelEntry | None, machine: Machine) -> Finding:
     where = "graphics card" if machine.accelerators else "memory"
     if best is None:
         return warn("recommendation", f"No model of the catalog fits this machine's {where}.", f"See `{_MODELS}`.")
-    if chosen is not None and not machine.fits(chosen):
+    if chosen is not None and fit is not None and not fit.fits:
         return warn(
             "recommendation",
-            f"{chosen.title} wants {gibibytes(chosen.memory_bytes)}, more than this machine's {where} may have for it.",
+            f"{chosen.title} wants {gibibytes(fit.memory_bytes)}, more than this machine's {where} may have for it.",
             f"Set MODEL={best.name} ({best.title}), the best that fits.",
         )
     if chosen is best:

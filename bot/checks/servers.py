@@ -4,7 +4,7 @@ import discord
 
 from bot.checks.application import missing_names
 from bot.checks.findings import Finding, fail, ok, warn
-from bot.permissions import permission_words
+from bot.discord_api.permissions import permission_words
 
 MAX_SERVERS = 25  # three requests each: more would take minutes, and an operator of so many knows where to look
 _SHOWN_CHANNELS = 3

@@ -7,10 +7,10 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot import replies
+from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
-from bot.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
-from bot.origin import Origin
-from bot.permissions import require_moderator
+from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
+from bot.orders.origin import Origin
 from generation import requests
 from generation.errors import ModelUnavailable
 

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 
 from bot.help import help_text
-from bot.origin import Origin
+from bot.orders.origin import Origin
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest

@@ -6,9 +6,9 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
-from bot.orders import Options
-from bot.origin import Origin
-from bot.sources import source_of
+from bot.orders.order_book import Options
+from bot.orders.origin import Origin
+from bot.orders.sources import source_of
 from generation import requests
 from generation.errors import ModelUnavailable
 from generation.samplers import SAMPLERS
@@ -89,5 +89,5 @@ async def complete_adapter(
         entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
     except ModelUnavailable:
         return []
-    offered = [each for each in entry.adapters.values() if current.lower() in f"{each.name} {each.title}".lower()]
+    offered = [each for each in client.shelf.adapters(entry) if current.lower() in f"{each.name} {each.title}".lower()]
     return [Choice(name=each.title[:100], value=each.name) for each in offered[:25]]

@@ -7,9 +7,9 @@ from discord import app_commands
 from discord.app_commands import Range
 
 from bot import replies
-from bot.allowances import DAY_SECONDS
+from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
-from bot.permissions import require_moderator
+from bot.orders.allowances import DAY_SECONDS
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest

@@ -6,10 +6,10 @@ import discord
 from discord import app_commands
 from discord.app_commands import Range
 
-from bot import moderation_cards as cards
+from bot.discord_api.permissions import missing_permissions, require_moderator
 from bot.errors import Refused
-from bot.permissions import missing_permissions, require_moderator
-from bot.policy import MAX_OPEN_SCORE
+from bot.moderation import cards
+from bot.moderation.policy import MAX_OPEN_SCORE
 from generation import requests
 from generation.safety.prompt import check_prompt
 

@@ -4,12 +4,12 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
-from bot import moderation_cards as cards
 from bot.commands.moderation import client_of, moderation, tell
+from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
-from bot.moderation_acts import block_member, fingerprint
-from bot.permissions import require_moderator
-from bot.sources import source_of
+from bot.moderation import cards
+from bot.moderation.acts import block_member, fingerprint
+from bot.orders.sources import source_of
 from generation.safety.prompt import MAX_TERM_CHARACTERS, is_term
 
 _MAX_LISTED = 500  # of words, and of pictures: every prompt and picture is compared with all of them

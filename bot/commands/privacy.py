@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot import privacy_cards as cards
+from bot.privacy import cards
 from generation.references import new_reference
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, cast
 import discord
 from discord import app_commands
 
-from bot.cards import queue_text
-from bot.origin import Origin
+from bot.display.cards import queue_text
+from bot.orders.origin import Origin
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest

@@ -8,9 +8,9 @@ from discord import app_commands
 
 from bot.errors import Refused
 from bot.order_modal import OrderModal
-from bot.orders import Options
-from bot.origin import Origin
-from bot.sources import source_in
+from bot.orders.order_book import Options
+from bot.orders.origin import Origin
+from bot.orders.sources import source_in
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest

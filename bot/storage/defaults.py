@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from bot.layers import Layer
+from bot.orders.layers import Layer
 from bot.storage.database import Database
 
 

@@ -39,6 +39,7 @@ class StoredPicture:
     native_width: int
     native_height: int
     painted_again: bool = False  # because the memory did not suffice at first
+    denoising_steps: int | None = None  # that were run; rows of earlier versions do not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 
-from bot.policy import DEFAULT_POLICY, Policy
+from bot.moderation.policy import DEFAULT_POLICY, Policy
 from bot.storage.database import Database
 
 _SCORES = tuple(field.name for field in fields(Policy))

@@ -53,7 +53,7 @@ class Caches:
 
     texts: ByteCache[Mapping[str, torch.Tensor]]
     pictures: ByteCache[Distribution]
-    previewers: dict[Hashable, Previewer] = field(default_factory=dict)  # 60 bytes for each model
+    previewers: dict[Hashable, Previewer] = field(default_factory=dict)  # at most 5 MB for each model
 
     def clear(self) -> None:
         """Forget what takes memory of the device."""

@@ -36,13 +36,7 @@ def conditioning_for(
     Source: ``__call__`` of ``StableDiffusionImg2ImgPipeline`` and its XL sister, diffusers 0.42.
     """
     guidance_scale, embedding_dim = arguments["guidance_scale"], pipeline.unet.config.time_cond_proj_dim
-    encoded = [encode(arguments["prompt"])]
-    if guidance_scale > 1 and embedding_dim is None:
-        encoded.insert(0, _negative(pipeline, arguments["negative_prompt"], encoded[0], encode))
-        if len({each["encoder_hidden_states"].shape for each in encoded}) > 1:
-            negative, positive = encoded
-            empty = encode("")
-            encoded = [prompts.as_long(negative, positive, empty), prompts.as_long(positive, negative, empty)]
+    encoded = _encoded(pipeline, arguments, encode)
     tensors = {name: torch.cat([each[name] for each in encoded]) for name in encoded[0]}
     states = tensors["encoder_hidden_states"]
     if embedding_dim is not None:
@@ -51,6 +45,16 @@ def conditioning_for(
     if "text_embeds" in tensors:
         tensors["time_ids"] = _time_ids(pipeline, size, states, tensors["text_embeds"].shape[-1])[-len(encoded) :]
     return Conditioning(MappingProxyType(tensors), len(encoded))
+
+
+def embedded_texts(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeText) -> dict[str, Any]:
+    """Return what the pipeline itself takes in the place of the texts among its ``arguments``."""
+    told: dict[str, Any] = {"prompt": None, "negative_prompt": None}
+    for side, tensors in zip(("", "negative_"), reversed(_encoded(pipeline, arguments, encode)), strict=False):
+        told[f"{side}prompt_embeds"] = tensors["encoder_hidden_states"]
+        if "text_embeds" in tensors:
+            told[f"{side}pooled_prompt_embeds"] = tensors["text_embeds"]
+    return told
 
 
 def denoise(
@@ -66,6 +70,18 @@ def denoise(
         added_cond_kwargs=added or None,
         return_dict=False,
     )[0]
+
+
+def _encoded(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeText) -> list[Mapping[str, torch.Tensor]]:
+    """Return the negative prompt's embeddings, if it has a row, and the prompt's, both of one length."""
+    encoded = [encode(arguments["prompt"])]
+    if arguments["guidance_scale"] > 1 and pipeline.unet.config.time_cond_proj_dim is None:
+        encoded.insert(0, _negative(pipeline, arguments["negative_prompt"], encoded[0], encode))
+        if len({each["encoder_hidden_states"].shape for each in encoded}) > 1:
+            negative, positive = encoded
+            empty = encode("")
+            encoded = [prompts.as_long(negative, positive, empty), prompts.as_long(positive, negative, empty)]
+    return encoded
 
 
 def _negative(

@@ -5,21 +5,25 @@ import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 
 from generation.engine.autoencoder import Distribution, clean_latents, decode_in_slices, encode_in_slices
 from generation.engine.base import BrokenOutput
 from generation.engine.caches import Caches
-from generation.engine.conditioning import conditioning_for, encode_text, is_step_batched
+from generation.engine.conditioning import conditioning_for, embedded_texts, encode_text, is_step_batched
 from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
 from generation.engine.precision import can_be_widened, in_float32
-from generation.engine.previews import Previewer, fitted_previewer
+from generation.engine.previews import Previewer, fitted_previewer, tiny_previewer
+from generation.errors import ModelUnavailable
 from generation.executors.budgets import Phase
+from generation.models.problems import ModelProblem
 from generation.requests import Img2ImgRequest
+from generation.sentences import error_sentence
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +63,8 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     # In one piece: the pictures under way share these weights.
     with in_float32(model.pipeline):
         model.adapters.use(order.request.adapter, order.request.adapter_weight)
-        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
+        told = _told(model, order) if is_step_batched(model.pipeline) else {}
+        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index, told)
     return replace(painted, in_float32=True)
 
 
@@ -109,7 +114,16 @@ def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], No
     return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
 
 
+def _told(model: LoadedModel, order: Order) -> Mapping[str, Any]:
+    """Return the texts of a request as a step-batched pipeline takes them from whoever has encoded them."""
+    arguments = model.family.call_arguments(order.request, order.image.width, order.image.height)
+    return embedded_texts(
+        model.pipeline, arguments, lambda text: encode_text(model.pipeline, model.embeddings.read(text))
+    )
+
+
 def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
+    text = model.embeddings.read(text)
     digest = hashlib.sha256(text.encode()).digest()  # no prompt lies around for long
     key = (model.entry.name, model.revision, request.adapter, request.adapter_weight, digest)
     embeddings = caches.texts.get(key)
@@ -133,5 +147,20 @@ def _distribution(
 def _previewer(model: LoadedModel, dtype: torch.dtype, caches: Caches) -> Generator[None, None, Previewer]:
     key = (model.entry.name, model.revision)
     if key not in caches.previewers:
-        caches.previewers[key] = yield from fitted_previewer(model.pipeline, dtype)
+        caches.previewers[key] = _tiny_previewer(model, dtype) or (yield from fitted_previewer(model.pipeline, dtype))
     return caches.previewers[key]
+
+
+def _tiny_previewer(model: LoadedModel, dtype: torch.dtype) -> Previewer | None:
+    """Return the previewer that the operator wants for the model; what is wrong with it must not end a picture."""
+    file = model.entry.tiny_autoencoder
+    if file is None:
+        return None
+    try:
+        return tiny_previewer(model.locate(file), model.pipeline._execution_device, dtype)
+    except ModelUnavailable as error:
+        problem = error
+    except ValueError:
+        problem = file.problem(ModelProblem.DOES_NOT_FIT)
+    log.warning("%s Previews of %s are soft until then.", error_sentence(problem), model.entry.name)
+    return None

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog, ModelEntry, load_catalog
 from generation.engine.base import Run
 from generation.engine.device import choose_device, choose_dtype, describe_device
 from generation.engine.device_loop import DeviceLoop
@@ -16,11 +15,12 @@ from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.executors.budgets import Phase
-from generation.families import FAMILIES
-from generation.hub import Hub
 from generation.images.encode import encode_picture
 from generation.images.fit import enlarge, enlargement_factor, fit_image, fitted_size
 from generation.images.metadata import PictureParameters
+from generation.models.catalog import Catalog, ModelEntry, load_catalog
+from generation.models.families import FAMILIES
+from generation.models.hub import Hub
 from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 from generation.versions import VERSION, library_versions
 

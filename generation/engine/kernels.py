@@ -7,6 +7,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from generation.engine.attention import BlockedAttnProcessor
 from generation.engine.kernel_probe import blocked_attention_pays, channels_last_pays
+from generation.engine.mapped_files import MappedFiles
 
 
 def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype) -> None:
@@ -30,9 +31,20 @@ def prepare_part(part: Any, device: torch.device, dtype: torch.dtype) -> None:
     if dtype == torch.float32:
         return
     if device.type != "mps" and _has_flat_convolutions(part) and channels_last_pays(device, dtype):
-        part.to(memory_format=torch.channels_last)
+        _put_channels_last(part)
     if device.type == "cpu" and _attends_as_usual(part) and blocked_attention_pays(device, dtype):
         part.set_attn_processor(BlockedAttnProcessor())
+
+
+def _put_channels_last(part: torch.nn.Module) -> None:
+    """Lay the weights of convolutions out anew, one by one: each old one makes room for the next new one."""
+    files = MappedFiles()
+    for parameter in part.parameters():
+        if parameter.dim() == 4:
+            before = parameter.data
+            parameter.data = before.to(memory_format=torch.channels_last)
+            if parameter.data_ptr() != before.data_ptr():
+                files.let_go(before)
 
 
 def _has_flat_convolutions(part: torch.nn.Module) -> bool:

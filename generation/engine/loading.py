@@ -1,22 +1,27 @@
 """A model's files become a pipeline of diffusers that says nothing on its own."""
 
+import importlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers.utils import logging as transformers_logging
 
-from generation.catalog import ModelEntry
 from generation.engine.adapters import Adapters
 from generation.engine.base import OutOfMemory
-from generation.engine.picture_processor import load_picture_processor
+from generation.engine.embeddings import Embeddings
 from generation.engine.placement import place
 from generation.errors import ModelUnavailable
-from generation.families import FAMILIES, Family
-from generation.hub import ModelFiles
-from generation.memory_plan import MemoryPlan, Placement
-from generation.model_problems import ModelProblem
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import ModelEntry
+from generation.models.families import FAMILIES, Family
+from generation.models.hub import ModelFiles
+from generation.models.memory_plan import MemoryPlan, Placement
+from generation.models.problems import ModelProblem
 
 
 class _TorchvisionNote(logging.Filter):
@@ -27,7 +32,7 @@ class _TorchvisionNote(logging.Filter):
 
 
 transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_TorchvisionNote())
-from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image  # noqa: E402 - its import makes the note
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # noqa: E402 - its import makes the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
 from generation.engine.compiling import CompiledDenoiser  # noqa: E402 - imports diffusers
@@ -44,6 +49,8 @@ class LoadedModel:
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
     adapters: Adapters
+    embeddings: Embeddings
+    locate: Callable[[AddOnFile], Path]  # what lies beside the model
     compiled: CompiledDenoiser | None = None
 
 
@@ -53,12 +60,13 @@ def load_model(
     device: torch.device,
     dtype: torch.dtype,
     plan: MemoryPlan,
+    locate: Callable[[AddOnFile], Path],
     compiler: str | None = None,
 ) -> LoadedModel:
     """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
 
-    ``compiler`` is the backend of ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come
-    and go is not compiled.
+    ``locate`` finds what the operator offers beside the model, when a request wants it. ``compiler`` is the backend of
+    ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come and go is not compiled.
     """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
@@ -67,13 +75,13 @@ def load_model(
     transformers_logging.disable_progress_bar()
     family = FAMILIES[entry.family]
     try:
-        pipeline = AutoPipelineForImage2Image.from_pretrained(
+        pipeline = pipeline_class(files.path, family).from_pretrained(
             files.path,
             dtype=dtype,
             variant=entry.variant if _has_variant(files, entry.variant) else None,
             use_safetensors=True,
             local_files_only=True,
-            **({"processor": load_picture_processor(files.path / "processor")} if family.reads_picture else {}),
+            **({"processor": _picture_processor(files.path)} if family.reads_picture else {}),
             **family.load_arguments,
         )
     except MemoryError as error:
@@ -89,9 +97,27 @@ def load_model(
     place(pipeline, plan, device)
     may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
-    return LoadedModel(
-        entry, family, files.revision, pipeline, plan, Adapters(pipeline, dict(entry.adapters)), compiled
-    )
+    adapters = Adapters(pipeline, entry.adapters, locate)
+    embeddings = Embeddings(pipeline, entry.embeddings, locate, partial(place, pipeline, plan, device))
+    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled)
+
+
+def pipeline_class(folder: Path, family: Family) -> Any:
+    """Return whose ``from_pretrained`` makes the family's pipeline of a folder.
+
+    A folder names the class that it was made for: the family's, or the one of text to image. For any other name
+    ``AutoPipelineForImage2Image`` knows more, but its import is a third of all imports: every pipeline that there is.
+    """
+    index: Any = DiffusionPipeline.load_config(folder, local_files_only=True)
+    if index.get("_class_name") in (family.pipeline_class, family.pipeline_class.replace("Img2Img", "")):
+        return getattr(importlib.import_module("diffusers"), family.pipeline_class)
+    return importlib.import_module("diffusers.pipelines.auto_pipeline").AutoPipelineForImage2Image
+
+
+def _picture_processor(folder: Path) -> Any:
+    from generation.engine.picture_processor import load_picture_processor  # only who needs it waits for its import
+
+    return load_picture_processor(folder / "processor")
 
 
 def _has_variant(files: ModelFiles, variant: str | None) -> bool:

@@ -1,7 +1,8 @@
 """Paint one picture by calling a pipeline of diffusers as it is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,13 +12,20 @@ from PIL import Image
 from generation.engine.base import BrokenOutput, Run
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Painted
-from generation.engine.schedules import schedule_of
+from generation.engine.schedules import known_steps, schedule_of
 from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
 
-def paint_alone(model: LoadedModel, request: Img2ImgRequest, run: Run, image: Image.Image, index: int) -> Painted:
-    """Run the pipeline for picture ``index`` of a request.
+def paint_alone(
+    model: LoadedModel,
+    request: Img2ImgRequest,
+    run: Run,
+    image: Image.Image,
+    index: int,
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> Painted:
+    """Run the pipeline for picture ``index`` of a request; ``told`` goes over what the request says to it.
 
     Raises RunCancelled or BrokenOutput. A pipeline has one scheduler, so nobody else may use it meanwhile.
     """
@@ -45,7 +53,7 @@ def paint_alone(model: LoadedModel, request: Img2ImgRequest, run: Run, image: Im
                 callback_on_step_end=step_done,
                 **({"prior_callback_on_step_end": prior_step_done} if family.has_prior else {}),
                 output_type="pt",
-                **{**family.call_arguments(request, image.width, image.height), **changes},
+                **{**family.call_arguments(request, image.width, image.height), **told, **changes},
             )
         finally:
             pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
@@ -66,6 +74,9 @@ def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[st
         # It stands at its start already; strength 1 makes the pipeline run all of it.
         schedule.scheduler.set_timesteps = lambda *_, **__: None
         changes = {"strength": 1.0, "num_inference_steps": len(schedule.timesteps)}
+    elif (steps := known_steps(schedule.scheduler, request.num_inference_steps)) < request.num_inference_steps:
+        # The half is cut off again by the pipeline, and keeps it from losing a step by rounding.
+        changes = {"strength": min(1.0, (len(schedule.timesteps) + 0.5) / steps), "num_inference_steps": steps}
     pipeline.scheduler = schedule.scheduler
     try:
         yield schedule.scheduler_name, schedule.strength_schedule, changes

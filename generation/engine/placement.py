@@ -5,7 +5,7 @@ from typing import Any
 import psutil
 import torch
 
-from generation.memory_plan import MemoryPlan, Placement
+from generation.models.memory_plan import MemoryPlan, Placement
 
 _COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq")}
 
@@ -28,8 +28,9 @@ def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
     """
     denoiser, autoencoder = (_component(pipeline, names) for names in _COMPONENTS.values())
     if plan.tiles_pictures:
-        for enable in ("enable_tiling", "enable_slicing"):  # the autoencoder of Kandinsky has neither
-            getattr(autoencoder, enable, lambda: None)()
+        for way in ("tiling", "slicing"):
+            if hasattr(autoencoder, f"use_{way}"):  # Kandinsky's has neither, and an enable_tiling that raises
+                getattr(autoencoder, f"enable_{way}")()
     if plan.stores_float8 and not _stores_float8(denoiser):
         denoiser.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, plan.dtype))
     match plan.placement:

@@ -1,26 +1,41 @@
-"""How a picture looks while it is denoised: each latent pixel's colour as a linear map, for next to nothing.
+"""How a picture looks while it is denoised, for next to nothing: by a tiny autoencoder, or by a linear map of colours.
 
-That latents are nearly linear in colour is an old observation about Stable Diffusion's autoencoder:
-https://discuss.huggingface.co/t/decoding-latents-to-rgb-without-upscaling/23204. The coefficients are not taken from
-there but fitted to each model's own autoencoder, once.
+The catalog may name a tiny autoencoder for a model (TAESD, https://github.com/madebyollin/taesd); then the preview is
+sharp. Without one it is soft: that latents are nearly linear in colour is an old observation about Stable Diffusion's
+autoencoder, https://discuss.huggingface.co/t/decoding-latents-to-rgb-without-upscaling/23204. The coefficients are not
+taken from there but fitted to each model's own autoencoder, once.
 """
 
 import io
 from collections.abc import Generator
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch.nn.functional import interpolate
 
 from generation.engine.autoencoder import encode_in_slices, scaled_latents
 
 _FITTED_SIDE = 128  # pixels; smooth colours say all that a linear map can know
 _SHOWN_SIDE = 256
+_TINY_FACTOR = 8  # TAESD's picture is that many times as large as its latents
 
 
-class Previewer:
-    """Turn clean latents into a small encoded picture."""
+class Previewer(Protocol):
+    """What turns clean latents into a small encoded picture."""
+
+    def encode(self, latents: torch.Tensor) -> bytes:
+        """Return a JPEG of latents (1, channels, height, width)."""
+        ...
+
+
+class LinearPreviewer:
+    """Each latent pixel is one pixel, whose colour is linear in the channels."""
 
     def __init__(self, coefficients: torch.Tensor) -> None:
         """Take coefficients (channels + 1, 3): one row for each channel, and one for what is added."""
@@ -28,17 +43,37 @@ class Previewer:
 
     def encode(self, latents: torch.Tensor) -> bytes:
         """Return a JPEG of latents (1, channels, height, width)."""
-        colours = torch.nan_to_num(_design(latents) @ self._coefficients).clamp(0, 1)
-        height, width = latents.shape[-2:]
-        small = Image.fromarray((colours.view(height, width, 3) * 255).round().to(torch.uint8).numpy())
-        factor = _SHOWN_SIDE / max(width, height)
-        shown = small.resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.BICUBIC)
-        buffer = io.BytesIO()
-        shown.save(buffer, "JPEG", quality=80)
-        return buffer.getvalue()
+        colours = _design(latents) @ self._coefficients
+        return _jpeg(colours.view(*latents.shape[-2:], 3))
 
 
-def fitted_previewer(pipeline: Any, dtype: torch.dtype) -> Generator[None, None, Previewer]:
+class TinyPreviewer:
+    """A tiny autoencoder decodes the latents, shrunk before to what is shown of them."""
+
+    def __init__(self, autoencoder: AutoencoderTiny) -> None:
+        self._autoencoder = autoencoder
+
+    def encode(self, latents: torch.Tensor) -> bytes:
+        """Return a JPEG of latents (1, channels, height, width)."""
+        shrink = _SHOWN_SIDE / _TINY_FACTOR / max(latents.shape[-2:])
+        latents = latents.to(self._autoencoder.device, self._autoencoder.dtype)
+        if shrink < 1:
+            latents = interpolate(latents, scale_factor=shrink, mode="area")
+        pixels = self._autoencoder.decode(latents, return_dict=False)[0]  # (1, 3, height, width), from -1 to 1
+        return _jpeg(pixels[0].detach().float().cpu().permute(1, 2, 0) / 2 + 0.5)
+
+
+def tiny_previewer(file: Path, device: torch.device, dtype: torch.dtype) -> TinyPreviewer:
+    """Load a tiny autoencoder of the shape of TAESD; raise ValueError for a file that holds something else."""
+    autoencoder: Any = AutoencoderTiny()
+    try:
+        autoencoder.load_state_dict(load_file(file))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ValueError("not a tiny autoencoder") from error
+    return TinyPreviewer(autoencoder.to(device, dtype).eval().requires_grad_(False))
+
+
+def fitted_previewer(pipeline: Any, dtype: torch.dtype) -> Generator[None, None, LinearPreviewer]:
     """Fit the map to the pipeline's autoencoder by least squares, in slices."""
     image = _smooth_colours()
     distribution = yield from encode_in_slices(pipeline, image, dtype)
@@ -46,7 +81,20 @@ def fitted_previewer(pipeline: Any, dtype: torch.dtype) -> Generator[None, None,
     height, width = latents.shape[-2:]
     small = np.asarray(image.resize((width, height), Image.Resampling.BOX))
     colours = torch.from_numpy(small.copy()).view(-1, 3).float() / 255
-    return Previewer(torch.linalg.lstsq(_design(latents), colours).solution)
+    return LinearPreviewer(torch.linalg.lstsq(_design(latents), colours).solution)
+
+
+def _jpeg(colours: torch.Tensor) -> bytes:
+    """Return colours (height, width, 3), from 0 to 1 on the CPU, as a JPEG whose longer side is what is shown."""
+    pixels = (torch.nan_to_num(colours).clamp(0, 1) * 255).round().to(torch.uint8)
+    small = Image.fromarray(pixels.numpy())
+    factor = _SHOWN_SIDE / max(small.size)
+    shown = small.resize(
+        (max(1, round(small.width * factor)), max(1, round(small.height * factor))), Image.Resampling.BICUBIC
+    )
+    buffer = io.BytesIO()
+    shown.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
 
 
 def _design(latents: torch.Tensor) -> torch.Tensor:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import torch
 
-from generation.catalog import Catalog, ModelEntry
 from generation.engine.device import free_memory
 from generation.engine.loading import LoadedModel, load_model
 from generation.engine.placement import free_bytes, place
-from generation.hub import Hub, ModelFiles, ensure_model
-from generation.memory_plan import MemoryPlan, make_plan, plan_words
-from generation.model_sizes import read_sizes
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.files import ensure_model
+from generation.models.hub import Hub, ModelFiles
+from generation.models.memory_plan import MemoryPlan, make_plan, plan_words
+from generation.models.sizes import read_sizes
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ class ResidentModels:
         self._drop(name)
         plan = self._plan(entry, files)
         log.info("%s: %s", name, plan_words(plan))
-        self._models[name] = load_model(entry, files, self._device, self._dtype, plan, self._compiler)
+        self._models[name] = load_model(entry, files, self._device, self._dtype, plan, self._locate, self._compiler)
         return self._models[name]
 
     def can_be_lowered(self, name: str) -> bool:
@@ -104,6 +106,9 @@ class ResidentModels:
         if plan == replace(model.plan, batch_width=plan.batch_width, tiles_pictures=True):
             place(model.pipeline, plan, self._device)
             self._models[name] = replace(model, plan=plan)
+
+    def _locate(self, file: AddOnFile) -> Path:
+        return file.locate(self._data_dir, self._hub)
 
     @property
     def _model(self) -> LoadedModel | None:

@@ -120,12 +120,16 @@ def prepare_schedule(
     """Prepare a scheduler of ``fresh_scheduler`` for one request and return the timesteps to run, one call each.
 
     Both schedules run ``denoising_steps(strength, num_inference_steps)`` of them and never none (PNDM adds one of its
-    own, as in diffusers). Afterwards ``add_noise`` at the first timestep makes the start, and ``scale_model_input`` and
-    ``step`` follow the timesteps in order. ``index`` is ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
+    own, as in diffusers, and by ``index`` LCM has no more than it was distilled at). Afterwards ``add_noise`` at the
+    first timestep makes the start, and ``scale_model_input`` and ``step`` follow the timesteps in order. ``index`` is
+    ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
     """
+    is_index = schedule_in_effect(scheduler, strength_schedule) == "index"
+    if is_index:
+        num_inference_steps = known_steps(scheduler, num_inference_steps)
     count = max(1, denoising_steps(strength, num_inference_steps))
     kind = type(scheduler)  # by way of the class: a pipeline may hold an object whose own set_timesteps leads here
-    if schedule_in_effect(scheduler, strength_schedule) == "index":
+    if is_index:
         kind.set_timesteps(scheduler, num_inference_steps, device=device)
         begin = (num_inference_steps - count) * scheduler.order
         if hasattr(scheduler, "set_begin_index"):
@@ -144,6 +148,11 @@ def prepare_schedule(
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     return scheduler.timesteps
+
+
+def known_steps(scheduler: Any, num_inference_steps: int) -> int:
+    """Return how many steps a share can be taken of: LCM refuses more than it was distilled at (50, mostly)."""
+    return min(num_inference_steps, scheduler.config.get("original_inference_steps", num_inference_steps))
 
 
 def training_sigmas(scheduler: Any) -> np.ndarray:

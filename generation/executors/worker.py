@@ -4,6 +4,7 @@ One thread reads messages (so heartbeats are answered whatever is computed), ``s
 the default model into memory meanwhile.
 """
 
+import gc
 import importlib
 import logging
 import os
@@ -96,9 +97,8 @@ class Worker:
         options = frame.fields["options"]
         secrets = [options.get("hf_token") or ""]
         log_to_stderr(options.get("log_format", "text"), secrets, level=logging.WARNING)
-        module, _, name = frame.fields["engine"].partition(":")
         try:
-            create: CreateEngine = getattr(importlib.import_module(module), name)
+            create: CreateEngine = import_function(frame.fields["engine"])
             self._engine = engine = create(frame.fields["options"])
         except ExecutorError as error:
             self._pipe.send("broken", reason=str(error))
@@ -155,6 +155,17 @@ class Worker:
         finally:
             del self._runs[run.job_id, run.attempt]
             self._pipe.send("free", job_id=run.job_id, attempt=run.attempt)
+
+
+def import_function(path: str) -> Any:
+    """Import ``module:function``, without looking for garbage: that takes a quarter of the time and finds none."""
+    module, _, name = path.partition(":")
+    gc.disable()
+    try:
+        return getattr(importlib.import_module(module), name)
+    finally:
+        gc.freeze()  # what was imported stays, so nobody need look at it again
+        gc.enable()
 
 
 def _log_with_reference(run: PipeRun, error: Exception) -> str:

@@ -23,9 +23,10 @@ from bot.checks.machine import data_dir_finding, machine_findings, model_finding
 from bot.checks.safety import safety_finding
 from bot.settings import Settings
 from bot.storage.database import Database
-from generation.catalog import REPOSITORY, Catalog, load_catalog
 from generation.device_probe import ProbedDevice
 from generation.errors import ExecutorError
+from generation.models.adapters import adapters_of
+from generation.models.catalog import REPOSITORY, Catalog, load_catalog
 from generation.safety.checker import PictureChecker
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.client import PlaygroundClient, PlaygroundServer
@@ -252,6 +253,15 @@ def test_the_model_of_this_repository_is_here(settings: Settings, catalog: Catal
     assert model_finding(settings, catalog).verdict is Verdict.OK
 
 
+def test_an_adapter_that_is_not_here_is_told(settings: Settings, catalog: Catalog, tmp_path: Path) -> None:
+    rows = {"ink": {"hub": "a/ink"}, "clay": {"file": str(tmp_path / "clay.safetensors")}}
+    adapters = adapters_of(rows, model="demo", root=tmp_path)
+    finding = model_finding(settings, Catalog({"demo": dataclasses.replace(catalog["demo"], adapters=adapters)}))
+    assert finding.verdict is Verdict.WARN
+    assert "adapter ink of demo is not downloaded yet" in finding.message
+    assert "clay.safetensors" in finding.message
+
+
 def test_a_model_that_is_unknown_or_gone_fails(settings: Settings, catalog: Catalog, tmp_path: Path) -> None:
     unknown = model_finding(changed(settings, model="sd-trubo"), catalog)
     assert unknown.verdict is Verdict.FAIL
@@ -292,6 +302,15 @@ async def test_the_card_decides_which_model_is_recommended(settings: Settings, c
     assert (advice.verdict, "MODEL=stable-diffusion-xl" in advice.remedy) == (Verdict.WARN, True)
     *_, advice = await machine_findings(changed(settings, model="z-image-turbo"), catalog, card(24))
     assert (advice.verdict, "is the best model" in advice.message) == (Verdict.OK, True)
+
+
+async def test_a_model_that_is_here_is_measured_by_its_files(settings: Settings, catalog: Catalog) -> None:
+    wrong = Catalog({**catalog, "demo": dataclasses.replace(catalog["demo"], memory_bytes=2**60)})
+    *_, advice = await machine_findings(changed(settings, model="demo"), wrong, card(12))
+    assert advice.verdict is Verdict.OK
+    gone = Catalog({**wrong, "demo": dataclasses.replace(wrong["demo"], folder=None, hub_id="a/demo")})
+    *_, advice = await machine_findings(changed(settings, model="demo"), gone, card(12))
+    assert advice.verdict is Verdict.WARN
 
 
 async def test_a_device_that_cannot_be_used_fails(settings: Settings, catalog: Catalog) -> None:

@@ -7,8 +7,8 @@ import discord
 import pytest
 
 from bot.commands.operator import _operators_client
+from bot.discord_api.permissions import may_manage, require_moderator
 from bot.errors import Refused
-from bot.permissions import may_manage, require_moderator
 from tests.bot.jobs_made import make_job
 
 REQUESTER, OTHER = 1, 5

@@ -48,6 +48,7 @@ def test_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MAX_RUNNING_PER_MEMBER", "0"),
         ("LOG_FORMAT", "xml"),
         ("PREVIEWS", "perhaps"),
+        ("STATUS_INTERVAL_SECONDS", "0"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -1,29 +1,28 @@
-"""The unmodified bot as its own process, pointed at a stand-in by its settings alone."""
+"""The bot as its own process, pointed at a stand-in by its settings alone; only its engine can be told to wait."""
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
 from playground.client import Message, PlaygroundServer
+from tests.end_to_end.patient_engine import HOLD
 
 READY_SECONDS = 300.0
 RESULT_SECONDS = 180.0
 PHOTOGRAPHS = Path(__file__).parents[2] / "playground" / "photographs"
 CAT = PHOTOGRAPHS / "cat.jpg"
 
-# Long enough that a test can step in between on any machine: 600 small steps, where no call is shared.
-LONG_JOB = {"steps": 150, "count": 4, "strength": 1.0}
-
 
 class BotProcess:
     """Start, stop and kill the bot; its data folder stays between its lives.
 
-    ``arguments`` are what Python runs as a module.
+    ``arguments`` are what Python runs as a module: the bot with the real engine, which can be held.
     """
 
     def __init__(
@@ -32,15 +31,15 @@ class BotProcess:
         data_dir: Path,
         settings: Mapping[str, str] | None = None,
         *,
-        arguments: Sequence[str] = ("bot",),
+        arguments: Sequence[str] = ("tests.end_to_end.patient_bot",),
     ) -> None:
         self._arguments = ("-m", *arguments)
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
-        # One slot and nothing shared, so that a long job is long and makes others wait; the same numbers everywhere.
+        # One slot and nothing shared, so that others wait for who is held; the same numbers everywhere.
         painting = {"SLOTS": "1", "STRICT": "true", "DTYPE": "float32"}
-        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0", **painting}
+        own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0", "STATUS_INTERVAL_SECONDS": "0.1", **painting}
         self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
         self.log_file = data_dir / "bot.log"
@@ -146,6 +145,24 @@ class BotProcess:
     async def status_with(self, status: Message, text: str) -> Message:
         """Wait until a status message shows a text."""
         return await self.client.wait_for_edit(status.id, lambda message: text in message.content, RESULT_SECONDS)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let what is painted stand still behind its first step, as long as the test has to do."""
+        hold = self.data_dir / HOLD
+        hold.touch()
+        try:
+            yield
+        finally:
+            hold.unlink()
+
+    async def queue_says(self, text: str, channel: str = "general") -> None:
+        """Ask for the queue until the answer has a text."""
+        async with asyncio.timeout(RESULT_SECONDS):
+            while True:
+                interaction = await self.client.command("queue", {}, channel=channel)
+                if interaction.response is not None and text in interaction.response.content:
+                    return
 
     async def results(self, status: Message) -> list[Message]:
         """Return all messages there that answer a status message."""

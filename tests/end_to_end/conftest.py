@@ -21,6 +21,9 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProc
 
 @pytest.fixture
 async def mortal_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
-    """A bot and a stand-in of the test's own."""
-    async with PlaygroundServer(bot_name="Palimpsest") as server, BotProcess(server, tmp_path / "data") as bot:
+    """A bot and a stand-in of the test's own; it waits for what is held no longer than it has to when it is stopped."""
+    async with (
+        PlaygroundServer(bot_name="Palimpsest") as server,
+        BotProcess(server, tmp_path / "data", {"SHUTDOWN_GRACE_SECONDS": "1"}) as bot,
+    ):
         yield bot

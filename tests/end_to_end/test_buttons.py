@@ -3,7 +3,7 @@
 import pytest
 
 from playground.client import Message, PlaygroundError
-from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import BotProcess
 
 
 async def delivered(bot: BotProcess) -> Message:
@@ -43,26 +43,29 @@ async def test_delete_takes_the_kept_picture_along(bot: BotProcess) -> None:
 
 
 async def test_cancel_while_running(bot: BotProcess) -> None:
-    status = await bot.img2img(**LONG_JOB)
-    await bot.status_with(status, "/600")
-    refused = await bot.client.press(status.id, "Cancel", member="Linus")
-    assert refused.ephemeral
-    await bot.client.press(status.id, "Cancel")
-    cancelled = await bot.status_with(status, "Cancelled")
+    with bot.held():
+        status = await bot.img2img(steps=4, strength=1.0)
+        await bot.status_with(status, "1/4")
+        refused = await bot.client.press(status.id, "Cancel", member="Linus")
+        assert refused.ephemeral
+        await bot.client.press(status.id, "Cancel")
+        cancelled = await bot.status_with(status, "Cancelled")
     assert cancelled.labels() == []
     assert await bot.results(status) == []
     assert (await delivered(bot)).attachments  # the next job is served
 
 
 async def test_cancel_while_waiting(bot: BotProcess) -> None:
-    running = await bot.img2img(**LONG_JOB)
-    waiting = await bot.img2img(member="Linus", steps=4)
-    queued = await bot.status_with(waiting, "Queued")
-    assert queued.labels() == ["Cancel"]
-    await bot.client.press(waiting.id, "Cancel", member="Linus")
-    await bot.status_with(waiting, "Cancelled")
-    await bot.client.press(running.id, "Cancel")
-    await bot.status_with(running, "Cancelled")
+    with bot.held():
+        running = await bot.img2img(steps=4)
+        await bot.status_with(running, "Painting")
+        waiting = await bot.img2img(member="Linus", steps=4)
+        queued = await bot.status_with(waiting, "Queued")
+        assert queued.labels() == ["Cancel"]
+        await bot.client.press(waiting.id, "Cancel", member="Linus")
+        await bot.status_with(waiting, "Cancelled")
+        await bot.client.press(running.id, "Cancel")
+        await bot.status_with(running, "Cancelled")
     assert await bot.results(waiting) == []
     with pytest.raises(PlaygroundError):  # the button is gone with the job
         await bot.client.press(waiting.id, "Cancel", member="Linus")
@@ -70,13 +73,14 @@ async def test_cancel_while_waiting(bot: BotProcess) -> None:
 
 async def test_members_take_turns(bot: BotProcess) -> None:
     """Linus, who comes third, is served before Ada's second."""
-    first = await bot.img2img(**LONG_JOB)
-    await bot.status_with(first, "Painting")
-    second = await bot.img2img(steps=4)
-    await bot.status_with(second, "Queued")
-    third = await bot.img2img(member="Linus", steps=4)
-    await bot.status_with(third, "Queued")
-    await bot.client.press(first.id, "Cancel")
+    with bot.held():
+        first = await bot.img2img(steps=4)
+        await bot.status_with(first, "Painting")
+        second = await bot.img2img(steps=4)
+        await bot.status_with(second, "Queued")
+        third = await bot.img2img(member="Linus", steps=4)
+        await bot.status_with(third, "Queued")
+        await bot.client.press(first.id, "Cancel")
     result_of_second = await bot.result_of(second)
     result_of_third = await bot.result_of(third)
     # After Ada's first it is the turn of whoever of the two waits longest, and Ada was just served.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from playground.client import Message, PlaygroundServer
-from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import BotProcess
 
 
 def end_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
@@ -24,11 +24,12 @@ async def test_a_member_who_has_left_is_not_painted_for(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        running = await bot.img2img(**LONG_JOB)
-        await bot.status_with(running, "Painting")
-        waiting = await bot.img2img(member="Linus", steps=4)
-        await bot.status_with(waiting, "Queued")
-        await server.client.leave("Linus")
+        with bot.held():
+            running = await bot.img2img(steps=4)
+            await bot.status_with(running, "Painting")
+            waiting = await bot.img2img(member="Linus", steps=4)
+            await bot.status_with(waiting, "Queued")
+            await server.client.leave("Linus")
         await bot.status_with(waiting, "nobody was left to answer")
         assert end_of(bot, waiting) == ("expired", "requester_left")
         assert (await bot.result_of(running)).attachments
@@ -41,16 +42,18 @@ async def test_a_server_that_sends_the_bot_away_settles_its_jobs(tmp_path: Path,
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        running = await bot.img2img(**LONG_JOB)
-        waiting = await bot.img2img(**LONG_JOB, member="Linus")
-        await bot.status_with(running, "Painting")
-        await bot.status_with(waiting, "Queued")
-        if is_away:
-            await bot.kill()
-            await server.client.wait_until_bot_gone()
-        await server.client.leave("bot")
-        if is_away:
-            await bot.start()
+        with bot.held():
+            running = await bot.img2img(steps=4)
+            await bot.status_with(running, "Painting")
+            waiting = await bot.img2img(steps=4, member="Linus")
+            await bot.status_with(waiting, "Queued")
+            if is_away:
+                await bot.kill()
+                await server.client.wait_until_bot_gone()
+            await server.client.leave("bot")
+            if is_away:
+                await bot.start()
+            await bot.queue_says("Nobody waits", channel="@Ada")
         elsewhere = await bot.img2img(channel="dm", steps=4)
         assert (await bot.result_of(elsewhere)).attachments
         assert end_of(bot, running) == end_of(bot, waiting) == ("expired", "server_left")

@@ -24,22 +24,23 @@ async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_r
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
         client = server.client
-        running = await bot.img2img(steps=150, count=4, strength=1.0)  # twelve seconds of the scripted engine
-        await bot.status_with(running, "Painting")
-        waiting = await bot.img2img(steps=4, member="Linus")
-        await bot.status_with(waiting, "Queued")
+        with bot.held():
+            running = await bot.img2img(steps=4)
+            await bot.status_with(running, "Painting")
+            waiting = await bot.img2img(steps=4, member="Linus")
+            await bot.status_with(waiting, "Queued")
 
-        limit_files(bot, 1)
-        refused = await client.command("img2img", {"image": CAT, "prompt": "a fox"}, member="Grace")
-        assert refused.ephemeral
-        assert refused.response is not None
-        assert "I cannot store pictures just now. Please try again later" in refused.response.content
-        asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
-        answer = await client.wait_for_message(
-            lambda message: message.reference is not None and message.reference.message_id == asked.id
-        )
-        assert "I cannot store pictures just now" in answer.content
-        assert (await ask(bot, "/healthz"))[0] == 503
+            limit_files(bot, 1)
+            refused = await client.command("img2img", {"image": CAT, "prompt": "a fox"}, member="Grace")
+            assert refused.ephemeral
+            assert refused.response is not None
+            assert "I cannot store pictures just now. Please try again later" in refused.response.content
+            asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
+            answer = await client.wait_for_message(
+                lambda message: message.reference is not None and message.reference.message_id == asked.id
+            )
+            assert "I cannot store pictures just now" in answer.content
+            assert (await ask(bot, "/healthz"))[0] == 503
 
         bot.process.rlimit(psutil.RLIMIT_FSIZE, UNLIMITED)
         for status in (running, waiting):

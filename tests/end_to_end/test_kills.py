@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.desk import DEATHS_UNTIL_GIVEN_UP
+from bot.jobs.desk import DEATHS_UNTIL_GIVEN_UP
 from playground.client import PlaygroundServer
 from prove.kills import play
 from prove.mortal_bot import MOMENTS
@@ -18,11 +18,6 @@ def unclean_deaths(bot: BotProcess) -> list[int]:
     connection = sqlite3.connect(f"file:{bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
     with contextlib.closing(connection):
         return [deaths for (deaths,) in connection.execute("SELECT unclean_deaths FROM jobs")]
-
-
-async def said_of_the_queue(bot: BotProcess) -> str:
-    interaction = await bot.client.command("queue", {})
-    return interaction.response.content if interaction.response is not None else ""
 
 
 async def test_a_kill_at_every_moment_of_a_jobs_life_loses_nothing(tmp_path: Path) -> None:
@@ -85,12 +80,12 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        statuses = [await bot.img2img(steps=150, count=4, strength=1.0) for _ in range(2)]
-        await bot.status_with(statuses[0], "Painting")
-        bot.ask_to_stop()
-        while "I am just being restarted" not in await said_of_the_queue(bot):
-            pass
-        await bot.kill()
+        with bot.held():
+            statuses = [await bot.img2img(steps=4) for _ in range(2)]
+            await bot.status_with(statuses[0], "Painting")
+            bot.ask_to_stop()
+            await bot.queue_says("I am just being restarted")
+            await bot.kill()
         await bot.client.wait_until_bot_gone()
         await bot.start()
         for status in statuses:

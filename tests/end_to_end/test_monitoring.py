@@ -9,7 +9,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.storage.backup import back_up, restore
-from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import BotProcess
 
 PROMPT = "an unmistakable rhinoceros"
 
@@ -73,12 +73,13 @@ async def test_every_error_that_somebody_sees_is_in_the_log_under_the_same_refer
 async def test_a_backup_of_the_bot_at_work_goes_on_elsewhere(mortal_bot: BotProcess, tmp_path: Path) -> None:
     bot = mortal_bot
     delivered = await bot.result_of(await bot.img2img(steps=4))
-    running = await bot.img2img(seed=2, **LONG_JOB)
-    await bot.status_with(running, "/600")
-    waiting = await bot.img2img(seed=3, steps=4, member="Linus")
-    await bot.status_with(waiting, "Queued")
-    await asyncio.to_thread(back_up, bot.data_dir, tmp_path / "backup.tar")
-    await bot.kill()  # and its disk is lost
+    with bot.held():
+        running = await bot.img2img(seed=2, steps=4)
+        await bot.status_with(running, "Painting")
+        waiting = await bot.img2img(seed=3, steps=4, member="Linus")
+        await bot.status_with(waiting, "Queued")
+        await asyncio.to_thread(back_up, bot.data_dir, tmp_path / "backup.tar")
+        await bot.kill()  # and its disk is lost
     await bot.client.wait_until_bot_gone()
     restore(tmp_path / "backup.tar", tmp_path / "another")
     async with BotProcess(bot.server, tmp_path / "another") as heir:

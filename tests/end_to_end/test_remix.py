@@ -121,12 +121,11 @@ class TestReply:
         assert "5 steps" in made.content
 
     async def test_the_status_message_will_do_once_it_is_done(self, bot: BotProcess) -> None:
-        status = await answer_to(
-            bot, await bot.client.say("@Palimpsest a cat, steps 150 strength 1 count 4", files=[CAT])
-        )
-        await bot.status_with(status, "Painting")
-        early = await bot.client.say("a dog in the snow", reply_to=status.id)
-        assert "not done yet" in (await answer_to(bot, early)).content
+        with bot.held():
+            status = await answer_to(bot, await bot.client.say("@Palimpsest a cat, steps 4", files=[CAT]))
+            await bot.status_with(status, "Painting")
+            early = await bot.client.say("a dog in the snow", reply_to=status.id)
+            assert "not done yet" in (await answer_to(bot, early)).content
         await bot.status_with(status, "✅")
         asked = await bot.client.say("a dog in the snow, steps 4", reply_to=status.id)
         assert "a dog in the snow" in (await bot.result_of(await answer_to(bot, asked))).content
@@ -243,9 +242,10 @@ class TestButtons:
 
 class TestTakenBack:
     async def test_deleting_the_request_cancels_the_job(self, bot: BotProcess) -> None:
-        asked = await bot.client.say("@Palimpsest a rocket, steps 150 strength 1 count 4", files=[CAT])
-        status = await answer_to(bot, asked)
-        await bot.status_with(status, "Painting")
-        await bot.client.delete_message(asked.id)
-        await bot.status_with(status, "Cancelled")
+        with bot.held():
+            asked = await bot.client.say("@Palimpsest a rocket, steps 4", files=[CAT])
+            status = await answer_to(bot, asked)
+            await bot.status_with(status, "Painting")
+            await bot.client.delete_message(asked.id)
+            await bot.status_with(status, "Cancelled")
         assert await bot.results(status) == []

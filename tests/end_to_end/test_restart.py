@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from playground.client import Interaction, Message, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import CAT, BotProcess
 
 
 def told(interaction: Interaction) -> str:
@@ -36,16 +36,17 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
             first = await bot.result_of(await bot.img2img(seed=1, steps=4))
             second = await bot.result_of(await bot.img2img(seed=2, steps=4, count=2))
             form = await client.press(first.id, "Edit")
-            running = await bot.img2img(**{**LONG_JOB, "count": 4})
-            await bot.status_with(running, "/600")
-            waiting = await bot.img2img(member="Linus", steps=4)
-            await bot.status_with(waiting, "Queued")
-            await everybody_is_told_that_the_queue_is_full(bot)
-            ended = asyncio.ensure_future(bot.terminate())
-            await everybody_is_told_that_it_closes(bot)
-            assert not ended.done()
-            await client.press(running.id, "Cancel")
-            await bot.status_with(running, "Cancelled")
+            with bot.held():
+                running = await bot.img2img(steps=4)
+                await bot.status_with(running, "Painting")
+                waiting = await bot.img2img(member="Linus", steps=4)
+                await bot.status_with(waiting, "Queued")
+                await everybody_is_told_that_the_queue_is_full(bot)
+                ended = asyncio.ensure_future(bot.terminate())
+                await everybody_is_told_that_it_closes(bot)
+                assert not ended.done()
+                await client.press(running.id, "Cancel")
+                await bot.status_with(running, "Cancelled")
             assert await ended == 0
         await client.wait_until_bot_gone()
         await client.delete_message(waiting.id, member="Grace")  # while nobody is there to hear of it
@@ -70,8 +71,7 @@ async def everybody_is_told_that_the_queue_is_full(bot: BotProcess) -> None:
 
 async def everybody_is_told_that_it_closes(bot: BotProcess) -> None:
     client = bot.client
-    while "I am just being restarted" not in told(await client.command("queue", {})):
-        pass
+    await bot.queue_says("I am just being restarted")
     assert "I am just being restarted" in told(await client.command("help", {}))
     wish = {"image": CAT, "prompt": "a fox"}
     assert "I am just being restarted" in told(await client.command("img2img", wish, member="Grace"))

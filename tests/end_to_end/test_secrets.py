@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import BotProcess
 from tests.end_to_end.test_monitoring import ask
 
 HUB_CANARY = "hf_CANARYcanaryCANARYcanary7f3a91"
@@ -60,10 +60,11 @@ async def test_trouble_of_every_kind_shows_no_token(tmp_path: Path) -> None:
         canaries = (server.token, HUB_CANARY)
         await client.add_fault(r"/webhooks/", method="PATCH", status=400, times=3)
         await client.command("img2img", {"image": b"not a picture", "prompt": "a cat"})
-        status = await bot.img2img(**LONG_JOB)
-        await bot.status_with(status, "Painting")
-        for child in [bot.child(f"generation.{name}.worker") for name in ("images", "executors")]:
-            child.send_signal(signal.SIGSEGV)
+        with bot.held():
+            status = await bot.img2img(steps=4)
+            await bot.status_with(status, "Painting")
+            for child in [bot.child(f"generation.{name}.worker") for name in ("images", "executors")]:
+                child.send_signal(signal.SIGSEGV)
         for action in ("drop", "invalid_session"):
             await client.gateway(action)
         await client.wait_until_bot_ready()

@@ -6,7 +6,7 @@ Who may use which is in ``test_permission_table.py``; what is said while the bot
 import pytest
 
 from playground.client import Interaction, PlaygroundError
-from tests.end_to_end.bot_process import CAT, LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import CAT, BotProcess
 
 
 async def told(interaction: Interaction) -> str:
@@ -106,16 +106,17 @@ class TestPreferences:
 class TestQueueAndHelp:
     async def test_the_queue_shows_ones_own(self, bot: BotProcess) -> None:
         assert "Nobody waits" in await told(await bot.client.command("queue", {}))
-        running = await bot.img2img(**LONG_JOB)
-        await bot.status_with(running, "Painting")
-        waiting = await bot.img2img(prompt="a patient fox", steps=4, member="Linus")
-        await bot.status_with(waiting, "Queued")
-        shown = await told(await bot.client.command("queue", {}, member="Linus"))
-        assert "1 running, 1 waiting" in shown
-        assert "All of it takes about" in shown
-        assert "a patient fox" in shown
-        assert "a cat on a beach" not in shown  # Ada's
-        await bot.client.press(running.id, "Cancel", member="Grace")
+        with bot.held():
+            running = await bot.img2img(steps=4)
+            await bot.status_with(running, "Painting")
+            waiting = await bot.img2img(prompt="a patient fox", steps=4, member="Linus")
+            await bot.status_with(waiting, "Queued")
+            shown = await told(await bot.client.command("queue", {}, member="Linus"))
+            assert "1 running, 1 waiting" in shown
+            assert "All of it takes about" in shown
+            assert "a patient fox" in shown
+            assert "a cat on a beach" not in shown  # Ada's
+            await bot.client.press(running.id, "Cancel", member="Grace")
         await bot.result_of(waiting)
 
     async def test_help(self, bot: BotProcess) -> None:

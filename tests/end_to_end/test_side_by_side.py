@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import LONG_JOB, BotProcess
+from tests.end_to_end.bot_process import BotProcess
 
 
 async def test_a_short_request_does_not_wait_for_a_long_one(tmp_path: Path) -> None:
     settings = {"SLOTS": "8", "STRICT": "false", "MAX_WIDTH": "4"}  # a call takes two pictures, of the long one's four
     async with PlaygroundServer() as server, BotProcess(server, tmp_path, settings) as bot:
-        long = await bot.img2img(**LONG_JOB)
+        long = await bot.img2img(steps=150, strength=1.0, count=4)
         await bot.status_with(long, "Painting")
         short = [await bot.img2img(member="Linus", seed=5, steps=8), await bot.img2img(member="Grace", seed=5, steps=8)]
         results = [await bot.result_of(status) for status in short]

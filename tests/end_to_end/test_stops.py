@@ -21,10 +21,14 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
         settings = {"SHUTDOWN_QUEUE": queue, "SHUTDOWN_GRACE_SECONDS": "600"}
         bot = BotProcess(server, tmp_path, settings, arguments=("prove.mortal_bot", "--quick"))
         await bot.start()
-        statuses = [await bot.img2img(steps=100, count=4, strength=1.0) for _ in range(3)]
-        await bot.status_with(statuses[0], "Painting")
-        await bot.status_with(statuses[2], "Queued")
-        assert await bot.terminate() == 0
+        with bot.held():
+            statuses = [await bot.img2img(steps=4)]
+            await bot.status_with(statuses[0], "Painting")
+            statuses += [await bot.img2img(steps=4) for _ in range(2)]
+            await bot.status_with(statuses[2], "Queued")
+            bot.ask_to_stop()
+            await bot.queue_says("I am just being restarted")
+        assert await bot.ended() == 0
         expected = [1, 0, 0] if queue == "keep" else [1, 1, 1]
         assert [len(await bot.results(status)) for status in statuses] == expected
         await bot.client.wait_until_bot_gone()

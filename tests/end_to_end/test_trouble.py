@@ -12,7 +12,7 @@ from PIL import Image
 from generation.images.metadata import read_parameters
 from playground.client import Message
 from playground.client.records import GatewayAction
-from tests.end_to_end.bot_process import CAT, LONG_JOB, RESULT_SECONDS, BotProcess
+from tests.end_to_end.bot_process import CAT, RESULT_SECONDS, BotProcess
 from tests.end_to_end.test_monitoring import figures
 
 
@@ -57,8 +57,6 @@ async def test_an_answer_to_a_press_that_was_heard_is_not_given_twice(bot: BotPr
 
 async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(mortal_bot: BotProcess) -> None:
     bot = mortal_bot
-    status = await bot.img2img(**LONG_JOB)
-    await bot.status_with(status, "Painting")
 
     async def sessions_after(action: GatewayAction) -> tuple[int, int]:
         before = await bot.client.stats()
@@ -72,22 +70,26 @@ async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(mortal_b
                     return changes
                 await bot.client.events(last)
 
-    assert await sessions_after("drop") == (1, 0)
-    assert await sessions_after("reconnect") == (1, 0)
-    assert await sessions_after("invalid_session_resumable") == (1, 0)
-    assert await sessions_after("invalid_session") == (0, 1)
-    await bot.client.press(status.id, "Cancel")
-    await bot.status_with(status, "Cancelled")
+    with bot.held():
+        status = await bot.img2img(steps=4)
+        await bot.status_with(status, "Painting")
+        assert await sessions_after("drop") == (1, 0)
+        assert await sessions_after("reconnect") == (1, 0)
+        assert await sessions_after("invalid_session_resumable") == (1, 0)
+        assert await sessions_after("invalid_session") == (0, 1)
+        await bot.client.press(status.id, "Cancel")
+        await bot.status_with(status, "Cancelled")
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
     assert (await figures(bot))["palimpsest_gateway_connections_total{resumed}"] == 3
 
 
 async def test_rights_that_are_taken_away_settle_a_job_with_a_reason(bot: BotProcess) -> None:
     await bot.client.add_channel("closing")
-    status = await bot.img2img(channel="closing", **LONG_JOB)
-    await bot.status_with(status, "Painting")
-    before = (await figures(bot))["palimpsest_discord_invalid_requests_recent"]
-    await bot.client.set_permissions("closing", deny=["ATTACH_FILES"])
+    with bot.held():
+        status = await bot.img2img(channel="closing", steps=4)
+        await bot.status_with(status, "Painting")
+        before = (await figures(bot))["palimpsest_discord_invalid_requests_recent"]
+        await bot.client.set_permissions("closing", deny=["ATTACH_FILES"])
     assert "I may not post in this channel any more" in (await bot.status_with(status, "⚠️")).content
     assert state_of(bot, status) == ("failed", "not_allowed_here")
     assert (await figures(bot))["palimpsest_discord_invalid_requests_recent"] > before
@@ -97,10 +99,11 @@ async def test_rights_that_are_taken_away_settle_a_job_with_a_reason(bot: BotPro
 
 
 async def test_the_gateway_drops_in_the_middle_of_a_job(bot: BotProcess) -> None:
-    status = await bot.img2img(**LONG_JOB)
-    await bot.status_with(status, "Painting")
-    for action in ("drop", "reconnect", "invalid_session"):
-        await bot.client.gateway(action)
+    with bot.held():
+        status = await bot.img2img(steps=4)
+        await bot.status_with(status, "Painting")
+        for action in ("drop", "reconnect", "invalid_session"):
+            await bot.client.gateway(action)
     assert (await bot.result_of(status)).attachments
     await bot.client.wait_until_bot_ready()
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
@@ -129,9 +132,10 @@ async def test_a_result_that_discord_finds_too_large_is_encoded_smaller(bot: Bot
 
 
 async def test_the_executor_is_killed_in_the_middle(bot: BotProcess) -> None:
-    status = await bot.img2img(seed=5, **LONG_JOB)
-    await bot.status_with(status, "/600")
-    bot.child("generation.executors.worker").kill()
+    with bot.held():
+        status = await bot.img2img(seed=5, steps=4)
+        await bot.status_with(status, "Painting")
+        bot.child("generation.executors.worker").kill()
     result = await bot.result_of(status)
     assert "`5`" in result.content
     await bot.status_with(status, "✅ Done")
@@ -144,9 +148,10 @@ async def test_the_decoder_is_killed(bot: BotProcess) -> None:
 
 
 async def test_a_result_arrives_when_the_interaction_has_long_expired(bot: BotProcess) -> None:
-    status = await bot.img2img(**LONG_JOB)
-    await bot.status_with(status, "Painting")
-    await bot.client.advance_clock(40 * 60)
+    with bot.held():
+        status = await bot.img2img(steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.client.advance_clock(40 * 60)
     result = await bot.result_of(status)
     assert result.mentions == ["Ada"]
     assert result.id in (await bot.status_with(status, "✅ Done")).content
@@ -154,9 +159,11 @@ async def test_a_result_arrives_when_the_interaction_has_long_expired(bot: BotPr
 
 
 async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> None:
-    status = await bot.img2img(**LONG_JOB)
-    await bot.status_with(status, "Painting")
-    await bot.client.delete_message(status.id, member="Grace")
+    with bot.held():
+        status = await bot.img2img(steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.client.delete_message(status.id, member="Grace")
+        await bot.queue_says("Nobody waits")
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
     assert state_of(bot, status) == ("cancelled", None)
     assert await bot.results(status) == []
@@ -164,9 +171,10 @@ async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> N
 
 async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
     await bot.client.add_channel("fleeting")
-    status = await bot.img2img(channel="fleeting", **LONG_JOB)
-    await bot.status_with(status, "Painting")
-    await bot.client.remove_channel("fleeting")
+    with bot.held():
+        status = await bot.img2img(channel="fleeting", steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.client.remove_channel("fleeting")
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
     assert state_of(bot, status) == ("failed", "channel_gone")
 
@@ -175,14 +183,15 @@ async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
 async def test_a_restart_in_the_middle_loses_nothing(mortal_bot: BotProcess, how: str) -> None:
     bot = mortal_bot
     delivered = await bot.result_of(await bot.img2img(seed=1, steps=4))
-    running = await bot.img2img(seed=2, **LONG_JOB)
-    await bot.status_with(running, "/600")
-    waiting = await bot.img2img(seed=3, steps=4, member="Linus")
-    await bot.status_with(waiting, "Queued")
-    if how == "terminate":
-        assert await bot.terminate() == 0
-    else:
-        await bot.kill()
+    with bot.held():
+        running = await bot.img2img(seed=2, steps=4)
+        await bot.status_with(running, "Painting")
+        waiting = await bot.img2img(seed=3, steps=4, member="Linus")
+        await bot.status_with(waiting, "Queued")
+        if how == "terminate":
+            assert await bot.terminate() == 0
+        else:
+            await bot.kill()
     await bot.client.wait_until_bot_gone()
     await bot.start()
     assert len(await bot.client.calls("PUT", r"^/applications/\d+/commands$")) == 1  # they have not changed

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -11,6 +13,7 @@ from generation.errors import ExecutorError
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Pace, Phase, PhaseBudgets
 from generation.executors.child import ChildExecutor
+from generation.executors.worker import import_function
 from tests.generation.conftest import Gates
 from tests.generation.samples import request
 
@@ -285,3 +288,18 @@ async def test_an_engine_that_cannot_be_made_says_why(make_executor: MakeExecuto
 async def test_a_child_that_dies_at_its_start_is_tried_again(make_executor: MakeExecutor, gates: Gates) -> None:
     executor = make_executor(dies_at_start=str(gates.folder / "died"))
     assert isinstance((await events_of(executor, "A", "step"))[-1], Finished)
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_garbage_is_looked_for_before_and_after_the_engine_is_imported_but_not_meanwhile(
+    succeeds: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"collected_{succeeds}".lower()
+    (tmp_path / f"{name}.py").write_text(f"import gc\nlooked = [gc.isenabled()]\nassert {succeeds}\n")
+    if succeeds:
+        assert import_function(f"{name}:looked") == [False]
+    else:
+        with pytest.raises(AssertionError):
+            import_function(f"{name}:looked")
+    assert gc.isenabled()

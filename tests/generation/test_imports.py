@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from generation.catalog import REPOSITORY
+from generation.models.catalog import REPOSITORY
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 
@@ -55,8 +55,8 @@ def test_the_environment_is_read_in_two_places() -> None:
 
 def test_the_parent_never_loads_torch() -> None:
     program = (
-        "import sys, generation.service, generation.cli, generation.executors.child, generation.hub, bot\n"
-        "import generation.images.decoder, generation.sentences, generation.devices\n"
+        "import sys, generation.service, generation.cli.main, generation.executors.child, generation.devices\n"
+        "import bot.client, generation.models.hub, generation.images.decoder, generation.sentences\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY, check=True)

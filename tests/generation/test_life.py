@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from generation.catalog import REPOSITORY
+from generation.models.catalog import REPOSITORY
 
 GRACE_SECONDS = 2.0  # a promise: two children must never hold the memory of one device
 

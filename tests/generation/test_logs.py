@@ -22,7 +22,7 @@ def record(message: str, *arguments: object, error: Exception | None = None) -> 
             raise error
         except type(error):
             info = sys.exc_info()
-    return logging.LogRecord("bot.desk", logging.ERROR, __file__, 1, message, arguments, info)
+    return logging.LogRecord("bot.jobs.desk", logging.ERROR, __file__, 1, message, arguments, info)
 
 
 def line(entry: logging.LogRecord) -> dict[str, str]:
@@ -35,7 +35,7 @@ def test_a_line_names_its_job_and_the_reference_that_the_person_has() -> None:
     job_id, reference = new_job_id(), new_reference()
     entry = line(record("a step of job %s broke [%s]", job_id, reference))
     assert (entry["job"], entry["reference"]) == (job_id, reference)
-    assert (entry["level"], entry["logger"]) == ("ERROR", "bot.desk")
+    assert (entry["level"], entry["logger"]) == ("ERROR", "bot.jobs.desk")
     assert entry["time"].endswith("+00:00")
 
 

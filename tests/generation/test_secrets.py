@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from generation.catalog import ModelEntry, load_catalog
 from generation.child.frames import Frame
-from generation.download import Commit
 from generation.errors import ExecutorError, ModelUnavailable
 from generation.executors.child import ChildExecutor
-from generation.hub import Hub, ensure_model
+from generation.models.catalog import ModelEntry, load_catalog
+from generation.models.download import Commit
+from generation.models.files import ensure_model
+from generation.models.hub import Hub
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings, settings_sentence
 from generation.tracebacks import stack_of

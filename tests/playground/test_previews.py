@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 from typing import Any, cast
 
-from bot.cards import Painting
-from bot.delivery import Delivery
-from bot.status import StatusBoard
+from bot.display.cards import Painting
+from bot.display.status import StatusBoard
+from bot.jobs.delivery import Delivery
 from bot.storage.job import JobState
 from playground.client import PlaygroundClient
 from tests.bot.jobs_made import admit_any_preview, make_job

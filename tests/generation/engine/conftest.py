@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from generation.catalog import Catalog, ModelDefaults, ModelEntry
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.width import FixedWidth
 from generation.executors.budgets import Phase
-from generation.hub import Hub
+from generation.models.catalog import Catalog, ModelDefaults, ModelEntry
+from generation.models.hub import Hub
 from tests.tiny_families.pipelines import stable_diffusion_xl
 from tests.tiny_pipeline import SCHEDULERS, save_tiny_pipeline
 

@@ -10,8 +10,8 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2im
 )
 from PIL import Image
 
-from generation.catalog import Catalog
 from generation.images.fit import fit_image
+from generation.models.catalog import Catalog
 from generation.requests import Img2ImgRequest
 from tests.generation.samples import request
 

@@ -10,10 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.adapters import Adapter
-from generation.catalog import Catalog
+from generation.engine import adapters
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ModelUnavailable
+from generation.models.adapters import Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
@@ -21,7 +23,8 @@ from tests.tiny_adapters import save_tiny_adapter
 
 
 def adapter(name: str, file: Path) -> Adapter:
-    return Adapter(name=name, title=name, file=file, weight=1.0, min_weight=0.0, max_weight=1.5)
+    offered = AddOnFile(model="ddim", add_on=f"adapter {name}", path=file)
+    return Adapter(name=name, title=name, file=offered, weight=1.0, min_weight=0.0, max_weight=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,8 @@ def test_it_is_the_picture_that_diffusers_paints_with_the_file(
     adapted: DiffusersEngine, catalog: Catalog, folder: Path, name: str, weight: float
 ) -> None:
     pipeline = stock_pipeline(catalog, "ddim")
-    pipeline.load_lora_weights(str(folder), weight_name=catalog["ddim"].adapters[name].file.name, adapter_name=name)
+    file = catalog["ddim"].adapters[name].file.source
+    pipeline.load_lora_weights(str(folder), weight_name=file, adapter_name=name)
     pipeline.set_adapters([name], [weight])
     direct = called_directly(pipeline, tiny_request()).tobytes()
     assert pixels(adapted, adapter=name, adapter_weight=weight) == direct
@@ -89,10 +93,85 @@ def test_different_adapters_never_share_a_call(adapted: DiffusersEngine) -> None
         assert difference.abs().max() <= 1
 
 
-@pytest.mark.parametrize("name", ["broken", "gone"])
-def test_a_file_that_cannot_be_used_harms_nobody_else(
-    adapted: DiffusersEngine, engine: DiffusersEngine, name: str
+def entry_with(entry: ModelEntry, files: dict[str, Path]) -> Catalog:
+    adapters = {name: adapter(name, file) for name, file in files.items()}
+    return Catalog({entry.name: replace(entry, adapters=adapters)})
+
+
+def expected_of(catalog: Catalog, file: Path, **changes: Any) -> bytes:
+    """Paint with diffusers and this file alone."""
+    (model,) = catalog
+    pipeline = stock_pipeline(catalog, model)
+    pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
+    return called_directly(pipeline, tiny_request(model=model, **changes)).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        ("ddim", ("unet", "text_encoder")),
+        ("ddim", ("text_encoder",)),
+        ("xl-euler", ("unet",)),
+        ("xl-euler", ("unet", "text_encoder", "text_encoder_2")),
+    ],
+)
+def test_the_text_encoders_are_changed_and_changed_back(
+    make_engine: Callable[..., DiffusersEngine],
+    tiny_catalog: Catalog,
+    tmp_path: Path,
+    model: str,
+    parts: tuple[str, ...],
 ) -> None:
-    with pytest.raises(ModelUnavailable, match="not_an_adapter"):
+    folder = tiny_catalog[model].folder
+    files = {
+        "v1.5": save_tiny_adapter(tmp_path, seed=5, model=folder, parts=parts),
+        "to_q": save_tiny_adapter(tmp_path, seed=6, model=folder),  # a name that is also a layer's
+    }
+    catalog = entry_with(tiny_catalog[model], files)
+    engine = make_engine(catalog)
+    changes = {"strength_schedule": "index", "model": model}
+    plain = called_directly(stock_pipeline(catalog, model), tiny_request(**changes)).tobytes()
+    pictures = {name: expected_of(catalog, file, strength_schedule="index") for name, file in files.items()}
+    assert len({plain, *pictures.values()}) == 3
+    for name in ("", "v1.5", "to_q", "", "to_q", "v1.5", ""):
+        assert pixels(engine, adapter=name, adapter_weight=1.0, **changes) == pictures.get(name, plain)
+
+
+def test_only_the_last_ones_stay_in_memory(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapters, "_KEPT", 2)
+    names = ("a", "b", "c")
+    files = {name: save_tiny_adapter(tmp_path, seed=seed) for seed, name in enumerate(names)}
+    engine = make_engine(entry_with(tiny_catalog["ddim"], files))
+    first = {name: pixels(engine, adapter=name, adapter_weight=1.0) for name in names}
+    model = engine._models._model
+    assert model is not None
+    assert model.pipeline.get_list_adapters()["unet"] == ["adapter_1", "adapter_2"]
+    assert {name: pixels(engine, adapter=name, adapter_weight=1.0) for name in reversed(names)} == first
+    assert pixels(engine) == called_directly(stock_pipeline(tiny_catalog, "ddim"), tiny_request()).tobytes()
+
+
+@pytest.mark.parametrize("name", ["broken", "other"])
+def test_one_that_fails_first_of_all_harms_nobody_else(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, folder: Path, name: str
+) -> None:
+    wide = save_tiny_adapter(tmp_path, seed=9, model=tiny_catalog["xl-euler"].folder)
+    files = {"broken": folder / "text.safetensors", "other": wide, "ink": save_tiny_adapter(tmp_path, seed=1)}
+    catalog = entry_with(tiny_catalog["ddim"], files)
+    engine = make_engine(catalog)
+    plain = pixels(engine)
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable, match="does_not_fit"):
+            engine.run(tiny_request(adapter=name, adapter_weight=1.0), RecordedRun())
+        assert pixels(engine) == plain
+        assert pixels(engine, adapter="ink", adapter_weight=1.0) == expected_of(catalog, files["ink"])
+
+
+@pytest.mark.parametrize(("name", "reason"), [("broken", "does_not_fit"), ("gone", "no_file")])
+def test_a_file_that_cannot_be_used_harms_nobody_else(
+    adapted: DiffusersEngine, engine: DiffusersEngine, name: str, reason: str
+) -> None:
+    with pytest.raises(ModelUnavailable, match=reason):
         adapted.run(tiny_request(adapter=name, adapter_weight=1.0), RecordedRun())
     assert pixels(adapted) == pixels(engine)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog, load_catalog
 from generation.engine.base import OutOfMemory
 from generation.engine.caches import ByteCache
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.order import Order, Painted
+from generation.models.catalog import Catalog, load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.demo import PHOTOGRAPHS
 from tests.generation.engine.company import watched_denoiser

@@ -13,15 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.executors.budgets import Phase
-from generation.families import FAMILIES
-from generation.hub import Hub
-from generation.memory_plan import MemoryPlan
-from generation.model_sizes import read_sizes
-from generation.requests import Img2ImgRequest
+from generation.models.catalog import Catalog
+from generation.models.families import FAMILIES
+from generation.models.hub import Hub
+from generation.models.memory_plan import MemoryPlan
+from generation.models.sizes import read_sizes
+from generation.requests import MAX_SIZE, Img2ImgRequest
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import gradient
 from tests.generation.samples import request
@@ -184,6 +184,10 @@ def test_its_size_is_read_from_its_files(catalog: Catalog, name: str) -> None:
         if isinstance(module, torch.nn.Module)
     }
     assert set(sizes.parameters) == set(modules)
+    # Where there are no tiles, a plan with tiles gains nothing.
+    assert (sizes.tile_pixels > MAX_SIZE) == (
+        not hasattr(getattr(TINY_FAMILIES[name](), sizes.autoencoder), "use_tiling")
+    )
     for part, count in modules.items():
         assert sizes.parameters[part] == pytest.approx(count, rel=0.03)
     plan = MemoryPlan(device="cuda", dtype="bfloat16", batch_width=2)

@@ -1,5 +1,7 @@
 """Kernels: chosen by what was measured, equal to the usual ones, and nothing is changed in float32."""
 
+import sys
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -14,7 +16,14 @@ from generation.engine import kernels
 from generation.engine.attention import MIN_SCORES, BlockedAttnProcessor
 from generation.engine.blocked_attention import BLOCK_QUERIES, blocked_attention
 from generation.engine.device import choose_dtype
-from generation.engine.kernel_probe import best_seconds, bfloat16_pays, blocked_attention_pays, channels_last_pays, wins
+from generation.engine.kernel_probe import (
+    best_seconds,
+    bfloat16_pays,
+    blocked_attention_pays,
+    channels_last_pays,
+    clock_for,
+    wins,
+)
 from generation.engine.kernels import prepare_kernels
 from tests.tiny_pipeline import tiny_pipeline
 
@@ -164,6 +173,12 @@ def test_the_shortest_of_many_rounds_counts_and_the_first_does_not() -> None:
 def test_a_win_has_to_be_clear() -> None:
     assert wins(1.2, 1.0)
     assert not wins(1.1, 1.0)
+
+
+def test_waiting_for_a_core_is_not_computing() -> None:
+    assert clock_for(torch.device("cuda")) is time.perf_counter
+    if sys.platform != "win32":
+        assert clock_for(CPU) is time.process_time
 
 
 def test_a_probe_waits_for_the_device() -> None:

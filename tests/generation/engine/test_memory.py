@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from generation.catalog import Catalog
 from generation.engine import resident_models
 from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.resident_models import ResidentModels
-from generation.hub import Hub
-from generation.memory_plan import MemoryPlan
+from generation.models.catalog import Catalog
+from generation.models.hub import Hub
+from generation.models.memory_plan import MemoryPlan
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.tiny_families.pipelines import save_tiny_family
 from tests.tiny_pipeline import tiny_pipeline
 
 MakeEngine = Callable[..., DiffusersEngine]
@@ -79,6 +80,39 @@ def test_who_finds_no_memory_is_painted_again_with_less(
     steps = [told[0] for told in run.told if isinstance(told, tuple)]
     assert steps == sorted(steps)  # what is told already does not go back
     assert steps[-1] == 4
+
+
+@pytest.mark.parametrize(
+    ("family", "path"),
+    [
+        ("stable-diffusion-3", "text_encoder"),
+        ("stable-diffusion-3", "transformer"),
+        ("stable-diffusion-3", "vae.decoder.conv_in"),
+        ("flux-2-klein", "transformer"),
+        ("kandinsky-2-2", "prior_prior"),
+        ("kandinsky-2-2", "unet"),
+        ("kandinsky-3", "movq.decoder.conv_in"),
+    ],
+)
+def test_so_is_who_is_painted_alone(
+    make_engine: MakeEngine, tmp_path: Path, family: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = replace(tiny_entry(family, save_tiny_family(family, tmp_path / family)), family=family, multiple=16)
+    engine = make_engine(Catalog({family: entry}))
+    run = RecordedRun()
+    wanted = tiny_request(model=family, count=2)
+    with caplog.at_level(logging.WARNING), short_of_memory(part_of(engine, path), times=1):
+        result = engine.run(wanted, run)
+    assert [picture.parameters["painted_again"] for picture in result.pictures] == [True, True]
+    expected = engine.run(wanted, RecordedRun())
+    assert [pixels(picture.data) for picture in result.pictures] == [pixels(each.data) for each in expected.pictures]
+    assert f"the memory did not suffice for {family}; from now on:" in caplog.text
+    told = [step for step in run.told if isinstance(step, tuple)]
+    assert told == sorted(told)  # what is told already does not go back
+    assert told[-1][0] == told[-1][1] == engine.total_steps(wanted)
+    with short_of_memory(part_of(engine, path), times=2), pytest.raises(OutOfMemory):
+        engine.run(wanted, RecordedRun())
+    assert engine.run(tiny_request(model=family), RecordedRun()).pictures
 
 
 def test_a_request_is_tried_again_once_and_no_more(make_engine: MakeEngine, catalog: Catalog) -> None:

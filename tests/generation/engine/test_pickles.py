@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from generation.catalog import Catalog, load_catalog
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ModelUnavailable
-from generation.model_problems import ModelProblem
+from generation.models.catalog import Catalog, load_catalog
+from generation.models.problems import ModelProblem
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE
 from tests.generation.engine.conftest import RecordedRun, tiny_entry

@@ -10,10 +10,12 @@ import torch
 from PIL import Image
 
 from generation.engine.base import BrokenOutput
+from generation.engine.conditioning import conditioning_for, encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.precision import can_be_widened, in_float32
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.generation.engine.test_prompts import LONG
 from tests.tiny_pipeline import tiny_pipeline
 
 SCHEDULER = "ddim"
@@ -63,6 +65,35 @@ def test_a_broken_picture_is_painted_again_in_float32(make_engine: Callable[...,
     after = weights(pipeline)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "negative_prompt", "scale"),
+    [("a (fox:1.5)", "", 4.0), (LONG, "(rain:0.5)", 4.0), ("a fox", LONG, 4.0), ("a (fox:1.5)", "", 1.0)],
+)
+def test_weights_and_ends_of_long_prompts_count_in_float32_too(
+    make_engine: Callable[..., DiffusersEngine], prompt: str, negative_prompt: str, scale: float
+) -> None:
+    engine, pipeline = overflowing(make_engine)
+    wide: Any = copy.deepcopy(pipeline).to(torch.float32)
+    wanted = tiny_request(prompt=prompt, negative_prompt=negative_prompt, guidance_scale=scale)
+    (picture,) = engine.run(wanted, RecordedRun()).pictures
+    assert picture.parameters["dtype"] == "float32"
+    arguments = {"prompt": prompt, "negative_prompt": negative_prompt, "guidance_scale": scale}
+    with torch.no_grad():
+        told = conditioning_for(wide, arguments, (64, 64), lambda text: encode_text(wide, text)).tensors
+    states = told["encoder_hidden_states"]
+    embeddings = {"prompt_embeds": states[-1:], "negative_prompt_embeds": states[:1] if scale > 1 else None}
+    with Image.open(io.BytesIO(wanted.image)) as image:
+        expected = wide(
+            **embeddings,
+            image=image.convert("RGB"),
+            strength=wanted.strength,
+            num_inference_steps=wanted.num_inference_steps,
+            guidance_scale=scale,
+            generator=torch.Generator("cpu").manual_seed(wanted.seed),
+        ).images[0]
+    assert pixels(picture.data) == expected.tobytes()
 
 
 def test_what_is_broken_in_float32_too_is_not_delivered(make_engine: Callable[..., DiffusersEngine]) -> None:

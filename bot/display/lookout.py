@@ -1,0 +1,133 @@
+"""What those who wait are shown: who comes first, how far a picture is, and how long it takes as measured here."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bot.display.cards import Painting, Resting, Waiting
+from bot.display.status import StatusBoard
+from bot.jobs.estimates import Estimates
+from bot.storage.job import Job
+from generation.queue import Ticket
+from generation.service import GenerationService
+
+# Between two changes of place only the first few are told anew how long it takes: every edit counts against the
+# channel's rate limit, which the results need too.
+_NEAR = 5
+_NEAR_INTERVAL_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Course:
+    """How a running job goes, in seconds of the device, which it shares with whatever else runs."""
+
+    seen: float  # when its last step came
+    first_step: int
+    seconds: float = 0.0  # since its first step
+    seconds_left: float | None = None
+
+
+class Lookout:
+    """Look at the open jobs and the generator, and keep the status message of each job true.
+
+    ``open_jobs`` is the desk's own mapping, read here and never changed. ``clock`` counts seconds.
+    """
+
+    def __init__(
+        self,
+        open_jobs: Mapping[str, Job],
+        service: GenerationService,
+        board: StatusBoard,
+        estimates: Estimates,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open = open_jobs
+        self._service = service
+        self._board = board
+        self._estimates = estimates
+        self._clock = clock
+        self._courses: dict[str, _Course] = {}
+        self._near_shown = clock()
+
+    def show_step(self, job: Job, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        """Show how far a running job is; ``preview`` is a small encoded picture of how it looks by now."""
+        now, sharing = self._clock(), self._sharing()
+        course = self._course_after(job, step, total_steps, now)
+        left = None if course.seconds_left is None else course.seconds_left * sharing
+        self._board.show(job, Painting(step, total_steps, left), preview)
+        if now - self._near_shown >= _NEAR_INTERVAL_SECONDS:
+            self._near_shown = now
+            for waiting_job, waiting in itertools.islice(self.waiting(), _NEAR):
+                self._board.show(waiting_job, waiting)
+
+    def show_queue(self) -> None:
+        """Tell every waiting job how many come first and how long that takes."""
+        self._near_shown = self._clock()
+        resting = self.resting()
+        for job, waiting in self.waiting():
+            self._board.show(job, resting or waiting)
+
+    def show_rest(self) -> None:
+        """Tell everybody, those whose picture was just being painted too, that a rest has begun or ended."""
+        if (resting := self.resting()) is not None:
+            for job_id in self._service.running_job_ids:
+                if job_id in self._open:
+                    self._board.show(self._open[job_id], resting)
+        self.show_queue()
+
+    def resting(self) -> Resting | None:
+        """Return until when nothing is painted because the generation process keeps failing, or None."""
+        seconds = self._service.rest_seconds_left
+        return Resting(round(time.time() + seconds + 0.5)) if seconds else None
+
+    def waiting(self) -> Iterator[tuple[Job, Waiting]]:
+        """Yield what waits, in the order in which it will be served."""
+        for turn in self._service.forecast(seconds_left=self._seconds_left, seconds=self._seconds):
+            job = self._open.get(turn.job_id)
+            if job is not None:
+                yield job, Waiting(turn.ahead, turn.seconds)
+
+    def forget(self, job_id: str) -> None:
+        """Note that a job is not being painted any more."""
+        self._courses.pop(job_id, None)
+
+    async def settle(self, job: Job) -> bool:
+        """Show a job's last state now; nothing later replaces it. Return False if Discord could not be told."""
+        return await self._board.settle(job)
+
+    async def close(self) -> None:
+        """Send what waits to be shown and end."""
+        await self._board.close()
+
+    def _sharing(self) -> int:
+        """Return how many jobs share the device."""
+        return max(1, len(self._service.running_job_ids))
+
+    def _course_after(self, job: Job, step: int, total_steps: int, now: float) -> _Course:
+        """Follow a job: what is left by its own pace, or by the estimates until it has one."""
+        course = self._courses.get(job.job_id)
+        if course is None or step <= course.first_step:  # the first sign, or the first of another attempt
+            course = self._courses[job.job_id] = _Course(now, step)
+        elif course.first_step == 0:  # the first step: loading and encoding are behind it and say nothing about steps
+            course.first_step = step
+        else:
+            course.seconds += (now - course.seen) / self._sharing()
+        course.seen = now
+        if course.seconds:
+            course.seconds_left = course.seconds / (step - course.first_step) * (total_steps - step)
+        else:
+            whole = self._estimates.seconds(job)
+            course.seconds_left = None if whole is None else whole * (1 - step / max(1, total_steps))
+        return course
+
+    def _seconds(self, ticket: Ticket) -> float | None:
+        job = self._open.get(ticket.job_id)
+        return None if job is None else self._estimates.seconds(job)
+
+    def _seconds_left(self, ticket: Ticket) -> float | None:
+        course = self._courses.get(ticket.job_id)
+        if course is None or course.seconds_left is None:
+            return self._seconds(ticket)
+        return max(0.0, course.seconds_left - (self._clock() - course.seen) / self._sharing())

@@ -1,0 +1,220 @@
+"""Status messages: the newest state wins, edits keep their distance, the last word comes at once."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+import discord
+
+from bot.discord_api.trouble import is_passing
+from bot.display.cards import Standing, Waiting, status_text, status_view
+from bot.monitoring.invalid_requests import Restraint
+from bot.storage.job import Job, JobState
+
+log = logging.getLogger(__name__)
+
+AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
+# The last is what to attach: None leaves what is there.
+Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
+_UNKNOWN_MESSAGE = 10008
+_SPARING_FACTOR = 10
+_NEAR = 5
+_LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # of the last word; the library tries each five times itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """What holds for every status message of a board."""
+
+    edit: Edit
+    deleted: Callable[[int], None]
+    admit_preview: AdmitPreview | None
+    restraint: Callable[[], Restraint]
+    interval_seconds: float
+    retry_seconds: float
+    pace: "_Pace"
+
+
+class _Pace:
+    """Keep what all status messages of the bot say together below a rate; the rest of Discord's is for answers."""
+
+    def __init__(self, most_per_second: float) -> None:
+        self._gap_seconds = 1 / most_per_second
+        self._free_at = float("-inf")
+
+    def seconds_until_turn(self, now: float) -> float:
+        """Take the next free moment and return how far away it is."""
+        moment = max(now, self._free_at)
+        self._free_at = moment + self._gap_seconds
+        return moment - now
+
+
+class StatusBoard:
+    """Keep the status message of every open job true without flooding Discord.
+
+    ``edit`` changes the message with the bot's own token, so that it works after the interaction's 15 minutes. At most
+    one edit per message is under way; what comes meanwhile replaces what waits. ``deleted`` is told of a message
+    that turns out to have been deleted, perhaps while the bot was not there to see it. A preview stays until a newer
+    one comes or the job is not being painted any more. ``admit_preview`` is asked about every preview just before it
+    would be shown, and without it none is. ``restraint`` says what may be left out just now; the last word never is,
+    and it is tried again when Discord is out of reach. All edits but the last ones are at most ``most_per_second``.
+    """
+
+    def __init__(
+        self,
+        edit: Edit,
+        *,
+        deleted: Callable[[int], None],
+        admit_preview: AdmitPreview | None = None,
+        restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
+        interval_seconds: float = 3.0,
+        retry_seconds: float = 3.0,
+        most_per_second: float = 20.0,
+    ) -> None:
+        self._rules = _Rules(
+            edit=edit,
+            deleted=deleted,
+            admit_preview=admit_preview,
+            restraint=restraint,
+            interval_seconds=interval_seconds,
+            retry_seconds=retry_seconds,
+            pace=_Pace(most_per_second),
+        )
+        self._lines: dict[str, _Line] = {}
+
+    def show(self, job: Job, standing: Standing = None, preview: bytes | None = None) -> None:
+        """Show a state soon, and a small encoded picture with it."""
+        line = self._lines.get(job.job_id)
+        if line is None:
+            line = self._lines[job.job_id] = _Line(self._rules)
+            line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
+        line.show(job, standing, preview)
+
+    async def settle(self, job: Job) -> bool:
+        """Show a job's last state now; nothing later replaces it. Return False if Discord could not be told."""
+        self.show(job)
+        line = self._lines[job.job_id]
+        line.finish()
+        return await asyncio.shield(line.task)
+
+    async def close(self) -> None:
+        """Send what waits and end."""
+        lines = list(self._lines.values())
+        for line in lines:
+            line.hurry()
+        await asyncio.gather(*(line.task for line in lines))
+
+
+class _Line:
+    """One status message."""
+
+    def __init__(self, rules: _Rules) -> None:
+        self._rules = rules
+        self._admit_preview = rules.admit_preview
+        self._next: tuple[Job, Standing] | None = None
+        self._preview: bytes | None = None  # one that has come and was not sent yet
+        self._shown = ""
+        self._is_gone = False
+        self._changed = asyncio.Event()
+        self._finish = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self.task = asyncio.create_task(self._run())  # its result: whether the last word was said
+
+    def show(self, job: Job, standing: Standing, preview: bytes | None) -> None:
+        if not self._finish.is_set():
+            self._next = (job, standing)
+            self._preview = preview or self._preview
+            self._changed.set()
+
+    def finish(self) -> None:
+        self._finish.set()
+        self._changed.set()
+
+    def hurry(self) -> None:
+        """Finish, and try nothing again."""
+        self._hurry.set()
+        self.finish()
+
+    async def _run(self) -> bool:
+        clock, sent_at, failures = asyncio.get_running_loop().time, float("-inf"), 0
+        while True:
+            if not self._finish.is_set():
+                pause_seconds = self._pause_seconds(clock() - sent_at)
+                if pause_seconds is None or pause_seconds > 0 or self._is_held_back():
+                    await _wait(self._changed, pause_seconds)
+                    self._changed.clear()
+                    continue
+                # Discord allows 50 requests a second in all; when much changes at once, the last word still goes first.
+                await _wait(self._finish, self._rules.pace.seconds_until_turn(clock()))
+            if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
+                return not failures
+            if failures:
+                await _wait(self._hurry, min(2**failures * self._rules.retry_seconds, _MAX_PAUSE_SECONDS))
+            job, standing = self._next
+            self._next = None
+            was_sent = await self._send(job, standing)
+            sent_at = clock()
+            failures = failures + 1 if self._finish.is_set() and not was_sent else 0
+            if not was_sent:
+                self._next = self._next or (job, standing)
+
+    def _is_held_back(self) -> bool:
+        return self._rules.restraint() is Restraint.SILENT
+
+    def _pause_seconds(self, since_last_seconds: float) -> float | None:
+        """Return for how long what comes next has to wait, None for as long as nothing does.
+
+        Who is far back in a long queue hears less often: all together would use up what Discord allows in a second.
+        """
+        if self._next is None:
+            return None
+        _, standing = self._next
+        distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
+        if isinstance(standing, Waiting):
+            distance *= 1 + standing.ahead // _NEAR
+        least = self._rules.interval_seconds if self._is_held_back() else 0.0
+        return max(least, distance * self._rules.interval_seconds - since_last_seconds)
+
+    async def _send(self, job: Job, standing: Standing) -> bool:
+        """Show a state; return False if that is worth another try."""
+        text = status_text(job, standing)
+        attached = await self._take_attachments(job)
+        if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
+            return True
+        try:
+            await self._rules.edit(job, text, status_view(job), attached)
+            self._shown = text
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
+            if is_passing(error):
+                return False
+            if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
+                self._admit_preview = None  # no right to attach files any more, or one too large: words still go
+                return await self._send(job, standing)
+            # The channel gone or closed to us: the job goes on, its result says the rest.
+            self._is_gone = isinstance(error, discord.NotFound | discord.Forbidden)
+            if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_MESSAGE:
+                self._rules.deleted(job.status_message_id)
+        return True
+
+    async def _take_attachments(self, job: Job) -> Sequence[bytes] | None:
+        """Return what to attach: the newest preview once, and nothing any more when the painting is over.
+
+        That is said even if no preview was shown: one may stand there from before a restart.
+        """
+        preview, self._preview = self._preview, None
+        if job.state not in (JobState.QUEUED, JobState.RUNNING):
+            return ()
+        if preview is None or self._admit_preview is None or self._rules.restraint() is not Restraint.NONE:
+            return None
+        if not await self._admit_preview(job, preview):
+            return None
+        return (preview,)
+
+
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

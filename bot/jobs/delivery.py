@@ -1,0 +1,210 @@
+"""The result's way into the channel: once, whatever happens in between."""
+
+import asyncio
+import contextlib
+import io
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import aiohttp
+import discord
+
+from bot.discord_api.trouble import is_passing
+from bot.display.cards import alt_text, result_text, result_view, status_text
+from bot.display.previews import preview_file
+from bot.errors import Refused
+from bot.orders.model_shelf import ModelShelf
+from bot.storage.job import Job, StoredPicture
+from bot.storage.jobs import Jobs
+from bot.storage.spool import Spool
+from bot.storage.trouble import once_stored
+from generation.errors import ImageRefused
+from generation.images.decoder import ImageDecoder
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_REQUEST_TOO_LARGE = 40005
+_DEFAULT_LIMIT_BYTES = 10 * 1024 * 1024
+_HISTORY_LIMIT = 2000  # messages; a hundred come with one request
+
+
+class Delivery:
+    """Send results as ordinary messages of the bot.
+
+    Such a message outlives the interaction's 15 minutes, and its ``nonce`` (the job id) makes Discord drop a repetition
+    within minutes; for later ones the channel is searched for our own message first.
+    """
+
+    def __init__(
+        self, client: discord.Client, jobs: Jobs, spool: Spool, shelf: ModelShelf, decoder: ImageDecoder
+    ) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._spool = spool
+        self._shelf = shelf
+        self._decoder = decoder
+
+    async def edit_status(
+        self, job: Job, text: str, view: discord.ui.View | None, previews: Sequence[bytes] | None
+    ) -> None:
+        """Change the status message with the bot's own token; None leaves its previews as they are."""
+        assert job.status_message_id is not None
+        message = self._channel(job).get_partial_message(job.status_message_id)
+        attachments = discord.utils.MISSING if previews is None else [preview_file(job, data) for data in previews]
+        await message.edit(
+            content=text, view=view, attachments=attachments, allowed_mentions=discord.AllowedMentions.none()
+        )
+
+    async def send(self, job: Job, *, may_be_there: bool) -> int:
+        """Send a rendered job's pictures and return the message's id.
+
+        With ``may_be_there`` (after a restart), and before anything is sent again, the channel is searched first.
+        Trouble that passes is waited out; raises Refused (``channel_gone``, ``not_allowed_here``,
+        ``upload_too_large``) for trouble that does not.
+        """
+        delay_seconds = 1.0
+        smaller = False
+        while True:
+            try:
+                if may_be_there and (found := await self._find_result(job)) is not None:
+                    return found
+                return await self._send(job)
+            except (discord.NotFound, discord.Forbidden) as error:
+                reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
+                raise Refused(reason) from error
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if is_passing(error):
+                    log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
+                    await asyncio.sleep(delay_seconds)
+                    delay_seconds = min(delay_seconds * 2, 60.0)
+                    may_be_there = True  # the answer may be what was lost, and the nonce is forgotten within minutes
+                    continue
+                if not isinstance(error, discord.HTTPException):
+                    raise
+                if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
+                    raise
+                if smaller:
+                    raise Refused("upload_too_large") from error
+                smaller = True
+                job = await self._encode_smaller(job)
+
+    async def status_message_of(self, job: Job) -> int | None:
+        """Look for the message that told a requester of their job before the row knew of it."""
+        begin = job.interaction_id or job.request_message_id
+        if begin is None:
+            return None
+
+        def is_status(message: discord.Message) -> bool:
+            interaction, reference = message.interaction_metadata, message.reference
+            return (
+                interaction is not None and interaction.id == job.interaction_id
+                if job.interaction_id is not None
+                else reference is not None and reference.message_id == job.request_message_id
+            )
+
+        return await self._patiently(job, lambda: self._find(job, begin, is_status))
+
+    async def send_status(self, job: Job) -> int | None:
+        """Answer the message that a wish came in, because nobody has; return None if that is not possible."""
+        assert job.request_message_id is not None
+        request = self._channel(job).get_partial_message(job.request_message_id)
+        try:
+            answer = await self._patiently(
+                job, lambda: request.reply(status_text(job), mention_author=False, nonce=f"{job.job_id}s")
+            )
+        except discord.HTTPException:  # the message or the right to answer is gone: the job's result says the rest
+            return None
+        return answer.id
+
+    async def delete(self, job: Job) -> None:
+        """Delete the result's message, if it is still there."""
+        if job.result_message_id is not None:
+            with contextlib.suppress(discord.NotFound):  # gone is what was wanted
+                await self._channel(job).get_partial_message(job.result_message_id).delete()
+
+    def _channel(self, job: Job) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+
+    async def _send(self, job: Job) -> int:
+        files = [
+            discord.File(
+                io.BytesIO(await self._spool.read(job.job_id, picture.filename)),
+                filename=picture.filename,
+                spoiler=job.spoiler,
+                description=alt_text(job),
+            )
+            for picture in job.pictures
+        ]
+        reference = discord.utils.MISSING
+        if (answered := job.status_message_id or job.request_message_id) is not None:
+            reference = discord.MessageReference(
+                message_id=answered, channel_id=job.channel_id, guild_id=job.guild_id, fail_if_not_exists=False
+            )
+        message = await self._channel(job).send(
+            result_text(
+                job,
+                is_demo=self._shelf.is_demo(job.model),
+                takes_strength=self._shelf.takes_strength(job.model),
+            ),
+            files=files,
+            view=result_view(job),
+            nonce=job.job_id,
+            reference=reference,
+            allowed_mentions=discord.AllowedMentions(
+                everyone=False, roles=False, users=[discord.Object(job.requester_id)], replied_user=False
+            ),
+        )
+        return message.id
+
+    async def _find_result(self, job: Job) -> int | None:
+        """Look for a result that was sent before we could write down that it was."""
+
+        def is_result(message: discord.Message) -> bool:
+            return any(job.job_id in attachment.filename for attachment in message.attachments)
+
+        return await self._find(job, job.status_message_id or job.request_message_id or 0, is_result)
+
+    async def _find(self, job: Job, begin: int, is_it: Callable[[discord.Message], bool]) -> int | None:
+        """Return our newest message after ``begin`` that ``is_it``; without the right to look there is none."""
+        try:
+            async for message in self._channel(job).history(limit=_HISTORY_LIMIT):
+                if message.id <= begin:
+                    return None
+                if message.author == self._client.user and is_it(message):
+                    return message.id
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.warning("the channel of job %s could not be searched (%s)", job.job_id, error.status)
+        return None
+
+    async def _patiently(self, job: Job, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask Discord until it answers."""
+        delay_seconds = 1.0
+        while True:
+            try:
+                return await ask()
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if not is_passing(error):
+                    raise
+                log.warning("job %s waits for Discord (%s)", job.job_id, type(error).__name__)
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(delay_seconds * 2, 60.0)
+
+    async def _encode_smaller(self, job: Job) -> Job:
+        """Encode the pictures to half of what was refused, keeping their parameters; raise Refused if that fails."""
+        pictures: list[StoredPicture] = []
+        for picture in job.pictures:
+            data = await self._spool.read(job.job_id, picture.filename)
+            limit_bytes = min(_DEFAULT_LIMIT_BYTES, len(data)) // 2
+            try:
+                smaller, media_type = await self._decoder.encode_smaller(data, max_bytes=limit_bytes)
+            except ImageRefused as error:
+                raise Refused("upload_too_large") from error
+            filename = f"{picture.filename.rpartition('.')[0]}.{media_type.rpartition('/')[2]}"
+            await once_stored(partial(self._spool.write, job.job_id, filename, smaller))
+            pictures.append(replace(picture, filename=filename, media_type=media_type))
+        await once_stored(lambda: self._jobs.set_pictures(job.job_id, pictures))
+        return replace(job, pictures=tuple(pictures))

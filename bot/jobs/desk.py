@@ -1,0 +1,225 @@
+"""What everybody asks of the jobs: take one, find one, cancel one, show the queue, pause, end and begin again."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.display.cards import Resting, Waiting, status_text
+from bot.display.status import AdmitPreview
+from bot.jobs.audience import SERVER_LEFT, Audience
+from bot.jobs.delivery import Delivery
+from bot.jobs.estimates import Estimates
+from bot.jobs.intake import Intake
+from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
+from bot.jobs.results import Results
+from bot.moderation.screening import Screening
+from bot.monitoring.invalid_requests import Restraint
+from bot.storage.job import Job, JobState
+from bot.storage.jobs import Jobs
+from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
+from generation.executors.base import Executor
+
+# Sends a first text to the person and returns the id of its message.
+Acknowledge = Callable[[str], Awaitable[int | None]]
+# Together with the grace for what runs, and the end of its process, less than the 30 s that are promised.
+_LAST_STEPS_SECONDS, _LAST_WORDS_SECONDS = 1.5, 1.0
+DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
+
+
+class JobDesk:
+    """Answer for every job; what happens to it step by step is in ``bot.jobs.life``."""
+
+    def __init__(
+        self,
+        *,
+        jobs: Jobs,
+        spool: Spool,
+        intake: Intake,
+        audience: Audience,
+        screening: Screening,
+        executor: Executor,
+        delivery: Delivery,
+        estimates: Estimates,
+        admit_preview: AdmitPreview | None,
+        status_interval_seconds: float,
+        max_running_per_member: int | None = None,
+        note_settled: Callable[[Job], None] = lambda _: None,
+        restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
+    ) -> None:
+        self._jobs = jobs
+        self._spool = spool
+        self._delivery = delivery
+        self._life = JobLife(
+            jobs=jobs,
+            spool=spool,
+            intake=intake,
+            audience=audience,
+            results=Results(spool, screening),
+            executor=executor,
+            delivery=delivery,
+            estimates=estimates,
+            status_deleted=self._status_deleted,
+            admit_preview=admit_preview,
+            status_interval_seconds=status_interval_seconds,
+            max_running_per_member=max_running_per_member,
+            note_settled=note_settled,
+            restraint=restraint,
+        )
+        self._open = self._life.open
+        self._service = self._life.service
+        self._lookout = self._life.lookout
+        self._background: set[asyncio.Task[None]] = set()
+        self._serving: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to generate."""
+        self._serving = asyncio.create_task(self._service.run(), name="generation service")
+
+    async def resume(self, *, bot_died: bool) -> None:
+        """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place.
+
+        ``bot_died`` says that nobody had asked the bot to end. A job that was running when that happened time and again
+        waits until nothing else does, then runs alone; one that goes on like that is given up.
+        """
+        for job in await self._jobs.with_end_to_show():
+            self._in_background(self._life.show_end(job))
+        if bot_died:
+            await self._jobs.count_unclean_death()
+        for job in await self._jobs.unsettled():
+            if job.state is JobState.RUNNING:
+                returned = await self._jobs.return_to_queue(job.job_id)
+                assert returned is not None
+                job = returned
+            if job.state is JobState.QUEUED and job.unclean_deaths >= DEATHS_UNTIL_GIVEN_UP:
+                await self._life.give_up(job, "bot_died", times=job.unclean_deaths)
+            elif job.state is JobState.ACCEPTED and job.status_message_id is None:
+                await self._life.tell_first(job)
+            else:
+                await self._life.go_on(job)
+        self._lookout.show_queue()
+
+    async def server_left(self, guild_id: int) -> None:
+        """Settle every job of a server that has sent the bot away."""
+        for job in [job for job in self._open.values() if job.guild_id == guild_id]:
+            await self._life.expire(job, SERVER_LEFT)
+
+    async def servers_are(self, guild_ids: Collection[int]) -> None:
+        """Settle the jobs of servers that the bot is no longer in; they may have gone while it was away."""
+        for guild_id in {job.guild_id for job in self._open.values()} - {None, *guild_ids}:
+            if guild_id is not None:
+                await self.server_left(guild_id)
+
+    async def close(self, grace_seconds: float, *, drains: bool) -> None:
+        """Let what runs, and with ``drains`` what waits, end within ``grace_seconds``; the rows keep what does not."""
+        if self._serving is None:
+            return
+        unfinished = await self._service.close(grace_seconds, drains=drains)
+        for job_id in unfinished:
+            with contextlib.suppress(StorageTrouble):  # the next start returns it all the same
+                await self._jobs.return_to_queue(job_id)
+        self._serving.cancel()
+        # Deliveries mostly: a few seconds save a search of the channel at the next start.
+        await self._open.close(_LAST_STEPS_SECONDS)
+        last_words = [asyncio.create_task(self._lookout.close()), *self._background]
+        await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
+
+    async def take(self, job: Job, acknowledge: Acknowledge) -> None:
+        """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
+
+        The row comes first, so that a message that says "taking your picture in" always has one. Raises StorageTrouble,
+        and whatever ``acknowledge`` raises.
+        """
+        await self._jobs.accept(job)
+        try:
+            status_message_id = await acknowledge(status_text(job))
+        except discord.HTTPException:
+            await self._jobs.expire(job.job_id, NEVER_TOLD)
+            raise
+        except BaseException:
+            # Whether Discord has heard it is not known: that is found out now, or after the next start.
+            await self._life.tell_first(job)
+            raise
+        await self._life.go_on(replace(job, status_message_id=status_message_id))
+
+    async def find(self, job_id: str) -> Job | None:
+        """Return a job by its id; one that is just being delivered, as it is after that."""
+        await self._open.wait_until_delivered(job_id)
+        return self._open.get(job_id) or await self._jobs.get(job_id)
+
+    async def find_by_message(self, message_id: int) -> Job | None:
+        """Return the job whose result or status a message is."""
+        await self._open.wait_until_delivered(*self._open)
+        return await self._jobs.by_message(message_id)
+
+    async def message_deleted(self, message_id: int) -> None:
+        """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
+        for job in list(self._open.values()):
+            if message_id in (job.request_message_id, job.status_message_id):
+                await self.cancel(job.job_id)
+        job = await self._jobs.by_result_message(message_id)
+        if job is not None:
+            await self._jobs.set_result_message(job.job_id, None)
+            await self._spool.delete(job.job_id)
+
+    def pause(self) -> None:
+        """Begin nothing new; what runs ends, what comes waits."""
+        self._service.pause()
+        self._lookout.show_queue()
+
+    def unpause(self) -> None:
+        """Go on after a pause."""
+        self._service.resume()
+        self._lookout.show_queue()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether jobs wait although a slot is free."""
+        return self._service.is_paused
+
+    @property
+    def resting(self) -> Resting | None:
+        """Until when nothing is painted because the generation process keeps failing, or None."""
+        return self._lookout.resting()
+
+    def snapshot(self) -> tuple[list[Job], list[tuple[Job, Waiting]]]:
+        """Return what runs, and what waits in its order."""
+        running = [self._open[job_id] for job_id in self._service.running_job_ids if job_id in self._open]
+        return running, list(self._lookout.waiting())
+
+    async def has_input(self, job: Job) -> bool:
+        """Tell whether the picture that a job began with is still kept."""
+        return await self._spool.exists(job.job_id, INPUT_FILENAME)
+
+    def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
+        """Return how many jobs wait or run, in all, of one member or of one server."""
+        return self._open.count(requester_id, guild_id=guild_id)
+
+    async def wait_until_over(self, requester_id: int) -> None:
+        """Wait until no job of a member is open."""
+        await self._open.wait_until_over(requester_id)
+
+    async def cancel(self, job_id: str) -> bool:
+        """Give a job up; return False if it was already over or about to be delivered."""
+        return await self._life.cancel(job_id)
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a result's message and every picture kept for it."""
+        job = await self.find(job_id)
+        if job is not None:
+            await self._delivery.delete(job)
+            await self._jobs.set_result_message(job_id, None)
+            await self._spool.delete(job_id)
+
+    def _status_deleted(self, message_id: int) -> None:
+        """Treat a status message that is found to be gone like one that is seen to be deleted."""
+        self._in_background(self.message_deleted(message_id))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

@@ -1,0 +1,75 @@
+"""The way in of the picture that a job begins with."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bot.errors import JobFailed, Refused
+from bot.jobs.attachments import AttachmentDownloads
+from bot.moderation.screening import Screening
+from bot.storage.job import Job
+from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
+from generation.errors import ExecutorError, ImageRefused
+from generation.events import FailureKind
+from generation.images.decoder import ImageDecoder
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+# What fails for a moment on a machine that has too much to do, or with a child that has just died.
+_PASSING = ("check_failed", "download_failed")
+_PAUSES_SECONDS = (0.5, 2.0)
+
+
+async def once_more(work: Callable[[], Awaitable[T]]) -> T:
+    """Do something that is given up only when it fails again: what has been promised is worth a second try."""
+    for pause_seconds in _PAUSES_SECONDS:
+        try:
+            return await work()
+        except Refused as error:
+            if error.reason not in _PASSING:
+                raise
+            log.warning("%s; trying again", error.reason)
+            await asyncio.sleep(pause_seconds)
+    return await work()
+
+
+class Intake:
+    """Fetch a job's picture, decode it in a process that may be killed, look at it, and store it clean."""
+
+    def __init__(
+        self, downloads: AttachmentDownloads, decoder: ImageDecoder, spool: Spool, screening: Screening
+    ) -> None:
+        self._downloads = downloads
+        self._decoder = decoder
+        self._spool = spool
+        self._screening = screening
+
+    async def bring_in(self, job: Job) -> str:
+        """Put the picture on disk and return the sha256 of what it was before; raise JobFailed."""
+        try:
+            data, input_sha256 = await once_more(lambda: self._clean_picture(job))
+            await self._screening.look_at_input(job, data, input_sha256)
+            await self._spool.write(job.job_id, INPUT_FILENAME, data)
+        except FileNotFoundError as error:
+            raise JobFailed("input_expired") from error
+        except (StorageTrouble, OSError) as error:
+            log.error("the picture of job %s could not be kept: %s", job.job_id, error)
+            raise JobFailed(StorageTrouble.reason) from error
+        except Refused as error:
+            raise JobFailed(error.reason, error.data) from error
+        except ImageRefused as error:
+            raise JobFailed(FailureKind.IMAGE_REFUSED, {"reason": error.reason, **error.data}) from error
+        except ExecutorError as error:
+            log.error("the picture of job %s could not be decoded: %s", job.job_id, error)
+            raise JobFailed(FailureKind.EXECUTOR_UNAVAILABLE) from error
+        return input_sha256
+
+    async def _clean_picture(self, job: Job) -> tuple[bytes, str]:
+        if job.attachment_url is not None:
+            image = await self._decoder.decode(await self._downloads.fetch(job.attachment_url))
+            return image.data, image.sha256
+        assert job.parent_job_id is not None, "a job begins with a download or with another job's input"
+        return await self._spool.read(job.parent_job_id, INPUT_FILENAME), job.input_sha256 or ""

@@ -1,0 +1,278 @@
+"""The steps of a job's life: brought in, queued, generated, delivered, settled; a row before every word."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bot.display.lookout import Lookout
+from bot.display.status import AdmitPreview, StatusBoard
+from bot.errors import JobFailed, Refused
+from bot.jobs.audience import Audience
+from bot.jobs.delivery import Delivery
+from bot.jobs.estimates import Estimates
+from bot.jobs.intake import Intake
+from bot.jobs.open_jobs import OpenJobs
+from bot.jobs.results import Results, request_of
+from bot.monitoring.invalid_requests import Restraint
+from bot.storage.job import Job, JobState
+from bot.storage.jobs import Jobs
+from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble, once_stored
+from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
+from generation.executors.base import Executor
+from generation.queue import Ticket
+from generation.requests import Img2ImgRequest
+from generation.sentences import failure_sentence
+from generation.service import GenerationService
+
+log = logging.getLogger(__name__)
+
+DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
+NEVER_TOLD = "never_told"
+
+
+class JobLife:
+    """Take every job from one step to the next, whoever or whatever brings it there.
+
+    All that must not be lost is in ``jobs`` and ``spool`` before anybody is told of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: Jobs,
+        spool: Spool,
+        intake: Intake,
+        audience: Audience,
+        results: Results,
+        executor: Executor,
+        delivery: Delivery,
+        estimates: Estimates,
+        status_deleted: Callable[[int], None],
+        admit_preview: AdmitPreview | None,
+        status_interval_seconds: float,
+        max_running_per_member: int | None,
+        note_settled: Callable[[Job], None],
+        restraint: Callable[[], Restraint],
+    ) -> None:
+        self._jobs = jobs
+        self._spool = spool
+        self._intake = intake
+        self._audience = audience
+        self._results = results
+        self._delivery = delivery
+        self._estimates = estimates
+        self._note_settled = note_settled
+        self.service = GenerationService(
+            executor,
+            load_request=self._load_request,
+            report=self._report,
+            max_running_per_owner=max_running_per_member,
+            note_rest=lambda: self.lookout.show_rest(),
+        )
+        self.open = OpenJobs(self._broke)
+        board = StatusBoard(
+            delivery.edit_status,
+            deleted=status_deleted,
+            admit_preview=admit_preview,
+            restraint=restraint,
+            interval_seconds=status_interval_seconds,
+        )
+        self.lookout = Lookout(self.open, self.service, board, estimates)
+
+    async def go_on(self, job: Job) -> None:
+        """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
+        await self._estimates.load(job.model)
+        # Nothing is awaited from here on: the front desk, which counts it until now, must not count it twice.
+        self.open.keep(job)
+        match job.state:
+            case JobState.ACCEPTED:
+                self.open.begin(job, self._bring_in(job))
+            case JobState.QUEUED:
+                self._submit(job)
+            case JobState.RENDERED:
+                self.open.begin(job, self._deliver(job, may_be_there=True))
+
+    async def tell_first(self, job: Job) -> None:
+        """Go on with a job of which it is not known whether its requester was told, as soon as that is known."""
+        self.open.begin(job, self._find_out(job))
+
+    async def expire(self, job: Job, reason: str) -> None:
+        """Settle a job, whatever is being done for it, because nobody is left to answer."""
+        expired = await once_stored(lambda: self._jobs.expire(job.job_id, reason))
+        if expired is not None:
+            log.info("job %s expired: %s", job.job_id, reason)
+            self.service.cancel(job.job_id)
+            await self._spool.delete(job.job_id)
+            await self._settle(expired)
+
+    async def cancel(self, job_id: str) -> bool:
+        """Give a job up; return False if it was already over or about to be delivered."""
+        is_running = self.service.is_running(job_id)
+        self.service.cancel(job_id)
+        if is_running:
+            return True
+        job = await self._jobs.cancel(job_id)
+        if job is None:
+            return False
+        await self._settle(job)
+        return True
+
+    async def _find_out(self, job: Job) -> None:
+        """Look for the status message that may have been sent before the row knew of it."""
+        status_message_id = await self._delivery.status_message_of(job)
+        if status_message_id is None and job.request_message_id is None:
+            # Discord has told the person that the command was not answered: they know, and ask again if they like.
+            await self.expire(job, NEVER_TOLD)
+            return
+        if status_message_id is None:
+            status_message_id = await self._delivery.send_status(job)
+        await self._bring_in(replace(job, status_message_id=status_message_id))
+
+    async def _bring_in(self, job: Job) -> None:
+        """accepted → queued."""
+        self.open.keep(job)
+        await once_stored(lambda: self._jobs.set_status_message(job.job_id, job.status_message_id))
+        try:
+            input_sha256 = await self._intake.bring_in(job)
+        except JobFailed as failure:
+            await self._fail(job, failure.kind, **failure.data)
+            return
+        promised = await once_stored(lambda: self._jobs.promise(job.job_id, input_sha256))
+        if promised is None:  # cancelled meanwhile
+            await self._spool.delete(job.job_id)
+            return
+        self.open.keep(promised)
+        self._submit(promised)
+        self.lookout.show_queue()
+
+    def _submit(self, job: Job) -> None:
+        self.service.submit(
+            Ticket(
+                job_id=job.job_id,
+                owner=str(job.requester_id),
+                group=str(job.guild_id or job.channel_id),
+                model=job.model,
+                attempt=max(1, job.attempt),
+                cost=self._estimates.cost(job),
+                runs_alone=job.unclean_deaths >= DEATHS_UNTIL_ALONE,
+            )
+        )
+
+    def _cost(self, ticket: Ticket) -> float:
+        """Return what is expected of a job that waits, by what is known now."""
+        job = self.open.get(ticket.job_id)
+        return ticket.cost if job is None else self._estimates.cost(job)
+
+    async def _load_request(self, ticket: Ticket) -> Img2ImgRequest | None:
+        """Make the frozen request from the row, now that a slot is free."""
+        job = self.open.get(ticket.job_id)
+        if job is None:
+            return None
+        if (reason := await self._audience.missing(job)) is not None:
+            await self.expire(job, reason)
+            return None
+        try:
+            image = await self._spool.read(job.job_id, INPUT_FILENAME)
+        except FileNotFoundError:
+            await self._fail(job, "input_expired")
+            return None
+        return request_of(job, image)
+
+    async def _report(self, event: Event) -> None:
+        """Write down what the generator says, then show it."""
+        match event:
+            case Started(job_id=job_id, attempt=attempt, total_steps=total_steps):
+                job = await once_stored(lambda: self._jobs.begin(job_id, attempt))
+                if job is None:
+                    self.service.cancel(job_id)
+                    return
+                self.open.keep(job)
+                self.lookout.show_step(job, 0, total_steps)
+                self.lookout.show_queue()
+            case Progress(job_id=job_id, step=step, total_steps=total_steps, preview=preview):
+                if (job := self.open.get(job_id)) is not None:
+                    self.lookout.show_step(job, step, total_steps, preview)
+            case Finished():
+                await self._keep_result(event)
+            case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
+                if (job := self.open.get(job_id)) is not None:
+                    await self._fail(job, kind, reference, **data)
+            case Cancelled(job_id=job_id):
+                job = await once_stored(lambda: self._jobs.cancel(job_id))
+                if job is not None:
+                    await self._settle(job)
+
+    async def _keep_result(self, event: Finished) -> None:
+        """running → rendered, and on to delivery without holding the slot; or failed for what the result shows."""
+        asked = self.open.get(event.job_id)
+        if asked is None:
+            return
+        try:
+            pictures = await self._results.keep(asked, event.result)
+        except Refused as error:
+            self.service.account(asked.job_id, event.result.seconds, self._cost)
+            await self._fail(asked, error.reason, **error.data)
+            return
+        job = await once_stored(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))
+        if job is None:
+            await self._spool.delete(event.job_id)
+            return
+        self._estimates.learn(job)
+        self.service.account(job.job_id, event.result.seconds, self._cost)
+        self.lookout.forget(job.job_id)
+        self.open.begin(job, self._deliver(job, may_be_there=False))
+
+    async def _deliver(self, job: Job, *, may_be_there: bool) -> None:
+        """rendered → delivered."""
+        if may_be_there and (reason := await self._audience.missing(job)) is not None:
+            await self.expire(job, reason)
+            return
+        try:
+            message_id = await self._delivery.send(job, may_be_there=may_be_there)
+        except FileNotFoundError:
+            await self._fail(job, "result_lost")
+            return
+        except Refused as error:
+            await self._fail(job, error.reason, **error.data)
+            return
+        delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id))
+        await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
+        if delivered is not None:
+            await self._settle(delivered)
+
+    async def give_up(self, job: Job, kind: str, **data: Any) -> None:
+        """End a job without a picture; ``data`` is what its sentence needs."""
+        self.open.keep(job)
+        await self._fail(job, kind, **data)
+
+    async def _broke(self, job: Job, reference: str) -> None:
+        await self._fail(job, FailureKind.INTERNAL, reference)
+
+    async def _fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
+        failed = await once_stored(lambda: self._jobs.fail(job.job_id, kind, reference, data))
+        if failed is not None:
+            if kind == FailureKind.MODEL_UNAVAILABLE:
+                log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
+            else:
+                log.info("job %s failed: %s %s", job.job_id, kind, reference)
+            await self._spool.delete(job.job_id)
+            await self._settle(failed)
+
+    async def _settle(self, job: Job) -> None:
+        """Say the last word about a job and forget it."""
+        self.open.forget(job.job_id)
+        self.lookout.forget(job.job_id)
+        self._note_settled(job)
+        if job.state is JobState.CANCELLED:
+            await self._spool.delete(job.job_id)
+        self.lookout.show_queue()
+        await self.show_end(job)
+
+    async def show_end(self, job: Job) -> None:
+        """Let the status message say how a job ended; what cannot be said now is said after the next start."""
+        if await self.lookout.settle(job):
+            with contextlib.suppress(StorageTrouble):  # then it is said once more after the next start
+                await self._jobs.note_end_shown(job.job_id)

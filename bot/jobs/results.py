@@ -1,0 +1,64 @@
+"""What goes to the generator for a job, and what becomes of the pictures that come back."""
+
+from functools import partial
+
+from bot.jobs.intake import once_more
+from bot.moderation.screening import Screening
+from bot.storage.job import Job, StoredPicture
+from bot.storage.spool import Spool
+from bot.storage.trouble import once_stored
+from generation.requests import Img2ImgRequest, Img2ImgResult
+
+
+def request_of(job: Job, image: bytes) -> Img2ImgRequest:
+    """Make the frozen request from a job's row and its picture (an encoded file)."""
+    return Img2ImgRequest(
+        image=image,
+        input_sha256=job.input_sha256 or "",
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        strength=job.strength,
+        guidance_scale=job.guidance_scale,
+        num_inference_steps=job.num_inference_steps,
+        seed=job.seed,
+        count=job.count,
+        max_pixels=job.max_pixels,
+        model=job.model,
+        max_result_bytes=job.max_result_bytes,
+        sampler=job.sampler,
+        strength_schedule=job.strength_schedule,
+        adapter=job.adapter,
+        adapter_weight=job.adapter_weight,
+    )
+
+
+class Results:
+    """Keep finished pictures on disk until they are delivered; none that may not be shown."""
+
+    def __init__(self, spool: Spool, screening: Screening) -> None:
+        self._spool = spool
+        self._screening = screening
+
+    async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
+        """Look at the pictures and store them, however long that takes; raise Refused for what they show."""
+        data = [picture.data for picture in result.pictures]
+        await once_more(lambda: self._screening.look_at_result(job, data))
+        stored: list[StoredPicture] = []
+        for index, picture in enumerate(result.pictures, start=1):
+            number = f"-{index}" if len(result.pictures) > 1 else ""
+            filename = f"palimpsest-{job.job_id}{number}.{picture.extension}"
+            await once_stored(partial(self._spool.write, job.job_id, filename, picture.data))
+            stored.append(
+                StoredPicture(
+                    filename=filename,
+                    media_type=picture.media_type,
+                    seed=picture.seed,
+                    width=picture.width,
+                    height=picture.height,
+                    native_width=picture.native_width,
+                    native_height=picture.native_height,
+                    painted_again=bool(picture.parameters.get("painted_again")),
+                    denoising_steps=picture.parameters.get("denoising_steps"),
+                )
+            )
+        return stored

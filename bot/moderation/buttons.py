@@ -1,0 +1,124 @@
+"""The buttons under what moderators are told: Delete, Spoiler, List picture, Block; each checks who presses it."""
+
+import re
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import discord
+
+from bot.buttons import JOB_ID, JobButton
+from bot.discord_api.permissions import require_moderator
+from bot.error_handler import answer_error
+from bot.errors import Refused
+from bot.moderation.acts import block_member, hide_result, list_result
+from bot.storage.job import Job
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+
+async def _decided(interaction: "discord.Interaction[Palimpsest]", action: str, words: str, **more: Any) -> None:
+    """Write what was decided into the trail, and under the message that asked for it."""
+    assert interaction.guild_id is not None, "only a server's moderators come this far"
+    await interaction.client.mod_log.write(interaction.guild_id, interaction.user.id, action, **more)
+    assert interaction.message is not None, "a button is pressed on a message"
+    text = f"{interaction.message.content}\n{words} by <@{interaction.user.id}>"
+    await interaction.edit_original_response(content=text[:2000], allowed_mentions=discord.AllowedMentions.none())
+
+
+class _ModButton(JobButton, template="job"):
+    """A button for who may manage the server that the job belongs to."""
+
+    done: str
+    action: str
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        if require_moderator(interaction) != job.guild_id:
+            raise Refused("job_unknown")
+        await interaction.response.defer()
+        await self.decide(interaction, job)
+        await interaction.client.reports.settle(job.job_id)
+        words = f"{self.emoji} {self.done}"
+        await _decided(interaction, self.action, words, member_id=job.requester_id, job_id=job.job_id)
+
+    async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        """Do what the button says."""
+        raise TypeError(f"{type(self).__name__} does nothing")
+
+
+class ModDeleteButton(_ModButton, template=f"mod-delete:{JOB_ID}"):
+    """Delete the result and what is kept for it, or give the job up if it is not done."""
+
+    label, emoji, verb, action, done = "Delete", "🗑️", "mod-delete", "deleted", "Deleted"
+
+    async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        await interaction.client.desk.cancel(job.job_id)
+        await interaction.client.desk.delete(job.job_id)
+
+
+class ModSpoilerButton(_ModButton, template=f"mod-spoiler:{JOB_ID}"):
+    """Hide the result's pictures."""
+
+    label, emoji, verb, action, done = "Spoiler", "🫣", "mod-spoiler", "hidden", "Hidden"
+
+    async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        await hide_result(interaction.client, job)
+
+
+class ModListButton(_ModButton, template=f"mod-list:{JOB_ID}"):
+    """Let nobody in the server begin with the result's pictures, or make them again."""
+
+    label, emoji, verb, action, done = "List picture", "🚫", "mod-list", "picture_added", "Listed"
+
+    async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        assert job.guild_id is not None, "only a server's jobs come this far"
+        await list_result(interaction.client, job.guild_id, job)
+
+
+class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"mod-block:(?P<member_id>[0-9]{1,20})"):
+    """Let a member ask for nothing more in the server, and give up what waits of theirs.
+
+    It names the member and not a job, because of a prompt that was refused there is none.
+    """
+
+    def __init__(self, member_id: int) -> None:
+        super().__init__(
+            discord.ui.Button(
+                label="Block", style=discord.ButtonStyle.danger, emoji="⛔", custom_id=f"mod-block:{member_id}"
+            )
+        )
+        self.member_id = member_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(int(match["member_id"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        ours = cast("discord.Interaction[Palimpsest]", interaction)
+        try:
+            guild_id = require_moderator(ours)
+            await ours.response.defer()
+            await block_member(ours.client, guild_id, self.member_id)
+            await _decided(ours, "member_blocked", "⛔ Blocked", member_id=self.member_id)
+        except Exception as error:  # a button has no error handler of its own; this one answers everything
+            await answer_error(ours, error)
+
+
+MOD_BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
+    ModDeleteButton,
+    ModSpoilerButton,
+    ModListButton,
+    ModBlockButton,
+)
+
+
+def decision_view(job: Job, *, is_shown: bool) -> discord.ui.View:
+    """Return the buttons for a job: for one that ``is_shown`` all, for one that was refused Block alone."""
+    view = discord.ui.View(timeout=None)
+    if is_shown:
+        view.add_item(ModDeleteButton(job.job_id))
+        view.add_item(ModSpoilerButton(job.job_id))
+        view.add_item(ModListButton(job.job_id))
+    view.add_item(ModBlockButton(job.requester_id))
+    return view

@@ -1,0 +1,140 @@
+"""What moderators read: policies, lists, decisions, the trail of who did what."""
+
+from collections.abc import Collection, Sequence
+
+import discord
+
+from bot.display.cards import message_link, shown_prompt
+from bot.moderation.policy import MINOR_BLOCK_SCORE, Policy, refusal_of_words
+from bot.storage.audit import AuditEntry
+from bot.storage.job import Job
+from bot.storage.policies import BlockedPicture
+from bot.storage.reports import Report
+from generation.references import reference_of
+from generation.safety.verdict import Verdict
+
+MAX_SHOWN = 1900  # of the 2,000 characters of a message
+
+# What happened to a job, as moderators read it; also the actions of the trail.
+HAPPENED = {
+    "words_forbidden": "refused a prompt: sexual words beside a minor",
+    "words_not_wanted": "refused a prompt: words on the server's list",
+    "words_sexual": "refused a prompt: sexual words outside an age-restricted channel",
+    "input_blocked": "blocked a picture that was sent",
+    "input_hidden": "will hide a result, because the picture that was sent is to be hidden",
+    "result_blocked": "blocked a result",
+    "result_hidden": "hid a result as a spoiler",
+    "picture_listed": "blocked a picture on the server's list",
+    "reported": "was asked to have a result looked at",
+    "deleted": "deleted a result",
+    "hidden": "hid a result",
+    "member_blocked": "blocked a member",
+    "member_unblocked": "unblocked a member",
+    "term_added": "listed a word",
+    "term_removed": "took a word off the list",
+    "picture_added": "listed a picture",
+    "picture_removed": "took a picture off the list",
+    "policy_set": "changed the policy",
+    "log_set": "chose the moderators' channel",
+    "log_off": "gave up the moderators' channel",
+}
+
+
+def policy_text(policy: Policy, log_channel_id: int | None) -> str:
+    """Say what holds for pictures and words."""
+    restricted_block = "never" if policy.restricted_block_score >= 1 else f"{policy.restricted_block_score:g}"
+    log_place = "nowhere: `/moderation log`" if log_channel_id is None else f"in <#{log_channel_id}>"
+    return "\n".join(
+        (
+            "**What holds for pictures** (0 is harmless, 1 is certainly sexual)",
+            f"• in channels for everybody: hidden from {policy.spoiler_score:g}, blocked from {policy.block_score:g}",
+            f"• in age-restricted channels: hidden from {policy.restricted_spoiler_score:g},"
+            f" blocked from: {restricted_block}",
+            f"• with a minor in the words, everywhere: blocked from {MINOR_BLOCK_SCORE:g}; this cannot be changed",
+            "**And for words**: sexual ones only in age-restricted channels, never with minors;"
+            " yours: `/moderation terms list`",
+            f"Moderators are told {log_place}.",
+        )
+    )
+
+
+def verdict_text(words: Verdict) -> str:
+    """Say what was found in a prompt and what would follow."""
+    found = ", ".join(label.replace("_", " and ") for label in words.scores) or "nothing"
+    lines = [f"Found: **{found}**."]
+    for place, is_age_restricted in (("channels for everybody", False), ("age-restricted channels", True)):
+        reason = refusal_of_words(words, is_age_restricted=is_age_restricted)
+        outcome = "it would be painted" if reason is None else HAPPENED[reason].replace("refused a prompt", "refused")
+        lines.append(f"• in {place}: {outcome}")
+    return "\n".join(lines)
+
+
+def listed_text(title: str, items: Collection[str], nothing: str) -> str:
+    """Return a list as one message, cut where a message ends."""
+    if not items:
+        return nothing
+    return _fitting([f"**{title}**", *(f"• {item}" for item in items)])
+
+
+def members_text(members: Collection[int]) -> str:
+    """Return who is blocked, longest first."""
+    return listed_text("Blocked members", [f"<@{member_id}>" for member_id in members], "Nobody is blocked.")
+
+
+def terms_text(terms: Collection[str]) -> str:
+    """Return the server's words, hidden until somebody wants to read them."""
+    return listed_text("Words", [f"||{shown_prompt(term)}||" for term in terms], "No words are listed.")
+
+
+def pictures_text(pictures: Collection[BlockedPicture]) -> str:
+    """Return the server's pictures by the beginning of their sha256."""
+    items = [f"`{picture.sha256[:16]}`, listed <t:{round(picture.added_at)}:R>" for picture in pictures]
+    return listed_text("Pictures", items, "No pictures are listed.")
+
+
+def audit_text(entries: Sequence[AuditEntry]) -> str:
+    """Return the trail, newest first."""
+    items = []
+    for entry in entries:
+        who = "I" if entry.actor_id is None else f"<@{entry.actor_id}>"
+        of_whom = "" if entry.member_id is None else f" (<@{entry.member_id}>)"
+        which = "" if entry.job_id is None else f" · {reference_of(entry.job_id)}"
+        detail = "" if not entry.detail else f" · {shown_prompt(entry.detail)}"
+        items.append(f"<t:{round(entry.happened_at)}:R> {who} {HAPPENED[entry.action]}{of_whom}{which}{detail}")
+    return listed_text("What was decided here", items, "Nothing was decided here yet.")
+
+
+def reports_text(reported: Sequence[tuple[Report, Job | None]]) -> str:
+    """Return the reported results, newest first."""
+    items = []
+    for report, job in reported:
+        where = "its request is no longer kept" if job is None else _where(job)
+        people = "1 member" if report.count == 1 else f"{report.count} members"
+        items.append(f"<t:{round(report.reported_at)}:R> by {people}: {where}")
+    return listed_text("Reports", items, "Nobody has reported anything.")
+
+
+def decision_text(job: Job, what: str, score: float | None) -> str:
+    """Return what moderators are told of a job."""
+    lines = [f"🛡️ I {HAPPENED[what]} · <@{job.requester_id}> · {_where(job)}"]
+    if score is not None:
+        lines.append(f"Score {score:.2f}.")
+    lines.append(f"> ||{shown_prompt(job.prompt)}||")
+    return "\n".join(lines)
+
+
+def _where(job: Job) -> str:
+    place = f"<#{job.channel_id}>" if job.result_message_id is None else message_link(job)
+    return f"{place} · {reference_of(job.job_id)}"
+
+
+def _fitting(lines: Sequence[str]) -> str:
+    text = lines[0]
+    for number, line in enumerate(lines[1:], start=1):
+        if len(text) + len(line) > MAX_SHOWN - 30:
+            return f"{text}\n… and {len(lines) - number} more"
+        text = f"{text}\n{line}"
+    return text
+
+
+SILENT = discord.AllowedMentions.none()

@@ -1,0 +1,79 @@
+"""Tells moderators, in the channel that they have chosen, and writes the trail."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import discord
+
+from bot.moderation.buttons import decision_view
+from bot.moderation.cards import SILENT, decision_text
+from bot.storage.audit import Audit, AuditEntry
+from bot.storage.job import Job
+from bot.storage.policies import Policies
+
+log = logging.getLogger(__name__)
+
+_QUIET_SECONDS = 60.0
+_SHOWN = ("reported", "result_hidden", "input_hidden")  # there is, or will be, a result to act upon
+_UNWRITTEN = ("words_sexual", "words_not_wanted")  # too common to be worth a row each
+
+
+class ModLog:
+    """Tell of decisions in the background; of one member's refused prompts at most once a minute."""
+
+    def __init__(self, client: discord.Client, policies: Policies, audit: Audit) -> None:
+        self._client = client
+        self._policies = policies
+        self._audit = audit
+        self._noted_at: dict[tuple[int, int, str], float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def note(self, job: Job, what: str, score: float | None) -> None:
+        """Take note of what was done with a job of a server's, by itself."""
+        if job.guild_id is not None:
+            self._begin(self._note(job, job.guild_id, what, score))
+
+    async def write(self, guild_id: int, actor_id: int | None, action: str, **more: Any) -> None:
+        """Write an act into the server's trail; ``more`` are the other fields of AuditEntry."""
+        await self._audit.write(AuditEntry(guild_id=guild_id, actor_id=actor_id, action=action, **more))
+
+    async def close(self) -> None:
+        """Let what is being told end, for a moment."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2.0)
+        for task in self._tasks:
+            task.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _note(self, job: Job, guild_id: int, what: str, score: float | None) -> None:
+        if self._was_noted_just_now(guild_id, job.requester_id, what):
+            return
+        try:
+            if what not in _UNWRITTEN:
+                detail = "" if score is None else f"score {score:.2f}"
+                await self.write(guild_id, None, what, member_id=job.requester_id, job_id=job.job_id, detail=detail)
+            channel_id = self._policies.log_channel_id(guild_id)
+            if channel_id is not None:
+                channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
+                view = decision_view(job, is_shown=what in _SHOWN)
+                await channel.send(decision_text(job, what, score), view=view, allowed_mentions=SILENT)
+        except Exception as error:
+            # The decision itself stands; a disk or a channel that is in trouble must not break who waits for it.
+            log.warning("moderators could not be told of job %s (%s)", job.job_id, type(error).__name__)
+
+    def _was_noted_just_now(self, guild_id: int, member_id: int, what: str) -> bool:
+        now = time.monotonic()
+        self._noted_at = {key: at for key, at in self._noted_at.items() if now - at < _QUIET_SECONDS}
+        key = (guild_id, member_id, what)
+        if key in self._noted_at:
+            return True
+        if what.startswith("words_"):  # a prompt costs nothing to repeat, a picture does
+            self._noted_at[key] = now
+        return False

@@ -1,0 +1,130 @@
+"""How often and how much one member may ask: a cooldown and a budget of painting seconds, by role and by operator."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot.errors import Refused
+from bot.jobs.estimates import Estimates
+from bot.orders.layers import Layer
+from bot.orders.origin import Origin
+from bot.storage.job import Job, JobState
+from bot.storage.jobs import Jobs
+from bot.storage.role_limits import RoleLimit, RoleLimits
+
+DAY_SECONDS = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Seconds between two requests, and seconds of painting in 24 hours; 0 is no limit."""
+
+    cooldown_seconds: int
+    daily_budget_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Whose budget it is, and the seconds of painting in 24 hours that are used and that there are."""
+
+    layer: Layer
+    used_seconds: float
+    seconds: int
+
+
+NO_LIMIT = Allowance(0, 0)
+
+
+def allowance_of(limits: Mapping[int, RoleLimit], role_ids: Sequence[int]) -> Allowance:
+    """Return what a member's roles allow: of every number the most generous that any of them names."""
+    said = [limits[role_id] for role_id in role_ids if role_id in limits]
+    cooldowns = [limit.cooldown_seconds for limit in said if limit.cooldown_seconds is not None]
+    budgets = [limit.daily_budget_seconds for limit in said if limit.daily_budget_seconds is not None]
+    return Allowance(min(cooldowns, default=0), 0 if 0 in budgets else max(budgets, default=0))
+
+
+def _accepted_at(job: Job) -> float:
+    return job.accepted_at
+
+
+class Allowances:
+    """Refuse who asks too often or has used up their share.
+
+    The operator's numbers count a member's requests everywhere, a server's those in the server; both must be kept. A
+    request counts for 24 hours from when it was taken in: with its measured seconds, while it is open with what is
+    expected of it, and not at all if it came to nothing.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        limits: RoleLimits,
+        estimates: Estimates,
+        operator: Allowance,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._jobs = jobs
+        self._limits = limits
+        self._estimates = estimates
+        self._operator = operator
+        self._clock = clock
+
+    async def require(self, origin: Origin, *, is_asking: bool = False) -> None:
+        """Raise Refused (``cooldown``, ``budget_spent``) with the moment from which the member may ask again.
+
+        ``is_asking`` says that another request of theirs is just being taken in.
+        """
+        for layer, allowance, jobs in await self._counted(origin):
+            if is_asking and allowance.cooldown_seconds:
+                raise Refused("cooldown", layer=layer, until=round(self._clock() + allowance.cooldown_seconds))
+            self._require(layer, allowance, jobs)
+
+    async def budgets(self, origin: Origin) -> list[Budget]:
+        """Return every budget that holds for a member there, and how much of it is used up."""
+        return [
+            Budget(layer, sum(map(self._seconds, jobs)), allowance.daily_budget_seconds)
+            for layer, allowance, jobs in await self._counted(origin)
+            if allowance.daily_budget_seconds
+        ]
+
+    async def _counted(self, origin: Origin) -> list[tuple[Layer, Allowance, list[Job]]]:
+        """Return whose limits hold, and the jobs of the last 24 hours that count against each, oldest first."""
+        server = allowance_of(self._limits.of(origin.guild_id), origin.role_ids)
+        if server == self._operator == NO_LIMIT:
+            return []
+        now = self._clock()
+        recent = await self._jobs.of_requester_since(origin.requester_id, now - DAY_SECONDS)
+        # A clock that was set back leaves requests in the future; they count from now on and not from then.
+        past = sorted((replace(job, accepted_at=min(job.accepted_at, now)) for job in recent), key=_accepted_at)
+        counted = [job for job in past if job.state not in (JobState.FAILED, JobState.EXPIRED)]
+        here = [job for job in counted if job.guild_id == origin.guild_id]
+        return [(Layer.OPERATOR, self._operator, counted), (Layer.SERVER, server, here)]
+
+    def _require(self, layer: Layer, allowance: Allowance, jobs: Sequence[Job]) -> None:
+        if allowance.cooldown_seconds and jobs:
+            until = jobs[-1].accepted_at + allowance.cooldown_seconds
+            if until > self._clock():
+                raise Refused("cooldown", layer=layer, until=round(until + 0.5))
+        if allowance.daily_budget_seconds:
+            until = self._spent_until(allowance.daily_budget_seconds, jobs)
+            if until is not None:
+                raise Refused(
+                    "budget_spent", layer=layer, seconds=allowance.daily_budget_seconds, until=round(until + 0.5)
+                )
+
+    def _spent_until(self, budget_seconds: int, jobs: Sequence[Job]) -> float | None:
+        """Return when enough of the jobs (oldest first) will be a day old, or None if something is left now."""
+        spent = sum(self._seconds(job) for job in jobs)
+        until = None
+        for job in jobs:
+            if spent < budget_seconds:
+                break
+            spent -= self._seconds(job)
+            until = job.accepted_at + DAY_SECONDS
+        return until
+
+    def _seconds(self, job: Job) -> float:
+        if job.seconds is not None:
+            return job.seconds
+        return 0.0 if job.state.is_settled else self._estimates.cost(job)

@@ -1,0 +1,155 @@
+"""What somebody writes to the bot in their own words: a prompt, with options by name wherever they stand in it."""
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bot.errors import Refused
+from bot.orders.order_book import Options
+from generation.samplers import SAMPLERS
+
+_NAMES = {
+    "negative_prompt": ("negative_prompt", "negative prompt", "negative", "without"),
+    "strength": ("strength",),
+    "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg"),
+    "num_inference_steps": ("num_inference_steps", "steps"),
+    "seed": ("seed",),
+    "count": ("count",),
+    "size": ("size",),
+    "model": ("model",),
+    "sampler": ("sampler",),
+    "adapter": ("adapter", "lora"),
+    "adapter_weight": ("adapter_weight", "adapter weight"),
+}
+_FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "strength": float,
+    "guidance_scale": float,
+    "num_inference_steps": int,
+    "seed": int,
+    "count": int,
+    "size": int,
+    "model": str,
+    "sampler": str.lower,
+    "adapter": str,
+    "adapter_weight": float,
+}
+_ALTERNATIVES = "|".join(re.escape(name) for name in sorted(_FIELD_OF, key=len, reverse=True))
+# "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt.
+_OPTION = re.compile(
+    rf"(?<![\w-])(?P<dashes>--)?(?P<name>{_ALTERNATIVES})(?P<sign>\s*[:=]\s*|\s+)(?P<value>[^\s,;]+)", re.IGNORECASE
+)
+# "0,7" as half of the world writes it; elsewhere a comma ends an option.
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\w-])((?:strength|guidance[_ ]scale|guidance|cfg|adapter[_ ]weight)(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)",
+    re.IGNORECASE,
+)
+# An adapter that brings its weight along: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
+_LORA = re.compile(r"<lora:(?P<name>[^<>:\s]+)(?::(?P<weight>[^<>:\s]+))?>", re.IGNORECASE)
+_WEIGHED_ADAPTER = re.compile(
+    r"(?<![\w-])(?:--)?(?:adapter|lora)(?:\s*[:=]\s*|\s+)(?P<name>[^\s,;:]+):(?P<weight>\d*\.?\d+)(?!\w)", re.IGNORECASE
+)
+_NEGATIVE = re.compile(
+    r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|without)[:=\s]\s*"
+    r"|(?P<named>negative[_ ]prompt|negative)\s*[:=]\s*)(?P<text>.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
+# What is written like an option and is none, or has no value, once the options have been taken out.
+_LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)=", re.IGNORECASE)
+_WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
+_SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
+_MENTION = re.compile(r"<@!?\d+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given."""
+
+    options: Options = field(default_factory=lambda: Options(prompt=""))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all was said."""
+        return self.options == Options(prompt="")
+
+
+def understand(text: str) -> Said:
+    """Read a message; raise Refused for what looks like an option and cannot be understood as one.
+
+    That is a value that is none (``not_understood``), a name without one (``option_without_value``), a name that there
+    is not (``option_unknown``), or nearly is (``option_misspelt``), and a name that comes twice (``option_twice``).
+    An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
+    adapter may bring its weight along: ``adapter: ink:0.8``. The negative prompt is everything after ``negative:``. A
+    name without a value that fits, as in "the strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--``
+    says otherwise.
+    """
+    text = _DECIMAL_COMMA.sub(r"\1.\2", _MENTION.sub(" ", text))
+    for pattern in (_LORA, _WEIGHED_ADAPTER):
+        text = pattern.sub(_as_two_options, text)
+    values: dict[str, Any] = {}
+
+    def take(match: re.Match[str]) -> str:
+        name = _FIELD_OF[match["name"].lower()]
+        is_explicit = bool(match["dashes"]) or match["sign"].strip() != ""
+        if name == "negative_prompt":
+            return match[0]
+        value = match["value"].rstrip(".!?") if name != "model" else match["value"]
+        if not is_explicit and not _fits(name, value):
+            return match[0]
+        if name in values:
+            raise Refused("option_twice", option=match["name"].lower())
+        try:
+            values[name] = _CONVERT[name](value)
+        except ValueError as error:
+            raise Refused("not_understood", option=match["name"].lower(), value=value[:40]) from error
+        return " "
+
+    text = _OPTION.sub(take, text)
+    if (negative := _NEGATIVE.search(text)) is not None:
+        values["negative_prompt"] = _tidy(negative["text"])
+        text = text[: negative.start()]
+    _refuse_what_is_left(text)
+    return Said(replace(Options(prompt=_tidy(text)), **values))
+
+
+def _as_two_options(adapter: re.Match[str]) -> str:
+    weight = f" adapter_weight={adapter['weight']}" if adapter["weight"] else ""
+    return f" adapter={adapter['name']}{weight} "
+
+
+def _refuse_what_is_left(text: str) -> None:
+    """Say what was meant as an option and is not understood, instead of painting it."""
+    for match in _LEFT_OVER.finditer(text):
+        option = (match["dashed"] or match["named"]).lower()
+        if option in _FIELD_OF:
+            raise Refused("option_without_value", option=option)
+        known = ", ".join(
+            f"`{names[-1] if field == 'num_inference_steps' else names[0]}`" for field, names in _NAMES.items()
+        )
+        raise Refused("option_unknown", option=option, known=known)
+    for match in _WORD_BEFORE_NUMBER.finditer(text):
+        word = match["word"].lower()
+        if word not in _FIELD_OF and (meant := difflib.get_close_matches(word, _FIELD_OF, 1, _SAME_WORD)):
+            raise Refused("option_misspelt", option=word, meant=meant[0])
+
+
+def _fits(name: str, value: str) -> bool:
+    """Tell an option from words of a prompt: "model sd-turbo" is one, "a model train" is not."""
+    match name:
+        case "model":
+            return "-" in value or any(character.isdigit() for character in value)
+        case "sampler":
+            return value.lower() in SAMPLERS
+        case "adapter":
+            return False  # what there is is for the operator to say: "adapter: name" names it
+    return _NUMBER.fullmatch(value) is not None
+
+
+def _tidy(text: str) -> str:
+    """Close the gaps that options leave behind."""
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"\s*([,;])(\s*[,;])+", r"\1", text)
+    return text.strip(" ,;")

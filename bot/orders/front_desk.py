@@ -1,0 +1,100 @@
+"""Where a person's wish becomes a job: checks that need next to no waiting, the acknowledgement, then the desk."""
+
+from dataclasses import replace
+
+import discord
+
+from bot.errors import Refused
+from bot.jobs.desk import Acknowledge, JobDesk
+from bot.moderation.screening import Screening
+from bot.orders.allowances import Allowances
+from bot.orders.order_book import Options, OrderBook, Source
+from bot.orders.origin import Origin
+
+
+class FrontDesk:
+    """Take wishes. What is refused here is refused to the person alone and costs nobody anything."""
+
+    def __init__(
+        self,
+        desk: JobDesk,
+        orders: OrderBook,
+        allowances: Allowances,
+        screening: Screening,
+        *,
+        max_waiting: int,
+        max_waiting_per_server: int,
+        max_waiting_per_member: int,
+    ) -> None:
+        self._desk = desk
+        self._orders = orders
+        self.allowances = allowances
+        self._screening = screening
+        self._max_waiting = max_waiting
+        self._max_waiting_per_server = max_waiting_per_server
+        self._max_waiting_per_member = max_waiting_per_member
+        self._arriving: list[Origin] = []  # let in, but not a row yet: a burst must not slip through together
+        self.is_draining = False
+        self.is_closing = False
+
+    async def take(
+        self,
+        origin: Origin,
+        options: Options,
+        source: Source,
+        acknowledge: Acknowledge,
+        *,
+        request_message_id: int | None = None,
+        interaction_id: int | None = None,
+    ) -> None:
+        """Make a job of a wish, or raise what ``bot.replies`` has a sentence for.
+
+        ``acknowledge`` sends the first text, which is the status message from then on, and returns its id.
+        ``request_message_id`` is the person's message, ``interaction_id`` the interaction that the wish came in.
+        """
+        if self.is_closing:
+            raise Refused("shutting_down")
+        if self.is_draining:
+            raise Refused("draining")
+        origin.require_room_to_answer()
+        self._screening.require_welcome(origin.requester_id, origin.guild_id, source.owner_id)
+        self._require_room(origin)
+        if (
+            source.attachment_url is None
+            and source.parent is not None
+            and not await self._desk.has_input(source.parent)
+        ):
+            raise Refused("input_expired")
+        job = self._orders.order(origin, options, source)
+        self._screening.require_words(job)
+        is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)
+        self._arriving.append(origin)
+        try:
+            await self.allowances.require(origin, is_asking=is_asking)
+            job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
+            await self._desk.take(job, acknowledge)
+        finally:
+            self._arriving.remove(origin)
+
+    async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
+        """Take a wish from a command, button or modal; the public response is its status message."""
+
+        async def acknowledge(text: str) -> int | None:
+            response = await interaction.response.send_message(text, allowed_mentions=discord.AllowedMentions.none())
+            return response.message_id
+
+        await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
+
+    def _require_room(self, origin: Origin) -> None:
+        """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too much waits already."""
+        arriving = self._arriving
+        if self._desk.open_jobs() + len(arriving) >= self._max_waiting:
+            raise Refused("queue_full", max_waiting=self._max_waiting)
+        of_member = sum(other.requester_id == origin.requester_id for other in arriving)
+        if self._desk.open_jobs(origin.requester_id) + of_member >= self._max_waiting_per_member:
+            raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
+        if origin.guild_id is None:
+            return
+        of_server = sum(other.guild_id == origin.guild_id for other in arriving)
+        if self._desk.open_jobs(guild_id=origin.guild_id) + of_server >= self._max_waiting_per_server:
+            raise Refused("server_queue_full", max_waiting=self._max_waiting_per_server)

@@ -1,0 +1,93 @@
+"""Which models can be used here and now."""
+
+import asyncio
+from pathlib import Path
+
+from discord.app_commands import Choice
+
+from generation.errors import ModelUnavailable
+from generation.models.adapters import Adapter
+from generation.models.add_ons import AddOnFile
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.embeddings import Embedding
+from generation.models.families import FAMILIES
+from generation.models.files import is_here
+
+_MAX_CHOICES = 25  # Discord's limit for one list
+
+
+class ModelShelf:
+    """The catalog's models that lie on this machine, and the operator's own, which is fetched if it does not.
+
+    Nobody's command starts a download of gigabytes: that is the operator's to do.
+    """
+
+    def __init__(self, catalog: Catalog, *, default_model: str, data_dir: Path) -> None:
+        self._catalog = catalog
+        self._default_model = default_model
+        self._data_dir = data_dir
+        self._here: frozenset[str] = frozenset({default_model})
+        self._add_ons_here: frozenset[AddOnFile] = frozenset()
+
+    async def refresh(self) -> None:
+        """Look again which models and which of their add-ons lie here."""
+
+        def look() -> tuple[frozenset[str], frozenset[AddOnFile]]:
+            entries = self._catalog.values()
+            add_ons = (file for entry in entries for file in entry.add_ons)
+            return (
+                frozenset(entry.name for entry in entries if is_here(entry, self._data_dir)),
+                frozenset(file for file in add_ons if file.is_here(self._data_dir)),
+            )
+
+        here, self._add_ons_here = await asyncio.to_thread(look)
+        self._here = here | {self._default_model}
+
+    def find(self, name: str) -> ModelEntry:
+        """Return an entry; raise ModelUnavailable (``unknown``)."""
+        return self._catalog.find(name)
+
+    def require(self, name: str) -> None:
+        """Raise ModelUnavailable (``unknown``, ``not_downloaded``) unless the model can be used."""
+        self.find(name)
+        if not self.is_usable(name):
+            raise ModelUnavailable(name, "not_downloaded")
+
+    def is_usable(self, name: str) -> bool:
+        """Tell whether the model can be used."""
+        return name in self._here and name in self._catalog
+
+    def usable(self) -> list[ModelEntry]:
+        """Return the models that can be used, in the order of the catalog."""
+        return [entry for name, entry in self._catalog.items() if name in self._here]
+
+    def require_add_on(self, file: AddOnFile) -> None:
+        """Raise ModelUnavailable (``add_on_not_here``, ``no_file``) unless the file of an add-on lies here."""
+        if file not in self._add_ons_here:
+            raise file.missing()
+
+    def adapters(self, entry: ModelEntry) -> list[Adapter]:
+        """Return the adapters of a model that can be used."""
+        return [adapter for adapter in entry.adapters.values() if adapter.file in self._add_ons_here]
+
+    def embeddings(self, entry: ModelEntry) -> list[Embedding]:
+        """Return the embeddings of a model that can be used."""
+        return [embedding for embedding in entry.embeddings.values() if embedding.file in self._add_ons_here]
+
+    def choices(self, typed: str) -> list[Choice[str]]:
+        """Return the usable models that fit what was typed, as Discord offers them."""
+        return [
+            Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
+            for entry in self.usable()
+            if typed.lower() in f"{entry.name} {entry.title}".lower()
+        ][:_MAX_CHOICES]
+
+    def is_demo(self, name: str) -> bool:
+        """Tell whether this is the small model that comes with the program."""
+        entry = self._catalog.get(name)  # a model may have left the catalog since its job was taken
+        return entry is not None and entry.is_demo
+
+    def takes_strength(self, name: str) -> bool:
+        """Tell whether a strength means anything to this model."""
+        entry = self._catalog.get(name)
+        return entry is None or FAMILIES[entry.family].takes_strength

@@ -1,0 +1,232 @@
+"""From what a person chose to a job in which nothing is undecided."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from bot.errors import Refused
+from bot.orders.layers import NUMBERS, Decided, Layer, Layers
+from bot.orders.model_shelf import ModelShelf
+from bot.orders.origin import Origin
+from bot.storage.defaults import Defaults
+from bot.storage.job import Job
+from generation.errors import ModelUnavailable
+from generation.job_id import new_job_id
+from generation.models.adapters import NO_ADAPTER
+from generation.models.catalog import ModelEntry
+from generation.models.embeddings import embeddings_in
+from generation.models.families import FAMILIES
+from generation.requests import (
+    StrengthSchedule,
+    check_negative_prompt,
+    check_number,
+    check_prompt,
+    draw_seed,
+    steps_for_strength,
+)
+from generation.samplers import check_sampler
+
+_REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
+_FORM_BYTES = 64 * 1024  # what a request holds beside its files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What somebody chose; None where nothing was chosen."""
+
+    prompt: str
+    negative_prompt: str | None = None
+    strength: float | None = None
+    guidance_scale: float | None = None
+    num_inference_steps: int | None = None
+    seed: int | None = None
+    count: int | None = None
+    size: int | None = None
+    model: str | None = None
+    sampler: str | None = None
+    strength_schedule: StrengthSchedule | None = None
+    adapter: str | None = None
+    adapter_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
+
+    ``ignored_pictures`` counts what came beside it and is not used. ``posted_by`` is who showed it, if that is known.
+    """
+
+    attachment_url: str | None = None
+    parent: Job | None = None
+    spoiler: bool = False
+    ignored_pictures: int = 0
+    posted_by: int | None = None
+
+    @property
+    def owner_id(self) -> int | None:
+        """Whose picture it is: its poster's, or who asked for the result that it is."""
+        return self.parent.requester_id if self.parent is not None else self.posted_by
+
+
+def options_of(job: Job) -> Options:
+    """Return a job's choices as they were, so that some can be changed; the seed is left to be drawn anew."""
+    return Options(
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        strength=job.strength,
+        guidance_scale=job.guidance_scale,
+        num_inference_steps=job.num_inference_steps,
+        count=job.count,
+        size=round(job.max_pixels**0.5),
+        model=job.model,
+        sampler=job.sampler,
+        strength_schedule=job.strength_schedule,
+        adapter=job.adapter or None,
+        adapter_weight=job.adapter_weight if job.adapter else None,
+    )
+
+
+def changed(earlier: Options, said: Options) -> Options:
+    """Return earlier choices with what has been said now over them; another model brings what is its own."""
+    changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
+    if said.model not in (None, earlier.model):
+        changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
+    elif said.adapter not in (None, earlier.adapter):
+        changes.setdefault("adapter_weight", None)
+    return replace(earlier, **changes)
+
+
+class OrderBook:
+    """Decide every default once: options over member over channel over server over operator over the model's own."""
+
+    def __init__(self, shelf: ModelShelf, defaults: Defaults, operator: Mapping[str, Any]) -> None:
+        self._shelf = shelf
+        self._defaults = defaults
+        self._operator = dict(operator)
+
+    def layers(self, origin: Origin) -> Layers:
+        """Return what everybody but the model says there."""
+        return Layers(
+            (
+                (Layer.MEMBER, self._defaults.of(Layer.MEMBER, origin.requester_id)),
+                (Layer.CHANNEL, self._defaults.of(Layer.CHANNEL, origin.settings_channel_id)),
+                (Layer.SERVER, self._defaults.of(Layer.SERVER, origin.guild_id)),
+                (Layer.OPERATOR, self._operator),
+            )
+        )
+
+    def with_model(self, layers: Layers, model: str) -> Layers:
+        """Return the layers with the model's own numbers beneath them."""
+        numbers = {**asdict(self._shelf.find(model).defaults), "count": 1}
+        return Layers((*layers.layers, (Layer.MODEL, numbers)))
+
+    def order(self, origin: Origin, options: Options, source: Source) -> Job:
+        """Return a new job.
+
+        Raises InvalidRequest, ModelUnavailable, or Refused (``past_limit``, ``model_not_allowed``, ``size_too_large``).
+        """
+        check_prompt(options.prompt)
+        check_negative_prompt(options.negative_prompt or "")
+        for name in (*NUMBERS, "seed"):
+            if (value := getattr(options, name)) is not None:
+                check_number(name, value)
+        if options.size is not None:
+            check_number("max_pixels", options.size**2)
+        layers = self.layers(origin)
+        model = self._shelf.find(self._model(layers, options.model))
+        layers = self.with_model(layers, model.name)
+        numbers = {name: _number(layers, name, getattr(options, name)) for name in NUMBERS}
+        size = options.size or model.defaults.size
+        if size > model.max_size:
+            raise Refused("size_too_large", model=model.title, max_size=model.max_size)
+        sampler = options.sampler or model.defaults.sampler
+        check_sampler(sampler)
+        family = FAMILIES[model.family]
+        family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
+        family.check_sampler(sampler, model.title)
+        weight = self._adapter_weight(model, options)
+        for embedding in embeddings_in(f"{options.prompt}\n{options.negative_prompt or ''}", model.embeddings.values()):
+            self._shelf.require_add_on(embedding.file)
+        strength = family.strength_for(numbers["strength"])
+        steps = steps_for_strength(strength, numbers["num_inference_steps"])
+        return Job(
+            job_id=new_job_id(),
+            requester_id=origin.requester_id,
+            guild_id=origin.guild_id,
+            channel_id=origin.channel_id,
+            prompt=options.prompt.strip(),
+            negative_prompt=(options.negative_prompt or "").strip(),
+            strength=strength,
+            guidance_scale=numbers["guidance_scale"],
+            num_inference_steps=steps,
+            seed=draw_seed() if options.seed is None else options.seed,
+            count=numbers["count"],
+            max_pixels=size * size,
+            model=model.name,
+            sampler=sampler,
+            adapter=options.adapter or NO_ADAPTER,
+            adapter_weight=weight,
+            strength_schedule=options.strength_schedule or layers.strength_schedule(),
+            max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
+            spoiler=source.spoiler,
+            ignored_pictures=source.ignored_pictures,
+            accepted_at=time.time(),
+            attachment_url=source.attachment_url,
+            parent_job_id=source.parent.job_id if source.parent else None,
+            input_sha256=source.parent.input_sha256 if source.parent and not source.attachment_url else None,
+        )
+
+    def _adapter_weight(self, model: ModelEntry, options: Options) -> float:
+        if not options.adapter:
+            return 0.0
+        adapter = model.adapter(options.adapter)
+        self._shelf.require_add_on(adapter.file)
+        return adapter.checked_weight(options.adapter_weight)
+
+    def model_for(self, origin: Origin) -> ModelEntry:
+        """Return the model that paints there when nobody chooses one."""
+        return self.model_in(self.layers(origin))
+
+    def model_in(self, layers: Layers) -> ModelEntry:
+        """Return the model that these layers lead to."""
+        return self._shelf.find(self._model(layers, None))
+
+    def set_operator_model(self, name: str) -> None:
+        """Change the operator's default model for this run."""
+        self._operator = {**self._operator, "model": name}
+
+    def _model(self, layers: Layers, chosen: str | None) -> str:
+        if chosen is not None:
+            self._shelf.require(chosen)
+            if (layer := layers.allows_model(chosen)) is not None:
+                raise Refused("model_not_allowed", model=chosen, layer=layer)
+            return chosen
+        decided = layers.model()
+        if decided is not None and self._shelf.is_usable(decided.value):
+            return decided.value
+        usable = [entry.name for entry in self._shelf.usable() if layers.allows_model(entry.name) is None]
+        if not usable:
+            raise ModelUnavailable("allowed here", "not_downloaded")
+        return usable[0]
+
+
+def _number(layers: Layers, name: str, chosen: Any) -> Any:
+    """Return a chosen number if every layer allows it, else the default."""
+    if chosen is None:
+        decided = layers.default(name)
+        assert decided is not None, f"the model says something for {name}"
+        return decided.value
+    limit = layers.limit(name)
+    if limit is not None and chosen > limit.value:
+        raise past_limit(name, limit)
+    return chosen
+
+
+def past_limit(name: str, limit: Decided) -> Refused:
+    """Return the refusal of a number beyond somebody's limit."""
+    return Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
+
+
+def _max_result_bytes(file_limit_bytes: int, count: int) -> int:
+    return min(file_limit_bytes, (_REQUEST_LIMIT_BYTES - _FORM_BYTES) // count)

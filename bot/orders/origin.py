@@ -1,0 +1,82 @@
+"""Where a wish comes from, as a value: who, where, and what may be sent there."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import discord
+
+from bot.discord_api.permissions import missing_permissions
+from bot.errors import Refused
+
+_DIRECT_MESSAGE_LIMIT_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The person and the place of a wish.
+
+    ``settings_channel_id`` is the channel whose settings hold (a thread has its parent's). ``file_limit_bytes`` is what
+    a message of the bot may carry there per file: the server's limit, because the interaction's own may come from the
+    member's Nitro and counts only for its own response.
+    """
+
+    requester_id: int
+    guild_id: int | None
+    channel_id: int
+    settings_channel_id: int
+    file_limit_bytes: int
+    missing_permissions: tuple[str, ...]
+    role_ids: tuple[int, ...] = ()
+
+    @classmethod
+    def of_interaction(cls, interaction: discord.Interaction) -> Self:
+        """Read a command, button or modal."""
+        assert interaction.channel_id is not None, "commands, buttons and modals come from a channel"
+        return cls(
+            requester_id=interaction.user.id,
+            guild_id=interaction.guild_id,
+            channel_id=interaction.channel_id,
+            settings_channel_id=_settings_channel_id(interaction.channel) or interaction.channel_id,
+            file_limit_bytes=_file_limit_bytes(interaction.guild),
+            missing_permissions=_missing(interaction.guild, interaction.channel, interaction.app_permissions),
+            role_ids=_role_ids(interaction.user),
+        )
+
+    @classmethod
+    def of_message(cls, message: discord.Message) -> Self:
+        """Read a message."""
+        rights = discord.Permissions.all()
+        if message.guild is not None and not isinstance(
+            message.channel, discord.DMChannel | discord.PartialMessageable
+        ):
+            rights = message.channel.permissions_for(message.guild.me)
+        return cls(
+            requester_id=message.author.id,
+            guild_id=message.guild.id if message.guild else None,
+            channel_id=message.channel.id,
+            settings_channel_id=_settings_channel_id(message.channel) or message.channel.id,
+            file_limit_bytes=_file_limit_bytes(message.guild),
+            missing_permissions=_missing(message.guild, message.channel, rights),
+            role_ids=_role_ids(message.author),
+        )
+
+    def require_room_to_answer(self) -> None:
+        """Raise Refused (``missing_permissions``) unless a result could be posted there."""
+        if self.missing_permissions:
+            raise Refused("missing_permissions", permissions=list(self.missing_permissions))
+
+
+def _settings_channel_id(channel: object) -> int | None:
+    return channel.parent_id if isinstance(channel, discord.Thread) else None
+
+
+def _role_ids(author: discord.User | discord.Member) -> tuple[int, ...]:
+    return tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else ()
+
+
+def _file_limit_bytes(guild: discord.Guild | None) -> int:
+    return _DIRECT_MESSAGE_LIMIT_BYTES if guild is None else guild.filesize_limit
+
+
+def _missing(guild: discord.Guild | None, channel: object, rights: discord.Permissions) -> tuple[str, ...]:
+    return () if guild is None else missing_permissions(rights, in_thread=isinstance(channel, discord.Thread))

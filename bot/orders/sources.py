@@ -1,0 +1,40 @@
+"""Where the picture to begin with comes from."""
+
+import discord
+
+from bot.errors import Refused
+from bot.jobs.attachments import MAX_INPUT_BYTES
+from bot.orders.order_book import Source
+
+
+def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, posted_by: int | None = None) -> Source:
+    """Return an attachment as a source; raise Refused for one that need not be downloaded to be refused."""
+    if attachment.size > MAX_INPUT_BYTES:
+        raise Refused("attachment_too_large", max_bytes=MAX_INPUT_BYTES)
+    return Source(
+        attachment_url=attachment.url,
+        spoiler=attachment.is_spoiler(),
+        ignored_pictures=ignored_pictures,
+        posted_by=posted_by,
+    )
+
+
+def source_in(message: discord.Message) -> Source | None:
+    """Return the first picture of a message, attached or embedded, or None if it shows none.
+
+    A picture in an embed lies somewhere on the internet; Discord's proxy has it, and only the proxy is asked.
+    """
+    pictures = [attachment for attachment in message.attachments if _may_be_picture(attachment)]
+    proxied = [url for embed in message.embeds for url in (embed.image.proxy_url, embed.thumbnail.proxy_url) if url]
+    beside = len(pictures) + len(proxied) - 1
+    if pictures:
+        return source_of(pictures[0], ignored_pictures=beside, posted_by=message.author.id)
+    if proxied:
+        return Source(attachment_url=proxied[0], ignored_pictures=beside, posted_by=message.author.id)
+    return None
+
+
+def _may_be_picture(attachment: discord.Attachment) -> bool:
+    """Leave out what its sender's program calls a sound, a video or a text; whether the rest is one, decoding tells."""
+    kind = (attachment.content_type or "").partition("/")[0]
+    return kind not in ("audio", "video", "text")

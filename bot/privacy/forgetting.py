@@ -1,0 +1,106 @@
+"""Forgets: what a member wants gone, what is past its time, and what belongs to servers that are long gone."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import aiohttp
+import discord
+
+from bot.orders.allowances import DAY_SECONDS
+from bot.orders.layers import Layer
+from bot.storage.database import Database
+from bot.storage.job import Job
+from bot.storage.member_data import Kind, MemberData
+from bot.storage.places import Places
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+log = logging.getLogger(__name__)
+
+GONE_DAYS = 30
+TRAIL_DAYS = 90
+_PATIENCE_SECONDS = 30.0
+
+
+class Forgetting:
+    """Delete for good: rows, their bytes in the files of the database, pictures, messages."""
+
+    def __init__(self, client: "Palimpsest", database: Database) -> None:
+        self._client = client
+        self._database = database
+        self.member_data = MemberData(database)
+        self._places = Places(database)
+
+    async def sweep(self) -> None:
+        """Delete what is past its time."""
+        now = time.time()
+        client = self._client
+        await client.audit.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
+        await client.reports.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
+        await self.member_data.forget_emptied(now - DAY_SECONDS)
+        if (visible := self._visible_places()) is not None:
+            await self._places.note(visible, now)
+            if deleted := await self._places.purge(now - GONE_DAYS * DAY_SECONDS):
+                log.info("deleted %d row(s) of servers and channels that are gone for %d days", deleted, GONE_DAYS)
+                await client.load_decisions()
+        await self._database.empty_log()
+
+    async def forget_requests(self, member_id: int) -> int:
+        """Give up a member's open requests and delete all of them, with messages and pictures.
+
+        Returns how many could not be deleted because they are just being delivered.
+        """
+        client = self._client
+        for job in await client.jobs.of_requester_since(member_id, 0):
+            if not job.state.is_settled:
+                await client.desk.cancel(job.job_id)
+        await self._wait_until_settled(member_id)
+        jobs = await client.jobs.of_requester_since(member_id, 0)
+        settled = [job for job in jobs if job.state.is_settled]
+        for job in settled:
+            await self._delete_messages(job)
+        await self.member_data.delete_requests([job.job_id for job in settled], keep_since=time.time() - DAY_SECONDS)
+        await self.member_data.delete(member_id, Kind.REPORTS)
+        return len(jobs) - len(settled)
+
+    async def forget_preferences(self, member_id: int) -> None:
+        """Delete a member's own numbers."""
+        await self._client.defaults.reset(Layer.MEMBER, member_id)
+        await self._database.empty_log()
+
+    async def forget_member(self, member_id: int) -> int:
+        """Delete everything of a member that they may delete; return how many requests were left, as above."""
+        left = await self.forget_requests(member_id)
+        await self.forget_preferences(member_id)
+        await self._client.remixing.set(member_id, is_allowed=True)
+        await self._database.empty_log()
+        return left
+
+    async def _wait_until_settled(self, member_id: int) -> None:
+        """Wait until a member's requests are over: a painter stops at its next step, a delivery takes what it takes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._client.desk.wait_until_over(member_id)
+
+    async def _delete_messages(self, job: Job) -> None:
+        """Delete a request's result, its status message and its pictures; what Discord does not let go stays there."""
+        channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+        with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+            await self._client.desk.delete(job.job_id)
+        if job.status_message_id is not None:
+            with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+                await channel.get_partial_message(job.status_message_id).delete()
+        await self._client.spool.delete(job.job_id)
+
+    def _visible_places(self) -> Collection[int] | None:
+        """Return every server and channel that can be seen, or None while that cannot be told."""
+        client = self._client
+        if not client.is_ready() or any(guild.unavailable for guild in client.guilds):
+            return None
+        channels = [place.id for guild in client.guilds for place in (*guild.channels, *guild.threads)]
+        return {guild.id for guild in client.guilds}.union(channels)

@@ -1,0 +1,1 @@
+"""``python -m generation``: the same generator from a shell, one command a file."""

@@ -1,0 +1,208 @@
+"""``img2img``: one file through decoder, service and executor, to files."""
+
+import argparse
+import asyncio
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
+from generation.events import Event, Failed, Finished, Progress, Started, is_final
+from generation.executors.child import ChildExecutor
+from generation.images.decoder import MAX_INPUT_BYTES, CleanImage, ImageDecoder
+from generation.job_id import new_job_id
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.families import FAMILIES
+from generation.models.files import check_folder
+from generation.models.problems import ModelProblem
+from generation.queue import Ticket
+from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
+from generation.samplers import check_sampler
+from generation.sentences import error_sentence, failure_sentence, unreadable_file_sentence
+from generation.service import GenerationService
+from generation.settings import GenerationSettings
+
+MAX_RESULT_BYTES = 2**30  # a file on a disk has no limit that would be worth a worse picture
+_PICTURE_SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
+
+
+class BadInput(Exception):
+    """What was typed cannot be done; the message is the sentence."""
+
+
+class Img2ImgCommand:
+    """One call of the command; ``run`` returns the exit status."""
+
+    def __init__(self, options: argparse.Namespace, settings: GenerationSettings, catalog: Catalog) -> None:
+        self._options = options
+        self._settings = settings
+        self._catalog = catalog
+        self._requests: dict[str, Img2ImgRequest] = {}
+        self._ends: dict[str, Event] = {}
+        self._steps: dict[str, tuple[int, int]] = {}  # how many are done, and how many there are
+        self._all_ended = asyncio.Event()
+        self._bar: tqdm[NoReturn] | None = None
+
+    async def run(self) -> int:
+        """Generate, write the files and tell of them."""
+        try:
+            entry, output = self._entry(), self._output()
+            data = await asyncio.to_thread(_read, self._options.input)
+            check_folder(entry)
+        except BadInput as error:
+            return self._refuse(str(error))
+        except ModelUnavailable as error:
+            return self._refuse(error_sentence(error), 2 if error.reason == ModelProblem.UNKNOWN else 1)
+        except OSError as error:
+            return self._refuse(unreadable_file_sentence(str(self._options.input), error))
+        settings = self._settings.for_child()
+        strict = settings["strict"] or self._options.strict
+        executor = ChildExecutor({**settings, "model": entry.name, "strict": strict})
+        starting = asyncio.create_task(executor.start())  # takes seconds, in which the picture is read
+        try:
+            async with ImageDecoder() as decoder:
+                image = await decoder.decode(data)
+            self._requests = {new_job_id(): self._request(entry, image, prompt) for prompt in self._options.prompts}
+            await starting
+            await self._generate(executor)
+        except ExecutorError as error:
+            print(f"The generation process did not start: {error}.", file=sys.stderr)
+            return 1
+        except GenerationError as error:
+            return self._refuse(error_sentence(error))
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await executor.stop()
+        return self._write(output)
+
+    async def _generate(self, executor: ChildExecutor) -> None:
+        service = GenerationService(executor, load_request=self._load_request, report=self._report)
+        for job_id in self._requests:
+            service.submit(Ticket(job_id=job_id, owner="command line", group=""))
+        serving = asyncio.create_task(service.run())
+        total = sum(request.total_steps for request in self._requests.values())
+        try:
+            with tqdm(total=total, desc="loading", unit="step", file=sys.stderr) as self._bar:
+                await self._all_ended.wait()
+        finally:
+            await service.close(grace_seconds=0)
+            await asyncio.gather(serving, return_exceptions=True)
+
+    async def _load_request(self, ticket: Ticket) -> Img2ImgRequest:
+        return self._requests[ticket.job_id]
+
+    async def _report(self, event: Event) -> None:
+        assert self._bar is not None
+        match event:
+            case Started():
+                self._bar.set_description("painting")
+            case Progress():
+                self._steps[event.job_id] = (event.step, event.total_steps)
+                unseen = [request for job_id, request in self._requests.items() if job_id not in self._steps]
+                self._bar.total = sum(total for _, total in self._steps.values())
+                self._bar.total += sum(request.total_steps for request in unseen)
+                self._bar.update(sum(step for step, _ in self._steps.values()) - self._bar.n)
+        if is_final(event):
+            self._ends[event.job_id] = event
+            if len(self._ends) == len(self._requests):
+                self._all_ended.set()
+
+    def _entry(self) -> ModelEntry:
+        return self._catalog.find(self._options.model or self._settings.model)
+
+    def _request(self, entry: ModelEntry, image: CleanImage, prompt: str) -> Img2ImgRequest:
+        """Decide what was left open; raise InvalidRequest."""
+        options, defaults = self._options, entry.defaults
+        family = FAMILIES[entry.family]
+        strength = family.strength_for(defaults.strength if options.strength is None else options.strength)
+        family.check_negative_prompt(options.negative_prompt, entry.title)
+        size = defaults.size if options.size is None else options.size
+        if not MIN_SIZE <= size <= entry.max_size:
+            raise InvalidRequest("max_pixels", "out_of_range", value=size**2, low=MIN_SIZE**2, high=entry.max_size**2)
+        if options.seed is None:
+            options.seed = draw_seed()  # one for all prompts: they are there to be compared
+        sampler = options.sampler or defaults.sampler
+        check_sampler(sampler)
+        weight = entry.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
+        FAMILIES[entry.family].check_sampler(sampler, entry.title)
+        steps = defaults.num_inference_steps if options.steps is None else options.steps
+        return Img2ImgRequest(
+            image=image.data,
+            input_sha256=image.sha256,
+            prompt=prompt,
+            negative_prompt=options.negative_prompt,
+            strength=strength,
+            guidance_scale=defaults.guidance_scale if options.guidance_scale is None else options.guidance_scale,
+            num_inference_steps=steps_for_strength(strength, steps) if strength > 0 and steps > 0 else steps,
+            seed=options.seed,
+            count=options.count,
+            max_pixels=size**2,
+            model=entry.name,
+            max_result_bytes=MAX_RESULT_BYTES,
+            sampler=sampler,
+            strength_schedule=options.strength_schedule or self._settings.strength_schedule,
+            native=options.native,
+            adapter=options.adapter,
+            adapter_weight=weight,
+        )
+
+    def _output(self) -> Path:
+        """Return where pictures go, without number and suffix; raise BadInput."""
+        source: Path = self._options.input
+        output: Path = self._options.output or Path(f"{source.stem}-img2img")
+        if output.is_dir():
+            output = output / f"{source.stem}-img2img"
+        elif output.suffix.lower() in _PICTURE_SUFFIXES:
+            output = output.with_suffix("")
+        if not output.parent.is_dir():
+            raise BadInput(f"There is no folder {output.parent} to write to; make it first.")
+        for stem in self._stems(output):
+            # Which suffix the result gets is known only at its end, and the input must outlive that.
+            for path in (Path(f"{stem}{suffix}") for suffix in _PICTURE_SUFFIXES):
+                if path.exists() and path.samefile(source):
+                    raise BadInput(f"{path} is the input itself; choose another name for the result.")
+        return output
+
+    def _stems(self, output: Path) -> list[str]:
+        """Return the names of all pictures in order, without suffix."""
+        total = len(self._options.prompts) * min(self._options.count, MAX_COUNT)
+        return [str(output)] if total == 1 else [f"{output}-{number}" for number in range(1, total + 1)]
+
+    def _write(self, output: Path) -> int:
+        status = 0
+        stems = iter(self._stems(output))
+        for job_id, request in self._requests.items():
+            names = list(itertools.islice(stems, request.count))  # a prompt that fails keeps its numbers
+            end = self._ends[job_id]
+            if isinstance(end, Failed):
+                print(failure_sentence(end.kind, end.data, end.reference), file=sys.stderr)
+                status = 1
+            if isinstance(end, Finished):
+                seconds = end.result.seconds / request.count
+                for name, picture in zip(names, end.result.pictures, strict=True):
+                    path = Path(f"{name}.{picture.extension}")
+                    path.write_bytes(picture.data)
+                    self._tell(path, picture, request, seconds)
+        return status
+
+    def _tell(self, path: Path, picture: Picture, request: Img2ImgRequest, seconds: float) -> None:
+        if self._options.json:
+            numbers = {"max_pixels": request.max_pixels, "seconds": round(seconds, 3)}
+            print(json.dumps({"file": str(path), **picture.parameters, **numbers}))
+        else:
+            print(f"{path}  seed {picture.seed}  {picture.width}x{picture.height}  {seconds:.1f} s")
+
+    @staticmethod
+    def _refuse(sentence: str, status: int = 2) -> int:
+        print(sentence, file=sys.stderr)
+        return status
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_INPUT_BYTES + 1)  # one byte more than the decoder takes

@@ -1,0 +1,146 @@
+"""The command line: ``python -m generation``; the same decoder, service and executor as the bot's.
+
+Exit status: 0 done, 1 failure, 2 bad input (with one sentence), 130 interrupted.
+"""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from generation.cli.download import download_model
+from generation.cli.img2img import Img2ImgCommand
+from generation.cli.models import print_models
+from generation.cli.plan import memory_bytes, print_plan
+from generation.errors import ExecutorError, ModelUnavailable
+from generation.models.catalog import Catalog, load_catalog
+from generation.models.hub import Hub
+from generation.requests import STRENGTH_SCHEDULES
+from generation.samplers import SAMPLERS
+from generation.sentences import error_sentence
+from generation.settings import GenerationSettings, settings_sentence
+
+EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = GenerationSettings()
+        catalog = load_catalog(settings.models_file)
+    except ValidationError as error:
+        return _refuse(settings_sentence(error))
+    except ValueError as error:
+        return _refuse(str(error))
+    try:
+        match options.command:
+            case "img2img":
+                return asyncio.run(Img2ImgCommand(options, settings, catalog).run())
+            case "check-image":
+                return _check_images(options.files)
+            case "plan":
+                return _print_plan(options, catalog, settings)
+            case "download":
+                token = settings.hf_token.get_secret_value() if settings.hf_token else None
+                return download_model(options.name, catalog, settings, Hub(token=token))
+            case _:
+                print_models(catalog, settings, as_json=options.json)
+                return 0
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _print_plan(options: argparse.Namespace, catalog: Catalog, settings: GenerationSettings) -> int:
+    try:
+        fits = print_plan(
+            options.name,
+            catalog,
+            settings,
+            vram_bytes=options.vram,
+            size=options.size,
+            as_json=options.json,
+        )
+    except (ModelUnavailable, ExecutorError) as error:
+        return _refuse(error_sentence(error) if isinstance(error, ModelUnavailable) else f"{error}.")
+    return 0 if fits else EXIT_FAILURE
+
+
+def _check_images(files: Sequence[Path]) -> int:
+    from generation.images.check import check_files
+
+    try:
+        refused = asyncio.run(check_files(files, lambda line: print(line, flush=True)))
+    except ExecutorError as error:
+        print(f"The image decoder did not start: {error}.", file=sys.stderr)
+        return EXIT_FAILURE
+    return EXIT_BAD_INPUT if refused else 0
+
+
+def _refuse(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return EXIT_BAD_INPUT
+
+
+def _memory(text: str) -> int:
+    try:
+        return memory_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no amount of memory; write it as 6GiB") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m generation", description="Image-to-image generation, by hand.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    img2img = commands.add_parser("img2img", help="turn a picture and a prompt into new pictures")
+    img2img.add_argument("input", type=Path, metavar="INPUT", help="a PNG, JPEG, GIF, WebP or AVIF file")
+    img2img.add_argument(
+        "-p", "--prompt", dest="prompts", action="append", required=True, help="what to paint; may be repeated"
+    )
+    img2img.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="default: INPUT's name with -img2img, in this folder"
+    )
+    img2img.add_argument("--negative-prompt", default="", metavar="TEXT", help="what to keep out of the picture")
+    img2img.add_argument("--strength", type=float, metavar="0.01…1", help="how far to go from the input")
+    img2img.add_argument(
+        "--strength-schedule",
+        choices=STRENGTH_SCHEDULES,
+        help="whether strength is an amount of noise or a share of the steps; default: STRENGTH_SCHEDULE",
+    )
+    img2img.add_argument("--guidance-scale", type=float, metavar="N", help="how closely to follow the prompt")
+    img2img.add_argument("--steps", type=int, metavar="N", help="steps of the whole schedule; strength takes its share")
+    img2img.add_argument("--sampler", metavar="NAME", help=f"one of {', '.join(SAMPLERS)}; default: the model's")
+    img2img.add_argument("--adapter", default="", metavar="NAME", help="one of the model's adapters (LoRA)")
+    img2img.add_argument("--adapter-weight", type=float, metavar="N", help="how strongly it counts")
+    img2img.add_argument("--seed", type=int, metavar="N", help="picture i of --count uses seed + i; default: drawn")
+    img2img.add_argument("--count", type=int, default=1, metavar="N", help="pictures for each prompt")
+    img2img.add_argument("--size", type=int, metavar="N", help="paint at most N x N pixels; the aspect is kept")
+    img2img.add_argument("--strict", action="store_true", help="paint each picture in calls of its own")
+    img2img.add_argument("--native", action="store_true", help="do not enlarge what a small model paints")
+    img2img.add_argument("--model", metavar="NAME", help="one of `models`; default: MODEL")
+    img2img.add_argument("--json", action="store_true", help="print one JSON object a picture")
+
+    check = commands.add_parser("check-image", help="tell whether files would be taken, as JSON lines")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+
+    download = commands.add_parser("download", help="fetch a model and its add-ons; without NAME, list them")
+    download.add_argument("name", nargs="?", metavar="NAME", help="one of `models`")
+
+    plan = commands.add_parser("plan", help="say how a model would be held in memory, and what that takes")
+    plan.add_argument("name", metavar="MODEL", help="one of `models` that is here")
+    plan.add_argument(
+        "--vram", type=_memory, metavar="6GiB", help="for an NVIDIA card of so much; default: this machine"
+    )
+    plan.add_argument("--size", type=int, metavar="N", help="for pictures of N x N pixels; default: the model's own")
+    plan.add_argument("--json", action="store_true", help="print one JSON object")
+
+    models = commands.add_parser("models", help="list the models: what is here, what is gated, what fits this machine")
+    models.add_argument("--json", action="store_true", help="print one JSON object a model")
+    return parser

@@ -1,0 +1,100 @@
+"""``plan``: how a model would be held in memory, and what it would take, before anything is loaded."""
+
+import asyncio
+import json
+import re
+
+import psutil
+
+from generation.device_probe import probe_device
+from generation.errors import ModelUnavailable
+from generation.models.catalog import Catalog
+from generation.models.files import path_here
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, plan_words
+from generation.models.problems import ModelProblem
+from generation.models.sizes import ModelSizes, read_sizes
+from generation.sentences import gibibytes
+from generation.settings import GenerationSettings
+
+_UNITS = {"gib": 2**30, "gb": 10**9, "mib": 2**20, "mb": 10**6}
+
+
+def memory_bytes(text: str) -> int:
+    """Read an amount of memory such as ``6GiB``; raise ValueError."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)", text.strip().lower())
+    if found is None or found[2] not in _UNITS:
+        raise ValueError(text)
+    return round(float(found[1]) * _UNITS[found[2]])
+
+
+def print_plan(
+    name: str,
+    catalog: Catalog,
+    settings: GenerationSettings,
+    *,
+    vram_bytes: int | None,
+    size: int | None,
+    as_json: bool,
+) -> bool:
+    """Print the plan of a model and return whether it fits; raise ModelUnavailable for files that are not here.
+
+    With ``vram_bytes`` the plan is for an NVIDIA card of so much memory, else for the device that this machine has.
+    """
+    entry = catalog.find(name)
+    folder = path_here(entry, settings.data_dir)
+    if folder is None:
+        raise ModelUnavailable(name, ModelProblem.NOT_DOWNLOADED)
+    sizes = read_sizes(folder)
+    if vram_bytes is None:
+        device, dtype, memory = _this_device(settings)
+    else:
+        device, memory = "cuda", vram_bytes
+        dtype = "bfloat16" if settings.dtype == "auto" else settings.dtype
+    side = size or entry.defaults.size
+    base = BASE_BYTES[device]
+    plan = make_plan(
+        sizes,
+        device=device,
+        dtype=dtype,
+        budget_bytes=memory - base,
+        max_pixels=side**2,
+        max_width=settings.max_width,
+    )
+    estimate = base + plan.device_bytes(sizes, side**2)
+    if as_json:
+        print(json.dumps(_row(name, plan, sizes, side, memory, estimate)))
+    else:
+        weights = ", ".join(f"{part} {gibibytes(count)}" for part, count in plan.weights(sizes).items())
+        print(f"{entry.title} at {side} pixels on {device} with {gibibytes(memory)}, {dtype}:")
+        print(f"  weights: {weights}")
+        print(f"  {plan_words(plan)}")
+        waiting = plan.host_bytes(sizes)
+        beside = f", and {gibibytes(waiting)} of the machine's memory" if waiting else ""
+        print(f"  takes about {gibibytes(estimate)}{beside}")
+        if estimate > memory:
+            print("  That is more than there is: choose a smaller size or a smaller model.")
+    return estimate <= memory
+
+
+def _row(name: str, plan: MemoryPlan, sizes: ModelSizes, side: int, memory: int, estimate: int) -> dict[str, object]:
+    return {
+        "name": name,
+        "size": side,
+        "device": plan.device,
+        "dtype": plan.dtype,
+        "placement": plan.placement,
+        "tiles_pictures": plan.tiles_pictures,
+        "stores_float8": plan.stores_float8,
+        "batch_width": plan.batch_width,
+        "weights": plan.weights(sizes),
+        "memory_bytes": memory,
+        "estimate_bytes": estimate,
+        "host_bytes": plan.host_bytes(sizes),
+        "fits": estimate <= memory,
+    }
+
+
+def _this_device(settings: GenerationSettings) -> tuple[str, str, int]:
+    probed = asyncio.run(probe_device(settings.device, settings.dtype))
+    memory = psutil.virtual_memory().available if probed.device == "cpu" else probed.memory_bytes
+    return probed.device, probed.dtype, memory

@@ -1,0 +1,62 @@
+"""Small changes to a model (LoRA) that the operator offers: which file each is, and how strongly it may be used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generation.errors import InvalidRequest
+from generation.models.add_ons import AddOnFile, take_file
+
+NO_ADAPTER = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """One LoRA for one model: its file, and the range of weights that a request may choose from.
+
+    ``trigger`` are words that a prompt should hold for it to show; empty if it needs none.
+    """
+
+    name: str
+    title: str
+    file: AddOnFile
+    weight: float
+    min_weight: float
+    max_weight: float
+    trigger: str = ""
+
+    def checked_weight(self, weight: float | None) -> float:
+        """Return a chosen weight, or the usual one; raise InvalidRequest for one outside the operator's range."""
+        if weight is None:
+            return self.weight
+        if not self.min_weight <= weight <= self.max_weight:
+            raise InvalidRequest(
+                "adapter_weight", "out_of_range", value=weight, low=self.min_weight, high=self.max_weight
+            )
+        return weight
+
+
+def adapters_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Path) -> dict[str, Adapter]:
+    """Read a model's table ``adapters``; raise ValueError with the end of a sentence for what is wrong in it."""
+    adapters: dict[str, Adapter] = {}
+    for name, row in rows.items():
+        values = dict(row)
+        try:
+            adapter = Adapter(
+                name=name,
+                title=values.pop("title", name),
+                file=take_file(values, model=model, add_on=f"adapter {name}", root=root),
+                weight=values.pop("weight", 1.0),
+                min_weight=values.pop("min_weight", 0.0),
+                max_weight=values.pop("max_weight", 1.5),
+                trigger=values.pop("trigger", ""),
+            )
+        except ValueError as error:
+            raise ValueError(f"has an adapter {name} {error}") from error
+        if values:
+            raise ValueError(f"has an adapter {name} with an unknown key, {next(iter(values))}")
+        if not adapter.min_weight <= adapter.weight <= adapter.max_weight:
+            raise ValueError(f"has an adapter {name} whose weight lies outside its range")
+        adapters[name] = adapter
+    return adapters

@@ -1,0 +1,104 @@
+"""Small files beside a model that the operator names in the catalog: where each is, and how it comes here."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from generation.errors import ModelUnavailable
+from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
+from generation.models.problems import ModelProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOnFile:
+    """The one safetensors file of an add-on: at ``path`` on this machine, or ``name`` in a repository of the hub.
+
+    Exactly one of ``path`` and ``hub_id`` is set. ``name`` is None where the repository has only one such file;
+    ``revision`` is a 40-digit commit or None. ``model`` and ``add_on`` ("adapter ink") are what sentences call it.
+    """
+
+    model: str
+    add_on: str
+    path: Path | None = None
+    hub_id: str | None = None
+    revision: str | None = None
+    name: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The hub id, or the file's name for one that lies on this machine."""
+        return self.hub_id or (self.path.name if self.path else "")
+
+    def ensure(self, data_dir: Path, hub: Hub = USUAL_HUB, on_progress: OnProgress | None = None) -> Path:
+        """Return the file, downloading it if it is missing; see ``generation.models.hub.ensure``."""
+        if self.hub_id is None:
+            return self.locate(data_dir, hub)
+        wanted = self._wanted(self.hub_id)
+        return ensure(wanted, data_dir, hub, on_progress).path / locked_names(wanted, data_dir)[0]
+
+    def locate(self, data_dir: Path, hub: Hub = USUAL_HUB) -> Path:
+        """Return the file without a network, sure that it is the one that was downloaded first.
+
+        Raises ModelUnavailable (``no_file``, ``add_on_not_here``, ``changed``).
+        """
+        if not self.is_here(data_dir, hub):
+            raise self.missing()
+        return self.path if self.path is not None else self.ensure(data_dir, hub)
+
+    def is_here(self, data_dir: Path, hub: Hub = USUAL_HUB) -> bool:
+        """Tell whether it could be used without a network; nothing is hashed."""
+        if self.hub_id is None:
+            return self.path is not None and self.path.is_file()
+        return here(self._wanted(self.hub_id), data_dir, hub) is not None
+
+    def missing(self) -> ModelUnavailable:
+        """Return the error for a file that is not here."""
+        return self.problem(ModelProblem.NO_FILE if self.hub_id is None else ModelProblem.ADD_ON_NOT_HERE)
+
+    def problem(self, reason: ModelProblem, **data: Any) -> ModelUnavailable:
+        """Return the error for a reason why it cannot be used."""
+        return ModelUnavailable(self.model, reason, add_on=self.add_on, source=self.source, **data)
+
+    def _wanted(self, hub_id: str) -> Wanted:
+        return Wanted(
+            model=self.model,
+            hub_id=hub_id,
+            revision=self.revision,
+            licence="its page names it",
+            lock_name=f"{hub_id}:{self.name or '*.safetensors'}",  # one repository may hold several
+            choose=self._chosen,
+            named={"add_on": self.add_on},
+        )
+
+    def _chosen(self, names: list[str]) -> list[str]:
+        weights = [name for name in names if name.endswith(".safetensors")]
+        if not weights:
+            raise self.problem(ModelProblem.NO_SAFETENSORS)
+        if self.name is None and len(weights) > 1:
+            raise self.problem(ModelProblem.SEVERAL_FILES)
+        if self.name is not None and self.name not in weights:
+            raise self.problem(ModelProblem.NO_SUCH_FILE, file=self.name)
+        return [self.name or weights[0]]
+
+
+def take_file(values: dict[str, Any], *, model: str, add_on: str, root: Path) -> AddOnFile:
+    """Take ``file``, ``hub`` and ``revision`` out of an add-on's row; raise ValueError with the end of a sentence."""
+    name: str | None = values.pop("file", None)
+    hub_id: str | None = values.pop("hub", None)
+    revision: str | None = values.pop("revision", None)
+    if name is None and hub_id is None:
+        raise ValueError("that lacks file or hub")
+    if name is not None and PurePosixPath(name).suffix != ".safetensors":
+        raise ValueError("whose file is not a safetensors file")
+    if revision is not None and hub_id is None:
+        raise ValueError("that has a revision, but no hub")
+    if revision is not None and not is_commit(revision):
+        raise ValueError("whose revision is not a 40-digit commit")
+    if name is not None and hub_id is None:
+        return AddOnFile(model=model, add_on=add_on, path=root / name)
+    return AddOnFile(model=model, add_on=add_on, hub_id=hub_id, revision=revision, name=name)
+
+
+def is_commit(text: str) -> bool:
+    """Tell whether a text is a full commit."""
+    return len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)

@@ -1,0 +1,49 @@
+"""``DATA_DIR/digests.json``: the sha256 of files, so that gigabytes are not read at every start to say what they are.
+
+A digest counts as long as the file is the same to the system: inode, size, and when its contents and its entry changed,
+to the nanosecond. The latter no program can set. Git knows its files in the same way:
+https://git-scm.com/docs/index-format.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from generation.models.lock import replace_text, sha256_of
+
+DIGESTS_NAME = "digests.json"
+
+Row = list[int | str]  # what the file is to the system, and its digest
+
+
+def sha256_of_all(files: Iterable[Path], data_dir: Path) -> list[str]:
+    """Return the hexadecimal sha256 of each file; those that are as they were the last time are not read."""
+    path = data_dir / DIGESTS_NAME
+    remembered = _read(path)
+    rows: list[tuple[str, Row]] = []
+    for file in files:
+        name, identity = str(file.absolute()), _identity(file)  # one that is written to meanwhile is another one then
+        row = remembered.get(name, [])
+        rows.append((name, row if row[:-1] == identity else [*identity, sha256_of(file)]))
+    if any(remembered.get(name) != row for name, row in rows):
+        with contextlib.suppress(OSError):  # a full disk costs time at the next start, and nothing else
+            replace_text(path, json.dumps(remembered | dict(rows), indent=2))
+    return [str(row[-1]) for _, row in rows]
+
+
+def forget_digests(data_dir: Path) -> None:
+    """Forget them all, so that every byte is read again."""
+    (data_dir / DIGESTS_NAME).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Row]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none yet, or no whole one
+        return {}
+
+
+def _identity(file: Path) -> Row:
+    known = file.stat()
+    return [known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns]

@@ -1,0 +1,55 @@
+"""What a model takes of a machine: planned from its files where they are here, else the catalog's figure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from generation.devices import Machine
+from generation.models.catalog import ModelEntry
+from generation.models.files import path_here
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan
+from generation.models.sizes import ModelSizes, read_sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The bytes that a model wants of the device, and whether there are as many.
+
+    ``plan`` is how it would be held, or None where its files are not here and the catalog's figure has to do.
+    """
+
+    memory_bytes: int
+    fits: bool
+    plan: MemoryPlan | None = None
+
+
+def fit_of(entry: ModelEntry, machine: Machine, *, data_dir: Path, dtype: str, max_width: int) -> Fit:
+    """Tell whether a machine can paint pictures of the model's default size.
+
+    ``dtype`` is torch's name, or ``auto``: half precision on a card, on a CPU float32, which is what most of them take.
+    """
+    sizes = _sizes_of(path_here(entry, data_dir))
+    if sizes is None:
+        return Fit(entry.memory_bytes, machine.fits(entry))
+    card = max(machine.accelerators, key=lambda card: card.memory_bytes, default=None)
+    device = card.device if card else "cpu"
+    memory_bytes = card.memory_bytes if card else machine.memory_bytes
+    if dtype == "auto":
+        dtype = "bfloat16" if card else "float32"
+    base, max_pixels = BASE_BYTES[device], entry.defaults.max_pixels
+    plan = make_plan(
+        sizes,
+        device=device,
+        dtype=dtype,
+        budget_bytes=memory_bytes - base,
+        max_pixels=max_pixels,
+        max_width=max_width,
+    )
+    wanted = base + plan.device_bytes(sizes, max_pixels)
+    return Fit(wanted, wanted <= memory_bytes and plan.host_bytes(sizes) <= machine.memory_bytes, plan)
+
+
+def _sizes_of(folder: Path | None) -> ModelSizes | None:
+    try:
+        return None if folder is None else read_sizes(folder)
+    except (OSError, ValueError, KeyError, IndexError):  # a layout that is new to us
+        return None

@@ -1,0 +1,208 @@
+"""Files of repositories of the hub: found on this machine or downloaded once, and the same ever after.
+
+``DATA_DIR/models.lock`` remembers, for everything that was ever wanted, the commit and the sha256 of each file of the
+first download; whatever differs later is refused. What is as it was at the last start is not read again for that
+(``generation/models/digests.py``).
+"""
+
+import errno
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from httpx2 import HTTPError
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from generation.errors import ModelUnavailable
+from generation.models.digests import sha256_of_all
+from generation.models.download import Commit, HubFile, WrongContents
+from generation.models.hub_errors import reason_of
+from generation.models.lock import LockedModel, read_lock, write_lock
+from generation.models.problems import ModelProblem
+
+LOCK_NAME = "models.lock"
+_DISK_MARGIN = 1.1
+ANSWER_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """Where files lie and which they are: a commit, or for a local folder a digest of its files."""
+
+    path: Path
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Which hub is asked and where its files are kept; None is what ``HF_ENDPOINT`` and ``HF_HOME`` say."""
+
+    token: str | None = field(default=None, repr=False)
+    endpoint: str | None = None
+    cache_dir: Path | None = None
+
+
+USUAL_HUB = Hub()
+
+OnProgress = Callable[[int, int], None]
+"""Told how many bytes are here, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is wanted of a repository, for which model, and under which name the lock knows it.
+
+    ``choose`` takes the names of the repository's files and returns those that are wanted; it raises ModelUnavailable
+    where they are not what they should be. ``named`` is what every sentence about it names beside the model.
+    """
+
+    model: str
+    hub_id: str
+    revision: str | None
+    licence: str
+    lock_name: str
+    choose: Callable[[list[str]], list[str]]
+    named: Mapping[str, Any] = field(default_factory=dict)
+
+    def problem(self, reason: ModelProblem, **data: Any) -> ModelUnavailable:
+        """Return the error for a reason, with all that its sentence may name."""
+        known = {"source": self.hub_id, "revision": self.revision, "licence": self.licence}
+        url = f"https://huggingface.co/{self.hub_id}"
+        return ModelUnavailable(self.model, reason, **{**known, "url": url, **self.named, **data})
+
+
+def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | None = None) -> ModelFiles:
+    """Return the files, downloading what is missing; raise ModelUnavailable if that is impossible.
+
+    What has arrived is kept whatever happens, and the next call goes on from there. ``on_progress`` is called only
+    while something is downloaded.
+    """
+    lock_path = data_dir / LOCK_NAME
+    locked = _locked(wanted, lock_path)
+    if locked is not None:
+        path = _cached(wanted, locked, hub)
+        if path is None:
+            commit, files = _listing(wanted, hub, locked.revision)
+            _download(wanted, commit, [file for file in files if file.name in locked.files], on_progress)
+            path = commit.folder
+        _compare(wanted, path, locked, data_dir)
+        return ModelFiles(path, locked.revision)
+    commit, files = _listing(wanted, hub, wanted.revision)
+    locked = LockedModel(commit.revision, _download(wanted, commit, files, on_progress))
+    write_lock(lock_path, {**read_lock(lock_path), wanted.lock_name: locked})
+    return ModelFiles(commit.folder, commit.revision)
+
+
+def here(wanted: Wanted, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelFiles | None:
+    """Return the files if they could be used without a network; nothing is hashed."""
+    locked = _locked(wanted, data_dir / LOCK_NAME)
+    path = None if locked is None else _cached(wanted, locked, hub)
+    return None if path is None or locked is None else ModelFiles(path, locked.revision)
+
+
+def locked_names(wanted: Wanted, data_dir: Path) -> list[str]:
+    """Return the names of the files that the first download brought; none before it."""
+    locked = _locked(wanted, data_dir / LOCK_NAME)
+    return [] if locked is None else list(locked.files)
+
+
+def cache_folder(hub: Hub = USUAL_HUB) -> Path:
+    """Return where the hub's files are kept."""
+    from huggingface_hub.constants import HF_HUB_CACHE  # reads HF_HOME, which is not ours to read
+
+    return Path(hub.cache_dir or HF_HUB_CACHE)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much room the disk has that holds a folder, which need not exist yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _locked(wanted: Wanted, lock_path: Path) -> LockedModel | None:
+    locked = read_lock(lock_path).get(wanted.lock_name)
+    return locked if locked is not None and wanted.revision in (None, locked.revision) else None
+
+
+def _listing(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
+    """Ask the hub for the commit and the files that are wanted."""
+    try:
+        info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
+            wanted.hub_id, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
+        )
+    except (HTTPError, OSError, ValueError) as error:
+        raise wanted.problem(reason_of(error, ModelProblem.UNREACHABLE)) from error
+    siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    commit = Commit(
+        repository=wanted.hub_id,
+        revision=cast(str, info.sha),
+        cache=cache_folder(hub),
+        endpoint=hub.endpoint,
+        token=hub.token,
+    )
+    return commit, [
+        HubFile(
+            name=name,
+            size=siblings[name].size or 0,
+            sha256=lfs.sha256 if (lfs := siblings[name].lfs) is not None else None,
+        )
+        for name in wanted.choose(list(siblings))
+    ]
+
+
+def _download(wanted: Wanted, commit: Commit, files: list[HubFile], on_progress: OnProgress | None) -> dict[str, str]:
+    """Fetch what is missing of a commit; return the sha256 of each file."""
+    here = {file.name: commit.bytes_here(file) for file in files}
+    total_bytes = sum(file.size for file in files)
+
+    def no_room() -> ModelUnavailable:
+        needed_bytes = round((total_bytes - sum(here.values())) * _DISK_MARGIN)
+        room = {"needed_bytes": needed_bytes, "free_bytes": free_bytes(commit.cache), "folder": str(commit.cache)}
+        return wanted.problem(ModelProblem.DISK_FULL, **room)
+
+    if (full := no_room()).data["needed_bytes"] > full.data["free_bytes"]:
+        raise full
+
+    def arrived(name: str, count: int) -> None:
+        here[name] = count
+        if on_progress is not None:
+            on_progress(sum(here.values()), total_bytes)
+
+    try:
+        return {file.name: commit.fetch(file, partial(arrived, file.name)) for file in files}
+    except WrongContents as error:
+        raise wanted.problem(ModelProblem.DAMAGED, file=error.name) from error
+    except (HTTPError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_room() from error
+        raise wanted.problem(reason_of(error, ModelProblem.CUT_OFF)) from error
+
+
+def _cached(wanted: Wanted, locked: LockedModel, hub: Hub) -> Path | None:
+    names = list(locked.files)
+    try:
+        path = Path(
+            snapshot_download(
+                wanted.hub_id,
+                revision=locked.revision,
+                allow_patterns=names,
+                cache_dir=hub.cache_dir,
+                local_files_only=True,
+                token=False,
+            )
+        )
+    except (LocalEntryNotFoundError, ValueError):
+        return None
+    return path if all((path / name).is_file() for name in names) else None
+
+
+def _compare(wanted: Wanted, path: Path, locked: LockedModel, data_dir: Path) -> None:
+    found = sha256_of_all([path / name for name in locked.files], data_dir)
+    for (name, expected), sha256 in zip(locked.files.items(), found, strict=True):
+        if sha256 != expected:
+            raise wanted.problem(ModelProblem.CHANGED, file=name, lock=str(data_dir / LOCK_NAME))

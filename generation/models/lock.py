@@ -1,0 +1,44 @@
+"""``DATA_DIR/models.lock``: which commit of a repository this machine uses, and what its files are."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class LockedModel:
+    """The commit of a repository and the sha256 of each of its files by name."""
+
+    revision: str
+    files: Mapping[str, str]
+
+
+def read_lock(path: Path) -> dict[str, LockedModel]:
+    """Return the locked models by repository; none if there is no file yet."""
+    if not path.is_file():
+        return {}
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return {source: LockedModel(row["revision"], row["files"]) for source, row in rows.items()}
+
+
+def write_lock(path: Path, rows: Mapping[str, LockedModel]) -> None:
+    """Replace the file in one step, so that a reader never sees half of it."""
+    text = json.dumps({name: {"revision": row.revision, "files": row.files} for name, row in rows.items()}, indent=2)
+    replace_text(path, text)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file of text in one step; it and its folder need not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text + "\n", encoding="utf-8")
+    os.replace(draft, path)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

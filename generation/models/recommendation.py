@@ -1,0 +1,28 @@
+"""Which model of the catalog suits a machine best."""
+
+from generation.devices import Machine
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.families import FAMILIES
+
+
+def recommended_model(catalog: Catalog, machine: Machine) -> ModelEntry | None:
+    """Return the best model that fits, or None if none does.
+
+    On a graphics card the largest is the best. On a CPU all of them are slow, so it is the one that computes least for
+    a picture. The small model that comes with the program is only taken where no other fits; one whose licence has to
+    be accepted first, or that takes no strength, is somebody's own choice.
+    """
+    fitting = [entry for entry in catalog.values() if machine.fits(entry)]
+    usual = [entry for entry in fitting if not entry.gated and FAMILIES[entry.family].takes_strength]
+    real = [entry for entry in usual if not entry.is_demo] or usual
+    if not real:
+        return None
+    if machine.accelerators:
+        return max(real, key=lambda entry: entry.memory_bytes)
+    return min(real, key=_work)
+
+
+def _work(entry: ModelEntry) -> float:
+    defaults = entry.defaults
+    passes = 2 if defaults.guidance_scale > 1 else 1
+    return defaults.num_inference_steps * defaults.strength * defaults.max_pixels * passes

@@ -1,0 +1,138 @@
+"""What a job looks like, from its row alone."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import discord
+import pytest
+
+from bot import replies
+from bot.display.cards import Painting, Waiting, alt_text, duration, result_text, result_view, status_text, status_view
+from bot.storage.job import Job, JobState
+from generation.events import FailureKind
+from tests.bot.jobs_made import PICTURE, make_job
+
+DISCORD_CONTENT_LIMIT = 2000
+
+
+def rendered(**changes: Any) -> Job:
+    return make_job(**{"state": JobState.RENDERED, "pictures": (PICTURE,), **changes})
+
+
+def test_the_status_tells_place_and_time() -> None:
+    queued = replace(make_job(), state=JobState.QUEUED)
+    assert "2 ahead of you · about 14 min on this machine" in status_text(queued, Waiting(2, 840.0))
+    assert "next in line" in status_text(queued, Waiting(0, None))
+    assert "> a cat on a beach" in status_text(queued, Waiting(0, None))
+
+
+def test_the_status_tells_progress() -> None:
+    running = replace(make_job(), state=JobState.RUNNING)
+    text = status_text(running, Painting(7, 14, 4.4))
+    assert "7/14 · about 4 s left" in text
+    assert text.count("▰") == text.count("▱")
+
+
+def test_when_done_the_status_is_one_line_with_a_link() -> None:
+    done = replace(rendered(), state=JobState.DELIVERED, result_message_id=99, seconds=3.2)
+    assert status_text(done) == "✅ Done in 3 s: https://discord.com/channels/2/3/99"
+    in_dm = replace(done, guild_id=None)
+    assert status_text(in_dm).endswith("https://discord.com/channels/@me/3/99")
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_cancel_is_offered_while_there_is_something_to_cancel(state: JobState) -> None:
+    async def has_button() -> bool:
+        return status_view(replace(make_job(), state=state)) is not None
+
+    assert asyncio.run(has_button()) is (state in (JobState.QUEUED, JobState.RUNNING))
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_every_failure_is_one_sentence(kind: FailureKind) -> None:
+    data: dict[str, object] = {
+        FailureKind.INVALID_REQUEST: {"reason": "out_of_range", "field": "strength", "low": 0, "high": 1, "value": 2},
+        FailureKind.IMAGE_REFUSED: {"reason": "damaged", "format": "PNG"},
+        FailureKind.MODEL_UNAVAILABLE: {"reason": "unknown", "model": "demo", "known": ["demo"]},
+        FailureKind.RESULT_TOO_LARGE: {"max_bytes": 1024},
+    }.get(kind, {})
+    job = replace(make_job(), state=JobState.FAILED, failure_kind=kind, failure_reference="ABCD1234", failure_data=data)
+    headline = status_text(job).splitlines()[0]
+    assert headline.startswith("⚠️ ")
+    assert headline.endswith("(Reference: ABCD1234)")
+
+
+def test_the_result_says_what_made_it() -> None:
+    text = result_text(rendered(), is_demo=False)
+    for part in ("<@1>", "`7`", "strength 0.7", "guidance 4", "20 steps (14 run)", "512×384", "64×48", "demo"):
+        assert part in text
+
+
+def test_the_result_says_how_many_steps_were_run() -> None:
+    def shown(run: int | None, strength: float = 0.7) -> str:
+        pictures = (replace(PICTURE, denoising_steps=run),)
+        return result_text(rendered(pictures=pictures, strength=strength, num_inference_steps=25), is_demo=False)
+
+    assert "25 steps (18 run)" in shown(18)  # 17.5, rounded up by a family that does so
+    assert "25 steps (17 run)" in shown(None)
+    assert "25 steps ·" in shown(25, strength=1.0)
+    assert "25 steps (26 run)" in shown(26, strength=1.0)  # PNDM takes one more
+
+
+def test_several_pictures_show_their_seeds() -> None:
+    pictures = tuple(replace(PICTURE, seed=seed) for seed in (2**32 - 1, 0, 1))
+    assert "`4294967295` to `1`" in result_text(rendered(pictures=pictures, count=3), is_demo=False)
+
+
+def test_the_demo_model_is_called_one() -> None:
+    assert "demo model" in result_text(rendered(), is_demo=True)
+    assert "demo model" not in result_text(rendered(), is_demo=False)
+
+
+def test_a_model_without_strength_says_so() -> None:
+    assert "strength 0." in result_text(rendered(strength=0.5), is_demo=False)
+    text = result_text(rendered(strength=1.0), is_demo=False, takes_strength=False)
+    assert "strength 1" not in text
+    assert "no use for the strength" in text
+
+
+def test_what_was_painted_again_says_why() -> None:
+    text = result_text(rendered(pictures=(replace(PICTURE, painted_again=True),)), is_demo=False)
+    assert replies.PAINTED_AGAIN in text
+    assert replies.PAINTED_AGAIN not in result_text(rendered(), is_demo=False)
+
+
+def test_another_encoding_is_mentioned() -> None:
+    job = rendered(pictures=(replace(PICTURE, media_type="image/jpeg"),))
+    assert "Sent as JPEG" in result_text(job, is_demo=False)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["*" * 1500, "@everyone <@&123456789012345678> `x` [a](b)", "_~|>#-" * 250, "😀" * 1500, "a\n\n# b"]
+)
+def test_prompts_are_inert_and_fit(prompt: str) -> None:
+    job = replace(rendered(), prompt=prompt, negative_prompt=prompt[:1000])
+    for text in (
+        result_text(job, is_demo=True),
+        status_text(replace(job, state=JobState.QUEUED), Waiting(1, 5.0)),
+        status_text(replace(job, state=JobState.FAILED, failure_kind="queue_full", failure_data={"max_waiting": 5})),
+    ):
+        assert len(text) <= DISCORD_CONTENT_LIMIT
+        assert "@everyone" not in text
+        assert "<@&" not in text
+        assert "\n# b" not in text
+    assert len(alt_text(job)) <= 1024
+
+
+async def test_button_ids_fit_discord() -> None:
+    for item in result_view(rendered()).children:
+        assert isinstance(item, discord.ui.DynamicItem)
+        assert len(item.custom_id) <= 100
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.2, "1 s"), (59, "59 s"), (89, "89 s"), (840, "14 min"), (7200, "2.0 h"), (None, "?")]
+)
+def test_durations_read_well(seconds: float | None, shown: str) -> None:
+    assert duration(seconds) == shown

@@ -1,0 +1,201 @@
+"""The status message: the newest preview is attached while a picture is painted, and gone when it is over."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import discord
+import pytest
+
+from bot.display.cards import Painting, Waiting
+from bot.display.previews import preview_file
+from bot.display.status import StatusBoard
+from bot.monitoring.invalid_requests import Restraint
+from bot.storage.job import Job, JobState
+from tests.bot.jobs_made import admit_any_preview, make_job
+
+RUNNING = make_job(state=JobState.RUNNING)
+JPEG, WEBP = b"\xff\xd8\xff\xe0 one", b"RIFF\0\0\0\0WEBP two"
+
+
+class Edits:
+    """Takes the edits of a board, one whenever the test lets it, and refuses those that it is told to refuse."""
+
+    def __init__(self, *refusals: int) -> None:
+        self.taken: list[tuple[str, list[bytes] | None]] = []
+        self._refusals = list(refusals)
+        self._came = asyncio.Condition()
+        self.troubles: list[int | Exception] = []
+
+    async def edit(self, _job: Job, text: str, _view: discord.ui.View | None, previews: Any) -> None:
+        if self.troubles:
+            trouble = self.troubles.pop()
+            raise trouble if isinstance(trouble, Exception) else refusal(trouble)
+        if previews and self._refusals:
+            raise refusal(self._refusals.pop(0))
+        async with self._came:
+            self.taken.append((text.splitlines()[0], None if previews is None else list(previews)))
+            self._came.notify_all()
+
+    async def number(self, count: int) -> tuple[str, list[bytes] | None]:
+        async with self._came:
+            await self._came.wait_for(lambda: len(self.taken) >= count)
+        return self.taken[count - 1]
+
+
+class _Response:
+    def __init__(self, status: int) -> None:
+        self.status, self.reason = status, "refused"
+
+
+def refusal(status: int) -> discord.HTTPException:
+    kind = discord.DiscordServerError if status >= 500 else discord.HTTPException
+    return kind(_Response(status), "refused")  # type: ignore[arg-type]
+
+
+async def test_the_newest_preview_goes_with_the_next_edit_and_the_last_edit_takes_it_away() -> None:
+    edits = Edits()
+    board = StatusBoard(edits.edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    board.show(RUNNING, Painting(2, 4, None), WEBP)
+    board.show(RUNNING, Painting(3, 4, None))  # without one: what has come before is not lost
+    text, previews = await edits.number(1)
+    assert "3/4" in text
+    assert previews == [WEBP]
+    board.show(RUNNING, Painting(4, 4, None))
+    assert (await edits.number(2))[1] is None  # what is there stays
+    board.show(RUNNING, Painting(4, 4, None), JPEG)
+    assert (await edits.number(3))[1] == [JPEG]  # a new picture is news, even under the same words
+    await board.settle(replace(RUNNING, state=JobState.CANCELLED))
+    assert edits.taken[-1] == ("🚫 Cancelled", [])
+    await board.close()
+
+
+async def test_a_channel_that_takes_no_files_still_gets_the_words() -> None:
+    edits = Edits(403)
+    board = StatusBoard(edits.edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    assert (await edits.number(1))[1] is None
+    board.show(RUNNING, Painting(2, 4, None), JPEG)
+    assert (await edits.number(2))[1] is None
+    await board.settle(replace(RUNNING, state=JobState.CANCELLED))
+    assert edits.taken[-1] == ("🚫 Cancelled", [])
+    await board.close()
+
+
+async def test_only_what_is_admitted_is_shown() -> None:
+    edits = Edits()
+
+    async def admit(_job: Job, data: bytes) -> bool:
+        return data == WEBP
+
+    board = StatusBoard(edits.edit, admit_preview=admit, deleted=print, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    assert (await edits.number(1))[1] is None
+    board.show(RUNNING, Painting(2, 4, None), WEBP)
+    assert (await edits.number(2))[1] == [WEBP]
+    await board.close()
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0)  # previews are off
+    board.show(RUNNING, Painting(3, 4, None), WEBP)
+    assert (await edits.number(3))[1] is None
+    await board.close()
+
+
+async def test_when_discord_refuses_much_only_the_last_word_is_said() -> None:
+    edits, held = Edits(), asyncio.Event()
+
+    def restraint() -> Restraint:
+        held.set()
+        return Restraint.SILENT
+
+    board = StatusBoard(edits.edit, deleted=print, restraint=restraint, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None))
+    await held.wait()
+    board.show(RUNNING, Painting(2, 4, None))
+    await board.settle(replace(RUNNING, state=JobState.CANCELLED))
+    assert edits.taken == [("🚫 Cancelled", [])]
+
+
+async def test_what_was_held_back_is_said_when_it_is_better() -> None:
+    edits, held = Edits(), asyncio.Event()
+    restraints = iter([Restraint.SILENT] * 3)
+
+    def restraint() -> Restraint:
+        held.set()
+        return next(restraints, Restraint.NONE)
+
+    board = StatusBoard(edits.edit, deleted=print, restraint=restraint, interval_seconds=0)
+    board.show(RUNNING, Painting(1, 4, None))
+    await held.wait()
+    board.show(RUNNING, Painting(2, 4, None))
+    assert "2/4" in (await edits.number(1))[0]
+    await board.close()
+
+
+async def test_previews_are_the_first_to_be_left_out() -> None:
+    edits = Edits()
+    board = StatusBoard(
+        edits.edit,
+        admit_preview=admit_any_preview,
+        deleted=print,
+        restraint=lambda: Restraint.SPARING,
+        interval_seconds=0,
+    )
+    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    assert (await edits.number(1))[1] is None
+    await board.close()
+
+
+async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes() -> None:
+    """With an interval of an hour nothing is sent twice within the test, but what is due is sent at once."""
+    edits, waiting = Edits(), replace(RUNNING, state=JobState.QUEUED)
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
+    board.show(waiting, Waiting(60, None))
+    assert "60 ahead" in (await edits.number(1))[0]
+    board.show(waiting, Waiting(59, None))
+    line = board._lines[waiting.job_id]
+    assert line._pause_seconds(3600) == 11 * 3600  # of twelve
+    board.show(waiting, Waiting(4, None))
+    assert line._pause_seconds(3600) == 0
+    board.show(RUNNING, Painting(1, 4, None))
+    await board.settle(replace(waiting, state=JobState.CANCELLED))
+    assert edits.taken[-1] == ("🚫 Cancelled", [])
+
+
+async def test_when_much_changes_at_once_the_last_words_go_first() -> None:
+    edits = Edits()
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, most_per_second=1 / 3600)
+    first, second, third = (make_job(state=JobState.RUNNING) for _ in range(3))
+    board.show(first, Painting(1, 4, None))
+    await edits.number(1)
+    board.show(second, Painting(2, 4, None))
+    board.show(third, Painting(3, 4, None))
+    await board.settle(replace(third, state=JobState.CANCELLED))
+    assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]  # and nothing of the second within the hour
+    await board.close()
+    assert "2/4" in edits.taken[-1][0]
+
+
+@pytest.mark.parametrize("trouble", [502, 429, ConnectionResetError()])
+async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble: int | Exception) -> None:
+    edits = Edits()
+    edits.troubles = [trouble] * 3
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, retry_seconds=0)
+    await board.settle(replace(RUNNING, state=JobState.CANCELLED))
+    assert edits.taken == [("🚫 Cancelled", [])]
+
+
+async def test_a_bot_that_ends_does_not_wait_for_discord() -> None:
+    edits = Edits()
+    edits.troubles = [502] * 20
+    board = StatusBoard(edits.edit, deleted=print, retry_seconds=60)
+    board.show(RUNNING, Painting(1, 4, None))
+    await board.close()
+    assert edits.taken == []
+    assert len(edits.troubles) == 19
+
+
+def test_a_preview_is_hidden_as_the_result_will_be() -> None:
+    assert preview_file(RUNNING, JPEG).filename == "preview.jpg"
+    hidden = preview_file(replace(RUNNING, spoiler=True), WEBP)
+    assert hidden.filename == "SPOILER_preview.webp"

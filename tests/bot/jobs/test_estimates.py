@@ -1,0 +1,57 @@
+"""Waiting times come from what this machine has done, and from nothing else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.jobs.estimates import Estimates, work
+from bot.storage.database import Database
+from bot.storage.jobs import Jobs
+from tests.bot.jobs_made import PICTURE, make_job
+
+
+def test_work_grows_with_steps_pictures_and_pixels() -> None:
+    job = make_job(strength=0.5, num_inference_steps=20, count=1, max_pixels=1_000_000)
+    assert work(job) == 10
+    assert work(replace(job, count=3)) == 30
+    assert work(replace(job, strength=1.0)) == 20
+    assert work(replace(job, max_pixels=250_000)) == 2.5
+
+
+async def test_nothing_is_claimed_before_something_was_measured(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        estimates = Estimates(Jobs(database))
+        await estimates.load("demo")
+        assert estimates.seconds(make_job()) is None
+
+
+async def test_the_median_of_what_was_measured_scales_with_the_work(tmp_path: Path) -> None:
+    job = make_job(strength=0.5, num_inference_steps=20)
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        for seconds in (4.0, 5.0, 60.0):  # the last: a first job that loaded slowly
+            done = make_job(strength=0.5, num_inference_steps=20)
+            await jobs.accept(done)
+            await jobs.promise(done.job_id, "")
+            await jobs.begin(done.job_id, 1)
+            await jobs.render(done.job_id, [PICTURE], seconds)
+        estimates = Estimates(jobs)
+        await estimates.load("demo")
+        assert estimates.seconds(job) == pytest.approx(5.0)
+        assert estimates.seconds(replace(job, count=2)) == pytest.approx(10.0)
+        assert estimates.seconds(replace(job, model="another")) is None
+        for _ in range(4):
+            estimates.learn(replace(job, seconds=1.0))
+        assert estimates.seconds(job) == pytest.approx(1.0)
+
+
+async def test_a_job_costs_what_is_expected_and_an_unknown_model_as_much_as_the_slowest(tmp_path: Path) -> None:
+    job = make_job(strength=0.5, num_inference_steps=20, max_pixels=1_000_000)
+    async with Database(tmp_path) as database:
+        estimates = Estimates(Jobs(database))
+        assert estimates.cost(job) == work(job)
+        estimates.learn(replace(job, model="quick", seconds=2.0))
+        estimates.learn(replace(job, model="slow", seconds=30.0))
+        assert estimates.cost(replace(job, model="quick")) == pytest.approx(2.0)
+        assert estimates.cost(replace(job, model="unknown")) == pytest.approx(30.0)

@@ -1,0 +1,109 @@
+"""What is past its time or beyond its room goes; what is open stays."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.jobs.janitor import Janitor
+from bot.storage.database import Database
+from bot.storage.job import Job, JobState
+from bot.storage.jobs import Jobs
+from bot.storage.spool import INPUT_FILENAME, Spool
+from tests.bot.jobs_made import make_job
+
+HOUR, DAY = 3600, 86_400
+
+
+class Place:
+    """A database and a spool with jobs in them."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.jobs = Jobs(database)
+        self.spool = Spool(folder / "spool")
+
+    async def add(self, state: JobState, settled_hours_ago: float | None = None) -> Job:
+        settled_at = None if settled_hours_ago is None else time.time() - settled_hours_ago * HOUR
+        job = make_job(state=state, settled_at=settled_at)
+        await self.jobs.accept(job)
+        await self.spool.write(job.job_id, INPUT_FILENAME, bytes(1000))
+        await self.spool.write(job.job_id, "result.png", bytes(1000))
+        return job
+
+    def janitor(self, *, max_bytes: int = 10**9) -> Janitor:
+        return Janitor(self.jobs, self.spool, input_retention_hours=72, job_retention_days=90, max_bytes=max_bytes)
+
+    async def kept(self, job: Job) -> tuple[bool, bool]:
+        """Return whether its input and its result are there."""
+        return (
+            await self.spool.exists(job.job_id, INPUT_FILENAME),
+            await self.spool.exists(job.job_id, "result.png"),
+        )
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with Database(tmp_path) as database:
+        yield Place(database, tmp_path)
+
+
+async def test_inputs_go_after_their_time_and_results_once_delivered(place: Place) -> None:
+    fresh = await place.add(JobState.DELIVERED, 1)
+    old = await place.add(JobState.DELIVERED, 73)
+    await place.janitor().sweep()
+    assert await place.kept(fresh) == (True, False)
+    assert await place.kept(old) == (False, False)
+
+
+@pytest.mark.parametrize("state", [state for state in JobState if not state.is_settled])
+async def test_open_jobs_are_never_touched(place: Place, state: JobState) -> None:
+    job = await place.add(state)
+    await place.janitor(max_bytes=0).sweep()
+    assert await place.kept(job) == (True, True)
+
+
+async def test_the_oldest_go_first_when_room_runs_out(place: Place) -> None:
+    jobs = [await place.add(JobState.DELIVERED, 3 - number) for number in range(3)]
+    await place.janitor(max_bytes=4500).sweep()
+    assert [(await place.kept(job))[0] for job in jobs] == [False, True, True]
+
+
+async def test_rows_are_forgotten_with_their_prompts(place: Place) -> None:
+    forgotten = await place.add(JobState.DELIVERED, 91 * 24)
+    kept = await place.add(JobState.DELIVERED, 89 * 24)
+    await place.janitor().sweep()
+    assert await place.jobs.get(forgotten.job_id) is None
+    assert await place.jobs.get(kept.job_id) is not None
+
+
+async def test_pictures_without_a_row_are_swept_away(place: Place) -> None:
+    await place.spool.write("00000000000000000000", INPUT_FILENAME, b"x")
+    await place.janitor().sweep()
+    assert await place.spool.job_ids() == []
+
+
+async def test_a_clock_that_jumps_and_is_put_right_again_costs_nothing(place: Place) -> None:
+    kept = await place.add(JobState.DELIVERED, 1)
+    now = time.time()
+    clock, steady = [now], [0.0]
+    janitor = Janitor(
+        place.jobs,
+        place.spool,
+        input_retention_hours=72,
+        job_retention_days=90,
+        max_bytes=10**9,
+        clock=lambda: clock[0],
+        steady_clock=lambda: steady[0],
+    )
+    for jump_days in (365, -365):
+        clock[0] += jump_days * DAY
+        await janitor.sweep()
+        clock[0] -= jump_days * DAY
+        await janitor.sweep()
+        assert await place.jobs.get(kept.job_id) is not None
+        assert (await place.kept(kept))[0]
+    clock[0] += 365 * DAY
+    await janitor.sweep()
+    await janitor.sweep()  # it stays like that: then it is the time
+    assert await place.jobs.get(kept.job_id) is None

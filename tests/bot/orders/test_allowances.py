@@ -1,0 +1,173 @@
+"""Cooldowns and budgets: the most generous role counts, what is spent comes back after a day, and when is said."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.display.cards import queue_text
+from bot.errors import Refused
+from bot.jobs.estimates import Estimates
+from bot.orders.allowances import DAY_SECONDS, NO_LIMIT, Allowance, Allowances, Budget, allowance_of
+from bot.orders.layers import Layer
+from bot.orders.origin import Origin
+from bot.replies import error_sentence
+from bot.storage.database import Database
+from bot.storage.jobs import Jobs
+from bot.storage.role_limits import RoleLimit, RoleLimits
+from tests.bot.jobs_made import PICTURE, make_job
+
+NOW = 1_800_000_000.0
+SERVER, EVERYONE, BOOSTER = 2, 2, 77
+
+
+def origin(guild_id: int | None = SERVER, *role_ids: int) -> Origin:
+    return Origin(
+        requester_id=1,
+        guild_id=guild_id,
+        channel_id=3,
+        settings_channel_id=3,
+        file_limit_bytes=1,
+        missing_permissions=(),
+        role_ids=role_ids or (EVERYONE,),
+    )
+
+
+class Desk:
+    """A database in which member 1 has asked for jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self.jobs = Jobs(database)
+        self.limits = RoleLimits(database)
+        self.estimates = Estimates(self.jobs)
+
+    async def painted(self, seconds: float, *, hours_ago: float, guild_id: int | None = SERVER) -> None:
+        job = make_job(guild_id=guild_id, accepted_at=NOW - hours_ago * 3600)
+        await self.jobs.accept(job)
+        await self.jobs.promise(job.job_id, "")
+        await self.jobs.begin(job.job_id, 1)
+        await self.jobs.render(job.job_id, [PICTURE], seconds)
+
+    async def refusal(self, origin: Origin, operator: Allowance = NO_LIMIT) -> Refused | None:
+        allowances = Allowances(self.jobs, self.limits, self.estimates, operator, clock=lambda: NOW)
+        try:
+            await allowances.require(origin)
+        except Refused as refused:
+            return refused
+        return None
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with Database(tmp_path) as database:
+        yield Desk(database)
+
+
+def test_of_several_roles_the_most_generous_counts_for_each_number() -> None:
+    limits = {
+        EVERYONE: RoleLimit(cooldown_seconds=60, daily_budget_seconds=100),
+        BOOSTER: RoleLimit(cooldown_seconds=10, daily_budget_seconds=50),
+        5: RoleLimit(daily_budget_seconds=0),
+    }
+    assert allowance_of(limits, (EVERYONE,)) == Allowance(60, 100)
+    assert allowance_of(limits, (EVERYONE, BOOSTER)) == Allowance(10, 100)
+    assert allowance_of(limits, (EVERYONE, BOOSTER, 5)) == Allowance(10, 0)  # 0 is as much as they like
+    assert allowance_of(limits, (99,)) == NO_LIMIT
+
+
+async def test_what_is_set_survives_a_restart_and_is_forgotten_on_request(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        limits = RoleLimits(database)
+        await limits.set(SERVER, BOOSTER, cooldown_seconds=5, daily_budget_seconds=None)
+        await limits.set(SERVER, BOOSTER, cooldown_seconds=None, daily_budget_seconds=0)
+    async with Database(tmp_path) as database:
+        limits = RoleLimits(database)
+        await limits.load()
+        assert limits.of(SERVER) == {BOOSTER: RoleLimit(cooldown_seconds=5, daily_budget_seconds=0)}
+        assert limits.of(None) == {}
+        await limits.reset(SERVER, BOOSTER)
+        await limits.load()
+        assert limits.of(SERVER) == {}
+
+
+async def test_a_pause_between_two_requests(desk: Desk) -> None:
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=60, daily_budget_seconds=None)
+    assert await desk.refusal(origin()) is None
+    await desk.jobs.accept(make_job(accepted_at=NOW - 20))
+    refused = await desk.refusal(origin())
+    assert refused is not None
+    assert (refused.reason, refused.data["until"]) == ("cooldown", NOW + 40)
+    assert error_sentence(refused) == (
+        f"The server wants a pause between two requests: you can ask again <t:{int(NOW) + 40}:R>."
+    )
+    assert await desk.refusal(origin(9)) is None  # another server
+    with pytest.raises(Refused):  # their row is not there yet
+        await Allowances(desk.jobs, desk.limits, desk.estimates, Allowance(5, 0), clock=lambda: NOW).require(
+            origin(None), is_asking=True
+        )
+
+
+async def test_a_request_that_came_to_nothing_costs_no_pause(desk: Desk) -> None:
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=60, daily_budget_seconds=None)
+    job = make_job(accepted_at=NOW - 20)
+    await desk.jobs.accept(job)
+    await desk.jobs.fail(job.job_id, "no_picture", "", {})
+    assert await desk.refusal(origin()) is None
+
+
+async def test_a_spent_budget_says_when_there_is_enough_again(desk: Desk) -> None:
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=None, daily_budget_seconds=100)
+    await desk.painted(70, hours_ago=25)
+    await desk.painted(10, hours_ago=20)
+    await desk.painted(60, hours_ago=10)
+    assert await desk.refusal(origin()) is None
+    await desk.painted(45, hours_ago=2)
+    refused = await desk.refusal(origin())
+    assert refused is not None
+    assert (refused.reason, refused.data["until"]) == ("budget_spent", NOW - 10 * 3600 + DAY_SECONDS)
+    sentence = error_sentence(refused)
+    assert sentence is not None
+    assert "The server gives you 100 s of painting in 24 hours" in sentence
+
+
+async def test_what_waits_is_counted_with_what_it_should_take(desk: Desk) -> None:
+    desk.estimates.learn(make_job(seconds=60.0))
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=None, daily_budget_seconds=100)
+    await desk.jobs.accept(make_job(accepted_at=NOW - 2))
+    assert await desk.refusal(origin()) is None
+    cancelled = make_job(accepted_at=NOW - 1)
+    await desk.jobs.accept(cancelled)
+    assert (await desk.refusal(origin())) is not None
+    await desk.jobs.cancel(cancelled.job_id)
+    assert await desk.refusal(origin()) is None
+
+
+async def test_the_operators_budget_counts_everywhere_and_no_server_can_lift_it(desk: Desk) -> None:
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=0, daily_budget_seconds=0)
+    await desk.painted(60, hours_ago=3, guild_id=9)
+    await desk.painted(60, hours_ago=2, guild_id=None)
+    refused = await desk.refusal(origin(), Allowance(0, 100))
+    assert refused is not None
+    assert refused.data["layer"] == "operator"
+    assert await desk.refusal(origin(), Allowance(0, 200)) is None
+
+
+async def test_a_member_can_see_what_is_used(desk: Desk) -> None:
+    await desk.painted(30, hours_ago=3)
+    await desk.painted(60, hours_ago=2, guild_id=None)
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=5, daily_budget_seconds=100)
+    allowances = Allowances(desk.jobs, desk.limits, desk.estimates, Allowance(0, 500), clock=lambda: NOW)
+    budgets = await allowances.budgets(origin())
+    assert budgets == [Budget(Layer.OPERATOR, 90, 500), Budget(Layer.SERVER, 30, 100)]
+    text = queue_text([], [], 1, budgets, is_paused=False)
+    assert "You have used 30 of the 100 s of painting that the server gives you" in text
+
+
+async def test_a_clock_that_was_set_back_costs_nobody_more_than_the_pause_and_the_day(desk: Desk) -> None:
+    await desk.painted(100, hours_ago=-1)  # an hour in the future
+    cooling = await desk.refusal(origin(), Allowance(60, 0))
+    assert cooling is not None
+    assert cooling.data["until"] <= NOW + 61
+    spent = await desk.refusal(origin(), Allowance(0, 50))
+    assert spent is not None
+    assert spent.data["until"] <= NOW + DAY_SECONDS + 1

@@ -1,0 +1,89 @@
+"""Free text: what is meant is done, what is not understood is said."""
+
+from typing import Any
+
+import pytest
+
+from bot.errors import Refused
+from bot.orders.free_text import understand
+from bot.orders.order_book import Options
+from bot.replies import error_sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a fox in snow", {"prompt": "a fox in snow"}),
+        ("<@123> a fox in snow", {"prompt": "a fox in snow"}),
+        ("<@!123>", {"prompt": ""}),
+        ("strength 0.7", {"prompt": "", "strength": 0.7}),
+        ("seed 5", {"prompt": "", "seed": 5}),
+        ("strength .7, seed=5", {"prompt": "", "strength": 0.7, "seed": 5}),
+        (
+            "a fox, strength 0.7 seed 5, in snow",
+            {"prompt": "a fox, in snow", "strength": 0.7, "seed": 5},
+        ),
+        ("a fox --steps 30 --cfg 4.5", {"prompt": "a fox", "num_inference_steps": 30, "guidance_scale": 4.5}),
+        ("Guidance Scale: 3 a fox", {"prompt": "a fox", "guidance_scale": 3.0}),
+        ("a fox size 96 count 2.", {"prompt": "a fox", "size": 96, "count": 2}),
+        ("a fox model sd-turbo", {"prompt": "a fox", "model": "sd-turbo"}),
+        ("a fox --model demo", {"prompt": "a fox", "model": "demo"}),
+        ("a model train", {"prompt": "a model train"}),
+        ("a fox sampler Euler-A", {"prompt": "a fox", "sampler": "euler-a"}),
+        ("a fox --sampler dpm++2m-karras in snow", {"prompt": "a fox in snow", "sampler": "dpm++2m-karras"}),
+        ("a sampler of cheeses", {"prompt": "a sampler of cheeses"}),
+        ("the strength of a lion", {"prompt": "the strength of a lion"}),
+        ("a fox negative: snow, trees", {"prompt": "a fox", "negative_prompt": "snow, trees"}),
+        (
+            "a fox --negative blurry things seed 9",
+            {"prompt": "a fox", "negative_prompt": "blurry things", "seed": 9},
+        ),
+        ("a house without windows", {"prompt": "a house without windows"}),
+        ("a footstep and steps in sand", {"prompt": "a footstep and steps in sand"}),
+        ("seedling 5 centimetres", {"prompt": "seedling 5 centimetres"}),
+        ("a fox, adapter: ink", {"prompt": "a fox", "adapter": "ink"}),
+        ("a fox lora=ink adapter weight 0,4", {"prompt": "a fox", "adapter": "ink", "adapter_weight": 0.4}),
+        ("a fox, adapter: ink:0.8, in snow", {"prompt": "a fox, in snow", "adapter": "ink", "adapter_weight": 0.8}),
+        ("a fox --lora ink:.8", {"prompt": "a fox", "adapter": "ink", "adapter_weight": 0.8}),
+        ("a fox <lora:ink:0.8> in snow", {"prompt": "a fox in snow", "adapter": "ink", "adapter_weight": 0.8}),
+        ("a fox <LORA:ink>", {"prompt": "a fox", "adapter": "ink"}),
+        ("a socket adapter for Europe", {"prompt": "a socket adapter for Europe"}),
+        ("a (fox:1.2) and a <cat-toy>", {"prompt": "a (fox:1.2) and a <cat-toy>"}),
+        ("a fox strength 0,7, seed 5", {"prompt": "a fox", "strength": 0.7, "seed": 5}),
+        ("a cat -- at 5 o'clock, E=mc2", {"prompt": "a cat -- at 5 o'clock, E=mc2"}),
+        ("a fox negative: a=b --ar 3", {"prompt": "a fox", "negative_prompt": "a=b --ar 3"}),
+    ],
+)
+def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None:
+    assert understand(text).options == Options(**expected)
+
+
+@pytest.mark.parametrize("text", ["strength=much", "--seed abc", "steps: 3.5", "seed 1.5", "a fox, count=two"])
+def test_what_is_not_understood_is_said(text: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        understand(text)
+    assert refusal.value.reason == "not_understood"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "words"),
+    [
+        ("a fox --ar 16:9", "option_unknown", "the option `ar`"),
+        ("a fox aspect=3", "option_unknown", "the option `aspect`"),
+        ("a fox, strenght 0.7", "option_misspelt", "Did you mean `strength`?"),
+        ("a fox step 20", "option_misspelt", "Did you mean `steps`?"),
+        ("a fox --strength", "option_without_value", "What should `strength` be?"),
+        ("seed 5 a fox seed 6", "option_twice", "`seed` twice"),
+        ("a fox <lora:ink:1> <lora:clay:1>", "option_twice", "`adapter` twice"),
+    ],
+)
+def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, words: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        understand(text)
+    assert refusal.value.reason == reason
+    assert words in (error_sentence(refusal.value) or "")
+
+
+def test_an_empty_mention_says_nothing() -> None:
+    assert understand(" <@5>  ").is_empty
+    assert not understand("seed 1").is_empty

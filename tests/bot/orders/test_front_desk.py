@@ -1,0 +1,109 @@
+"""What is refused at the door: too much waits in all, of a server, of a member; each in a sentence that says which."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bot.errors import Refused
+from bot.jobs.desk import Acknowledge
+from bot.orders.front_desk import FrontDesk
+from bot.orders.order_book import Options, Source
+from bot.orders.origin import Origin
+from bot.replies import error_sentence
+from bot.storage.job import Job
+from tests.bot.jobs_made import make_job
+
+
+class Desk:
+    """Counts the open jobs that it was given, and takes more."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.jobs = list(jobs)
+
+    def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
+        return sum(requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self.jobs)
+
+    async def take(self, job: Job, acknowledge: Acknowledge) -> None:
+        await acknowledge("heard")
+        self.jobs.append(job)
+
+
+async def allowed(_origin: Origin, *, is_asking: bool) -> None:
+    """Nobody has asked too often."""
+
+
+async def at_once(_text: str) -> int:
+    return 4
+
+
+def front_desk_of(desk: Desk) -> FrontDesk:
+    orders: Any = SimpleNamespace(order=lambda origin, *_: make_job(guild_id=origin.guild_id))
+    return FrontDesk(
+        cast("Any", desk),
+        orders,
+        cast("Any", SimpleNamespace(require=allowed)),
+        cast("Any", SimpleNamespace(require_welcome=lambda *_: None, require_words=lambda _: None)),
+        max_waiting=6,
+        max_waiting_per_server=4,
+        max_waiting_per_member=2,
+    )
+
+
+async def ask(front_desk: FrontDesk, guild_id: int | None, acknowledge: Acknowledge = at_once) -> str | None:
+    """Let member 1 ask; return the sentence of a refusal."""
+    origin = Origin(
+        requester_id=1,
+        guild_id=guild_id,
+        channel_id=3,
+        settings_channel_id=3,
+        file_limit_bytes=1,
+        missing_permissions=(),
+    )
+
+    try:
+        await front_desk.take(origin, Options(prompt="x"), Source(attachment_url="https://example.org"), acknowledge)
+    except Refused as refused:
+        return error_sentence(refused)
+    return None
+
+
+def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
+    return [make_job(requester_id=member, guild_id=guild_id) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "guild_id", "says"),
+    [
+        (of(1), 2, None),
+        (of(1, count=2), 2, "You have 2 pictures waiting already"),
+        (of(5) + of(6) + of(7) + of(8), 2, "4 pictures of this server are waiting already"),
+        (of(5) + of(6) + of(7) + of(8), 9, None),
+        (of(5, None) + of(6, None) + of(7, None) + of(8, None), None, None),  # direct messages are no server
+        (of(5, 9, 6), 2, "6 pictures are waiting already"),
+    ],
+)
+async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, says: str | None) -> None:
+    desk = Desk(*waiting)
+    sentence = await ask(front_desk_of(desk), guild_id)
+    assert (sentence is None) is (says is None)
+    assert says is None or says in (sentence or "")
+    assert len(desk.jobs) == len(waiting) + (says is None)
+
+
+async def test_a_burst_does_not_slip_through_together() -> None:
+    """Discord is slow: every answer is still on its way when the next wish comes."""
+    desk, heard = Desk(), asyncio.Event()
+    front_desk = front_desk_of(desk)
+
+    async def slowly(_text: str) -> int:
+        await heard.wait()
+        return 4
+
+    burst = [asyncio.create_task(ask(front_desk, 2, slowly)) for _ in range(10)]
+    await asyncio.sleep(0)
+    heard.set()
+    sentences = await asyncio.gather(*burst)
+    assert sentences.count(None) == len(desk.jobs) == 2
+    assert await ask(front_desk, 2) is not None

@@ -1,0 +1,264 @@
+"""What a person chose becomes a job in which nothing is undecided."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.errors import Refused
+from bot.orders.layers import Layer
+from bot.orders.model_shelf import ModelShelf
+from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
+from bot.orders.origin import Origin
+from bot.storage.database import Database
+from bot.storage.defaults import Defaults
+from generation.errors import InvalidRequest, ModelUnavailable
+from generation.models.catalog import load_catalog
+from generation.requests import MAX_SEED, denoising_steps
+from generation.sentences import error_sentence
+from generation.settings import PACKAGED_MODELS_FILE
+
+MEBIBYTE = 1024 * 1024
+NO_PICTURE = Source()
+MEMBER, SERVER, CHANNEL = 1, 2, 3
+
+
+def origin(file_limit_bytes: int = 10 * MEBIBYTE, **changes: Any) -> Origin:
+    values: dict[str, Any] = {
+        "requester_id": MEMBER,
+        "guild_id": SERVER,
+        "channel_id": CHANNEL,
+        "settings_channel_id": CHANNEL,
+        "file_limit_bytes": file_limit_bytes,
+        "missing_permissions": (),
+    }
+    return Origin(**(values | changes))
+
+
+def book(defaults: Defaults) -> OrderBook:
+    shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model="demo", data_dir=Path("nowhere"))
+    return OrderBook(shelf, defaults, {"model": "demo", "max_count": 4})
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> OrderBook:
+    return book(Defaults(Database(tmp_path)))
+
+
+def test_what_was_not_chosen_comes_from_the_model(orders: OrderBook) -> None:
+    job = orders.order(origin(), Options(prompt="  a fox "), NO_PICTURE)
+    defaults = load_catalog(PACKAGED_MODELS_FILE)["demo"].defaults
+    assert job.prompt == "a fox"
+    assert (job.model, job.count, job.negative_prompt) == ("demo", 1, "")
+    assert (job.strength, job.guidance_scale) == (defaults.strength, defaults.guidance_scale)
+    assert (job.num_inference_steps, job.max_pixels) == (defaults.num_inference_steps, defaults.size**2)
+    assert 0 <= job.seed <= MAX_SEED
+
+
+def test_what_was_chosen_stays(orders: OrderBook) -> None:
+    chosen = Options(
+        prompt="a fox",
+        negative_prompt="snow",
+        strength=0.35,
+        guidance_scale=0.0,
+        num_inference_steps=9,
+        seed=0,
+        count=3,
+        size=96,
+        model="demo",
+    )
+    job = orders.order(origin(), chosen, Source(spoiler=True))
+    assert (job.strength, job.guidance_scale, job.num_inference_steps) == (0.35, 0.0, 9)
+    assert (job.seed, job.count, job.max_pixels, job.spoiler) == (0, 3, 96 * 96, True)
+
+
+def test_the_sampler_and_the_meaning_of_strength_are_decided(orders: OrderBook) -> None:
+    job = orders.order(origin(), Options(prompt="a fox"), NO_PICTURE)
+    assert (job.sampler, job.strength_schedule) == (
+        load_catalog(PACKAGED_MODELS_FILE)["demo"].defaults.sampler,
+        "noise",
+    )
+    job = orders.order(origin(), Options(prompt="a fox", sampler="euler-a", strength_schedule="index"), NO_PICTURE)
+    assert (job.sampler, job.strength_schedule) == ("euler-a", "index")
+    again = orders.order(origin(), options_of(job), NO_PICTURE)
+    assert (again.sampler, again.strength_schedule) == ("euler-a", "index")
+
+
+async def test_the_operator_says_what_strength_means(tmp_path: Path) -> None:
+    shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model="demo", data_dir=Path("nowhere"))
+    orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo", "strength_schedule": "index"})
+    assert orders.order(origin(), Options(prompt="a fox"), NO_PICTURE).strength_schedule == "index"
+
+
+def test_another_model_brings_its_own_sampler() -> None:
+    earlier = Options(prompt="a fox", model="demo", sampler="euler", size=96)
+    assert changed(earlier, Options(prompt="", strength=0.3)) == replace(earlier, strength=0.3)
+    assert changed(earlier, Options(prompt="a cat", model="demo")).sampler == "euler"
+    assert changed(earlier, Options(prompt="a cat", model="sd-turbo")).sampler is None
+    assert changed(earlier, Options(prompt="a cat", model="sd-turbo", sampler="ddim")).sampler == "ddim"
+
+
+def test_two_orders_draw_two_seeds(orders: OrderBook) -> None:
+    seeds = {orders.order(origin(), Options(prompt="a fox"), NO_PICTURE).seed for _ in range(5)}
+    assert len(seeds) == 5
+
+
+@pytest.mark.parametrize(("strength", "steps"), [(0.01, 1), (0.03, 20), (0.3, 2), (0.99, 1)])
+def test_there_is_always_a_step_to_run(orders: OrderBook, strength: float, steps: int) -> None:
+    options = Options(prompt="a fox", strength=strength, num_inference_steps=steps)
+    job = orders.order(origin(), options, NO_PICTURE)
+    assert job.strength == strength
+    assert denoising_steps(job.strength, job.num_inference_steps) >= 1
+
+
+def test_the_upload_limit_is_the_servers_shared_between_the_pictures(orders: OrderBook) -> None:
+    def limit(file_limit_bytes: int, count: int) -> int:
+        return orders.order(origin(file_limit_bytes), Options(prompt="x", count=count), NO_PICTURE).max_result_bytes
+
+    assert limit(10 * MEBIBYTE, 1) == 10 * MEBIBYTE
+    assert 24 * MEBIBYTE < limit(100 * MEBIBYTE, 1) < 25 * MEBIBYTE
+    assert 4 * limit(50 * MEBIBYTE, 4) < 25 * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (Options(prompt="   "), InvalidRequest),
+        (Options(prompt="x" * 1501), InvalidRequest),
+        (Options(prompt="x", negative_prompt="y" * 1001), InvalidRequest),
+        (Options(prompt="x", model="../../etc"), ModelUnavailable),
+        (Options(prompt="x", count=5), Refused),
+        (Options(prompt="x", size=2048), Refused),
+        (Options(prompt="x", sampler="magic"), InvalidRequest),
+    ],
+)
+def test_what_cannot_be_is_refused(orders: OrderBook, options: Options, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        orders.order(origin(), options, NO_PICTURE)
+
+
+async def test_members_channels_servers_and_the_operator_decide_in_this_order(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        defaults = Defaults(database)
+        orders = book(defaults)
+        await defaults.set(Layer.SERVER, SERVER, {"strength": 0.3, "guidance_scale": 2.0, "num_inference_steps": 11})
+        await defaults.set(Layer.CHANNEL, CHANNEL, {"strength": 0.4, "guidance_scale": 3.0})
+        await defaults.set(Layer.MEMBER, MEMBER, {"strength": 0.5})
+        job = orders.order(origin(), Options(prompt="x"), NO_PICTURE)
+        assert (job.strength, job.guidance_scale, job.num_inference_steps, job.count) == (0.5, 3.0, 11, 1)
+        elsewhere = orders.order(origin(settings_channel_id=9, requester_id=8), Options(prompt="x"), NO_PICTURE)
+        assert (elsewhere.strength, elsewhere.guidance_scale) == (0.3, 2.0)
+
+
+async def test_the_narrower_limit_wins_and_defaults_bow_to_it(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        defaults = Defaults(database)
+        orders = book(defaults)
+        await defaults.set(Layer.SERVER, SERVER, {"max_strength": 0.6, "max_count": 2})
+        await defaults.set(Layer.CHANNEL, CHANNEL, {"max_strength": 0.9, "max_count": 9})
+        await defaults.set(Layer.MEMBER, MEMBER, {"strength": 0.8})
+        assert orders.order(origin(), Options(prompt="x"), NO_PICTURE).strength == 0.6
+        assert orders.order(origin(), Options(prompt="x", strength=0.6), NO_PICTURE).strength == 0.6
+        with pytest.raises(Refused) as refusal:
+            orders.order(origin(), Options(prompt="x", strength=0.7), NO_PICTURE)
+        assert refusal.value.data == {"name": "strength", "limit": 0.6, "layer": Layer.SERVER}
+        with pytest.raises(Refused):
+            orders.order(origin(), Options(prompt="x", count=3), NO_PICTURE)
+
+
+async def test_a_forbidden_model_is_refused_by_name(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        defaults = Defaults(database)
+        orders = book(defaults)
+        await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["sd-turbo"]})
+        with pytest.raises(Refused) as refusal:
+            orders.order(origin(), Options(prompt="x", model="demo"), NO_PICTURE)
+        assert refusal.value.data["layer"] is Layer.CHANNEL
+        with pytest.raises(ModelUnavailable):
+            orders.order(origin(), Options(prompt="x"), NO_PICTURE)
+
+
+async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        await Defaults(database).set(Layer.SERVER, SERVER, {"strength": 0.3, "models": ["demo"], "count": 2})
+    async with Database(tmp_path) as database:
+        defaults = Defaults(database)
+        await defaults.load()
+        assert defaults.of(Layer.SERVER, SERVER) == {"strength": 0.3, "models": ["demo"], "count": 2}
+        await defaults.reset(Layer.SERVER, SERVER, "strength")
+        await defaults.load()
+        assert defaults.of(Layer.SERVER, SERVER) == {"models": ["demo"], "count": 2}
+        await defaults.reset(Layer.SERVER, SERVER)
+        await defaults.load()
+        assert defaults.of(Layer.SERVER, SERVER) == {}
+
+
+@pytest.fixture
+async def adapted(tmp_path: Path) -> OrderBook:
+    """Two models, the demo and another; the demo has an adapter that is here, one that is not, and one of the hub."""
+    (tmp_path / "ink.safetensors").touch()
+    rows = {"ink": f'file = "{tmp_path / "ink.safetensors"}"\nweight = 0.8\nmax_weight = 1.2', "clay": 'hub = "a/clay"'}
+    rows["gone"] = f'file = "{tmp_path / "gone.safetensors"}"'
+    text = PACKAGED_MODELS_FILE.read_text()
+    demo, rest = text[: (split := text.index("\n# Licence"))], text[split:]
+    tables = "".join(f"\n[demo.adapters.{name}]\n{row}\n" for name, row in rows.items())
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(f"{demo}{tables}{rest}")
+    shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=tmp_path)
+    await shelf.refresh()
+    assert [adapter.name for adapter in shelf.adapters(shelf.find("demo"))] == ["ink"]
+    return OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
+
+
+def test_an_adapter_comes_with_its_weight_and_stays_with_it(adapted: OrderBook) -> None:
+    job = adapted.order(origin(), Options(prompt="a fox", adapter="ink"), NO_PICTURE)
+    assert (job.adapter, job.adapter_weight) == ("ink", 0.8)
+    job = adapted.order(origin(), Options(prompt="a fox", adapter="ink", adapter_weight=0.3), NO_PICTURE)
+    assert (job.adapter, job.adapter_weight) == ("ink", 0.3)
+    again = adapted.order(origin(), options_of(job), NO_PICTURE)
+    assert (again.adapter, again.adapter_weight) == ("ink", 0.3)
+    assert adapted.order(origin(), Options(prompt="a fox"), NO_PICTURE).adapter == ""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({"adapter": "ink", "adapter_weight": 1.3}, "The adapter's weight must be from 0.0 to 1.2."),
+        ({"adapter": "oil"}, "The adapter must be one of ink, clay, gone."),
+        (
+            {"adapter": "clay"},
+            "The adapter clay of demo is not downloaded yet; the operator does that with "
+            "`python -m generation download demo`.",
+        ),
+        ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
+    ],
+)
+def test_an_adapter_that_cannot_be_used_is_said_at_the_door(
+    adapted: OrderBook, chosen: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises((InvalidRequest, ModelUnavailable)) as refused:
+        adapted.order(origin(), Options(prompt="a fox", **chosen), NO_PICTURE)
+    assert error_sentence(refused.value) == sentence
+
+
+def test_another_model_brings_no_adapter() -> None:
+    earlier = Options(prompt="a fox", model="demo", adapter="ink", adapter_weight=0.3)
+    assert changed(earlier, Options(prompt="a cat", strength=0.3)).adapter == "ink"
+    assert changed(earlier, Options(prompt="a cat", adapter_weight=0.9)).adapter_weight == 0.9
+    other = changed(earlier, Options(prompt="a cat", adapter="clay"))
+    assert (other.adapter, other.adapter_weight) == ("clay", None)
+    gone = changed(earlier, Options(prompt="a cat", model="sd-turbo"))
+    assert (gone.adapter, gone.adapter_weight) == (None, None)
+
+
+def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
+    models_file = tmp_path / "models.toml"
+    text = PACKAGED_MODELS_FILE.read_text().replace('family = "stable-diffusion"', 'family = "flux-2-klein"')
+    models_file.write_text(text.replace('sampler = "dpm++2m-karras"\n', ""))
+    shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
+    orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
+    job = orders.order(origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)
+    assert (job.strength, job.num_inference_steps) == (1.0, 4)
+    with pytest.raises(InvalidRequest, match="negative_prompt"):
+        orders.order(origin(), Options(prompt="a fox", negative_prompt="rain"), NO_PICTURE)

@@ -1,0 +1,61 @@
+"""An engine that stands still behind the first step of every picture, as long as a file lies in the bot's folder.
+
+So a test has all the time it needs in the middle of a job, on any machine, and the job may be a small one.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from generation.engine.base import Engine, Run
+from generation.executors.budgets import Phase
+from generation.requests import Img2ImgRequest, Img2ImgResult
+
+HOLD = "hold"
+_LOOK_SECONDS = 0.01
+
+
+def create_engine(options: dict[str, Any]) -> "PatientEngine":
+    """Make the real engine, which can stand still."""
+    # Here, because whoever holds the bot does not load torch.
+    from generation.engine import diffusers_engine
+
+    return PatientEngine(diffusers_engine.create_engine(options), Path(options["data_dir"]))
+
+
+class PatientEngine:
+    """Another engine, and the file that it looks for."""
+
+    def __init__(self, engine: Engine, data_dir: Path) -> None:
+        self._engine = engine
+        self._hold = data_dir / HOLD
+        self.slots = engine.slots
+        self.device = engine.device
+        self.dtype = engine.dtype
+
+    def preload(self) -> None:
+        """Load the default model."""
+        self._engine.preload()
+
+    def total_steps(self, request: Img2ImgRequest) -> int:
+        """Return the steps of a request."""
+        return self._engine.total_steps(request)
+
+    def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
+        """Compute a request, with patience."""
+        return self._engine.run(request, _PatientRun(run, self._hold))
+
+
+class _PatientRun:
+    def __init__(self, run: Run, hold: Path) -> None:
+        self._run = run
+        self._hold = hold
+
+    def enter(self, phase: Phase) -> None:
+        self._run.enter(phase)
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        self._run.step(step, total_steps, preview)
+        while step == 1 and self._hold.exists():
+            time.sleep(_LOOK_SECONDS)
+            self.enter(Phase.DENOISE)  # a sign of life; who is cancelled leaves here

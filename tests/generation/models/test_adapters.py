@@ -1,0 +1,59 @@
+"""What an operator may write about adapters, and what requests may ask of them."""
+
+from pathlib import Path
+
+import pytest
+
+from generation.errors import InvalidRequest
+from generation.models.adapters import adapters_of
+from generation.models.catalog import load_catalog
+from generation.sentences import error_sentence
+from tests.generation.models.test_catalog import ENTRY
+
+TABLE = """
+[mine.adapters.ink]
+file = "adapters/ink.safetensors"
+title = "Ink"
+trigger = "ink drawing"
+weight = 0.8
+max_weight = 1.2
+"""
+
+
+def test_an_operators_adapters_are_read(tmp_path: Path) -> None:
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(ENTRY + TABLE)
+    entry = load_catalog(models_file)["mine"]
+    ink = entry.adapter("ink")
+    assert (ink.title, ink.trigger, ink.weight, ink.min_weight, ink.max_weight) == ("Ink", "ink drawing", 0.8, 0.0, 1.2)
+    assert (ink.checked_weight(None), ink.checked_weight(0.3)) == (0.8, 0.3)
+    with pytest.raises(InvalidRequest) as refused:
+        ink.checked_weight(1.3)
+    assert error_sentence(refused.value) == "The adapter's weight must be from 0.0 to 1.2."
+    with pytest.raises(InvalidRequest) as refused:
+        entry.adapter("clay")
+    assert error_sentence(refused.value) == "The adapter must be one of ink."
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({}, "that lacks file or hub"),
+        ({"hub": "a/b", "file": "x.bin"}, "not a safetensors file"),
+        ({"hub": "a/b", "revision": "main"}, "not a 40-digit commit"),
+        ({"file": "x.safetensors", "revision": "0" * 40}, "has a revision, but no hub"),
+        ({"file": "x.bin"}, "not a safetensors file"),
+        ({"file": "x.safetensors", "weight": 2.0}, "outside its range"),
+        ({"file": "x.safetensors", "code": "x.py"}, "unknown key, code"),
+    ],
+)
+def test_a_wrong_adapter_is_refused_with_a_sentence(row: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        adapters_of({"x": row}, model="mine", root=Path())
+
+
+def test_a_family_without_adapters_refuses_them(tmp_path: Path) -> None:
+    models_file = tmp_path / "models.toml"
+    models_file.write_text((ENTRY + TABLE).replace('"stable-diffusion"', '"z-image"'))
+    with pytest.raises(ValueError, match="tiny autoencoder, which the family z-image does not take"):
+        load_catalog(models_file)

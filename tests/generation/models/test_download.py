@@ -1,0 +1,282 @@
+"""``python -m generation download`` against a local stand-in for the hub, over real HTTP."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from generation.cli.download import download_model
+from generation.models.catalog import REPOSITORY as ROOT
+from generation.models.catalog import Catalog, load_catalog
+from generation.models.digests import DIGESTS_NAME
+from generation.models.files import ensure_model
+from generation.models.hub import LOCK_NAME, Hub
+from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
+from tests.generation.hub_server import COMMIT, REPOSITORY, HubServer
+
+MEBIBYTE = 2**20
+WEIGHTS = "unet/model.fp16.safetensors"
+NAME = "some-model"
+CHUNK = 10 * MEBIBYTE  # how much the library writes at once
+LARGE = bytes(range(256)) * (40 * MEBIBYTE // 256)
+
+
+@pytest.fixture
+def server() -> Iterator[HubServer]:
+    files = {"model_index.json": b"{ }", "unet/config.json": b"{}", WEIGHTS: b"half of the weights"}
+    with HubServer(files) as server:
+        yield server
+
+
+@pytest.fixture
+def hub(server: HubServer, tmp_path: Path) -> Hub:
+    return Hub(token="hf_secret", endpoint=server.url, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> GenerationSettings:
+    return GenerationSettings(data_dir=tmp_path / "data", model="demo")
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    packaged = load_catalog(PACKAGED_MODELS_FILE)
+    v1_5 = packaged["stable-diffusion-v1-5"]
+    ours = dataclasses.replace(v1_5, name=NAME, hub_id=REPOSITORY, revision=None, tiny_autoencoder=None)
+    return Catalog({"demo": packaged["demo"], NAME: ours})
+
+
+class Download:
+    """Run the command here, so that it can be led to the stand-in's address."""
+
+    def __init__(
+        self, catalog: Catalog, settings: GenerationSettings, hub: Hub, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.catalog, self.settings, self.hub, self._capsys = catalog, settings, hub, capsys
+
+    def __call__(self, name: str | None = NAME) -> tuple[int, str, str]:
+        """Return exit status, stdout, and the last line of stderr."""
+        status = download_model(name, self.catalog, self.settings, self.hub)
+        shown = self._capsys.readouterr()
+        assert "hf_secret" not in shown.out + shown.err
+        assert "Traceback" not in shown.err
+        return status, shown.out, shown.err.strip().splitlines()[-1] if shown.err.strip() else ""
+
+
+@pytest.fixture
+def download(catalog: Catalog, settings: GenerationSettings, hub: Hub, capsys: pytest.CaptureFixture[str]) -> Download:
+    return Download(catalog, settings, hub, capsys)
+
+
+def test_without_a_name_it_tells_what_there_is(server: HubServer, download: Download) -> None:
+    status, out, _ = download(None)
+    assert status == 0
+    assert NAME in out
+    assert REPOSITORY in out
+    assert "demo" not in out
+    assert "not here yet" in out
+    assert server.requests == []
+    download()
+    assert "is here" in download(None)[1]
+
+
+def test_a_model_arrives_is_locked_and_is_not_fetched_twice(server: HubServer, download: Download) -> None:
+    status, out, bar = download()
+    assert (status, "100%" in bar) == (0, True)
+    assert COMMIT in out
+    assert f"MODEL={NAME}" in out
+    locked = json.loads((download.settings.data_dir / LOCK_NAME).read_text())[REPOSITORY]
+    assert locked["revision"] == COMMIT
+    assert set(locked["files"]) == set(server.files)
+    server.requests.clear()
+    status, out, bar = download()
+    assert (status, bar, server.requests) == (0, "", [])
+    assert "was here already" in out
+
+
+def test_whether_it_is_whole_is_looked_up_in_every_byte(download: Download) -> None:
+    download()
+    ensure_model(download.catalog.find(NAME), download.settings.data_dir, download.hub)  # a start of the bot
+    memory = download.settings.data_dir / DIGESTS_NAME
+    rows = json.loads(memory.read_text())
+    memory.write_text(json.dumps({name: [*row[:-1], "0" * 64] for name, row in rows.items()}))
+    assert download()[0] == 0
+
+
+def test_a_model_of_this_repository_needs_no_download(server: HubServer, download: Download) -> None:
+    status, out, _ = download("demo")
+    assert status == 0
+    assert "needs no download" in out
+    assert server.requests == []
+
+
+def test_a_name_that_nobody_knows_is_bad_input(download: Download) -> None:
+    status, _, sentence = download("stable-difusion")
+    assert status == 2
+    assert NAME in sentence
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        ((404, "RepoNotFound"), [REPOSITORY, "HF_TOKEN"]),
+        ((404, "RevisionNotFound"), [REPOSITORY, "revision"]),
+        ((429, ""), ["too busy", "later"]),
+        ((503, ""), ["too busy", "later"]),
+    ],
+)
+def test_each_refusal_is_one_sentence(
+    server: HubServer, download: Download, refusal: tuple[int, str], words: list[str]
+) -> None:
+    server.refusal = refusal
+    status, _, sentence = download()
+    assert status == 1
+    assert all(word in sentence for word in words), sentence
+    assert sentence.count(". ") == 0
+
+
+def test_a_gated_model_names_its_licence_the_place_and_the_token(server: HubServer, download: Download) -> None:
+    server.file_refusal = (403, "GatedRepo")  # the hub shows everybody what there is, and refuses the contents
+    status, _, sentence = download()
+    assert status == 1
+    licence = download.catalog[NAME].licence
+    assert all(word in sentence for word in (licence, f"https://huggingface.co/{REPOSITORY}", "HF_TOKEN")), sentence
+
+
+def test_a_wrong_token_is_told(server: HubServer, download: Download) -> None:
+    server.accepted_token = "hf_another"
+    status, _, sentence = download()
+    assert status == 1
+    assert "does not accept HF_TOKEN" in sentence
+
+
+def test_no_network_is_told(download: Download) -> None:
+    download.hub = dataclasses.replace(download.hub, endpoint="http://127.0.0.1:9")  # nobody listens there
+    status, _, sentence = download()
+    assert status == 1
+    assert "cannot be reached" in sentence
+
+
+def test_a_disk_without_room_is_told_before_anything_is_fetched(server: HubServer, download: Download) -> None:
+    server.sizes[WEIGHTS] = 2**50
+    status, _, sentence = download()
+    assert status == 1
+    assert f"{2**20 * 1.1:.1f} GiB more" in sentence  # with the margin
+    assert "are free in" in sentence
+    assert server.downloads() == set()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_disk_that_fills_up_meanwhile_is_told(server: HubServer, download: Download, tmp_path: Path) -> None:
+    blobs = tmp_path / "cache" / f"models--{REPOSITORY.replace('/', '--')}" / "blobs"
+    blobs.mkdir(parents=True)
+    half = blobs / f"{COMMIT}-{WEIGHTS.replace('/', '-')}.incomplete"
+    half.symlink_to("/dev/full")
+    status, _, sentence = download()
+    assert status == 1
+    assert "not enough room" in sentence
+    half.unlink()
+    assert download()[0] == 0
+
+
+def test_contents_that_were_not_announced_are_thrown_away(server: HubServer, download: Download) -> None:
+    server.wrong_hash = True
+    status, _, sentence = download()
+    assert status == 1
+    assert "not what Hugging Face announced" in sentence
+    assert not (download.settings.data_dir / LOCK_NAME).exists()
+    server.wrong_hash = False
+    assert download()[0] == 0
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_cut_connection_is_taken_up_where_it_broke(server: HubServer, download: Download, resets: bool) -> None:
+    server.files[WEIGHTS] = LARGE
+    server.cut_after[WEIGHTS] = 36 * MEBIBYTE
+    server.resets = resets
+    told: list[int] = []
+    files = ensure_model(
+        download.catalog[NAME], download.settings.data_dir, download.hub, lambda arrived, _: told.append(arrived)
+    )
+    assert (files.path / WEIGHTS).read_bytes() == LARGE
+    ((name, wanted),) = server.ranges
+    assert name == WEIGHTS
+    assert int(wanted.removeprefix("bytes=").removesuffix("-")) in (CHUNK, 2 * CHUNK, 3 * CHUNK)
+    assert told == sorted(told)
+    assert told[-1] == sum(map(len, server.files.values()))
+
+
+def test_the_host_that_keeps_the_contents_never_sees_the_token(server: HubServer, download: Download) -> None:
+    server.files[WEIGHTS] = LARGE
+    server.cut_after[WEIGHTS] = 36 * MEBIBYTE
+    server.redirects = True
+    assert download()[0] == 0
+    assert len(server.tokens_elsewhere) == len(server.files) + 1
+    assert set(server.tokens_elsewhere) == {None}
+    assert len(server.ranges) == 1
+
+
+def test_a_hub_that_gives_up_in_the_middle_loses_nothing(server: HubServer, download: Download) -> None:
+    server.files[WEIGHTS] = LARGE
+    server.cut_after[WEIGHTS] = 36 * MEBIBYTE
+    server.cut_then_refuse = (503, "")
+    assert download()[0] == 1
+    server.file_refusal = server.cut_then_refuse = None
+    status, _, bar = download()
+    assert (status, "100%" in bar) == (0, True)
+    assert server.ranges[-1][1] == f"bytes={3 * CHUNK}-"
+
+
+def test_an_older_half_that_is_too_long_is_begun_anew(server: HubServer, download: Download, tmp_path: Path) -> None:
+    blobs = tmp_path / "cache" / f"models--{REPOSITORY.replace('/', '--')}" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / f"{COMMIT}-{WEIGHTS.replace('/', '-')}.incomplete").write_bytes(b"x" * 1000)
+    assert download()[0] == 0
+    assert server.ranges == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process alone")
+def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> None:
+    rows = PACKAGED_MODELS_FILE.read_text(encoding="utf-8").split("\n[")
+    row = next(row for row in rows if row.startswith("stable-diffusion-v1-5]"))
+    lines = [line for line in row.splitlines()[1:] if not line.startswith(("hub", "revision", "#"))]
+    models_file = tmp_path / "models.toml"
+    models_file.write_text("\n".join([f"[{NAME}]", f'hub = "{REPOSITORY}"', *lines]), encoding="utf-8")
+    ours = {"MODELS_FILE": str(models_file), "DATA_DIR": str(tmp_path / "data")}
+    theirs = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_secret"}
+    # A shell without job control starts what it runs with Ctrl+C ignored, and children inherit that.
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    program += "from generation.cli.main import main; sys.exit(main())"
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", program, "download", NAME],
+            env={**os.environ, **ours, **theirs, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    server.files[WEIGHTS] = LARGE
+    server.hold_after[WEIGHTS] = 36 * MEBIBYTE
+    with start() as process:
+        assert server.is_held.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "What has arrived is kept" in stderr
+    assert "Traceback" not in stderr
+    server.hold_after.clear()
+    with start() as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "has arrived and is whole" in stdout
+    ((_, wanted),) = server.ranges
+    assert int(wanted.removeprefix("bytes=").removesuffix("-")) >= CHUNK
