@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import torch
 from PIL import Image
 
 from benchmarks.measuring import arguments, report
+from benchmarks.memory import peak_bytes
 from benchmarks.shapes import sd15_pipeline
 from generation.engine.device import choose_device
 from generation.engine.loading import load_model
@@ -88,59 +88,19 @@ def _paint(name: str, folder: Path) -> dict[str, int]:
         memory_bytes=0,
         folder=folder,
     )
-    peak = _Peak(device)
     model = load_model(
         entry, ModelFiles(folder, "0" * 40), device, getattr(torch, dtype), plan, lambda file: file.locate(folder)
     )
-    peak.loaded()
-    peak.begin()
     picture = Image.effect_noise((side, side), 64).convert("RGB")
     output = model.pipeline("a cat", image=picture, strength=0.5, num_inference_steps=4, guidance_scale=7.5)
     output.images[0].save(io.BytesIO(), "PNG")
     sizes = read_sizes(folder)
     estimated = BASE_BYTES[device.type] + plan.device_bytes(sizes, side**2)
-    return {"measured": peak.end(sum(plan.weights(sizes).values())), "estimated": estimated}
+    return {"measured": _peak_bytes(device), "estimated": estimated}
 
 
-class _Peak:
-    """The most memory that was held at once: on a card what torch reserved, on a CPU what could not be given back.
-
-    Weights that torch reads through a mapped file count as resident only as long as the kernel likes. So what is
-    counted on a CPU is anonymous memory, looked at fifty times a second, and the weights that are still read through
-    the file.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._before = _resident_bytes("RssAnon") if device.type == "cpu" else 0
-        self._libraries = _resident_bytes("RssFile") if device.type == "cpu" else 0
-        self._most = self._copied = 0
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def begin(self) -> None:
-        """Look from now on."""
-        self._thread.start()
-
-    def end(self, weights: int) -> int:
-        """Return the peak of a model whose weights have so many bytes."""
-        self._is_over.set()
-        self._thread.join()
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_reserved(self._device) + BASE_BYTES["cuda"]
-        return self._most + self._libraries + max(0, weights - self._copied)
-
-    def loaded(self) -> None:
-        """Note that the model is in memory."""
-        self._copied = (_resident_bytes("RssAnon") if self._device.type == "cpu" else 0) - self._before
-
-    def _look(self) -> None:
-        while not self._is_over.wait(0.02):
-            if self._device.type == "cpu":
-                self._most = max(self._most, _resident_bytes("RssAnon"))
-
-
-def _resident_bytes(kind: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    (size,) = (line.split()[1] for line in lines if line.startswith(f"{kind}:"))
-    return int(size) * 1024
+def _peak_bytes(device: torch.device) -> int:
+    """Return the most memory that was held at once: on a card what torch reserved, else what the process had."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device) + BASE_BYTES["cuda"]
+    return peak_bytes()["process"] or 0

@@ -4,8 +4,8 @@
     python -m benchmarks step --side 512 --repeats 2
 
 A call has a negative and a positive row, as with guidance. The rows of the table take one measure after the other:
-number format, memory layout, attention, and with --compile the compiler of torch. The last column is the distance to
-float32, as relative L2.
+number format, memory layout, attention, packed weights on a CPU, and with --compile the compiler of torch. The last
+column is the distance to float32, as relative L2.
 """
 
 import copy
@@ -22,7 +22,8 @@ from benchmarks.shapes import SHAPES
 from generation.engine.attention import BlockedAttnProcessor
 from generation.engine.compiling import compiled_twin
 from generation.engine.device import choose_device
-from generation.engine.kernel_probe import bfloat16_pays, blocked_attention_pays, channels_last_pays
+from generation.engine.kernel_probe import bfloat16_pays, blocked_attention_pays, channels_last_pays, packing_pays
+from generation.engine.packing import let_layers_pack
 
 GOAL = "2.4"
 ROWS = 2
@@ -33,6 +34,7 @@ MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, type[AttnProcessor2_
     "bfloat16, channels last": (torch.bfloat16, torch.channels_last, AttnProcessor2_0),
     "bfloat16, channels last, blocked": (torch.bfloat16, torch.channels_last, BlockedAttnProcessor),
 }
+PACKED = "bfloat16, channels last, packed"
 COMPILED = "bfloat16, channels last, compiled"
 
 
@@ -46,21 +48,27 @@ def main(values: Sequence[str] = ()) -> int:
         ("--compile", {"action": "store_true", "help": "with a compiled denoiser as well, which takes minutes"}),
         values=values,
     )
-    measures = MEASURES | ({COMPILED: MEASURES["bfloat16, channels last"]} if options.compile else {})
     device = choose_device("auto")
+    more = [name for name, wanted in ((PACKED, device.type == "cpu"), (COMPILED, options.compile)) if wanted]
+    measures = MEASURES | dict.fromkeys(more, MEASURES["bfloat16, channels last"])
     shape = SHAPES[options.shape]
     usual: Any = shape.denoiser(torch.float32, options.model)
     usual.to(device)
     denoisers: dict[torch.dtype, Any] = {torch.float32: usual, torch.bfloat16: copy.deepcopy(usual).to(torch.bfloat16)}
+    packing = copy.deepcopy(denoisers[torch.bfloat16])
+    let_layers_pack(packing)
     results: dict[str, torch.Tensor] = {}
 
     def prepare(name: str) -> None:
         dtype, layout, processor = measures[name]
-        denoisers[dtype].to(memory_format=layout).set_attn_processor(processor())
+        if name != PACKED:
+            denoisers[dtype].to(memory_format=layout).set_attn_processor(processor())
 
     def work(name: str) -> Callable[[], None]:
         dtype = measures[name][0]
-        denoiser = compiled_twin(denoisers[dtype], "inductor") if name == COMPILED else denoisers[dtype]
+        denoiser = packing if name == PACKED else denoisers[dtype]
+        if name == COMPILED:
+            denoiser = compiled_twin(denoiser, "inductor")
         inputs = shape.inputs(options.side, ROWS, dtype, device)
 
         def call() -> None:
@@ -75,6 +83,7 @@ def main(values: Sequence[str] = ()) -> int:
         "bfloat16": bfloat16_pays(device),
         "bfloat16, channels last": channels_last_pays(device, torch.bfloat16),
         "bfloat16, channels last, blocked": blocked_attention_pays(device, torch.bfloat16),
+        PACKED: packing_pays(),
     }
     report(
         f"step: a call of {shape.name} at {options.side} pixels, {ROWS} rows",

@@ -23,13 +23,17 @@ class Ticket:
     runs_alone: bool = False
 
 
+_ALIKE = 0.5  # of a service: starts that are nearer to each other count as one
+
+
 @dataclass(slots=True)
 class _Turns:
     """Start-time fair queuing between the keys of one level.
 
-    A key's next service starts, in virtual time, where its last one ended, or now for a newcomer; the smallest start
-    is served, and of equal ones the one that has waited longer. ``ends`` remembers the last service of those who have
-    left, until that is in the past.
+    A key's next service starts, in virtual time, where its last one ended, or now for a newcomer. Of the smallest
+    start and those that are less than half a service behind it, who has waited longest is served: measurements of
+    like services differ, and nobody is to be passed twice for that. ``ends`` remembers the last service of those who
+    have left, until that is in the past.
     """
 
     now: float = 0.0
@@ -37,24 +41,32 @@ class _Turns:
     starts: dict[str, tuple[float, int]] = field(default_factory=dict)
     ends: dict[str, float] = field(default_factory=dict)
 
-    def join(self, key: str) -> None:
+    def join(self, key: str, cost: float) -> None:
+        """Let a key wait from now on; what it owes delays it by no more than ``cost``, what its next service takes."""
         if key not in self.starts:
-            self._place(key, max(self.now, self.ends.get(key, 0.0)))
+            self._place(key, min(max(self.now, self.ends.get(key, 0.0)), self.now + cost))
 
     def leave(self, key: str) -> None:
         self.starts.pop(key, None)
 
-    def in_order(self) -> Iterator[str]:
-        """Yield the keys in the order of their turns; mostly the first is all that is asked for, so it comes cheap."""
-        if self.starts:
-            first = min(self.starts, key=self.starts.__getitem__)
-            yield first
-            yield from (key for key in sorted(self.starts, key=self.starts.__getitem__) if key != first)
+    def in_order(self, cost_of: Callable[[str], float]) -> Iterator[str]:
+        """Yield the keys in the order of their turns, each of which would cost what ``cost_of`` says.
+
+        Mostly the first is all that is asked for, so it comes cheap.
+        """
+        waiting = dict(self.starts)
+        while waiting:
+            first = min(waiting, key=waiting.__getitem__)
+            latest = waiting[first][0] + _ALIKE * cost_of(first)
+            near = (key for key, (start, _) in waiting.items() if start < latest or key == first)
+            longest = min(near, key=lambda key: waiting[key][1])
+            yield longest
+            del waiting[longest]
 
     def serve(self, key: str, cost: float) -> None:
         """Let a key have its turn, and charge it."""
         start, _ = self.starts[key]
-        self.now = max(self.now, start)
+        self.now = max(self.now, min(self.starts.values())[0])
         self.ends[key] = start + cost
         if len(self.ends) > 2 * len(self.starts) + 16:  # now and then, for each time looks at all of them
             self.ends = {name: end for name, end in self.ends.items() if end > self.now}
@@ -93,6 +105,15 @@ class _Group:
         self.turns = _Turns()
         self.lines: dict[str, deque[Ticket]] = {}
 
+    @property
+    def cost(self) -> float:
+        """What the group is charged for its next turn, about: owners share their group's turns."""
+        return max(line[0].cost for line in self.lines.values()) / len(self.lines)
+
+    def owners(self) -> Iterator[str]:
+        """Yield its owners in the order of their turns."""
+        return self.turns.in_order(lambda owner: self.lines[owner][0].cost)
+
     def take(self, owner: str, ticket: Ticket) -> None:
         """Take a ticket out of its line."""
         self.lines[owner].remove(ticket)
@@ -121,7 +142,9 @@ class FairQueue:
     charged in all of them for each job, and so has one share.
 
     A ticket is charged with its cost when it is served, for others are served while it runs; ``settle`` corrects that
-    by what it took, so that in the end shares are of what was measured, however wrong the estimates were.
+    by what it took, so that in the end shares are of what was measured, however wrong the estimates were. Only whoever
+    had nothing waiting is not held to more than one job's cost: what measurements of like jobs differ by must not add
+    up until one of a crowd's jobs before theirs has become two.
 
     Changing the model takes long, and all wait for it. So whoever wants the model of the last service goes before one
     who is due and wants another; that one is passed over at most ``patience`` times, and the shares stay what they are.
@@ -150,8 +173,8 @@ class FairQueue:
         group = self._groups.get(ticket.group)
         if group is None or not self._is_remembered(ticket.group, group):
             group = self._groups[ticket.group] = _Group()
-        self._turns.join(ticket.group)
-        group.turns.join(ticket.owner)
+        self._turns.join(ticket.group, ticket.cost)
+        group.turns.join(ticket.owner, ticket.cost)
         group.lines.setdefault(ticket.owner, deque()).append(ticket)
         self._groups_of.setdefault(ticket.owner, set()).add(ticket.group)
         if len(self._groups) > 2 * len(self._turns.starts) + 16:
@@ -224,10 +247,10 @@ class FairQueue:
 
     def _firsts(self) -> Iterator[Ticket]:
         """Yield the first ticket of each owner's line, in the order of their turns."""
-        for name in self._turns.in_order():
-            group = self._groups[name]
-            for owner in group.turns.in_order():
-                yield group.lines[owner][0]
+        groups = self._groups
+        for name in self._turns.in_order(lambda name: groups[name].cost):
+            for owner in groups[name].owners():
+                yield groups[name].lines[owner][0]
 
     def _tickets(self) -> Iterator[Ticket]:
         for group in self._groups.values():

@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 
 LoadRequest = Callable[[Ticket], Awaitable[Img2ImgRequest | None]]
 Report = Callable[[Event], Awaitable[None]]
+NoteAttempt = Callable[[str, int], Awaitable[None]]
+
+
+async def note_nothing(_job_id: str, _attempt: int) -> None:
+    """Write nothing down."""
 
 
 class GenerationService:
@@ -28,9 +33,9 @@ class GenerationService:
     A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
     of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
     in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose
-    executor was lost is tried again, up to ``max_attempts``; one whose executor could not be started has lost nothing.
-    When the executor goes down again and again, nothing is begun for a while, as ``breaker`` says; ``note_rest`` is
-    called when a rest begins and when it ends.
+    executor was lost is tried again, up to ``max_attempts``; ``note_attempt`` is awaited at once, before any wait. One
+    whose executor could not be started has lost nothing. When the executor goes down again and again, nothing is begun
+    for a while, as ``breaker`` says; ``note_rest`` is called when a rest begins and when it ends.
     """
 
     def __init__(
@@ -43,9 +48,11 @@ class GenerationService:
         max_running_per_owner: int | None = None,
         breaker: CircuitBreaker | None = None,
         note_rest: Callable[[], None] = lambda: None,
+        note_attempt: NoteAttempt = note_nothing,
     ) -> None:
         self._breaker = breaker or CircuitBreaker()
         self._note_rest = note_rest
+        self._note_attempt = note_attempt
         self._executor = executor
         self._load_request = load_request
         self._report = report
@@ -266,6 +273,7 @@ class GenerationService:
                     return
                 attempt += 1
                 log.warning("job %s lost its executor (%s); trying again", ticket.job_id, loss.kind)
+                await self._note_attempt(ticket.job_id, attempt)
 
     async def _run_attempt(self, job_id: str, attempt: int, request: Img2ImgRequest) -> Failed | None:
         """Report what happens in an attempt; return how it was lost, if the executor was."""

@@ -1,14 +1,17 @@
 """The proofs in small: they must be able to fail, and to go on where they were stopped."""
 
 import importlib
+import itertools
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bot.moderation.policy import DEFAULT_POLICY
 from generation.images.refusals import Refusal
 from prove import __main__ as prove_all
+from prove import false_alarms
 from prove.__main__ import PROOFS, Proof
 from prove.executor_faults import FAULTS, inject_all
 from prove.foreign_pictures import Outcome, broken_promises, figures_of
@@ -54,6 +57,24 @@ def test_one_bad_file_breaks_its_promise(outcome: Outcome, promise: str) -> None
 def test_few_files_and_many_refusals_break_theirs() -> None:
     assert broken_promises(figures_of([GOOD] * 599)) == ["at least 600 foreign files"]
     assert broken_promises(figures_of([*[GOOD] * 980, *[REFUSED] * 11])) == ["99% of the valid pictures taken"]
+
+
+def test_false_alarms_are_counted_at_every_threshold_of_the_policy() -> None:
+    few = {"photographs": [0.1] * 197 + [0.55, 0.7, 0.9], "drawings": [0.0] * 100}
+    assert (
+        false_alarms.figure_of(few)
+        == "from 0.5/0.6/0.8: 3/2/1 of 300 (photographs 3/2/1 of 200, drawings 0/0/0 of 100)"
+    )
+    assert false_alarms.is_kept(few)
+    assert not false_alarms.is_kept({"photographs": [0.1] * 98 + [0.8, 0.8]})
+
+
+async def test_harmless_pictures_of_the_repository_raise_no_alarm() -> None:
+    scenes = list(itertools.islice(false_alarms.scenes(), 8))
+    assert len(set(scenes)) == 8
+    scores = await false_alarms.scores_of([*scenes, b"no picture"])
+    assert len(scores) == 8
+    assert max(scores) < DEFAULT_POLICY.spoiler_score
 
 
 LEFT = "# A page\n\nWords.\n\n<!-- measured: begin -->\n| Promise | Figure |\n|---|---|\n| first | 1 |\n"

@@ -1,12 +1,13 @@
 """``/defaults`` for moderators and ``/preferences`` for everybody: who decides what nobody chose."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot import replies
+from bot.commands.shared import IN_SERVERS, chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
@@ -29,17 +30,11 @@ _WHERE = [
 _EVERY_NAME = [Choice(name=replies.setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
 _OWN_NAMES = [Choice(name=replies.setting_name(name), value=name) for name in DEFAULT_NAMES]
 
-defaults = app_commands.Group(
-    name="defaults",
-    description="What holds in this server and its channels when nobody chooses",
-    guild_only=True,
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
-)
+defaults = moderators_group("defaults", "What holds in this server and its channels when nobody chooses")
 preferences = app_commands.Group(
     name="preferences",
     description="Your own numbers, wherever you are",
-    allowed_installs=app_commands.AppInstallationType(guild=True),
+    allowed_installs=IN_SERVERS,
     allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
 )
 
@@ -82,23 +77,20 @@ async def defaults_set(
 ) -> None:
     """Set defaults and limits"""
     require_moderator(interaction)
-    client = _client(interaction)
+    client = client_of(interaction)
     layer, owner_id = _place(interaction, where)
-    chosen: dict[str, Any] = {
-        "strength": strength,
-        "max_strength": max_strength,
-        "guidance_scale": guidance_scale,
-        "max_guidance_scale": max_guidance_scale,
-        "num_inference_steps": steps,
-        "max_num_inference_steps": max_steps,
-        "count": count,
-        "max_count": max_count,
-        "model": model,
-        "models": _names(client, models),
-    }
-    values = {name: value for name, value in chosen.items() if value is not None}
-    if not values:
-        raise Refused("nothing_to_set")
+    values = chosen(
+        strength=strength,
+        max_strength=max_strength,
+        guidance_scale=guidance_scale,
+        max_guidance_scale=max_guidance_scale,
+        num_inference_steps=steps,
+        max_num_inference_steps=max_steps,
+        count=count,
+        max_count=max_count,
+        model=model,
+        models=_names(client, models),
+    )
     if model is not None:
         client.shelf.require(model)
     together = {**client.defaults.of(layer, owner_id), **values}
@@ -117,7 +109,7 @@ async def defaults_reset(interaction: discord.Interaction, where: str, name: str
     """Forget what was set"""
     require_moderator(interaction)
     layer, owner_id = _place(interaction, where)
-    await _client(interaction).defaults.reset(layer, owner_id, name)
+    await client_of(interaction).defaults.reset(layer, owner_id, name)
     await _show(interaction, with_member=False)
 
 
@@ -144,17 +136,10 @@ async def preferences_set(
     model: str | None = None,
 ) -> None:
     """Set your own numbers"""
-    client = _client(interaction)
-    chosen: dict[str, Any] = {
-        "strength": strength,
-        "guidance_scale": guidance_scale,
-        "num_inference_steps": steps,
-        "count": count,
-        "model": model,
-    }
-    values = {name: value for name, value in chosen.items() if value is not None}
-    if not values:
-        raise Refused("nothing_to_set")
+    client = client_of(interaction)
+    values = chosen(
+        strength=strength, guidance_scale=guidance_scale, num_inference_steps=steps, count=count, model=model
+    )
     if model is not None:
         client.shelf.require(model)
     await client.defaults.set(Layer.MEMBER, interaction.user.id, values)
@@ -166,7 +151,7 @@ async def preferences_set(
 @app_commands.choices(name=_OWN_NAMES)
 async def preferences_reset(interaction: discord.Interaction, name: str | None = None) -> None:
     """Forget your own numbers"""
-    await _client(interaction).defaults.reset(Layer.MEMBER, interaction.user.id, name)
+    await client_of(interaction).defaults.reset(Layer.MEMBER, interaction.user.id, name)
     await _show(interaction, with_member=True)
 
 
@@ -174,11 +159,7 @@ async def preferences_reset(interaction: discord.Interaction, name: str | None =
 @preferences_set.autocomplete("model")
 async def complete_model(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Offer the models that can be used here."""
-    return _client(interaction).shelf.choices(current)
-
-
-def _client(interaction: discord.Interaction) -> "Palimpsest":
-    return cast("Palimpsest", interaction.client)
+    return client_of(interaction).shelf.choices(current)
 
 
 def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:
@@ -201,7 +182,7 @@ def _names(client: "Palimpsest", models: str | None) -> list[str] | None:
 
 async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
     """Show every value with its layer to the person alone."""
-    orders = _client(interaction).orders
+    orders = client_of(interaction).orders
     origin = Origin.of_interaction(interaction)
     layers = orders.layers(origin)
     if not with_member:
@@ -211,4 +192,4 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
         layers = orders.with_model(layers, orders.model_in(layers).name)
     except ModelUnavailable as error:  # what was set is set; whoever set it is told what it leads to
         problem = replies.error_sentence(error)
-    await interaction.response.send_message(replies.settings_table(layers, problem), ephemeral=True)
+    await tell(interaction, replies.settings_table(layers, problem))

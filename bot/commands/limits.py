@@ -1,26 +1,15 @@
 """``/limits``: how often and how much the members of a role may ask, set by moderators."""
 
-from typing import TYPE_CHECKING, cast
-
 import discord
 from discord import app_commands
 from discord.app_commands import Range
 
 from bot import replies
+from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
-from bot.errors import Refused
 from bot.orders.allowances import DAY_SECONDS
 
-if TYPE_CHECKING:
-    from bot.client import Palimpsest
-
-limits = app_commands.Group(
-    name="limits",
-    description="How often and how much the members of a role may ask in this server",
-    guild_only=True,
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
-)
+limits = moderators_group("limits", "How often and how much the members of a role may ask in this server")
 
 
 @limits.command(name="show")
@@ -43,11 +32,8 @@ async def limits_set(
 ) -> None:
     """Set the limits of a role; @everyone is one too"""
     guild_id = require_moderator(interaction)
-    if cooldown is None and daily_budget is None:
-        raise Refused("nothing_to_set")
-    await _client(interaction).role_limits.set(
-        guild_id, role.id, cooldown_seconds=cooldown, daily_budget_seconds=daily_budget
-    )
+    values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget)
+    await client_of(interaction).role_limits.set(guild_id, role.id, **values)
     await _show(interaction, guild_id)
 
 
@@ -56,16 +42,12 @@ async def limits_set(
 async def limits_reset(interaction: discord.Interaction, role: discord.Role) -> None:
     """Forget the limits of a role"""
     guild_id = require_moderator(interaction)
-    await _client(interaction).role_limits.reset(guild_id, role.id)
+    await client_of(interaction).role_limits.reset(guild_id, role.id)
     await _show(interaction, guild_id)
-
-
-def _client(interaction: discord.Interaction) -> "Palimpsest":
-    return cast("Palimpsest", interaction.client)
 
 
 async def _show(interaction: discord.Interaction, guild_id: int) -> None:
     """Show every role's limits to the person alone."""
-    client = _client(interaction)
+    client = client_of(interaction)
     text = replies.limits_table(guild_id, client.role_limits.of(guild_id), client.operator_allowance)
-    await interaction.response.send_message(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
+    await tell(interaction, text)

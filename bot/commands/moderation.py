@@ -1,11 +1,10 @@
 """``/moderation``: what moderators decide about pictures, words and members, and what was decided."""
 
-from typing import TYPE_CHECKING, cast
-
 import discord
 from discord import app_commands
 from discord.app_commands import Range
 
+from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import missing_permissions, require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
@@ -13,20 +12,11 @@ from bot.moderation.policy import MAX_OPEN_SCORE
 from generation import requests
 from generation.safety.prompt import check_prompt
 
-if TYPE_CHECKING:
-    from bot.client import Palimpsest
-
 _SHOWN_ENTRIES = 15
 OpenScore = Range[float, 0.0, MAX_OPEN_SCORE]
 RestrictedScore = Range[float, 0.0, 1.0]
 
-moderation = app_commands.Group(
-    name="moderation",
-    description="What is painted and shown in this server, and who may ask",
-    guild_only=True,
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
-)
+moderation = moderators_group("moderation", "What is painted and shown in this server, and who may ask")
 policy = app_commands.Group(name="policy", description="What is hidden and what is blocked", parent=moderation)
 
 
@@ -52,18 +42,15 @@ async def policy_set(
 ) -> None:
     """Set from which score on pictures are hidden and blocked"""
     guild_id = require_moderator(interaction)
-    scores = {
-        "spoiler_score": spoiler,
-        "block_score": block,
-        "restricted_spoiler_score": age_restricted_spoiler,
-        "restricted_block_score": age_restricted_block,
-    }
-    said = {name: score for name, score in scores.items() if score is not None}
-    if not said:
-        raise Refused("nothing_to_set")
+    scores = chosen(
+        spoiler_score=spoiler,
+        block_score=block,
+        restricted_spoiler_score=age_restricted_spoiler,
+        restricted_block_score=age_restricted_block,
+    )
     client = client_of(interaction)
-    await client.policies.set_policy(guild_id, **said)
-    detail = ", ".join(f"{name.removesuffix('_score').replace('_', ' ')} {score:g}" for name, score in said.items())
+    await client.policies.set_policy(guild_id, **scores)
+    detail = ", ".join(f"{name.removesuffix('_score').replace('_', ' ')} {score:g}" for name, score in scores.items())
     await client.mod_log.write(guild_id, interaction.user.id, "policy_set", detail=detail)
     await _show_policy(interaction, guild_id)
 
@@ -109,19 +96,6 @@ async def moderation_reports(interaction: discord.Interaction) -> None:
     reports = await client.reports.open(require_moderator(interaction), _SHOWN_ENTRIES)
     reported = [(report, await client.desk.find(report.job_id)) for report in reports]
     await tell(interaction, cards.reports_text(reported))
-
-
-def client_of(interaction: discord.Interaction) -> "Palimpsest":
-    """Return the bot."""
-    return cast("Palimpsest", interaction.client)
-
-
-async def tell(interaction: discord.Interaction, text: str) -> None:
-    """Tell the person alone, and ping nobody."""
-    if interaction.response.is_done():
-        await interaction.followup.send(text, ephemeral=True, allowed_mentions=cards.SILENT)
-    else:
-        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=cards.SILENT)
 
 
 async def _show_policy(interaction: discord.Interaction, guild_id: int) -> None:

@@ -4,7 +4,8 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
-from bot.commands.moderation import client_of, moderation, tell
+from bot.commands.moderation import moderation
+from bot.commands.shared import client_of, tell
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.moderation import cards

@@ -1,11 +1,12 @@
 """``/operator``: pause, resume, drain and change the model, for whoever runs the bot."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
+from bot.commands.shared import IN_SERVERS, client_of, tell
 from bot.errors import Refused
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ operator = app_commands.Group(
     name="operator",
     description="For the operator of the bot",
     default_permissions=discord.Permissions(administrator=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
+    allowed_installs=IN_SERVERS,
     allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
 )
 
@@ -25,7 +26,7 @@ async def pause(interaction: discord.Interaction) -> None:
     """Begin nothing new; what comes waits"""
     client = _operators_client(interaction)
     client.desk.pause()
-    await _say(interaction, "Paused: what runs ends, everything else waits until `/operator resume`.")
+    await tell(interaction, "Paused: what runs ends, everything else waits until `/operator resume`.")
 
 
 @operator.command(name="resume")
@@ -34,7 +35,7 @@ async def resume(interaction: discord.Interaction) -> None:
     client = _operators_client(interaction)
     client.desk.unpause()
     client.front_desk.is_draining = False
-    await _say(interaction, "Going on.")
+    await tell(interaction, "Going on.")
 
 
 @operator.command(name="drain")
@@ -43,7 +44,7 @@ async def drain(interaction: discord.Interaction) -> None:
     client = _operators_client(interaction)
     client.front_desk.is_draining = True
     client.desk.unpause()
-    await _say(
+    await tell(
         interaction, f"Draining: {client.desk.open_jobs()} to finish, nothing new is taken until `/operator resume`."
     )
 
@@ -55,7 +56,7 @@ async def model(interaction: discord.Interaction, name: str) -> None:
     client = _operators_client(interaction)
     client.shelf.require(name)
     client.orders.set_operator_model(name)
-    await _say(
+    await tell(
         interaction,
         f"The default model is {client.shelf.find(name).title} until the next start; MODEL in `.env` decides then.",
     )
@@ -64,7 +65,7 @@ async def model(interaction: discord.Interaction, name: str) -> None:
 @model.autocomplete("name")
 async def complete_name(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Offer the models that can be used here."""
-    return cast("Palimpsest", interaction.client).shelf.choices(current)
+    return client_of(interaction).shelf.choices(current)
 
 
 @operator.command(name="delete")
@@ -79,15 +80,11 @@ async def delete(interaction: discord.Interaction, job: app_commands.Range[str, 
     await client.desk.cancel(job)
     await client.desk.delete(job)
     await client.reports.settle(job)
-    await interaction.followup.send("Deleted: the result's message and every picture kept for it.", ephemeral=True)
+    await tell(interaction, "Deleted: the result's message and every picture kept for it.")
 
 
 def _operators_client(interaction: discord.Interaction) -> "Palimpsest":
-    client = cast("Palimpsest", interaction.client)
+    client = client_of(interaction)
     if not client.is_operator(interaction.user.id):
         raise Refused("not_the_operator")
     return client
-
-
-async def _say(interaction: discord.Interaction, text: str) -> None:
-    await interaction.response.send_message(text, ephemeral=True)

@@ -1,17 +1,14 @@
 """``/privacy``: what is kept about a member, its deletion, and who may paint over their pictures."""
 
 import logging
-from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
+from bot.commands.shared import IN_SERVERS, client_of, tell
 from bot.privacy import cards
 from generation.references import new_reference
-
-if TYPE_CHECKING:
-    from bot.client import Palimpsest
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +17,7 @@ REQUESTS, PREFERENCES, EVERYTHING = "requests", "preferences", "everything"
 privacy = app_commands.Group(
     name="privacy",
     description="What I keep about you, and how it goes away",
-    allowed_installs=app_commands.AppInstallationType(guild=True),
+    allowed_installs=IN_SERVERS,
     allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
 )
 
@@ -28,7 +25,7 @@ privacy = app_commands.Group(
 @privacy.command(name="show")
 async def privacy_show(interaction: discord.Interaction) -> None:
     """What I keep about you"""
-    await interaction.response.send_message(await _shown(interaction), ephemeral=True)
+    await tell(interaction, await _shown(interaction))
 
 
 @privacy.command(name="delete")
@@ -42,7 +39,7 @@ async def privacy_show(interaction: discord.Interaction) -> None:
 )
 async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) -> None:
     """Delete what I keep about you, for good"""
-    forgetting = _client(interaction).forgetting
+    forgetting = client_of(interaction).forgetting
     await interaction.response.defer(ephemeral=True, thinking=True)
     left = 0
     match what.value:
@@ -64,16 +61,12 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
 @app_commands.choices(state=[Choice(name="on", value="on"), Choice(name="off", value="off")])
 async def privacy_remixing(interaction: discord.Interaction, state: Choice[str]) -> None:
     """Let others paint over your pictures, or not"""
-    await _client(interaction).remixing.set(interaction.user.id, is_allowed=state.value == "on")
-    await interaction.response.send_message(await _shown(interaction), ephemeral=True)
-
-
-def _client(interaction: discord.Interaction) -> "Palimpsest":
-    return cast("Palimpsest", interaction.client)
+    await client_of(interaction).remixing.set(interaction.user.id, is_allowed=state.value == "on")
+    await tell(interaction, await _shown(interaction))
 
 
 async def _shown(interaction: discord.Interaction) -> str:
-    client = _client(interaction)
+    client = client_of(interaction)
     member_id = interaction.user.id
     counts = await client.forgetting.member_data.count(member_id)
     is_remixed = not client.remixing.is_refused(member_id)

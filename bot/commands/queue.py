@@ -1,15 +1,11 @@
 """``/queue``: what runs and waits, and how long that takes on this machine."""
 
-from typing import TYPE_CHECKING, cast
-
 import discord
 from discord import app_commands
 
+from bot.commands.shared import client_of, tell
 from bot.display.cards import queue_text
 from bot.orders.origin import Origin
-
-if TYPE_CHECKING:
-    from bot.client import Palimpsest
 
 
 @app_commands.command(name="queue")
@@ -17,7 +13,7 @@ if TYPE_CHECKING:
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def queue(interaction: discord.Interaction) -> None:
     """What waits, where your pictures stand, and how long it takes"""
-    client = cast("Palimpsest", interaction.client)
+    client = client_of(interaction)
     running, waiting = client.desk.snapshot()
     budgets = await client.front_desk.allowances.budgets(Origin.of_interaction(interaction))
     text = queue_text(
@@ -28,4 +24,4 @@ async def queue(interaction: discord.Interaction) -> None:
         is_paused=client.desk.is_paused,
         resting=client.desk.resting,
     )
-    await interaction.response.send_message(text, ephemeral=True)
+    await tell(interaction, text)

@@ -1,19 +1,16 @@
 """The message command **Remix**: any picture that somebody has posted, through a form."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
 
+from bot.commands.shared import client_of
 from bot.errors import Refused
 from bot.order_modal import OrderModal
 from bot.orders.order_book import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in
-
-if TYPE_CHECKING:
-    from bot.client import Palimpsest
 
 
 @app_commands.context_menu(name="Remix")
@@ -24,7 +21,7 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     if source is None:
         raise Refused("no_picture")
     Origin.of_interaction(interaction).require_room_to_answer()
-    client = cast("Palimpsest", interaction.client)
+    client = client_of(interaction)
     if message.author == client.user:  # one of our own: it belongs to who asked for it
         job = await client.desk.find_by_message(message.id)
         source = replace(source, parent=job)

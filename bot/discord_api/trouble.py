@@ -3,6 +3,8 @@
 import aiohttp
 import discord
 
+# An interaction that was not answered within 3 s: the person has been told that nobody answered.
+UNKNOWN_INTERACTION = 10062
 # Beside 5xx: the token is just being replaced, too slow, too many.
 _PASSING_STATUSES = (401, 408, 429)
 

@@ -100,25 +100,32 @@ class Delivery:
 
         def is_status(message: discord.Message) -> bool:
             interaction, reference = message.interaction_metadata, message.reference
-            return (
-                interaction is not None and interaction.id == job.interaction_id
-                if job.interaction_id is not None
-                else reference is not None and reference.message_id == job.request_message_id
-            )
+            if job.interaction_id is None:
+                return reference is not None and reference.message_id == job.request_message_id
+            is_response = interaction is not None and interaction.id == job.interaction_id
+            return is_response or message.content == _mentioning(job)
 
         return await self._patiently(job, lambda: self._find(job, begin, is_status))
 
     async def send_status(self, job: Job) -> int | None:
-        """Answer the message that a wish came in, because nobody has; return None if that is not possible."""
-        assert job.request_message_id is not None
-        request = self._channel(job).get_partial_message(job.request_message_id)
+        """Tell a person of their job, because nobody has; return None if that is not possible.
+
+        The message that a wish came in is answered; whoever used a command is mentioned in its channel.
+        """
+        channel = self._channel(job)
+
+        async def send() -> discord.Message:
+            nonce = f"{job.job_id}s"
+            if job.request_message_id is not None:
+                request = channel.get_partial_message(job.request_message_id)
+                return await request.reply(status_text(job), mention_author=False, nonce=nonce)
+            only_them = discord.AllowedMentions(users=[discord.Object(job.requester_id)])
+            return await channel.send(_mentioning(job), nonce=nonce, allowed_mentions=only_them)
+
         try:
-            answer = await self._patiently(
-                job, lambda: request.reply(status_text(job), mention_author=False, nonce=f"{job.job_id}s")
-            )
-        except discord.HTTPException:  # the message or the right to answer is gone: the job's result says the rest
+            return (await self._patiently(job, send)).id
+        except discord.HTTPException:  # the message, the channel or the right to answer is gone
             return None
-        return answer.id
 
     async def delete(self, job: Job) -> None:
         """Delete the result's message, if it is still there."""
@@ -208,3 +215,8 @@ class Delivery:
             pictures.append(replace(picture, filename=filename, media_type=media_type))
         await once_stored(lambda: self._jobs.set_pictures(job.job_id, pictures))
         return replace(job, pictures=tuple(pictures))
+
+
+def _mentioning(job: Job) -> str:
+    """Return the first text about a job for a channel where it answers nothing."""
+    return f"<@{job.requester_id}> {status_text(job)}"

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import discord
 
+from bot.discord_api.trouble import UNKNOWN_INTERACTION
 from bot.display.cards import Resting, Waiting, status_text
 from bot.display.status import AdmitPreview
 from bot.jobs.audience import SERVER_LEFT, Audience
@@ -23,6 +26,8 @@ from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
 from generation.executors.base import Executor
+
+log = logging.getLogger(__name__)
 
 # Sends a first text to the person and returns the id of its message.
 Acknowledge = Callable[[str], Awaitable[int | None]]
@@ -98,7 +103,7 @@ class JobDesk:
             if job.state is JobState.QUEUED and job.unclean_deaths >= DEATHS_UNTIL_GIVEN_UP:
                 await self._life.give_up(job, "bot_died", times=job.unclean_deaths)
             elif job.state is JobState.ACCEPTED and job.status_message_id is None:
-                await self._life.tell_first(job)
+                await self._life.tell_first(job, forgets_commands=True)
             else:
                 await self._life.go_on(job)
         self._lookout.show_queue()
@@ -131,15 +136,20 @@ class JobDesk:
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
         """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
 
-        The row comes first, so that a message that says "taking your picture in" always has one. Raises StorageTrouble,
-        and whatever ``acknowledge`` raises.
+        The row comes first, so that a message that says "taking your picture in" always has one. A person who could not
+        be told in time is told in the channel. Raises StorageTrouble, and what ``acknowledge`` raises if that is final.
         """
         await self._jobs.accept(job)
         try:
             status_message_id = await acknowledge(status_text(job))
-        except discord.HTTPException:
-            await self._jobs.expire(job.job_id, NEVER_TOLD)
-            raise
+        except (aiohttp.ClientError, OSError, discord.HTTPException) as error:
+            if isinstance(error, discord.HTTPException) and error.code != UNKNOWN_INTERACTION:
+                await self._jobs.expire(job.job_id, NEVER_TOLD)
+                raise
+            # Out of reach, so that it may have been heard all the same, or too late.
+            log.info("job %s could not be acknowledged (%s)", job.job_id, type(error).__name__)
+            await self._life.tell_first(job)
+            return
         except BaseException:
             # Whether Discord has heard it is not known: that is found out now, or after the next start.
             await self._life.tell_first(job)

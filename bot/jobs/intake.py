@@ -51,7 +51,7 @@ class Intake:
         """Put the picture on disk and return the sha256 of what it was before; raise JobFailed."""
         try:
             data, input_sha256 = await once_more(lambda: self._clean_picture(job))
-            await self._screening.look_at_input(job, data, input_sha256)
+            await once_more(lambda: self._screening.look_at_input(job, data, input_sha256))
             await self._spool.write(job.job_id, INPUT_FILENAME, data)
         except FileNotFoundError as error:
             raise JobFailed("input_expired") from error

@@ -71,6 +71,7 @@ class JobLife:
             report=self._report,
             max_running_per_owner=max_running_per_member,
             note_rest=lambda: self.lookout.show_rest(),
+            note_attempt=self._note_attempt,
         )
         self.open = OpenJobs(self._broke)
         board = StatusBoard(
@@ -95,9 +96,13 @@ class JobLife:
             case JobState.RENDERED:
                 self.open.begin(job, self._deliver(job, may_be_there=True))
 
-    async def tell_first(self, job: Job) -> None:
-        """Go on with a job of which it is not known whether its requester was told, as soon as that is known."""
-        self.open.begin(job, self._find_out(job))
+    async def tell_first(self, job: Job, *, forgets_commands: bool = False) -> None:
+        """Go on with a job of which it is not known whether its requester was told, as soon as they are.
+
+        With ``forgets_commands`` (after a restart) a command that was not answered is given up: Discord has said so to
+        the person, and they ask again if they like.
+        """
+        self.open.begin(job, self._find_out(job, forgets_commands=forgets_commands))
 
     async def expire(self, job: Job, reason: str) -> None:
         """Settle a job, whatever is being done for it, because nobody is left to answer."""
@@ -120,15 +125,15 @@ class JobLife:
         await self._settle(job)
         return True
 
-    async def _find_out(self, job: Job) -> None:
-        """Look for the status message that may have been sent before the row knew of it."""
+    async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
+        """Look for the status message that may have been sent before the row knew of it, or send it."""
+        is_command = job.request_message_id is None
         status_message_id = await self._delivery.status_message_of(job)
-        if status_message_id is None and job.request_message_id is None:
-            # Discord has told the person that the command was not answered: they know, and ask again if they like.
+        if status_message_id is None and not (is_command and forgets_commands):
+            status_message_id = await self._delivery.send_status(job)
+        if status_message_id is None and is_command:
             await self.expire(job, NEVER_TOLD)
             return
-        if status_message_id is None:
-            status_message_id = await self._delivery.send_status(job)
         await self._bring_in(replace(job, status_message_id=status_message_id))
 
     async def _bring_in(self, job: Job) -> None:
@@ -180,6 +185,9 @@ class JobLife:
             await self._fail(job, "input_expired")
             return None
         return request_of(job, image)
+
+    async def _note_attempt(self, job_id: str, attempt: int) -> None:
+        await once_stored(lambda: self._jobs.note_attempt(job_id, attempt))
 
     async def _report(self, event: Event) -> None:
         """Write down what the generator says, then show it."""

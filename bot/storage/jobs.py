@@ -49,6 +49,11 @@ class Jobs:
         """queued → running, or running → running with the next attempt."""
         return await self._move(job_id, JobState.RUNNING, attempt=attempt, started_at=self._clock())
 
+    async def note_attempt(self, job_id: str, attempt: int) -> None:
+        """Remember which attempt a job whose executor was lost is at, so that the loss counts if the bot ends too."""
+        statement = "UPDATE jobs SET attempt = ? WHERE job_id = ?"
+        await self._database.run(lambda connection: connection.execute(statement, (attempt, job_id)))
+
     async def render(self, job_id: str, pictures: Sequence[StoredPicture], seconds: float) -> Job | None:
         """running → rendered: the pictures are on disk."""
         text = json.dumps([asdict(picture) for picture in pictures])

@@ -36,15 +36,9 @@ class RoleLimits:
         """Return what a server's moderators have set, by role."""
         return {} if guild_id is None else dict(self._limits.get(guild_id, {}))
 
-    async def set(
-        self, guild_id: int, role_id: int, *, cooldown_seconds: int | None, daily_budget_seconds: int | None
-    ) -> None:
-        """Set what is named; None leaves a number as it is."""
-        limit = self.of(guild_id).get(role_id, RoleLimit())
-        if cooldown_seconds is not None:
-            limit = replace(limit, cooldown_seconds=cooldown_seconds)
-        if daily_budget_seconds is not None:
-            limit = replace(limit, daily_budget_seconds=daily_budget_seconds)
+    async def set(self, guild_id: int, role_id: int, **seconds: int) -> None:
+        """Set what is named, ``cooldown_seconds`` or ``daily_budget_seconds`` or both."""
+        limit = replace(self.of(guild_id).get(role_id, RoleLimit()), **seconds)
         statement = "INSERT OR REPLACE INTO role_limits VALUES (?, ?, ?, ?)"
         values = (guild_id, role_id, limit.cooldown_seconds, limit.daily_budget_seconds)
         await self._database.run(lambda connection: connection.execute(statement, values))

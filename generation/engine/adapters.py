@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 
+from generation.engine.packing import unpack_layers
 from generation.models.adapters import NO_ADAPTER, Adapter
 from generation.models.add_ons import AddOnFile
 from generation.models.problems import ModelProblem
@@ -50,6 +52,7 @@ class Adapters:
 
     def _load(self, adapter: Adapter) -> None:
         file = self._locate(adapter.file)
+        unpack_layers(part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module))
         self._in_effect = (NO_ADAPTER, -1.0)  # whatever happens now, what is in effect is to be set anew
         while len(self._loaded) >= _KEPT:
             self._pipeline.delete_adapters(self._layers[self._loaded.pop(0)])

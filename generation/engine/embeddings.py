@@ -1,6 +1,7 @@
 """Textual inversion in a loaded pipeline: a word becomes tokens of its own, and no other text is read otherwise."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,66 +10,78 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
+from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
 from generation.models.embeddings import Embedding, pattern_of
 from generation.models.problems import ModelProblem
+from generation.sentences import error_sentence
+
+log = logging.getLogger(__name__)
 
 # The text encoders by the names that files for Stable Diffusion XL have for them.
 _ENCODERS = {"clip_l": ("tokenizer", "text_encoder"), "clip_g": ("tokenizer_2", "text_encoder_2")}
 
+_Vectors = list[tuple[Any, Any, torch.Tensor]]  # tokenizer, text encoder, and what it is taught: (number, width)
+
 
 class Embeddings:
-    """The words that one pipeline has been taught, each when a text wants it for the first time.
+    """The words that one pipeline is taught, all at once, before anybody uses it and anything moves its parts about.
 
     A vector is a token whose name is made of its file's contents: nobody writes it by chance, so every text without
-    the word is read as if nothing had been loaded, and what is remembered of a text belongs to these contents.
-    ``place`` holds the pipeline again as its plan says. Used by the device loop's thread only.
+    the word is read as if nothing had been taught, and what is remembered of a text belongs to these contents. A file
+    that cannot be used is the matter of those who write its word.
     """
 
-    def __init__(
-        self,
-        pipeline: Any,
-        offered: Mapping[str, Embedding],
-        locate: Callable[[AddOnFile], Path],
-        place: Callable[[], None],
-    ) -> None:
+    def __init__(self, pipeline: Any, offered: Mapping[str, Embedding], locate: Callable[[AddOnFile], Path]) -> None:
         self._pipeline = pipeline
-        self._offered = {embedding.word.casefold(): embedding for embedding in offered.values()}
         self._pattern = pattern_of(offered.values())
-        self._locate = locate
-        self._place = place
-        self._tokens: dict[str, str] = {}  # by the word; what stands for it in a text
+        self._tokens: dict[str, str | ModelUnavailable] = {}  # what stands for a word in a text, or why nothing does
+        taught: dict[str, _Vectors] = {}  # by the digest of their file: two words may stand for the same
+        for embedding in offered.values():
+            try:
+                digest, vectors = self._read_file(embedding.file, locate)
+            except ModelUnavailable as problem:
+                log.warning("%s", error_sentence(problem))
+                problem.__cause__ = problem.__context__ = None  # they refer to what was read
+                self._tokens[embedding.word.casefold()] = problem
+                continue
+            taught[digest] = vectors
+            self._tokens[embedding.word.casefold()] = " ".join(_names(digest, vectors))
+        if taught:
+            self._teach(taught)
 
     def read(self, text: str) -> str:
-        """Return a text with tokens in the place of words; raise ModelUnavailable for a file that cannot be used."""
+        """Return a text with tokens in the place of words; raise ModelUnavailable for a word without a usable file."""
         return self._pattern.sub(lambda match: self._tokens_of(match[0]), text)
 
     def _tokens_of(self, found: str) -> str:
-        word = found.casefold()
-        if word not in self._offered:  # "İ" is found as "i" and is none
-            return found
-        if word not in self._tokens:
-            self._tokens[word] = self._load(self._offered[word].file)
-        return self._tokens[word]
+        tokens = self._tokens.get(found.casefold(), found)  # "İ" is found as "i" and is none
+        if isinstance(tokens, ModelUnavailable):
+            raise tokens.with_traceback(None)
+        return tokens
 
-    def _load(self, file: AddOnFile) -> str:
-        """Teach the text encoders a file's vectors and return the names of their tokens."""
+    def _read_file(self, file: AddOnFile, locate: Callable[[AddOnFile], Path]) -> tuple[str, _Vectors]:
         try:
-            contents = self._locate(file).read_bytes()
-            taught = list(self._vectors(load(contents)))
+            contents = locate(file).read_bytes()
+            return hashlib.sha256(contents).hexdigest()[:16], list(self._vectors(load(contents)))
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise file.problem(ModelProblem.DOES_NOT_FIT) from error
-        digest = hashlib.sha256(contents).hexdigest()[:16]
-        names = [f"<{digest}-{index}>" for index in range(len(taught[0][2]))]
-        if names[0] not in taught[0][0].get_vocab():  # two words may stand for the same file
-            self._pipeline.remove_all_hooks()  # they know the matrix that is about to be replaced
-            for tokenizer, text_encoder, vectors in taught:
-                _end_as_the_tokenizer_says(text_encoder, tokenizer)
-                self._pipeline.load_textual_inversion(
-                    list(vectors), token=names, tokenizer=tokenizer, text_encoder=text_encoder
-                )
-            self._place()
-        return " ".join(names)
+
+    def _teach(self, taught: Mapping[str, _Vectors]) -> None:
+        """Give the tokenizers new tokens and the text encoders their vectors, one after the other.
+
+        Source: ``TextualInversionLoaderMixin.load_textual_inversion`` of diffusers, which makes the matrix anew for
+        each file and draws what it then overwrites from the distribution of all others.
+        """
+        names = [name for digest, vectors in taught.items() for name in _names(digest, vectors)]
+        for number, (tokenizer, text_encoder, _) in enumerate(next(iter(taught.values()))):
+            rows = torch.cat([vectors[number][2] for vectors in taught.values()])
+            tokenizer.add_tokens(names)
+            known = text_encoder.get_input_embeddings().weight.shape[0]
+            text_encoder.resize_token_embeddings(max(known, len(tokenizer)), mean_resizing=False)
+            weight = text_encoder.get_input_embeddings().weight
+            weight.data[tokenizer.convert_tokens_to_ids(names)] = rows.to(weight.device, weight.dtype)
+            _end_as_the_tokenizer_says(text_encoder, tokenizer)
 
     def _vectors(self, tensors: Mapping[str, torch.Tensor]) -> Iterator[tuple[Any, Any, torch.Tensor]]:
         """Return tokenizer, text encoder and vectors (number, width) for each encoder; raise ValueError or KeyError.
@@ -91,6 +104,10 @@ class Embeddings:
             yield getattr(self._pipeline, tokenizer), encoder, vectors
         if len(counts) != 1:
             raise ValueError("the text encoders would read texts of different lengths")
+
+
+def _names(digest: str, vectors: _Vectors) -> list[str]:
+    return [f"<{digest}-{index}>" for index in range(len(vectors[0][2]))]
 
 
 def _only(tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -6,32 +6,38 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
 from generation.engine.attention import BlockedAttnProcessor
-from generation.engine.kernel_probe import blocked_attention_pays, channels_last_pays
+from generation.engine.kernel_probe import blocked_attention_pays, channels_last_pays, packing_pays
 from generation.engine.mapped_files import MappedFiles
+from generation.engine.packing import let_layers_pack
 
 
-def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype) -> None:
+def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> None:
     """Let a pipeline compute in the way that was measured to be quickest here; called once, after loading.
 
+    ``may_pack`` says that the weights stay where they are and are computed with as they are.
+
     In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
-    which round anyway, the channels go innermost where that pays, and on CPUs attention over many tokens is computed
-    in blocks where that pays.
+    which round anyway, the channels go innermost where that pays, and on CPUs weights are packed and attention over
+    many tokens is computed in blocks where that pays.
     """
     if dtype == torch.float32:
         return
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
-            prepare_part(part, device, dtype)
+            prepare_part(part, device, dtype, may_pack=may_pack)
     if dtype == torch.bfloat16:
         _trust_the_range(pipeline)
 
 
-def prepare_part(part: Any, device: torch.device, dtype: torch.dtype) -> None:
+def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> None:
     """Prepare one part of a pipeline, such as its denoiser; see ``prepare_kernels``."""
     if dtype == torch.float32:
         return
-    if device.type != "mps" and _has_flat_convolutions(part) and channels_last_pays(device, dtype):
-        _put_channels_last(part)
+    if device.type != "mps" and _has_flat_convolutions(part):
+        if may_pack and device.type == "cpu" and dtype == torch.bfloat16 and packing_pays():
+            let_layers_pack(part)
+        elif channels_last_pays(device, dtype):
+            _put_channels_last(part)
     if device.type == "cpu" and _attends_as_usual(part) and blocked_attention_pays(device, dtype):
         part.set_attn_processor(BlockedAttnProcessor())
 

@@ -4,7 +4,6 @@ import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def load_model(
 ) -> LoadedModel:
     """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
 
-    ``locate`` finds what the operator offers beside the model, when a request wants it. ``compiler`` is the backend of
+    ``locate`` finds the files of what the operator offers beside the model. ``compiler`` is the backend of
     ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come and go is not compiled.
     """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
@@ -91,14 +90,14 @@ def load_model(
     if type(pipeline).__name__ != family.pipeline_class:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)
     pipeline.set_progress_bar_config(disable=True)
+    embeddings = Embeddings(pipeline, entry.embeddings, locate)
     if plan.placement is Placement.RESIDENT:
         pipeline.to(device)
-    prepare_kernels(pipeline, device, dtype)
+    weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
+    prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
-    may_compile = plan.placement is Placement.RESIDENT and not plan.stores_float8
-    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and may_compile else None
+    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and weights_stay else None
     adapters = Adapters(pipeline, entry.adapters, locate)
-    embeddings = Embeddings(pipeline, entry.embeddings, locate, partial(place, pipeline, plan, device))
     return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from generation.engine.packing import unpack_layers
+
 
 def can_be_widened(pipeline: Any) -> bool:
     """Tell whether there is something to convert: not where all is float32, nor where hooks hold the weights."""
@@ -21,6 +23,7 @@ def in_float32(pipeline: Any) -> Iterator[None]:
 
     Takes up to twice the memory meanwhile. Nobody else may use the pipeline, and what was compiled for it rests.
     """
+    unpack_layers(_parts(pipeline))
     short = [(tensor, tensor.dtype) for part in _parts(pipeline) for tensor in _floating(part) if _is_short(tensor)]
     try:
         with torch.compiler.set_stance("force_eager"):

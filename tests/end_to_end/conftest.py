@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.bot_process import QUICK, BotProcess
 
 
 @pytest.fixture(scope="session")
@@ -25,5 +25,15 @@ async def mortal_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
     async with (
         PlaygroundServer(bot_name="Palimpsest") as server,
         BotProcess(server, tmp_path / "data", {"SHUTDOWN_GRACE_SECONDS": "1"}) as bot,
+    ):
+        yield bot
+
+
+@pytest.fixture
+async def quick_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
+    """The same, for what has nothing to do with painting: no model is loaded."""
+    async with (
+        PlaygroundServer(bot_name="Palimpsest") as server,
+        BotProcess(server, tmp_path / "data", arguments=QUICK) as bot,
     ):
         yield bot

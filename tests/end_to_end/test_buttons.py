@@ -72,18 +72,20 @@ async def test_cancel_while_waiting(bot: BotProcess) -> None:
 
 
 async def test_members_take_turns(bot: BotProcess) -> None:
-    """Linus, who comes third, is served before Ada's second."""
+    """Noor, who comes third, is served before Rosa's second; neither has had anything before."""
+    for name in ("Rosa", "Noor"):
+        await bot.client.add_member(name)
     with bot.held():
-        first = await bot.img2img(steps=4)
+        first = await bot.img2img(member="Rosa", steps=4)
         await bot.status_with(first, "Painting")
-        second = await bot.img2img(steps=4)
+        second = await bot.img2img(member="Rosa", steps=4)
         await bot.status_with(second, "Queued")
-        third = await bot.img2img(member="Linus", steps=4)
+        third = await bot.img2img(member="Noor", steps=4)
         await bot.status_with(third, "Queued")
-        await bot.client.press(first.id, "Cancel")
+        await bot.client.press(first.id, "Cancel", member="Rosa")
     result_of_second = await bot.result_of(second)
     result_of_third = await bot.result_of(third)
-    # After Ada's first it is the turn of whoever of the two waits longest, and Ada was just served.
+    # After Rosa's first it is the turn of whoever has had less, and Rosa was just served.
     assert int(result_of_third.id) < int(result_of_second.id)
 
 

@@ -1,13 +1,17 @@
-"""A disk that takes nothing more, under the whole bot: it says so, keeps what it has promised, and heals by itself."""
+"""A full or read-only disk under the whole bot: it says so, keeps what it has promised, and heals by itself."""
 
+import asyncio
+import re
 import resource
+import shutil
+import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
 from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.end_to_end.bot_process import CAT, QUICK, RESULT_SECONDS, BotProcess
 from tests.end_to_end.test_monitoring import ask
 
 pytestmark = pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="only Linux lets one limit another process")
@@ -21,7 +25,7 @@ def limit_files(bot: BotProcess, limit_bytes: int) -> None:
 
 async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_room(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         client = server.client
         with bot.held():
@@ -58,3 +62,53 @@ async def test_a_start_without_a_usable_folder_says_which(tmp_path: Path) -> Non
         await bot.launch()
         assert await bot.ended() == 1
         assert f"{tmp_path / 'file' / 'data'}, cannot be used" in bot.log
+
+
+# Mounts of its own, which need no rights where the kernel gives every user a namespace.
+OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount")
+
+
+def can_mount() -> bool:
+    if shutil.which("unshare") is None or shutil.which("nsenter") is None:
+        return False
+    return subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode == 0
+
+
+def read_only(folder: Path) -> str:
+    """Return the shell command that lays a folder read-only over itself."""
+    return f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+
+
+@pytest.mark.skipif(not can_mount(), reason="this kernel gives no namespaces to its users")
+async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) -> None:
+    """What was open can still be written: the kernel takes no file away from who has it, but no new one is made."""
+    folder = tmp_path / "data"
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        bot = BotProcess(server, folder, arguments=QUICK, within=OWN_MOUNTS)
+        await bot.start()
+
+        def mount(command: str) -> None:
+            inside = ("nsenter", "--target", str(bot.pid), "--user", "--mount", "--preserve-credentials")
+            subprocess.run([*inside, "sh", "-c", command], check=True)
+
+        with bot.held():
+            running = await bot.img2img(steps=4)
+            await bot.status_with(running, "Painting")
+            mount(read_only(folder))
+            refused = await bot.img2img(steps=4, member="Linus")
+            assert "I cannot store pictures just now" in (await bot.status_with(refused, "⚠️")).content
+        async with asyncio.timeout(RESULT_SECONDS):
+            while "nothing can be stored" not in bot.log:
+                await server.client.state()
+        assert await bot.results(running) == []
+        mount(f"umount {folder}")
+        assert (await bot.result_of(running)).attachments
+        assert (await bot.result_of(await bot.img2img(steps=4, member="Linus"))).attachments
+        assert await bot.terminate() == 0
+
+        await server.client.wait_until_bot_gone()
+        shell = ("sh", "-c", f'{read_only(folder)} && exec "$@"', "sh")
+        bot = BotProcess(server, folder, arguments=QUICK, within=(*OWN_MOUNTS, *shell))
+        await bot.launch()
+        assert await bot.ended() == 1
+        assert re.search(rf"DATA_DIR, {folder}, cannot be used .*(Read-only|readonly)", bot.log)

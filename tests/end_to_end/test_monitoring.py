@@ -9,7 +9,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.storage.backup import back_up, restore
-from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.bot_process import QUICK, BotProcess
 
 PROMPT = "an unmistakable rhinoceros"
 
@@ -70,8 +70,8 @@ async def test_every_error_that_somebody_sees_is_in_the_log_under_the_same_refer
     assert "rhinoceros" not in bot.log
 
 
-async def test_a_backup_of_the_bot_at_work_goes_on_elsewhere(mortal_bot: BotProcess, tmp_path: Path) -> None:
-    bot = mortal_bot
+async def test_a_backup_of_the_bot_at_work_goes_on_elsewhere(quick_bot: BotProcess, tmp_path: Path) -> None:
+    bot = quick_bot
     delivered = await bot.result_of(await bot.img2img(steps=4))
     with bot.held():
         running = await bot.img2img(seed=2, steps=4)
@@ -82,7 +82,7 @@ async def test_a_backup_of_the_bot_at_work_goes_on_elsewhere(mortal_bot: BotProc
         await bot.kill()  # and its disk is lost
     await bot.client.wait_until_bot_gone()
     restore(tmp_path / "backup.tar", tmp_path / "another")
-    async with BotProcess(bot.server, tmp_path / "another") as heir:
+    async with BotProcess(bot.server, tmp_path / "another", arguments=QUICK) as heir:
         assert "`2`" in (await heir.result_of(running)).content
         assert "`3`" in (await heir.result_of(waiting)).content
         pressed = await heir.client.press(delivered.id, "Again")

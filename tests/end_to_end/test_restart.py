@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from playground.client import Interaction, Message, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
 
 
 def told(interaction: Interaction) -> str:
@@ -51,14 +51,14 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
         await client.wait_until_bot_gone()
         await client.delete_message(waiting.id, member="Grace")  # while nobody is there to hear of it
 
-        async with BotProcess(server, tmp_path) as bot:
+        async with BotProcess(server, tmp_path, arguments=QUICK) as bot:
             await forms_and_buttons_from_before(bot, form, first, second)
             assert state_of(bot, waiting) == "cancelled"
             assert await bot.results(waiting) == []
             assert await bot.terminate() == 0
         await client.wait_until_bot_gone()
 
-        async with BotProcess(server, tmp_path, {"JOB_RETENTION_DAYS": "0"}) as bot:
+        async with BotProcess(server, tmp_path, {"JOB_RETENTION_DAYS": "0"}, arguments=QUICK) as bot:
             for button in ("Again", "Edit", "Use as input", "Delete"):
                 assert "Nothing is known any more" in told(await client.press(second.id, button))
 

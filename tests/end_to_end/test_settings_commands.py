@@ -105,7 +105,7 @@ class TestPreferences:
 
 class TestQueueAndHelp:
     async def test_the_queue_shows_ones_own(self, bot: BotProcess) -> None:
-        assert "Nobody waits" in await told(await bot.client.command("queue", {}))
+        await bot.queue_says("Nobody waits")  # what a test before has left is over
         with bot.held():
             running = await bot.img2img(steps=4)
             await bot.status_with(running, "Painting")

@@ -6,7 +6,7 @@ import pytest
 
 from playground.client import PlaygroundServer
 from prove.terminations import play
-from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.bot_process import QUICK, BotProcess
 
 
 async def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ async def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
 async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Path, queue: str) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         settings = {"SHUTDOWN_QUEUE": queue, "SHUTDOWN_GRACE_SECONDS": "600"}
-        bot = BotProcess(server, tmp_path, settings, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, settings, arguments=QUICK)
         await bot.start()
         with bot.held():
             statuses = [await bot.img2img(steps=4)]
@@ -42,7 +42,7 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
 async def test_a_discord_that_hangs_does_not_keep_the_bot_from_ending(tmp_path: Path) -> None:
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         settings = {"SHUTDOWN_GRACE_SECONDS": "1"}
-        bot = BotProcess(server, tmp_path, settings, arguments=("prove.mortal_bot", "--quick"))
+        bot = BotProcess(server, tmp_path, settings, arguments=QUICK)
         await bot.start()
         status = await bot.img2img(steps=4)
         fault = await server.client.add_fault(r"/channels/", action="hang", times=None)

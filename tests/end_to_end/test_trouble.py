@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import io
+import json
 import sqlite3
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from bot.discord_api.perseverance import PAUSES_SECONDS
 from generation.images.metadata import read_parameters
 from playground.client import Message
 from playground.client.records import GatewayAction
@@ -22,6 +24,15 @@ def state_of(bot: BotProcess, status: Message) -> tuple[str, str | None]:
     statement = "SELECT state, failure_kind FROM jobs WHERE status_message_id = ?"
     with contextlib.closing(connection):
         return connection.execute(statement, (int(status.id),)).fetchone()
+
+
+def ended(bot: BotProcess, prompt: str) -> tuple[str, dict[str, str]]:
+    """Return how the job of a prompt stands, and why."""
+    connection = sqlite3.connect(f"file:{bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
+    with contextlib.closing(connection):
+        statement = "SELECT state, failure_data FROM jobs WHERE prompt = ?"
+        state, data = connection.execute(statement, (prompt,)).fetchone()
+    return state, json.loads(data)
 
 
 CALLBACK = ("POST", r"^/interactions/.*/callback$")
@@ -42,6 +53,48 @@ async def test_one_request_meets_trouble(bot: BotProcess, request_of: tuple[str,
     await bot.client.wait_for_fault(fault_id)
 
 
+async def first_about(bot: BotProcess, prompt: str, *, channel: str = "general") -> Message:
+    return await bot.client.wait_for_message(
+        lambda message: message.author_is_bot and not message.attachments and prompt in message.content, channel=channel
+    )
+
+
+async def test_an_acknowledgement_that_is_too_late_is_given_in_the_channel(bot: BotProcess) -> None:
+    await bot.client.add_channel("slow")
+    with bot.held():  # the last word names no prompt
+        assert (await bot.ask_in_vain("a late cat", channel="slow")).failed
+        await bot.client.clear_faults()
+        status = await first_about(bot, "a late cat", channel="slow")
+        await bot.status_with(status, "Painting")
+        sent = await bot.client.calls("POST", RESULT[1])
+        assert sent[-1].body is not None
+        assert sent[-1].body["content"].startswith("<@")
+        assert "📥" in sent[-1].body["content"]
+    result = await bot.result_of(status)
+    assert result.mentions == ["Ada"]
+    assert result.id in (await bot.status_with(status, "✅ Done")).content
+
+
+async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_channel(bot: BotProcess) -> None:
+    await bot.client.add_fault(CALLBACK[1], method="POST", action="reset", times=len(PAUSES_SECONDS) + 1)
+    with bot.held():
+        interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "a cut off cat", "steps": 4})
+        assert interaction.response is None
+        status = await first_about(bot, "a cut off cat")
+    assert (await bot.result_of(status)).mentions == ["Ada"]
+
+
+async def test_who_can_be_told_nowhere_is_not_painted_for(bot: BotProcess) -> None:
+    await bot.client.add_channel("shut")
+    await bot.ask_in_vain("a cat for nobody", channel="shut")
+    await bot.client.set_permissions("shut", deny=["SEND_MESSAGES"])
+    await bot.client.clear_faults()
+    async with asyncio.timeout(RESULT_SECONDS):
+        while (end := ended(bot, "a cat for nobody"))[0] == "accepted":
+            await bot.client.state()
+    assert end == ("expired", {"reason": "never_told"})
+
+
 async def test_an_answer_to_a_press_that_was_heard_is_not_given_twice(bot: BotProcess) -> None:
     delivered = await bot.result_of(await bot.img2img(steps=4))
     await bot.client.add_fault(CALLBACK[1], method="POST", action="drop_after")
@@ -55,8 +108,8 @@ async def test_an_answer_to_a_press_that_was_heard_is_not_given_twice(bot: BotPr
     assert (await bot.result_of(submitted.response)).attachments
 
 
-async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(mortal_bot: BotProcess) -> None:
-    bot = mortal_bot
+async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(quick_bot: BotProcess) -> None:
+    bot = quick_bot
 
     async def sessions_after(action: GatewayAction) -> tuple[int, int]:
         before = await bot.client.stats()
@@ -208,8 +261,8 @@ async def test_a_restart_in_the_middle_loses_nothing(mortal_bot: BotProcess, how
     await bot.client.wait_for_edit(delivered.id, lambda message: message.deleted)
 
 
-async def test_a_result_that_was_sent_but_not_written_down_is_not_sent_again(mortal_bot: BotProcess) -> None:
-    bot = mortal_bot
+async def test_a_result_that_was_sent_but_not_written_down_is_not_sent_again(quick_bot: BotProcess) -> None:
+    bot = quick_bot
     await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", action="drop_after", times=None)
     status = await bot.img2img(steps=4)
     result = await bot.result_of(status)

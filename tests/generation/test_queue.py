@@ -1,6 +1,7 @@
 """Who is next."""
 
 import heapq
+from collections.abc import Callable
 from itertools import count
 from random import Random
 
@@ -61,6 +62,60 @@ def test_fifty_jobs_of_one_member_never_stand_before_another_more_than_once(grou
             before += 1
         waited = max(waited, before)
     assert waited == 1
+
+
+@pytest.mark.parametrize("of_owner", [lambda owner: "g", lambda owner: f"of {owner}"], ids=["one server", "each alone"])
+@pytest.mark.parametrize("seed", range(20))
+def test_measurements_that_differ_do_not_add_up_to_a_second_job_before_another(
+    of_owner: Callable[[str], str], seed: int
+) -> None:
+    """Like jobs take like time, but for some tenths; ``b`` to ``e`` ask again as soon as a picture is done."""
+    random = Random(seed)
+    queue = FairQueue()
+    for number in range(50):
+        queue.push(Ticket(job_id=f"a{number}", owner="a", group=of_owner("a")))
+    before = dict.fromkeys("bcde", 0)
+    for owner in before:
+        queue.push(Ticket(job_id=f"{owner}0", owner=owner, group=of_owner(owner)))
+    for number in range(1, 60):
+        job = queue.pop()
+        if job.owner == "a":
+            before = {owner: jobs + 1 for owner, jobs in before.items()}
+            assert max(before.values()) == 1
+        queue.settle(job, random.uniform(0.6, 1.4))
+        if job.owner != "a":
+            queue.push(Ticket(job_id=f"{job.owner}{number}", owner=job.owner, group=job.group))
+            before[job.owner] = 0
+
+
+@pytest.mark.parametrize("of_owner", [lambda owner: "g", lambda owner: f"of {owner}"], ids=["one server", "each alone"])
+def test_of_those_who_have_had_the_same_the_one_who_has_waited_longest_is_next(of_owner: Callable[[str], str]) -> None:
+    """Everybody has one job at a time, and asks again in another order when all have been served."""
+    random = Random(7)
+    queue, owners = FairQueue(), list("abcdef")
+    queue.push(Ticket(job_id="busy1", owner="z", group=of_owner("z"), cost=5))
+    queue.push(Ticket(job_id="busy2", owner="z", group=of_owner("z"), cost=5))
+    queue.pop()
+    for number in range(4):
+        random.shuffle(owners)
+        for owner in owners:
+            queue.push(Ticket(job_id=f"{owner}{number}", owner=owner, group=of_owner(owner)))
+        order = [queue.pop() for _ in owners]
+        assert [each.owner for each in order] == owners
+        for each in order:
+            queue.settle(each, each.cost)
+
+
+def test_who_waits_is_no_later_for_an_estimate_that_was_wrong() -> None:
+    """``a`` was expected to cost 5 and cost 1 as ``b`` did; since its last turn it has waited longer than ``b``."""
+    queue = FairQueue()
+    for name, cost in (("a1", 5.0), ("b1", 1.0), ("a2", 1.0), ("b2", 1.0), ("c1", 1.0)):
+        queue.push(Ticket(job_id=name, owner=name[0], group="g", cost=cost))
+    first, second = queue.pop(), queue.pop()
+    assert (first.job_id, second.job_id) == ("a1", "b1")
+    queue.settle(first, 1.0)
+    queue.settle(second, 1.0)
+    assert served(queue) == ["c1", "a2", "b2"]
 
 
 def test_estimates_that_were_wrong_are_made_good_when_the_cost_is_known() -> None:

@@ -1,10 +1,16 @@
 """What fails for a moment is tried again, what is refused is refused at once."""
 
+import hashlib
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from bot.errors import Refused
+from bot.errors import JobFailed, Refused
 from bot.jobs import intake
-from bot.jobs.intake import once_more
+from bot.jobs.intake import Intake, once_more
+from bot.storage.job import Job
+from tests.bot.jobs_made import make_job
 
 
 class Work:
@@ -44,3 +50,35 @@ async def test_a_refusal_is_not_asked_for_twice() -> None:
     with pytest.raises(Refused, match="picture_blocked"):
         await once_more(work.do)
     assert work.done == 1
+
+
+class Ways:
+    """What an intake asks, all in one: downloads, the decoder, the screening and the spool."""
+
+    def __init__(self) -> None:
+        self.checks = Work("check_failed", "check_failed")
+        self.kept: list[bytes] = []
+
+    async def fetch(self, _address: str) -> bytes:
+        return b"as sent"
+
+    async def decode(self, data: bytes) -> Any:
+        return SimpleNamespace(data=b"clean", sha256=hashlib.sha256(data).hexdigest())
+
+    async def look_at_input(self, _job: Job, _clean: bytes, _sha256: str) -> None:
+        await self.checks.do()
+
+    async def write(self, _job_id: str, _filename: str, data: bytes) -> None:
+        self.kept.append(data)
+
+
+async def test_a_picture_whose_check_fails_for_a_moment_is_taken_and_one_that_stays_unseen_is_not() -> None:
+    ways: Any = Ways()
+    taker = Intake(ways, ways, ways, ways)
+    assert await taker.bring_in(make_job()) == hashlib.sha256(b"as sent").hexdigest()
+    assert ways.kept == [b"clean"]
+    ways.checks.reasons = ["check_failed"] * 3
+    with pytest.raises(JobFailed) as failed:
+        await taker.bring_in(make_job())
+    assert failed.value.kind == "check_failed"
+    assert ways.kept == [b"clean"]

@@ -78,8 +78,8 @@ def test_of_several_roles_the_most_generous_counts_for_each_number() -> None:
 async def test_what_is_set_survives_a_restart_and_is_forgotten_on_request(tmp_path: Path) -> None:
     async with Database(tmp_path) as database:
         limits = RoleLimits(database)
-        await limits.set(SERVER, BOOSTER, cooldown_seconds=5, daily_budget_seconds=None)
-        await limits.set(SERVER, BOOSTER, cooldown_seconds=None, daily_budget_seconds=0)
+        await limits.set(SERVER, BOOSTER, cooldown_seconds=5)
+        await limits.set(SERVER, BOOSTER, daily_budget_seconds=0)
     async with Database(tmp_path) as database:
         limits = RoleLimits(database)
         await limits.load()
@@ -91,7 +91,7 @@ async def test_what_is_set_survives_a_restart_and_is_forgotten_on_request(tmp_pa
 
 
 async def test_a_pause_between_two_requests(desk: Desk) -> None:
-    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=60, daily_budget_seconds=None)
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=60)
     assert await desk.refusal(origin()) is None
     await desk.jobs.accept(make_job(accepted_at=NOW - 20))
     refused = await desk.refusal(origin())
@@ -108,7 +108,7 @@ async def test_a_pause_between_two_requests(desk: Desk) -> None:
 
 
 async def test_a_request_that_came_to_nothing_costs_no_pause(desk: Desk) -> None:
-    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=60, daily_budget_seconds=None)
+    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=60)
     job = make_job(accepted_at=NOW - 20)
     await desk.jobs.accept(job)
     await desk.jobs.fail(job.job_id, "no_picture", "", {})
@@ -116,7 +116,7 @@ async def test_a_request_that_came_to_nothing_costs_no_pause(desk: Desk) -> None
 
 
 async def test_a_spent_budget_says_when_there_is_enough_again(desk: Desk) -> None:
-    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=None, daily_budget_seconds=100)
+    await desk.limits.set(SERVER, EVERYONE, daily_budget_seconds=100)
     await desk.painted(70, hours_ago=25)
     await desk.painted(10, hours_ago=20)
     await desk.painted(60, hours_ago=10)
@@ -132,7 +132,7 @@ async def test_a_spent_budget_says_when_there_is_enough_again(desk: Desk) -> Non
 
 async def test_what_waits_is_counted_with_what_it_should_take(desk: Desk) -> None:
     desk.estimates.learn(make_job(seconds=60.0))
-    await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=None, daily_budget_seconds=100)
+    await desk.limits.set(SERVER, EVERYONE, daily_budget_seconds=100)
     await desk.jobs.accept(make_job(accepted_at=NOW - 2))
     assert await desk.refusal(origin()) is None
     cancelled = make_job(accepted_at=NOW - 1)

@@ -200,14 +200,18 @@ async def adapted(tmp_path: Path) -> OrderBook:
     (tmp_path / "ink.safetensors").touch()
     rows = {"ink": f'file = "{tmp_path / "ink.safetensors"}"\nweight = 0.8\nmax_weight = 1.2', "clay": 'hub = "a/clay"'}
     rows["gone"] = f'file = "{tmp_path / "gone.safetensors"}"'
+    words = (
+        f'[demo.embeddings.toy]\nfile = "{tmp_path / "ink.safetensors"}"\n[demo.embeddings.smoke]\nhub = "a/smoke"\n'
+    )
     text = PACKAGED_MODELS_FILE.read_text()
     demo, rest = text[: (split := text.index("\n# Licence"))], text[split:]
     tables = "".join(f"\n[demo.adapters.{name}]\n{row}\n" for name, row in rows.items())
     models_file = tmp_path / "models.toml"
-    models_file.write_text(f"{demo}{tables}{rest}")
+    models_file.write_text(f"{demo}{tables}{words}{rest}")
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=tmp_path)
     await shelf.refresh()
     assert [adapter.name for adapter in shelf.adapters(shelf.find("demo"))] == ["ink"]
+    assert [embedding.word for embedding in shelf.embeddings(shelf.find("demo"))] == ["toy"]
     return OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
 
 
@@ -242,6 +246,15 @@ def test_an_adapter_that_cannot_be_used_is_said_at_the_door(
     assert error_sentence(refused.value) == sentence
 
 
+@pytest.mark.parametrize("words", [{"prompt": "a (Smoke:1.2) fox"}, {"prompt": "a fox", "negative_prompt": "smoke"}])
+def test_a_word_that_is_not_here_is_said_at_the_door(adapted: OrderBook, words: dict[str, Any]) -> None:
+    with pytest.raises(ModelUnavailable, match="add_on_not_here") as refused:
+        adapted.order(origin(), Options(**words), NO_PICTURE)
+    assert "The embedding smoke of demo is not downloaded yet" in error_sentence(refused.value)
+    for prompt in ("a toy fox", "a smoked fish"):
+        assert adapted.order(origin(), Options(prompt=prompt), NO_PICTURE).prompt == prompt
+
+
 def test_another_model_brings_no_adapter() -> None:
     earlier = Options(prompt="a fox", model="demo", adapter="ink", adapter_weight=0.3)
     assert changed(earlier, Options(prompt="a cat", strength=0.3)).adapter == "ink"
@@ -254,8 +267,8 @@ def test_another_model_brings_no_adapter() -> None:
 
 def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
     models_file = tmp_path / "models.toml"
-    text = PACKAGED_MODELS_FILE.read_text().replace('family = "stable-diffusion"', 'family = "flux-2-klein"')
-    models_file.write_text(text.replace('sampler = "dpm++2m-karras"\n', ""))
+    demo = PACKAGED_MODELS_FILE.read_text().partition("\n# Licence")[0]
+    models_file.write_text(demo.replace('family = "stable-diffusion"', 'family = "flux-2-klein"'))
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
     orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
     job = orders.order(origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)

@@ -19,7 +19,7 @@ from generation.models.catalog import Catalog, ModelEntry
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
-from tests.tiny_adapters import save_tiny_adapter
+from tests.tiny_adapters import save_as_others_do, save_tiny_adapter
 
 
 def adapter(name: str, file: Path) -> Adapter:
@@ -135,6 +135,16 @@ def test_the_text_encoders_are_changed_and_changed_back(
     assert len({plain, *pictures.values()}) == 3
     for name in ("", "v1.5", "to_q", "", "to_q", "v1.5", ""):
         assert pixels(engine, adapter=name, adapter_weight=1.0, **changes) == pictures.get(name, plain)
+
+
+@pytest.mark.parametrize("model", ["ddim", "xl-euler"])
+def test_other_trainers_files_are_read(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, model: str
+) -> None:
+    file = save_tiny_adapter(tmp_path, seed=1, model=tiny_catalog[model].folder)
+    engine = make_engine(entry_with(tiny_catalog[model], {"diffusers": file, "kohya": save_as_others_do(file)}))
+    pictures = [pixels(engine, model=model, adapter=name, adapter_weight=1.0) for name in ("diffusers", "kohya")]
+    assert pictures[0] == pictures[1] != pixels(engine, model=model)
 
 
 def test_only_the_last_ones_stay_in_memory(

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.pipelines.flux import pipeline_flux_kontext
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus
 from PIL import Image
 
 from generation.engine.base import RunCancelled
@@ -91,6 +93,18 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_areas() -> Iterator[None]:
+    """Some classes bring every picture to a megapixel first, which is all that would take time here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus):
+            original = module.calculate_dimensions
+            patch.setattr(module, "calculate_dimensions", lambda area, ratio, of=original: of(area / 64, ratio))
+        sizes = [(width // 8, height // 8) for width, height in pipeline_flux_kontext.PREFERRED_KONTEXT_RESOLUTIONS]
+        patch.setattr(pipeline_flux_kontext, "PREFERRED_KONTEXT_RESOLUTIONS", sizes)
+        yield
 
 
 @pytest.fixture(scope="module")

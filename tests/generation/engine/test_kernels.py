@@ -17,11 +17,13 @@ from generation.engine.attention import MIN_SCORES, BlockedAttnProcessor
 from generation.engine.blocked_attention import BLOCK_QUERIES, blocked_attention
 from generation.engine.device import choose_dtype
 from generation.engine.kernel_probe import (
+    SMALL_WIN,
     best_seconds,
     bfloat16_pays,
     blocked_attention_pays,
     channels_last_pays,
     clock_for,
+    packing_pays,
     wins,
 )
 from generation.engine.kernels import prepare_kernels
@@ -154,7 +156,12 @@ def test_the_cpus_format_is_the_measured_one(
 
 
 def test_each_probe_gives_an_answer_on_this_machine() -> None:
-    answers = [bfloat16_pays(CPU), channels_last_pays(CPU, torch.bfloat16), blocked_attention_pays(CPU, torch.float32)]
+    answers = [
+        bfloat16_pays(CPU),
+        channels_last_pays(CPU, torch.bfloat16),
+        blocked_attention_pays(CPU, torch.float32),
+        packing_pays(),
+    ]
     assert all(isinstance(answer, bool) for answer in answers)
 
 
@@ -173,6 +180,8 @@ def test_the_shortest_of_many_rounds_counts_and_the_first_does_not() -> None:
 def test_a_win_has_to_be_clear() -> None:
     assert wins(1.2, 1.0)
     assert not wins(1.1, 1.0)
+    assert wins(1.1, 1.0, SMALL_WIN)
+    assert not wins(1.04, 1.0, SMALL_WIN)
 
 
 def test_waiting_for_a_core_is_not_computing() -> None:
@@ -208,5 +217,6 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def find(*, channels_last: bool, blocked: bool) -> None:
         monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: channels_last)
         monkeypatch.setattr(kernels, "blocked_attention_pays", lambda *_: blocked)
+        monkeypatch.setattr(kernels, "packing_pays", lambda: False)
 
     return find

@@ -54,6 +54,7 @@ def test_what_is_no_file_and_what_lies_beside_keep_every_bit(weights: Path) -> N
 @linux_only
 def test_convolutions_laid_out_anew_are_in_memory_once(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: True)
+    monkeypatch.setattr(kernels, "packing_pays", lambda: False)
     layer = torch.nn.Conv2d(512, 512, 3, bias=False, dtype=torch.bfloat16)
     layer.weight.data = load_file(weights)["conv"]
     before = layer.weight.data

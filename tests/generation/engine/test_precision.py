@@ -2,6 +2,7 @@
 
 import copy
 import io
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,9 @@ from generation.engine.base import BrokenOutput
 from generation.engine.conditioning import conditioning_for, encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.precision import can_be_widened, in_float32
+from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.stock import called_directly
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
 from tests.generation.engine.test_prompts import LONG
 from tests.tiny_pipeline import tiny_pipeline
@@ -21,14 +24,16 @@ from tests.tiny_pipeline import tiny_pipeline
 SCHEDULER = "ddim"
 
 
-def overflowing(make_engine: Callable[..., DiffusersEngine]) -> tuple[DiffusersEngine, Any]:
-    """Make an engine in float16 whose decoder's activations exceed the largest float16, and in float32 do not."""
-    engine = make_engine(dtype=torch.float16)
+def overflowing(
+    make_engine: Callable[..., DiffusersEngine], *catalog: Catalog, part: str = "vae.decoder.conv_in"
+) -> tuple[DiffusersEngine, Any]:
+    """Make an engine in float16 in which a part's activations exceed the largest float16, and in float32 do not."""
+    engine = make_engine(*catalog, dtype=torch.float16)
     engine.preload()
     assert engine._models._model is not None
     pipeline = engine._models._model.pipeline
     with torch.no_grad():
-        pipeline.vae.decoder.conv_in.weight.fill_(30_000.0)
+        operator.attrgetter(part)(pipeline).weight.fill_(30_000.0)
     return engine, pipeline
 
 
@@ -94,6 +99,27 @@ def test_weights_and_ends_of_long_prompts_count_in_float32_too(
             generator=torch.Generator("cpu").manual_seed(wanted.seed),
         ).images[0]
     assert pixels(picture.data) == expected.tobytes()
+
+
+def test_both_encoders_of_the_large_one_count_in_float32_too(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog
+) -> None:
+    catalog = Catalog({"xl-euler": tiny_catalog["xl-euler"]})  # its autoencoder is in float32 anyway
+    engine, pipeline = overflowing(make_engine, catalog, part="unet.conv_in")
+    wide: Any = copy.deepcopy(pipeline).to(torch.float32)
+    prompt, negative_prompt = "a (fox:1.5)", f"{LONG} {LONG}"
+    changes = {"model": "xl-euler", "strength_schedule": "index"}
+    wanted = tiny_request(prompt=prompt, negative_prompt=negative_prompt, **changes)
+    (picture,) = engine.run(wanted, RecordedRun()).pictures
+    assert picture.parameters["dtype"] == "float32"
+    arguments = {"prompt": prompt, "negative_prompt": negative_prompt, "guidance_scale": wanted.guidance_scale}
+    with torch.no_grad():
+        told = conditioning_for(wide, arguments, (64, 64), lambda text: encode_text(wide, text)).tensors
+    states, pooled = told["encoder_hidden_states"], told["text_embeds"]
+    embeddings: dict[str, Any] = {"prompt_embeds": states[1:], "negative_prompt_embeds": states[:1]}
+    embeddings |= {"pooled_prompt_embeds": pooled[1:], "negative_pooled_prompt_embeds": pooled[:1]}
+    direct = called_directly(wide, wanted, **embeddings, prompt=None, negative_prompt=None)
+    assert pixels(picture.data) == direct.tobytes()
 
 
 def test_what_is_broken_in_float32_too_is_not_delivered(make_engine: Callable[..., DiffusersEngine]) -> None:

@@ -1,0 +1,45 @@
+"""What several commands share: the bot behind an interaction, groups for moderators, and private answers."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+from discord import app_commands
+
+from bot.errors import Refused
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+IN_SERVERS = app_commands.AppInstallationType(guild=True)
+
+
+def client_of(interaction: discord.Interaction) -> "Palimpsest":
+    """Return the bot."""
+    return cast("Palimpsest", interaction.client)
+
+
+def moderators_group(name: str, description: str) -> app_commands.Group:
+    """Return a group that Discord shows to moderators only; its commands check that again."""
+    return app_commands.Group(
+        name=name,
+        description=description,
+        guild_only=True,
+        default_permissions=discord.Permissions(manage_guild=True),
+        allowed_installs=IN_SERVERS,
+    )
+
+
+def chosen(**values: Any) -> dict[str, Any]:
+    """Return the options that were given; raise Refused (``nothing_to_set``) if none was."""
+    given = {name: value for name, value in values.items() if value is not None}
+    if not given:
+        raise Refused("nothing_to_set")
+    return given
+
+
+async def tell(interaction: discord.Interaction, text: str) -> None:
+    """Tell the person alone, and ping nobody."""
+    if interaction.response.is_done():
+        await interaction.followup.send(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
+    else:
+        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())

@@ -1,0 +1,136 @@
+"""Packed weights: the same results, in the place of the others, and out of the way of whoever wants weights."""
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from generation.engine import kernels
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.packing import PackingConvolution, PackingLinear, let_layers_pack, unpack_layers
+from generation.engine.precision import in_float32
+from generation.models.catalog import Catalog
+from tests.generation.engine.test_adapters import catalog as catalog
+from tests.generation.engine.test_adapters import folder as folder
+from tests.generation.engine.test_adapters import pixels
+from tests.generation.engine.test_kernels import deviation, random
+from tests.generation.engine.test_mapped_files import linux_only, resident_bytes
+from tests.generation.engine.test_mapped_files import weights as weights
+from tests.tiny_pipeline import tiny_pipeline
+
+LAYERS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    "linear": (lambda **how: torch.nn.Linear(48, 20, **how), (2, 7, 48)),
+    "linear without bias": (lambda **how: torch.nn.Linear(48, 20, bias=False, **how), (5, 48)),
+    "3x3": (lambda **how: torch.nn.Conv2d(12, 20, 3, padding=1, **how), (2, 12, 9, 8)),
+    "1x1": (lambda **how: torch.nn.Conv2d(12, 20, 1, **how), (1, 12, 9, 8)),
+    "smaller": (lambda **how: torch.nn.Conv2d(12, 20, 3, stride=2, **how), (3, 12, 9, 8)),
+}
+
+
+@pytest.fixture(autouse=True)
+def _can_pack() -> Iterator[None]:
+    try:
+        PackingLinear.pack(torch.ones(16, 16, dtype=torch.bfloat16))
+    except (AttributeError, RuntimeError):
+        pytest.skip("oneDNN has no bfloat16 for this processor")
+    with torch.inference_mode():
+        yield
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_a_packed_layer_computes_what_the_usual_one_does(name: str) -> None:
+    make, shape = LAYERS[name]
+    layer = make(dtype=torch.bfloat16)
+    usual, values = copy.deepcopy(layer), random(*shape, dtype=torch.bfloat16)
+    let_layers_pack(layer)
+    for _ in range(2):
+        assert deviation(layer(values), usual(values)) < 1e-2
+        assert layer.packed is not None
+    assert "weight" not in dict(layer.named_parameters())
+    unpack_layers([layer])
+    assert layer.packed is None
+    assert torch.equal(layer.weight, usual.weight)
+
+
+def test_float32_is_never_packed() -> None:
+    layer: Any = torch.nn.Linear(8, 8)
+    let_layers_pack(layer)
+    layer(random(2, 8))
+    assert (type(layer), layer.packed) == (PackingLinear, None)
+
+
+def test_what_is_no_usual_convolution_is_left_alone() -> None:
+    layers = [torch.nn.Conv2d(4, 4, 3, padding="same"), torch.nn.Conv2d(4, 4, 3, padding_mode="reflect")]
+    let_layers_pack(torch.nn.Sequential(*layers))
+    assert {type(layer) for layer in layers} == {torch.nn.Conv2d}
+
+
+@linux_only
+def test_a_packed_weight_takes_the_place_of_the_file(weights: Path) -> None:
+    from safetensors.torch import load_file
+
+    tensors = load_file(weights)
+    part: Any = torch.nn.ModuleList([torch.nn.Conv2d(512, 512, 3, bias=False), torch.nn.Linear(1024, 1024, bias=False)])
+    part[0].weight.data, part[1].weight.data = tensors["conv"], tensors["linear"]
+    let_layers_pack(part)
+    part[0](random(1, 512, 4, 4, dtype=torch.bfloat16))
+    part[1](random(1, 1024, dtype=torch.bfloat16))
+    assert resident_bytes(weights) < weights.stat().st_size / 4
+
+
+def test_a_picture_in_float32_finds_all_weights_and_leaves_them_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(kernels, "blocked_attention_pays", lambda *_: False)
+    pipeline: Any = tiny_pipeline().to(torch.bfloat16)
+    before = {name: value.clone() for name, value in pipeline.unet.state_dict().items()}
+    wide: Any = copy.deepcopy(pipeline).to(torch.float32)
+    kernels.prepare_kernels(pipeline, torch.device("cpu"), torch.bfloat16)
+    latents, embeddings = random(2, 4, 16, 16), random(2, 16, 32, seed=1)
+
+    def call(dtype: torch.dtype) -> torch.Tensor:
+        return pipeline.unet(latents.to(dtype), 500, embeddings.to(dtype)).sample
+
+    first = call(torch.bfloat16)
+    packed = [layer for layer in pipeline.unet.modules() if isinstance(layer, PackingLinear | PackingConvolution)]
+    assert packed
+    assert all(layer.packed is not None for layer in packed)
+    with in_float32(pipeline):
+        assert deviation(call(torch.float32), wide.unet(latents, 500, embeddings).sample) < 1e-5
+    after = pipeline.unet.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert torch.equal(call(torch.bfloat16), first)
+
+
+def test_adapters_change_packed_layers_as_others(
+    make_engine: Callable[..., DiffusersEngine], catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wishes = [("", 0.0), ("", 0.0), ("ink", 1.0), ("clay", 0.5), ("", 0.0), ("ink", 1.0)]
+    painted = {}
+    for packs in (False, True):
+        monkeypatch.setattr(kernels, "packing_pays", lambda packs=packs: packs)
+        monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: True)
+        engine = make_engine(catalog, dtype=torch.bfloat16)
+        painted[packs] = [pixels(engine, adapter=name, adapter_weight=weight) for name, weight in wishes]
+        assert engine._models._model is not None
+        layers = engine._models._model.pipeline.unet.modules()
+        assert any(getattr(layer, "packed", None) is not None for layer in layers) is packs
+    assert painted[True][0] == painted[True][1] == painted[True][4]
+    assert painted[True][2] == painted[True][5] != painted[True][3]
+    for usual, packed in zip(painted[False], painted[True], strict=True):
+        pairs = torch.frombuffer(bytearray(usual + packed), dtype=torch.uint8).int().view(2, -1)
+        assert (pairs[0] - pairs[1]).abs().float().mean() < 1
+
+
+def test_weights_that_are_compiled_are_not_packed(
+    make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    engine = make_engine(dtype=torch.bfloat16, compiler="eager")
+    engine.preload()
+    assert engine._models._model is not None
+    layers = {type(layer) for layer in engine._models._model.pipeline.unet.modules()}
+    assert not layers & {PackingLinear, PackingConvolution}
