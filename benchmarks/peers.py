@@ -7,15 +7,14 @@ where it is installed (``pip install stable-diffusion-cpp-python``), with its fl
 float16 and in eight bits. All read the same random weights of Stable Diffusion 1.5's shape.
 """
 
-import contextlib
-import gc
-import importlib
 import importlib.util
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks.measuring import alternate, arguments, report, times_quicker
-from benchmarks.model_files import SCHEDULERS, catalog, model_folder
+from benchmarks.measuring import Measured, arguments, clock, report, times_quicker
+from benchmarks.model_files import FOLDER, SCHEDULERS, catalog, model_folder
 from benchmarks.requests_made import PROMPT, SilentRun, picture, request
 from benchmarks.shapes import sd15_pipeline
 from generation.engine.device import choose_device, choose_dtype
@@ -33,59 +32,62 @@ from generation.models.hub import Hub
 
 OURS = "the engine"
 STEPS, STRENGTH, GUIDANCE_SCALE, SEED = 20, 0.75, 7.5, 7
-CPP_WEIGHTS = ("f16", "q8_0")
-
-# Loads what paints, as a context, and gives a function that paints and returns how often the denoiser was called.
-Painter = Callable[[], contextlib.AbstractContextManager[Callable[[], int]]]
+CPP, CPP_MODULE = "stable-diffusion.cpp", "stable_diffusion_cpp"
 
 
 def main(values: Sequence[str] = ()) -> int:
     """Print the table; return the exit status."""
-    options = arguments(__doc__, ("--side", {"type": int, "default": 256, "help": "pixels"}), values=values)
-    device = choose_device("auto")
-    dtype = choose_dtype("auto", device)
-    side, threads = options.side, options.threads or -1
+    options = arguments(
+        __doc__,
+        ("--side", {"type": int, "default": 256, "help": "pixels"}),
+        ("--only", {"choices": list(PAINTERS), "help": "paint one picture so, and print calls and seconds"}),
+        values=values,
+    )
+    if options.only:
+        _paint_one(PAINTERS[options.only], options.side, options.threads or -1)
+        return 0
+    names = [name for name in PAINTERS if not name.startswith(CPP) or importlib.util.find_spec(CPP_MODULE)]
     calls: dict[str, int] = {}
-    with contextlib.ExitStack() as opened:
-        painters: dict[str, Painter] = {
-            f"diffusers, {str(its).removeprefix('torch.')}": partial(_diffusers, its, device, side)
-            for its in dict.fromkeys((torch.float32, dtype))
-        }
-        if importlib.util.find_spec("stable_diffusion_cpp") is not None:
-            folder = opened.enter_context(_folder_for_cpp(dtype))
-            for weights in CPP_WEIGHTS:
-                name = f"stable-diffusion.cpp, {weights}"
-                painters[name] = partial(_stable_diffusion_cpp, weights, folder, side, threads)
-        painters[OURS] = partial(_engine, dtype, device, side)
-        loaded = opened.enter_context(contextlib.ExitStack())
-        paint: Callable[[], int] | None = None
-
-        def load(name: str) -> None:
-            nonlocal paint
-            paint = None
-            loaded.close()  # one at a time is in memory
-            gc.collect()
-            paint = loaded.enter_context(painters[name]())
-
-        def work(name: str) -> None:
-            assert paint is not None
-            calls[name] = paint()
-
-        seconds = alternate(
-            {name: partial(work, name) for name in painters}, repeats=options.repeats, warm_ups=0, prepare=load
-        )
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(options.repeats):
+        for name in names:
+            threads = () if options.threads is None else ("--threads", str(options.threads))
+            command = (
+                sys.executable,
+                "-m",
+                "benchmarks",
+                "peers",
+                "--only",
+                name,
+                "--side",
+                str(options.side),
+                *threads,
+            )
+            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+            calls[name], took = json.loads(said)
+            seconds[name].append(took)
+    measured = {name: Measured(tuple(each)) for name, each in seconds.items()}
     report(
-        f"peers: a picture of {side} pixels by Stable Diffusion 1.5's shape, the engine in {dtype}",
+        f"peers: a picture of {options.side} pixels by Stable Diffusion 1.5's shape",
         ("what", "denoiser calls", "seconds", "times as long as ours"),
-        [(name, calls[name], seconds[name], times_quicker(seconds[name], seconds[OURS])) for name in painters],
+        [(name, calls[name], measured[name], times_quicker(measured[name], measured[OURS])) for name in names],
         options.json,
     )
     return 0
 
 
-@contextlib.contextmanager
-def _diffusers(dtype: torch.dtype, device: torch.device, side: int) -> Iterator[Callable[[], int]]:
-    pipeline: Any = sd15_pipeline(dtype).to(device)
+def _paint_one(painter: "Painter", side: int, threads: int) -> None:
+    """Load, paint a picture, and say how many calls and seconds that took; what is left is the process's to clear."""
+    paint = painter(side, threads)
+    began = clock()
+    calls = paint()
+    print(json.dumps([calls, clock() - began]), flush=True)
+    os._exit(0)
+
+
+def _diffusers(format_of: Callable[[torch.device], torch.dtype], side: int, _: int) -> Callable[[], int]:
+    device = choose_device("auto")
+    pipeline: Any = sd15_pipeline(format_of(device)).to(device)
     pipeline.scheduler = SCHEDULERS["dpm++2m-karras"]()
 
     def paint() -> int:
@@ -99,14 +101,13 @@ def _diffusers(dtype: torch.dtype, device: torch.device, side: int) -> Iterator[
         )
         return pipeline.num_timesteps
 
-    yield paint
+    return paint
 
 
-@contextlib.contextmanager
-def _stable_diffusion_cpp(weights: str, folder: Path, side: int, threads: int) -> Iterator[Callable[[], int]]:
-    library: Any = importlib.import_module("stable_diffusion_cpp")
+def _stable_diffusion_cpp(weights: str, side: int, threads: int) -> Callable[[], int]:
+    library: Any = importlib.import_module(CPP_MODULE)
     painter = library.StableDiffusion(
-        model_path=str(folder), wtype=weights, n_threads=threads, diffusion_flash_attn=True, verbose=False
+        model_path=str(_folder_for_cpp()), wtype=weights, n_threads=threads, diffusion_flash_attn=True, verbose=False
     )
 
     def paint() -> int:
@@ -131,42 +132,55 @@ def _stable_diffusion_cpp(weights: str, folder: Path, side: int, threads: int) -
         )
         return steps
 
-    yield paint
+    return paint
 
 
-@contextlib.contextmanager
-def _engine(dtype: torch.dtype, device: torch.device, side: int) -> Iterator[Callable[[], int]]:
-    with tempfile.TemporaryDirectory() as data_dir:
-        engine = DiffusersEngine(
-            catalog=catalog(dtype, side),
-            default_model="dpm++2m-karras",
-            data_dir=Path(data_dir),
-            hub=Hub(),
-            device=device,
-            dtype=dtype,
-        )
-        engine.run(request(64, "dpm++2m-karras", num_inference_steps=2), SilentRun())  # loads it
+def _engine(side: int, _: int) -> Callable[[], int]:
+    device = choose_device("auto")
+    dtype = choose_dtype("auto", device)
+    engine = DiffusersEngine(
+        catalog=catalog(dtype, side),
+        default_model="dpm++2m-karras",
+        data_dir=FOLDER,
+        hub=Hub(),
+        device=device,
+        dtype=dtype,
+    )
+    engine.run(request(64, "dpm++2m-karras", num_inference_steps=2), SilentRun())  # loads it
 
-        def paint() -> int:
-            run = SilentRun()
-            engine.run(request(side, "dpm++2m-karras", num_inference_steps=STEPS), run)
-            return run.steps
+    def paint() -> int:
+        run = SilentRun()
+        engine.run(request(side, "dpm++2m-karras", num_inference_steps=STEPS), run)
+        return run.steps
 
-        yield paint
-        engine.close()
+    return paint
 
 
-@contextlib.contextmanager
-def _folder_for_cpp(dtype: torch.dtype) -> Iterator[Path]:
-    """Give a model's folder in which the text encoder's weights are called as before transformers 5."""
-    with tempfile.TemporaryDirectory(dir=model_folder(dtype, "dpm++2m-karras").parent) as made:
-        folder = Path(made) / "model"
-        shutil.copytree(model_folder(dtype, "dpm++2m-karras"), folder, copy_function=os.link)
-        file = folder / "text_encoder" / "model.safetensors"
+def _folder_for_cpp() -> Path:
+    """Return a model's folder in which the text encoder's weights are called as before transformers 5."""
+    dtype = choose_dtype("auto", choose_device("auto"))
+    usual, folder = model_folder(dtype, "dpm++2m-karras"), FOLDER / "for-stable-diffusion-cpp"
+    if not folder.exists():
+        made = Path(tempfile.mkdtemp(dir=FOLDER)) / "model"
+        shutil.copytree(usual, made, copy_function=os.link)
+        file = made / "text_encoder" / "model.safetensors"
         tensors = {f"text_model.{name.removeprefix('text_model.')}": value for name, value in load_file(file).items()}
         file.unlink()  # a hard link: what others read stays
         save_file(tensors, file)
-        yield folder
+        made.rename(folder)
+    return folder
+
+
+# By the name in the table: loads what paints (pixels of a side, threads or -1) and returns what paints a picture and
+# tells how often the denoiser was called. Each runs in a process of its own: a peer may crash, or keep its memory.
+Painter = Callable[[int, int], Callable[[], int]]
+PAINTERS: dict[str, Painter] = {
+    "diffusers, float32": partial(_diffusers, lambda _: torch.float32),
+    "diffusers, the engine's format": partial(_diffusers, partial(choose_dtype, "auto")),
+    f"{CPP}, f16": partial(_stable_diffusion_cpp, "f16"),
+    f"{CPP}, q8_0": partial(_stable_diffusion_cpp, "q8_0"),
+    OURS: _engine,
+}
 
 
 if __name__ == "__main__":
