@@ -8,6 +8,7 @@ float16 and in eight bits. All read the same random weights of Stable Diffusion 
 """
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 import os
@@ -15,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,57 +35,60 @@ OURS = "the engine"
 STEPS, STRENGTH, GUIDANCE_SCALE, SEED = 20, 0.75, 7.5, 7
 CPP_WEIGHTS = ("f16", "q8_0")
 
+# Loads what paints, as a context, and gives a function that paints and returns how often the denoiser was called.
+Painter = Callable[[], contextlib.AbstractContextManager[Callable[[], int]]]
+
 
 def main(values: Sequence[str] = ()) -> int:
     """Print the table; return the exit status."""
     options = arguments(__doc__, ("--side", {"type": int, "default": 256, "help": "pixels"}), values=values)
     device = choose_device("auto")
     dtype = choose_dtype("auto", device)
+    side, threads = options.side, options.threads or -1
     calls: dict[str, int] = {}
-    works: dict[str, Callable[[], None]] = {}
-    for number_format in dict.fromkeys((torch.float32, dtype)):
-        name = f"diffusers, {str(number_format).removeprefix('torch.')}"
-        works[name] = _diffusers(name, number_format, device, options.side, calls)
     with contextlib.ExitStack() as opened:
+        painters: dict[str, Painter] = {
+            f"diffusers, {str(its).removeprefix('torch.')}": partial(_diffusers, its, device, side)
+            for its in dict.fromkeys((torch.float32, dtype))
+        }
         if importlib.util.find_spec("stable_diffusion_cpp") is not None:
             folder = opened.enter_context(_folder_for_cpp(dtype))
             for weights in CPP_WEIGHTS:
                 name = f"stable-diffusion.cpp, {weights}"
-                works[name] = _stable_diffusion_cpp(name, weights, folder, options.side, options.threads or -1, calls)
-        engine = DiffusersEngine(
-            catalog=catalog(dtype, options.side),
-            default_model="dpm++2m-karras",
-            data_dir=Path(opened.enter_context(tempfile.TemporaryDirectory())),
-            hub=Hub(),
-            device=device,
-            dtype=dtype,
+                painters[name] = partial(_stable_diffusion_cpp, weights, folder, side, threads)
+        painters[OURS] = partial(_engine, dtype, device, side)
+        loaded = opened.enter_context(contextlib.ExitStack())
+        paint: Callable[[], int] | None = None
+
+        def load(name: str) -> None:
+            nonlocal paint
+            paint = None
+            loaded.close()  # one at a time is in memory
+            gc.collect()
+            paint = loaded.enter_context(painters[name]())
+
+        def work(name: str) -> None:
+            assert paint is not None
+            calls[name] = paint()
+
+        seconds = alternate(
+            {name: partial(work, name) for name in painters}, repeats=options.repeats, warm_ups=0, prepare=load
         )
-        opened.callback(engine.close)
-
-        def ours() -> None:
-            run = SilentRun()
-            engine.run(request(options.side, "dpm++2m-karras", num_inference_steps=STEPS), run)
-            calls[OURS] = run.steps
-
-        engine.run(request(64, "dpm++2m-karras"), SilentRun())  # loads it
-        works[OURS] = ours
-        seconds = alternate(works, repeats=options.repeats, warm_ups=0)
     report(
-        f"peers: a picture of {options.side} pixels by Stable Diffusion 1.5's shape, the engine in {dtype}",
+        f"peers: a picture of {side} pixels by Stable Diffusion 1.5's shape, the engine in {dtype}",
         ("what", "denoiser calls", "seconds", "times as long as ours"),
-        [(name, calls[name], seconds[name], times_quicker(seconds[name], seconds[OURS])) for name in works],
+        [(name, calls[name], seconds[name], times_quicker(seconds[name], seconds[OURS])) for name in painters],
         options.json,
     )
     return 0
 
 
-def _diffusers(
-    name: str, dtype: torch.dtype, device: torch.device, side: int, calls: dict[str, int]
-) -> Callable[[], None]:
+@contextlib.contextmanager
+def _diffusers(dtype: torch.dtype, device: torch.device, side: int) -> Iterator[Callable[[], int]]:
     pipeline: Any = sd15_pipeline(dtype).to(device)
     pipeline.scheduler = SCHEDULERS["dpm++2m-karras"]()
 
-    def paint() -> None:
+    def paint() -> int:
         pipeline(
             prompt=PROMPT,
             image=picture(side),
@@ -92,23 +97,25 @@ def _diffusers(
             num_inference_steps=STEPS,
             generator=torch.Generator("cpu").manual_seed(SEED),
         )
-        calls[name] = pipeline.num_timesteps
+        return pipeline.num_timesteps
 
-    return paint
+    yield paint
 
 
-def _stable_diffusion_cpp(
-    name: str, weights: str, folder: Path, side: int, threads: int, calls: dict[str, int]
-) -> Callable[[], None]:
+@contextlib.contextmanager
+def _stable_diffusion_cpp(weights: str, folder: Path, side: int, threads: int) -> Iterator[Callable[[], int]]:
     library: Any = importlib.import_module("stable_diffusion_cpp")
     painter = library.StableDiffusion(
         model_path=str(folder), wtype=weights, n_threads=threads, diffusion_flash_attn=True, verbose=False
     )
 
-    def heard(step: int, *_: Any) -> None:
-        calls[name] = step
+    def paint() -> int:
+        steps = 0
 
-    def paint() -> None:
+        def heard(step: int, *_: Any) -> None:
+            nonlocal steps
+            steps = step
+
         painter.generate_image(
             prompt=PROMPT,
             init_image=picture(side),
@@ -122,8 +129,31 @@ def _stable_diffusion_cpp(
             seed=SEED,
             progress_callback=heard,
         )
+        return steps
 
-    return paint
+    yield paint
+
+
+@contextlib.contextmanager
+def _engine(dtype: torch.dtype, device: torch.device, side: int) -> Iterator[Callable[[], int]]:
+    with tempfile.TemporaryDirectory() as data_dir:
+        engine = DiffusersEngine(
+            catalog=catalog(dtype, side),
+            default_model="dpm++2m-karras",
+            data_dir=Path(data_dir),
+            hub=Hub(),
+            device=device,
+            dtype=dtype,
+        )
+        engine.run(request(64, "dpm++2m-karras", num_inference_steps=2), SilentRun())  # loads it
+
+        def paint() -> int:
+            run = SilentRun()
+            engine.run(request(side, "dpm++2m-karras", num_inference_steps=STEPS), run)
+            return run.steps
+
+        yield paint
+        engine.close()
 
 
 @contextlib.contextmanager
