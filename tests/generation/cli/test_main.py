@@ -219,3 +219,15 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
     assert "* tiny" in words
     assert words.count("one call of the denoiser takes up to") == 1
     assert "fits this machine" in words
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe breaks otherwise on Windows")
+def test_a_reader_who_has_had_enough_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "generation", "models"]
+    done = subprocess.run(
+        command, stdout=write_end, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (1, "")
