@@ -25,7 +25,7 @@ def wait_until_dead(processes: Sequence[psutil.Process]) -> None:
 
     Where many processes end, as in a container, the burial alone can take seconds.
     """
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             while process.status() != psutil.STATUS_ZOMBIE:
