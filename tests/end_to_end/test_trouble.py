@@ -54,8 +54,10 @@ async def test_one_request_meets_trouble(bot: BotProcess, request_of: tuple[str,
 
 
 async def first_about(bot: BotProcess, prompt: str, *, channel: str = "general") -> Message:
+    """Wait for what a member is told in the channel; it answers nothing, and may carry a preview by now."""
     return await bot.client.wait_for_message(
-        lambda message: message.author_is_bot and not message.attachments and prompt in message.content, channel=channel
+        lambda message: message.author_is_bot and message.reference is None and prompt in message.content,
+        channel=channel,
     )
 
 
