@@ -22,14 +22,18 @@ class ProbedDevice:
     torch: str
 
 
-async def probe_device(device: str, dtype: str) -> ProbedDevice:
-    """Return what torch finds for these settings; raise ExecutorError with a sentence if it finds nothing."""
+async def probe_device(device: str, dtype: str, max_vram: int | None = None) -> ProbedDevice:
+    """Return what torch finds for these settings; raise ExecutorError with a sentence if it finds nothing.
+
+    Of a card's memory no more than ``max_vram`` bytes count.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "generation.engine.probe",
         device,
         dtype,
+        str(max_vram or 0),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,

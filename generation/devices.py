@@ -3,7 +3,7 @@
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -38,10 +38,15 @@ class Machine:
         return 2 * entry.memory_bytes <= self.memory_bytes
 
 
-def this_machine() -> Machine:
-    """Look at the memory and ask ``nvidia-smi`` for cards where it is installed."""
+def this_machine(max_vram: int | None = None) -> Machine:
+    """Look at the memory and ask ``nvidia-smi`` for cards where it is installed.
+
+    Of a card's memory no more than ``max_vram`` bytes count.
+    """
     memory_bytes = psutil.virtual_memory().total
-    accelerators = _nvidia_cards()
+    accelerators = tuple(
+        replace(card, memory_bytes=min(card.memory_bytes, max_vram or card.memory_bytes)) for card in _nvidia_cards()
+    )
     if not accelerators and platform.system() == "Darwin" and platform.machine() == "arm64":
         accelerators = (Accelerator("Apple GPU", memory_bytes, "mps"),)
     return Machine(memory_bytes, accelerators)

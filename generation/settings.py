@@ -1,9 +1,9 @@
 """What the environment (and ``.env``) says to this package; read once by whoever starts it, handed on as values."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.logs import LogFormat
@@ -17,7 +17,7 @@ class GenerationSettings(BaseSettings):
 
     ``slots`` requests are painted side by side; one call of the denoiser takes ``max_width`` rows (a picture with
     guidance has two), and with ``strict`` it serves one picture alone. ``compile_denoiser`` lets torch compile
-    it in the background.
+    it in the background. ``max_vram`` bounds what the executor's process takes of an NVIDIA card, in bytes.
     """
 
     model_config = SettingsConfigDict(
@@ -27,6 +27,7 @@ class GenerationSettings(BaseSettings):
     model: str = "demo"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    max_vram: Annotated[ByteSize, Field(ge=2**30)] | None = None
     slots: int = Field(default=8, ge=1, le=64)
     max_width: int = Field(default=16, ge=1)
     strict: bool = False
@@ -43,6 +44,7 @@ class GenerationSettings(BaseSettings):
             "model": self.model,
             "device": self.device,
             "dtype": self.dtype,
+            "max_vram": self.max_vram,
             "slots": self.slots,
             "max_width": self.max_width,
             "strict": self.strict,

@@ -92,12 +92,12 @@ class Place:
         """Let the next member in the next channel ask for a picture; return how that was answered."""
         return await self.ask(number % len(self.members), number % len(self.channels), seed=number, **options)
 
-    async def ask(self, member: int, channel: int = 0, **options: Any) -> Interaction:
-        """Let a member ask for a picture; return how that was answered."""
+    async def ask(self, member: int, channel: int | None = 0, **options: Any) -> Interaction:
+        """Let a member ask for a picture, in direct messages if ``channel`` is None; return how that was answered."""
         asked = {"image": self._picture, "prompt": "a lighthouse", **options}
-        interaction = await self.client.command(
-            "img2img", asked, member=self.members[member], channel=self.channels[channel]
-        )
+        name = self.members[member]
+        where = f"@{name}" if channel is None else self.channels[channel]
+        interaction = await self.client.command("img2img", asked, member=name, channel=where)
         self.account.take(interaction)
         return interaction
 

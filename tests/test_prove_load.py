@@ -32,7 +32,7 @@ async def test_soak(tmp_path: Path) -> None:
 
 
 async def test_fairness(tmp_path: Path) -> None:
-    crowded = await fairness.crowd(tmp_path / "crowd", jobs=12, others=2, wishes_each=2, steps=20)
+    crowded = await fairness.crowd(tmp_path / "crowd", jobs=12, others=2, wishes_each=2, steps=20, places=(None, 0))
     assert len(crowded) == 16
     assert most_before(crowded) <= 1
     shared = await fairness.shares(tmp_path / "shares", members=3, units_each=10, steps=(24, 12, 6))

@@ -69,7 +69,7 @@ async def examine(settings: Settings) -> list[Finding]:
 
 async def _probe(settings: Settings) -> ProbedDevice | Exception:
     try:
-        return await probe_device(settings.device, settings.dtype)
+        return await probe_device(settings.device, settings.dtype, settings.max_vram)
     except ExecutorError as error:
         return error
 

@@ -13,7 +13,7 @@ from generation.settings import GenerationSettings
 
 def print_models(catalog: Catalog, settings: GenerationSettings, *, as_json: bool) -> None:
     """Print one line (or JSON object) a model."""
-    machine = this_machine()
+    machine = this_machine(settings.max_vram)
     rows = [_row(entry, settings, machine) for entry in catalog.values()]
     if as_json:
         for row in rows:

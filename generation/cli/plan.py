@@ -95,6 +95,6 @@ def _row(name: str, plan: MemoryPlan, sizes: ModelSizes, side: int, memory: int,
 
 
 def _this_device(settings: GenerationSettings) -> tuple[str, str, int]:
-    probed = asyncio.run(probe_device(settings.device, settings.dtype))
+    probed = asyncio.run(probe_device(settings.device, settings.dtype, settings.max_vram))
     memory = psutil.virtual_memory().available if probed.device == "cpu" else probed.memory_bytes
     return probed.device, probed.dtype, memory

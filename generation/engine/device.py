@@ -4,6 +4,7 @@ import torch
 
 from generation.engine.kernel_probe import bfloat16_pays
 from generation.errors import ExecutorError
+from generation.models.memory_plan import BASE_BYTES
 
 BFLOAT16_CAPABILITY = (8, 0)  # Ampere: the first with bfloat16 in its tensor cores
 
@@ -29,6 +30,13 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
             return torch.float16
         case _:
             return torch.bfloat16 if bfloat16_pays(device) else torch.float32
+
+
+def limit_memory(device: torch.device, max_bytes: int | None) -> None:
+    """Let this process take no more than ``max_bytes`` of a card, its CUDA context included; do nothing elsewhere."""
+    if device.type == "cuda" and max_bytes is not None:
+        _, total = torch.cuda.mem_get_info(device)
+        torch.cuda.set_per_process_memory_fraction(min(1.0, (max_bytes - BASE_BYTES["cuda"]) / total), device)
 
 
 def describe_device(device: torch.device) -> str:

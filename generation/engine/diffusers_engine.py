@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from generation.engine.base import Run
-from generation.engine.device import choose_device, choose_dtype, describe_device
+from generation.engine.device import choose_device, choose_dtype, describe_device, limit_memory
 from generation.engine.device_loop import DeviceLoop
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
@@ -28,6 +28,7 @@ from generation.versions import VERSION, library_versions
 def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
     """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is not here."""
     device = choose_device(options["device"])
+    limit_memory(device, options["max_vram"])
     return DiffusersEngine(
         catalog=load_catalog(Path(options["models_file"])),
         default_model=options["model"],

@@ -11,10 +11,15 @@ _COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return what is free on the device now; on a CPU what the machine could hand out without swapping."""
+    """Return what is free on the device now; on a CPU what the machine could hand out without swapping.
+
+    Of a card this process gets no more than ``limit_memory`` has left it.
+    """
     match device.type:
         case "cuda":
-            return torch.cuda.mem_get_info(device)[0]
+            free, total = torch.cuda.mem_get_info(device)
+            allowed = round(total * torch.cuda.get_per_process_memory_fraction(device))
+            return min(free, allowed - torch.cuda.memory_reserved(device))
         case "mps":
             return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
         case _:

@@ -1,4 +1,4 @@
-"""Tell in a process of its own what torch finds: ``python -m generation.engine.probe DEVICE DTYPE`` prints JSON."""
+"""Tell in a process of its own what torch finds: ``… generation.engine.probe DEVICE DTYPE MAX_VRAM`` prints JSON."""
 
 import json
 import sys
@@ -20,6 +20,7 @@ def main() -> None:
     name, memory_bytes = "CPU", psutil.virtual_memory().total
     if device.type == "cuda":
         name, memory_bytes = torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
+        memory_bytes = min(memory_bytes, int(sys.argv[3]) or memory_bytes)
     elif device.type == "mps":
         name, memory_bytes = "Apple GPU", torch.mps.recommended_max_memory()
     dtype = str(choose_dtype(sys.argv[2], device)).removeprefix("torch.")

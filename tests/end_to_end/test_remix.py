@@ -81,6 +81,8 @@ class TestMention:
         ("text", "with_picture", "words"),
         [
             ("@Palimpsest a rocket", False, "I see no picture"),
+            ("@Palimpsest help", False, "/img2img"),
+            ("@Palimpsest 0,7", True, "no words in “0,7”"),
             ("@Palimpsest", True, "What should it become"),
             ("@Palimpsest a rocket strength=much", True, "do not understand `strength much`"),
             ("@Palimpsest a rocket --ar 16:9", True, "do not know the option `ar`"),
@@ -92,6 +94,22 @@ class TestMention:
         asked = await bot.client.say(text, files=[CAT] if with_picture else [])
         assert words in (await bot.answer_to(asked)).content
 
+    async def test_the_answer_to_a_question_is_taken_with_what_was_said_before(self, bot: BotProcess) -> None:
+        question = await bot.answer_to(await bot.client.say("@Palimpsest steps 4 seed 9", files=[CAT]))
+        assert "What should it become" in question.content
+        doubt = await bot.answer_to(await bot.client.say("a castle strenght 0.4", reply_to=question.id))
+        assert "Did you mean `strength`" in doubt.content
+        made = await bot.result_of(
+            await bot.answer_to(await bot.client.say("a castle, strength 0.4", reply_to=doubt.id))
+        )
+        for part in ("a castle", "`9`", "strength 0.4", "4 steps"):
+            assert part in made.content
+
+    async def test_a_picture_that_was_missing_can_be_sent_after_the_words(self, bot: BotProcess) -> None:
+        question = await bot.answer_to(await bot.client.say("@Palimpsest a castle, steps 4"))
+        made = await bot.result_of(await bot.answer_to(await bot.client.say(files=[CAT], reply_to=question.id)))
+        assert "a castle" in made.content
+
 
 class TestReply:
     async def test_numbers_alone_repeat_the_request_with_them(self, bot: BotProcess, result: Message) -> None:
@@ -101,6 +119,11 @@ class TestReply:
         assert "`77`" in made.content
         assert "strength 0.9" in made.content
         assert made.mentions == ["Linus"]
+
+    async def test_again_repeats_the_request_with_a_new_seed(self, bot: BotProcess, result: Message) -> None:
+        made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
+        assert "a cat on a beach" in made.content
+        assert "`77`" not in made.content
 
     async def test_new_words_paint_over_the_result(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("a dog in the snow", reply_to=result.id)

@@ -32,10 +32,11 @@ async def test_one_request_meets_trouble(bot: BotProcess, request_of: tuple[str,
     await bot.client.wait_for_fault(fault_id)
 
 
-async def status_in_channel(bot: BotProcess, prompt: str, *, channel: str = "general") -> Message:
-    """Wait for the status message of a job that is held: nothing else names its prompt, whatever it shows by now."""
+async def first_about(bot: BotProcess, prompt: str, *, channel: str = "general") -> Message:
+    """Wait for what a member is told in the channel; it answers nothing, and may carry a preview by now."""
     return await bot.client.wait_for_message(
-        lambda message: message.author_is_bot and prompt in message.content, channel=channel
+        lambda message: message.author_is_bot and message.reference is None and prompt in message.content,
+        channel=channel,
     )
 
 
@@ -44,7 +45,7 @@ async def test_an_acknowledgement_that_is_too_late_is_given_in_the_channel(bot: 
     with bot.held():  # the last word names no prompt
         assert (await bot.ask_in_vain("a late cat", channel="slow")).failed
         await bot.client.clear_faults()
-        status = await status_in_channel(bot, "a late cat", channel="slow")
+        status = await first_about(bot, "a late cat", channel="slow")
         await bot.status_with(status, "Painting")
         contents = [(call.body or {}).get("content", "") for call in await bot.client.calls("POST", RESULT[1])]
         (sent,) = [content for content in contents if "a late cat" in content]
@@ -60,7 +61,7 @@ async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_chan
     with bot.held():
         wish = {"image": CAT, "prompt": "a cut off cat", "steps": 4}
         asking = asyncio.create_task(bot.client.command("img2img", wish))
-        status = await status_in_channel(bot, "a cut off cat")
+        status = await first_about(bot, "a cut off cat")
         await bot.client.advance_clock(ACKNOWLEDGE_SECONDS)
         assert (await asking).response is None
     assert (await bot.result_of(status)).mentions == ["Ada"]

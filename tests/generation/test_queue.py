@@ -1,6 +1,7 @@
 """Who is next."""
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from random import Random
@@ -64,28 +65,37 @@ def test_fifty_jobs_of_one_member_never_stand_before_another_more_than_once(grou
     assert waited == 1
 
 
-@pytest.mark.parametrize("of_owner", [lambda owner: "g", lambda owner: f"of {owner}"], ids=["one server", "each alone"])
-@pytest.mark.parametrize("seed", range(20))
+SERVERS = {"one server": "ggggg", "each alone": "ghijk", "the crowd alone": "ghhhh", "two": "ggghh", "three": "gghhi"}
+
+
+@pytest.mark.parametrize("servers", SERVERS.values(), ids=SERVERS)
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("seed", range(10))
 def test_measurements_that_differ_do_not_add_up_to_a_second_job_before_another(
-    of_owner: Callable[[str], str], seed: int
+    servers: str, slots: int, seed: int
 ) -> None:
-    """Like jobs take like time, but for some tenths; ``b`` to ``e`` ask again as soon as a picture is done."""
+    """Like jobs take like time, but for some tenths; ``b`` to ``e`` ask again as soon as a picture is done, or not."""
     random = Random(seed)
     queue = FairQueue()
+    group_of = dict(zip("abcde", servers, strict=True))
     for number in range(50):
-        queue.push(Ticket(job_id=f"a{number}", owner="a", group=of_owner("a")))
-    before = dict.fromkeys("bcde", 0)
-    for owner in before:
-        queue.push(Ticket(job_id=f"{owner}0", owner=owner, group=of_owner(owner)))
-    for number in range(1, 60):
-        job = queue.pop()
-        if job.owner == "a":
-            before = {owner: jobs + 1 for owner, jobs in before.items()}
-            assert max(before.values()) == 1
-        queue.settle(job, random.uniform(0.6, 1.4))
-        if job.owner != "a":
-            queue.push(Ticket(job_id=f"{job.owner}{number}", owner=job.owner, group=job.group))
-            before[job.owner] = 0
+        queue.push(Ticket(job_id=f"a{number}", owner="a", group=group_of["a"]))
+    away, before, running = set("bcde"), dict.fromkeys("bcde", 0), deque[Ticket]()
+    for number in range(150):
+        for owner in sorted(away):
+            if random.random() < 0.6:
+                queue.push(Ticket(job_id=f"{owner}{number}", owner=owner, group=group_of[owner]))
+                before[owner] = 0
+                away.remove(owner)
+        running.append(queue.pop())
+        if running[-1].owner == "a":
+            for owner in before.keys() - away - {job.owner for job in running}:
+                before[owner] += 1
+            assert max(before.values()) <= 1
+        if len(running) == slots:
+            done = running.popleft()
+            queue.settle(done, random.uniform(0.6, 1.4))
+            away |= {done.owner} - {"a"}
 
 
 @pytest.mark.parametrize("of_owner", [lambda owner: "g", lambda owner: f"of {owner}"], ids=["one server", "each alone"])
@@ -183,6 +193,16 @@ def test_an_owner_in_several_groups_has_one_share() -> None:
     assert sum(name.startswith("b") for name in first) == pytest.approx(30, abs=2)
 
 
+def test_a_newcomer_does_not_pass_who_has_waited_longer_in_the_same_group() -> None:
+    queue = FairQueue()
+    for owner in "abc":
+        queue.push(ticket(f"{owner}1"))
+    queue.pop()
+    queue.push(ticket("d1"))
+    queue.push(Ticket(job_id="e1", owner="e", group="other"))
+    assert served(queue) == ["e1", "b1", "c1", "d1"]
+
+
 def test_blocked_owners_are_passed_over_and_lose_nothing() -> None:
     queue = queue_of("a1", "b1", "a2")
     assert queue.pop_unless({"a"}) == ticket("b1")
@@ -240,6 +260,16 @@ def test_who_wants_the_loaded_model_goes_first() -> None:
         queue.push(of_model(name, model))
     assert [waiting.job_id for waiting in queue.order()] == ["a1", "c1", "e1", "b1", "d1"]
     assert served(queue) == ["a1", "c1", "e1", "b1", "d1"]
+
+
+def test_a_crowd_of_the_loaded_model_does_not_pass_who_wants_another_twice() -> None:
+    queue = FairQueue()
+    for number in range(50):
+        queue.push(of_model(f"a{number}", "x"))
+    queue.pop()
+    queue.push(of_model("b1", "y"))
+    queue.push(of_model("c1", "x"))
+    assert [waiting.owner for waiting in queue.order()][:5] == ["c", "a", "b", "a", "a"]
 
 
 @pytest.mark.parametrize("patience", [0, 1, 4])

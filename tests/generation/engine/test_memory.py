@@ -12,11 +12,13 @@ import torch
 
 from generation.engine import resident_models
 from generation.engine.base import OutOfMemory
+from generation.engine.device import limit_memory
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.placement import free_bytes
 from generation.engine.resident_models import ResidentModels
 from generation.models.catalog import Catalog
 from generation.models.hub import Hub
-from generation.models.memory_plan import MemoryPlan
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
@@ -186,3 +188,36 @@ def test_who_was_asked_for_least_recently_leaves_first(models: ResidentModels) -
     assert ask("a") == ["a", "b"]
     assert ask("c") == ["a", "c"]
     assert ask("b") == ["b", "c"]
+
+
+class Card:
+    """What torch says of an NVIDIA card of 24 GiB, of which another program has 2 and this process 1."""
+
+    fraction = 1.0
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("mem_get_info", "memory_reserved"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: self.fraction)
+        monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", self.limit)
+
+    def mem_get_info(self, _: torch.device) -> tuple[int, int]:
+        return 21 * 2**30, 24 * 2**30
+
+    def memory_reserved(self, _: torch.device) -> int:
+        return 2**30
+
+    def limit(self, fraction: float, _: torch.device) -> None:
+        self.fraction = fraction
+
+
+def test_of_a_card_no_more_is_planned_with_than_may_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    device, card = torch.device("cuda"), Card(monkeypatch)
+    assert free_bytes(device) == 21 * 2**30
+    limit_memory(device, None)
+    assert free_bytes(device) == 21 * 2**30
+    limit_memory(device, 6 * 2**30)
+    assert card.fraction * 24 * 2**30 == pytest.approx(6 * 2**30 - BASE_BYTES["cuda"])
+    assert free_bytes(device) == pytest.approx(5 * 2**30 - BASE_BYTES["cuda"], abs=1)
+    limit_memory(device, 30 * 2**30)
+    assert card.fraction == 1

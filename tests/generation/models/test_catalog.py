@@ -193,6 +193,17 @@ def test_settings_come_from_the_environment_and_from_the_file(elsewhere: Path, m
     assert child["data_dir"] == os.path.join(str(elsewhere), "data")
 
 
+def test_an_amount_of_memory_is_written_with_its_unit(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_VRAM", "6GiB")
+    assert GenerationSettings().for_child()["max_vram"] == 6 * 2**30
+    monkeypatch.setenv("MAX_VRAM", "")
+    assert GenerationSettings().for_child()["max_vram"] is None
+    monkeypatch.setenv("MAX_VRAM", "6")  # bytes, where somebody meant something else
+    with pytest.raises(ValidationError) as caught:
+        GenerationSettings()
+    assert settings_sentence(caught.value).startswith("MAX_VRAM in the environment or in .env cannot be used")
+
+
 def test_a_wrong_setting_is_refused_with_one_sentence(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEVICE", "toaster")
     with pytest.raises(ValidationError) as caught:
