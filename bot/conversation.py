@@ -1,6 +1,8 @@
 """Messages to the bot: a picture and words, a reply to a result, a reply to somebody's picture, or just hello."""
 
+import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 log = logging.getLogger(__name__)
+
+_LONGEST_THREAD = 5  # messages of one person that are followed back; nobody misunderstands each other more often
 
 
 class Conversation:
@@ -56,29 +60,56 @@ class Conversation:
 
     async def _answer(self, message: discord.Message) -> None:
         said = understand(message.content)
-        source = source_in(message)
-        if source is not None:
+        if said.is_speechless:
+            raise Refused("no_words", text=said.options.prompt[:40])
+        thread = await self._thread(message)
+        source = next((source for each in thread if (source := source_in(each)) is not None), None)
+        said = _with_what_was_said_before(said, thread[1:])
+        if source is not None and not said.help:
             await self._take(message, said, source)
             return
-        if message.reference is None or message.reference.message_id is None:
-            if not said.is_empty:
+        reference = thread[-1].reference
+        if said.help or reference is None or reference.message_id is None:
+            if not said.is_empty and not said.help:
                 raise Refused("no_picture")
             await self._say(message, help_text(self._client, Origin.of_message(message)))
             return
-        job = await self._client.desk.find_by_message(message.reference.message_id)
+        job = await self._client.desk.find_by_message(reference.message_id)
         if job is not None:
             await self._remix_result(message, said, job)
             return
-        referenced = message.reference.resolved
-        source = source_in(referenced) if isinstance(referenced, discord.Message) else None
+        source = source_in(reference.resolved) if isinstance(reference.resolved, discord.Message) else None
         if source is None:
             raise Refused("picture_not_visible")
         await self._take(message, said, source)
 
+    async def _thread(self, message: discord.Message) -> list[discord.Message]:
+        """Return a message and, where it answers a question of ours, what that question was about, newest first.
+
+        Discord shows these messages as well, for each was meant for the bot.
+        """
+        thread = [message]
+        while len(thread) < _LONGEST_THREAD:
+            question = thread[-1].reference and thread[-1].reference.resolved
+            if not isinstance(question, discord.Message) or question.author != self._client.user:
+                break
+            if await self._client.desk.find_by_message(question.id) is not None:
+                break
+            try:
+                # Once more, because what comes within another message need not say what it answers itself.
+                asked = (await message.channel.fetch_message(question.id)).reference
+                if asked is None or asked.message_id is None:
+                    break
+                thread.append(await message.channel.fetch_message(asked.message_id))
+            except discord.HTTPException:
+                break  # deleted, or nothing that may be seen any more
+        return thread
+
     async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> None:
         """Answer a reply to one of our results, or to the status message that leads to it.
 
-        New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed.
+        New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed;
+        "again" repeats it with a new seed.
         """
         if said.options.prompt:
             if not job.state.is_settled:
@@ -90,7 +121,7 @@ class Conversation:
             if said.is_empty:
                 raise Refused("nothing_to_change")
             source = Source(parent=job, spoiler=job.spoiler)
-            options = changed(replace(options_of(job), seed=job.seed), said.options)
+            options = changed(replace(options_of(job), seed=None if said.again else job.seed), said.options)
         await self._order(message, options, source)
 
     async def _take(self, message: discord.Message, said: Said, source: Source) -> None:
@@ -112,3 +143,13 @@ class Conversation:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:
             log.info("a message could not be answered (%s)", type(error).__name__)
+
+
+def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message]) -> Said:
+    """Return what was said, and what still holds of the messages before it; what was not understood is left out."""
+    for message in earlier:
+        with contextlib.suppress(Refused):
+            before = understand(message.content)
+            if not before.is_speechless:
+                said = replace(said, options=changed(before.options, said.options))
+    return said

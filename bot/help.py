@@ -22,7 +22,8 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "**I paint new pictures over yours.**",
         "• `/img2img`: attach a picture, write a prompt.",
         f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
-        "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that.",
+        "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that,"
+        " `again` with a new seed.",
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
         "Options can be named anywhere in the text: `strength`, `guidance`, `steps`, `seed`, `count`, `size`, `model`,"

@@ -77,9 +77,9 @@ class OrderModal(discord.ui.Modal):
             for name, text in (("strength", self._strength), ("seed", self._seed))
             if text.value.strip()
         )
-        said = understand(f"{numbers} {self._more.value}".strip()).options
-        if said.prompt:
-            raise Refused("not_an_option", text=said.prompt[:80])
+        said = understand(f"{numbers} {self._more.value}".strip())
+        if said.options.prompt or said.again or said.help:
+            raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         kept = Options(
             prompt=self._prompt.value,
             size=self._chosen.size,
@@ -89,7 +89,7 @@ class OrderModal(discord.ui.Modal):
             adapter=self._chosen.adapter,
             adapter_weight=self._chosen.adapter_weight,
         )
-        options = changed(kept, said)
+        options = changed(kept, said.options)
         picture = int(self._which.values[0]) - 1 if self._which is not None and self._which.values else 0
         await self._submitted(interaction, options, picture)
 

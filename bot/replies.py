@@ -53,10 +53,11 @@ _REFUSALS: Mapping[str, str] = {
         "I may not answer here: I lack {permission_names}. Please ask a moderator to allow it in this channel."
     ),
     "draining": "I am finishing what waits and take nothing new at the moment. Please try again later.",
-    "no_picture": "I see no picture there. Please attach one, or reply to one of mine.",
+    "no_picture": "I see no picture there. Please attach one, or reply to one of mine; `/help` shows every way.",
     "no_term": "There are no letters in that. Please write a word or a phrase.",
     "not_listed": "That is not on the list.",
-    "no_prompt": "What should it become? Please write a few words with the picture.",
+    "no_prompt": "What should it become? Please reply to this with a few words.",
+    "no_words": ("I see no words in “{text}”. Please write what to paint, or name the option, such as `strength 0.7`."),
     "nothing_to_change": "What should be different? Please reply with new words, or with `strength 0.7` or the like.",
     "not_a_moderator": "This is for people who may manage the server.",
     "not_done_yet": "That picture is not done yet. Please reply once it is there.",

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,8 +25,15 @@ _NAMES = {
     "adapter_weight": ("adapter_weight", "adapter weight"),
 }
 _FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
+
+
+def _share(value: str) -> float:
+    """Read a number, or a percentage as the number that it is."""
+    return float(value[:-1]) / 100 if value.endswith("%") else float(value)
+
+
 _CONVERT: dict[str, Callable[[str], Any]] = {
-    "strength": float,
+    "strength": _share,
     "guidance_scale": float,
     "num_inference_steps": int,
     "seed": int,
@@ -37,10 +45,15 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "adapter_weight": float,
 }
 _ALTERNATIVES = "|".join(re.escape(name) for name in sorted(_FIELD_OF, key=len, reverse=True))
-# "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt.
+# "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt. What leads
+# to an option, "a sketch with strength 0.5", goes with it.
 _OPTION = re.compile(
-    rf"(?<![\w-])(?P<dashes>--)?(?P<name>{_ALTERNATIVES})(?P<sign>\s*[:=]\s*|\s+)(?P<value>[^\s,;]+)", re.IGNORECASE
+    rf"(?<![\w-])(?:(?:with|at|and|using)\s+(?:a\s+|the\s+)?)?"
+    rf"(?P<dashes>--)?(?P<name>{_ALTERNATIVES})(?P<sign>\s*[:=]\s*|\s+)(?P<value>[^\s,;]+)",
+    re.IGNORECASE,
 )
+# "a strength of 0.5" and "strength to 70%"; "the strength of 10 lions" is a prompt's.
+_STRENGTH_OF = re.compile(r"(?<![\w-])(strength)\s+(?:of|to)\s+(?=(?:[01]?[.,]\d+|\d+%)(?!\w))", re.IGNORECASE)
 # "0,7" as half of the world writes it; elsewhere a comma ends an option.
 _DECIMAL_COMMA = re.compile(
     r"(?<![\w-])((?:strength|guidance[_ ]scale|guidance|cfg|adapter[_ ]weight)(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)",
@@ -60,20 +73,59 @@ _NEGATIVE = re.compile(
 _LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)=", re.IGNORECASE)
 _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
 _MENTION = re.compile(r"<@!?\d+>")
+# Nothing but a name and a word, where no prompt is likely to be meant: "seed random", "strength high", "sampler best".
+_NAME_AND_WORD = re.compile(
+    r"\s*(?P<name>strength|guidance|cfg|steps|seed|sampler|adapter|lora)\s+(?P<value>[^\s,;]+)\s*", re.IGNORECASE
+)
+# What people say around options without meaning it to be painted: "please use seed 5", "same again, strength 0.8".
+_AGAIN_WORDS = frozenset(("again", "retry", "reroll", "repeat"))
+_FILLING_WORDS = _AGAIN_WORDS | frozenset(
+    (
+        "and",
+        "at",
+        "but",
+        "do",
+        "it",
+        "just",
+        "now",
+        "please",
+        "same",
+        "set",
+        "the",
+        "this",
+        "that",
+        "to",
+        "try",
+        "use",
+        "with",
+    )
+)
+_HELP_WORDS = frozenset(("help", "/help", "?"))
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given."""
+    """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given.
+
+    ``again`` is the wish for another try of the same, ``help`` that for the help and nothing else.
+    """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
+    again: bool = False
+    help: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all was said."""
-        return self.options == Options(prompt="")
+        return self == Said()
+
+    @property
+    def is_speechless(self) -> bool:
+        """Whether the prompt is numbers and signs alone, such as "0,7" or "…", which nobody means to be painted."""
+        prompt = self.options.prompt
+        return prompt != "" and not any(unicodedata.category(character)[0] in "LS" for character in prompt)
 
 
 def understand(text: str) -> Said:
@@ -86,14 +138,18 @@ def understand(text: str) -> Said:
     name without a value that fits, as in "the strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--``
     says otherwise.
     """
-    text = _DECIMAL_COMMA.sub(r"\1.\2", _MENTION.sub(" ", text))
+    text = _MENTION.sub(" ", text)
+    if text.strip().lower() in _HELP_WORDS:
+        return Said(help=True)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
     for pattern in (_LORA, _WEIGHED_ADAPTER):
         text = pattern.sub(_as_two_options, text)
     values: dict[str, Any] = {}
+    is_nothing_else = _NAME_AND_WORD.fullmatch(text) is not None
 
     def take(match: re.Match[str]) -> str:
         name = _FIELD_OF[match["name"].lower()]
-        is_explicit = bool(match["dashes"]) or match["sign"].strip() != ""
+        is_explicit = is_nothing_else or bool(match["dashes"]) or match["sign"].strip() != ""
         if name == "negative_prompt":
             return match[0]
         value = match["value"].rstrip(".!?") if name != "model" else match["value"]
@@ -112,7 +168,11 @@ def understand(text: str) -> Said:
         values["negative_prompt"] = _tidy(negative["text"])
         text = text[: negative.start()]
     _refuse_what_is_left(text)
-    return Said(replace(Options(prompt=_tidy(text)), **values))
+    prompt, words = _tidy(text), set(re.findall(r"\w+", text.lower()))
+    again = bool(words & _AGAIN_WORDS)
+    if words and words <= _FILLING_WORDS and (values or again):
+        return Said(replace(Options(prompt=""), **values), again=again)
+    return Said(replace(Options(prompt=prompt), **values))
 
 
 def _as_two_options(adapter: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from generation.engine.attention import BlockedAttnProcessor
 from generation.engine.kernel_probe import blocked_attention_pays, channels_last_pays, packing_pays
 from generation.engine.mapped_files import MappedFiles
-from generation.engine.packing import let_layers_pack
+from generation.engine.packing import let_layers_pack, pack_layers
 
 
 def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> None:
@@ -18,13 +18,16 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, 
 
     In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
     which round anyway, the channels go innermost where that pays, and on CPUs weights are packed and attention over
-    many tokens is computed in blocks where that pays.
+    many tokens is computed in blocks where that pays. The denoiser's, which are most, are packed at once and not by
+    the first picture.
     """
     if dtype == torch.float32:
         return
-    for part in pipeline.components.values():
+    for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):
             prepare_part(part, device, dtype, may_pack=may_pack)
+            if name in ("unet", "transformer"):
+                pack_layers(part)
     if dtype == torch.bfloat16:
         _trust_the_range(pipeline)
 

@@ -88,6 +88,13 @@ def let_layers_pack(part: torch.nn.Module) -> None:
             layer.__class__, layer.files = PackingConvolution, files
 
 
+def pack_layers(part: torch.nn.Module) -> None:
+    """Pack now what would be packed when it is first used, so that no picture waits for it."""
+    for layer in part.modules():
+        if isinstance(layer, _Packing):
+            layer.ensure_packed()
+
+
 def unpack_layers(parts: Iterable[torch.nn.Module]) -> None:
     """Have all weights as parameters again, for whoever reads or changes them."""
     for part in parts:

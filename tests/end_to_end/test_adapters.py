@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 from generation.images.metadata import read_parameters
 from generation.models.catalog import load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
-from playground.client import Message, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, BotProcess
-from tests.end_to_end.test_remix import answer_to
+from playground.client import Message
+from tests.end_to_end.bot_process import CAT, BotProcess, stand_in
 from tests.tiny_adapters import save_tiny_adapter
 
 ADD_ONS = """
@@ -75,7 +74,7 @@ async def refused(bot: BotProcess, **options: Any) -> str:
 
 async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
     """One story, because a start of the bot is what costs time here."""
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         settings = {"MODELS_FILE": str(models_file)}
         async with BotProcess(server, tmp_path, settings) as bot:
             await what_is_offered(bot)
@@ -87,7 +86,6 @@ async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
                 waiting = await bot.img2img(member="Linus", seed=3, steps=6, adapter="ink", adapter_weight=0.4)
                 await bot.status_with(waiting, "Queued")
                 await bot.kill()
-        await server.client.wait_until_bot_gone()
 
         async with BotProcess(server, tmp_path, settings) as bot:
             late = await bot.result_of(waiting)
@@ -134,17 +132,17 @@ async def pictures_change_and_change_back(bot: BotProcess) -> None:
 
 async def replies_keep_the_adapter_until_told_otherwise(bot: BotProcess) -> Message:
     asked = await bot.client.say("@Palimpsest a fox, adapter: ink:0.4, steps 4 seed 9", files=[CAT])
-    made = await bot.result_of(await answer_to(bot, asked))
+    made = await bot.result_of(await bot.answer_to(asked))
     assert " · ink 0.4" in made.content
     asked = await bot.client.say("strength 0.9", reply_to=made.id)
-    assert " · ink 0.4" in (await bot.result_of(await answer_to(bot, asked))).content
+    assert " · ink 0.4" in (await bot.result_of(await bot.answer_to(asked))).content
     asked = await bot.client.say("adapter weight 1.1", reply_to=made.id)
-    heavier = await bot.result_of(await answer_to(bot, asked))
+    heavier = await bot.result_of(await bot.answer_to(asked))
     assert " · ink 1.1" in heavier.content
     asked = await bot.client.say("model: plain", reply_to=made.id)
-    other = await bot.result_of(await answer_to(bot, asked))
+    other = await bot.result_of(await bot.answer_to(asked))
     assert " · plain" in other.content
     assert "ink" not in other.content
     asked = await bot.client.say("adapter: oil", reply_to=made.id)
-    assert "must be one of ink, clay" in (await answer_to(bot, asked)).content
+    assert "must be one of ink, clay" in (await bot.answer_to(asked)).content
     return heavier

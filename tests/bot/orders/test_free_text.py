@@ -51,6 +51,15 @@ from bot.replies import error_sentence
         ("a (fox:1.2) and a <cat-toy>", {"prompt": "a (fox:1.2) and a <cat-toy>"}),
         ("a fox strength 0,7, seed 5", {"prompt": "a fox", "strength": 0.7, "seed": 5}),
         ("a cat -- at 5 o'clock, E=mc2", {"prompt": "a cat -- at 5 o'clock, E=mc2"}),
+        ("a pencil sketch with strength 0.5", {"prompt": "a pencil sketch", "strength": 0.5}),
+        ("a fox with a strength of 0,5 and seed 5", {"prompt": "a fox", "strength": 0.5, "seed": 5}),
+        ("a fox with the strength of 10 lions", {"prompt": "a fox with the strength of 10 lions"}),
+        ("strength 70%", {"prompt": "", "strength": 0.7}),
+        ("please use strength to .3", {"prompt": "", "strength": 0.3}),
+        ("the same, but at night", {"prompt": "the same, but at night"}),
+        ("count dracula", {"prompt": "count dracula"}),
+        ("model railway", {"prompt": "model railway"}),
+        ("🦊", {"prompt": "🦊"}),
         ("a fox negative: a=b --ar 3", {"prompt": "a fox", "negative_prompt": "a=b --ar 3"}),
     ],
 )
@@ -58,7 +67,10 @@ def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None
     assert understand(text).options == Options(**expected)
 
 
-@pytest.mark.parametrize("text", ["strength=much", "--seed abc", "steps: 3.5", "seed 1.5", "a fox, count=two"])
+@pytest.mark.parametrize(
+    "text",
+    ["strength=much", "--seed abc", "steps: 3.5", "seed 1.5", "a fox, count=two", "seed random", "strength high"],
+)
 def test_what_is_not_understood_is_said(text: str) -> None:
     with pytest.raises(Refused) as refusal:
         understand(text)
@@ -82,6 +94,23 @@ def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, w
         understand(text)
     assert refusal.value.reason == reason
     assert words in (error_sentence(refusal.value) or "")
+
+
+def test_another_try_is_no_prompt() -> None:
+    assert understand("again please").again
+    assert understand("again please").options.prompt == ""
+    assert understand("same again with strength 0.3").options == Options(prompt="", strength=0.3)
+    assert not understand("a fox again").again
+
+
+@pytest.mark.parametrize("text", ["help", "<@5> Help", "?"])
+def test_help_is_no_prompt(text: str) -> None:
+    assert understand(text).help
+
+
+@pytest.mark.parametrize(("text", "is_speechless"), [("0,7", True), ("...", True), ("🦊", False), ("un chat", False)])
+def test_numbers_and_signs_are_no_words(text: str, is_speechless: bool) -> None:
+    assert understand(text).is_speechless is is_speechless
 
 
 def test_an_empty_mention_says_nothing() -> None:

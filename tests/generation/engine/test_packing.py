@@ -30,6 +30,10 @@ LAYERS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
 }
 
 
+def is_packing(layer: torch.nn.Module) -> bool:
+    return isinstance(layer, PackingLinear | PackingConvolution)
+
+
 @pytest.fixture(autouse=True)
 def _can_pack() -> Iterator[None]:
     try:
@@ -94,7 +98,7 @@ def test_a_picture_in_float32_finds_all_weights_and_leaves_them_as_they_were(mon
         return pipeline.unet(latents.to(dtype), 500, embeddings.to(dtype)).sample
 
     first = call(torch.bfloat16)
-    packed = [layer for layer in pipeline.unet.modules() if isinstance(layer, PackingLinear | PackingConvolution)]
+    packed: list[Any] = [layer for layer in pipeline.unet.modules() if is_packing(layer)]
     assert packed
     assert all(layer.packed is not None for layer in packed)
     with in_float32(pipeline):
@@ -123,6 +127,20 @@ def test_adapters_change_packed_layers_as_others(
     for usual, packed in zip(painted[False], painted[True], strict=True):
         pairs = torch.frombuffer(bytearray(usual + packed), dtype=torch.uint8).int().view(2, -1)
         assert (pairs[0] - pairs[1]).abs().float().mean() < 1
+
+
+def test_no_picture_waits_until_the_denoiser_is_packed(
+    make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    engine = make_engine(dtype=torch.bfloat16)
+    engine.preload()
+    assert engine._models._model is not None
+    unpacked = [
+        hasattr(layer, "weight") for layer in engine._models._model.pipeline.unet.modules() if is_packing(layer)
+    ]
+    assert unpacked
+    assert not any(unpacked)
 
 
 def test_weights_that_are_compiled_are_not_packed(
