@@ -65,8 +65,8 @@ async def painted(bot: BotProcess, **options: Any) -> tuple[bytes, dict[str, Any
     return await picture_of(bot, await bot.result_of(await bot.img2img(seed=3, steps=6, **options)))
 
 
-async def refused(bot: BotProcess, **options: Any) -> str:
-    interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x", **options})
+async def refused(bot: BotProcess, channel: str = "general", **options: Any) -> str:
+    interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x", **options}, channel=channel)
     assert interaction.ephemeral
     assert interaction.response is not None
     return interaction.response.content
@@ -79,6 +79,7 @@ async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
         async with BotProcess(server, tmp_path, settings) as bot:
             await what_is_offered(bot)
             await what_is_refused(bot)
+            await moderators_allow_models_and_with_them_their_adapters(bot)
             await pictures_change_and_change_back(bot)
             made = await replies_keep_the_adapter_until_told_otherwise(bot)
             with bot.held():
@@ -115,6 +116,30 @@ async def what_is_refused(bot: BotProcess) -> None:
     assert "`python -m generation download demo`" in await refused(bot, adapter="clay")
     assert "must be one of ink, clay" in await refused(bot, adapter="oil")
     assert "cannot be chosen for Palimpsest Demo" in await refused(bot, adapter="ink", model="plain")
+
+
+async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) -> None:
+    async def defaults(verb: str, **options: str) -> str:
+        asked = {"where": "channel", **options}
+        interaction = await bot.client.command(f"defaults {verb}", asked, member="Grace", channel="plain-only")
+        assert interaction.response is not None
+        return interaction.response.content
+
+    async def offered() -> list[str]:
+        choices = await bot.client.autocomplete("img2img", "adapter", "", channel="plain-only")
+        return [choice["value"] for choice in choices]
+
+    await bot.client.add_channel("plain-only")
+    assert await offered() == ["ink"]
+    assert "allowed models: plain (from the channel)" in await defaults("set", models="plain")
+    assert await offered() == []
+    assert "cannot be chosen for Palimpsest Demo" in await refused(bot, "plain-only", adapter="ink")
+    assert "does not allow" in await refused(bot, "plain-only", adapter="ink", model="demo")
+    assert "allowed models: plain, demo (from the channel)" in await defaults("set", models="plain, demo", model="demo")
+    assert await offered() == ["ink"]
+    assert "no model called" in await defaults("set", models="ink")  # an adapter is no model
+    await defaults("reset")
+    assert await offered() == ["ink"]
 
 
 async def pictures_change_and_change_back(bot: BotProcess) -> None:
