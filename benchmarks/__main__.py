@@ -39,6 +39,7 @@ BENCHMARKS = (
     Benchmark("peers", "a whole picture against what others have, as far as it is installed"),
     Benchmark("event_loop", "how late the bot's event loop wakes up while the executor works", ()),
     Benchmark("memory", "the most memory that one picture of 512 pixels takes"),
+    Benchmark("card", "what a small NVIDIA card can paint"),
     Benchmark("cold_start", "from the start of a process to the first sign of a picture"),
 )
 

@@ -23,6 +23,7 @@ from benchmarks.requests_made import PROMPT, SilentRun, picture, request
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.models.hub import Hub
+from generation.models.memory_plan import BASE_BYTES
 
 STEPS = 2  # of which one is run at strength .75: the peak does not grow with them
 GOAL = {"engine": "3.2 GiB"}
@@ -72,6 +73,13 @@ def peak_bytes() -> dict[str, int | None]:
 
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"process": most, "device": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None}
+
+
+def held_bytes(device: torch.device) -> int:
+    """Return the most memory that was held at once: on a card what torch reserved, else what the process had."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device) + BASE_BYTES["cuda"]
+    return peak_bytes()["process"] or 0
 
 
 def original(side: int) -> None:

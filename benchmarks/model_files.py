@@ -10,7 +10,7 @@ import torch
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 
-from benchmarks.shapes import SCHEDULER, sd15_pipeline
+from benchmarks.shapes import PIPELINES, SCHEDULER
 from generation.models.catalog import Catalog, ModelDefaults, ModelEntry
 
 # Kept between runs: making them takes a minute, and a benchmark of loading wants the same files again.
@@ -23,14 +23,20 @@ SCHEDULERS: dict[str, Any] = {
 }
 
 
+def shape_folder(shape: str, dtype: torch.dtype) -> Path:
+    """Return a folder with the weights of a shape in diffusers' layout, made at the first call."""
+    folder = FOLDER / f"{shape}-{str(dtype).removeprefix('torch.')}"
+    if not (folder / "whole").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        PIPELINES[shape](dtype).save_pretrained(folder, safe_serialization=True)
+        (folder / "whole").touch()
+    return folder
+
+
 def model_folder(dtype: torch.dtype, scheduler: str) -> Path:
-    """Return a folder in diffusers' layout, made at the first call; those of one format share their weights."""
-    name = str(dtype).removeprefix("torch.")
-    weights, folder = FOLDER / name, FOLDER / f"{name}-{scheduler}"
-    if not (weights / "whole").exists():
-        shutil.rmtree(weights, ignore_errors=True)
-        sd15_pipeline(dtype).save_pretrained(weights, safe_serialization=True)
-        (weights / "whole").touch()
+    """Return such a folder of Stable Diffusion 1.5's shape with another scheduler; all of one format share weights."""
+    weights = shape_folder("sd15", dtype)
+    folder = weights.with_name(f"{weights.name}-{scheduler}")
     if not folder.exists():
         # Hard links: the search for model files follows no symbolic ones.
         shutil.copytree(weights, folder, copy_function=os.link, ignore=shutil.ignore_patterns("whole", "*.json"))
@@ -43,13 +49,13 @@ def model_folder(dtype: torch.dtype, scheduler: str) -> Path:
     return folder
 
 
-def entry(name: str, folder: Path, side: int) -> ModelEntry:
+def entry(name: str, folder: Path, side: int, family: str = "stable-diffusion") -> ModelEntry:
     """Return the catalog's entry for such a folder."""
     return ModelEntry(
         name=name,
         title=name,
         summary="Random weights.",
-        family="stable-diffusion",
+        family=family,
         licence="none",
         defaults=ModelDefaults(strength=0.75, guidance_scale=7.5, num_inference_steps=20, size=side),
         max_size=1024,

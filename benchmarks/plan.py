@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from benchmarks.measuring import arguments, report
-from benchmarks.memory import peak_bytes
+from benchmarks.memory import held_bytes
 from benchmarks.shapes import sd15_pipeline
 from generation.engine.device import choose_device
 from generation.engine.loading import load_model
@@ -96,11 +96,4 @@ def _paint(name: str, folder: Path) -> dict[str, int]:
     output.images[0].save(io.BytesIO(), "PNG")
     sizes = read_sizes(folder)
     estimated = BASE_BYTES[device.type] + plan.device_bytes(sizes, side**2)
-    return {"measured": _peak_bytes(device), "estimated": estimated}
-
-
-def _peak_bytes(device: torch.device) -> int:
-    """Return the most memory that was held at once: on a card what torch reserved, else what the process had."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_reserved(device) + BASE_BYTES["cuda"]
-    return peak_bytes()["process"] or 0
+    return {"measured": held_bytes(device), "estimated": estimated}

@@ -13,9 +13,13 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img import (
+    StableDiffusionXLImg2ImgPipeline,
+)
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 SD15_UNET: dict[str, Any] = {
     "sample_size": 64,
@@ -43,6 +47,11 @@ AUTOENCODER: dict[str, Any] = {
     "layers_per_block": 2,
     "latent_channels": 4,
     "sample_size": 512,
+}
+SDXL_AUTOENCODER: dict[str, Any] = AUTOENCODER | {
+    "sample_size": 1024,
+    "scaling_factor": 0.13025,
+    "force_upcast": True,
 }
 SCHEDULER: dict[str, Any] = {
     "beta_start": 0.00085,
@@ -127,15 +136,10 @@ def sd15_pipeline(dtype: torch.dtype = torch.float32, model: Path | None = None)
             model, dtype=dtype, safety_checker=None, requires_safety_checker=False, local_files_only=True
         )
     else:
-        tokenizer = _tokenizer()
-        text = CLIPTextConfig(
-            vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
-            bos_token_id=len(tokenizer) - 2, eos_token_id=len(tokenizer) - 1, pad_token_id=len(tokenizer) - 1,
-        )  # fmt: skip
         components: Any = {
             "vae": random_weights(lambda: AutoencoderKL(**AUTOENCODER), dtype),
-            "text_encoder": random_weights(lambda: CLIPTextModel(text), dtype),
-            "tokenizer": tokenizer,
+            "text_encoder": random_weights(lambda: CLIPTextModel(_text_config(768, 3072, 12, 12)), dtype),
+            "tokenizer": _tokenizer(),
             "unet": SHAPES["sd15"].denoiser(dtype),
             "scheduler": PNDMScheduler(**SCHEDULER),
             "safety_checker": None,
@@ -144,6 +148,35 @@ def sd15_pipeline(dtype: torch.dtype = torch.float32, model: Path | None = None)
         pipeline = StableDiffusionImg2ImgPipeline(**components, requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def sdxl_pipeline(dtype: torch.dtype = torch.float32) -> Any:
+    """Make the whole pipeline of Stable Diffusion XL's shape."""
+    scheduler = {name: value for name, value in SCHEDULER.items() if name != "skip_prk_steps"}
+    large = _text_config(1280, 5120, 32, 20, projection_dim=1280)
+    components: Any = {
+        "vae": random_weights(lambda: AutoencoderKL(**SDXL_AUTOENCODER), dtype),
+        "text_encoder": random_weights(lambda: CLIPTextModel(_text_config(768, 3072, 12, 12)), dtype),
+        "text_encoder_2": random_weights(lambda: CLIPTextModelWithProjection(large), dtype),
+        "tokenizer": _tokenizer(),
+        "tokenizer_2": _tokenizer(),
+        "unet": SHAPES["sdxl"].denoiser(dtype),
+        "scheduler": EulerDiscreteScheduler(**scheduler),
+    }
+    pipeline = StableDiffusionXLImg2ImgPipeline(**components, add_watermarker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+PIPELINES: dict[str, Callable[[torch.dtype], Any]] = {"sd15": sd15_pipeline, "sdxl": sdxl_pipeline}
+
+
+def _text_config(width: int, inner: int, layers: int, heads: int, **more: Any) -> CLIPTextConfig:
+    last = len(_tokenizer()) - 1
+    return CLIPTextConfig(
+        vocab_size=49408, hidden_size=width, intermediate_size=inner, num_hidden_layers=layers,
+        num_attention_heads=heads, bos_token_id=last - 1, eos_token_id=last, pad_token_id=last, **more,
+    )  # fmt: skip
 
 
 def _tokenizer() -> CLIPTokenizer:

@@ -32,7 +32,7 @@ PHOTOGRAPHS = Path(__file__).resolve().parent / "photographs"
 PAGE_POLICY = "default-src 'self'; img-src 'self' https: data: blob:; object-src 'none'; base-uri 'none'"
 
 
-def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool) -> Playground:
+def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool, acknowledge_seconds: float) -> Playground:
     """Return a furnished stand-in that nobody is connected to yet."""
     clock = Clock()
     ids = Snowflakes(clock)
@@ -54,7 +54,7 @@ def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool) -> Pl
         writer=writer,
         views=views,
         messages=MessageBoard(world, files, gateway, writer, views, feed),
-        interactions=Interactions(world, gateway, writer, views, feed),
+        interactions=Interactions(world, gateway, writer, views, feed, acknowledge_seconds=acknowledge_seconds),
         rate_limits=RateLimits(),
         judges_answers=judges_answers,
     )

@@ -17,7 +17,17 @@ from playground.world import World
 class Interactions:
     """Own every interaction from the member's act to the end of its token."""
 
-    def __init__(self, world: World, gateway: Gateway, writer: MessageWriter, views: Views, feed: Feed) -> None:
+    def __init__(
+        self,
+        world: World,
+        gateway: Gateway,
+        writer: MessageWriter,
+        views: Views,
+        feed: Feed,
+        *,
+        acknowledge_seconds: float,
+    ) -> None:
+        self._acknowledge_seconds = acknowledge_seconds
         self._world = world
         self._gateway = gateway
         self._writer = writer
@@ -60,7 +70,7 @@ class Interactions:
         return interaction
 
     async def _watch(self, interaction: Interaction) -> None:
-        await self._world.clock.sleep_until(interaction.created_at + limits.ACKNOWLEDGE_SECONDS)
+        await self._world.clock.sleep_until(interaction.created_at + self._acknowledge_seconds)
         if interaction.callback_type is None:
             interaction.failed = True
             interaction.settled.set()
@@ -78,7 +88,7 @@ class Interactions:
         if interaction.callback_type is not None:
             raise errors.already_acknowledged()
         elapsed = self._world.clock.now() - interaction.created_at
-        if interaction.failed or elapsed > limits.ACKNOWLEDGE_SECONDS:
+        if interaction.failed or elapsed > self._acknowledge_seconds:
             raise errors.unknown_interaction()
         interaction.callback_type = callback
         interaction.acknowledged_after_seconds = elapsed

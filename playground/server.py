@@ -19,6 +19,7 @@ from aiohttp import web
 
 from playground.app import build_app, build_playground
 from playground.judge import Judge
+from playground.limits import ACKNOWLEDGE_SECONDS
 from playground.openapi_document import find_openapi_document
 
 
@@ -30,6 +31,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--bot-name", default="Bot", help="name of the bot's user (default: Bot)")
     parser.add_argument("--unjudged", action="store_true", help="do not judge bodies by Discord's OpenAPI document")
     parser.add_argument("--judge-answers", action="store_true", help="record own answers that break the document")
+    parser.add_argument(
+        "--acknowledge-seconds",
+        type=float,
+        default=ACKNOWLEDGE_SECONDS,
+        help="for how long an interaction may be acknowledged; more than Discord gives is for tests (default: 3)",
+    )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when stdin closes")
     return parser
 
@@ -43,7 +50,12 @@ async def serve(arguments: argparse.Namespace) -> None:
         judge = Judge(found.document, reason=found.reason)
     if not judge.active:
         print(f"Nothing is judged by Discord's OpenAPI document: {judge.reason}", file=sys.stderr, flush=True)
-    playground = build_playground(judge, bot_name=arguments.bot_name, judges_answers=arguments.judge_answers)
+    playground = build_playground(
+        judge,
+        bot_name=arguments.bot_name,
+        judges_answers=arguments.judge_answers,
+        acknowledge_seconds=arguments.acknowledge_seconds,
+    )
     runner = web.AppRunner(build_app(playground), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", arguments.port)

@@ -69,7 +69,6 @@ async def play(folder: Path, *, moments: Sequence[str], random_kills: int, jobs:
 
 async def _die_at(bot: BotProcess, crowd: Crowd, moment: str) -> None:
     """Let the bot live until the moment comes, to the job that is open or to a new one."""
-    await bot.client.wait_until_bot_gone()
     await bot.launch("--die-at", moment)
     if await bot.becomes_ready():
         await crowd.ask()
@@ -80,7 +79,6 @@ async def _die_at(bot: BotProcess, crowd: Crowd, moment: str) -> None:
 
 async def _die_at_random(bot: BotProcess, crowd: Crowd, chance: random.Random) -> None:
     """Let the bot live for a while, into which its start counts or does not."""
-    await bot.client.wait_until_bot_gone()
     await bot.launch()
     if chance.random() < 0.8:
         await bot.becomes_ready()

@@ -57,7 +57,6 @@ async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outc
         await server.client.set_rate_limit("", limit=1000, per_seconds=1.0)
         crowd = Crowd(server.client, chance)
         for termination in range(1, terminations + 1):
-            await server.client.wait_until_bot_gone()
             await bot.start()
             while crowd.size < jobs * termination // terminations:
                 await crowd.ask()
@@ -68,7 +67,6 @@ async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outc
             statuses.append(await bot.terminate())
             seconds.append(round(time.monotonic() - began, 2))
             await server.client.clear_faults()
-        await server.client.wait_until_bot_gone()
         await bot.start()
         while len(told := await crowd.told()) < jobs:
             await crowd.ask()

@@ -29,6 +29,12 @@ def test_models_have_the_published_size(name: str, parameters: int) -> None:
     assert sum(weights.numel() for weights in SHAPES[name].empty_denoiser().parameters()) == parameters
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card, and the whole would be run")
+def test_what_is_about_a_card_says_so_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card"]) == 1
+    assert "no NVIDIA card" in capsys.readouterr().err
+
+
 def test_operations_are_counted_without_computing() -> None:
     assert operations(SHAPES["sd15"], 256) == pytest.approx(0.36e12, rel=0.01)
 

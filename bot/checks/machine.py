@@ -133,15 +133,17 @@ def _fit_finding(chosen: ModelEntry | None, fit: Fit | None, best: ModelEntry | 
     if best is None:
         return warn("recommendation", f"No model of the catalog fits this machine's {where}.", f"See `{_MODELS}`.")
     if chosen is not None and fit is not None and not fit.fits:
+        source = "" if fit.plan is not None else " by the catalog, for its files are not here to be measured"
         return warn(
             "recommendation",
-            f"{chosen.title} wants {gibibytes(fit.memory_bytes)}, more than this machine's {where} may have for it.",
-            f"Set MODEL={best.name} ({best.title}), the best that fits.",
+            f"{chosen.title} wants {gibibytes(fit.memory_bytes)}{source}, "
+            f"more than this machine's {where} may have for it.",
+            f"Set MODEL={best.name} ({best.title}), the best that fits by the catalog's figures.",
         )
+    praise = f"the best model for this machine's {where} by the catalog's figures"
     if chosen is best:
-        return ok("recommendation", f"{best.title} is the best model of the catalog for this machine's {where}.")
+        return ok("recommendation", f"{best.title} is {praise}.")
     return ok(
         "recommendation",
-        f"The best model of the catalog for this machine's {where} is {best.title}: "
-        f"`python -m generation download {best.name}`, then MODEL={best.name}.",
+        f"{best.title} is {praise}: `python -m generation download {best.name}`, then MODEL={best.name}.",
     )

@@ -12,7 +12,7 @@ from PIL import Image
 from generation.engine.base import BrokenOutput, Run
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Painted
-from generation.engine.schedules import known_steps, schedule_of
+from generation.engine.schedules import schedule_of
 from generation.executors.budgets import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
@@ -74,9 +74,6 @@ def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[st
         # It stands at its start already; strength 1 makes the pipeline run all of it.
         schedule.scheduler.set_timesteps = lambda *_, **__: None
         changes = {"strength": 1.0, "num_inference_steps": len(schedule.timesteps)}
-    elif (steps := known_steps(schedule.scheduler, request.num_inference_steps)) < request.num_inference_steps:
-        # The half is cut off again by the pipeline, and keeps it from losing a step by rounding.
-        changes = {"strength": min(1.0, (len(schedule.timesteps) + 0.5) / steps), "num_inference_steps": steps}
     pipeline.scheduler = schedule.scheduler
     try:
         yield schedule.scheduler_name, schedule.strength_schedule, changes

@@ -90,7 +90,8 @@ def schedule_of(scheduler: Any, request: Img2ImgRequest, device: torch.device | 
         device=device,
     )
     name = SAMPLERS[request.sampler].scheduler or type(scheduler).__name__
-    return Schedule(fresh, timesteps, name, schedule_in_effect(fresh, request.strength_schedule))
+    in_effect = schedule_in_effect(fresh, request.strength_schedule, request.num_inference_steps)
+    return Schedule(fresh, timesteps, name, in_effect)
 
 
 def fresh_scheduler(scheduler: Any, sampler: str = OWN_SAMPLER) -> Any:
@@ -103,10 +104,17 @@ def fresh_scheduler(scheduler: Any, sampler: str = OWN_SAMPLER) -> Any:
     return kind.from_config(scheduler.config, **wanted.config)
 
 
-def schedule_in_effect(scheduler: Any, wanted: StrengthSchedule) -> StrengthSchedule:
-    """Return ``index`` for schedulers that cannot start at any noise (PNDM, flow matching), else what is wanted."""
-    is_flow = getattr(scheduler.config, "use_flow_sigmas", False)
-    return wanted if isinstance(scheduler, _ANCHORED) and not is_flow else "index"
+def schedule_in_effect(scheduler: Any, wanted: StrengthSchedule, num_inference_steps: int) -> StrengthSchedule:
+    """Return what strength means where not both are possible, else what is wanted.
+
+    It is ``index`` for schedulers that cannot start at any noise (PNDM, flow matching), and ``noise`` for LCM with more
+    steps than it was distilled at (50, mostly), which diffusers refuses.
+    """
+    if not isinstance(scheduler, _ANCHORED) or getattr(scheduler.config, "use_flow_sigmas", False):
+        return "index"
+    if isinstance(scheduler, LCMScheduler) and num_inference_steps > scheduler.config["original_inference_steps"]:
+        return "noise"
+    return wanted
 
 
 def prepare_schedule(
@@ -120,16 +128,12 @@ def prepare_schedule(
     """Prepare a scheduler of ``fresh_scheduler`` for one request and return the timesteps to run, one call each.
 
     Both schedules run ``denoising_steps(strength, num_inference_steps)`` of them and never none (PNDM adds one of its
-    own, as in diffusers, and by ``index`` LCM has no more than it was distilled at). Afterwards ``add_noise`` at the
-    first timestep makes the start, and ``scale_model_input`` and ``step`` follow the timesteps in order. ``index`` is
-    ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
+    own, as in diffusers). Afterwards ``add_noise`` at the first timestep makes the start, and ``scale_model_input`` and
+    ``step`` follow the timesteps in order. ``index`` is ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
     """
-    is_index = schedule_in_effect(scheduler, strength_schedule) == "index"
-    if is_index:
-        num_inference_steps = known_steps(scheduler, num_inference_steps)
     count = max(1, denoising_steps(strength, num_inference_steps))
     kind = type(scheduler)  # by way of the class: a pipeline may hold an object whose own set_timesteps leads here
-    if is_index:
+    if schedule_in_effect(scheduler, strength_schedule, num_inference_steps) == "index":
         kind.set_timesteps(scheduler, num_inference_steps, device=device)
         begin = (num_inference_steps - count) * scheduler.order
         if hasattr(scheduler, "set_begin_index"):
@@ -148,11 +152,6 @@ def prepare_schedule(
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     return scheduler.timesteps
-
-
-def known_steps(scheduler: Any, num_inference_steps: int) -> int:
-    """Return how many steps a share can be taken of: LCM refuses more than it was distilled at (50, mostly)."""
-    return min(num_inference_steps, scheduler.config.get("original_inference_steps", num_inference_steps))
 
 
 def training_sigmas(scheduler: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Brings a text to the form in which words are compared, whatever characters they were dressed up with."""
 
+import itertools
 import re
 import unicodedata
 from functools import cache
@@ -39,6 +40,11 @@ def spelt_out(text: str) -> tuple[str, ...]:
     """Return the words of a folded text that are written letter by letter, put together."""
     found = (re.sub(r"[\W_]", "", match[0]) for match in _SPELT_OUT.finditer(text))
     return tuple(reading for word in found for reading in readings(word))
+
+
+def with_runs_of_at_most(count: int, word: str) -> str:
+    """Return a word in which no character comes more than ``count`` times in a row."""
+    return "".join("".join(itertools.islice(run, count)) for _, run in itertools.groupby(word))
 
 
 @cache

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 from generation.prompt_weights import without_weights
 from generation.safety import terms
-from generation.safety.folding import fold, readings, spelt_out
+from generation.safety.folding import fold, readings, spelt_out, with_runs_of_at_most
 from generation.safety.verdict import Label, Verdict
 
 MAX_TERM_CHARACTERS = 60
@@ -85,12 +85,15 @@ class _Matcher:
         parts = [f"(?:{anywhere})"] if anywhere else []
         parts += [f"^(?:{at_an_end})|(?:{at_an_end})$"] if at_an_end else []
         self._spelt_out = re.compile("|".join(parts) or r"(?!)")
+        self._longest_run = max((len(list(run)) for term in whole for _, run in itertools.groupby(term)), default=1)
 
     def in_text(self, text: str) -> bool:
         return self._pattern.search(text) is not None
 
     def in_word(self, word: str) -> bool:
-        return self._spelt_out.search(word) is not None
+        # More of a letter than any term has tells nothing, and a word may begin at each of them: the patterns would
+        # read a long run once for each of its letters.
+        return self._spelt_out.search(with_runs_of_at_most(self._longest_run, word)) is not None
 
 
 def _pattern(folded: Iterable[str]) -> re.Pattern[str]:

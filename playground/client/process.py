@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from playground.limits import ACKNOWLEDGE_SECONDS
+
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 5.0
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -24,8 +26,10 @@ class ServerProcess:
         unjudged: bool = False,
         openapi: Path | None = None,
         data_dir: Path | None = None,
+        acknowledge_seconds: float = ACKNOWLEDGE_SECONDS,
     ) -> None:
         self._arguments = ["--port", str(port), "--bot-name", bot_name]
+        self._arguments += ["--acknowledge-seconds", str(acknowledge_seconds)]
         self._arguments += ["--judge-answers"] if judge_answers else []
         self._arguments += ["--unjudged"] if unjudged else []
         self._arguments += ["--openapi", str(openapi)] if openapi else []

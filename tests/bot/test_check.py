@@ -288,9 +288,9 @@ def test_a_model_that_is_not_here_comes_with_the_command_that_fetches_it(setting
     )
 
 
-def card(gibibytes: int) -> ProbedDevice:
+def card(gibibytes: float) -> ProbedDevice:
     return ProbedDevice(
-        device="cuda", dtype="bfloat16", name="Some Card", memory_bytes=gibibytes * GIBIBYTE, torch="2.13.0"
+        device="cuda", dtype="bfloat16", name="Some Card", memory_bytes=round(gibibytes * GIBIBYTE), torch="2.13.0"
     )
 
 
@@ -302,6 +302,7 @@ async def test_the_card_decides_which_model_is_recommended(settings: Settings, c
     assert (advice.verdict, "MODEL=stable-diffusion-xl" in advice.remedy) == (Verdict.WARN, True)
     *_, advice = await machine_findings(changed(settings, model="z-image-turbo"), catalog, card(24))
     assert (advice.verdict, "is the best model" in advice.message) == (Verdict.OK, True)
+    assert "by the catalog's figures" in advice.message
 
 
 async def test_a_model_that_is_here_is_measured_by_its_files(settings: Settings, catalog: Catalog) -> None:
@@ -310,7 +311,12 @@ async def test_a_model_that_is_here_is_measured_by_its_files(settings: Settings,
     assert advice.verdict is Verdict.OK
     gone = Catalog({**wrong, "demo": dataclasses.replace(wrong["demo"], folder=None, hub_id="a/demo")})
     *_, advice = await machine_findings(changed(settings, model="demo"), gone, card(12))
-    assert advice.verdict is Verdict.WARN
+    assert (advice.verdict, "by the catalog" in advice.message) == (Verdict.WARN, True)
+    smallest = dataclasses.replace(catalog["sd-turbo"], memory_bytes=1)
+    *_, advice = await machine_findings(
+        changed(settings, model="demo"), Catalog({**catalog, "sd-turbo": smallest}), card(0.01)
+    )
+    assert (advice.verdict, "by the catalog" in advice.message) == (Verdict.WARN, False)
 
 
 async def test_a_device_that_cannot_be_used_fails(settings: Settings, catalog: Catalog) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import os
+import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,14 +16,20 @@ import psutil
 from playground.client import Interaction, Message, PlaygroundServer
 from tests.end_to_end.patient_engine import HOLD
 
-READY_SECONDS = 300.0
-RESULT_SECONDS = 180.0
+# None of them is ever waited out by a test that passes: they are for a machine with little time, and end what hangs.
+READY_SECONDS = RESULT_SECONDS = 600.0
+ACKNOWLEDGE_SECONDS = 60.0
 PHOTOGRAPHS = Path(__file__).parents[2] / "playground" / "photographs"
 CAT = PHOTOGRAPHS / "cat.jpg"
 
 
+def stand_in() -> PlaygroundServer:
+    """Return a stand-in that gives the bot all the time that a crowded machine may need, but for what a test takes."""
+    return PlaygroundServer(bot_name="Palimpsest", acknowledge_seconds=ACKNOWLEDGE_SECONDS)
+
+
 def wait_until_dead(processes: Sequence[psutil.Process]) -> None:
-    """Wait until processes that somebody else has to bury do nothing any more; raise AssertionError after 10 s.
+    """Wait until processes that somebody else has to bury do nothing any more; raise AssertionError after 60 s.
 
     Where many processes end, as in a container, the burial alone can take seconds.
     """
@@ -77,7 +85,8 @@ class BotProcess:
         assert await self.becomes_ready(), f"the bot ended with {await self.ended()}:\n{self.log}"
 
     async def launch(self, *more: str) -> None:
-        """Start the bot, with more arguments, and wait for nothing."""
+        """Start the bot, with more arguments, as soon as the stand-in has seen the end of the one before it."""
+        await self.client.wait_until_bot_gone(RESULT_SECONDS)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -142,8 +151,9 @@ class BotProcess:
         """Return the child process that runs a module."""
         assert self._process is not None
         for process in psutil.Process(self._process.pid).children():
-            if module in process.cmdline():
-                return process
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended
+                if module in process.cmdline():
+                    return process
         raise AssertionError(f"the bot has no child {module}")
 
     async def img2img(self, image: bytes | Path = CAT, prompt: str = "a cat on a beach", **options: Any) -> Message:
@@ -159,11 +169,17 @@ class BotProcess:
         wish = {"image": CAT, "prompt": prompt, "steps": 4}
         asking = asyncio.create_task(self.client.command("img2img", wish, channel=channel))
         await self.client.wait_for_fault(fault)
-        await self.client.advance_clock(5)
+        await self.client.advance_clock(ACKNOWLEDGE_SECONDS)
         return await asking
 
     async def result_of(self, status: Message) -> Message:
-        """Wait for the result that answers a status message."""
+        """Wait for the result that answers a status message, and until the bot knows that it is there."""
+        result = await self.shown_result_of(status)
+        await self.status_with(status, "✅ Done")
+        return result
+
+    async def shown_result_of(self, status: Message) -> Message:
+        """Wait for the result that answers a status message; the bot may not have written down yet that it is there."""
 
         def is_result(message: Message) -> bool:
             assert message.id != status.id or "⚠️" not in message.content, message.content
@@ -171,19 +187,47 @@ class BotProcess:
 
         return await self.client.wait_for_message(is_result, channel=status.channel, timeout_seconds=RESULT_SECONDS)
 
+    async def answer_to(self, message: Message) -> Message:
+        """Wait for the bot's reply to a message: the status of a job, which may be anywhere by now, or a sentence."""
+
+        def is_answer(answer: Message) -> bool:
+            return answer.author_is_bot and answer.reference is not None and answer.reference.message_id == message.id
+
+        return await self.client.wait_for_message(is_answer, channel=message.channel, timeout_seconds=RESULT_SECONDS)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds that no event tells of."""
+        async with asyncio.timeout(RESULT_SECONDS):
+            while not holds():
+                await self.client.state()
+
     async def status_with(self, status: Message, text: str) -> Message:
         """Wait until a status message shows a text."""
         return await self.client.wait_for_edit(status.id, lambda message: text in message.content, RESULT_SECONDS)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Let what is painted stand still behind its first step, as long as the test has to do."""
+    def held(self, step: int = 1) -> Iterator[None]:
+        """Let what is painted stand still behind a step, as long as the test has to do; a later step can follow."""
         hold = self.data_dir / HOLD
-        hold.touch()
+        hold.with_suffix(".new").write_text(str(step))
+        hold.with_suffix(".new").replace(hold)
         try:
             yield
         finally:
-            hold.unlink()
+            hold.unlink(missing_ok=True)
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask the bot's database, from outside."""
+        database = f"file:{self.data_dir}/palimpsest.sqlite3?mode=ro"
+        connection = sqlite3.connect(database, uri=True, timeout=RESULT_SECONDS)
+        with contextlib.closing(connection):
+            return connection.execute(statement, values).fetchall()
+
+    def job(self, status: Message) -> tuple[str, str | None, dict[str, Any]]:
+        """Return how the job of a status message stands: its state and, of a failure, the kind and the data."""
+        statement = "SELECT state, failure_kind, failure_data FROM jobs WHERE status_message_id = ?"
+        ((state, kind, data),) = self.rows(statement, int(status.id))
+        return state, kind, json.loads(data)
 
     async def queue_says(self, text: str, channel: str = "general") -> None:
         """Ask for the queue until the answer has a text."""

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import QUICK, BotProcess
+from tests.end_to_end.bot_process import QUICK, BotProcess, stand_in
 
 
 @pytest.fixture(scope="session")
 async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProcess]:
     """A bot that nobody stops; it paints one at a time, so that a test knows who waits."""
     async with (
-        PlaygroundServer(bot_name="Palimpsest") as server,
+        stand_in() as server,
         BotProcess(server, tmp_path_factory.mktemp("bot"), {"LOG_FORMAT": "json"}) as bot,
     ):
         yield bot
@@ -23,7 +22,7 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProc
 async def mortal_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
     """A bot and a stand-in of the test's own; it waits for what is held no longer than it has to when it is stopped."""
     async with (
-        PlaygroundServer(bot_name="Palimpsest") as server,
+        stand_in() as server,
         BotProcess(server, tmp_path / "data", {"SHUTDOWN_GRACE_SECONDS": "1"}) as bot,
     ):
         yield bot
@@ -33,7 +32,7 @@ async def mortal_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
 async def quick_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
     """The same, for what has nothing to do with painting: no model is loaded."""
     async with (
-        PlaygroundServer(bot_name="Palimpsest") as server,
+        stand_in() as server,
         BotProcess(server, tmp_path / "data", arguments=QUICK) as bot,
     ):
         yield bot

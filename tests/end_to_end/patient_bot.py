@@ -2,7 +2,8 @@
 
 import sys
 
-from bot.__main__ import run
+import bot.__main__ as bot
 
 if __name__ == "__main__":
-    sys.exit(run(engine="tests.end_to_end.patient_engine:create_engine"))
+    bot.LAST_SECONDS = 600.0  # an orderly end takes more than the usual ones where others want the machine too
+    sys.exit(bot.run(engine="tests.end_to_end.patient_engine:create_engine"))

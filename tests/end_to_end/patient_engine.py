@@ -1,4 +1,4 @@
-"""An engine that stands still behind the first step of every picture, as long as a file lies in the bot's folder.
+"""An engine that stands still behind a step of a request, as long as a file in the bot's folder names it.
 
 So a test has all the time it needs in the middle of a job, on any machine, and the job may be a small one.
 """
@@ -56,6 +56,12 @@ class _PatientRun:
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         self._run.step(step, total_steps, preview)
-        while step == 1 and self._hold.exists():
+        while step == self._held_step():
             time.sleep(_LOOK_SECONDS)
             self.enter(Phase.DENOISE)  # a sign of life; who is cancelled leaves here
+
+    def _held_step(self) -> int | None:
+        try:
+            return int(self._hold.read_text())
+        except FileNotFoundError:
+            return None

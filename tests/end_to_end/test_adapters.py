@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 from generation.images.metadata import read_parameters
 from generation.models.catalog import load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
-from playground.client import Message, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, BotProcess
-from tests.end_to_end.test_remix import answer_to
+from playground.client import Message
+from tests.end_to_end.bot_process import CAT, BotProcess, stand_in
 from tests.tiny_adapters import save_tiny_adapter
 
 ADD_ONS = """
@@ -66,8 +65,8 @@ async def painted(bot: BotProcess, **options: Any) -> tuple[bytes, dict[str, Any
     return await picture_of(bot, await bot.result_of(await bot.img2img(seed=3, steps=6, **options)))
 
 
-async def refused(bot: BotProcess, **options: Any) -> str:
-    interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x", **options})
+async def refused(bot: BotProcess, channel: str = "general", **options: Any) -> str:
+    interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x", **options}, channel=channel)
     assert interaction.ephemeral
     assert interaction.response is not None
     return interaction.response.content
@@ -75,11 +74,12 @@ async def refused(bot: BotProcess, **options: Any) -> str:
 
 async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
     """One story, because a start of the bot is what costs time here."""
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         settings = {"MODELS_FILE": str(models_file)}
         async with BotProcess(server, tmp_path, settings) as bot:
             await what_is_offered(bot)
             await what_is_refused(bot)
+            await moderators_allow_models_and_with_them_their_adapters(bot)
             await pictures_change_and_change_back(bot)
             made = await replies_keep_the_adapter_until_told_otherwise(bot)
             with bot.held():
@@ -87,7 +87,6 @@ async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
                 waiting = await bot.img2img(member="Linus", seed=3, steps=6, adapter="ink", adapter_weight=0.4)
                 await bot.status_with(waiting, "Queued")
                 await bot.kill()
-        await server.client.wait_until_bot_gone()
 
         async with BotProcess(server, tmp_path, settings) as bot:
             late = await bot.result_of(waiting)
@@ -119,6 +118,30 @@ async def what_is_refused(bot: BotProcess) -> None:
     assert "cannot be chosen for Palimpsest Demo" in await refused(bot, adapter="ink", model="plain")
 
 
+async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) -> None:
+    async def defaults(verb: str, **options: str) -> str:
+        asked = {"where": "channel", **options}
+        interaction = await bot.client.command(f"defaults {verb}", asked, member="Grace", channel="plain-only")
+        assert interaction.response is not None
+        return interaction.response.content
+
+    async def offered() -> list[str]:
+        choices = await bot.client.autocomplete("img2img", "adapter", "", channel="plain-only")
+        return [choice["value"] for choice in choices]
+
+    await bot.client.add_channel("plain-only")
+    assert await offered() == ["ink"]
+    assert "allowed models: plain (from the channel)" in await defaults("set", models="plain")
+    assert await offered() == []
+    assert "cannot be chosen for Palimpsest Demo" in await refused(bot, "plain-only", adapter="ink")
+    assert "does not allow" in await refused(bot, "plain-only", adapter="ink", model="demo")
+    assert "allowed models: plain, demo (from the channel)" in await defaults("set", models="plain, demo", model="demo")
+    assert await offered() == ["ink"]
+    assert "no model called" in await defaults("set", models="ink")  # an adapter is no model
+    await defaults("reset")
+    assert await offered() == ["ink"]
+
+
 async def pictures_change_and_change_back(bot: BotProcess) -> None:
     before, parameters = await painted(bot)
     assert parameters["adapter"] == ""
@@ -134,17 +157,17 @@ async def pictures_change_and_change_back(bot: BotProcess) -> None:
 
 async def replies_keep_the_adapter_until_told_otherwise(bot: BotProcess) -> Message:
     asked = await bot.client.say("@Palimpsest a fox, adapter: ink:0.4, steps 4 seed 9", files=[CAT])
-    made = await bot.result_of(await answer_to(bot, asked))
+    made = await bot.result_of(await bot.answer_to(asked))
     assert " · ink 0.4" in made.content
     asked = await bot.client.say("strength 0.9", reply_to=made.id)
-    assert " · ink 0.4" in (await bot.result_of(await answer_to(bot, asked))).content
+    assert " · ink 0.4" in (await bot.result_of(await bot.answer_to(asked))).content
     asked = await bot.client.say("adapter weight 1.1", reply_to=made.id)
-    heavier = await bot.result_of(await answer_to(bot, asked))
+    heavier = await bot.result_of(await bot.answer_to(asked))
     assert " · ink 1.1" in heavier.content
     asked = await bot.client.say("model: plain", reply_to=made.id)
-    other = await bot.result_of(await answer_to(bot, asked))
+    other = await bot.result_of(await bot.answer_to(asked))
     assert " · plain" in other.content
     assert "ink" not in other.content
     asked = await bot.client.say("adapter: oil", reply_to=made.id)
-    assert "must be one of ink, clay" in (await answer_to(bot, asked)).content
+    assert "must be one of ink, clay" in (await bot.answer_to(asked)).content
     return heavier

@@ -79,7 +79,7 @@ async def test_cancel_while_waiting(bot: BotProcess) -> None:
 
 
 async def test_members_take_turns(bot: BotProcess) -> None:
-    """Noor, who comes third, is served before Rosa's second; neither has had anything before."""
+    """Noor, who comes third, is served before Rosa's second, for Rosa was just served; neither had anything before."""
     for name in ("Rosa", "Noor"):
         await bot.client.add_member(name)
     with bot.held():
@@ -90,10 +90,10 @@ async def test_members_take_turns(bot: BotProcess) -> None:
         third = await bot.img2img(member="Noor", steps=4)
         await bot.status_with(third, "Queued")
         await bot.client.press(first.id, "Cancel", member="Rosa")
-    result_of_second = await bot.result_of(second)
-    result_of_third = await bot.result_of(third)
-    # After Rosa's first it is the turn of whoever has had less, and Rosa was just served.
-    assert int(result_of_third.id) < int(result_of_second.id)
+        await bot.status_with(third, "Painting")
+        assert "Queued" in (await bot.client.message(second.id)).content
+    for status in (second, third):
+        assert (await bot.result_of(status)).attachments
 
 
 async def test_one_member_cannot_fill_the_queue(bot: BotProcess) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.bot_process import BotProcess, stand_in
 from tests.end_to_end.jumping_bot import CLOCK
 
 DAY_SECONDS = 86_400
@@ -22,7 +21,7 @@ async def test_a_clock_that_jumps_loses_nothing(tmp_path: Path, jump_days: int) 
 
     set_clock(0)
     async with (
-        PlaygroundServer(bot_name="Palimpsest") as server,
+        stand_in() as server,
         BotProcess(server, tmp_path, arguments=("tests.end_to_end.jumping_bot",)) as bot,
     ):
         with bot.held():
@@ -39,7 +38,6 @@ async def test_a_clock_that_jumps_loses_nothing(tmp_path: Path, jump_days: int) 
             interrupted = await bot.img2img(steps=4)
             await bot.status_with(interrupted, "Painting")
             await bot.kill()
-            await server.client.wait_until_bot_gone()
             set_clock(0)
         await bot.start()
         assert (await bot.result_of(interrupted)).attachments

@@ -1,6 +1,5 @@
 """A full or read-only disk under the whole bot: it says so, keeps what it has promised, and heals by itself."""
 
-import asyncio
 import re
 import resource
 import shutil
@@ -10,8 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import CAT, QUICK, RESULT_SECONDS, BotProcess
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in
 from tests.end_to_end.test_monitoring import ask
 
 pytestmark = pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="only Linux lets one limit another process")
@@ -24,7 +22,7 @@ def limit_files(bot: BotProcess, limit_bytes: int) -> None:
 
 
 async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         client = server.client
@@ -40,9 +38,7 @@ async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_r
             assert refused.response is not None
             assert "I cannot store pictures just now. Please try again later" in refused.response.content
             asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
-            answer = await client.wait_for_message(
-                lambda message: message.reference is not None and message.reference.message_id == asked.id
-            )
+            answer = await bot.answer_to(asked)
             assert "I cannot store pictures just now" in answer.content
             assert (await ask(bot, "/healthz"))[0] == 503
 
@@ -57,7 +53,7 @@ async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_r
 
 async def test_a_start_without_a_usable_folder_says_which(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         bot = BotProcess(server, tmp_path, {"DATA_DIR": str(tmp_path / "file" / "data")})
         await bot.launch()
         assert await bot.ended() == 1
@@ -83,7 +79,7 @@ def read_only(folder: Path) -> str:
 async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) -> None:
     """What was open can still be written: the kernel takes no file away from who has it, but no new one is made."""
     folder = tmp_path / "data"
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         bot = BotProcess(server, folder, arguments=QUICK, within=OWN_MOUNTS)
         await bot.start()
 
@@ -97,16 +93,13 @@ async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) ->
             mount(read_only(folder))
             refused = await bot.img2img(steps=4, member="Linus")
             assert "I cannot store pictures just now" in (await bot.status_with(refused, "⚠️")).content
-        async with asyncio.timeout(RESULT_SECONDS):
-            while "nothing can be stored" not in bot.log:
-                await server.client.state()
+        await bot.until(lambda: "nothing can be stored" in bot.log)
         assert await bot.results(running) == []
-        mount(f"umount {folder}")
+        mount(f"umount --lazy {folder}")  # somebody may just be looking into it
         assert (await bot.result_of(running)).attachments
         assert (await bot.result_of(await bot.img2img(steps=4, member="Linus"))).attachments
         assert await bot.terminate() == 0
 
-        await server.client.wait_until_bot_gone()
         shell = ("sh", "-c", f'{read_only(folder)} && exec "$@"', "sh")
         bot = BotProcess(server, folder, arguments=QUICK, within=(*OWN_MOUNTS, *shell))
         await bot.launch()

@@ -1,23 +1,14 @@
 """The bot is killed wherever it may hurt; the long form is ``python -m prove.kills``."""
 
-import contextlib
 import signal
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from bot.jobs.desk import DEATHS_UNTIL_GIVEN_UP
-from playground.client import PlaygroundServer
 from prove.kills import play
 from prove.mortal_bot import MOMENTS
-from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
-
-
-def unclean_deaths(bot: BotProcess) -> list[int]:
-    connection = sqlite3.connect(f"file:{bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
-    with contextlib.closing(connection):
-        return [deaths for (deaths,) in connection.execute("SELECT unclean_deaths FROM jobs")]
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in
 
 
 async def test_a_kill_at_every_moment_of_a_jobs_life_loses_nothing(tmp_path: Path) -> None:
@@ -34,7 +25,7 @@ async def test_ten_kills_at_random_lose_nothing(tmp_path: Path) -> None:
 async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_answered(
     tmp_path: Path, moment: str
 ) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         client = server.client
         bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.launch("--die-at", moment)
@@ -42,11 +33,8 @@ async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_a
         asked = await client.say("@Palimpsest a fox", files=[CAT])
         assert await bot.ended() == -signal.SIGKILL
         await bot.kill()
-        await client.wait_until_bot_gone()
         await bot.start()
-        status = await client.wait_for_message(
-            lambda message: message.reference is not None and message.reference.message_id == asked.id
-        )
+        status = await bot.answer_to(asked)
         await bot.status_with(status, "✅ Done")
         answers = [message for message in await client.messages() if message.author_is_bot]
         assert [bool(message.attachments) for message in answers] == [False, True]
@@ -54,7 +42,7 @@ async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_a
 
 
 async def test_a_command_that_was_answered_in_the_channel_is_not_answered_again(tmp_path: Path) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         client = server.client
         bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.launch("--die-at", "told")
@@ -63,7 +51,6 @@ async def test_a_command_that_was_answered_in_the_channel_is_not_answered_again(
         await client.clear_faults()
         assert await bot.ended() == -signal.SIGKILL
         await bot.kill()
-        await client.wait_until_bot_gone()
         await bot.start()
         status = await client.wait_for_message(lambda message: message.author_is_bot)
         await bot.status_with(status, "✅ Done")
@@ -73,20 +60,18 @@ async def test_a_command_that_was_answered_in_the_channel_is_not_answered_again(
 
 
 async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_served(tmp_path: Path) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.start()
         await bot.kill()
         status = None
         for _ in range(DEATHS_UNTIL_GIVEN_UP):
-            await bot.client.wait_until_bot_gone()
             await bot.launch("--die-at", "running")
             if status is None:
                 assert await bot.becomes_ready()
                 status = await bot.img2img(steps=4)
             await bot.ended()
             await bot.kill()
-        await bot.client.wait_until_bot_gone()
         await bot.start()
         assert status is not None
         told = await bot.status_with(status, "I stopped working 6 times")
@@ -96,8 +81,8 @@ async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_se
 
 
 async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=QUICK)
+    async with stand_in() as server:
+        bot = BotProcess(server, tmp_path, {"SHUTDOWN_GRACE_SECONDS": "600"}, arguments=QUICK)
         await bot.start()
         with bot.held():
             statuses = [await bot.img2img(steps=4) for _ in range(2)]
@@ -105,9 +90,8 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
             bot.ask_to_stop()
             await bot.queue_says("I am just being restarted")
             await bot.kill()
-        await bot.client.wait_until_bot_gone()
         await bot.start()
         for status in statuses:
             assert (await bot.result_of(status)).attachments
-        assert unclean_deaths(bot) == [0, 0]
+        assert bot.rows("SELECT unclean_deaths FROM jobs") == [(0,), (0,)]
         await bot.kill()

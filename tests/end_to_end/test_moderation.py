@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from bot.replies import refusal_sentence
-from playground.client import Message, PlaygroundError, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
+from playground.client import Message, PlaygroundError
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in
 from tests.pictures import encoded, flesh
 
 ADULTS, EVERYBODY, LOG, DEAF = "adults", "everybody", "log", "deaf"
@@ -265,7 +265,7 @@ async def test_what_cannot_be_checked_is_not_taken_and_not_shown(tmp_path: Path)
     broken.write_text("raise ImportError")
     settings = {"PYTHONPATH": str(tmp_path)}
     async with (
-        PlaygroundServer(bot_name="Palimpsest") as server,
+        stand_in() as server,
         BotProcess(server, tmp_path / "data", settings, arguments=QUICK) as bot,
     ):
         status = await bot.img2img(steps=4)

@@ -31,10 +31,8 @@ async def figures(bot: BotProcess) -> dict[str, float]:
 
 
 async def test_a_bot_at_work(bot: BotProcess) -> None:
-    status = await bot.img2img(prompt=PROMPT, steps=4)
-    await bot.result_of(status)
-    await bot.status_with(status, "✅ Done")
-    await bot.client.command("img2img", {"image": Path(__file__), "prompt": PROMPT})  # no picture: it fails
+    await bot.result_of(await bot.img2img(prompt=PROMPT, steps=4))
+    await bot.status_with(await bot.img2img(Path(__file__), prompt=PROMPT), "⚠️")  # no picture: it fails
     seen = await figures(bot)
     assert seen["palimpsest_jobs_total{delivered}"] >= 1
     assert seen["palimpsest_job_phase_seconds_count{painting}"] >= 1
@@ -80,7 +78,6 @@ async def test_a_backup_of_the_bot_at_work_goes_on_elsewhere(quick_bot: BotProce
         await bot.status_with(waiting, "Queued")
         await asyncio.to_thread(back_up, bot.data_dir, tmp_path / "backup.tar")
         await bot.kill()  # and its disk is lost
-    await bot.client.wait_until_bot_gone()
     restore(tmp_path / "backup.tar", tmp_path / "another")
     async with BotProcess(bot.server, tmp_path / "another", arguments=QUICK) as heir:
         assert "`2`" in (await heir.result_of(running)).content

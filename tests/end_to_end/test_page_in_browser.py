@@ -24,6 +24,7 @@ CHROMIUM_ARGUMENTS = [
 ]
 CHANNEL = "browser"
 RESULT_MILLISECONDS = RESULT_SECONDS * 1000
+expect.set_options(timeout=RESULT_MILLISECONDS)  # 5 s are too few for a browser on a crowded machine
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 
@@ -42,6 +43,8 @@ class Complaints(list[str]):
             self.append(f"console: {message.text}")
 
     def _failed(self, request: Request) -> None:
+        if request.resource_type == "image" and request.failure == "net::ERR_ABORTED":
+            return  # a preview that was replaced before it had come
         self.append(f"failed: {request.method} {urlsplit(request.url).path} {request.failure}")
 
     def _answered(self, response: Response) -> None:
@@ -56,7 +59,9 @@ async def page(bot: BotProcess) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         try:
-            yield await browser.new_page()
+            page = await browser.new_page()
+            page.set_default_timeout(RESULT_MILLISECONDS)
+            yield page
         finally:
             await browser.close()
 
@@ -121,7 +126,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
         await expect(form).to_be_hidden()
         status = message(page, "a cat in the snow")
         await expect(status).to_contain_text("/img2img")
-        await expect(status).to_contain_text("Painting", timeout=RESULT_MILLISECONDS)
+        await expect(status).to_contain_text("Painting")
         await status.get_by_role("button", name="Cancel").click()
         await expect(message(page, "Cancelled")).to_be_visible()
     await expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
@@ -140,7 +145,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await expect(model).not_to_have_value("DEM")
     await form.get_by_role("button", name="Send").click()
     result = message(page, "seed 7")
-    await expect(result).to_contain_text("a cat on a beach", timeout=RESULT_MILLISECONDS)
+    await expect(result).to_contain_text("a cat on a beach")
     await expect(result).to_contain_text("demo")
     picture = result.get_by_alt_text("a cat on a beach")
     assert await shown_width(picture) > 0
@@ -162,7 +167,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await modal.get_by_role("button", name="Submit").click()
     await expect(modal).to_have_count(0)
     remix = message(page, "seed 8")
-    await expect(remix).to_contain_text("a castle at sunset", timeout=RESULT_MILLISECONDS)
+    await expect(remix).to_contain_text("a castle at sunset")
     assert await shown_width(remix.get_by_alt_text("a castle at sunset")) > 0
 
     # Delete is the requester's: Linus is told so, alone; Ada's press takes the message away.

@@ -3,7 +3,7 @@
 To add a person, add a column to ``TABLE`` and a line to ``PEOPLE``; to add an act, add a row and a function under it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,6 +140,10 @@ CELLS = [
 ]
 
 
+# How a status message begins that nothing has gone wrong with; it may be anywhere by the time a test looks.
+UNDER_WAY = ("📥", "🕐", "🎨", "📤", "✅")
+
+
 class Stage(NamedTuple):
     """The place, and the requester's results in it that nobody takes away."""
 
@@ -159,20 +163,12 @@ class Stage(NamedTuple):
     async def painted(self, person: Person, status: Message | None) -> str | None:
         """Wait for a picture for the person, or return the first line of what they are told instead."""
         assert status is not None
-        if not status.content.startswith("📥"):
+        if not status.content.startswith(UNDER_WAY):
             return first_line(status)
         made = await self.bot.result_of(status)
         assert made.mentions == [person.member]
         assert made.attachments
         return None
-
-    async def answered(self, person: Person, message: Message) -> Message:
-        """Wait for the bot's reply to a message."""
-
-        def is_answer(answer: Message) -> bool:
-            return answer.author_is_bot and answer.reference is not None and answer.reference.message_id == message.id
-
-        return await self.bot.client.wait_for_message(is_answer, channel=person.channel)
 
     async def operator(self, verb: str) -> None:
         await self.bot.client.command(f"operator {verb}", {}, member="Margaret", channel=CHANNEL)
@@ -212,11 +208,15 @@ def unless(expected: str, line: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-async def stage(bot: BotProcess) -> Stage:
+async def stage(bot: BotProcess) -> AsyncIterator[Stage]:
     await bot.client.add_channel(CHANNEL)
     await bot.client.add_member(BLOCKED)
     await bot.client.command("moderation block add", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
-    return Stage(bot, {})
+    stage = Stage(bot, {})
+    yield stage
+    await bot.client.command("moderation block remove", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
+    await bot.client.command("moderation terms remove", {"term": "quincunx"}, member="Grace", channel=CHANNEL)
+    await take_off_the_list(stage)
 
 
 @pytest.mark.parametrize(("name", "column", "cell"), CELLS)
@@ -434,7 +434,7 @@ async def delete_request(stage: Stage, person: Person) -> str | None:
     await stage.operator("pause")
     try:
         asked = await say(stage, Person(REQUESTER, person.channel), "a cat, steps 2", with_picture=True)
-        status = await stage.bot.status_with(await stage.answered(person, asked), "Queued")
+        status = await stage.bot.status_with(await stage.bot.answer_to(asked), "Queued")
         try:
             await stage.bot.client.delete_message(asked.id, member=person.member)
         except PlaygroundError:
@@ -481,32 +481,32 @@ async def delete_result(stage: Stage, person: Person) -> str | None:
 @act("mention with a picture")
 async def mention(stage: Stage, person: Person) -> str | None:
     said = await say(stage, person, "a cat, steps 2", with_picture=True)
-    return await stage.painted(person, await stage.answered(person, said))
+    return await stage.painted(person, await stage.bot.answer_to(said))
 
 
 @act("mention alone")
 async def mention_alone(stage: Stage, person: Person) -> str | None:
     said = await say(stage, person, "" if person.bots_name else "@Palimpsest")
-    return unless("I paint new pictures over yours", first_line(await stage.answered(person, said)))
+    return unless("I paint new pictures over yours", first_line(await stage.bot.answer_to(said)))
 
 
 @act("reply with words to a result")
 async def reply_with_words(stage: Stage, person: Person) -> str | None:
     said = await say(stage, person, "a dog, steps 2", reply_to=(await stage.result(person.channel)).id)
-    return await stage.painted(person, await stage.answered(person, said))
+    return await stage.painted(person, await stage.bot.answer_to(said))
 
 
 @act("reply with numbers to a result")
 async def reply_with_numbers(stage: Stage, person: Person) -> str | None:
     said = await say(stage, person, "strength 0.3", reply_to=(await stage.result(person.channel)).id)
-    return await stage.painted(person, await stage.answered(person, said))
+    return await stage.painted(person, await stage.bot.answer_to(said))
 
 
 @act("reply to a posted picture")
 async def reply_to_a_picture(stage: Stage, person: Person) -> str | None:
     posted = await stage.bot.client.say("look", files=[CAT], member=REQUESTER, channel=person.channel)
     said = await say(stage, person, "a dog, steps 2", reply_to=posted.id)
-    return await stage.painted(person, await stage.answered(person, said))
+    return await stage.painted(person, await stage.bot.answer_to(said))
 
 
 async def say(

@@ -11,15 +11,6 @@ from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
 COFFEE = PHOTOGRAPHS / "coffee.jpg"
 
 
-async def answer_to(bot: BotProcess, message: Message) -> Message:
-    """Wait for the bot's reply to a message: the status of a job, or a sentence."""
-
-    def is_answer(answer: Message) -> bool:
-        return answer.author_is_bot and answer.reference is not None and answer.reference.message_id == message.id
-
-    return await bot.client.wait_for_message(is_answer, channel=message.channel)
-
-
 async def refusal(bot: BotProcess, interaction: Interaction) -> str:
     """Return the sentence that only the member was told."""
     del bot
@@ -41,15 +32,13 @@ def pixels(data: bytes) -> bytes:
 @pytest.fixture(scope="module")
 async def result(bot: BotProcess) -> Message:
     """A result to reply to."""
-    made = await bot.result_of(await bot.img2img(seed=77, steps=5, strength=0.5))
-    await bot.status_with(await bot.img2img(b"", prompt="so that the row of the one before is written"), "⚠️")
-    return made
+    return await bot.result_of(await bot.img2img(seed=77, steps=5, strength=0.5))
 
 
 class TestMention:
     async def test_a_picture_and_words(self, bot: BotProcess) -> None:
         asked = await bot.client.say("@Palimpsest a rocket at night, strength 0.8 steps 4 seed 9", files=[CAT])
-        made = await bot.result_of(await answer_to(bot, asked))
+        made = await bot.result_of(await bot.answer_to(asked))
         assert "a rocket at night" in made.content
         for part in ("`9`", "strength 0.8", "4 steps"):
             assert part in made.content
@@ -58,33 +47,33 @@ class TestMention:
     async def test_without_the_mention_nothing_happens(self, bot: BotProcess) -> None:
         silent = await bot.client.say("a rocket at night", files=[CAT])
         asked = await bot.client.say("@Palimpsest")
-        await answer_to(bot, asked)
+        await bot.answer_to(asked)
         messages = await bot.client.messages()
         assert not [message for message in messages if message.reference and message.reference.message_id == silent.id]
 
     async def test_in_a_direct_message_no_mention_is_needed(self, bot: BotProcess) -> None:
         asked = await bot.client.say("a rocket, steps 4", files=[CAT], channel="@Ada")
-        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+        assert (await bot.result_of(await bot.answer_to(asked))).attachments
 
     async def test_the_first_of_several_pictures_and_it_says_so(self, bot: BotProcess) -> None:
         asked = await bot.client.say("@Palimpsest a rocket, steps 4", files=[CAT, COFFEE])
-        made = await bot.result_of(await answer_to(bot, asked))
+        made = await bot.result_of(await bot.answer_to(asked))
         assert "The first of your pictures was taken; 1 more" in made.content
 
     async def test_a_picture_in_an_embed_is_taken_from_the_proxy(self, bot: BotProcess) -> None:
         shown = await bot.client.say("look", files=[CAT], member="Linus")
         embed = {"type": "image", "image": {"url": shown.attachments[0].url}}
         asked = await bot.client.say("@Palimpsest a rocket, steps 4", embeds=[embed])
-        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+        assert (await bot.result_of(await bot.answer_to(asked))).attachments
 
     async def test_a_picture_from_anywhere_else_is_not_asked_for(self, bot: BotProcess) -> None:
         embed = {"type": "image", "image": {"url": "https://example.com/cat.jpg"}}
         asked = await bot.client.say("@Palimpsest a rocket", embeds=[embed], channel="gallery")
-        status = await answer_to(bot, asked)
+        status = await bot.answer_to(asked)
         assert "Discord's own servers only" in (await bot.status_with(status, "⚠️")).content
 
     async def test_a_mention_alone_is_answered_with_help(self, bot: BotProcess) -> None:
-        answer = await answer_to(bot, await bot.client.say("@Palimpsest"))
+        answer = await bot.answer_to(await bot.client.say("@Palimpsest"))
         for part in ("/img2img", "Remix", "demo", "/preferences"):
             assert part in answer.content
 
@@ -103,76 +92,76 @@ class TestMention:
     )
     async def test_what_is_missing_is_said(self, bot: BotProcess, text: str, with_picture: bool, words: str) -> None:
         asked = await bot.client.say(text, files=[CAT] if with_picture else [])
-        assert words in (await answer_to(bot, asked)).content
+        assert words in (await bot.answer_to(asked)).content
 
     async def test_the_answer_to_a_question_is_taken_with_what_was_said_before(self, bot: BotProcess) -> None:
-        question = await answer_to(bot, await bot.client.say("@Palimpsest steps 4 seed 9", files=[CAT]))
+        question = await bot.answer_to(await bot.client.say("@Palimpsest steps 4 seed 9", files=[CAT]))
         assert "What should it become" in question.content
-        doubt = await answer_to(bot, await bot.client.say("a castle strenght 0.4", reply_to=question.id))
+        doubt = await bot.answer_to(await bot.client.say("a castle strenght 0.4", reply_to=question.id))
         assert "Did you mean `strength`" in doubt.content
         made = await bot.result_of(
-            await answer_to(bot, await bot.client.say("a castle, strength 0.4", reply_to=doubt.id))
+            await bot.answer_to(await bot.client.say("a castle, strength 0.4", reply_to=doubt.id))
         )
         for part in ("a castle", "`9`", "strength 0.4", "4 steps"):
             assert part in made.content
 
     async def test_a_picture_that_was_missing_can_be_sent_after_the_words(self, bot: BotProcess) -> None:
-        question = await answer_to(bot, await bot.client.say("@Palimpsest a castle, steps 4"))
-        made = await bot.result_of(await answer_to(bot, await bot.client.say(files=[CAT], reply_to=question.id)))
+        question = await bot.answer_to(await bot.client.say("@Palimpsest a castle, steps 4"))
+        made = await bot.result_of(await bot.answer_to(await bot.client.say(files=[CAT], reply_to=question.id)))
         assert "a castle" in made.content
 
 
 class TestReply:
     async def test_numbers_alone_repeat_the_request_with_them(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("strength 0.9", reply_to=result.id, member="Linus")
-        made = await bot.result_of(await answer_to(bot, asked))
+        made = await bot.result_of(await bot.answer_to(asked))
         assert "a cat on a beach" in made.content
         assert "`77`" in made.content
         assert "strength 0.9" in made.content
         assert made.mentions == ["Linus"]
 
     async def test_again_repeats_the_request_with_a_new_seed(self, bot: BotProcess, result: Message) -> None:
-        made = await bot.result_of(await answer_to(bot, await bot.client.say("again!", reply_to=result.id)))
+        made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
         assert "a cat on a beach" in made.content
         assert "`77`" not in made.content
 
     async def test_new_words_paint_over_the_result(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("a dog in the snow", reply_to=result.id)
-        made = await bot.result_of(await answer_to(bot, asked))
+        made = await bot.result_of(await bot.answer_to(asked))
         assert "a dog in the snow" in made.content
         assert "`77`" not in made.content
         assert "5 steps" in made.content
 
     async def test_the_status_message_will_do_once_it_is_done(self, bot: BotProcess) -> None:
         with bot.held():
-            status = await answer_to(bot, await bot.client.say("@Palimpsest a cat, steps 4", files=[CAT]))
+            status = await bot.answer_to(await bot.client.say("@Palimpsest a cat, steps 4", files=[CAT]))
             await bot.status_with(status, "Painting")
             early = await bot.client.say("a dog in the snow", reply_to=status.id)
-            assert "not done yet" in (await answer_to(bot, early)).content
+            assert "not done yet" in (await bot.answer_to(early)).content
         await bot.status_with(status, "✅")
         asked = await bot.client.say("a dog in the snow, steps 4", reply_to=status.id)
-        assert "a dog in the snow" in (await bot.result_of(await answer_to(bot, asked))).content
+        assert "a dog in the snow" in (await bot.result_of(await bot.answer_to(asked))).content
 
     async def test_the_first_of_several_results_and_it_says_so(self, bot: BotProcess) -> None:
         several = await bot.result_of(await bot.img2img(count=2, steps=4))
         asked = await bot.client.say("a dog in the snow, count 1", reply_to=several.id)
-        made = await bot.result_of(await answer_to(bot, asked))
+        made = await bot.result_of(await bot.answer_to(asked))
         assert "The first of your pictures was taken; 1 more" in made.content
 
     async def test_nothing_said_is_asked_about(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("@Palimpsest", reply_to=result.id)
-        assert "What should be different" in (await answer_to(bot, asked)).content
+        assert "What should be different" in (await bot.answer_to(asked)).content
 
     async def test_anothers_picture_if_discord_shows_it(self, bot: BotProcess) -> None:
         theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
         asked = await bot.client.say("@Palimpsest a rocket, steps 4", reply_to=theirs.id, referenced="filled")
-        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+        assert (await bot.result_of(await bot.answer_to(asked))).attachments
 
     @pytest.mark.parametrize("referenced", ["empty", "absent"])
     async def test_else_the_way_that_always_works_is_named(self, bot: BotProcess, referenced: str) -> None:
         theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
         asked = await bot.client.say("@Palimpsest a rocket", reply_to=theirs.id, referenced=referenced)  # pyright: ignore[reportArgumentType]  # a literal of the two
-        assert "Apps → **Remix**" in (await answer_to(bot, asked)).content
+        assert "Apps → **Remix**" in (await bot.answer_to(asked)).content
 
 
 class TestMenu:
@@ -226,7 +215,6 @@ class TestButtons:
 
     async def test_use_as_input_asks_which_of_several(self, bot: BotProcess) -> None:
         several = await bot.result_of(await bot.img2img(count=2, steps=4))
-        await bot.client.wait_until_bot_ready()
         form = await bot.client.press(several.id, "Use as input")
         sent = await bot.client.submit_modal(form, {"prompt": "a castle", "picture": ["2"], "more": "steps 4, count 1"})
         assert sent.response is not None
@@ -244,14 +232,13 @@ class TestButtons:
 
     async def test_input_past_its_retention(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))
-        await bot.client.wait_for_edit(made.reference.message_id if made.reference else "", lambda m: "✅" in m.content)
         (bot.data_dir / "spool" / job_id(made) / "input.png").unlink()
         for button in ("Edit", "Again"):
             assert "send it again with `/img2img`" in await refusal(bot, await bot.client.press(made.id, button))
         asked = await bot.client.say("strength 0.4", reply_to=made.id)
-        assert "no longer kept" in (await answer_to(bot, asked)).content
+        assert "no longer kept" in (await bot.answer_to(asked)).content
         asked = await bot.client.say("a dog, steps 4", reply_to=made.id)  # the result itself is still there
-        assert (await bot.result_of(await answer_to(bot, asked))).attachments
+        assert (await bot.result_of(await bot.answer_to(asked))).attachments
 
     async def test_what_is_past_a_limit_is_refused_and_the_prompt_given_back(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))
@@ -260,14 +247,14 @@ class TestButtons:
         assert "The operator allows count up to 4" in await refusal(bot, sent)
         assert "a patient dog" in await refusal(bot, sent)
         asked = await bot.client.say("count 9", reply_to=made.id)
-        assert "The operator allows count up to 4" in (await answer_to(bot, asked)).content
+        assert "The operator allows count up to 4" in (await bot.answer_to(asked)).content
 
 
 class TestTakenBack:
     async def test_deleting_the_request_cancels_the_job(self, bot: BotProcess) -> None:
         with bot.held():
             asked = await bot.client.say("@Palimpsest a rocket, steps 4", files=[CAT])
-            status = await answer_to(bot, asked)
+            status = await bot.answer_to(asked)
             await bot.status_with(status, "Painting")
             await bot.client.delete_message(asked.id)
             await bot.status_with(status, "Cancelled")

@@ -1,12 +1,10 @@
 """What a restart leaves as it was, what is said meanwhile, and what later starts have forgotten on purpose."""
 
 import asyncio
-import contextlib
-import sqlite3
 from pathlib import Path
 
-from playground.client import Interaction, Message, PlaygroundServer
-from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
+from playground.client import Interaction, Message
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in
 
 
 def told(interaction: Interaction) -> str:
@@ -21,18 +19,12 @@ async def painted(bot: BotProcess, interaction: Interaction) -> Message:
     return await bot.result_of(interaction.response)
 
 
-def state_of(bot: BotProcess, status: Message) -> str:
-    connection = sqlite3.connect(f"file:{bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
-    statement = "SELECT state FROM jobs WHERE status_message_id = ?"
-    with contextlib.closing(connection):
-        return connection.execute(statement, (int(status.id),)).fetchone()[0]
-
-
 async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
     """One story, because a start of the bot is what costs time here."""
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         client = server.client
-        async with BotProcess(server, tmp_path, {"MAX_WAITING": "2"}) as bot:
+        settings = {"MAX_WAITING": "2", "SHUTDOWN_GRACE_SECONDS": "600"}
+        async with BotProcess(server, tmp_path, settings) as bot:
             first = await bot.result_of(await bot.img2img(seed=1, steps=4))
             second = await bot.result_of(await bot.img2img(seed=2, steps=4, count=2))
             form = await client.press(first.id, "Edit")
@@ -48,17 +40,18 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
                 await client.press(running.id, "Cancel")
                 await bot.status_with(running, "Cancelled")
             assert await ended == 0
-        await client.wait_until_bot_gone()
         await client.delete_message(waiting.id, member="Grace")  # while nobody is there to hear of it
 
-        async with BotProcess(server, tmp_path, arguments=QUICK) as bot:
-            await forms_and_buttons_from_before(bot, form, first, second)
-            assert state_of(bot, waiting) == "cancelled"
-            assert await bot.results(waiting) == []
-            assert await bot.terminate() == 0
-        await client.wait_until_bot_gone()
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
+        with bot.held():
+            await bot.start()
+            await bot.until(lambda: bot.job(waiting)[0] == "cancelled")
+        await forms_and_buttons_from_before(bot, form, first, second)
+        assert await bot.results(waiting) == []
+        assert await bot.terminate() == 0
 
         async with BotProcess(server, tmp_path, {"JOB_RETENTION_DAYS": "0"}, arguments=QUICK) as bot:
+            await bot.until(lambda: bot.rows("SELECT job_id FROM jobs") == [])
             for button in ("Again", "Edit", "Use as input", "Delete"):
                 assert "Nothing is known any more" in told(await client.press(second.id, button))
 
@@ -76,9 +69,7 @@ async def everybody_is_told_that_it_closes(bot: BotProcess) -> None:
     wish = {"image": CAT, "prompt": "a fox"}
     assert "I am just being restarted" in told(await client.command("img2img", wish, member="Grace"))
     asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
-    answer = await client.wait_for_message(
-        lambda message: message.reference is not None and message.reference.message_id == asked.id
-    )
+    answer = await bot.answer_to(asked)
     assert "I am just being restarted" in answer.content
 
 

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import QUICK, BotProcess
+from tests.end_to_end.bot_process import BotProcess, stand_in
 from tests.end_to_end.test_monitoring import ask
+
+RESTING = ("tests.end_to_end.resting_bot",)
 
 
 async def test_everybody_is_told_that_the_painter_rests(tmp_path: Path) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=QUICK)
+    async with stand_in() as server:
+        bot = BotProcess(server, tmp_path, arguments=RESTING)
         await bot.start()
         poison = await bot.img2img(prompt="die", steps=4)
         assert "stopped twice" in (await bot.status_with(poison, "⚠️")).content
@@ -27,7 +28,6 @@ async def test_everybody_is_told_that_the_painter_rests(tmp_path: Path) -> None:
         await bot.client.press(again.id, "Cancel")
         await bot.status_with(again, "Cancelled")
         assert await bot.terminate() == 0
-        await bot.client.wait_until_bot_gone()
         await bot.start()  # a new start is a new try
         assert (await bot.result_of(waiting)).attachments
         await bot.kill()
@@ -35,15 +35,14 @@ async def test_everybody_is_told_that_the_painter_rests(tmp_path: Path) -> None:
 
 async def test_a_loss_counts_although_the_bot_dies_before_the_next_attempt(tmp_path: Path) -> None:
     """The rest makes the time between the two long."""
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
-        bot = BotProcess(server, tmp_path, arguments=QUICK)
+    async with stand_in() as server:
+        bot = BotProcess(server, tmp_path, arguments=RESTING)
         await bot.start()
         first = await bot.img2img(prompt="die", steps=4)
         assert "stopped twice" in (await bot.status_with(first, "⚠️")).content
         second = await bot.img2img(prompt="die", steps=4)
         await bot.status_with(second, "Resting")
         await bot.kill()
-        await bot.client.wait_until_bot_gone()
         await bot.start()
         assert "stopped twice" in (await bot.status_with(second, "⚠️")).content
         assert bot.log.count("trying again") == 2  # once for each of them

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from playground.client import PlaygroundServer
-from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.bot_process import BotProcess, stand_in
 from tests.end_to_end.test_monitoring import ask
 
 HUB_CANARY = "hf_CANARYcanaryCANARYcanary7f3a91"
@@ -53,7 +53,7 @@ async def test_refusals_at_the_start_show_no_token(tmp_path: Path) -> None:
 async def test_trouble_of_every_kind_shows_no_token(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     async with (
-        PlaygroundServer(bot_name="Palimpsest") as server,
+        stand_in() as server,
         BotProcess(server, data_dir, {"HF_TOKEN": HUB_CANARY}) as bot,
     ):
         client = server.client

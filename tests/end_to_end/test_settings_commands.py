@@ -105,6 +105,7 @@ class TestPreferences:
 
 class TestQueueAndHelp:
     async def test_the_queue_shows_ones_own(self, bot: BotProcess) -> None:
+        await bot.result_of(await bot.img2img(steps=4))  # so that it is known how long one takes
         await bot.queue_says("Nobody waits")  # what a test before has left is over
         with bot.held():
             running = await bot.img2img(steps=4)
@@ -140,9 +141,7 @@ class TestOperator:
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "x"})
         assert "take nothing new" in await told(refused)
         asked = await bot.client.say("@Palimpsest a fox", files=[CAT])
-        answer = await bot.client.wait_for_message(
-            lambda message: message.reference is not None and message.reference.message_id == asked.id
-        )
+        answer = await bot.answer_to(asked)
         assert "take nothing new" in answer.content
         await told(await bot.client.command("operator resume", {}, member="Margaret"))
         assert (await bot.result_of(await bot.img2img(steps=4))).attachments

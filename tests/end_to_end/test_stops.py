@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.client import PlaygroundServer
 from prove.terminations import play
-from tests.end_to_end.bot_process import QUICK, BotProcess
+from tests.end_to_end.bot_process import QUICK, BotProcess, stand_in
 
 
 async def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
@@ -17,7 +16,7 @@ async def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("queue", ["keep", "drain"])
 async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Path, queue: str) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         settings = {"SHUTDOWN_QUEUE": queue, "SHUTDOWN_GRACE_SECONDS": "600"}
         bot = BotProcess(server, tmp_path, settings, arguments=QUICK)
         await bot.start()
@@ -31,7 +30,6 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
         assert await bot.ended() == 0
         expected = [1, 0, 0] if queue == "keep" else [1, 1, 1]
         assert [len(await bot.results(status)) for status in statuses] == expected
-        await bot.client.wait_until_bot_gone()
         await bot.start()
         for status in statuses:
             await bot.status_with(status, "✅ Done")
@@ -40,16 +38,17 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
 
 
 async def test_a_discord_that_hangs_does_not_keep_the_bot_from_ending(tmp_path: Path) -> None:
-    async with PlaygroundServer(bot_name="Palimpsest") as server:
+    async with stand_in() as server:
         settings = {"SHUTDOWN_GRACE_SECONDS": "1"}
         bot = BotProcess(server, tmp_path, settings, arguments=QUICK)
         await bot.start()
-        status = await bot.img2img(steps=4)
-        fault = await server.client.add_fault(r"/channels/", action="hang", times=None)
+        with bot.held():
+            status = await bot.img2img(steps=4)
+            await bot.status_with(status, "Painting")
+            fault = await server.client.add_fault(r"/channels/", action="hang", times=None)
         await server.client.wait_for_fault(fault)
         assert await bot.terminate() in (0, 1)
         await server.client.clear_faults()
-        await server.client.wait_until_bot_gone()
         await bot.start()
         await bot.status_with(status, "✅ Done")
         assert len(await bot.results(status)) == 1

@@ -94,28 +94,26 @@ def test_a_sampler_that_cannot_start_anywhere_is_recorded_with_its_own_meaning(e
     assert engine.run(wanted, RecordedRun()).pictures[0].parameters["strength_schedule"] == "index"
 
 
-@pytest.mark.parametrize(("strength", "steps", "run"), [(0.5, 60, 25), (1.0, 150, 50), (0.01, 100, 1), (0.5, 50, 25)])
-def test_lcm_knows_so_many_steps_and_no_more(
-    engine: DiffusersEngine, tiny_catalog: Catalog, strength: float, steps: int, run: int
+@pytest.mark.parametrize("sampler", ["own", "euler"])
+@pytest.mark.parametrize(("strength", "steps"), [(0.5, 60), (0.29, 60), (1.0, 70), (0.01, 100), (0.5, 50)])
+def test_as_many_steps_are_taken_as_announced_even_where_lcm_knows_fewer(
+    engine: DiffusersEngine, sampler: str, strength: float, steps: int
 ) -> None:
-    wanted = tiny_request(model="lcm", strength=strength, num_inference_steps=steps, strength_schedule="index")
-    first = engine.run(wanted, RecordedRun())
-    assert first.pictures[0].parameters["denoising_steps"] == run
-    if strength > 0.01:  # diffusers would take no step at all then
-        direct = called_directly(stock_pipeline(tiny_catalog, "lcm"), wanted, num_inference_steps=50)
-        with Image.open(io.BytesIO(first.pictures[0].data)) as image:
-            assert np.array_equal(pixels(image), pixels(direct))
-
-
-@pytest.mark.parametrize(("strength", "steps", "run"), [(0.29, 60, 14), (1.0, 150, 50), (0.01, 100, 1)])
-def test_and_so_it_is_when_it_paints_alone(
-    engine: DiffusersEngine, tiny_catalog: Catalog, strength: float, steps: int, run: int
-) -> None:
-    wanted = tiny_request(model="lcm", strength=strength, num_inference_steps=steps, strength_schedule="index")
-    together = painted(engine, wanted)
+    """LCM was distilled at 50 steps, and what is configured for it may be painted with another sampler."""
+    wanted = tiny_request(
+        model="lcm", sampler=sampler, strength=strength, num_inference_steps=steps, strength_schedule="index"
+    )
+    run = RecordedRun()
+    result = engine.run(wanted, run)
+    told = [event for event in run.told if isinstance(event, tuple)]
+    total = engine.total_steps(wanted)
+    assert told == [(step, total) for step in range(1, total + 1)]
+    record = result.pictures[0].parameters
+    is_refused = sampler != "euler" and steps > 50
+    assert (record["denoising_steps"], record["strength_schedule"]) == (total, "noise" if is_refused else "index")
     model = engine._models._model
     assert model is not None
     with Image.open(io.BytesIO(wanted.image)) as image:
         alone = paint_alone(model, wanted, RecordedRun(), image.convert("RGB"), 0)
-    assert alone.steps == run
-    assert np.array_equal(pixels(alone.image), together)
+    with Image.open(io.BytesIO(result.pictures[0].data)) as image:
+        assert np.array_equal(pixels(alone.image), pixels(image))

@@ -194,13 +194,13 @@ def test_a_distilled_model_gets_timesteps_that_it_knows(name: str, strength: flo
 @pytest.mark.parametrize("name", list(UNANCHORED))
 def test_a_sampler_that_cannot_start_anywhere_says_so(name: str) -> None:
     scheduler = fresh_scheduler(stock(name))
-    assert schedule_in_effect(scheduler, "noise") == "index"
+    assert schedule_in_effect(scheduler, "noise", 10) == "index"
     by_noise = prepare_schedule(scheduler, num_inference_steps=10, strength=0.5, strength_schedule="noise")
     by_index = prepare_schedule(scheduler, num_inference_steps=10, strength=0.5, strength_schedule="index")
     assert torch.equal(by_noise, by_index)
 
 
 def test_flow_matching_has_its_own_meaning_of_noise() -> None:
-    assert schedule_in_effect(FlowMatchEulerDiscreteScheduler(), "noise") == "index"
-    assert schedule_in_effect(fresh_scheduler(stock("euler")), "noise") == "noise"
-    assert schedule_in_effect(fresh_scheduler(stock("euler")), "index") == "index"
+    assert schedule_in_effect(FlowMatchEulerDiscreteScheduler(), "noise", 10) == "index"
+    assert schedule_in_effect(fresh_scheduler(stock("euler")), "noise", 60) == "noise"
+    assert schedule_in_effect(fresh_scheduler(stock("euler")), "index", 60) == "index"

@@ -1,9 +1,14 @@
 """The words of a request: what is found however it is written, and what is left alone."""
 
+import random
+import re
+from itertools import groupby
+
 import pytest
 
+from generation.safety import terms
 from generation.safety.folding import fold
-from generation.safety.prompt import check_prompt, is_term
+from generation.safety.prompt import _listed, _Matcher, check_prompt, is_term
 from generation.safety.verdict import Label
 
 
@@ -145,6 +150,36 @@ def test_no_text_takes_long(letters: str) -> None:
     A prompt of 1,500 characters is the longest that is taken.
     """
     check_prompt(letters * 1500, letters * 500, server_terms=["ssss sss", "ss ss ss ss", "aaaa"])
+
+
+class CountingPattern:
+    """Counts what a search may read: a run of one letter once for each of its letters, for a word may begin there."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern, self.read = pattern, 0
+
+    def search(self, word: str) -> re.Match[str] | None:
+        self.read += sum(len(list(run)) ** 2 for _, run in groupby(word))
+        return self._pattern.search(word)
+
+
+@pytest.mark.parametrize("wanted", [*_listed(terms.SEXUAL), "ssss sss", "ss ss ss ss", "aaaa"])
+def test_a_letter_repeated_for_long_is_not_read_again_and_again(wanted: str) -> None:
+    """And what is found is what would be found in all of it, for every term alone."""
+    matcher = _Matcher((wanted,))
+    pattern = matcher._spelt_out
+    counting = CountingPattern(pattern)
+    matcher._spelt_out = counting  # pyright: ignore[reportAttributeAccessIssue] - it stands in for a pattern
+    letters = [*sorted(set(wanted.replace(" ", ""))), "e"]
+    picked = random.Random(wanted)
+    longest = max(len(list(run)) for _, run in groupby(wanted.replace(" ", "")))
+    for _ in range(20):
+        word = "".join(picked.choice(letters) * picked.choice((1, 2, 3, 400)) for _ in range(picked.randint(1, 8)))
+        counting.read = 0
+        assert matcher.in_word(word) is (pattern.search(word) is not None)
+        assert counting.read <= longest * len(word)
+    stretched = "".join(letter * 50 for letter in wanted.replace(" ", ""))
+    assert matcher.in_word(stretched) is (pattern.search(stretched) is not None)
 
 
 def test_folding_is_stable() -> None:
