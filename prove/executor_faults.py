@@ -30,8 +30,9 @@ from tests.generation.samples import request
 
 INJECTIONS = 50
 ENGINE = "tests.generation.scripted_engine:create"
-# Short, so that fifty hangs take minutes; how budgets grow with the machine's pace is a test of its own.
-BUDGETS = PhaseBudgets(step_seconds=1.0, step_factor=0.0, ping_seconds=0.5, answer_seconds=3.0)
+# Short, so that a hundred hangs take minutes, but long for a step that takes no time at all; how budgets grow with the
+# machine's pace is a test of its own.
+BUDGETS = PhaseBudgets(step_seconds=5.0, step_factor=0.0, ping_seconds=0.5, answer_seconds=5.0)
 
 
 @dataclass(frozen=True, slots=True)

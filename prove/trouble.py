@@ -54,7 +54,9 @@ async def one_round(
         async def drop_gateway() -> None:
             for action in drops:
                 await asyncio.sleep(drop_seconds)
+                connected = await place.client.stats()
                 await place.client.gateway(action)
+                await place.client.wait_for_reconnection(connected)
 
         wishing = [asyncio.create_task(keep_wishing(number)) for number in range(AT_A_TIME)]
         dropping = asyncio.create_task(drop_gateway())

@@ -19,7 +19,7 @@ NOTEBOOK = json.loads((REPOSITORY / "docs" / "colab.ipynb").read_text(encoding="
 ONLY_ON_COLAB = "colab-only"
 # What somebody chooses in the form of a cell: the model that needs no download.
 CHOSEN_IN_A_FORM = ('MODEL = "stable-diffusion-v1-5"', 'MODEL = "demo"')
-READY_SECONDS = 120.0
+READY_SECONDS = 600.0
 
 # As a notebook does it: cells in one namespace, and the value of a cell's last line is shown.
 RUN_CELLS = """

@@ -2,13 +2,22 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from prove import acknowledgements, fairness, overload, soak, trouble
+from playground.client import PlaygroundServer
+from prove import acknowledgements, fairness, overload, place, soak, trouble
 from prove.fairness import Served, jain_index, most_before
 from prove.place import Account, Vitals
+from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the bot more than Discord's 3 s: how quick it is says the proof, on a machine of its own."""
+    monkeypatch.setattr(place, "PlaygroundServer", partial(PlaygroundServer, acknowledge_seconds=ACKNOWLEDGE_SECONDS))
 
 
 async def test_trouble(tmp_path: Path) -> None:

@@ -42,7 +42,12 @@ class Resting:
     until: int
 
 
-Standing = Waiting | Painting | Resting | None
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing new is begun until the operator resumes."""
+
+
+Standing = Waiting | Painting | Resting | Paused | None
 
 
 def status_text(job: Job, standing: Standing = None) -> str:
@@ -56,6 +61,8 @@ def _headline(job: Job, standing: Standing) -> str:
             return "📥 Taking your picture in…"
         case JobState.QUEUED | JobState.RUNNING, Resting(until=until):
             return f"💤 **Resting**, because painting has failed several times. Next try <t:{until}:R>"
+        case JobState.QUEUED, Paused():
+            return "⏸️ **Queued**, paused by the operator: it is kept and goes on by itself"
         case JobState.QUEUED, Waiting(ahead=0, seconds=seconds):
             return f"🕐 **Queued**, next in line{_about(seconds)}"
         case JobState.QUEUED, Waiting(ahead=ahead, seconds=seconds):
@@ -73,7 +80,7 @@ def _headline(job: Job, standing: Standing) -> str:
             return "📤 Sending the picture…"
         case JobState.DELIVERED, _:
             took = f" in {duration(job.seconds)}" if job.seconds is not None else ""
-            return f"✅ Done{took}: {message_link(job)}" if job.result_message_id else f"✅ Done{took}"
+            return f"✅ Done{took}: {message_link(job)}" if job.result_message_id else "🗑️ The picture was deleted"
         case JobState.CANCELLED, _:
             return "🚫 Cancelled"
         case _:
@@ -151,6 +158,7 @@ def queue_text(
     budgets: Sequence[Budget] = (),
     *,
     is_paused: bool,
+    is_draining: bool = False,
     resting: Resting | None = None,
 ) -> str:
     """Return what runs and waits; of other members' jobs only that they are there."""
@@ -159,17 +167,22 @@ def queue_text(
         lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
     if is_paused:
         lines.append("Paused by the operator: nothing new is begun.")
+    if is_draining:
+        lines.append("Draining: what waits is finished, nothing new is taken.")
     ends = [place.seconds for _, place in waiting if place.seconds is not None]
-    if ends and len(ends) == len(waiting):
+    if ends and len(ends) == len(waiting) and not is_paused:
         lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
     for job in running:
         if job.requester_id == member_id:
             lines.append(f"🎨 yours: {shown_prompt(job.prompt)[:80]}")
     for job, place in waiting:
         if job.requester_id == member_id:
-            lines.append(f"🕐 yours, {place.ahead} ahead{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
+            ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
+            lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
     if not running and not waiting:
-        lines.append("Nobody waits: yours would begin at once.")
+        lines.append(
+            "Nobody waits." if is_paused or is_draining or resting else "Nobody waits: yours would begin at once."
+        )
     lines.extend(replies.budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from playground.client.transport import PlaygroundError, Transport
 from playground.models import Json
 
 _LONG_POLL_SECONDS = 20.0
+_PATIENCE_SECONDS = 300.0  # with a machine that others use as well; whoever knows better says so
 
 
 class Looking(Transport):
@@ -62,23 +63,40 @@ class Looking(Transport):
         """Return what is wrong with ``body`` by a schema of Discord's OpenAPI document."""
         return (await self.post("judge", {"schema": schema, "body": body}))["violations"]
 
-    async def wait_until_bot_ready(self, timeout_seconds: float = 60) -> None:
+    async def wait_until_bot_ready(self, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
         """Return when a bot has identified and its commands are registered. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while not (state := await self.get("state"))["ready"]:
                 await self.events(state["last_event"])
 
-    async def wait_until_bot_gone(self, timeout_seconds: float = 60) -> None:
+    async def wait_until_bot_gone(self, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
         """Return when no bot is connected to the gateway. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while (state := await self.get("state"))["connected"]:
+                await self.events(state["last_event"])
+
+    async def wait_for_reconnection(self, before: Json, timeout_seconds: float = _PATIENCE_SECONDS) -> tuple[int, int]:
+        """Return how many sessions were resumed and begun since the ``stats`` before, as soon as one was and is there.
+
+        Raises TimeoutError.
+        """
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                state, now = await self.get("state"), await self.stats()
+                resumed, begun = (now[name] - before[name] for name in ("resumes", "identifies"))
+                if (resumed or begun) and state["connected"]:
+                    return resumed, begun
                 await self.events(state["last_event"])
 
     async def events(self, after: int) -> list[Json]:
         return (await self.get("events", after=after, timeout=_LONG_POLL_SECONDS))["events"]
 
     async def wait_for_message(
-        self, predicate: Callable[[Message], bool], *, channel: str = "general", timeout_seconds: float = 120
+        self,
+        predicate: Callable[[Message], bool],
+        *,
+        channel: str = "general",
+        timeout_seconds: float = _PATIENCE_SECONDS,
     ) -> Message:
         """Return the first message of the channel, there already or new, edited or deleted, that fits.
 
@@ -103,7 +121,7 @@ class Looking(Transport):
         self,
         message_id: str | int,
         predicate: Callable[[Message], bool] = lambda message: message.edited_count > 0,
-        timeout_seconds: float = 120,
+        timeout_seconds: float = _PATIENCE_SECONDS,
     ) -> Message:
         """Return a message as soon as it, edited or deleted meanwhile, fits. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
@@ -119,7 +137,10 @@ class Looking(Transport):
             return message
 
     async def wait_for_interaction(
-        self, interaction_id: str | int, predicate: Callable[[Interaction], bool], timeout_seconds: float = 120
+        self,
+        interaction_id: str | int,
+        predicate: Callable[[Interaction], bool],
+        timeout_seconds: float = _PATIENCE_SECONDS,
     ) -> Interaction:
         """Return an interaction as soon as it fits. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
@@ -131,7 +152,7 @@ class Looking(Transport):
                 await self.events(last)
 
     async def wait_for_call(
-        self, method: str, path_pattern: str, *, timeout_seconds: float = 60, count: int = 1
+        self, method: str, path_pattern: str, *, timeout_seconds: float = _PATIENCE_SECONDS, count: int = 1
     ) -> list[Call]:
         """Return the matching calls as soon as ``count`` of them have been answered. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
@@ -142,7 +163,7 @@ class Looking(Transport):
                     return calls
                 await self.events(last)
 
-    async def wait_for_fault(self, fault_id: int, *, hits: int = 1, timeout_seconds: float = 60) -> None:
+    async def wait_for_fault(self, fault_id: int, *, hits: int = 1, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
         """Return when a fault has struck ``hits`` times. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while True:

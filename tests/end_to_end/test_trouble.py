@@ -11,7 +11,7 @@ from bot.discord_api.perseverance import PAUSES_SECONDS
 from generation.images.metadata import read_parameters
 from playground.client import Message
 from playground.client.records import GatewayAction
-from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, CAT, RESULT_SECONDS, BotProcess
+from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, CAT, BotProcess
 from tests.end_to_end.test_monitoring import figures
 
 CALLBACK = ("POST", r"^/interactions/.*/callback$")
@@ -95,14 +95,7 @@ async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(quick_bo
     async def sessions_after(action: GatewayAction) -> tuple[int, int]:
         before = await bot.client.stats()
         await bot.client.gateway(action)
-        async with asyncio.timeout(RESULT_SECONDS):
-            while True:
-                last = (await bot.client.state())["last_event"]
-                now = await bot.client.stats()
-                changes = tuple(now[name] - before[name] for name in ("resumes", "identifies"))
-                if any(changes) and (await bot.client.state())["connected"]:
-                    return changes
-                await bot.client.events(last)
+        return await bot.client.wait_for_reconnection(before)
 
     with bot.held():
         status = await bot.img2img(steps=4)

@@ -1,7 +1,8 @@
 """An engine for protocol tests: the prompt is its script, named pipes are its gates.
 
 The words of a prompt are done in turn: ``load``, ``encode``, ``decode`` enter a phase, ``step`` reports one,
-``gate:NAME`` waits until the test opens the gate, the others go wrong in the way that their name says.
+``gate:NAME`` waits until the test opens the gate, ``compute:NAME`` opens one itself and computes for ever, the others
+go wrong in the way that their name says.
 """
 
 import ctypes
@@ -65,6 +66,8 @@ class ScriptedEngine:
                 case ["once", name]:
                     if _happened(self._folder / name):
                         break
+                case ["compute", name]:
+                    _compute_forever(self._folder / name)
                 case _:
                     _go_wrong(word)
         picture = Picture(
@@ -103,8 +106,6 @@ def _go_wrong(how: str) -> NoReturn:
             threading.Event().wait()
         case "hold_interpreter":
             ctypes.PyDLL(None).sleep(600)  # PyDLL keeps the interpreter lock while it sleeps
-        case "compute":
-            _compute_forever()
         case "out_of_memory":
             raise OutOfMemory
         case "broken_output":
@@ -118,9 +119,10 @@ def _go_wrong(how: str) -> NoReturn:
     raise AssertionError(f"the script has an unknown word: {how}")
 
 
-def _compute_forever() -> None:
+def _compute_forever(gate: Path) -> NoReturn:
     import torch
 
     matrix = torch.rand(2048, 2048)
+    gate.write_bytes(b"")
     while True:
         matrix = torch.nn.functional.normalize(matrix @ matrix)

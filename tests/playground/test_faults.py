@@ -9,7 +9,7 @@ import discord
 import pytest
 
 from playground.client import PlaygroundClient, PlaygroundError
-from tests.playground.conftest import Connect, Rest
+from tests.playground.conftest import EVENT_SECONDS, Connect, Rest
 
 MESSAGES = r"^/channels/\d+/messages$"
 
@@ -89,7 +89,7 @@ async def test_a_hanging_request_goes_on_when_released(connect: Connect, playgro
         await playground.wait_for_fault(fault)
         assert not sending.done()
         await playground.clear_faults(fault)
-        sent = await asyncio.wait_for(sending, 10)
+        sent = await asyncio.wait_for(sending, EVENT_SECONDS)
         assert (await playground.message(sent.id)).content == "patience"
 
 

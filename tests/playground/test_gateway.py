@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from playground.client import GatewayAction, PlaygroundClient, PlaygroundServer
-from tests.playground.conftest import Connect
+from tests.playground.conftest import EVENT_SECONDS, Connect
 
 IDENTIFY = {"token": "", "intents": 0, "properties": {"os": "linux", "browser": "test", "device": "test"}}
 
@@ -22,8 +22,8 @@ async def test_a_lost_connection_is_resumed_and_nothing_missed(
         before = await playground.stats()
         await playground.gateway(action)
         said = await playground.say("@Bot while you were away")
-        await asyncio.wait_for(bot.resumed.wait(), 20)
-        message = await asyncio.wait_for(bot.seen.get(), 10)
+        await asyncio.wait_for(bot.resumed.wait(), EVENT_SECONDS)
+        message = await asyncio.wait_for(bot.seen.get(), EVENT_SECONDS)
         assert message.id == int(said.id)
         after = await playground.stats()
         assert after["resumes"] == before["resumes"] + 1
@@ -36,7 +36,7 @@ async def test_an_invalidated_session_is_identified_anew(connect: Connect, playg
         before = await playground.stats()
         bot.furnished.clear()
         await playground.gateway("invalid_session")
-        await asyncio.wait_for(bot.furnished.wait(), 20)
+        await asyncio.wait_for(bot.furnished.wait(), EVENT_SECONDS)
         after = await playground.stats()
         assert after["identifies"] == before["identifies"] + 1
         assert after["resumes"] == before["resumes"]
@@ -81,7 +81,7 @@ async def test_close_codes(server: PlaygroundServer, payloads: list[Any], code: 
             if isinstance(payload["d"], dict) and payload["d"].get("token", "") is None:
                 payload = payload | {"d": payload["d"] | {"token": server.token}}
             await ws.send_json(payload)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(EVENT_SECONDS):
             async for _ in ws:
                 pass
         assert ws.close_code == code

@@ -11,7 +11,7 @@ import pytest
 from discord import app_commands, ui
 
 from playground.client import PlaygroundClient, PlaygroundError
-from tests.playground.conftest import Connect
+from tests.playground.conftest import ACKNOWLEDGE_SECONDS, EVENT_SECONDS, Connect
 
 Tree = app_commands.CommandTree[Any]
 
@@ -39,9 +39,9 @@ async def test_options_and_attachments_arrive(connect: Connect, playground: Play
         assert interaction.response.content == "a boat 0.25 True Linus in_put.png"
         assert interaction.response_type == "message"
         assert interaction.acknowledged_after_seconds is not None
-        assert interaction.acknowledged_after_seconds < 3
-        callback = (await playground.calls("POST", "/callback$"))[-1]
-        assert callback.seconds_since_interaction == pytest.approx(interaction.acknowledged_after_seconds, abs=0.5)
+        (callback,) = await playground.calls("POST", f"/interactions/{interaction.id}/.*/callback$")
+        assert callback.seconds_since_interaction is not None
+        assert 0 < callback.seconds_since_interaction <= interaction.acknowledged_after_seconds
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_defer_then_edit_then_followup(connect: Connect, playground: Playg
         interaction = await playground.command("work")
         assert interaction.response_type == "deferred_message"
         assert interaction.response is not None
-        done = await playground.wait_for_edit(interaction.response.id, lambda m: m.content == "whole", 10)
+        done = await playground.wait_for_edit(interaction.response.id, lambda m: m.content == "whole")
         assert not done.loading
         assert [attachment.filename for attachment in done.attachments] == ["half.png"]
         interaction = await playground.interaction(interaction.id)
@@ -149,7 +149,7 @@ async def test_the_first_followup_edits_the_loading_message(connect: Connect, pl
     async with connect(build):
         interaction = await playground.command("work")
         assert interaction.response is not None
-        done = await playground.wait_for_edit(interaction.response.id, lambda m: m.content == "done", 10)
+        done = await playground.wait_for_edit(interaction.response.id, lambda m: m.content == "done")
         assert done.ephemeral
         assert done.visible_to == "Ada"
         assert done.id not in [message.id for message in await playground.messages(member="Linus")]
@@ -157,7 +157,7 @@ async def test_the_first_followup_edits_the_loading_message(connect: Connect, pl
         assert not (await playground.interaction(interaction.id)).followups
 
 
-async def test_an_answer_after_three_seconds_is_unknown(connect: Connect, playground: PlaygroundClient) -> None:
+async def test_an_answer_that_is_too_late_is_unknown(connect: Connect, playground: PlaygroundClient) -> None:
     go_on = asyncio.Event()
 
     def build(tree: Tree) -> None:
@@ -169,10 +169,10 @@ async def test_an_answer_after_three_seconds_is_unknown(connect: Connect, playgr
     async with connect(build) as bot:
         interaction = await playground.command("slow", wait=False)
         assert not interaction.failed
-        await playground.advance_clock(3.5)
-        await playground.wait_for_interaction(interaction.id, lambda i: i.failed, 5)
+        await playground.advance_clock(ACKNOWLEDGE_SECONDS + 0.5)
+        await playground.wait_for_interaction(interaction.id, lambda i: i.failed)
         go_on.set()
-        failure = await asyncio.wait_for(bot.failures.get(), 10)
+        failure = await asyncio.wait_for(bot.failures.get(), EVENT_SECONDS)
         assert isinstance(failure, discord.NotFound)
         assert failure.code == 10062
 
@@ -187,7 +187,7 @@ async def test_a_second_answer_is_refused(connect: Connect, playground: Playgrou
 
     async with connect(build) as bot:
         await playground.command("twice")
-        failure = await asyncio.wait_for(bot.failures.get(), 10)
+        failure = await asyncio.wait_for(bot.failures.get(), EVENT_SECONDS)
         assert isinstance(failure, discord.HTTPException)
         assert (failure.status, failure.code) == (400, 40060)
 
@@ -206,10 +206,10 @@ async def test_the_token_ends_after_fifteen_minutes(connect: Connect, playground
     async with connect(build) as bot:
         interaction = await playground.command("long")
         assert interaction.response is not None
-        await playground.wait_for_edit(interaction.response.id, lambda m: m.content == "working", 10)
+        await playground.wait_for_edit(interaction.response.id, lambda m: m.content == "working")
         await playground.advance_clock(15 * 60 + 1)
         go_on.set()
-        failure = await asyncio.wait_for(bot.failures.get(), 10)
+        failure = await asyncio.wait_for(bot.failures.get(), EVENT_SECONDS)
         assert isinstance(failure, discord.HTTPException)
         assert (failure.status, failure.code) == (401, 50027)
         # By the bot's own token the message can still be edited: it is an ordinary message of the channel.

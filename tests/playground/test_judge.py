@@ -15,7 +15,7 @@ from playground.client import PlaygroundClient, PlaygroundServer
 from playground.errors import DiscordError
 from playground.judge import Judge
 from playground.openapi_document import find_openapi_document
-from tests.playground.conftest import Connect, Rest
+from tests.playground.conftest import EVENT_SECONDS, Connect, Rest
 
 
 def button(**arguments: Any) -> dict[str, Any]:
@@ -161,9 +161,9 @@ async def test_what_the_gateway_carries_is_judged_too(
 
             parsers[event] = keep
         said = await playground.say("@Bot look", files=[picture])
-        await bot.wait_for("message", timeout=10)
+        await bot.wait_for("message", timeout=EVENT_SECONDS)
         await playground.edit_message(said.id, "@Bot look again")
-        await bot.wait_for("raw_message_edit", timeout=10)
+        await bot.wait_for("raw_message_edit", timeout=EVENT_SECONDS)
     for event in events.values():
         assert not await playground.schema_violations("MessageResponse", event)
     assert set(events) == {"MESSAGE_CREATE", "MESSAGE_UPDATE"}

@@ -13,7 +13,7 @@ import pytest
 from discord import app_commands
 
 from playground.client import PlaygroundClient, PlaygroundServer
-from tests.playground.conftest import Connect, Rest
+from tests.playground.conftest import EVENT_SECONDS, Connect, Rest
 
 PRIVILEGED = discord.Intents(members=True, presences=True, message_content=True).value
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -82,7 +82,7 @@ async def test_commands_are_registered(connect: Connect, playground: PlaygroundC
         async def remix(_interaction: discord.Interaction, _message: discord.Message) -> None: ...
 
     async with connect(build) as bot:
-        await playground.wait_until_bot_ready(5)
+        await playground.wait_until_bot_ready()
         first = {command.name: command for command in await bot.tree.fetch_commands()}
         strength = first["paint"].options[1]
         assert isinstance(strength, app_commands.Argument)
@@ -123,7 +123,7 @@ def test_discord_py_takes_zlib_where_zstandard_is_missing(server: PlaygroundServ
         [sys.executable, "-c", LOG_IN_OVER_ZLIB, server.api_url, server.gateway_url, server.token],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=EVENT_SECONDS,
         check=False,
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},

@@ -12,7 +12,7 @@ import discord
 import pytest
 
 from playground.client import PlaygroundClient, PlaygroundError
-from tests.playground.conftest import Connect, ProbeClient, Rest
+from tests.playground.conftest import EVENT_SECONDS, Connect, ProbeClient, Rest
 
 MEBIBYTE = 1024 * 1024
 
@@ -24,7 +24,7 @@ def file_of(data: bytes, name: str = "out.png", **arguments: Any) -> discord.Fil
 async def next_message(bot: ProbeClient, message_id: str) -> discord.Message:
     """Return the message as the gateway brought it."""
     while True:
-        message = await asyncio.wait_for(bot.seen.get(), 10)
+        message = await asyncio.wait_for(bot.seen.get(), EVENT_SECONDS)
         if message.id == int(message_id):
             return message
 

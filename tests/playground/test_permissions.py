@@ -14,7 +14,7 @@ from playground.clock import Clock, Snowflakes
 from playground.models import Overwrite
 from playground.permissions import ALL, Permission, channel_permissions
 from playground.world import World
-from tests.playground.conftest import Connect
+from tests.playground.conftest import EVENT_SECONDS, Connect
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ async def test_a_removed_channel_is_unknown(connect: Connect, playground: Playgr
     async with connect() as bot:
         channel = bot.text_channel("passing")
         sent = await channel.send("here today")
-        gone = bot.loop.create_task(bot.wait_for("guild_channel_delete", timeout=10))
+        gone = bot.loop.create_task(bot.wait_for("guild_channel_delete", timeout=EVENT_SECONDS))
         await playground.remove_channel("passing")
         await gone
         with pytest.raises(discord.NotFound) as unknown:

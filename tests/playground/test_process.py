@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 
 from playground.client import PlaygroundClient, PlaygroundError, PlaygroundServer
+from playground.server import build_parser
+from tests.playground.conftest import EVENT_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -25,7 +27,7 @@ async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, dict[str, 
         cwd=REPOSITORY,
     )
     assert process.stdout is not None
-    return process, json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+    return process, json.loads(await asyncio.wait_for(process.stdout.readline(), EVENT_SECONDS))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to handle")
@@ -33,14 +35,18 @@ async def test_it_ends_on_sigterm_even_while_a_page_listens() -> None:
     process, ready = await start()
     async with aiohttp.ClientSession() as session, session.get(ready["address"] + "/control/stream"):
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), EVENT_SECONDS) == 0
+
+
+def test_an_interaction_may_be_acknowledged_for_3_seconds_as_with_discord() -> None:
+    assert build_parser().parse_args([]).acknowledge_seconds == 3
 
 
 async def test_it_ends_when_its_stdin_closes() -> None:
     process, _ = await start("--until-stdin-closes")
     assert process.stdin is not None
     process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), EVENT_SECONDS) == 0
 
 
 async def test_it_is_reached_by_this_machines_names_alone(server: PlaygroundServer) -> None:
@@ -67,7 +73,7 @@ async def test_events_can_be_followed(server: PlaygroundServer, playground: Play
     url = f"{server.address}/control/stream?after={last}"
     async with aiohttp.ClientSession() as session, session.get(url) as stream:
         said = await playground.say("live")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(EVENT_SECONDS):
             async for line in stream.content:
                 if line.startswith(b"data: "):
                     event = json.loads(line[6:])
