@@ -33,6 +33,7 @@ from generation.engine.device_loop import DeviceLoop
 from generation.engine.diffusers_engine import fitted_image
 from generation.engine.order import Order
 from generation.engine.resident_models import ResidentModels
+from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog, load_catalog
 from generation.models.hub import Hub
@@ -220,10 +221,28 @@ def quantile(values: Sequence[float], share: float) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
+def mixed_steps(requests: int) -> list[int]:
+    """Return how many steps each of the mixed requests has."""
+    chance = random.Random(7)
+    return [max(1, int(chance.choice(STEPS) * chance.choice(STRENGTHS))) for _ in range(requests)]
+
+
+def cost_of_finding(costs: Costs, requests: int) -> list[tuple[object, ...]]:
+    """Compare the width that is found with the calls that are made anyway with one that is known before."""
+    rows: list[tuple[object, ...]] = []
+    for count in (SLOTS, requests):
+        arrivals = [(0.0, steps) for steps in mixed_steps(count)]
+        found, known = (
+            max(came + result for came, _, result in virtual_times(costs, arrivals, SLOTS, make_width))
+            for make_width in (MeasuredWidth, FixedWidth)
+        )
+        rows.append((count, found, known, found / known))
+    return rows
+
+
 def virtual_loops(costs: Costs, requests: int) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """Play both workloads forward with measured costs; see ``benchmarks.virtual_time``."""
-    chance = random.Random(7)
-    steps = [max(1, int(chance.choice(STEPS) * chance.choice(STRENGTHS))) for _ in range(requests)]
+    steps = mixed_steps(requests)
     ends = {
         clients: max(
             came + result for came, _, result in virtual_times(costs, [(0.0, each) for each in steps], clients)
@@ -258,6 +277,8 @@ def main(values: Sequence[str] = ()) -> int:
         name = f"{options.shape} at {options.side} pixels, calls measured, in virtual time"
         rows = [(rows, costs.call(rows), costs.call(rows) / rows / (costs.call(2) / 2)) for rows in costs.measured]
         report(f"batching: a call of {name}", ("rows", "seconds", "a row, against two"), rows)
+        header = ("pictures side by side", "seconds, width found meanwhile", "known before", "times as long")
+        report(f"batching: finding the width, {name}", header, cost_of_finding(costs, options.requests))
         closed, opened = virtual_loops(costs, options.requests)
     else:
         model, name = Embedded(), "the embedded model"

@@ -8,7 +8,6 @@ number format, memory layout, attention, packed weights on a CPU, and with --com
 column is the distance to float32, as relative L2.
 """
 
-import copy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,27 +45,32 @@ def main(values: Sequence[str] = ()) -> int:
         ("--side", {"type": int, "default": 256, "help": "pixels"}),
         ("--model", {"type": Path, "help": "a folder of diffusers' layout instead of random weights"}),
         ("--compile", {"action": "store_true", "help": "with a compiled denoiser as well, which takes minutes"}),
+        ("--packed", {"action": "store_true", "help": "nothing but packed weights against float32: less in memory"}),
         values=values,
     )
     device = choose_device("auto")
     more = [name for name, wanted in ((PACKED, device.type == "cpu"), (COMPILED, options.compile)) if wanted]
     measures = MEASURES | dict.fromkeys(more, MEASURES["bfloat16, channels last"])
+    if options.packed:
+        measures = {name: measures[name] for name in ("float32", PACKED)}
     shape = SHAPES[options.shape]
-    usual: Any = shape.denoiser(torch.float32, options.model)
-    usual.to(device)
-    denoisers: dict[torch.dtype, Any] = {torch.float32: usual, torch.bfloat16: copy.deepcopy(usual).to(torch.bfloat16)}
-    packing = copy.deepcopy(denoisers[torch.bfloat16])
-    let_layers_pack(packing)
+    denoisers: dict[str, Any] = {}
+    for dtype in dict.fromkeys(measures[name][0] for name in measures if name != PACKED):
+        denoiser: Any = shape.denoiser(dtype, options.model)
+        denoisers[str(dtype)] = denoiser.to(device)
+    if PACKED in measures:
+        denoisers[PACKED] = shape.denoiser(torch.bfloat16, options.model)
+        let_layers_pack(denoisers[PACKED])
     results: dict[str, torch.Tensor] = {}
 
     def prepare(name: str) -> None:
         dtype, layout, processor = measures[name]
         if name != PACKED:
-            denoisers[dtype].to(memory_format=layout).set_attn_processor(processor())
+            denoisers[str(dtype)].to(memory_format=layout).set_attn_processor(processor())
 
     def work(name: str) -> Callable[[], None]:
         dtype = measures[name][0]
-        denoiser = packing if name == PACKED else denoisers[dtype]
+        denoiser = denoisers[PACKED if name == PACKED else str(dtype)]
         if name == COMPILED:
             denoiser = compiled_twin(denoiser, "inductor")
         inputs = shape.inputs(options.side, ROWS, dtype, device)

@@ -7,7 +7,7 @@ slices as the engine cuts them.
 
 import bisect
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,8 +19,9 @@ from benchmarks.measuring import alternate
 from benchmarks.shapes import AUTOENCODER, SHAPES, random_weights
 from generation.engine.denoising import Denoising
 from generation.engine.device import choose_device, choose_dtype
+from generation.engine.kernels import prepare_part
 from generation.engine.step_batch import StepBatch
-from generation.engine.width import MeasuredWidth
+from generation.engine.width import FixedWidth, MeasuredWidth
 
 ROWS = (2, 4, 8)
 MAX_WIDTH = 16
@@ -50,9 +51,9 @@ def measured_costs(side: int, repeats: int) -> Costs:
     dtype = choose_dtype("auto", device)
     unet: Any = SHAPES["sd15"].denoiser(dtype)
     vae: Any = random_weights(lambda: AutoencoderKL(**AUTOENCODER), dtype)
-    layout = torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
     for module in (unet, vae):
-        module.to(device, memory_format=layout)
+        module.to(device)
+        prepare_part(module, device, dtype)  # as the engine does
     inputs = {rows: SHAPES["sd15"].inputs(side, rows, dtype, device) for rows in ROWS}
     pixels = torch.zeros(1, 3, side, side, dtype=dtype, device=device)
     latents = torch.zeros(1, 4, side // 8, side // 8, dtype=dtype, device=device)
@@ -108,7 +109,12 @@ class _Picture:
             self.first_preview = self.clock.now - self.came
 
 
-def virtual_times(costs: Costs, arrivals: Sequence[tuple[float, int]], slots: int) -> list[tuple[float, float, float]]:
+def virtual_times(
+    costs: Costs,
+    arrivals: Sequence[tuple[float, int]],
+    slots: int,
+    make_width: Callable[[int], FixedWidth] = MeasuredWidth,
+) -> list[tuple[float, float, float]]:
     """Serve pictures that come at a moment with so many steps, ``slots`` side by side, as ``DeviceLoop.turn`` does.
 
     Return when each came, and the seconds until its first preview and its result, in the order of the results.
@@ -119,7 +125,7 @@ def virtual_times(costs: Costs, arrivals: Sequence[tuple[float, int]], slots: in
         clock.now += costs.call(len(latents))
         return latents
 
-    width = MeasuredWidth(MAX_WIDTH)
+    width = make_width(MAX_WIDTH)
     batch = StepBatch(denoiser, width)
     coming = deque(_Picture(clock, came, steps) for came, steps in arrivals)
     waiting: deque[_Picture] = deque()

@@ -126,6 +126,8 @@ class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
             raise Refused("not_yours_to_delete")
         await interaction.response.defer()
         await interaction.client.desk.delete(job.job_id)
+        if interaction.user.id != job.requester_id:  # a moderator, who has decided about what was reported
+            await interaction.client.reports.settle(job.job_id)
 
 
 class ReportButton(JobButton, template=f"report:{JOB_ID}"):

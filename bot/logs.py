@@ -3,6 +3,9 @@
 import logging
 from collections.abc import Sequence
 
+import aiohttp
+import discord
+
 from generation.logs import LogFormat, log_to_stderr
 
 
@@ -13,3 +16,13 @@ def set_up_logging(secrets: Sequence[str], log_format: LogFormat = "text") -> No
     """
     log_to_stderr(log_format, secrets)
     logging.getLogger("discord").setLevel(logging.WARNING)
+    logging.getLogger("discord.client").addFilter(_without_stack_of_lost_connection)
+
+
+def _without_stack_of_lost_connection(record: logging.LogRecord) -> bool:
+    """Say in one line that Discord is out of reach: where in the library that was noticed helps nobody."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, aiohttp.ClientError | OSError | discord.DiscordException):
+        record.msg = f"Discord is out of reach ({type(error).__name__}): {record.msg}"
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True

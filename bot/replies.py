@@ -6,7 +6,7 @@ from typing import Any
 from bot.discord_api.permissions import permission_words
 from bot.errors import Refused
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
-from bot.orders.layers import NUMBERS, Layers
+from bot.orders.layers import NUMBERS, Layer, Layers
 from bot.storage.job import Job
 from bot.storage.role_limits import RoleLimit
 from bot.storage.trouble import StorageTrouble
@@ -162,21 +162,29 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
     """Say what holds, what is the most that may be chosen, and whose word each is; and why nothing can be painted."""
     lines = ["**What holds here**"]
     for name in NUMBERS:
-        default, limit = layers.default(name), layers.limit(name)
-        shown = "the model's own" if default is None else f"**{default.value:g}** (from the {default.layer})"
+        default, wanted, limit = layers.default(name), layers.wanted(name), layers.limit(name)
+        shown = "the model's own" if default is None else f"**{default.value:g}** ({_whose(default.layer)})"
+        if default is not None and wanted is not None and wanted != default and wanted.layer is not Layer.MODEL:
+            shown = f"**{default.value:g}** instead of {wanted.value:g} ({_whose(wanted.layer)})"
         line = f"• {setting_name(name)}: {shown}"
         if limit is not None:
-            line += f", at most {limit.value:g} (from the {limit.layer})"
+            line += f", at most {limit.value:g} ({_whose(limit.layer)})"
         lines.append(line)
     model = layers.model()
     if model is not None:
-        lines.append(f"• model: **{model.value}** (from the {model.layer})")
+        lines.append(f"• model: **{model.value}** ({_whose(model.layer)})")
     for layer, values in layers.layers:
         if "models" in values:
-            lines.append(f"• allowed models: {', '.join(values['models'])} (from the {layer})")
+            lines.append(f"• allowed models: {', '.join(values['models'])} ({_whose(layer)})")
     if problem is not None:
         lines.append(f"⚠️ {problem}")
     return "\n".join(lines)
+
+
+def _whose(layer: Layer) -> str:
+    return (
+        "from you" if layer is Layer.MEMBER else f"from the {layer}"
+    )  # a member's own numbers are shown to nobody else
 
 
 def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allowance) -> str:

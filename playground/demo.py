@@ -19,6 +19,7 @@ PHOTOGRAPHS = Path(__file__).with_name("photographs")
 DATA_DIR = Path(os.environ.get("DATA_DIR") or "data") / "playground"
 PORT = int(os.environ.get("PLAYGROUND_PORT") or 0)
 PROMPT = "a cat on a beach"
+SEED = 2  # one of those with which the small model does well, so that the first picture is a good one
 RESULT_TIMEOUT_SECONDS = 600.0
 STOP_GRACE_SECONDS = 35.0
 
@@ -44,7 +45,7 @@ async def send_photograph(server: PlaygroundServer) -> tuple[Message, float]:
     """Send the bundled photograph through ``/img2img`` and return the result's message and the seconds it took."""
     began = time.monotonic()
     photograph = PHOTOGRAPHS / "cat.jpg"
-    interaction = await server.client.command("img2img", {"image": photograph, "prompt": PROMPT})
+    interaction = await server.client.command("img2img", {"image": photograph, "prompt": PROMPT, "seed": SEED})
 
     status = interaction.response
     if status is None:

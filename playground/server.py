@@ -1,6 +1,6 @@
 """Run the stand-in as a process: ``python -m playground.server``.
 
-Prints one line of JSON when it is ready, and ends on SIGTERM, SIGINT or, if asked to, when its stdin closes.
+Prints one line of JSON when it is ready, and ends on SIGTERM, on SIGINT or, if asked to, when its stdin closes instead.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import threading
@@ -68,6 +69,8 @@ async def serve(arguments: argparse.Namespace) -> None:
         with suppress(NotImplementedError):  # Windows has no signal handlers on a loop; Ctrl+C still interrupts
             loop.add_signal_handler(number, stop.set)
     if arguments.until_stdin_closes:
+        # Ctrl+C in a terminal reaches the starter and its bot too, and the bot takes its leave here, so this ends last.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         # A daemon: a thread that waits for stdin must not keep the process from ending.
         threading.Thread(target=_wait_for_end_of_stdin, args=(loop, stop), daemon=True).start()
     ready = {
@@ -88,7 +91,8 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while sys.stdin.buffer.readline():
+    # Not sys.stdin, whose lock a daemon would hold when the interpreter ends, and bring it down.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     with suppress(RuntimeError):  # the loop may be closed already
         loop.call_soon_threadsafe(stop.set)

@@ -68,11 +68,19 @@ async def moderation_test(
 
 
 @moderation.command(name="log")
-@app_commands.describe(channel="Where moderators are told; leave it out to be told nowhere")
-async def moderation_log(interaction: discord.Interaction, channel: discord.TextChannel | None = None) -> None:
+@app_commands.describe(
+    channel="Where moderators are told; what holds is shown if this is left out",
+    nowhere="True: not to be told any more",
+)
+async def moderation_log(
+    interaction: discord.Interaction, channel: discord.TextChannel | None = None, nowhere: bool = False
+) -> None:
     """Choose the channel in which moderators are told, with buttons to act"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
+    if channel is None and not nowhere:
+        await _show_policy(interaction, guild_id)
+        return
     if channel is not None and (
         missing := missing_permissions(channel.permissions_for(channel.guild.me), in_thread=False)
     ):

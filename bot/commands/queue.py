@@ -22,6 +22,7 @@ async def queue(interaction: discord.Interaction) -> None:
         interaction.user.id,
         budgets,
         is_paused=client.desk.is_paused,
+        is_draining=client.front_desk.is_draining,
         resting=client.desk.resting,
     )
     await tell(interaction, text)

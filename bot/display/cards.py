@@ -1,5 +1,6 @@
 """What a job looks like in the channel: functions of its row and of where it stands, nothing else."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 MAX_SHOWN_PROMPT = 300
 _BAR_LENGTH = 12
+_INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making a link
+_LINK = re.compile(r"(\w:|\bdiscord\.gg)(/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,12 @@ class Resting:
     until: int
 
 
-Standing = Waiting | Painting | Resting | None
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing new is begun until the operator resumes."""
+
+
+Standing = Waiting | Painting | Resting | Paused | None
 
 
 def status_text(job: Job, standing: Standing = None) -> str:
@@ -56,6 +64,8 @@ def _headline(job: Job, standing: Standing) -> str:
             return "📥 Taking your picture in…"
         case JobState.QUEUED | JobState.RUNNING, Resting(until=until):
             return f"💤 **Resting**, because painting has failed several times. Next try <t:{until}:R>"
+        case JobState.QUEUED, Paused():
+            return "⏸️ **Queued**, paused by the operator: it is kept and goes on by itself"
         case JobState.QUEUED, Waiting(ahead=0, seconds=seconds):
             return f"🕐 **Queued**, next in line{_about(seconds)}"
         case JobState.QUEUED, Waiting(ahead=ahead, seconds=seconds):
@@ -73,7 +83,7 @@ def _headline(job: Job, standing: Standing) -> str:
             return "📤 Sending the picture…"
         case JobState.DELIVERED, _:
             took = f" in {duration(job.seconds)}" if job.seconds is not None else ""
-            return f"✅ Done{took}: {message_link(job)}" if job.result_message_id else f"✅ Done{took}"
+            return f"✅ Done{took}: {message_link(job)}" if job.result_message_id else "🗑️ The picture was deleted"
         case JobState.CANCELLED, _:
             return "🚫 Cancelled"
         case _:
@@ -151,6 +161,7 @@ def queue_text(
     budgets: Sequence[Budget] = (),
     *,
     is_paused: bool,
+    is_draining: bool = False,
     resting: Resting | None = None,
 ) -> str:
     """Return what runs and waits; of other members' jobs only that they are there."""
@@ -159,17 +170,22 @@ def queue_text(
         lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
     if is_paused:
         lines.append("Paused by the operator: nothing new is begun.")
+    if is_draining:
+        lines.append("Draining: what waits is finished, nothing new is taken.")
     ends = [place.seconds for _, place in waiting if place.seconds is not None]
-    if ends and len(ends) == len(waiting):
+    if ends and len(ends) == len(waiting) and not is_paused:
         lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
     for job in running:
         if job.requester_id == member_id:
             lines.append(f"🎨 yours: {shown_prompt(job.prompt)[:80]}")
     for job, place in waiting:
         if job.requester_id == member_id:
-            lines.append(f"🕐 yours, {place.ahead} ahead{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
+            ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
+            lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
     if not running and not waiting:
-        lines.append("Nobody waits: yours would begin at once.")
+        lines.append(
+            "Nobody waits." if is_paused or is_draining or resting else "Nobody waits: yours would begin at once."
+        )
     lines.extend(replies.budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 
@@ -197,10 +213,12 @@ def message_link(job: Job) -> str:
 
 
 def shown_prompt(prompt: str) -> str:
-    """Return a prompt as inert text: one line, no markdown, no mention, no more than 300 characters."""
+    """Return a prompt as inert text: one line, no markdown, no mention, no link, no more than 300 characters."""
     line = " ".join(prompt.split())
     if len(line) > MAX_SHOWN_PROMPT:
         line = line[: MAX_SHOWN_PROMPT - 1] + "…"
+    # As links they would be the bot's, also where the member may post none.
+    line = _LINK.sub(lambda link: f"{link[1]}{_INVISIBLE}{link[2]}", line)
     return discord.utils.escape_mentions(discord.utils.escape_markdown(line))
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.display.cards import Painting, Resting, Waiting
+from bot.display.cards import Painting, Paused, Resting, Standing, Waiting
 from bot.display.status import StatusBoard
 from bot.jobs.estimates import Estimates
 from bot.storage.job import Job
@@ -60,14 +60,17 @@ class Lookout:
         if now - self._near_shown >= _NEAR_INTERVAL_SECONDS:
             self._near_shown = now
             for waiting_job, waiting in itertools.islice(self.waiting(), _NEAR):
-                self._board.show(waiting_job, waiting)
+                self._board.show(waiting_job, self._standing(waiting))
 
     def show_queue(self) -> None:
         """Tell every waiting job how many come first and how long that takes."""
         self._near_shown = self._clock()
-        resting = self.resting()
         for job, waiting in self.waiting():
-            self._board.show(job, resting or waiting)
+            self._board.show(job, self._standing(waiting))
+
+    def _standing(self, waiting: Waiting) -> Standing:
+        """Return what a waiting job is told: why nothing is begun, else its place."""
+        return self.resting() or (Paused() if self._service.is_paused else waiting)
 
     def show_rest(self) -> None:
         """Tell everybody, those whose picture was just being painted too, that a rest has begun or ended."""

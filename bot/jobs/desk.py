@@ -173,8 +173,7 @@ class JobDesk:
                 await self.cancel(job.job_id)
         job = await self._jobs.by_result_message(message_id)
         if job is not None:
-            await self._jobs.set_result_message(job.job_id, None)
-            await self._spool.delete(job.job_id)
+            await self._result_deleted(job)
 
     def pause(self) -> None:
         """Begin nothing new; what runs ends, what comes waits."""
@@ -222,8 +221,14 @@ class JobDesk:
         job = await self.find(job_id)
         if job is not None:
             await self._delivery.delete(job)
-            await self._jobs.set_result_message(job_id, None)
-            await self._spool.delete(job_id)
+            await self._result_deleted(job)
+
+    async def _result_deleted(self, job: Job) -> None:
+        """Note that a result is gone, delete the pictures kept for it, and say so in the status message."""
+        await self._jobs.set_result_message(job.job_id, None)
+        await self._spool.delete(job.job_id)
+        if job.state is JobState.DELIVERED and job.status_message_id is not None:
+            self._in_background(self._life.show_end(replace(job, result_message_id=None)))
 
     def _status_deleted(self, message_id: int) -> None:
         """Treat a status message that is found to be gone like one that is seen to be deleted."""

@@ -7,7 +7,7 @@ import discord
 from bot.display.cards import message_link, shown_prompt
 from bot.moderation.policy import MINOR_BLOCK_SCORE, Policy, refusal_of_words
 from bot.storage.audit import AuditEntry
-from bot.storage.job import Job
+from bot.storage.job import Job, JobState
 from bot.storage.policies import BlockedPicture
 from bot.storage.reports import Report
 from generation.references import reference_of
@@ -40,16 +40,18 @@ HAPPENED = {
 }
 
 
+_FOUND = {"term": "what your list has"}  # the other labels say it themselves
+
+
 def policy_text(policy: Policy, log_channel_id: int | None) -> str:
     """Say what holds for pictures and words."""
-    restricted_block = "never" if policy.restricted_block_score >= 1 else f"{policy.restricted_block_score:g}"
     log_place = "nowhere: `/moderation log`" if log_channel_id is None else f"in <#{log_channel_id}>"
     return "\n".join(
         (
             "**What holds for pictures** (0 is harmless, 1 is certainly sexual)",
-            f"• in channels for everybody: hidden from {policy.spoiler_score:g}, blocked from {policy.block_score:g}",
-            f"• in age-restricted channels: hidden from {policy.restricted_spoiler_score:g},"
-            f" blocked from: {restricted_block}",
+            f"• in channels for everybody: {_from_which_score(policy.spoiler_score, policy.block_score)}",
+            "• in age-restricted channels:"
+            f" {_from_which_score(policy.restricted_spoiler_score, policy.restricted_block_score)}",
             f"• with a minor in the words, everywhere: blocked from {MINOR_BLOCK_SCORE:g}; this cannot be changed",
             "**And for words**: sexual ones only in age-restricted channels, never with minors;"
             " yours: `/moderation terms list`",
@@ -58,9 +60,16 @@ def policy_text(policy: Policy, log_channel_id: int | None) -> str:
     )
 
 
+def _from_which_score(spoiler_score: float, block_score: float) -> str:
+    """Say what is done with a picture; whatever is blocked is not hidden first, and 1 is never."""
+    is_hidden, is_blocked = spoiler_score < min(block_score, 1), block_score < 1
+    hidden = f"hidden from {spoiler_score:g}" if is_hidden else "never hidden"
+    return f"{hidden}, blocked from {block_score:g}" if is_blocked else f"{hidden}, never blocked"
+
+
 def verdict_text(words: Verdict) -> str:
     """Say what was found in a prompt and what would follow."""
-    found = ", ".join(label.replace("_", " and ") for label in words.scores) or "nothing"
+    found = ", ".join(_FOUND.get(label, label.replace("_", " and ")) for label in words.scores) or "nothing"
     lines = [f"Found: **{found}**."]
     for place, is_age_restricted in (("channels for everybody", False), ("age-restricted channels", True)):
         reason = refusal_of_words(words, is_age_restricted=is_age_restricted)
@@ -125,6 +134,8 @@ def decision_text(job: Job, what: str, score: float | None) -> str:
 
 def _where(job: Job) -> str:
     place = f"<#{job.channel_id}>" if job.result_message_id is None else message_link(job)
+    if job.state is JobState.DELIVERED and job.result_message_id is None:
+        place += ", deleted since"
     return f"{place} · {reference_of(job.job_id)}"
 
 

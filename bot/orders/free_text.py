@@ -102,6 +102,27 @@ _FILLING_WORDS = _AGAIN_WORDS | frozenset(
         "with",
     )
 )
+# What people say to a picture that they like; nobody wants it painted.
+_REMARK_WORDS = frozenset(
+    (
+        *(
+            "amazing",
+            "awesome",
+            "beautiful",
+            "cool",
+            "cute",
+            "gorgeous",
+            "great",
+            "haha",
+            "hahaha",
+            "lmao",
+            "lol",
+            "love",
+        ),
+        *("nice", "omg", "perfect", "thank", "thanks", "thx", "ty", "wow", "yay"),
+    )
+)
+_BESIDE_REMARKS = frozenset(("bot", "i", "is", "it", "job", "much", "one", "so", "that", "this", "very", "work", "you"))
 _HELP_WORDS = frozenset(("help", "/help", "?"))
 
 
@@ -109,12 +130,14 @@ _HELP_WORDS = frozenset(("help", "/help", "?"))
 class Said:
     """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given.
 
-    ``again`` is the wish for another try of the same, ``help`` that for the help and nothing else.
+    ``again`` is the wish for another try of the same, ``help`` that for the help and nothing else. A ``remark``, such
+    as "thanks, so cool", is no wish if it comes without a picture.
     """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
     again: bool = False
     help: bool = False
+    remark: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -172,7 +195,8 @@ def understand(text: str) -> Said:
     again = bool(words & _AGAIN_WORDS)
     if words and words <= _FILLING_WORDS and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
-    return Said(replace(Options(prompt=prompt), **values))
+    is_remark = not values and bool(words & _REMARK_WORDS) and words <= _REMARK_WORDS | _BESIDE_REMARKS
+    return Said(replace(Options(prompt=prompt), **values), remark=is_remark)
 
 
 def _as_two_options(adapter: re.Match[str]) -> str:

@@ -40,13 +40,12 @@ class Layers:
 
     def default(self, name: str) -> Decided | None:
         """Return the first layer's value for a name, no further than the limit for it."""
-        for layer, values in self.layers:
-            if name in values:
-                limit = self.limit(name)
-                if limit is not None and values[name] > limit.value:
-                    return limit
-                return Decided(values[name], layer)
-        return None
+        wanted, limit = self.wanted(name), self.limit(name)
+        return limit if wanted is not None and limit is not None and wanted.value > limit.value else wanted
+
+    def wanted(self, name: str) -> Decided | None:
+        """Return the first layer's value for a name, whatever the limit for it is."""
+        return next((Decided(values[name], layer) for layer, values in self.layers if name in values), None)
 
     def limit(self, name: str) -> Decided | None:
         """Return the narrowest limit of a number that any layer sets."""

@@ -44,7 +44,9 @@ class ModelShelf:
         self._here = here | {self._default_model}
 
     def find(self, name: str) -> ModelEntry:
-        """Return an entry; raise ModelUnavailable (``unknown``)."""
+        """Return an entry; raise ModelUnavailable (``unknown``), which names those that can be used."""
+        if name not in self._catalog:
+            raise ModelUnavailable(name, "unknown", known=[entry.name for entry in self.usable()])
         return self._catalog.find(name)
 
     def require(self, name: str) -> None:

@@ -15,7 +15,6 @@ from generation.engine.mapped_files import MappedFiles
 
 _NOTHING_MORE: tuple[str, list[float], str] = ("none", [], "")  # no activation is computed along
 _ops: Any = torch.ops
-_builtin: Any = torch._C
 
 
 class _Packing:
@@ -64,8 +63,7 @@ class PackingConvolution(_Packing, torch.nn.Conv2d):
 
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
         """Return a weight (outputs, inputs, height, width) in oneDNN's order."""
-        places = (self.padding, self.stride, self.dilation, self.groups)
-        return _builtin._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *places)
+        return _ops.mkldnn._reorder_convolution_weight(weight, self.padding, self.stride, self.dilation, self.groups)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Compute (rows, channels, height, width), in whatever layout it comes, to channels innermost."""

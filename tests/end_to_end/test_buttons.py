@@ -22,11 +22,18 @@ async def test_again_paints_with_a_new_seed_for_whoever_asks(bot: BotProcess) ->
 
 async def test_delete_is_for_the_requester_and_moderators(bot: BotProcess) -> None:
     result = await delivered(bot)
+    await bot.client.press(result.id, "Report", member="Linus")
     refused = await bot.client.press(result.id, "Delete", member="Linus")
     assert "Only the person" in told(refused)
     assert not (await bot.client.message(result.id)).deleted
     await bot.client.press(result.id, "Delete", member="Grace")
     assert (await bot.client.wait_for_edit(result.id, lambda message: message.deleted)).deleted
+    assert result.reference is not None
+    status = await bot.client.wait_for_edit(result.reference.message_id, lambda message: "deleted" in message.content)
+    assert "http" not in status.content
+    reports = await bot.client.command("moderation reports", {}, member="Grace")
+    assert reports.response is not None
+    assert "Nobody has reported anything" in reports.response.content
 
 
 async def test_delete_takes_the_kept_picture_along(bot: BotProcess) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -73,3 +74,25 @@ async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> No
     assert children != []
     _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=30)
     assert alive == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups that could be signalled like this")
+async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path) -> None:
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "MONITORING_PORT": "0"}
+    environment.pop("DISCORD_TOKEN", None)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "playground"),
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    while b"The channel is at" not in (line := await process.stdout.readline()):
+        assert line, "it ended before it had shown the picture"
+    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl+C: everybody at once, the bot and the stand-in too
+    _, errors = await process.communicate()
+    assert process.returncode == 0
+    complaints = ("Traceback", "Fatal", "Error", 'File "', " ERROR ", " WARNING ")
+    assert [line for line in errors.decode().splitlines() if any(word in line for word in complaints)] == []

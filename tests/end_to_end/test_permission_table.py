@@ -392,7 +392,7 @@ def moderators_button(label: str, done: str) -> None:
         notice = await client.wait_for_message(
             lambda message: message.content.startswith("🛡️") and result.id in message.content, channel=CHANNEL
         )
-        await client.command("moderation log", {}, member="Grace", channel=CHANNEL)
+        await client.command("moderation log", {"nowhere": True}, member="Grace", channel=CHANNEL)
         pressed = await client.press(notice.id, label, member=person.member)
         if pressed.response is not None and pressed.ephemeral:
             return first_line(told(pressed))

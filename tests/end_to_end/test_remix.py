@@ -112,6 +112,12 @@ class TestReply:
         assert "strength 0.9" in made.content
         assert made.mentions == ["Linus"]
 
+    async def test_a_remark_is_left_alone(self, bot: BotProcess, result: Message) -> None:
+        remark = await bot.client.say("lol, so cool", reply_to=result.id)
+        await bot.result_of(await bot.answer_to(await bot.client.say("seed 3, steps 4", reply_to=result.id)))
+        answers = [message for message in await bot.client.messages() if message.reference is not None]
+        assert remark.id not in [answer.reference.message_id for answer in answers if answer.reference is not None]
+
     async def test_again_repeats_the_request_with_a_new_seed(self, bot: BotProcess, result: Message) -> None:
         made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
         assert "a cat on a beach" in made.content

@@ -69,23 +69,23 @@ class TestDefaults:
 class TestPreferences:
     async def test_a_members_own_come_first(self, bot: BotProcess) -> None:
         shown = told(await bot.client.command("preferences set", {"strength": 0.35, "steps": 6}, member="Linus"))
-        assert "strength: **0.35** (from the member)" in shown
+        assert "strength: **0.35** (from you)" in shown
         made = await bot.result_of(await bot.img2img(member="Linus"))
         assert "strength 0.35" in made.content
         assert "6 steps" in made.content
         shown = told(await bot.client.command("preferences reset", {"name": "strength"}, member="Linus"))
         assert "0.35" not in shown
-        assert "steps: **6** (from the member)" in shown
+        assert "steps: **6** (from you)" in shown
         await bot.client.command("preferences reset", {}, member="Linus")
         shown = told(await bot.client.command("preferences show", {}, member="Linus"))
-        assert "(from the member)" not in shown
+        assert "(from you)" not in shown
 
     async def test_they_bow_to_the_limits_of_the_place(self, bot: BotProcess) -> None:
         await bot.client.add_channel("narrow")
         await defaults(bot, "set", channel="narrow", where="channel", max_strength=0.5)
         await bot.client.command("preferences set", {"strength": 0.9}, member="Linus")
         shown = told(await bot.client.command("preferences show", {}, member="Linus", channel="narrow"))
-        assert "strength: **0.5** (from the channel), at most 0.5 (from the channel)" in shown
+        assert "strength: **0.5** instead of 0.9 (from you), at most 0.5 (from the channel)" in shown
         made = await bot.result_of(await bot.img2img(member="Linus", channel="narrow", steps=4))
         assert "strength 0.5" in made.content
         await bot.client.command("preferences reset", {}, member="Linus")
@@ -123,7 +123,7 @@ class TestOperator:
     async def test_pause_and_resume(self, bot: BotProcess) -> None:
         told(await bot.client.command("operator pause", {}, member="Margaret"))
         waiting = await bot.img2img(steps=4)
-        await bot.status_with(waiting, "Queued")
+        await bot.status_with(waiting, "paused by the operator")
         assert "Paused by the operator" in told(await bot.client.command("queue", {}))
         assert await bot.results(waiting) == []
         told(await bot.client.command("operator resume", {}, member="Margaret"))

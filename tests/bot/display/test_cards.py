@@ -8,7 +8,19 @@ import discord
 import pytest
 
 from bot import replies
-from bot.display.cards import Painting, Waiting, alt_text, duration, result_text, result_view, status_text, status_view
+from bot.display.cards import (
+    Painting,
+    Resting,
+    Waiting,
+    alt_text,
+    duration,
+    queue_text,
+    result_text,
+    result_view,
+    shown_prompt,
+    status_text,
+    status_view,
+)
 from bot.storage.job import Job, JobState
 from generation.events import FailureKind
 from tests.bot.jobs_made import PICTURE, make_job
@@ -39,6 +51,19 @@ def test_when_done_the_status_is_one_line_with_a_link() -> None:
     assert status_text(done) == "✅ Done in 3 s: https://discord.com/channels/2/3/99"
     in_dm = replace(done, guild_id=None)
     assert status_text(in_dm).endswith("https://discord.com/channels/@me/3/99")
+
+
+def test_a_result_that_was_deleted_is_led_to_no_more() -> None:
+    deleted = replace(rendered(), state=JobState.DELIVERED, result_message_id=None, seconds=3.2)
+    assert status_text(deleted) == "🗑️ The picture was deleted"
+
+
+def test_nobody_is_promised_to_begin_at_once_while_nothing_is_begun() -> None:
+    assert "at once" in queue_text([], [], 1, is_paused=False)
+    assert "at once" not in queue_text([], [], 1, is_paused=True)
+    assert "at once" not in queue_text([], [], 1, is_paused=False, resting=Resting(9))
+    assert "nothing new is taken" in queue_text([], [], 1, is_paused=False, is_draining=True)
+    assert "at once" not in queue_text([], [], 1, is_paused=False, is_draining=True)
 
 
 @pytest.mark.parametrize("state", list(JobState))
@@ -123,6 +148,16 @@ def test_prompts_are_inert_and_fit(prompt: str) -> None:
         assert "<@&" not in text
         assert "\n# b" not in text
     assert len(alt_text(job)) <= 1024
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a cat https://example.com/a_b", "[a](HTTP://example.com)", "discord.gg/abc", "see DISCORD.GG/abc"]
+)
+def test_prompts_hold_no_link_that_discord_would_show_as_ours(prompt: str) -> None:
+    shown = shown_prompt(prompt).lower()
+    assert "://" not in shown
+    assert "discord.gg/" not in shown
+    assert shown.replace("\u200b", "").replace("\\", "") == prompt.lower()
 
 
 async def test_button_ids_fit_discord() -> None:

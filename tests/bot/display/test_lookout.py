@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bot.display.cards import Painting, Standing, Waiting
+from bot.display.cards import Painting, Paused, Standing, Waiting
 from bot.display.lookout import Lookout
 from bot.jobs.estimates import Estimates
 from bot.storage.database import Database
@@ -140,6 +140,8 @@ async def test_while_paused_nobody_knows_when(tmp_path: Path) -> None:
     async with scene(tmp_path) as seen:
         seen.service.pause()
         assert seen.waiting() == [("c", 1, None), ("d", 2, None), ("e", 3, None)]
+        seen.lookout.show_queue()
+        assert [standing for _, standing, _ in seen.board.shown] == [Paused()] * 3
 
 
 async def test_previews_are_handed_on(tmp_path: Path) -> None:

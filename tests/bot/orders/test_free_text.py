@@ -113,6 +113,23 @@ def test_numbers_and_signs_are_no_words(text: str, is_speechless: bool) -> None:
     assert understand(text).is_speechless is is_speechless
 
 
+@pytest.mark.parametrize(
+    ("text", "is_remark"),
+    [
+        ("thanks!", True),
+        ("Thank you so much", True),
+        ("lol, nice one", True),
+        ("I love it", True),
+        ("a nice house", False),
+        ("so", False),
+        ("nice, seed 5", False),
+        ("love", True),
+    ],
+)
+def test_a_remark_is_no_prompt(text: str, is_remark: bool) -> None:
+    assert understand(text).remark is is_remark
+
+
 def test_an_empty_mention_says_nothing() -> None:
     assert understand(" <@5>  ").is_empty
     assert not understand("seed 1").is_empty
