@@ -1,6 +1,7 @@
 """One SQLite connection in one thread of one process."""
 
 import asyncio
+import contextlib
 import sqlite3
 import sys
 import time
@@ -130,8 +131,15 @@ class Database:
             _lock_file(self._lock)
         except OSError as error:
             raise DataInUse(str(self._folder)) from error
+        database = self._folder / DATABASE_NAME
         try:
-            connection = sqlite3.connect(self._folder / DATABASE_NAME, isolation_level=None)
+            database.touch()
+            with contextlib.suppress(PermissionError):  # another account's, who has let this one in
+                database.chmod(0o600)  # prompts are nobody else's; SQLite gives its other files the same mode
+        except OSError as error:
+            raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
+        try:
+            connection = sqlite3.connect(database, isolation_level=None)
             self._connection = connection
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")
