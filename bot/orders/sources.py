@@ -3,8 +3,8 @@
 import discord
 
 from bot.errors import Refused
-from bot.jobs.attachments import MAX_INPUT_BYTES
 from bot.orders.order_book import Source
+from generation.images.decoder import MAX_INPUT_BYTES
 
 
 def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, posted_by: int | None = None) -> Source:

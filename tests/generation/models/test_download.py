@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,23 +24,7 @@ WEIGHTS = "unet/model.fp16.safetensors"
 NAME = "some-model"
 CHUNK = 10 * MEBIBYTE  # how much the library writes at once
 LARGE = bytes(range(256)) * (40 * MEBIBYTE // 256)
-
-
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    files = {"model_index.json": b"{ }", "unet/config.json": b"{}", WEIGHTS: b"half of the weights"}
-    with HubServer(files) as server:
-        yield server
-
-
-@pytest.fixture
-def hub(server: HubServer, tmp_path: Path) -> Hub:
-    return Hub(token="hf_secret", endpoint=server.url, cache_dir=tmp_path / "cache")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> GenerationSettings:
-    return GenerationSettings(data_dir=tmp_path / "data", model="demo")
+FILES = {"model_index.json": b"{ }", "unet/config.json": b"{}", WEIGHTS: b"half of the weights"}
 
 
 @pytest.fixture
