@@ -12,7 +12,7 @@ from bot.orders.order_book import Options
 from generation.samplers import SAMPLERS
 
 _NAMES = {
-    "negative_prompt": ("negative_prompt", "negative prompt", "negative", "without"),
+    "negative_prompt": ("negative_prompt", "negative prompt", "negative", "neg", "without"),
     "strength": ("strength",),
     "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg"),
     "num_inference_steps": ("num_inference_steps", "steps"),
@@ -65,8 +65,8 @@ _WEIGHED_ADAPTER = re.compile(
     r"(?<![\w-])(?:--)?(?:adapter|lora)(?:\s*[:=]\s*|\s+)(?P<name>[^\s,;:]+):(?P<weight>\d*\.?\d+)(?!\w)", re.IGNORECASE
 )
 _NEGATIVE = re.compile(
-    r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|without)[:=\s]\s*"
-    r"|(?P<named>negative[_ ]prompt|negative)\s*[:=]\s*)(?P<text>.+)$",
+    r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|neg|without)[:=\s]\s*"
+    r"|(?P<named>negative[_ ]prompt|negative|neg)\s*[:=]\s*)(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 # What is written like an option and is none, or has no value, once the options have been taken out.
@@ -75,6 +75,12 @@ _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", 
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
 _MENTION = re.compile(r"<@!?\d+>")
+# A command that was written and not chosen, and the name of what follows.
+_PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
+# "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
+_NUMBER_FIRST = re.compile(
+    r"(?:(?<=[,;])|^)\s*(?P<value>\d*[.,]?\d+%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)", re.IGNORECASE
+)
 # Nothing but a name and a word, where no prompt is likely to be meant: "seed random", "strength high", "sampler best".
 _NAME_AND_WORD = re.compile(
     r"\s*(?P<name>strength|guidance|cfg|steps|seed|sampler|adapter|lora)\s+(?P<value>[^\s,;]+)\s*", re.IGNORECASE
@@ -164,6 +170,7 @@ def understand(text: str) -> Said:
     text = _MENTION.sub(" ", text)
     if text.strip().lower() in _HELP_WORDS:
         return Said(help=True)
+    text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
     text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
     for pattern in (_LORA, _WEIGHED_ADAPTER):
         text = pattern.sub(_as_two_options, text)
@@ -235,5 +242,5 @@ def _fits(name: str, value: str) -> bool:
 def _tidy(text: str) -> str:
     """Close the gaps that options leave behind."""
     text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"\s*([,;])(\s*[,;])+", r"\1", text)
-    return text.strip(" ,;")
+    text = re.sub(r"\s*([,;|])(\s*[,;|])+", r"\1", text)
+    return text.strip(" ,;|")

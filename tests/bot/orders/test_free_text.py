@@ -60,6 +60,13 @@ from bot.replies import error_sentence
         ("count dracula", {"prompt": "count dracula"}),
         ("model railway", {"prompt": "model railway"}),
         ("🦊", {"prompt": "🦊"}),
+        ("a fox | steps 4 | seed 3", {"prompt": "a fox", "num_inference_steps": 4, "seed": 3}),
+        ("/img2img prompt:a fox steps:4", {"prompt": "a fox", "num_inference_steps": 4}),
+        ("prompt: a fox", {"prompt": "a fox"}),
+        ("a fox, 0.4 strength, 20 steps", {"prompt": "a fox", "strength": 0.4, "num_inference_steps": 20}),
+        ("20 steps", {"prompt": "", "num_inference_steps": 20}),
+        ("a fox, 4 steps up a ladder", {"prompt": "a fox, 4 steps up a ladder"}),
+        ("a fox, neg: snow", {"prompt": "a fox", "negative_prompt": "snow"}),
         ("a fox negative: a=b --ar 3", {"prompt": "a fox", "negative_prompt": "a=b --ar 3"}),
     ],
 )
