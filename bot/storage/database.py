@@ -69,6 +69,14 @@ class Database:
         # Shielded, because a thread cannot be interrupted: the caller may go, the transaction ends as it must.
         return await asyncio.shield(asyncio.wrap_future(future))
 
+    async def execute(self, statement: str, *values: object) -> int:
+        """Run one statement as ``run`` does; return how many rows it changed."""
+        return await self.run(lambda connection: connection.execute(statement, values).rowcount)
+
+    async def select(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        """Return the rows of a query."""
+        return await self.run(lambda connection: connection.execute(statement, values).fetchall())
+
     def _run_waiting(self) -> None:
         """Run everything that waits in one transaction, or one by one if anything of it goes wrong."""
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]

@@ -141,7 +141,7 @@ CELLS = [
 
 
 # How a status message begins that nothing has gone wrong with; it may be anywhere by the time a test looks.
-UNDER_WAY = ("📥", "🕐", "🎨", "📤", "✅")
+UNDER_WAY = ("📥", "🕐", "⏸️", "💤", "🎨", "📤", "✅")
 
 
 class Stage(NamedTuple):
