@@ -250,15 +250,15 @@ def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> 
     server.files[WEIGHTS] = LARGE
     server.hold_after[WEIGHTS] = 36 * MEBIBYTE
     with start() as process:
-        assert server.is_held.wait(60)
+        assert server.is_held.wait(300)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "What has arrived is kept" in stderr
     assert "Traceback" not in stderr
     server.hold_after.clear()
     with start() as process:
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     assert "has arrived and is whole" in stdout
     ((_, wanted),) = server.ranges
