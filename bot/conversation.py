@@ -68,6 +68,8 @@ class Conversation:
         if source is not None and not said.help:
             await self._take(message, said, source)
             return
+        if said.remark:
+            return
         reference = thread[-1].reference
         if said.help or reference is None or reference.message_id is None:
             if not said.is_empty and not said.help:

@@ -1,15 +1,19 @@
 """The bot's settings: environment and ``.env``, decided once, refused with one sentence when they are wrong."""
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import NoDecode
 from yarl import URL
 
-from generation.settings import GenerationSettings
+from generation.settings import ENV_FILE, ENV_FILE_ENCODING, GenerationSettings
 
 MEBIBYTE = 1024 * 1024
+_SAME_NAME = 0.8  # "SLOTTS" and "DISCORD_TOKENS" are meant as settings, "HF_HOME" is not HF_TOKEN
 
 
 class Settings(GenerationSettings):
@@ -67,3 +71,12 @@ class Settings(GenerationSettings):
     def spool_dir(self) -> Path:
         """Where pictures wait."""
         return self.data_dir / "spool"
+
+
+def misspelt_settings() -> Mapping[str, str]:
+    """Return the names in ``.env`` that are nearly a setting's and none, with the setting that is likely meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    found = dotenv_values(ENV_FILE, encoding=ENV_FILE_ENCODING, interpolate=False)
+    unknown = [name for name in found if name.upper() not in known]
+    meant = {name: difflib.get_close_matches(name.upper(), known, 1, _SAME_NAME) for name in unknown}
+    return {name: names[0] for name, names in meant.items() if names}

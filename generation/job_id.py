@@ -14,8 +14,3 @@ def new_job_id(now_seconds: float | None = None) -> str:
     microseconds = int((time.time() if now_seconds is None else now_seconds) * 1_000_000)
     number = (microseconds << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
     return "".join(ALPHABET[(number >> shift) & 31] for shift in range(5 * (LENGTH - 1), -1, -5))
-
-
-def is_job_id(text: str) -> bool:
-    """Tell whether the text has the shape of a job id."""
-    return len(text) == LENGTH and all(character in ALPHABET for character in text)

@@ -39,10 +39,5 @@ def without_weights(prompt: str) -> str:
     return _WEIGHTED.sub(r"\1", prompt)
 
 
-def has_weights(prompt: str) -> bool:
-    """Tell whether some part of a prompt counts more or less than the others."""
-    return any(fragment.weight != 1.0 for fragment in fragments_of(prompt))
-
-
 def _plain(text: str) -> str:
     return text.replace("\\(", "(").replace("\\)", ")")

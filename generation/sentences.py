@@ -243,7 +243,9 @@ def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any])
 
 
 def gibibytes(count: int) -> str:
-    """Return a number of bytes as people compare disks and memories."""
+    """Return a number of bytes as people compare disks and memories; small ones in MiB."""
+    if count < 2**30 / 10:
+        return f"{count / 2**20:.0f} MiB"
     return f"{count / 2**30:.1f} GiB"
 
 

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from generation.logs import LogFormat
 from generation.requests import StrengthSchedule
 
+ENV_FILE = ".env"
+ENV_FILE_ENCODING = "utf-8-sig"  # some editors on Windows write a mark first, which is no part of the first name
 PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
 
 
@@ -21,7 +23,7 @@ class GenerationSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
+        env_file=ENV_FILE, env_file_encoding=ENV_FILE_ENCODING, extra="ignore", env_ignore_empty=True, frozen=True
     )
 
     model: str = "demo"

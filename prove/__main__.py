@@ -14,9 +14,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prove import BROKEN, IMPOSSIBLE, KEPT
 from prove.rounds import REPOSITORY, Rounds
-
-KEPT, BROKEN, IMPOSSIBLE = 0, 1, 2  # what a proof ends with
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from bot.storage.jobs import Jobs
 from bot.storage.member_data import MemberData
 from bot.storage.spool import INPUT_FILENAME, Spool
 from generation.job_id import new_job_id
-from prove.page import write_line
+from prove import KEPT
+from prove.page import say_broken, write_line
 from prove.rounds import Rounds
 
 ROUNDS, MEMBERS, JOBS_EACH = 10, 30, 8
@@ -130,6 +131,8 @@ def main() -> int:
         rounds.add(**asyncio.run(prove(len(rounds))))
         print(f"{len(rounds)} of {ROUNDS}", file=sys.stderr, flush=True)
     total = {name: sum(one[name] for one in rounds.all) for name in rounds.all[0]}
+    if broken := [name for name in ("remained", "lost", "unsound") if total[name]]:
+        return say_broken(broken)
     write_line(
         "Deletion is real: no byte of a member's requests in database, write-ahead log or spool; others' stay",
         f"{total['deleted']} members with {JOBS_EACH} requests and more each: {total['remained']} words found in"
@@ -137,7 +140,7 @@ def main() -> int:
         f" {ROUNDS - total['unsound']} of {ROUNDS} databases sound",
         "python -m prove.deletion",
     )
-    return int(bool(total["remained"] or total["lost"] or total["unsound"]))
+    return KEPT
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
 from generation.sentences import failure_sentence
 from generation.service import GenerationService
-from prove.page import write_line
+from prove import KEPT
+from prove.page import say_broken, write_line
 from prove.rounds import Rounds
 from tests.generation.samples import request
 
@@ -153,8 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = asyncio.run(inject_all(Path(folder), Rounds("executor_faults"), INJECTIONS))
     broken = [outcome for outcome in outcomes if not outcome.is_kept]
     if broken:
-        print(f"NOT KEPT: {broken}", file=sys.stderr)
-        return 1
+        return say_broken(broken)
     worst = max(slowest(outcomes).items(), key=lambda item: item[1])
     names = ", ".join(fault.name for fault in FAULTS)
     write_line(
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" until the next job was done at most {worst[1]:.1f} s ({worst[0]})",
         "python -m prove.executor_faults",
     )
-    return 0
+    return KEPT
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
 from generation.safety.checker import PictureChecker
 from generation.safety.verdict import Label
-from prove.__main__ import BROKEN, IMPOSSIBLE, KEPT
+from prove import BROKEN, IMPOSSIBLE, KEPT
 from prove.page import write_line
 from prove.rounds import REPOSITORY, STATE
 from training.data import drawn, sampled

@@ -33,9 +33,10 @@ from generation.images.decoder import ImageDecoder
 from generation.images.formats import Format, sniff
 from generation.images.refusals import Refusal
 from generation.sentences import error_sentence
+from prove import KEPT
 from prove.foreign_archives import ARCHIVES, ForeignFile, fetch, files_of
 from prove.hungry_pictures import hungry_pictures
-from prove.page import commit, write_line
+from prove.page import commit, say_broken, write_line
 from prove.reference_pictures import Reading, Reference
 from tests.generation.images import samples
 
@@ -101,11 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     )
     print(f"results file: {results}", file=sys.stderr)
-    for promise in broken:
-        print(f"NOT KEPT: {promise}", file=sys.stderr)
-    if not broken:
-        _write_lines(figures)
-    return 1 if broken else 0
+    if broken:
+        return say_broken(broken)
+    _write_lines(figures)
+    return KEPT
 
 
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from playground.client import PlaygroundServer
+from prove import KEPT
 from prove.mortal_bot import MOMENTS
-from prove.page import write_line
+from prove.page import say_broken, write_line
 from prove.restarts import ROOM, Crowd, judge
 from prove.rounds import Rounds
 from tests.end_to_end.bot_process import BotProcess
@@ -111,14 +112,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         rounds.add(**asdict(outcome))
     if broken:
-        print(f"NOT KEPT: {broken}", file=sys.stderr)
-        return 1
+        return say_broken(broken)
     write_line(
         "`kill -9` of the bot: no job lost, shown twice or stuck, the database sound",
         f"at {len(MOMENTS)} named moments and {kills} random ones, {jobs:,} jobs: 0 lost, 0 shown twice, 0 stuck",
         "python -m prove.kills",
     )
-    return 0
+    return KEPT
 
 
 if __name__ == "__main__":

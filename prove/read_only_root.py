@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from prove import BROKEN, IMPOSSIBLE, KEPT
 from prove.page import write_line
 
 REPOSITORY = Path(__file__).parents[1]
@@ -39,16 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argparse.ArgumentParser(prog="python -m prove.read_only_root").parse_args(arguments)
     if sys.platform != "linux" or os.geteuid() or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
         print("This needs Linux, root, and the programs unshare, setpriv and mount.", file=sys.stderr)
-        return 2
+        return IMPOSSIBLE
     there = {"HOME": "/nowhere", "DATA_DIR": "/tmp/data", "HF_HOME": "/tmp/cache/huggingface", "ONCE": "1"}
     walls = ["unshare", "--mount", "sh", "-c", _WALLS, "sh", str(REPOSITORY), sys.executable]
     environment = {**there, "PATH": os.environ["PATH"], "XDG_CACHE_HOME": "/tmp/cache"}
     done = subprocess.run(walls, env=environment, timeout=SECONDS, check=False)
     if done.returncode:
         print("no picture arrived behind the walls", file=sys.stderr)
-        return 1
+        return BROKEN
     write_line("Non-root, no capabilities, read-only root", "a picture arrived", "python -m prove.read_only_root")
-    return 0
+    return KEPT
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from generation.safety import terms
 from generation.safety.checker import PictureChecker
 from generation.safety.prompt import check_prompt
 from generation.safety.verdict import Label
-from prove.page import write_line
+from prove import KEPT
+from prove.page import say_broken, write_line
 from prove.rounds import REPOSITORY, Rounds
 
 DISGUISES_EACH = 60
@@ -129,15 +130,19 @@ def main() -> int:
     """Prove what is left to prove; return 1 if a promise is broken."""
     found, tried, missed = count_found()
     alarms, harmless = count_alarms()
+    print("missed, for example:", *missed[:10], sep="\n  ", file=sys.stderr)
+    if found / tried < LEAST_FOUND or alarms:
+        return say_broken([f"{found} of {tried} found, {alarms} alarms"])
     write_line(
         "Words are found however they are written: at least 99 % of random disguises, no alarm for harmless prompts",
         f"{found:,} of {tried:,} found ({found / tried:.2%}), {alarms} alarms in {harmless:,} harmless prompts",
         "python -m prove.screening",
     )
-    print("missed, for example:", *missed[:10], sep="\n  ", file=sys.stderr)
     rounds = Rounds("screening")
     asyncio.run(kill_at_random(rounds))
     wrong = sum(one["wrong"] + one["after"] for one in rounds.all)
+    if wrong:
+        return say_broken([f"{wrong} wrong verdicts"])
     check_seconds = statistics.median(one["check_seconds"] for one in rounds.all)
     restart_seconds = statistics.median(one["restart_seconds"] for one in rounds.all)
     mebibytes = max(one["resident_bytes"] for one in rounds.all) / 2**20
@@ -147,7 +152,7 @@ def main() -> int:
         f" {restart_seconds:.1f} s from a kill to the next verdict, at most {mebibytes:.0f} MiB",
         "python -m prove.screening",
     )
-    return int(found / tried < LEAST_FOUND or alarms > 0 or wrong > 0)
+    return KEPT
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from playground.client import PlaygroundServer
-from prove.page import write_line
+from prove import KEPT
+from prove.page import say_broken, write_line
 from prove.restarts import ROOM, Crowd, judge
 from prove.rounds import Rounds
 from tests.end_to_end.bot_process import BotProcess
@@ -87,8 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(outcome, file=sys.stderr, flush=True)
     outcomes = [Outcome(**each) for each in rounds.all]
     if broken := [outcome for outcome in outcomes if not outcome.is_kept]:
-        print(f"NOT KEPT: {broken}", file=sys.stderr)
-        return 1
+        return say_broken(broken)
     seconds = sorted(second for outcome in outcomes for second in outcome.seconds)
     write_line(
         "SIGTERM under load: gone within 30 s, no job lost or shown twice",
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" gone after {seconds[len(seconds) // 2]:.1f} s (median), at most {seconds[-1]:.1f} s",
         "python -m prove.terminations",
     )
-    return 0
+    return KEPT
 
 
 if __name__ == "__main__":

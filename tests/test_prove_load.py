@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from playground.client import PlaygroundServer
-from prove import acknowledgements, fairness, overload, place, soak, trouble
+from prove import BROKEN, acknowledgements, fairness, overload, place, soak, trouble
 from prove.fairness import Served, jain_index, most_before
 from prove.place import Account, Vitals
+from prove.rounds import Rounds
 from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS
 
 
@@ -96,6 +97,16 @@ def test_one_bad_figure_breaks_its_promise(change: dict[str, object], promise: s
     assert acknowledgements.broken_promises([GOOD_ROUND]) == []
     assert acknowledgements.broken_promises([GOOD_ROUND | change]) == [promise]
     assert "every command is acknowledged" in acknowledgements.broken_promises([GOOD_ROUND | {"storm": [None]}])
+
+
+def test_a_proof_of_what_is_broken_writes_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds, lines = Rounds("acknowledgements", folder=tmp_path, version="1"), list[str]()
+    for lost in range(acknowledgements.ROUNDS):
+        rounds.add(**GOOD_ROUND | {"lost": lost, "load": 1.0, "burst computed": 0.5})
+    monkeypatch.setattr(acknowledgements, "Rounds", lambda _: rounds)
+    monkeypatch.setattr(acknowledgements, "write_line", lambda promise, *_: lines.append(promise))
+    assert acknowledgements.main() == BROKEN
+    assert lines == []
 
 
 def test_what_grows_is_seen() -> None:

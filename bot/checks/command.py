@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pydantic import SecretStr, ValidationError
 
 from bot.checks.connection import discord_findings
-from bot.checks.findings import Finding, Verdict, fail, ok
+from bot.checks.findings import Finding, Verdict, fail, ok, warn
 from bot.checks.machine import cache_finding, data_dir_finding, machine_findings, model_finding
 from bot.checks.safety import safety_finding
 from bot.logs import set_up_logging
-from bot.settings import Settings
+from bot.settings import Settings, misspelt_settings
 from generation.device_probe import ProbedDevice, probe_device
 from generation.errors import ExecutorError
 from generation.models.catalog import Catalog, load_catalog
@@ -74,8 +74,16 @@ async def _probe(settings: Settings) -> ProbedDevice | Exception:
         return error
 
 
+def _settings_finding() -> Finding:
+    misspelt = misspelt_settings()
+    if not misspelt:
+        return ok("settings", "Environment and .env can be read.")
+    names = ", ".join(misspelt)
+    return warn("settings", f"No setting is called {names}.", f"Write {', '.join(misspelt.values())} in .env.")
+
+
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Finding]]:
     try:
-        return load_catalog(settings.models_file), [ok("settings", "Environment and .env can be read.")]
+        return load_catalog(settings.models_file), [_settings_finding()]
     except ValueError as error:
         return None, [fail("settings", str(error), "Correct the file, or leave MODELS_FILE empty.")]

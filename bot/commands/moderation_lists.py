@@ -31,7 +31,7 @@ async def block_add(interaction: discord.Interaction, member: discord.User) -> N
     client = client_of(interaction)
     await block_member(client, guild_id, member.id)
     await client.mod_log.write(guild_id, interaction.user.id, "member_blocked", member_id=member.id)
-    await tell(interaction, cards.members_text(client.policies.blocked_members(guild_id)))
+    await _show_members(interaction, guild_id)
 
 
 @block.command(name="remove")
@@ -43,14 +43,13 @@ async def block_remove(interaction: discord.Interaction, member: discord.User) -
     if not await client.policies.unblock_member(guild_id, member.id):
         raise Refused("not_listed")
     await client.mod_log.write(guild_id, interaction.user.id, "member_unblocked", member_id=member.id)
-    await tell(interaction, cards.members_text(client.policies.blocked_members(guild_id)))
+    await _show_members(interaction, guild_id)
 
 
 @block.command(name="list")
 async def block_list(interaction: discord.Interaction) -> None:
     """Who is blocked"""
-    guild_id = require_moderator(interaction)
-    await tell(interaction, cards.members_text(client_of(interaction).policies.blocked_members(guild_id)))
+    await _show_members(interaction, require_moderator(interaction))
 
 
 @terms.command(name="add")
@@ -65,7 +64,7 @@ async def terms_add(interaction: discord.Interaction, term: Term) -> None:
     _require_room(len(client.policies.terms(guild_id)))
     await client.policies.add_term(guild_id, term)
     await client.mod_log.write(guild_id, interaction.user.id, "term_added", detail=term)
-    await tell(interaction, cards.terms_text(client.policies.terms(guild_id)))
+    await _show_terms(interaction, guild_id)
 
 
 @terms.command(name="remove")
@@ -77,14 +76,13 @@ async def terms_remove(interaction: discord.Interaction, term: Term) -> None:
     if not await client.policies.remove_term(guild_id, " ".join(term.split())):
         raise Refused("not_listed")
     await client.mod_log.write(guild_id, interaction.user.id, "term_removed", detail=term)
-    await tell(interaction, cards.terms_text(client.policies.terms(guild_id)))
+    await _show_terms(interaction, guild_id)
 
 
 @terms.command(name="list")
 async def terms_list(interaction: discord.Interaction) -> None:
     """The words that are not painted here"""
-    guild_id = require_moderator(interaction)
-    await tell(interaction, cards.terms_text(client_of(interaction).policies.terms(guild_id)))
+    await _show_terms(interaction, require_moderator(interaction))
 
 
 @pictures.command(name="add")
@@ -100,7 +98,7 @@ async def pictures_add(interaction: discord.Interaction, picture: discord.Attach
     sha256, perceptual_hash = await fingerprint(client, source.attachment_url)
     await client.policies.block_picture(guild_id, sha256, perceptual_hash)
     await client.mod_log.write(guild_id, interaction.user.id, "picture_added", detail=sha256[:16])
-    await tell(interaction, cards.pictures_text(client.policies.pictures(guild_id)))
+    await _show_pictures(interaction, guild_id)
 
 
 @pictures.command(name="remove")
@@ -114,7 +112,7 @@ async def pictures_remove(interaction: discord.Interaction, picture: Range[str, 
         raise Refused("not_listed")
     await client.policies.unblock_picture(guild_id, found[0])
     await client.mod_log.write(guild_id, interaction.user.id, "picture_removed", detail=found[0][:16])
-    await tell(interaction, cards.pictures_text(client.policies.pictures(guild_id)))
+    await _show_pictures(interaction, guild_id)
 
 
 @pictures_remove.autocomplete("picture")
@@ -128,7 +126,18 @@ async def complete_picture(interaction: discord.Interaction, current: str) -> li
 @pictures.command(name="list")
 async def pictures_list(interaction: discord.Interaction) -> None:
     """The pictures that are not wanted here"""
-    guild_id = require_moderator(interaction)
+    await _show_pictures(interaction, require_moderator(interaction))
+
+
+async def _show_members(interaction: discord.Interaction, guild_id: int) -> None:
+    await tell(interaction, cards.members_text(client_of(interaction).policies.blocked_members(guild_id)))
+
+
+async def _show_terms(interaction: discord.Interaction, guild_id: int) -> None:
+    await tell(interaction, cards.terms_text(client_of(interaction).policies.terms(guild_id)))
+
+
+async def _show_pictures(interaction: discord.Interaction, guild_id: int) -> None:
     await tell(interaction, cards.pictures_text(client_of(interaction).policies.pictures(guild_id)))
 
 

@@ -12,8 +12,6 @@ from generation.references import new_reference
 
 log = logging.getLogger(__name__)
 
-REQUESTS, PREFERENCES, EVERYTHING = "requests", "preferences", "everything"
-
 privacy = app_commands.Group(
     name="privacy",
     description="What I keep about you, and how it goes away",
@@ -32,9 +30,9 @@ async def privacy_show(interaction: discord.Interaction) -> None:
 @app_commands.describe(what="What to delete; this cannot be undone")
 @app_commands.choices(
     what=[
-        Choice(name="my requests, with their results and pictures", value=REQUESTS),
-        Choice(name="my preferences", value=PREFERENCES),
-        Choice(name="everything", value=EVERYTHING),
+        Choice(name="my requests, with their results and pictures", value="requests"),
+        Choice(name="my preferences", value="preferences"),
+        Choice(name="everything", value="everything"),
     ]
 )
 async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) -> None:
@@ -49,9 +47,8 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
             await forgetting.forget_preferences(interaction.user.id)
         case _:
             left = await forgetting.forget_member(interaction.user.id)
-    text = f"{cards.deleted(left)}\n{await _shown(interaction)}"
     try:
-        await interaction.followup.send(text, ephemeral=True)
+        await tell(interaction, f"{cards.deleted(left)}\n{await _shown(interaction)}")
     except discord.HTTPException:  # many messages take longer than the fifteen minutes in which this can be answered
         log.info("a deletion was over too late to be told [%s]", new_reference())
 

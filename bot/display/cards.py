@@ -1,5 +1,6 @@
 """What a job looks like in the channel: functions of its row and of where it stands, nothing else."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 MAX_SHOWN_PROMPT = 300
 _BAR_LENGTH = 12
+_INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making a link
+_LINK = re.compile(r"(\w:|\bdiscord\.gg)(/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +213,12 @@ def message_link(job: Job) -> str:
 
 
 def shown_prompt(prompt: str) -> str:
-    """Return a prompt as inert text: one line, no markdown, no mention, no more than 300 characters."""
+    """Return a prompt as inert text: one line, no markdown, no mention, no link, no more than 300 characters."""
     line = " ".join(prompt.split())
     if len(line) > MAX_SHOWN_PROMPT:
         line = line[: MAX_SHOWN_PROMPT - 1] + "…"
+    # As links they would be the bot's, also where the member may post none.
+    line = _LINK.sub(lambda link: f"{link[1]}{_INVISIBLE}{link[2]}", line)
     return discord.utils.escape_mentions(discord.utils.escape_markdown(line))
 
 

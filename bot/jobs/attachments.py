@@ -7,8 +7,8 @@ import aiohttp
 from yarl import URL
 
 from bot.errors import Refused
+from generation.images.decoder import MAX_INPUT_BYTES
 
-MAX_INPUT_BYTES = 25 * 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

@@ -28,7 +28,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REQUEST_TOO_LARGE = 40005
-_DEFAULT_LIMIT_BYTES = 10 * 1024 * 1024
 _HISTORY_LIMIT = 2000  # messages; a hundred come with one request
 
 
@@ -205,7 +204,7 @@ class Delivery:
         pictures: list[StoredPicture] = []
         for picture in job.pictures:
             data = await self._spool.read(job.job_id, picture.filename)
-            limit_bytes = min(_DEFAULT_LIMIT_BYTES, len(data)) // 2
+            limit_bytes = min(discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES, len(data)) // 2
             try:
                 smaller, media_type = await self._decoder.encode_smaller(data, max_bytes=limit_bytes)
             except ImageRefused as error:

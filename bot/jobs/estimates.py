@@ -1,7 +1,10 @@
 """How long a job takes on this machine, from the jobs that it has done."""
 
+import itertools
 import statistics
 from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
@@ -9,6 +12,8 @@ from generation.requests import denoising_steps
 
 _REMEMBERED = 20
 _GUESSED_SECONDS_PER_WORK = 1.0
+_UNLIKE = 1.5  # how many times one job's work is another's before the two tell what grows with it
+_FLATTEST = 8  # a line may rise by so much less than seconds per work say: few points may seem to say it does not rise
 
 
 def work(job: Job) -> float:
@@ -17,32 +22,70 @@ def work(job: Job) -> float:
     return steps * job.max_pixels / 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """What a picture takes whatever is asked for (encoding, decoding, checks), and what each unit of work adds."""
+
+    fixed_seconds: float
+    seconds_per_work: float
+
+    def seconds(self, job: Job) -> float:
+        return job.count * self.fixed_seconds + self.seconds_per_work * work(job)
+
+
+class _Measured:
+    """What the last jobs of one model took: (work, seconds) of each, by picture."""
+
+    def __init__(self, jobs: Collection[Job] = ()) -> None:
+        self._points: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
+        self.pace: _Pace | None = None  # asked for every job that waits, so it is worked out once for all
+        self.add(*jobs)
+
+    def add(self, *jobs: Job) -> None:
+        self._points.extend((work(job) / job.count, job.seconds / job.count) for job in jobs if job.seconds is not None)
+        self.pace = self._line() if self._points else None
+
+    def _line(self) -> _Pace:
+        """Return the line through the points by medians (Theil and Sen), which a job that loaded slowly does not tilt.
+
+        Jobs that are all alike say nothing about the fixed part: everything is taken to grow with the work then.
+        """
+        rates = [seconds / work for work, seconds in self._points]
+        slopes = [
+            (seconds - other_seconds) / (work - other_work)
+            for (work, seconds), (other_work, other_seconds) in itertools.combinations(self._points, 2)
+            if max(work, other_work) >= _UNLIKE * min(work, other_work)
+        ]
+        if not slopes:
+            return _Pace(0.0, statistics.median(rates))
+        slope = min(max(statistics.median(slopes), min(rates) / _FLATTEST), statistics.median(rates))
+        fixed = statistics.median(seconds - slope * work for work, seconds in self._points)
+        return _Pace(max(0.0, fixed), slope)
+
+
 class Estimates:
-    """The measured seconds per unit of work, by model; None until something has been measured.
+    """The measured pace of each model; None until something has been measured.
 
     They are seconds of the device: jobs that are painted side by side divide them among themselves.
     """
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
-        self._seconds_per_work: dict[str, deque[float]] = {}
+        self._measured: dict[str, _Measured] = {}
 
     async def load(self, model: str) -> None:
         """Take up what earlier runs measured."""
         measured = await self._jobs.last_measured(model, _REMEMBERED)
-        rates = (job.seconds / work(job) for job in reversed(measured) if job.seconds is not None)
-        self._seconds_per_work[model] = deque(rates, maxlen=_REMEMBERED)
+        self._measured[model] = _Measured(measured[::-1])
 
     def learn(self, job: Job) -> None:
         """Take up a job that has just been measured."""
-        if job.seconds is not None:
-            rates = self._seconds_per_work.setdefault(job.model, deque(maxlen=_REMEMBERED))
-            rates.append(job.seconds / work(job))
+        self._measured.setdefault(job.model, _Measured()).add(job)
 
     def seconds(self, job: Job) -> float | None:
         """Return the seconds that a job is expected to want of the device."""
-        rates = self._seconds_per_work.get(job.model)
-        return statistics.median(rates) * work(job) if rates else None
+        measured = self._measured.get(job.model)
+        return None if measured is None or measured.pace is None else measured.pace.seconds(job)
 
     def cost(self, job: Job) -> float:
         """Return the seconds that a job counts for in the queue and in budgets, guessed where nothing was measured.
@@ -52,5 +95,5 @@ class Estimates:
         seconds = self.seconds(job)
         if seconds is not None:
             return seconds
-        known = [statistics.median(rates) for rates in self._seconds_per_work.values() if rates]
-        return max(known, default=_GUESSED_SECONDS_PER_WORK) * work(job)
+        paces = (measured.pace for measured in self._measured.values() if measured.pace is not None)
+        return max((pace.seconds(job) for pace in paces), default=_GUESSED_SECONDS_PER_WORK * work(job))

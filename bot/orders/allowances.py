@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from bot.errors import Refused
 from bot.jobs.estimates import Estimates
@@ -41,10 +42,6 @@ def allowance_of(limits: Mapping[int, RoleLimit], role_ids: Sequence[int]) -> Al
     cooldowns = [limit.cooldown_seconds for limit in said if limit.cooldown_seconds is not None]
     budgets = [limit.daily_budget_seconds for limit in said if limit.daily_budget_seconds is not None]
     return Allowance(min(cooldowns, default=0), 0 if 0 in budgets else max(budgets, default=0))
-
-
-def _accepted_at(job: Job) -> float:
-    return job.accepted_at
 
 
 class Allowances:
@@ -96,7 +93,8 @@ class Allowances:
         now = self._clock()
         recent = await self._jobs.of_requester_since(origin.requester_id, now - DAY_SECONDS)
         # A clock that was set back leaves requests in the future; they count from now on and not from then.
-        past = sorted((replace(job, accepted_at=min(job.accepted_at, now)) for job in recent), key=_accepted_at)
+        past = (replace(job, accepted_at=min(job.accepted_at, now)) for job in recent)
+        past = sorted(past, key=attrgetter("accepted_at"))
         counted = [job for job in past if job.state not in (JobState.FAILED, JobState.EXPIRED)]
         here = [job for job in counted if job.guild_id == origin.guild_id]
         return [(Layer.OPERATOR, self._operator, counted), (Layer.SERVER, server, here)]

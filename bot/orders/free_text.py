@@ -12,7 +12,7 @@ from bot.orders.order_book import Options
 from generation.samplers import SAMPLERS
 
 _NAMES = {
-    "negative_prompt": ("negative_prompt", "negative prompt", "negative", "without"),
+    "negative_prompt": ("negative_prompt", "negative prompt", "negative", "neg", "without"),
     "strength": ("strength",),
     "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg"),
     "num_inference_steps": ("num_inference_steps", "steps"),
@@ -65,8 +65,8 @@ _WEIGHED_ADAPTER = re.compile(
     r"(?<![\w-])(?:--)?(?:adapter|lora)(?:\s*[:=]\s*|\s+)(?P<name>[^\s,;:]+):(?P<weight>\d*\.?\d+)(?!\w)", re.IGNORECASE
 )
 _NEGATIVE = re.compile(
-    r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|without)[:=\s]\s*"
-    r"|(?P<named>negative[_ ]prompt|negative)\s*[:=]\s*)(?P<text>.+)$",
+    r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|neg|without)[:=\s]\s*"
+    r"|(?P<named>negative[_ ]prompt|negative|neg)\s*[:=]\s*)(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 # What is written like an option and is none, or has no value, once the options have been taken out.
@@ -75,6 +75,12 @@ _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", 
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
 _MENTION = re.compile(r"<@!?\d+>")
+# A command that was written and not chosen, and the name of what follows.
+_PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
+# "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
+_NUMBER_FIRST = re.compile(
+    r"(?:(?<=[,;])|^)\s*(?P<value>\d*[.,]?\d+%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)", re.IGNORECASE
+)
 # Nothing but a name and a word, where no prompt is likely to be meant: "seed random", "strength high", "sampler best".
 _NAME_AND_WORD = re.compile(
     r"\s*(?P<name>strength|guidance|cfg|steps|seed|sampler|adapter|lora)\s+(?P<value>[^\s,;]+)\s*", re.IGNORECASE
@@ -102,6 +108,27 @@ _FILLING_WORDS = _AGAIN_WORDS | frozenset(
         "with",
     )
 )
+# What people say to a picture that they like; nobody wants it painted.
+_REMARK_WORDS = frozenset(
+    (
+        *(
+            "amazing",
+            "awesome",
+            "beautiful",
+            "cool",
+            "cute",
+            "gorgeous",
+            "great",
+            "haha",
+            "hahaha",
+            "lmao",
+            "lol",
+            "love",
+        ),
+        *("nice", "omg", "perfect", "thank", "thanks", "thx", "ty", "wow", "yay"),
+    )
+)
+_BESIDE_REMARKS = frozenset(("bot", "i", "is", "it", "job", "much", "one", "so", "that", "this", "very", "work", "you"))
 _HELP_WORDS = frozenset(("help", "/help", "?"))
 
 
@@ -109,12 +136,14 @@ _HELP_WORDS = frozenset(("help", "/help", "?"))
 class Said:
     """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given.
 
-    ``again`` is the wish for another try of the same, ``help`` that for the help and nothing else.
+    ``again`` is the wish for another try of the same, ``help`` that for the help and nothing else. A ``remark``, such
+    as "thanks, so cool", is no wish if it comes without a picture.
     """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
     again: bool = False
     help: bool = False
+    remark: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -141,6 +170,7 @@ def understand(text: str) -> Said:
     text = _MENTION.sub(" ", text)
     if text.strip().lower() in _HELP_WORDS:
         return Said(help=True)
+    text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
     text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
     for pattern in (_LORA, _WEIGHED_ADAPTER):
         text = pattern.sub(_as_two_options, text)
@@ -172,7 +202,8 @@ def understand(text: str) -> Said:
     again = bool(words & _AGAIN_WORDS)
     if words and words <= _FILLING_WORDS and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
-    return Said(replace(Options(prompt=prompt), **values))
+    is_remark = not values and bool(words & _REMARK_WORDS) and words <= _REMARK_WORDS | _BESIDE_REMARKS
+    return Said(replace(Options(prompt=prompt), **values), remark=is_remark)
 
 
 def _as_two_options(adapter: re.Match[str]) -> str:
@@ -211,5 +242,5 @@ def _fits(name: str, value: str) -> bool:
 def _tidy(text: str) -> str:
     """Close the gaps that options leave behind."""
     text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"\s*([,;])(\s*[,;])+", r"\1", text)
-    return text.strip(" ,;")
+    text = re.sub(r"\s*([,;|])(\s*[,;|])+", r"\1", text)
+    return text.strip(" ,;|")

@@ -8,8 +8,6 @@ import discord
 from bot.discord_api.permissions import missing_permissions
 from bot.errors import Refused
 
-_DIRECT_MESSAGE_LIMIT_BYTES = 10 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -75,7 +73,7 @@ def _role_ids(author: discord.User | discord.Member) -> tuple[int, ...]:
 
 
 def _file_limit_bytes(guild: discord.Guild | None) -> int:
-    return _DIRECT_MESSAGE_LIMIT_BYTES if guild is None else guild.filesize_limit
+    return discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
 
 
 def _missing(guild: discord.Guild | None, channel: object, rights: discord.Permissions) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 import discord
 
 from bot.errors import Refused
-from bot.jobs.attachments import MAX_INPUT_BYTES
 from bot.orders.order_book import Source
+from generation.images.decoder import MAX_INPUT_BYTES
 
 
 def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, posted_by: int | None = None) -> Source:
@@ -22,10 +22,13 @@ def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, post
 def source_in(message: discord.Message) -> Source | None:
     """Return the first picture of a message, attached or embedded, or None if it shows none.
 
-    A picture in an embed lies somewhere on the internet; Discord's proxy has it, and only the proxy is asked.
+    Those of a message that is forwarded count too. A picture in an embed lies somewhere on the internet; Discord's
+    proxy has it, and only the proxy is asked.
     """
-    pictures = [attachment for attachment in message.attachments if _may_be_picture(attachment)]
-    proxied = [url for embed in message.embeds for url in (embed.image.proxy_url, embed.thumbnail.proxy_url) if url]
+    shown = (message, *message.message_snapshots)
+    pictures = [attachment for part in shown for attachment in part.attachments if _may_be_picture(attachment)]
+    embeds = [embed for part in shown for embed in part.embeds]
+    proxied = [url for embed in embeds for url in (embed.image.proxy_url, embed.thumbnail.proxy_url) if url]
     beside = len(pictures) + len(proxied) - 1
     if pictures:
         return source_of(pictures[0], ignored_pictures=beside, posted_by=message.author.id)

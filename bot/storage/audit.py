@@ -34,7 +34,7 @@ class Audit:
             "INSERT INTO audit (guild_id, actor_id, action, member_id, job_id, detail, happened_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
-        await self._database.run(lambda connection: connection.execute(statement, values))
+        await self._database.execute(statement, *values)
 
     async def newest(self, guild_id: int, limit: int) -> list[AuditEntry]:
         """Return a server's newest entries, newest first."""
@@ -42,10 +42,9 @@ class Audit:
             "SELECT guild_id, actor_id, action, member_id, job_id, detail, happened_at FROM audit"
             " WHERE guild_id = ? ORDER BY entry_id DESC LIMIT ?"
         )
-        rows = await self._database.run(lambda connection: connection.execute(statement, (guild_id, limit)).fetchall())
+        rows = await self._database.select(statement, guild_id, limit)
         return [AuditEntry(**dict(row)) for row in rows]
 
     async def forget_before(self, moment: float) -> None:
         """Delete the entries from before ``moment``."""
-        statement = "DELETE FROM audit WHERE happened_at < ?"
-        await self._database.run(lambda connection: connection.execute(statement, (moment,)))
+        await self._database.execute("DELETE FROM audit WHERE happened_at < ?", moment)

@@ -70,6 +70,7 @@ def restore(file: Path, data_dir: Path) -> None:
         for path in sorted(unpacked.rglob("*")):
             if path.is_file() and path != unpacked / DATABASE_NAME:
                 target = data_dir / path.relative_to(unpacked)
+                (data_dir / _SPOOL_NAME).mkdir(mode=0o700, exist_ok=True)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
         os.replace(unpacked / DATABASE_NAME, data_dir / DATABASE_NAME)

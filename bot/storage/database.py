@@ -1,6 +1,7 @@
 """One SQLite connection in one thread of one process."""
 
 import asyncio
+import contextlib
 import sqlite3
 import sys
 import time
@@ -68,6 +69,14 @@ class Database:
         # Shielded, because a thread cannot be interrupted: the caller may go, the transaction ends as it must.
         return await asyncio.shield(asyncio.wrap_future(future))
 
+    async def execute(self, statement: str, *values: object) -> int:
+        """Run one statement as ``run`` does; return how many rows it changed."""
+        return await self.run(lambda connection: connection.execute(statement, values).rowcount)
+
+    async def select(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        """Return the rows of a query."""
+        return await self.run(lambda connection: connection.execute(statement, values).fetchall())
+
     def _run_waiting(self) -> None:
         """Run everything that waits in one transaction, or one by one if anything of it goes wrong."""
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -130,8 +139,15 @@ class Database:
             _lock_file(self._lock)
         except OSError as error:
             raise DataInUse(str(self._folder)) from error
+        database = self._folder / DATABASE_NAME
         try:
-            connection = sqlite3.connect(self._folder / DATABASE_NAME, isolation_level=None)
+            database.touch()
+            with contextlib.suppress(PermissionError):  # another account's, who has let this one in
+                database.chmod(0o600)  # prompts are nobody else's; SQLite gives its other files the same mode
+        except OSError as error:
+            raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
+        try:
+            connection = sqlite3.connect(database, isolation_level=None)
             self._connection = connection
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")

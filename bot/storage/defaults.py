@@ -18,7 +18,7 @@ class Defaults:
 
     async def load(self) -> None:
         """Read everything that was ever set."""
-        rows = await self._database.run(lambda connection: connection.execute("SELECT * FROM defaults").fetchall())
+        rows = await self._database.select("SELECT * FROM defaults")
         self._values.clear()
         for row in rows:
             self._values[Layer(row["layer"]), row["owner_id"]][row["name"]] = json.loads(row["value"])
@@ -40,7 +40,7 @@ class Defaults:
     async def reset(self, layer: Layer, owner_id: int, name: str | None = None) -> None:
         """Forget one value, or all that an owner has set."""
         statement = "DELETE FROM defaults WHERE layer = ? AND owner_id = ? AND ? IN (name, '')"
-        await self._database.run(lambda connection: connection.execute(statement, (layer, owner_id, name or "")))
+        await self._database.execute(statement, layer, owner_id, name or "")
         if name is None:
             self._values.pop((layer, owner_id), None)
         else:

@@ -11,11 +11,10 @@ class Facts:
 
     async def get(self, name: str) -> str | None:
         """Return a fact, or None if it was never written."""
-        statement = "SELECT value FROM facts WHERE name = ?"
-        row = await self._database.run(lambda connection: connection.execute(statement, (name,)).fetchone())
-        return None if row is None else row["value"]
+        rows = await self._database.select("SELECT value FROM facts WHERE name = ?", name)
+        return rows[0]["value"] if rows else None
 
     async def set(self, name: str, value: str) -> None:
         """Write a fact."""
         statement = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-        await self._database.run(lambda connection: connection.execute(statement, (name, value)))
+        await self._database.execute(statement, name, value)

@@ -38,8 +38,7 @@ class Jobs:
         values["pictures"], values["failure_data"] = "[]", "{}"
         values["spoiler"] = int(job.spoiler)
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
-        statement = f"INSERT INTO jobs ({columns}) VALUES ({marks})"
-        await self._database.run(lambda connection: connection.execute(statement, tuple(values.values())))
+        await self._database.execute(f"INSERT INTO jobs ({columns}) VALUES ({marks})", *values.values())
 
     async def promise(self, job_id: str, input_sha256: str) -> Job | None:
         """accepted → queued: the cleaned picture is on disk."""
@@ -51,8 +50,7 @@ class Jobs:
 
     async def note_attempt(self, job_id: str, attempt: int) -> None:
         """Remember which attempt a job whose executor was lost is at, so that the loss counts if the bot ends too."""
-        statement = "UPDATE jobs SET attempt = ? WHERE job_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (attempt, job_id)))
+        await self._database.execute("UPDATE jobs SET attempt = ? WHERE job_id = ?", attempt, job_id)
 
     async def render(self, job_id: str, pictures: Sequence[StoredPicture], seconds: float) -> Job | None:
         """running → rendered: the pictures are on disk."""
@@ -93,28 +91,26 @@ class Jobs:
     async def count_unclean_death(self) -> None:
         """Note for every running job that the bot died with it."""
         statement = "UPDATE jobs SET unclean_deaths = unclean_deaths + 1 WHERE state = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (JobState.RUNNING,)))
+        await self._database.execute(statement, JobState.RUNNING)
 
     async def set_status_message(self, job_id: str, status_message_id: int | None) -> None:
         """Remember by which message the requester has been told."""
         statement = "UPDATE jobs SET status_message_id = ? WHERE job_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (status_message_id, job_id)))
+        await self._database.execute(statement, status_message_id, job_id)
 
     async def set_result_message(self, job_id: str, result_message_id: int | None) -> None:
         """Remember that a delivered result's message is another one now, or gone."""
         statement = "UPDATE jobs SET result_message_id = ? WHERE job_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (result_message_id, job_id)))
+        await self._database.execute(statement, result_message_id, job_id)
 
     async def hide(self, job_id: str) -> None:
         """Remember that a job's pictures are shown as spoilers only."""
-        statement = "UPDATE jobs SET spoiler = 1 WHERE job_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (job_id,)))
+        await self._database.execute("UPDATE jobs SET spoiler = 1 WHERE job_id = ?", job_id)
 
     async def set_pictures(self, job_id: str, pictures: Sequence[StoredPicture]) -> None:
         """Remember that a rendered job's files were encoded anew."""
         text = json.dumps([asdict(picture) for picture in pictures])
-        statement = "UPDATE jobs SET pictures = ? WHERE job_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (text, job_id)))
+        await self._database.execute("UPDATE jobs SET pictures = ? WHERE job_id = ?", text, job_id)
 
     async def get(self, job_id: str) -> Job | None:
         """Return a job by its id."""
@@ -145,8 +141,7 @@ class Jobs:
 
     async def note_end_shown(self, job_id: str) -> None:
         """Remember that the status message says how a job ended, or never will."""
-        statement = "UPDATE jobs SET is_end_shown = 1 WHERE job_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (job_id,)))
+        await self._database.execute("UPDATE jobs SET is_end_shown = 1 WHERE job_id = ?", job_id)
 
     async def with_end_to_show(self) -> list[Job]:
         """Return the jobs that are over and whose status message may not say so yet."""
@@ -154,8 +149,7 @@ class Jobs:
 
     async def forget_settled_before(self, moment: float) -> int:
         """Delete the rows of jobs that ended before ``moment``; return how many there were."""
-        statement = "DELETE FROM jobs WHERE settled_at < ?"
-        return await self._database.run(lambda connection: connection.execute(statement, (moment,)).rowcount)
+        return await self._database.execute("DELETE FROM jobs WHERE settled_at < ?", moment)
 
     async def last_measured(self, model: str, limit: int = 20) -> list[Job]:
         """Return the newest jobs of a model that have been timed."""
@@ -164,8 +158,7 @@ class Jobs:
         )
 
     async def _select(self, condition: str, *values: Any) -> list[Job]:
-        statement = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs {condition}"
-        rows = await self._database.run(lambda connection: connection.execute(statement, values).fetchall())
+        rows = await self._database.select(f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs {condition}", *values)
         return [Job.from_row(row) for row in rows]
 
     async def _move(self, job_id: str, to: JobState, **columns: Any) -> Job | None:

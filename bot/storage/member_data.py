@@ -75,9 +75,7 @@ class MemberData:
         counts = dict.fromkeys(Kind, 0)
         for holding in HOLDINGS:
             statement = f"SELECT count(*) FROM {holding.table} WHERE {holding.column} = ? AND {holding.condition}"
-            (count,) = await self._database.run(
-                lambda connection, statement=statement: connection.execute(statement, (member_id,)).fetchone()
-            )
+            ((count,),) = await self._database.select(statement, member_id)
             counts[holding.kind] += count
         return counts
 
@@ -87,9 +85,7 @@ class MemberData:
         for holding in HOLDINGS:
             if holding.kind in kinds and holding.is_deletable:
                 statement = f"DELETE FROM {holding.table} WHERE {holding.column} = ? AND {holding.condition}"
-                deleted += await self._database.run(
-                    lambda connection, statement=statement: connection.execute(statement, (member_id,)).rowcount
-                )
+                deleted += await self._database.execute(statement, member_id)
         await self._database.empty_log()
         return deleted
 
@@ -109,5 +105,4 @@ class MemberData:
 
     async def forget_emptied(self, moment: float) -> None:
         """Delete the emptied requests that were taken in before ``moment``."""
-        statement = "DELETE FROM jobs WHERE prompt = '' AND accepted_at < ?"
-        await self._database.run(lambda connection: connection.execute(statement, (moment,)))
+        await self._database.execute("DELETE FROM jobs WHERE prompt = '' AND accepted_at < ?", moment)

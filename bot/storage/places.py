@@ -44,8 +44,7 @@ class Places:
 
     async def purge(self, gone_before: float) -> int:
         """Delete everything of places that are gone since before a moment; return how many rows there were."""
-        statement = "SELECT place_id FROM gone_places WHERE gone_at < ?"
-        rows = await self._database.run(lambda connection: connection.execute(statement, (gone_before,)).fetchall())
+        rows = await self._database.select("SELECT place_id FROM gone_places WHERE gone_at < ?", gone_before)
         places = [(row[0],) for row in rows]
         deleted = 0
         for table, column, condition in HOLDINGS if places else ():

@@ -1,6 +1,5 @@
 """What a server's moderators have decided about pictures, words and members: in the database and in memory."""
 
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Collection
@@ -39,15 +38,15 @@ class Policies:
         """Read everything that was ever decided."""
         for table in (self._policies, self._log_channels, self._members, self._terms, self._pictures):
             table.clear()
-        for row in await self._select("SELECT * FROM server_policies"):
+        for row in await self._database.select("SELECT * FROM server_policies"):
             self._policies[row["guild_id"]] = Policy(**{name: row[name] for name in _SCORES})
             if row["log_channel_id"] is not None:
                 self._log_channels[row["guild_id"]] = row["log_channel_id"]
-        for row in await self._select("SELECT * FROM blocked_members"):
+        for row in await self._database.select("SELECT * FROM blocked_members"):
             self._members[row["guild_id"]][row["member_id"]] = row["blocked_at"]
-        for row in await self._select("SELECT * FROM blocked_terms"):
+        for row in await self._database.select("SELECT * FROM blocked_terms"):
             self._terms[row["guild_id"]].add(row["term"])
-        for row in await self._select("SELECT * FROM blocked_pictures"):
+        for row in await self._database.select("SELECT * FROM blocked_pictures"):
             self._pictures[row["guild_id"]][row["sha256"]] = BlockedPicture(
                 sha256=row["sha256"], perceptual_hash=row["perceptual_hash"], added_at=row["added_at"]
             )
@@ -94,22 +93,24 @@ class Policies:
     async def block_member(self, guild_id: int, member_id: int) -> None:
         """Refuse a member from now on."""
         now = time.time()
-        await self._execute("INSERT OR IGNORE INTO blocked_members VALUES (?, ?, ?)", guild_id, member_id, now)
+        await self._database.execute("INSERT OR IGNORE INTO blocked_members VALUES (?, ?, ?)", guild_id, member_id, now)
         self._members[guild_id].setdefault(member_id, now)
 
     async def unblock_member(self, guild_id: int, member_id: int) -> bool:
         """Let a member in again; return False if nobody had refused them."""
-        await self._execute("DELETE FROM blocked_members WHERE guild_id = ? AND member_id = ?", guild_id, member_id)
+        await self._database.execute(
+            "DELETE FROM blocked_members WHERE guild_id = ? AND member_id = ?", guild_id, member_id
+        )
         return self._members[guild_id].pop(member_id, None) is not None
 
     async def add_term(self, guild_id: int, term: str) -> None:
         """Refuse prompts with a word or phrase from now on."""
-        await self._execute("INSERT OR IGNORE INTO blocked_terms VALUES (?, ?)", guild_id, term)
+        await self._database.execute("INSERT OR IGNORE INTO blocked_terms VALUES (?, ?)", guild_id, term)
         self._terms[guild_id].add(term)
 
     async def remove_term(self, guild_id: int, term: str) -> bool:
         """Allow a word or phrase again; return False if it was not listed."""
-        await self._execute("DELETE FROM blocked_terms WHERE guild_id = ? AND term = ?", guild_id, term)
+        await self._database.execute("DELETE FROM blocked_terms WHERE guild_id = ? AND term = ?", guild_id, term)
         if term not in self._terms[guild_id]:
             return False
         self._terms[guild_id].remove(term)
@@ -118,7 +119,7 @@ class Policies:
     async def block_picture(self, guild_id: int, sha256: str, perceptual_hash: str | None) -> None:
         """Refuse a picture from now on, as input and as result."""
         picture = BlockedPicture(sha256=sha256, perceptual_hash=perceptual_hash, added_at=time.time())
-        await self._execute(
+        await self._database.execute(
             "INSERT OR REPLACE INTO blocked_pictures VALUES (?, ?, ?, ?)",
             guild_id, sha256, perceptual_hash, picture.added_at,
         )  # fmt: skip
@@ -126,7 +127,7 @@ class Policies:
 
     async def unblock_picture(self, guild_id: int, sha256: str) -> bool:
         """Allow a picture again; return False if it was not listed."""
-        await self._execute("DELETE FROM blocked_pictures WHERE guild_id = ? AND sha256 = ?", guild_id, sha256)
+        await self._database.execute("DELETE FROM blocked_pictures WHERE guild_id = ? AND sha256 = ?", guild_id, sha256)
         return self._pictures[guild_id].pop(sha256, None) is not None
 
     async def _write_row(self, guild_id: int, policy: Policy, log_channel_id: int | None) -> None:
@@ -134,10 +135,4 @@ class Policies:
         statement = (
             f"INSERT OR REPLACE INTO server_policies ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
         )
-        await self._execute(statement, *columns.values())
-
-    async def _select(self, statement: str) -> list[sqlite3.Row]:
-        return await self._database.run(lambda connection: connection.execute(statement).fetchall())
-
-    async def _execute(self, statement: str, *values: object) -> None:
-        await self._database.run(lambda connection: connection.execute(statement, values))
+        await self._database.execute(statement, *columns.values())

@@ -12,8 +12,7 @@ class Remixing:
 
     async def load(self) -> None:
         """Read everybody's wish."""
-        statement = "SELECT member_id FROM remix_refusals"
-        rows = await self._database.run(lambda connection: connection.execute(statement).fetchall())
+        rows = await self._database.select("SELECT member_id FROM remix_refusals")
         self._refusing = {row["member_id"] for row in rows}
 
     def is_refused(self, member_id: int) -> bool:
@@ -27,7 +26,7 @@ class Remixing:
             if is_allowed
             else "INSERT OR IGNORE INTO remix_refusals VALUES (?)"
         )
-        await self._database.run(lambda connection: connection.execute(statement, (member_id,)))
+        await self._database.execute(statement, member_id)
         if is_allowed:
             self._refusing.discard(member_id)
         else:

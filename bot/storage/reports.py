@@ -25,7 +25,7 @@ class Reports:
         """Write a report down; return False if the member has reported the job before."""
         statement = "INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?)"
         values = (job_id, member_id, guild_id, time.time())
-        return await self._database.run(lambda connection: connection.execute(statement, values).rowcount > 0)
+        return await self._database.execute(statement, *values) > 0
 
     async def open(self, guild_id: int, limit: int) -> list[Report]:
         """Return a server's reported jobs, newest first."""
@@ -33,15 +33,13 @@ class Reports:
             "SELECT job_id, count(*) AS count, min(reported_at) AS reported_at FROM reports WHERE guild_id = ?"
             " GROUP BY job_id ORDER BY reported_at DESC LIMIT ?"
         )
-        rows = await self._database.run(lambda connection: connection.execute(statement, (guild_id, limit)).fetchall())
+        rows = await self._database.select(statement, guild_id, limit)
         return [Report(**dict(row)) for row in rows]
 
     async def settle(self, job_id: str) -> None:
         """Forget the reports of a job that a moderator has decided about."""
-        statement = "DELETE FROM reports WHERE job_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (job_id,)))
+        await self._database.execute("DELETE FROM reports WHERE job_id = ?", job_id)
 
     async def forget_before(self, moment: float) -> None:
         """Delete the reports from before ``moment``."""
-        statement = "DELETE FROM reports WHERE reported_at < ?"
-        await self._database.run(lambda connection: connection.execute(statement, (moment,)))
+        await self._database.execute("DELETE FROM reports WHERE reported_at < ?", moment)

@@ -24,8 +24,7 @@ class RoleLimits:
 
     async def load(self) -> None:
         """Read everything that was ever set."""
-        statement = "SELECT * FROM role_limits"
-        rows = await self._database.run(lambda connection: connection.execute(statement).fetchall())
+        rows = await self._database.select("SELECT * FROM role_limits")
         self._limits.clear()
         for row in rows:
             self._limits[row["guild_id"]][row["role_id"]] = RoleLimit(
@@ -41,11 +40,10 @@ class RoleLimits:
         limit = replace(self.of(guild_id).get(role_id, RoleLimit()), **seconds)
         statement = "INSERT OR REPLACE INTO role_limits VALUES (?, ?, ?, ?)"
         values = (guild_id, role_id, limit.cooldown_seconds, limit.daily_budget_seconds)
-        await self._database.run(lambda connection: connection.execute(statement, values))
+        await self._database.execute(statement, *values)
         self._limits[guild_id][role_id] = limit
 
     async def reset(self, guild_id: int, role_id: int) -> None:
         """Forget what was set for a role."""
-        statement = "DELETE FROM role_limits WHERE guild_id = ? AND role_id = ?"
-        await self._database.run(lambda connection: connection.execute(statement, (guild_id, role_id)))
+        await self._database.execute("DELETE FROM role_limits WHERE guild_id = ? AND role_id = ?", guild_id, role_id)
         self._limits[guild_id].pop(role_id, None)

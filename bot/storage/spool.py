@@ -50,7 +50,8 @@ class Spool:
 
     def _write(self, job_id: str, filename: str, data: bytes) -> None:
         folder = self._folder / job_id
-        folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's pictures are no other account's
+        folder.mkdir(exist_ok=True)
         partial = folder / f".{filename}.partial"
         with partial.open("wb") as file:
             file.write(data)

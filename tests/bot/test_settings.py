@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bot.settings import Settings
+from bot.settings import Settings, misspelt_settings
 from generation.settings import settings_sentence
 
 
@@ -72,3 +72,24 @@ def test_monitoring_can_be_moved_and_switched_off(
 def test_the_token_is_not_shown() -> None:
     settings = Settings(discord_token="secret-token")  # pyright: ignore[reportArgumentType]  # pydantic converts it
     assert "secret-token" not in repr(settings)
+
+
+def test_a_name_that_is_nearly_a_setting_is_told_and_others_are_nobodys_business(tmp_path: Path) -> None:
+    lines = (
+        "SLOTTS=3",
+        "Discord_Tokens=x",
+        "max_count=2",
+        "HF_HOME=/models",
+        "TORCH_INDEX_URL=x",
+        "COMPOSE_PROFILES=cpu",
+    )
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    assert misspelt_settings() == {"SLOTTS": "SLOTS", "Discord_Tokens": "DISCORD_TOKEN"}
+    (tmp_path / ".env").unlink()
+    assert misspelt_settings() == {}
+
+
+def test_a_mark_before_the_first_name_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAX_COUNT=2\n", encoding="utf-8-sig")
+    assert Settings().max_count == 2
+    assert misspelt_settings() == {}

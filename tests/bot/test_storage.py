@@ -194,6 +194,21 @@ async def test_facts_are_kept(tmp_path: Path) -> None:
         assert await facts.get("colour") == "blue"
 
 
+def rights_of_others(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o077 for path in folder.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps people apart by other means")
+async def test_prompts_and_pictures_are_for_the_bots_own_account(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        await Facts(database).set("colour", "red")
+        await Spool(tmp_path / "spool").write("A", INPUT_FILENAME, b"1")
+        opened = rights_of_others(tmp_path)
+        assert len([name for name in opened if name.startswith("palimpsest.sqlite3")]) == 3
+        del opened["palimpsest.lock"]  # empty
+        assert set(opened.values()) == {0}
+
+
 async def test_the_spool_keeps_and_forgets(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     assert await spool.job_ids() == []

@@ -28,6 +28,13 @@ def stand_in() -> PlaygroundServer:
     return PlaygroundServer(bot_name="Palimpsest", acknowledge_seconds=ACKNOWLEDGE_SECONDS)
 
 
+def told(interaction: Interaction) -> str:
+    """Return what only the member was told."""
+    assert interaction.ephemeral, interaction
+    assert interaction.response is not None
+    return interaction.response.content
+
+
 def wait_until_dead(processes: Sequence[psutil.Process]) -> None:
     """Wait until processes that somebody else has to bury do nothing any more; raise AssertionError after 60 s.
 
@@ -194,6 +201,15 @@ class BotProcess:
             return answer.author_is_bot and answer.reference is not None and answer.reference.message_id == message.id
 
         return await self.client.wait_for_message(is_answer, channel=message.channel, timeout_seconds=RESULT_SECONDS)
+
+    async def told_at_last(self, interaction: Interaction) -> str:
+        """Return what only the member was told, by a command that may have to think first."""
+        if text := told(interaction):
+            return text
+        assert interaction.response is not None
+        done = await self.client.wait_for_edit(interaction.response.id, lambda message: message.content != "")
+        assert done.ephemeral
+        return done.content
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds that no event tells of."""

@@ -13,7 +13,7 @@ from generation.images.metadata import read_parameters
 from generation.models.catalog import load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.client import Message
-from tests.end_to_end.bot_process import CAT, BotProcess, stand_in
+from tests.end_to_end.bot_process import CAT, BotProcess, stand_in, told
 from tests.tiny_adapters import save_tiny_adapter
 
 ADD_ONS = """
@@ -66,10 +66,7 @@ async def painted(bot: BotProcess, **options: Any) -> tuple[bytes, dict[str, Any
 
 
 async def refused(bot: BotProcess, channel: str = "general", **options: Any) -> str:
-    interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x", **options}, channel=channel)
-    assert interaction.ephemeral
-    assert interaction.response is not None
-    return interaction.response.content
+    return told(await bot.client.command("img2img", {"image": CAT, "prompt": "x", **options}, channel=channel))
 
 
 async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in, told
 from tests.end_to_end.test_monitoring import ask
 
 pytestmark = pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="only Linux lets one limit another process")
@@ -34,9 +34,7 @@ async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_r
 
             limit_files(bot, 1)
             refused = await client.command("img2img", {"image": CAT, "prompt": "a fox"}, member="Grace")
-            assert refused.ephemeral
-            assert refused.response is not None
-            assert "I cannot store pictures just now. Please try again later" in refused.response.content
+            assert "I cannot store pictures just now. Please try again later" in told(refused)
             asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
             answer = await bot.answer_to(asked)
             assert "I cannot store pictures just now" in answer.content

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from generation.images.metadata import read_parameters
-from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
+from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess, told
 
 
 async def test_a_photograph_becomes_a_picture_with_its_seed(bot: BotProcess) -> None:
@@ -128,18 +128,14 @@ async def test_what_cannot_be_is_said_to_the_person_alone(
     bot: BotProcess, options: dict[str, str | int], words: str
 ) -> None:
     interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x", **options})
-    assert interaction.ephemeral
-    assert interaction.response is not None
-    assert words in interaction.response.content
+    assert words in told(interaction)
 
 
 async def test_a_place_where_nothing_could_be_answered_is_named_before_any_work(bot: BotProcess) -> None:
     await bot.client.add_channel("quiet")
     await bot.client.set_permissions("quiet", deny=["ATTACH_FILES"])
     interaction = await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, channel="quiet")
-    assert interaction.ephemeral
-    assert interaction.response is not None
-    assert "Attach Files" in interaction.response.content
+    assert "Attach Files" in told(interaction)
 
 
 async def test_prompts_ping_nobody(bot: BotProcess) -> None:

@@ -72,7 +72,7 @@ async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> No
     process.terminate()
     assert await process.wait() == 0
     assert children != []
-    _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=30)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=120)
     assert alive == []
 
 

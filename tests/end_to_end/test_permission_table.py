@@ -11,7 +11,7 @@ import pytest
 
 from bot.replies import refusal_sentence
 from playground.client import Interaction, Message, PlaygroundError
-from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
+from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess, told
 
 CHANNEL = "permissions"
 DRAWING = PHOTOGRAPHS / "drawing-house.png"
@@ -141,7 +141,7 @@ CELLS = [
 
 
 # How a status message begins that nothing has gone wrong with; it may be anywhere by the time a test looks.
-UNDER_WAY = ("📥", "🕐", "🎨", "📤", "✅")
+UNDER_WAY = ("📥", "🕐", "⏸️", "💤", "🎨", "📤", "✅")
 
 
 class Stage(NamedTuple):
@@ -164,7 +164,7 @@ class Stage(NamedTuple):
         """Wait for a picture for the person, or return the first line of what they are told instead."""
         assert status is not None
         if not status.content.startswith(UNDER_WAY):
-            return first_line(status)
+            return first_line(status.content)
         made = await self.bot.result_of(status)
         assert made.mentions == [person.member]
         assert made.attachments
@@ -183,24 +183,8 @@ def act(name: str) -> Callable[[Act], Act]:
     return lambda function: ACTS.setdefault(name, function)
 
 
-def first_line(message: Message) -> str:
-    return message.content.partition("\n")[0]
-
-
-def told(interaction: Interaction) -> str:
-    """Return the first line of what only the person was told."""
-    assert interaction.ephemeral, interaction
-    assert interaction.response is not None
-    return first_line(interaction.response)
-
-
-async def told_at_last(stage: Stage, interaction: Interaction) -> str:
-    """Return the same, for a command that thinks first."""
-    if interaction.response is not None and not interaction.response.content:
-        said = await stage.bot.client.wait_for_edit(interaction.response.id, lambda message: message.content != "")
-        assert said.ephemeral
-        return first_line(said)
-    return told(interaction)
+def first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def unless(expected: str, line: str) -> str | None:
@@ -262,7 +246,7 @@ def command(name: str, expected: str, /, *, undo: str | None = None, **options: 
         try:
             words = name.removeprefix("/").removesuffix(", to all")
             answer = await client.command(words, options, member=person.member, channel=person.channel)
-            return unless(expected, await told_at_last(stage, answer))
+            return unless(expected, first_line(await stage.bot.told_at_last(answer)))
         finally:
             await client.set_command_access(root, everybody=False)
             if undo is not None:
@@ -349,7 +333,7 @@ async def foreign_form(stage: Stage, person: Person) -> str | None:
 
 async def send_form(stage: Stage, person: Person, form: Interaction) -> str | None:
     if form.modal is None:
-        return told(form)
+        return first_line(told(form))
     values = {"prompt": "a dog", "more": "steps 2"}
     sent = await stage.bot.client.submit_modal(form, values, member=person.member)
     return await stage.painted(person, sent.response)
@@ -361,7 +345,7 @@ async def delete(stage: Stage, person: Person) -> str | None:
     pressed = await stage.bot.client.press(result.id, "Delete", member=person.member)
     if pressed.response is not None and pressed.ephemeral:
         assert not (await stage.bot.client.message(result.id)).deleted
-        return told(pressed)
+        return first_line(told(pressed))
     await stage.bot.client.wait_for_edit(result.id, lambda message: message.deleted)
     return None
 
@@ -375,7 +359,7 @@ async def cancel(stage: Stage, person: Person) -> str | None:
         if pressed.response is not None and pressed.ephemeral:
             await stage.bot.client.press(status.id, "Cancel", member=REQUESTER)
             await stage.bot.status_with(status, "Cancelled")
-            return told(pressed)
+            return first_line(told(pressed))
         await stage.bot.status_with(status, "Cancelled")
         return None
     finally:
@@ -411,7 +395,7 @@ def moderators_button(label: str, done: str) -> None:
         await client.command("moderation log", {"nowhere": True}, member="Grace", channel=CHANNEL)
         pressed = await client.press(notice.id, label, member=person.member)
         if pressed.response is not None and pressed.ephemeral:
-            return told(pressed)
+            return first_line(told(pressed))
         await client.wait_for_edit(notice.id, lambda message: done in message.content)
         await client.command("moderation block remove", {"member": REQUESTER}, member="Grace", channel=CHANNEL)
         await take_off_the_list(stage)
@@ -471,7 +455,7 @@ async def delete_result(stage: Stage, person: Person) -> str | None:
     form = await stage.bot.client.press(result.id, "Use as input", member=person.member)
     await stage.bot.client.delete_message(result.id, member=person.member)
     sent = await stage.bot.client.submit_modal(form, {"prompt": "a dog"}, member=person.member)
-    assert told(sent) == refusal_sentence("result_gone", {})
+    assert first_line(told(sent)) == refusal_sentence("result_gone", {})
     return None
 
 
@@ -487,7 +471,7 @@ async def mention(stage: Stage, person: Person) -> str | None:
 @act("mention alone")
 async def mention_alone(stage: Stage, person: Person) -> str | None:
     said = await say(stage, person, "" if person.bots_name else "@Palimpsest")
-    return unless("I paint new pictures over yours", first_line(await stage.bot.answer_to(said)))
+    return unless("I paint new pictures over yours", first_line((await stage.bot.answer_to(said)).content))
 
 
 @act("reply with words to a result")

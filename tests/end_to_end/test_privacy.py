@@ -16,12 +16,7 @@ async def privacy(
     bot: BotProcess, words: str, *, member: str = MEMBER, channel: str = "general", **options: str
 ) -> str:
     answer = await bot.client.command(f"privacy {words}", options, member=member, channel=channel)
-    assert answer.ephemeral
-    assert answer.response is not None
-    if answer.response.content:
-        return answer.response.content
-    done = await bot.client.wait_for_edit(answer.response.id, lambda message: message.content != "")
-    return done.content
+    return await bot.told_at_last(answer)
 
 
 def kept_bytes(folder: Path) -> bytes:

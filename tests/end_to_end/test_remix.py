@@ -5,18 +5,10 @@ import io
 import pytest
 from PIL import Image
 
-from playground.client import Interaction, Message
-from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess
+from playground.client import Message
+from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess, told
 
 COFFEE = PHOTOGRAPHS / "coffee.jpg"
-
-
-async def refusal(bot: BotProcess, interaction: Interaction) -> str:
-    """Return the sentence that only the member was told."""
-    del bot
-    assert interaction.ephemeral
-    assert interaction.response is not None
-    return interaction.response.content
 
 
 def job_id(made: Message) -> str:
@@ -120,6 +112,12 @@ class TestReply:
         assert "strength 0.9" in made.content
         assert made.mentions == ["Linus"]
 
+    async def test_a_remark_is_left_alone(self, bot: BotProcess, result: Message) -> None:
+        remark = await bot.client.say("lol, so cool", reply_to=result.id)
+        await bot.result_of(await bot.answer_to(await bot.client.say("seed 3, steps 4", reply_to=result.id)))
+        answers = [message for message in await bot.client.messages() if message.reference is not None]
+        assert remark.id not in [answer.reference.message_id for answer in answers if answer.reference is not None]
+
     async def test_again_repeats_the_request_with_a_new_seed(self, bot: BotProcess, result: Message) -> None:
         made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
         assert "a cat on a beach" in made.content
@@ -177,16 +175,16 @@ class TestMenu:
 
     async def test_a_message_without_a_picture(self, bot: BotProcess) -> None:
         theirs = await bot.client.say("just words", member="Linus")
-        assert "no picture" in await refusal(bot, await bot.client.message_command("Remix", theirs.id))
+        assert "no picture" in told(await bot.client.message_command("Remix", theirs.id))
 
     async def test_a_wrong_number_in_the_form(self, bot: BotProcess) -> None:
         theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
         form = await bot.client.message_command("Remix", theirs.id)
         sent = await bot.client.submit_modal(form, {"prompt": "a castle", "strength": "much"})
-        assert "strength much" in await refusal(bot, sent)
-        assert "a castle" in await refusal(bot, sent)
+        assert "strength much" in told(sent)
+        assert "a castle" in told(sent)
         sent = await bot.client.submit_modal(form, {"prompt": "a castle", "more": "blurry, steps 4"})
-        assert "do not understand “blurry”" in await refusal(bot, sent)
+        assert "do not understand “blurry”" in told(sent)
 
     async def test_a_message_that_is_deleted_before_the_form_is_sent(self, bot: BotProcess) -> None:
         theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
@@ -200,7 +198,7 @@ class TestMenu:
         await bot.client.add_channel("silent")
         theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus", channel="silent")
         await bot.client.set_permissions("silent", deny=["SEND_MESSAGES"])
-        assert "I lack Send Messages" in await refusal(bot, await bot.client.message_command("Remix", theirs.id))
+        assert "I lack Send Messages" in told(await bot.client.message_command("Remix", theirs.id))
 
 
 class TestButtons:
@@ -228,13 +226,13 @@ class TestButtons:
         form = await bot.client.press(made.id, "Use as input")
         await bot.client.delete_message(made.id, member="Grace")
         sent = await bot.client.submit_modal(form, {"prompt": "a castle"})
-        assert "not there any more" in await refusal(bot, sent)
+        assert "not there any more" in told(sent)
 
     async def test_input_past_its_retention(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))
         (bot.data_dir / "spool" / job_id(made) / "input.png").unlink()
         for button in ("Edit", "Again"):
-            assert "send it again with `/img2img`" in await refusal(bot, await bot.client.press(made.id, button))
+            assert "send it again with `/img2img`" in told(await bot.client.press(made.id, button))
         asked = await bot.client.say("strength 0.4", reply_to=made.id)
         assert "no longer kept" in (await bot.answer_to(asked)).content
         asked = await bot.client.say("a dog, steps 4", reply_to=made.id)  # the result itself is still there
@@ -244,8 +242,8 @@ class TestButtons:
         made = await bot.result_of(await bot.img2img(steps=4))
         form = await bot.client.press(made.id, "Edit")
         sent = await bot.client.submit_modal(form, {"prompt": "a patient dog", "more": "count 9"})
-        assert "The operator allows count up to 4" in await refusal(bot, sent)
-        assert "a patient dog" in await refusal(bot, sent)
+        assert "The operator allows count up to 4" in told(sent)
+        assert "a patient dog" in told(sent)
         asked = await bot.client.say("count 9", reply_to=made.id)
         assert "The operator allows count up to 4" in (await bot.answer_to(asked)).content
 

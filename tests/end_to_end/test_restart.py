@@ -4,14 +4,7 @@ import asyncio
 from pathlib import Path
 
 from playground.client import Interaction, Message
-from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in
-
-
-def told(interaction: Interaction) -> str:
-    """Return what only the member was told."""
-    assert interaction.ephemeral, interaction
-    assert interaction.response is not None
-    return interaction.response.content
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in, told
 
 
 async def painted(bot: BotProcess, interaction: Interaction) -> Message:

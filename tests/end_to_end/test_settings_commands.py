@@ -5,21 +5,14 @@ Who may use which is in ``test_permission_table.py``; what is said while the bot
 
 import pytest
 
-from playground.client import Interaction, PlaygroundError
-from tests.end_to_end.bot_process import CAT, BotProcess
-
-
-async def told(interaction: Interaction) -> str:
-    """Return what only the member was told."""
-    assert interaction.ephemeral, interaction
-    assert interaction.response is not None
-    return interaction.response.content
+from playground.client import PlaygroundError
+from tests.end_to_end.bot_process import CAT, BotProcess, told
 
 
 async def defaults(
     bot: BotProcess, verb: str, member: str = "Grace", channel: str = "general", **options: str | float
 ) -> str:
-    return await told(await bot.client.command(f"defaults {verb}", options, member=member, channel=channel))
+    return told(await bot.client.command(f"defaults {verb}", options, member=member, channel=channel))
 
 
 class TestDefaults:
@@ -33,7 +26,7 @@ class TestDefaults:
         assert "strength 0.4" in made.content
         assert "12 steps" in made.content
         past = await bot.client.command("img2img", {"image": CAT, "prompt": "x", "strength": 0.7}, channel="layers")
-        assert "The server allows strength up to 0.6" in await told(past)
+        assert "The server allows strength up to 0.6" in told(past)
         await defaults(bot, "reset", "Grace", "layers", where="server")
         shown = await defaults(bot, "reset", "Grace", "layers", where="channel", name="strength")
         assert "at most 0.9 (from the channel)" in shown
@@ -57,9 +50,9 @@ class TestDefaults:
         assert "⚠️" in shown
         assert await defaults(bot, "show", channel="modern") == shown
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a fox"}, channel="modern")
-        assert "not downloaded yet" in await told(refused)
-        assert "a fox" in await told(refused)
-        shown = await told(await bot.client.command("help", {}, channel="modern"))
+        assert "not downloaded yet" in told(refused)
+        assert "a fox" in told(refused)
+        shown = told(await bot.client.command("help", {}, channel="modern"))
         assert "/img2img" in shown
         assert "not downloaded yet" in shown
         assert "small demo model" not in shown
@@ -75,32 +68,32 @@ class TestDefaults:
 
 class TestPreferences:
     async def test_a_members_own_come_first(self, bot: BotProcess) -> None:
-        shown = await told(await bot.client.command("preferences set", {"strength": 0.35, "steps": 6}, member="Linus"))
+        shown = told(await bot.client.command("preferences set", {"strength": 0.35, "steps": 6}, member="Linus"))
         assert "strength: **0.35** (from you)" in shown
         made = await bot.result_of(await bot.img2img(member="Linus"))
         assert "strength 0.35" in made.content
         assert "6 steps" in made.content
-        shown = await told(await bot.client.command("preferences reset", {"name": "strength"}, member="Linus"))
+        shown = told(await bot.client.command("preferences reset", {"name": "strength"}, member="Linus"))
         assert "0.35" not in shown
         assert "steps: **6** (from you)" in shown
         await bot.client.command("preferences reset", {}, member="Linus")
-        shown = await told(await bot.client.command("preferences show", {}, member="Linus"))
+        shown = told(await bot.client.command("preferences show", {}, member="Linus"))
         assert "(from you)" not in shown
 
     async def test_they_bow_to_the_limits_of_the_place(self, bot: BotProcess) -> None:
         await bot.client.add_channel("narrow")
         await defaults(bot, "set", channel="narrow", where="channel", max_strength=0.5)
         await bot.client.command("preferences set", {"strength": 0.9}, member="Linus")
-        shown = await told(await bot.client.command("preferences show", {}, member="Linus", channel="narrow"))
+        shown = told(await bot.client.command("preferences show", {}, member="Linus", channel="narrow"))
         assert "strength: **0.5** instead of 0.9 (from you), at most 0.5 (from the channel)" in shown
         made = await bot.result_of(await bot.img2img(member="Linus", channel="narrow", steps=4))
         assert "strength 0.5" in made.content
         await bot.client.command("preferences reset", {}, member="Linus")
 
     async def test_nothing_to_set_and_a_model_that_is_not_here(self, bot: BotProcess) -> None:
-        assert "at least one value" in await told(await bot.client.command("preferences set", {}))
+        assert "at least one value" in told(await bot.client.command("preferences set", {}))
         wished = await bot.client.command("preferences set", {"model": "sd-turbo"})
-        assert "not downloaded yet" in await told(wished)
+        assert "not downloaded yet" in told(wished)
 
 
 class TestQueueAndHelp:
@@ -112,7 +105,7 @@ class TestQueueAndHelp:
             await bot.status_with(running, "Painting")
             waiting = await bot.img2img(prompt="a patient fox", steps=4, member="Linus")
             await bot.status_with(waiting, "Queued")
-            shown = await told(await bot.client.command("queue", {}, member="Linus"))
+            shown = told(await bot.client.command("queue", {}, member="Linus"))
             assert "1 running, 1 waiting" in shown
             assert "All of it takes about" in shown
             assert "a patient fox" in shown
@@ -121,41 +114,41 @@ class TestQueueAndHelp:
         await bot.result_of(waiting)
 
     async def test_help(self, bot: BotProcess) -> None:
-        shown = await told(await bot.client.command("help", {}))
+        shown = told(await bot.client.command("help", {}))
         assert "small demo model" in shown
         assert len(shown) <= 2000
 
 
 class TestOperator:
     async def test_pause_and_resume(self, bot: BotProcess) -> None:
-        await told(await bot.client.command("operator pause", {}, member="Margaret"))
+        told(await bot.client.command("operator pause", {}, member="Margaret"))
         waiting = await bot.img2img(steps=4)
         await bot.status_with(waiting, "paused by the operator")
-        assert "Paused by the operator" in await told(await bot.client.command("queue", {}))
+        assert "Paused by the operator" in told(await bot.client.command("queue", {}))
         assert await bot.results(waiting) == []
-        await told(await bot.client.command("operator resume", {}, member="Margaret"))
+        told(await bot.client.command("operator resume", {}, member="Margaret"))
         assert (await bot.result_of(waiting)).attachments
 
     async def test_drain_takes_nothing_new(self, bot: BotProcess) -> None:
-        await told(await bot.client.command("operator drain", {}, member="Margaret"))
+        told(await bot.client.command("operator drain", {}, member="Margaret"))
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "x"})
-        assert "take nothing new" in await told(refused)
+        assert "take nothing new" in told(refused)
         asked = await bot.client.say("@Palimpsest a fox", files=[CAT])
         answer = await bot.answer_to(asked)
         assert "take nothing new" in answer.content
-        await told(await bot.client.command("operator resume", {}, member="Margaret"))
+        told(await bot.client.command("operator resume", {}, member="Margaret"))
         assert (await bot.result_of(await bot.img2img(steps=4))).attachments
 
     async def test_the_model(self, bot: BotProcess) -> None:
-        shown = await told(await bot.client.command("operator model", {"name": "demo"}, member="Margaret"))
+        shown = told(await bot.client.command("operator model", {"name": "demo"}, member="Margaret"))
         assert "until the next start" in shown
-        shown = await told(await bot.client.command("operator model", {"name": "sd-turbo"}, member="Margaret"))
+        shown = told(await bot.client.command("operator model", {"name": "sd-turbo"}, member="Margaret"))
         assert "not downloaded" in shown
 
 
 class TestLimits:
     async def limits(self, bot: BotProcess, verb: str, **options: str | float) -> str:
-        return await told(await bot.client.command(f"limits {verb}", options, member="Grace"))
+        return told(await bot.client.command(f"limits {verb}", options, member="Grace"))
 
     async def test_a_pause_holds_for_the_members_of_a_role_until_it_is_reset(self, bot: BotProcess) -> None:
         assert "none is set" in await self.limits(bot, "show")
@@ -163,7 +156,7 @@ class TestLimits:
         shown = await self.limits(bot, "set", role="@everyone", cooldown=3600, daily_budget=7200)
         assert "@everyone: 3600 s between two requests, 7200 s of painting in 24 hours" in shown
         second = await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, member="Linus")
-        assert "The server wants a pause between two requests" in await told(second)
+        assert "The server wants a pause between two requests" in told(second)
         assert "none is set" in await self.limits(bot, "reset", role="@everyone")
         assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments
 

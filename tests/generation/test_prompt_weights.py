@@ -2,7 +2,7 @@
 
 import pytest
 
-from generation.prompt_weights import Fragment, fragments_of, has_weights
+from generation.prompt_weights import Fragment, fragments_of
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,3 @@ from generation.prompt_weights import Fragment, fragments_of, has_weights
 )
 def test_a_prompt_is_taken_apart(prompt: str, expected: list[Fragment]) -> None:
     assert fragments_of(prompt) == expected
-    assert has_weights(prompt) == any(fragment.weight != 1.0 for fragment in expected)

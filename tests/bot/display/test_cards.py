@@ -17,6 +17,7 @@ from bot.display.cards import (
     queue_text,
     result_text,
     result_view,
+    shown_prompt,
     status_text,
     status_view,
 )
@@ -147,6 +148,16 @@ def test_prompts_are_inert_and_fit(prompt: str) -> None:
         assert "<@&" not in text
         assert "\n# b" not in text
     assert len(alt_text(job)) <= 1024
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a cat https://example.com/a_b", "[a](HTTP://example.com)", "discord.gg/abc", "see DISCORD.GG/abc"]
+)
+def test_prompts_hold_no_link_that_discord_would_show_as_ours(prompt: str) -> None:
+    shown = shown_prompt(prompt).lower()
+    assert "://" not in shown
+    assert "discord.gg/" not in shown
+    assert shown.replace("\u200b", "").replace("\\", "") == prompt.lower()
 
 
 async def test_button_ids_fit_discord() -> None:

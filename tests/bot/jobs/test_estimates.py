@@ -46,6 +46,28 @@ async def test_the_median_of_what_was_measured_scales_with_the_work(tmp_path: Pa
         assert estimates.seconds(job) == pytest.approx(1.0)
 
 
+async def test_what_a_picture_takes_in_any_case_is_not_taken_for_its_steps(tmp_path: Path) -> None:
+    job = make_job(strength=0.5, num_inference_steps=4, max_pixels=1_000_000)
+    large = replace(job, num_inference_steps=100)
+    async with Database(tmp_path) as database:
+        estimates = Estimates(Jobs(database))
+        for steps in (4, 20, 8):  # three seconds for a picture, and a tenth for each of its steps that are run
+            estimates.learn(replace(job, num_inference_steps=steps, seconds=3 + 0.1 * steps / 2))
+        assert estimates.seconds(large) == pytest.approx(3 + 5)
+        assert estimates.seconds(replace(large, count=2)) == pytest.approx(2 * (3 + 5))
+        estimates.learn(replace(job, seconds=60.0))  # the model was loaded first
+        assert estimates.seconds(large) == pytest.approx(8, rel=0.5)
+
+
+async def test_a_larger_job_is_never_promised_for_next_to_nothing(tmp_path: Path) -> None:
+    job = make_job(strength=1.0, num_inference_steps=10, max_pixels=1_000_000)
+    async with Database(tmp_path) as database:
+        estimates = Estimates(Jobs(database))
+        estimates.learn(replace(job, seconds=60.0))  # the model was loaded first
+        estimates.learn(replace(job, num_inference_steps=20, seconds=20.0))
+        assert (estimates.seconds(replace(job, num_inference_steps=150)) or 0) > 50
+
+
 async def test_a_job_costs_what_is_expected_and_an_unknown_model_as_much_as_the_slowest(tmp_path: Path) -> None:
     job = make_job(strength=0.5, num_inference_steps=20, max_pixels=1_000_000)
     async with Database(tmp_path) as database:

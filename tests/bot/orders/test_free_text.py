@@ -60,6 +60,13 @@ from bot.replies import error_sentence
         ("count dracula", {"prompt": "count dracula"}),
         ("model railway", {"prompt": "model railway"}),
         ("🦊", {"prompt": "🦊"}),
+        ("a fox | steps 4 | seed 3", {"prompt": "a fox", "num_inference_steps": 4, "seed": 3}),
+        ("/img2img prompt:a fox steps:4", {"prompt": "a fox", "num_inference_steps": 4}),
+        ("prompt: a fox", {"prompt": "a fox"}),
+        ("a fox, 0.4 strength, 20 steps", {"prompt": "a fox", "strength": 0.4, "num_inference_steps": 20}),
+        ("20 steps", {"prompt": "", "num_inference_steps": 20}),
+        ("a fox, 4 steps up a ladder", {"prompt": "a fox, 4 steps up a ladder"}),
+        ("a fox, neg: snow", {"prompt": "a fox", "negative_prompt": "snow"}),
         ("a fox negative: a=b --ar 3", {"prompt": "a fox", "negative_prompt": "a=b --ar 3"}),
     ],
 )
@@ -111,6 +118,23 @@ def test_help_is_no_prompt(text: str) -> None:
 @pytest.mark.parametrize(("text", "is_speechless"), [("0,7", True), ("...", True), ("🦊", False), ("un chat", False)])
 def test_numbers_and_signs_are_no_words(text: str, is_speechless: bool) -> None:
     assert understand(text).is_speechless is is_speechless
+
+
+@pytest.mark.parametrize(
+    ("text", "is_remark"),
+    [
+        ("thanks!", True),
+        ("Thank you so much", True),
+        ("lol, nice one", True),
+        ("I love it", True),
+        ("a nice house", False),
+        ("so", False),
+        ("nice, seed 5", False),
+        ("love", True),
+    ],
+)
+def test_a_remark_is_no_prompt(text: str, is_remark: bool) -> None:
+    assert understand(text).remark is is_remark
 
 
 def test_an_empty_mention_says_nothing() -> None:

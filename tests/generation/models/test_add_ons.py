@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,6 @@ FILES = {
     "ink.ckpt": b"a pickle",
     "clay/weights.safetensors": b"weights of clay",
 }
-
-
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    with HubServer(dict(FILES)) as server:
-        yield server
-
-
-@pytest.fixture
-def hub(server: HubServer, tmp_path: Path) -> Hub:
-    return Hub(token="hf_secret", endpoint=server.url, cache_dir=tmp_path / "cache")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> GenerationSettings:
-    return GenerationSettings(data_dir=tmp_path / "data", model="demo")
 
 
 def entry_with(**rows: dict[str, Any]) -> ModelEntry:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,23 +24,7 @@ WEIGHTS = "unet/model.fp16.safetensors"
 NAME = "some-model"
 CHUNK = 10 * MEBIBYTE  # how much the library writes at once
 LARGE = bytes(range(256)) * (40 * MEBIBYTE // 256)
-
-
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    files = {"model_index.json": b"{ }", "unet/config.json": b"{}", WEIGHTS: b"half of the weights"}
-    with HubServer(files) as server:
-        yield server
-
-
-@pytest.fixture
-def hub(server: HubServer, tmp_path: Path) -> Hub:
-    return Hub(token="hf_secret", endpoint=server.url, cache_dir=tmp_path / "cache")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> GenerationSettings:
-    return GenerationSettings(data_dir=tmp_path / "data", model="demo")
+FILES = {"model_index.json": b"{ }", "unet/config.json": b"{}", WEIGHTS: b"half of the weights"}
 
 
 @pytest.fixture
@@ -267,15 +250,15 @@ def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> 
     server.files[WEIGHTS] = LARGE
     server.hold_after[WEIGHTS] = 36 * MEBIBYTE
     with start() as process:
-        assert server.is_held.wait(60)
+        assert server.is_held.wait(300)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "What has arrived is kept" in stderr
     assert "Traceback" not in stderr
     server.hold_after.clear()
     with start() as process:
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     assert "has arrived and is whole" in stdout
     ((_, wanted),) = server.ranges

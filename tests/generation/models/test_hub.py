@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,17 +29,6 @@ FILES = {
     "tokenizer/merges.txt": b"a b",
     "safety_checker/model.safetensors": b"a checker",
 }
-
-
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    with HubServer(dict(FILES)) as server:
-        yield server
-
-
-@pytest.fixture
-def hub(server: HubServer, tmp_path: Path) -> Hub:
-    return Hub(token="hf_secret", endpoint=server.url, cache_dir=tmp_path / "cache")
 
 
 @pytest.fixture
