@@ -25,7 +25,7 @@ def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: b
         f"• {_count(counts[Kind.REPORTS], 'report')} that you have made: 90 days",
         f"• {_count(counts[Kind.BLOCKS], 'server')} whose moderators have blocked you: until they unblock you",
         f"• {_count(counts[Kind.ACTS], 'entry', 'entries')} in the trails of servers that name you: 90 days",
-        "Others may paint over your pictures." if is_remixed else "Others may not paint over your pictures.",
+        f"Others may {'' if is_remixed else 'not '}paint over your pictures: `/privacy remixing` changes that.",
         "`/privacy delete` deletes the first four. What the day's budget counts, times and seconds without words or"
         " pictures, goes a day after you asked. The operator's backups hold what they held until they are replaced.",
     ]
