@@ -13,6 +13,7 @@ from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.order_modal import OrderModal
 from bot.orders.order_book import Options, Source, options_of
+from bot.orders.sources import source_in_result
 from bot.storage.job import Job
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
-            source = await interaction.client.picture_of_result(job, picture)
+            source = await source_in_result(interaction.client, job, picture)
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
         modal = OrderModal("Use as input", options_of(job), submitted, pictures=job.count)
