@@ -126,9 +126,12 @@ class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
         if not may_manage(interaction, job):
             raise Refused("not_yours_to_delete")
         await interaction.response.defer()
-        await interaction.client.desk.delete(job.job_id)
-        if interaction.user.id != job.requester_id:  # a moderator, who has decided about what was reported
-            await interaction.client.reports.settle(job.job_id)
+        client, moderator_id = interaction.client, interaction.user.id
+        await client.desk.delete(job.job_id)
+        if moderator_id != job.requester_id and job.guild_id is not None:  # who has decided about reports, too
+            await client.reports.settle(job.job_id)
+            about = {"member_id": job.requester_id, "job_id": job.job_id}
+            await client.mod_log.write(job.guild_id, moderator_id, "deleted", **about)
 
 
 class ReportButton(JobButton, template=f"report:{JOB_ID}"):

@@ -154,9 +154,9 @@ class Img2ImgCommand:
     def _output(self) -> Path:
         """Return where pictures go, without number and suffix; raise BadInput."""
         source: Path = self._options.input
-        output: Path = self._options.output or Path(f"{source.stem}-img2img")
+        output: Path = self._options.output or Path()
         if output.is_dir():
-            output = output / f"{source.stem}-img2img"
+            output = self._free_name(output / f"{source.stem}-img2img")
         elif output.suffix.lower() in _PICTURE_SUFFIXES:
             output = output.with_suffix("")
         if not output.parent.is_dir():
@@ -167,6 +167,15 @@ class Img2ImgCommand:
                 if path.exists() and path.samefile(source):
                     raise BadInput(f"{path} is the input itself; choose another name for the result.")
         return output
+
+    def _free_name(self, output: Path) -> Path:
+        """Return a name that nobody chose with a number behind it if need be: earlier results are not overwritten."""
+
+        def is_free(name: Path) -> bool:
+            return not any(Path(f"{stem}{end}").exists() for stem in self._stems(name) for end in _PICTURE_SUFFIXES)
+
+        names = itertools.chain((output,), (Path(f"{output}-{number}") for number in itertools.count(2)))
+        return next(name for name in names if is_free(name))
 
     def _stems(self, output: Path) -> list[str]:
         """Return the names of all pictures in order, without suffix."""

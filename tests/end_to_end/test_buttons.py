@@ -1,5 +1,7 @@
 """Again, Delete and Cancel: for whom they work, and that they do."""
 
+import re
+
 import pytest
 
 from playground.client import Message, PlaygroundError
@@ -34,6 +36,9 @@ async def test_delete_is_for_the_requester_and_moderators(bot: BotProcess) -> No
     reports = await bot.client.command("moderation reports", {}, member="Grace")
     assert reports.response is not None
     assert "Nobody has reported anything" in reports.response.content
+    trail = await bot.client.command("moderation audit", {}, member="Grace")
+    assert trail.response is not None
+    assert re.search(r"<@\d+> deleted a result", trail.response.content)
 
 
 async def test_delete_takes_the_kept_picture_along(bot: BotProcess) -> None:
