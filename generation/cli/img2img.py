@@ -13,7 +13,7 @@ from tqdm import tqdm
 from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
-from generation.images.decoder import MAX_INPUT_BYTES, CleanImage, ImageDecoder
+from generation.images.decoder import CleanImage, ImageDecoder, read_input
 from generation.job_id import new_job_id
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
@@ -51,7 +51,7 @@ class Img2ImgCommand:
         """Generate, write the files and tell of them."""
         try:
             entry, output = self._entry(), self._output()
-            data = await asyncio.to_thread(_read, self._options.input)
+            data = await asyncio.to_thread(read_input, self._options.input)
             check_folder(entry)
         except BadInput as error:
             return self._refuse(str(error))
@@ -129,7 +129,7 @@ class Img2ImgCommand:
         sampler = options.sampler or defaults.sampler
         check_sampler(sampler)
         weight = entry.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
-        FAMILIES[entry.family].check_sampler(sampler, entry.title)
+        family.check_sampler(sampler, entry.title)
         steps = defaults.num_inference_steps if options.steps is None else options.steps
         return Img2ImgRequest(
             image=image.data,
@@ -210,8 +210,3 @@ class Img2ImgCommand:
     def _refuse(sentence: str, status: int = 2) -> int:
         print(sentence, file=sys.stderr)
         return status
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_INPUT_BYTES + 1)  # one byte more than the decoder takes
