@@ -13,6 +13,7 @@ from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.order_modal import OrderModal
 from bot.orders.order_book import Options, Source, options_of
+from bot.orders.sources import source_in_result
 from bot.storage.job import Job
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
-            source = await interaction.client.picture_of_result(job, picture)
+            source = await source_in_result(interaction.client, job, picture)
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
         modal = OrderModal("Use as input", options_of(job), submitted, pictures=job.count)
@@ -125,9 +126,12 @@ class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
         if not may_manage(interaction, job):
             raise Refused("not_yours_to_delete")
         await interaction.response.defer()
-        await interaction.client.desk.delete(job.job_id)
-        if interaction.user.id != job.requester_id:  # a moderator, who has decided about what was reported
-            await interaction.client.reports.settle(job.job_id)
+        client, moderator_id = interaction.client, interaction.user.id
+        await client.desk.delete(job.job_id)
+        if moderator_id != job.requester_id and job.guild_id is not None:  # who has decided about reports, too
+            await client.reports.settle(job.job_id)
+            about = {"member_id": job.requester_id, "job_id": job.job_id}
+            await client.mod_log.write(job.guild_id, moderator_id, "deleted", **about)
 
 
 class ReportButton(JobButton, template=f"report:{JOB_ID}"):

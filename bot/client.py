@@ -32,7 +32,7 @@ from bot.order_modal import is_awaited
 from bot.orders.allowances import Allowance, Allowances
 from bot.orders.front_desk import FrontDesk
 from bot.orders.model_shelf import ModelShelf
-from bot.orders.order_book import OrderBook, Source
+from bot.orders.order_book import OrderBook
 from bot.privacy.cards import Retention
 from bot.privacy.forgetting import Forgetting
 from bot.settings import Settings
@@ -249,19 +249,6 @@ class Palimpsest(discord.Client):
         if application.team is not None:
             return any(member.id == user_id for member in application.team.members)
         return application.owner.id == user_id
-
-    async def picture_of_result(self, job: Job, index: int) -> Source:
-        """Return a result's picture as a source; the message is fetched again because addresses of files expire."""
-        if job.result_message_id is None:
-            raise Refused("result_gone")
-        channel = self.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-        try:
-            message = await channel.fetch_message(job.result_message_id)
-        except (discord.NotFound, discord.Forbidden) as error:
-            raise Refused("result_gone") from error
-        if index >= len(message.attachments):
-            raise Refused("result_gone")
-        return Source(attachment_url=message.attachments[index].url, parent=job, spoiler=job.spoiler)
 
     async def close(self) -> None:
         """Take nothing new, finish or keep what is open, then leave Discord."""

@@ -15,7 +15,7 @@ from bot.help import help_text
 from bot.orders.free_text import Said, understand
 from bot.orders.order_book import Options, Source, changed, options_of
 from bot.orders.origin import Origin
-from bot.orders.sources import source_in
+from bot.orders.sources import source_in, source_in_result
 from bot.storage.job import Job
 from bot.storage.trouble import StorageTrouble
 from generation.errors import GenerationError
@@ -116,7 +116,7 @@ class Conversation:
         if said.options.prompt:
             if not job.state.is_settled:
                 raise Refused("not_done_yet")
-            picture = await self._client.picture_of_result(job, 0)
+            picture = await source_in_result(self._client, job, 0)
             source = replace(picture, ignored_pictures=job.count - 1)
             options = changed(replace(options_of(job), negative_prompt=None), said.options)
         else:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import io
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,9 +123,7 @@ class Place:
 
     def rows(self) -> Counter[str]:
         """Return how many rows of the database are in which state."""
-        connection = sqlite3.connect(f"file:{self.bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
-        with contextlib.closing(connection):
-            return Counter(dict(connection.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall()))
+        return Counter(dict(self.bot.rows("SELECT state, COUNT(*) FROM jobs GROUP BY state")))
 
     def processor_seconds(self) -> float:
         """Return how long the bot's own process has computed until now."""

@@ -1,6 +1,5 @@
 """Begin where a written model stands: its tokenizer, autoencoder and denoiser become the checkpoints of a new run."""
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.tiers import TIERS
+from training.command_line import run_of, run_parser
 
 
 def adopted(model: Path, part: str) -> dict[str, Tensor]:
@@ -41,9 +40,8 @@ def adopt(model: Path, folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training adopt", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    parser = run_parser("adopt", __doc__)
     parser.add_argument("--model", type=Path, default=Path("models/demo"))
     options = parser.parse_args(arguments)
-    adopt(options.model, options.folder / options.tier)
+    _, folder = run_of(options)
+    adopt(options.model, folder)

@@ -1,6 +1,5 @@
 """Train the autoencoder: first whole, then, with the latents fixed, the decoder alone for sharper pictures."""
 
-import argparse
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,10 +14,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.command_line import run_of, run_parser
 from training.data import Spec, drawn
 from training.loop import LoopSettings, autocast, channels_last, device, train
 from training.pictures import load_shard, shard_paths
-from training.tiers import TIERS, Tier
+from training.tiers import Tier
 
 KL_WEIGHT = 2e-4
 
@@ -84,18 +84,15 @@ def psnr(network: AutoencoderKL, pictures: Tensor) -> float:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training autoencoder", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    parser = run_parser("autoencoder", __doc__)
     parser.add_argument("--decoder-only", action="store_true", help="start from the trained one, latents fixed")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int, help="pictures a step, where the tier's own are too many")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    tier: Tier = TIERS[options.tier]
+    tier, folder = run_of(options)
     tier = replace(tier, autoencoder_batch=options.batch or tier.autoencoder_batch)
-    folder: Path = options.folder / tier.name
     torch.manual_seed(options.seed)
     network = AutoencoderKL(**tier.autoencoder)
     nn.Module.to(network, device())

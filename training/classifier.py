@@ -1,6 +1,5 @@
 """Train the judge: a small network that names object, colour and background of a picture."""
 
-import argparse
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,10 @@ from torch.nn import functional
 from tqdm import trange
 
 from training.autoencoder import decode, encode, normalised, to_uint8, trained
+from training.command_line import run_of, run_parser
 from training.data import Spec, drawn, sampled
 from training.loop import LoopSettings, device, train
-from training.tiers import TIERS, Tier
+from training.tiers import Tier
 from training.words import Vocabulary
 
 CHANNELS = ((3, 32, 2), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 192, 2), (192, 192, 1))
@@ -114,14 +114,11 @@ def accuracy(judge: Judge, pictures: np.ndarray, specs: list[Spec], tier: Tier) 
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training classifier", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    parser = run_parser("classifier", __doc__)
     parser.add_argument("--pictures", type=int, default=14_000)
     parser.add_argument("--steps", type=int, default=1_600)
     options = parser.parse_args(arguments)
-    tier = TIERS[options.tier]
-    folder: Path = options.folder / tier.name
+    tier, folder = run_of(options)
     autoencoder = trained(folder, tier)
     kept = folder / "judge-pictures.npz"
     if not kept.exists():

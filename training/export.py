@@ -1,6 +1,5 @@
 """Write the trained parts as an ordinary diffusers folder, and a sheet of samples made with it."""
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -16,10 +15,11 @@ from transformers import CLIPTextModel
 
 from training import tokenizer as tokenizers
 from training.autoencoder import grid, trained
+from training.command_line import run_of, run_parser
 from training.denoiser import Denoiser, scheduler
 from training.latents import scaling_factor
 from training.loop import device
-from training.tiers import TIERS, Tier
+from training.tiers import Tier
 from training.words import COLOURS, PREFIXES, SCENES, STYLES, SYNONYMS
 
 SHOWN = (
@@ -128,13 +128,10 @@ def snapshot(folder: Path, tier: Tier, denoiser: Denoiser, target: Path | None) 
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training export", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    parser = run_parser("export", __doc__)
     parser.add_argument("--target", type=Path, default=Path("models/demo"))
     options = parser.parse_args(arguments)
-    tier = TIERS[options.tier]
-    folder: Path = options.folder / tier.name
+    tier, folder = run_of(options)
     denoiser = Denoiser(tier, tokenizers.load(folder))
     state = torch.load(folder / "unet.pt", map_location="cpu", weights_only=True)
     denoiser.load_state_dict(state["averaged"])

@@ -1,6 +1,5 @@
 """Encode every drawn picture once: training the UNet then never touches a pixel."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from tqdm import tqdm
 
 from training.autoencoder import encode, normalised, trained
+from training.command_line import run_of, run_parser
 from training.loop import autocast
 from training.pictures import shard_paths
-from training.tiers import TIERS
 
 
 def latent_path(shard: Path) -> Path:
@@ -36,12 +35,7 @@ def scaling_factor(folder: Path) -> float:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training latents", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
-    options = parser.parse_args(arguments)
-    tier = TIERS[options.tier]
-    folder: Path = options.folder / tier.name
+    tier, folder = run_of(run_parser("latents", __doc__).parse_args(arguments))
     network = trained(folder, tier)
     statistics = folder / "latents.json"
     shards = [shard for size in tier.sizes for shard in shard_paths(folder, size)]

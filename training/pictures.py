@@ -1,6 +1,5 @@
 """Keep drawn pictures in shards on disk: drawing costs as much as a training step, so each is used many times."""
 
-import argparse
 import json
 import random
 from dataclasses import asdict
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from training.command_line import run_of, run_parser
 from training.data import Spec, Subject, caption, drawn, sampled
-from training.tiers import TIERS, Tier
+from training.tiers import Tier
 
 SHARD = 2_000
 
@@ -51,14 +51,11 @@ def draw_shard(folder: Path, tier: Tier, size: tuple[int, int], index: int, coun
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training pictures", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    parser = run_parser("pictures", __doc__)
     parser.add_argument("--share", type=float, default=1.0, help="how much of the tier's pictures to draw")
     parser.add_argument("--part", default="0/1", help="i/n: draw every n-th shard, for n processes side by side")
     options = parser.parse_args(arguments)
-    tier = TIERS[options.tier]
-    folder = options.folder / tier.name
+    tier, folder = run_of(options)
     folder.mkdir(parents=True, exist_ok=True)
     part, parts = map(int, options.part.split("/"))
     work = [

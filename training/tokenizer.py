@@ -1,6 +1,5 @@
 """Make the tokenizer: CLIP's byte-level BPE, with every word of the captions as one token."""
 
-import argparse
 import json
 import random
 import re
@@ -10,8 +9,9 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
+from training.command_line import run_of, run_parser
 from training.data import caption, sampled
-from training.tiers import MAX_TOKENS, TIERS, Tier
+from training.tiers import MAX_TOKENS, Tier
 from training.words import (
     ADJECTIVES,
     BIG,
@@ -83,14 +83,10 @@ def load(folder: Path) -> CLIPTokenizer:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training tokenizer", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
-    options = parser.parse_args(arguments)
-    tier = TIERS[options.tier]
+    tier, folder = run_of(run_parser("tokenizer", __doc__).parse_args(arguments))
     tokenizer = made(tier)
     split = [word for word in caption_words() if len(tokenizer(word)["input_ids"]) != 3]
     if split:
         raise ValueError(f"not one token: {split}")
-    tokenizer.save_pretrained(options.folder / tier.name / "tokenizer")
+    tokenizer.save_pretrained(folder / "tokenizer")
     print(f"{len(tokenizer)} tokens, {len(caption_words())} caption words, each one token")

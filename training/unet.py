@@ -1,6 +1,5 @@
 """Train the denoiser and the text encoder together, from scratch, on cached latents."""
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,12 @@ from transformers import CLIPTokenizer
 
 from training import export, parallel
 from training import tokenizer as tokenizers
+from training.command_line import run_of, run_parser
 from training.denoiser import Denoiser, scheduler
 from training.latents import latent_path, scaling_factor
 from training.loop import LoopSettings, autocast, device, train
 from training.pictures import load_shard, shard_paths
-from training.tiers import TIERS, Tier
+from training.tiers import Tier
 
 UNCAPTIONED_SHARE = 0.10
 SQUARE_SHARE = 0.80
@@ -84,18 +84,15 @@ def velocity_loss(denoiser: nn.Module, latents: Tensor, tokens: Tensor, alphas: 
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training unet", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    parser = run_parser("unet", __doc__)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int, help="pictures a step, where the tier's own are too many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--snapshot", type=Path, help="write the whole model there at every checkpoint")
     options = parser.parse_args(arguments)
-    tier: Tier = TIERS[options.tier]
+    tier, folder = run_of(options)
     tier = replace(tier, unet_batch=options.batch or tier.unet_batch)
-    folder: Path = options.folder / tier.name
     torch.manual_seed(options.seed)
     tokenizer = tokenizers.load(folder)
     denoiser = Denoiser(tier, tokenizer).to(device())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.errors import Refused
+from bot.orders.sources import result_message
 from bot.storage.job import Job
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ async def hide_result(client: "Palimpsest", job: Job) -> None:
         if job.state.is_settled:
             raise Refused("result_gone")
         return  # it will come hidden
-    message = await _result_message(client, job)
+    message = await result_message(client, job)
     files = [
         discord.File(
             io.BytesIO(await client.downloads.fetch(attachment.url)),
@@ -51,16 +52,6 @@ async def fingerprint(client: "Palimpsest", attachment_url: str) -> tuple[str, s
 
 async def list_result(client: "Palimpsest", guild_id: int, job: Job) -> None:
     """Put a result's pictures on the server's list; raise Refused (``result_gone``)."""
-    message = await _result_message(client, job)
+    message = await result_message(client, job)
     for attachment in message.attachments:
         await client.policies.block_picture(guild_id, *await fingerprint(client, attachment.url))
-
-
-async def _result_message(client: "Palimpsest", job: Job) -> discord.Message:
-    if job.result_message_id is None:
-        raise Refused("result_gone")
-    channel = client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-    try:
-        return await channel.fetch_message(job.result_message_id)
-    except (discord.NotFound, discord.Forbidden) as error:
-        raise Refused("result_gone") from error

@@ -4,6 +4,7 @@ import discord
 
 from bot.errors import Refused
 from bot.orders.order_book import Source
+from bot.storage.job import Job
 from generation.images.decoder import MAX_INPUT_BYTES
 
 
@@ -35,6 +36,25 @@ def source_in(message: discord.Message) -> Source | None:
     if proxied:
         return Source(attachment_url=proxied[0], ignored_pictures=beside, posted_by=message.author.id)
     return None
+
+
+async def source_in_result(client: discord.Client, job: Job, index: int) -> Source:
+    """Return a picture of a result, counted from 0, as a source; raise Refused (``result_gone``)."""
+    attachments = (await result_message(client, job)).attachments
+    if index >= len(attachments):
+        raise Refused("result_gone")
+    return Source(attachment_url=attachments[index].url, parent=job, spoiler=job.spoiler)
+
+
+async def result_message(client: discord.Client, job: Job) -> discord.Message:
+    """Fetch a result's message, because addresses of files expire; raise Refused (``result_gone``)."""
+    if job.result_message_id is None:
+        raise Refused("result_gone")
+    channel = client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+    try:
+        return await channel.fetch_message(job.result_message_id)
+    except (discord.NotFound, discord.Forbidden) as error:
+        raise Refused("result_gone") from error
 
 
 def _may_be_picture(attachment: discord.Attachment) -> bool:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
-from generation.images.decoder import MAX_INPUT_BYTES, CleanImage, ImageDecoder
+from generation.images.decoder import CleanImage, ImageDecoder, read_input
 from generation.job_id import new_job_id
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
@@ -51,7 +51,7 @@ class Img2ImgCommand:
         """Generate, write the files and tell of them."""
         try:
             entry, output = self._entry(), self._output()
-            data = await asyncio.to_thread(_read, self._options.input)
+            data = await asyncio.to_thread(read_input, self._options.input)
             check_folder(entry)
         except BadInput as error:
             return self._refuse(str(error))
@@ -129,7 +129,7 @@ class Img2ImgCommand:
         sampler = options.sampler or defaults.sampler
         check_sampler(sampler)
         weight = entry.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
-        FAMILIES[entry.family].check_sampler(sampler, entry.title)
+        family.check_sampler(sampler, entry.title)
         steps = defaults.num_inference_steps if options.steps is None else options.steps
         return Img2ImgRequest(
             image=image.data,
@@ -154,9 +154,9 @@ class Img2ImgCommand:
     def _output(self) -> Path:
         """Return where pictures go, without number and suffix; raise BadInput."""
         source: Path = self._options.input
-        output: Path = self._options.output or Path(f"{source.stem}-img2img")
+        output: Path = self._options.output or Path()
         if output.is_dir():
-            output = output / f"{source.stem}-img2img"
+            output = self._free_name(output / f"{source.stem}-img2img")
         elif output.suffix.lower() in _PICTURE_SUFFIXES:
             output = output.with_suffix("")
         if not output.parent.is_dir():
@@ -167,6 +167,15 @@ class Img2ImgCommand:
                 if path.exists() and path.samefile(source):
                     raise BadInput(f"{path} is the input itself; choose another name for the result.")
         return output
+
+    def _free_name(self, output: Path) -> Path:
+        """Return a name that nobody chose with a number behind it if need be: earlier results are not overwritten."""
+
+        def is_free(name: Path) -> bool:
+            return not any(Path(f"{stem}{end}").exists() for stem in self._stems(name) for end in _PICTURE_SUFFIXES)
+
+        names = itertools.chain((output,), (Path(f"{output}-{number}") for number in itertools.count(2)))
+        return next(name for name in names if is_free(name))
 
     def _stems(self, output: Path) -> list[str]:
         """Return the names of all pictures in order, without suffix."""
@@ -201,8 +210,3 @@ class Img2ImgCommand:
     def _refuse(sentence: str, status: int = 2) -> int:
         print(sentence, file=sys.stderr)
         return status
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_INPUT_BYTES + 1)  # one byte more than the decoder takes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.errors import ImageRefused
-from generation.images.decoder import MAX_INPUT_BYTES, ImageDecoder
+from generation.images.decoder import ImageDecoder, read_input
 from generation.sentences import error_sentence, unreadable_file_sentence
 
 
@@ -31,7 +31,7 @@ async def _check(decoder: ImageDecoder, path: Path) -> dict[str, Any]:
     started = time.perf_counter()
     reason = width = height = None
     try:
-        image = await decoder.decode(await asyncio.to_thread(_read, path))
+        image = await decoder.decode(await asyncio.to_thread(read_input, path))
         width, height = image.original_width, image.original_height
     except ImageRefused as error:
         reason = error_sentence(error)
@@ -45,8 +45,3 @@ async def _check(decoder: ImageDecoder, path: Path) -> dict[str, Any]:
         "height": height,
         "seconds": round(time.perf_counter() - started, 3),
     }
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_INPUT_BYTES + 1)  # one byte more than the decoder takes

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from generation.child.frames import Frame
@@ -22,6 +23,12 @@ ENCODE_SECONDS = 60.0  # our own pictures are no danger, and a slow machine take
 # For glibc: more arenas than cores reserve address space that the wall would count, and unless told otherwise it keeps
 # the memory of a large picture for the next one, in pieces that do not fit.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
+
+
+def read_input(path: Path) -> bytes:
+    """Return a file to be decoded, and of one that is too large no more than shows it. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(MAX_INPUT_BYTES + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

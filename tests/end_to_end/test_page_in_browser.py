@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, Response, async_playwright, expect
 
+from playground.client import PlaygroundServer
 from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, RESULT_SECONDS, BotProcess
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -53,9 +54,8 @@ class Complaints(list[str]):
 
 
 @pytest.fixture
-async def page(bot: BotProcess) -> AsyncIterator[Page]:
-    """The page as Ada sees it when she comes for the first time, in a channel of the test's own."""
-    await bot.client.add_channel(CHANNEL)
+async def page() -> AsyncIterator[Page]:
+    """The page of somebody who comes for the first time."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         try:
@@ -99,6 +99,7 @@ def message(page: Page, text: str) -> Locator:
 
 
 async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Page) -> None:
+    await bot.client.add_channel(CHANNEL)  # of the test's own
     cat = CAT.read_bytes()
     complaints = Complaints()
     complaints.watch(page)
@@ -183,3 +184,22 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await expect(result).to_have_count(1)
 
     assert complaints == []
+
+
+async def test_that_the_playground_has_ended_is_said_and_what_was_typed_is_kept(page: Page) -> None:
+    async with PlaygroundServer() as server:
+        await page.goto(server.address)
+        await expect(page.locator("#composer-text")).to_have_attribute("placeholder", "As Ada to #general")
+    # What is said stays for seconds only, which may be over by the time a test looks.
+    await page.evaluate(
+        """() => {
+            const toasts = document.getElementById("toasts");
+            window.said = new Promise((said) => {
+                new MutationObserver(() => said(toasts.textContent)).observe(toasts, { childList: true });
+            });
+        }"""
+    )
+    await page.locator("#composer-text").fill("hello")
+    await page.keyboard.press("Enter")
+    assert "The playground has ended. Start it again" in await page.evaluate("() => window.said")
+    await expect(page.locator("#composer-text")).to_have_value("hello")

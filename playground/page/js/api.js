@@ -24,26 +24,33 @@ export class Refused extends Error {
   }
 }
 
-async function answer(response) {
+/** Ask the stand-in; that nobody is there any more is said like any other refusal. */
+async function reach(url, options) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch {
+    throw new Refused({ message: "The playground has ended. Start it again with make run." });
+  }
   const body = await response.json();
   if (!response.ok) throw new Refused(body);
   return body;
 }
 
 export async function ask(name, query = {}) {
-  return answer(await fetch(`/control/${name}?${new URLSearchParams(query)}`));
+  return reach(`/control/${name}?${new URLSearchParams(query)}`);
 }
 
 /** Do something as a member; `files` maps field names to File objects. */
 export async function act(name, body, files = {}) {
   if (!Object.keys(files).length) {
     const headers = { "Content-Type": "application/json" };
-    return answer(await fetch(`/control/${name}`, { method: "POST", headers, body: JSON.stringify(body) }));
+    return reach(`/control/${name}`, { method: "POST", headers, body: JSON.stringify(body) });
   }
   const form = new FormData();
   form.append("json", JSON.stringify(body));
   for (const [field, file] of Object.entries(files)) form.append(field, file, file.name || "picture.png");
-  return answer(await fetch(`/control/${name}`, { method: "POST", body: form }));
+  return reach(`/control/${name}`, { method: "POST", body: form });
 }
 
 /** Follow what happens from event number `after` on; `lost` and `back` tell how the connection fares. */

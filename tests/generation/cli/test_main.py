@@ -91,6 +91,11 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     assert parameters is not None
     assert parameters["prompt"] == "a dog"
 
+    before = picture.read_bytes()
+    done = generate("img2img", "cat.png", "-p", "a cow", "--size", "96", "--json")
+    assert lines(done)[0]["file"] == "cat-img2img-2.png"
+    assert picture.read_bytes() == before  # a name that nobody chose overwrites nothing
+
     wanted = ["-p", "a dog", "-p", "a cow", "--seed", "5", "--count", "2", "--size", "96"]
     done = generate("img2img", "cat.png", *wanted, "-o", "out.jpg")  # the suffix follows the file's type
     assert done.returncode == 0, done.stderr

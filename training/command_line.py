@@ -1,0 +1,19 @@
+"""What every verb of a run is asked: which tier, and where the files of its runs lie."""
+
+import argparse
+from pathlib import Path
+
+from training.tiers import TIERS, Tier
+
+
+def run_parser(verb: str, description: str | None) -> argparse.ArgumentParser:
+    """Return a parser that knows ``--tier`` and ``--folder``."""
+    parser = argparse.ArgumentParser(prog=f"training {verb}", description=description)
+    parser.add_argument("--tier", choices=TIERS, default="a")
+    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    return parser
+
+
+def run_of(options: argparse.Namespace) -> tuple[Tier, Path]:
+    """Return the tier that was asked for and the folder of its run."""
+    return TIERS[options.tier], options.folder / options.tier
