@@ -76,7 +76,8 @@ def _headline(job: Job, standing: Standing) -> str:
             full = _BAR_LENGTH * step // max(1, total)
             bar = "▰" * full + "▱" * (_BAR_LENGTH - full)
             left = f" · about {duration(seconds)} left" if seconds is not None else ""
-            return f"🎨 **Painting** {bar} {step}/{total}{left}"
+            # Before the first step the model may still be loaded, or downloaded, which can take long.
+            return f"🎨 **Painting** {bar} {f'{step}/{total}' if step else 'getting ready'}{left}"
         case JobState.RUNNING, _:
             return "🎨 **Painting**"
         case JobState.RENDERED, _:

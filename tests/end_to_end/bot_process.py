@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -245,13 +246,17 @@ class BotProcess:
         ((state, kind, data),) = self.rows(statement, int(status.id))
         return state, kind, json.loads(data)
 
-    async def queue_says(self, text: str, channel: str = "general") -> None:
-        """Ask for the queue until the answer has a text."""
+    async def comes_to_say(self, command: str, pattern: str, **who: Any) -> None:
+        """Ask by a command until what is searched for is in the answer."""
         async with asyncio.timeout(RESULT_SECONDS):
             while True:
-                interaction = await self.client.command("queue", {}, channel=channel)
-                if interaction.response is not None and text in interaction.response.content:
+                interaction = await self.client.command(command, {}, **who)
+                if interaction.response is not None and re.search(pattern, interaction.response.content):
                     return
+
+    async def queue_says(self, text: str, channel: str = "general") -> None:
+        """Ask for the queue until the answer has a text."""
+        await self.comes_to_say("queue", text, channel=channel)
 
     async def results(self, status: Message) -> list[Message]:
         """Return all messages there that answer a status message."""

@@ -44,6 +44,7 @@ def test_the_status_tells_progress() -> None:
     text = status_text(running, Painting(7, 14, 4.4))
     assert "7/14 · about 4 s left" in text
     assert text.count("▰") == text.count("▱")
+    assert "getting ready · about 9 s left" in status_text(running, Painting(0, 14, 9.0))
 
 
 def test_when_done_the_status_is_one_line_with_a_link() -> None:
