@@ -17,6 +17,7 @@ from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 MAX_SHOWN_PROMPT = 300
 _BAR_LENGTH = 12
+_MUCH_TRIMMED = 0.15  # less is what it costs to come to a size that a model can paint
 _INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making a link
 _LINK = re.compile(r"(\w:|\bdiscord\.gg)(/)", re.IGNORECASE)
 
@@ -144,6 +145,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
+    if first.trimmed >= _MUCH_TRIMMED:
+        lines.append(replies.TRIMMED)
     if first.painted_again:
         lines.append(replies.PAINTED_AGAIN)
     if not takes_strength:

@@ -129,6 +129,11 @@ def test_what_was_painted_again_says_why() -> None:
     assert replies.PAINTED_AGAIN not in result_text(rendered(), is_demo=False)
 
 
+def test_a_picture_that_was_much_trimmed_is_told_so() -> None:
+    assert replies.TRIMMED in result_text(rendered(pictures=(replace(PICTURE, trimmed=0.8),)), is_demo=False)
+    assert replies.TRIMMED not in result_text(rendered(pictures=(replace(PICTURE, trimmed=0.02),)), is_demo=False)
+
+
 def test_another_encoding_is_mentioned() -> None:
     job = rendered(pictures=(replace(PICTURE, media_type="image/jpeg"),))
     assert "Sent as JPEG" in result_text(job, is_demo=False)
