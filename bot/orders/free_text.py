@@ -1,6 +1,7 @@
 """What somebody writes to the bot in their own words: a prompt, with options by name wherever they stand in it."""
 
 import difflib
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -27,11 +28,18 @@ _NAMES = {
     "adapter_weight": ("adapter_weight", "adapter weight"),
 }
 _FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
+_SIDES = re.compile(r"(\d{1,5})[x×](\d{1,5})", re.IGNORECASE)
 
 
 def _share(value: str) -> float:
     """Read a number, or a percentage as the number that it is."""
     return float(value[:-1]) / 100 if value.endswith("%") else float(value)
+
+
+def _side(value: str) -> int:
+    """Read a size, or two sides as the size that has as many pixels: the picture keeps its shape all the same."""
+    sides = _SIDES.fullmatch(value)
+    return int(value) if sides is None else round(math.sqrt(int(sides[1]) * int(sides[2])))
 
 
 _CONVERT: dict[str, Callable[[str], Any]] = {
@@ -40,7 +48,7 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "num_inference_steps": int,
     "seed": int,
     "count": int,
-    "size": int,
+    "size": _side,
     "model": str,
     "sampler": str.lower,
     "adapter": str,
@@ -201,7 +209,7 @@ def _fits(name: str, value: str) -> bool:
             return value.lower() in SAMPLERS
         case "adapter":
             return False  # what there is is for the operator to say: "adapter: name" names it
-    return _NUMBER.fullmatch(value) is not None
+    return _NUMBER.fullmatch(value) is not None or (name == "size" and _SIDES.fullmatch(value) is not None)
 
 
 def _tidy(text: str) -> str:

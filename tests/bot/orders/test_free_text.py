@@ -60,6 +60,8 @@ from bot.replies import error_sentence
         ("count dracula", {"prompt": "count dracula"}),
         ("model railway", {"prompt": "model railway"}),
         ("🦊", {"prompt": "🦊"}),
+        ("a fox size 512x512", {"prompt": "a fox", "size": 512}),
+        ("size: 1024×256", {"prompt": "", "size": 512}),
         ("a fox, Denoising strength: 0,4, CFG scale: 7", {"prompt": "a fox", "strength": 0.4, "guidance_scale": 7.0}),
         ("denoise .3", {"prompt": "", "strength": 0.3}),
         ("apollo 11", {"prompt": "apollo 11"}),
