@@ -187,9 +187,9 @@ def queue_text(
             ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
             lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
     if not running and not waiting:
-        lines.append(
-            "Nobody waits." if is_paused or is_draining or resting else "Nobody waits: yours would begin at once."
-        )
+        is_spent = any(budget.used_seconds >= budget.seconds for budget in budgets)
+        begins_at_once = not (is_paused or is_draining or resting or is_spent)
+        lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
     lines.extend(replies.budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 
