@@ -31,6 +31,7 @@ async def test_make_run_shows_one_picture(tmp_path: Path) -> None:
     printed = re.search(r"^seed (\d+) · [\d.]+ seconds · (.+)$", output, re.MULTILINE)
     assert printed is not None, output
     assert seed_of_a_real_picture(Path(printed[2])) == int(printed[1])
+    assert os.listdir(tmp_path / "playground") == ["result.png"]  # what the bot kept is gone with its channels
 
 
 def seed_of_a_real_picture(path: Path) -> int:
