@@ -16,6 +16,7 @@ from generation.events import FailureKind
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
+TRIMMED = "-# Only the middle of your picture was used, because models paint nothing longer than 4:1."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
 # What an option is called in commands, where that is not the field's own name.

@@ -17,6 +17,7 @@ from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 MAX_SHOWN_PROMPT = 300
 _BAR_LENGTH = 12
+_MUCH_TRIMMED = 0.15  # less is what it costs to come to a size that a model can paint
 _INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making a link
 _LINK = re.compile(r"(\w:|\bdiscord\.gg)(/)", re.IGNORECASE)
 
@@ -76,7 +77,8 @@ def _headline(job: Job, standing: Standing) -> str:
             full = _BAR_LENGTH * step // max(1, total)
             bar = "▰" * full + "▱" * (_BAR_LENGTH - full)
             left = f" · about {duration(seconds)} left" if seconds is not None else ""
-            return f"🎨 **Painting** {bar} {step}/{total}{left}"
+            # Before the first step the model may still be loaded, or downloaded, which can take long.
+            return f"🎨 **Painting** {bar} {f'{step}/{total}' if step else 'getting ready'}{left}"
         case JobState.RUNNING, _:
             return "🎨 **Painting**"
         case JobState.RENDERED, _:
@@ -143,6 +145,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
+    if first.trimmed >= _MUCH_TRIMMED:
+        lines.append(replies.TRIMMED)
     if first.painted_again:
         lines.append(replies.PAINTED_AGAIN)
     if not takes_strength:
@@ -183,9 +187,9 @@ def queue_text(
             ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
             lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
     if not running and not waiting:
-        lines.append(
-            "Nobody waits." if is_paused or is_draining or resting else "Nobody waits: yours would begin at once."
-        )
+        is_spent = any(budget.used_seconds >= budget.seconds for budget in budgets)
+        begins_at_once = not (is_paused or is_draining or resting or is_spent)
+        lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
     lines.extend(replies.budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 

@@ -59,6 +59,7 @@ class Results:
                     native_height=picture.native_height,
                     painted_again=bool(picture.parameters.get("painted_again")),
                     denoising_steps=picture.parameters.get("denoising_steps"),
+                    trimmed=picture.parameters.get("trimmed", 0.0),
                 )
             )
         return stored

@@ -1,6 +1,7 @@
 """What somebody writes to the bot in their own words: a prompt, with options by name wherever they stand in it."""
 
 import difflib
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -9,12 +10,14 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.orders.order_book import Options
+from bot.orders.small_talk import asks_again, asks_for_help, is_filling, is_remark, words_of
 from generation.samplers import SAMPLERS
 
 _NAMES = {
     "negative_prompt": ("negative_prompt", "negative prompt", "negative", "neg", "without"),
-    "strength": ("strength",),
-    "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg"),
+    # The last ones of each are other programs' names.
+    "strength": ("strength", "denoising_strength", "denoising strength", "denoise"),
+    "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg", "cfg_scale", "cfg scale"),
     "num_inference_steps": ("num_inference_steps", "steps"),
     "seed": ("seed",),
     "count": ("count",),
@@ -25,11 +28,18 @@ _NAMES = {
     "adapter_weight": ("adapter_weight", "adapter weight"),
 }
 _FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
+_SIDES = re.compile(r"(\d{1,5})[x×](\d{1,5})", re.IGNORECASE)
 
 
 def _share(value: str) -> float:
     """Read a number, or a percentage as the number that it is."""
     return float(value[:-1]) / 100 if value.endswith("%") else float(value)
+
+
+def _side(value: str) -> int:
+    """Read a size, or two sides as the size that has as many pixels: the picture keeps its shape all the same."""
+    sides = _SIDES.fullmatch(value)
+    return int(value) if sides is None else round(math.sqrt(int(sides[1]) * int(sides[2])))
 
 
 _CONVERT: dict[str, Callable[[str], Any]] = {
@@ -38,7 +48,7 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "num_inference_steps": int,
     "seed": int,
     "count": int,
-    "size": int,
+    "size": _side,
     "model": str,
     "sampler": str.lower,
     "adapter": str,
@@ -56,7 +66,8 @@ _OPTION = re.compile(
 _STRENGTH_OF = re.compile(r"(?<![\w-])(strength)\s+(?:of|to)\s+(?=(?:[01]?[.,]\d+|\d+%)(?!\w))", re.IGNORECASE)
 # "0,7" as half of the world writes it; elsewhere a comma ends an option.
 _DECIMAL_COMMA = re.compile(
-    r"(?<![\w-])((?:strength|guidance[_ ]scale|guidance|cfg|adapter[_ ]weight)(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)",
+    r"(?<![\w-])((?:strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"
+    r"(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)",
     re.IGNORECASE,
 )
 # An adapter that brings its weight along: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
@@ -85,51 +96,8 @@ _NUMBER_FIRST = re.compile(
 _NAME_AND_WORD = re.compile(
     r"\s*(?P<name>strength|guidance|cfg|steps|seed|sampler|adapter|lora)\s+(?P<value>[^\s,;]+)\s*", re.IGNORECASE
 )
-# What people say around options without meaning it to be painted: "please use seed 5", "same again, strength 0.8".
-_AGAIN_WORDS = frozenset(("again", "retry", "reroll", "repeat"))
-_FILLING_WORDS = _AGAIN_WORDS | frozenset(
-    (
-        "and",
-        "at",
-        "but",
-        "do",
-        "it",
-        "just",
-        "now",
-        "please",
-        "same",
-        "set",
-        "the",
-        "this",
-        "that",
-        "to",
-        "try",
-        "use",
-        "with",
-    )
-)
-# What people say to a picture that they like; nobody wants it painted.
-_REMARK_WORDS = frozenset(
-    (
-        *(
-            "amazing",
-            "awesome",
-            "beautiful",
-            "cool",
-            "cute",
-            "gorgeous",
-            "great",
-            "haha",
-            "hahaha",
-            "lmao",
-            "lol",
-            "love",
-        ),
-        *("nice", "omg", "perfect", "thank", "thanks", "thx", "ty", "wow", "yay"),
-    )
-)
-_BESIDE_REMARKS = frozenset(("bot", "i", "is", "it", "job", "much", "one", "so", "that", "this", "very", "work", "you"))
-_HELP_WORDS = frozenset(("help", "/help", "?"))
+# Nothing but a word and a fraction: an option in another language, or one that there is not.
+_WORD_AND_FRACTION = re.compile(r"\s*(?P<word>[^\W\d]+)\s*[:=]?\s*0?[.,]\d+\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +136,7 @@ def understand(text: str) -> Said:
     says otherwise.
     """
     text = _MENTION.sub(" ", text)
-    if text.strip().lower() in _HELP_WORDS:
+    if asks_for_help(text):
         return Said(help=True)
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
     text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
@@ -198,12 +166,13 @@ def understand(text: str) -> Said:
         values["negative_prompt"] = _tidy(negative["text"])
         text = text[: negative.start()]
     _refuse_what_is_left(text)
-    prompt, words = _tidy(text), set(re.findall(r"\w+", text.lower()))
-    again = bool(words & _AGAIN_WORDS)
-    if words and words <= _FILLING_WORDS and (values or again):
+    if (unknown := _WORD_AND_FRACTION.fullmatch(text)) is not None:
+        raise _unknown_option(unknown["word"].lower())
+    words = words_of(text)
+    again = asks_again(words)
+    if is_filling(words) and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
-    is_remark = not values and bool(words & _REMARK_WORDS) and words <= _REMARK_WORDS | _BESIDE_REMARKS
-    return Said(replace(Options(prompt=prompt), **values), remark=is_remark)
+    return Said(replace(Options(prompt=_tidy(text)), **values), remark=not values and is_remark(words))
 
 
 def _as_two_options(adapter: re.Match[str]) -> str:
@@ -217,14 +186,18 @@ def _refuse_what_is_left(text: str) -> None:
         option = (match["dashed"] or match["named"]).lower()
         if option in _FIELD_OF:
             raise Refused("option_without_value", option=option)
-        known = ", ".join(
-            f"`{names[-1] if field == 'num_inference_steps' else names[0]}`" for field, names in _NAMES.items()
-        )
-        raise Refused("option_unknown", option=option, known=known)
+        raise _unknown_option(option)
     for match in _WORD_BEFORE_NUMBER.finditer(text):
         word = match["word"].lower()
         if word not in _FIELD_OF and (meant := difflib.get_close_matches(word, _FIELD_OF, 1, _SAME_WORD)):
             raise Refused("option_misspelt", option=word, meant=meant[0])
+
+
+def _unknown_option(option: str) -> Refused:
+    known = ", ".join(
+        f"`{names[-1] if field == 'num_inference_steps' else names[0]}`" for field, names in _NAMES.items()
+    )
+    return Refused("option_unknown", option=option, known=known)
 
 
 def _fits(name: str, value: str) -> bool:
@@ -236,7 +209,7 @@ def _fits(name: str, value: str) -> bool:
             return value.lower() in SAMPLERS
         case "adapter":
             return False  # what there is is for the operator to say: "adapter: name" names it
-    return _NUMBER.fullmatch(value) is not None
+    return _NUMBER.fullmatch(value) is not None or (name == "size" and _SIDES.fullmatch(value) is not None)
 
 
 def _tidy(text: str) -> str:

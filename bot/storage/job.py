@@ -40,6 +40,7 @@ class StoredPicture:
     native_height: int
     painted_again: bool = False  # because the memory did not suffice at first
     denoising_steps: int | None = None  # that were run; rows of earlier versions do not say
+    trimmed: float = 0.0  # the part of the input, 0 to 1, that is not seen because of its shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

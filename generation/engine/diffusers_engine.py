@@ -16,7 +16,7 @@ from generation.engine.resident_models import ResidentModels
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.executors.budgets import Phase
 from generation.images.encode import encode_picture
-from generation.images.fit import enlarge, enlargement_factor, fit_image, fitted_size
+from generation.images.fit import crop_loss, enlarge, enlargement_factor, fit_image, fitted_size
 from generation.images.metadata import PictureParameters
 from generation.models.catalog import Catalog, ModelEntry, load_catalog
 from generation.models.families import FAMILIES
@@ -134,6 +134,7 @@ class DiffusersEngine:
             adapter=request.adapter,
             adapter_weight=request.adapter_weight,
             painted_again=order.has_begun_again,
+            trimmed=trimmed_part(request, native.width, native.height),
         )
         data, media_type = encode_picture(
             enlarge(native, factor), parameters.embedded(), max_bytes=request.max_result_bytes
@@ -156,3 +157,9 @@ def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
         image = opened.convert("RGB")
     width, height = fitted_size(image.width, image.height, max_pixels=request.max_pixels, multiple=entry.multiple)
     return fit_image(image, width, height)
+
+
+def trimmed_part(request: Img2ImgRequest, width: int, height: int) -> float:
+    """Return which part of a request's picture is not seen in one of ``width`` × ``height``."""
+    with Image.open(io.BytesIO(request.image)) as opened:  # which reads no more than its size
+        return round(crop_loss(opened.width / opened.height, width / height), 3)

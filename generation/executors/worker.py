@@ -97,6 +97,8 @@ class Worker:
         options = frame.fields["options"]
         secrets = [options.get("hf_token") or ""]
         log_to_stderr(options.get("log_format", "text"), secrets, level=logging.WARNING)
+        # A download may take an hour, and nothing else would say that it goes on.
+        logging.getLogger("generation.models").setLevel(logging.INFO)
         try:
             create: CreateEngine = import_function(frame.fields["engine"])
             self._engine = engine = create(frame.fields["options"])

@@ -43,6 +43,7 @@ class PictureParameters:
     ``strength_schedule`` says what the strength meant. ``native_width`` × ``native_height`` was painted and then
     enlarged ``enlarged_by`` times. ``libraries`` maps names of packages to versions.
     ``adapter`` is empty where there was none. ``painted_again`` is whether the memory did not suffice at first.
+    ``trimmed`` is the part of the input, 0 to 1, that its edges lost because a model cannot paint its shape.
     """
 
     version: str
@@ -66,6 +67,7 @@ class PictureParameters:
     dtype: str
     libraries: Mapping[str, str] = field(default_factory=dict)
     painted_again: bool = False
+    trimmed: float = 0.0
     adapter: str = ""
     adapter_weight: float = 0.0
 

@@ -6,6 +6,7 @@ first download; whatever differs later is refused. What is as it was at the last
 """
 
 import errno
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,8 +25,11 @@ from generation.models.hub_errors import reason_of
 from generation.models.lock import LockedModel, read_lock, write_lock
 from generation.models.problems import ModelProblem
 
+log = logging.getLogger(__name__)
+
 LOCK_NAME = "models.lock"
 _DISK_MARGIN = 1.1
+_LOGGED_BYTES, _LOGGED_SHARE = 2**30, 0.1  # one line of the log for so much that has arrived, whichever is more
 ANSWER_SECONDS = 20.0
 
 
@@ -168,13 +172,25 @@ def _download(wanted: Wanted, commit: Commit, files: list[HubFile], on_progress:
     if (full := no_room()).data["needed_bytes"] > full.data["free_bytes"]:
         raise full
 
+    logged_bytes = sum(here.values())
+    if is_missing := logged_bytes < total_bytes:
+        log.info("downloading %s: %.2f GiB are to come", wanted.hub_id, (total_bytes - logged_bytes) / 2**30)
+
     def arrived(name: str, count: int) -> None:
+        nonlocal logged_bytes
         here[name] = count
+        here_bytes = sum(here.values())
+        if here_bytes - logged_bytes >= max(_LOGGED_BYTES, _LOGGED_SHARE * total_bytes):
+            logged_bytes = here_bytes
+            log.info("downloading %s: %d %% are here", wanted.hub_id, 100 * here_bytes // total_bytes)
         if on_progress is not None:
-            on_progress(sum(here.values()), total_bytes)
+            on_progress(here_bytes, total_bytes)
 
     try:
-        return {file.name: commit.fetch(file, partial(arrived, file.name)) for file in files}
+        digests = {file.name: commit.fetch(file, partial(arrived, file.name)) for file in files}
+        if is_missing:
+            log.info("%s is here", wanted.hub_id)
+        return digests
     except WrongContents as error:
         raise wanted.problem(ModelProblem.DAMAGED, file=error.name) from error
     except (HTTPError, OSError, ValueError) as error:

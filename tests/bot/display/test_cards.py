@@ -44,6 +44,7 @@ def test_the_status_tells_progress() -> None:
     text = status_text(running, Painting(7, 14, 4.4))
     assert "7/14 · about 4 s left" in text
     assert text.count("▰") == text.count("▱")
+    assert "getting ready · about 9 s left" in status_text(running, Painting(0, 14, 9.0))
 
 
 def test_when_done_the_status_is_one_line_with_a_link() -> None:
@@ -126,6 +127,11 @@ def test_what_was_painted_again_says_why() -> None:
     text = result_text(rendered(pictures=(replace(PICTURE, painted_again=True),)), is_demo=False)
     assert replies.PAINTED_AGAIN in text
     assert replies.PAINTED_AGAIN not in result_text(rendered(), is_demo=False)
+
+
+def test_a_picture_that_was_much_trimmed_is_told_so() -> None:
+    assert replies.TRIMMED in result_text(rendered(pictures=(replace(PICTURE, trimmed=0.8),)), is_demo=False)
+    assert replies.TRIMMED not in result_text(rendered(pictures=(replace(PICTURE, trimmed=0.02),)), is_demo=False)
 
 
 def test_another_encoding_is_mentioned() -> None:

@@ -161,6 +161,8 @@ async def test_a_member_can_see_what_is_used(desk: Desk) -> None:
     assert budgets == [Budget(Layer.OPERATOR, 90, 500), Budget(Layer.SERVER, 30, 100)]
     text = queue_text([], [], 1, budgets, is_paused=False)
     assert "You have used 30 of the 100 s of painting that the server gives you" in text
+    assert "at once" in text
+    assert "at once" not in queue_text([], [], 1, [Budget(Layer.SERVER, 100, 100)], is_paused=False)
 
 
 async def test_a_clock_that_was_set_back_costs_nobody_more_than_the_pause_and_the_day(desk: Desk) -> None:

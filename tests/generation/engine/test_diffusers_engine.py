@@ -46,9 +46,15 @@ def test_the_aspect_is_kept_within_the_budget(engine: DiffusersEngine, tiny_cata
     wanted = tiny_request(image=gradient(300, 150))
     picture = engine.run(wanted, RecordedRun()).pictures[0]
     assert (picture.width, picture.height) == (80, 40)
+    assert picture.parameters["trimmed"] == 0
     assert (
         pixels(picture.data) == called_directly(stock_pipeline(tiny_catalog, wanted.model), wanted, (80, 40)).tobytes()
     )
+
+
+def test_of_a_picture_that_is_too_long_the_rest_is_told(engine: DiffusersEngine) -> None:
+    picture = engine.run(tiny_request(image=gradient(320, 20)), RecordedRun()).pictures[0]
+    assert picture.parameters["trimmed"] == 1 - (picture.width / picture.height) / 16 >= 0.7
 
 
 def test_the_same_request_gives_the_same_bytes(

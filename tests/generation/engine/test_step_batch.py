@@ -178,7 +178,10 @@ def test_nan_stays_with_whose_it_is(engine: DiffusersEngine) -> None:
         assert apart(image, Image.open(io.BytesIO(alone.data))) <= 1
 
 
-def test_without_memory_for_all_of_them_the_calls_become_narrower(engine: DiffusersEngine) -> None:
+def test_without_memory_for_all_of_them_the_calls_become_narrower(
+    make_engine: Callable[..., DiffusersEngine],
+) -> None:
+    engine = make_engine()  # of its own: it remembers that it was short of memory
     engine.run(tiny_request(), RecordedRun())
     company, rows = Company(engine), []
     orders = [company.order(long_request(seed=seed)) for seed in range(4)]
@@ -197,7 +200,10 @@ def test_without_memory_for_all_of_them_the_calls_become_narrower(engine: Diffus
         assert apart(result.image, Image.open(io.BytesIO(alone.data))) <= 1
 
 
-def test_who_has_no_memory_even_alone_is_told_and_the_next_is_served(engine: DiffusersEngine) -> None:
+def test_who_has_no_memory_even_alone_is_told_and_the_next_is_served(
+    make_engine: Callable[..., DiffusersEngine],
+) -> None:
+    engine = make_engine()  # of its own: it remembers that it was short of memory
     engine.run(tiny_request(), RecordedRun())
 
     def fail(_: object) -> None:

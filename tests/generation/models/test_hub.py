@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_the_first_download_takes_only_what_is_read_and_writes_the_lock(
     assert locked["revision"] == COMMIT
     assert set(locked["files"]) == expected
     assert is_here(entry, tmp_path, hub)
+
+
+def test_a_download_is_told_in_the_log_and_what_is_here_is_not(
+    hub: Hub, entry: ModelEntry, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generation.models.hub._LOGGED_BYTES", 1)
+    caplog.set_level(logging.INFO, "generation.models")
+    ensure_model(entry, tmp_path, hub)
+    first, *between, last = caplog.messages
+    assert first.startswith(f"downloading {REPOSITORY}: ")
+    assert all(line.endswith(" % are here") for line in between)
+    assert between[-1] == f"downloading {REPOSITORY}: 100 % are here"
+    assert last == f"{REPOSITORY} is here"
+    caplog.clear()
+    ensure_model(entry, tmp_path, hub)
+    assert caplog.messages == []
 
 
 def test_later_loads_ask_nobody_and_keep_the_commit(

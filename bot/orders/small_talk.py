@@ -1,0 +1,40 @@
+"""What people say around a wish, or instead of one, that nobody wants to see painted."""
+
+import re
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text in lower case."""
+    return frozenset(re.findall(r"\w+", text.lower()))
+
+
+_HELP = frozenset(("help", "/help", "?"))
+_AGAIN = words_of("again reroll repeat retry")
+# Around options: "please use seed 5", "same again, but with strength 0.8".
+_FILLING = words_of("and at but do it just now please same set that the this to try use with")
+# To a picture that they like: "thanks, so cool".
+_REMARKS = words_of(
+    "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
+    " wow yay"
+)
+_BESIDE_REMARKS = words_of("bot i is it job much one so that this very work you")
+
+
+def asks_for_help(text: str) -> bool:
+    """Tell whether a text asks how to use the bot and nothing else."""
+    return text.strip().lower() in _HELP
+
+
+def asks_again(words: frozenset[str]) -> bool:
+    """Tell whether words that are nothing but filling ask for another try of the same."""
+    return bool(words & _AGAIN)
+
+
+def is_filling(words: frozenset[str]) -> bool:
+    """Tell whether words are there only to lead to options."""
+    return words != frozenset() and words <= _FILLING | _AGAIN
+
+
+def is_remark(words: frozenset[str]) -> bool:
+    """Tell whether words only say how somebody likes a picture."""
+    return bool(words & _REMARKS) and words <= _REMARKS | _BESIDE_REMARKS
