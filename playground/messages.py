@@ -24,7 +24,7 @@ from playground.models import (
 )
 from playground.permissions import Permission
 from playground.views import Views
-from playground.wire_messages import MessageWriter, without_flag
+from playground.wire_messages import MessageWriter
 from playground.world import World
 
 _SETTABLE = MessageFlags.SUPPRESS_EMBEDS | MessageFlags.SUPPRESS_NOTIFICATIONS | MessageFlags.COMPONENTS_V2
@@ -119,7 +119,7 @@ class MessageBoard:
             if attachment not in kept:
                 self._files.remove(attachment)
         message.attachments = kept + [self._store(channel, upload) for upload in uploads]
-        message.flags = without_flag(flags, MessageFlags.LOADING)
+        message.flags = flags & ~MessageFlags.LOADING
         self._fill(message, channel, payload, replied_to=None)
         pinged = message.pinged_by_reply
         if pinged is not None and pinged not in message.mentioned_user_ids:

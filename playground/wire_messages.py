@@ -14,7 +14,6 @@ from playground.models import (
     InteractionType,
     Json,
     Message,
-    MessageFlags,
     MessageType,
 )
 from playground.permissions import Permission
@@ -247,8 +246,3 @@ def is_interaction_response(message: Message) -> bool:
     return message.type in (MessageType.CHAT_INPUT_COMMAND, MessageType.CONTEXT_MENU_COMMAND) or (
         message.interaction_id is not None
     )
-
-
-def without_flag(flags: MessageFlags, flag: MessageFlags) -> MessageFlags:
-    """Return ``flags`` with ``flag`` taken away."""
-    return flags & ~flag
