@@ -30,7 +30,10 @@ STOP_GRACE_SECONDS = 35.0
 async def running_bot(server: PlaygroundServer, data_dir: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start the bot as its own process, pointed at the stand-in by its settings alone; stop it at the end."""
     environment = {**os.environ, **server.bot_environment(), "DATA_DIR": str(data_dir)}
-    bot = await asyncio.create_subprocess_exec(sys.executable, "-m", "bot", env=environment)
+    # In a session of its own, so that a terminal's Ctrl+C reaches this process alone, which then ends the bot: a Python
+    # that is only just starting complains about being interrupted.
+    command = (sys.executable, "-m", "bot")
+    bot = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
     try:
         yield bot
     finally:
@@ -67,8 +70,9 @@ async def show(bot_data_dir: Path, *, once: bool) -> int:
     """Run the demonstration; return 0 if the picture arrived. Without ``once`` stay up until told to stop."""
     this_task = asyncio.current_task()
     assert this_task is not None
-    with contextlib.suppress(NotImplementedError):  # Windows has no SIGTERM that could be handled
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
+    for name in ("SIGTERM", "SIGHUP"):  # the second: the terminal was closed
+        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has none that could be handled
+            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), this_task.cancel)
     async with (
         PlaygroundServer(port=int(PORT), bot_name="Palimpsest", acknowledge_seconds=ACKNOWLEDGE_SECONDS) as server,
         running_bot(server, bot_data_dir) as bot,
@@ -108,12 +112,15 @@ def seed_in(path: Path) -> int:
 async def _or_end_of(bot: asyncio.subprocess.Process, work: Coroutine[Any, Any, T]) -> T:
     """Wait for the work, but no longer than the bot lives."""
     task, end = asyncio.ensure_future(work), asyncio.ensure_future(bot.wait())
-    await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
-    if not task.done():
+    try:
+        await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ConnectionError(f"the bot ended with status {bot.returncode}; its last lines stand above")
+        return task.result()
+    finally:  # also when this is cancelled: neither is to find its connection closed later
         task.cancel()
-        raise ConnectionError(f"the bot ended with status {bot.returncode}; its last lines stand above")
-    end.cancel()
-    return task.result()
+        end.cancel()
+        await asyncio.gather(task, end, return_exceptions=True)
 
 
 async def _stay_up(bot: asyncio.subprocess.Process) -> None:
