@@ -119,6 +119,11 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     form = page.get_by_role("form", name="/img2img")
     await drop(page, "cat.jpg", cat)
     await expect(form.get_by_text("cat.jpg")).to_be_visible()
+    size = page.viewport_size
+    assert size is not None
+    await page.set_viewport_size({"width": 320, "height": 568})
+    await expect(form.get_by_label("prompt *")).to_be_in_viewport(ratio=1)
+    await page.set_viewport_size(size)
     await page.keyboard.type("a cat in the snow")  # the prompt has the keyboard once there is a picture
     await form.get_by_text("more options").click()
     await form.get_by_label("steps").fill("4")
