@@ -3,21 +3,22 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 from playground.client import Message, PlaygroundServer
+from playground.client.process import ServerEnded
 
 T = TypeVar("T")
 
 PHOTOGRAPHS = Path(__file__).with_name("photographs")
 DATA_DIR = Path(os.environ.get("DATA_DIR") or "data") / "playground"
-PORT = int(os.environ.get("PLAYGROUND_PORT") or 0)
+PORT = os.environ.get("PLAYGROUND_PORT") or "0"
 PROMPT = "a cat on a beach"
 SEED = 2  # one of those with which the small model does well, so that the first picture is a good one
 READY_SECONDS, RESULT_SECONDS = 300.0, 600.0
@@ -29,7 +30,10 @@ STOP_GRACE_SECONDS = 35.0
 async def running_bot(server: PlaygroundServer, data_dir: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start the bot as its own process, pointed at the stand-in by its settings alone; stop it at the end."""
     environment = {**os.environ, **server.bot_environment(), "DATA_DIR": str(data_dir)}
-    bot = await asyncio.create_subprocess_exec(sys.executable, "-m", "bot", env=environment)
+    # In a session of its own, so that a terminal's Ctrl+C reaches this process alone, which then ends the bot: a Python
+    # that is only just starting complains about being interrupted.
+    command = (sys.executable, "-m", "bot")
+    bot = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
     try:
         yield bot
     finally:
@@ -62,17 +66,15 @@ async def send_photograph(server: PlaygroundServer) -> tuple[Message, float]:
     return result, time.monotonic() - began
 
 
-async def show(*, once: bool) -> int:
+async def show(bot_data_dir: Path, *, once: bool) -> int:
     """Run the demonstration; return 0 if the picture arrived. Without ``once`` stay up until told to stop."""
-    bot_data_dir = DATA_DIR / "bot"
-    shutil.rmtree(bot_data_dir, ignore_errors=True)  # its channels and messages are gone with the last stand-in
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
     this_task = asyncio.current_task()
     assert this_task is not None
-    with contextlib.suppress(NotImplementedError):  # Windows has no SIGTERM that could be handled
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
+    for name in ("SIGTERM", "SIGHUP"):  # the second: the terminal was closed
+        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has none that could be handled
+            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), this_task.cancel)
     async with (
-        PlaygroundServer(port=PORT, bot_name="Palimpsest", acknowledge_seconds=ACKNOWLEDGE_SECONDS) as server,
+        PlaygroundServer(port=int(PORT), bot_name="Palimpsest", acknowledge_seconds=ACKNOWLEDGE_SECONDS) as server,
         running_bot(server, bot_data_dir) as bot,
     ):
         print("No DISCORD_TOKEN is set: this is the playground, a stand-in for Discord on this machine.")
@@ -110,12 +112,15 @@ def seed_in(path: Path) -> int:
 async def _or_end_of(bot: asyncio.subprocess.Process, work: Coroutine[Any, Any, T]) -> T:
     """Wait for the work, but no longer than the bot lives."""
     task, end = asyncio.ensure_future(work), asyncio.ensure_future(bot.wait())
-    await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
-    if not task.done():
+    try:
+        await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ConnectionError(f"the bot ended with status {bot.returncode}; its last lines stand above")
+        return task.result()
+    finally:  # also when this is cancelled: neither is to find its connection closed later
         task.cancel()
-        raise ConnectionError(f"the bot ended with status {bot.returncode}; its last lines stand above")
-    end.cancel()
-    return task.result()
+        end.cancel()
+        await asyncio.gather(task, end, return_exceptions=True)
 
 
 async def _stay_up(bot: asyncio.subprocess.Process) -> None:
@@ -133,7 +138,16 @@ async def _stay_up(bot: asyncio.subprocess.Process) -> None:
 
 def main() -> int:
     """Run the demonstration; ``ONCE=1`` in the environment ends it after the first picture."""
-    try:
-        return asyncio.run(show(once=os.environ.get("ONCE", "") not in ("", "0")))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return 0
+    if not PORT.isdecimal():
+        print(f"PLAYGROUND_PORT is to be the number of a port, not {PORT}.", file=sys.stderr)
+        return 2
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    # A folder of its own: channels and messages are gone with the stand-in, and another playground may be at work.
+    with tempfile.TemporaryDirectory(prefix="bot-", dir=DATA_DIR, ignore_cleanup_errors=True) as folder:
+        try:
+            return asyncio.run(show(Path(folder), once=os.environ.get("ONCE", "") not in ("", "0")))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return 0
+        except ServerEnded as error:
+            print(f"There is no playground: {error}.", file=sys.stderr)
+            return 1

@@ -60,7 +60,14 @@ async def serve(arguments: argparse.Namespace) -> None:
     runner = web.AppRunner(build_app(playground), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", arguments.port)
-    await site.start()
+    try:
+        await site.start()
+    except (OSError, OverflowError) as error:
+        await runner.cleanup()
+        reason = (
+            os.strerror(error.errno or 0) if isinstance(error, OSError) else "there is none of this number"
+        ).lower()
+        raise SystemExit(f"Port {arguments.port} of this machine cannot be used: {reason}.") from None
     host, port = runner.addresses[0][:2]
     playground.address = playground.files.origin = f"http://{host}:{port}"
     stop = asyncio.Event()

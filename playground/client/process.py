@@ -14,6 +14,10 @@ STOP_TIMEOUT_SECONDS = 5.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+class ServerEnded(Exception):
+    """Say that a stand-in has ended before it was ready; why stands in what it has written itself."""
+
+
 class ServerProcess:
     """Own a ``python -m playground.server``; it ends when its stdin closes, so it does not outlive a killed parent."""
 
@@ -44,7 +48,7 @@ class ServerProcess:
         self.unjudged_reason: str | None = None
 
     async def start(self) -> None:
-        """Start the process and return when it is ready. Raises RuntimeError if it ends before that."""
+        """Start the process and return when it is ready. Raises ServerEnded if it ends before that."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -59,7 +63,7 @@ class ServerProcess:
         try:
             line = await asyncio.wait_for(self._process.stdout.readline(), START_TIMEOUT_SECONDS)
             if not line:
-                raise RuntimeError(f"the stand-in ended with status {await self._process.wait()} before it was ready")
+                raise ServerEnded(f"the stand-in ended with status {await self._process.wait()} before it was ready")
         except BaseException:
             await self.stop()
             raise

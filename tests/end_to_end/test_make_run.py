@@ -31,6 +31,7 @@ async def test_make_run_shows_one_picture(tmp_path: Path) -> None:
     printed = re.search(r"^seed (\d+) · [\d.]+ seconds · (.+)$", output, re.MULTILINE)
     assert printed is not None, output
     assert seed_of_a_real_picture(Path(printed[2])) == int(printed[1])
+    assert os.listdir(tmp_path / "playground") == ["result.png"]  # what the bot kept is gone with its channels
 
 
 def seed_of_a_real_picture(path: Path) -> int:
@@ -77,7 +78,8 @@ async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups that could be signalled like this")
-async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["Starting the bot", "Sending photographs", "The channel is at"])
+async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path, moment: str) -> None:
     environment = {**os.environ, "DATA_DIR": str(tmp_path), "MONITORING_PORT": "0"}
     environment.pop("DISCORD_TOKEN", None)
     process = await asyncio.create_subprocess_exec(
@@ -89,8 +91,8 @@ async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path) -> Non
         start_new_session=True,
     )
     assert process.stdout is not None
-    while b"The channel is at" not in (line := await process.stdout.readline()):
-        assert line, "it ended before it had shown the picture"
+    while moment.encode() not in (line := await process.stdout.readline()):
+        assert line, "it ended before that moment"
     os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl+C: everybody at once, the bot and the stand-in too
     _, errors = await process.communicate()
     assert process.returncode == 0

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from playground.client import PlaygroundClient, PlaygroundError, PlaygroundServer
+from playground.client.process import ServerEnded
 from playground.server import build_parser
 from tests.playground.conftest import EVENT_SECONDS
 
@@ -100,3 +101,13 @@ async def test_wrong_control_calls_say_what_is_wrong(playground: PlaygroundClien
         await playground.say("x", channel="nowhere")
     with pytest.raises(PlaygroundError, match="10007"):
         await playground.say("x", member="Nobody")
+
+
+async def test_a_port_that_is_taken_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    async with PlaygroundServer() as first:
+        port = int(first.address.rpartition(":")[2])
+        with pytest.raises(ServerEnded):
+            await PlaygroundServer(port=port).start()
+    said = capfd.readouterr().err
+    assert f"Port {port} of this machine cannot be used" in said
+    assert "Traceback" not in said
