@@ -9,14 +9,13 @@ sizes reach on this device in this format. A call's operations are counted by to
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import Measured, alternate, arguments, report
-from benchmarks.shapes import SHAPES, Shape
+from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES, Shape
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.kernels import prepare_part
 
@@ -72,9 +71,7 @@ def main(values: Sequence[str] = ()) -> int:
     """Print the table; return the exit status."""
     options = arguments(
         __doc__,
-        ("--shape", {"choices": list(SHAPES), "default": "sd15"}),
-        ("--side", {"type": int, "default": 256, "help": "pixels"}),
-        ("--model", {"type": Path, "help": "a folder of diffusers' layout instead of random weights"}),
+        *SHAPE_ARGUMENTS,
         ("--float32", {"action": "store_true", "help": "measure float32 as well, which takes longer"}),
         values=values,
     )

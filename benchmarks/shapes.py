@@ -105,6 +105,12 @@ SHAPES = {
     "sd15": Shape(name="sd15", unet=SD15_UNET, text_width=768),
     "sdxl": Shape(name="sdxl", unet=SDXL_UNET, text_width=2048, is_xl=True),
 }
+# What a benchmark of one call asks for.
+SHAPE_ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--shape", {"choices": list(SHAPES), "default": "sd15"}),
+    ("--side", {"type": int, "default": 256, "help": "pixels"}),
+    ("--model", {"type": Path, "help": "a folder of diffusers' layout instead of random weights"}),
+)
 
 
 def random_weights(make: Callable[[], Any], dtype: torch.dtype) -> Any:

@@ -10,14 +10,13 @@ column is the distance to float32, as relative L2.
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
 from benchmarks.measuring import alternate, arguments, report, times_quicker
-from benchmarks.shapes import SHAPES
+from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES
 from generation.engine.attention import BlockedAttnProcessor
 from generation.engine.compiling import compiled_twin
 from generation.engine.device import choose_device
@@ -41,9 +40,7 @@ def main(values: Sequence[str] = ()) -> int:
     """Print the table; return the exit status."""
     options = arguments(
         __doc__,
-        ("--shape", {"choices": list(SHAPES), "default": "sd15"}),
-        ("--side", {"type": int, "default": 256, "help": "pixels"}),
-        ("--model", {"type": Path, "help": "a folder of diffusers' layout instead of random weights"}),
+        *SHAPE_ARGUMENTS,
         ("--compile", {"action": "store_true", "help": "with a compiled denoiser as well, which takes minutes"}),
         ("--packed", {"action": "store_true", "help": "nothing but packed weights against float32: less in memory"}),
         values=values,

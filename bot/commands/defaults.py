@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot import replies
-from bot.commands.shared import IN_SERVERS, chosen, client_of, moderators_group, tell
+from bot.commands.shared import chosen, client_of, group, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
@@ -31,12 +31,7 @@ _EVERY_NAME = [Choice(name=replies.setting_name(name), value=name) for name in (
 _OWN_NAMES = [Choice(name=replies.setting_name(name), value=name) for name in DEFAULT_NAMES]
 
 defaults = moderators_group("defaults", "What holds in this server and its channels when nobody chooses")
-preferences = app_commands.Group(
-    name="preferences",
-    description="Your own numbers, wherever you are",
-    allowed_installs=IN_SERVERS,
-    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
-)
+preferences = group("preferences", "Your own numbers, wherever you are")
 
 
 @defaults.command(name="show")

@@ -6,19 +6,13 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.shared import IN_SERVERS, client_of, tell
+from bot.commands.shared import client_of, group, tell
 from bot.errors import Refused
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-operator = app_commands.Group(
-    name="operator",
-    description="For the operator of the bot",
-    default_permissions=discord.Permissions(administrator=True),
-    allowed_installs=IN_SERVERS,
-    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
-)
+operator = group("operator", "For the operator of the bot", default_permissions=discord.Permissions(administrator=True))
 
 
 @operator.command(name="pause")

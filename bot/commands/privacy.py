@@ -6,18 +6,13 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.shared import IN_SERVERS, client_of, tell
+from bot.commands.shared import client_of, group, tell
 from bot.privacy import cards
 from generation.references import new_reference
 
 log = logging.getLogger(__name__)
 
-privacy = app_commands.Group(
-    name="privacy",
-    description="What I keep about you, and how it goes away",
-    allowed_installs=IN_SERVERS,
-    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
-)
+privacy = group("privacy", "What I keep about you, and how it goes away")
 
 
 @privacy.command(name="show")

@@ -10,12 +10,23 @@ from bot.errors import Refused
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-IN_SERVERS = app_commands.AppInstallationType(guild=True)
+_IN_SERVERS = app_commands.AppInstallationType(guild=True)
 
 
 def client_of(interaction: discord.Interaction) -> "Palimpsest":
     """Return the bot."""
     return cast("Palimpsest", interaction.client)
+
+
+def group(name: str, description: str, **more: Any) -> app_commands.Group:
+    """Return a group that is offered in servers and in direct messages."""
+    return app_commands.Group(
+        name=name,
+        description=description,
+        allowed_installs=_IN_SERVERS,
+        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
+        **more,
+    )
 
 
 def moderators_group(name: str, description: str) -> app_commands.Group:
@@ -25,7 +36,7 @@ def moderators_group(name: str, description: str) -> app_commands.Group:
         description=description,
         guild_only=True,
         default_permissions=discord.Permissions(manage_guild=True),
-        allowed_installs=IN_SERVERS,
+        allowed_installs=_IN_SERVERS,
     )
 
 
