@@ -62,13 +62,13 @@ class Conversation:
         said = understand(message.content)
         if said.is_speechless:
             raise Refused("no_words", text=said.options.prompt[:40])
+        if said.remark and source_in(message) is None:
+            return
         thread = await self._thread(message)
         source = next((source for each in thread if (source := source_in(each)) is not None), None)
         said = _with_what_was_said_before(said, thread[1:])
         if source is not None and not said.help:
             await self._take(message, said, source)
-            return
-        if said.remark:
             return
         reference = thread[-1].reference
         if said.help or reference is None or reference.message_id is None:
