@@ -17,7 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measuring import Measured, alternate, arguments, report
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES, Shape
 from generation.engine.device import choose_device, choose_dtype
+from generation.engine.huge_pages import move_to_huge_pages
 from generation.engine.kernels import prepare_part
+from generation.engine.packing import pack_layers
 
 GOAL = {"cpu": "40 %", "cuda": "30 %"}
 ROWS = 2
@@ -58,6 +60,8 @@ def row(
     denoiser: Any = shape.denoiser(dtype, options.model)
     denoiser.to(device)
     prepare_part(denoiser, device, dtype)
+    pack_layers(denoiser)
+    move_to_huge_pages()  # as the engine does in the background
     inputs = shape.inputs(options.side, ROWS, dtype, device)
     most, of = peak(device, dtype, options.repeats)
     with torch.inference_mode():
