@@ -11,6 +11,7 @@ from bot.orders.origin import Origin
 from bot.orders.sources import source_of
 from generation import requests
 from generation.errors import ModelUnavailable
+from generation.models.adapters import MAX_ADAPTERS
 from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     count="How many pictures, each with the next seed",
     size="Pixel budget: 512 means as many pixels as 512×512; the shape of your picture is kept",
     model="Which model paints",
-    adapter="A small change to the model (LoRA) that is offered here",
-    adapter_weight="How strongly the adapter counts",
+    adapter="Small changes to the model (LoRA) that are offered here: film, or film:0.8, ada:0.5",
+    adapter_weight="How strongly each adapter counts that has no weight of its own",
     sampler="How the noise is taken away; the model's usual one if left out",
 )
 @app_commands.choices(sampler=[Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()])
@@ -82,12 +83,21 @@ async def complete_model(
 async def complete_adapter(
     interaction: "discord.Interaction[Palimpsest]", current: str
 ) -> list[app_commands.Choice[str]]:
-    """Offer the adapters of the model that is chosen, else of the one that paints here."""
+    """Complete the last name of a list with the adapters of the model that is chosen, else of the one here."""
     client = interaction.client
     chosen = getattr(interaction.namespace, "model", None)
     try:
         entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
     except ModelUnavailable:
         return []
-    offered = [each for each in client.shelf.adapters(entry) if current.lower() in f"{each.name} {each.title}".lower()]
-    return [Choice(name=each.title[:100], value=each.name) for each in offered[:25]]
+    listed, comma, typed = current.rpartition(",")
+    before = [part.strip() for part in listed.split(",")] if comma else []
+    if len(before) >= MAX_ADAPTERS:
+        return []
+    named = {part.partition(":")[0] for part in before}
+    return [
+        Choice(name=", ".join((*before, each.title))[:100], value=value)
+        for each in client.shelf.adapters(entry)
+        if each.name not in named and typed.strip().lower() in f"{each.name} {each.title}".lower()
+        if len(value := ", ".join((*before, each.name))) <= 100  # Discord's limit
+    ][:25]
