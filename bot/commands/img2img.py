@@ -1,6 +1,7 @@
 """``/img2img``: a picture and a prompt in, a new picture and its seed out."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 
-@app_commands.command(name="img2img")
+class Img2Img(app_commands.Command[Any, ..., None]):
+    """The command, without the options for adapters where the operator's catalog has none."""
+
+    def __init__(self, callback: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        super().__init__(name="img2img", description=str(callback.__doc__), callback=callback)
+
+    def to_dict(self, tree: "app_commands.CommandTree[Palimpsest]") -> dict[str, Any]:
+        definition = super().to_dict(tree)
+        if not tree.client.shelf.has_adapters:
+            definition["options"] = [each for each in definition["options"] if not each["name"].startswith("adapter")]
+        return definition
+
+
+@Img2Img
 @app_commands.guild_install()
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.describe(
