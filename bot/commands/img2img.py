@@ -25,7 +25,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     def __init__(self, callback: Callable[..., Coroutine[Any, Any, None]]) -> None:
         super().__init__(name="img2img", description=str(callback.__doc__), callback=callback)
 
-    def to_dict(self, tree: "app_commands.CommandTree[Palimpsest]") -> dict[str, Any]:
+    def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
         definition = super().to_dict(tree)
         if not tree.client.shelf.has_adapters:
             definition["options"] = [each for each in definition["options"] if not each["name"].startswith("adapter")]

@@ -52,7 +52,7 @@ def result_channel_id(link_text: str) -> str:
 async def test_nobody_is_offered_adapters_where_there_are_none(bot: BotProcess) -> None:
     for option in ({"adapter": "ink"}, {"adapter_weight": 0.5}):
         with pytest.raises(PlaygroundError) as refused:
-            await bot.img2img(**option)
+            await bot.client.command("img2img", {"image": CAT, "prompt": "a fox", **option})
         assert "The command has no such option" in str(refused.value.errors)
 
 
