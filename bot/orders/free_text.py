@@ -94,9 +94,12 @@ _PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORE
 _NUMBER_FIRST = re.compile(
     r"(?:(?<=[,;])|^)\s*(?P<value>\d*[.,]?\d+%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)", re.IGNORECASE
 )
-# Nothing but a name and a word, where no prompt is likely to be meant: "seed random", "strength high", "sampler best".
+# Nothing but a name and what is meant as its value: "seed random", "strength high", "sampler best"; not "seed packet".
 _NAME_AND_WORD = re.compile(
-    r"\s*(?P<name>strength|guidance|cfg|steps|seed|sampler|adapter|lora)\s+(?P<value>[^\s,;]+)\s*", re.IGNORECASE
+    r"\s*(?:(?:strength|guidance|cfg|steps|seed)\s+(?:[^\s,;]*\d[^\s,;]*|any|auto|best|default|full|half|high|less|lots"
+    r"|low|many|max|maximum|medium|min|minimum|more|much|new|none|off|on|one|two|three|four|five|ten|random|same|strong"
+    r"|weak|zero)|(?:sampler|adapter|lora)\s+[^\s,;]+)[.!?]*\s*",
+    re.IGNORECASE,
 )
 # Nothing but a word and a fraction: an option in another language, or one that there is not.
 _WORD_AND_FRACTION = re.compile(r"\s*(?P<word>[^\W\d]+)\s*[:=]?\s*0?[.,]\d+\s*")

@@ -66,6 +66,13 @@ from bot.replies import error_sentence
         ("please use strength to .3", {"prompt": "", "strength": 0.3}),
         ("the same, but at night", {"prompt": "the same, but at night"}),
         ("count dracula", {"prompt": "count dracula"}),
+        ("seed packet", {"prompt": "seed packet"}),
+        ("a seed packet on a table", {"prompt": "a seed packet on a table"}),
+        ("strength training", {"prompt": "strength training"}),
+        ("guidance counselor", {"prompt": "guidance counselor"}),
+        ("steps down", {"prompt": "steps down"}),
+        ("steps of a temple", {"prompt": "steps of a temple"}),
+        ("life size statue", {"prompt": "life size statue"}),
         ("model railway", {"prompt": "model railway"}),
         ("🦊", {"prompt": "🦊"}),
         ("a fox size 512x512", {"prompt": "a fox", "size": 512}),
@@ -89,7 +96,19 @@ def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["strength=much", "--seed abc", "steps: 3.5", "seed 1.5", "a fox, count=two", "seed random", "strength high"],
+    [
+        "strength=much",
+        "--seed abc",
+        "seed: abc",
+        "steps=lots",
+        "steps: 3.5",
+        "seed 1.5",
+        "seed 5x",
+        "a fox, count=two",
+        "a fox, size: huge",
+        "seed random",
+        "strength High!",
+    ],
 )
 def test_what_is_not_understood_is_said(text: str) -> None:
     with pytest.raises(Refused) as refusal:
