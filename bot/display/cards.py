@@ -11,6 +11,7 @@ from bot import replies
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
 from bot.orders.allowances import Budget
 from bot.storage.job import Job, JobState
+from generation.models.adapters import read_adapters
 from generation.references import reference_of
 from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS
@@ -138,7 +139,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     if job.sampler != OWN_SAMPLER:
         numbers += f" · {SAMPLERS[job.sampler].title}"
     if job.adapter:
-        numbers += f" · {job.adapter} {job.adapter_weight:g}"
+        adapters = read_adapters(job.adapter, job.adapter_weight)
+        numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
     lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
     if job.negative_prompt:
         lines.append(f"without: {shown_prompt(job.negative_prompt)}")

@@ -65,25 +65,22 @@ class Delivery:
         Trouble that passes is waited out; raises Refused (``channel_gone``, ``not_allowed_here``,
         ``upload_too_large``) for trouble that does not.
         """
-        delay_seconds = 1.0
+
+        async def send() -> int:
+            nonlocal may_be_there
+            if may_be_there and (found := await self._find_result(job)) is not None:
+                return found
+            may_be_there = True  # the answer may be what is lost, and the nonce is forgotten within minutes
+            return await self._send(job)
+
         smaller = False
         while True:
             try:
-                if may_be_there and (found := await self._find_result(job)) is not None:
-                    return found
-                return await self._send(job)
+                return await self._patiently(job, send)
             except (discord.NotFound, discord.Forbidden) as error:
                 reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
                 raise Refused(reason) from error
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-                if is_passing(error):
-                    log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
-                    await asyncio.sleep(delay_seconds)
-                    delay_seconds = min(delay_seconds * 2, 60.0)
-                    may_be_there = True  # the answer may be what was lost, and the nonce is forgotten within minutes
-                    continue
-                if not isinstance(error, discord.HTTPException):
-                    raise
+            except discord.HTTPException as error:
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
                     raise
                 if smaller:
