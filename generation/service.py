@@ -33,9 +33,11 @@ class GenerationService:
     A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
     of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
     in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose
-    executor was lost is tried again, up to ``max_attempts``; ``note_attempt`` is awaited at once, before any wait. One
-    whose executor could not be started has lost nothing. When the executor goes down again and again, nothing is begun
-    for a while, as ``breaker`` says; ``note_rest`` is called when a rest begins and when it ends.
+    executor was lost is tried again, up to ``max_attempts``; ``note_attempt`` is awaited at once, before any wait. It
+    is tried alone, because one of those that were lost together may have been the cause: the others must not be lost
+    with it again. One whose executor could not be started has lost nothing. When the executor goes down again and
+    again, nothing is begun for a while, as ``breaker`` says; ``note_rest`` is called when a rest begins and when it
+    ends.
     """
 
     def __init__(
@@ -61,13 +63,15 @@ class GenerationService:
         self._queue = FairQueue()
         self._suspects: dict[str, Ticket] = {}  # run alone, when nothing else waits or runs
         self._tickets: dict[str, Ticket] = {}  # of what runs
+        self._again: dict[str, None] = {}  # of what runs, those that lost an executor, in the order of their turns
+        self._losses = 0  # of the executor
         self._costs: dict[str, float] = {}  # of what runs, as far as it is known
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancelled: set[str] = set()
         self._left: list[str] = []  # by what waited for the end of a rest when the service closed
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()  # nothing runs, and nothing that waits may begin
-        self._woken = asyncio.Event()  # a rest is over, or somebody who waits for that is not to wait any more
+        self._woken = asyncio.Event()  # whoever waits for a rest or for the others to end has to look again
         self._closing = False
         self._paused = False
 
@@ -187,7 +191,7 @@ class GenerationService:
         slots = 1 if self._breaker.is_probing else self._executor.slots
         if self._paused or self._breaker.seconds_left or len(self._running) >= slots:
             return None
-        if any(ticket.runs_alone for ticket in self._tickets.values()):
+        if self._again or any(ticket.runs_alone for ticket in self._tickets.values()):
             return None
         if self._suspects and not self._queue and not self._tickets:
             return self._suspects.pop(next(iter(self._suspects)))
@@ -206,7 +210,8 @@ class GenerationService:
                     "the generation process did not start (%s); next try in %.0f s", error, self._breaker.seconds_left
                 )
                 self._begin_rest()
-                await self._rest()
+                while self._breaker.seconds_left and not self._closing:
+                    await self._wake()
 
     def _begin_rest(self) -> None:
         """Wake everybody when the rest is over, and say that it has begun."""
@@ -221,11 +226,21 @@ class GenerationService:
         elif not self._closing:  # the clock of the loop was a little early
             asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
 
-    async def _rest(self, job_id: str | None = None) -> None:
-        """Wait until the executor may be tried again, the job is cancelled or the service closes."""
-        while self._breaker.seconds_left and not self._closing and job_id not in self._cancelled:
-            self._woken.clear()
-            await self._woken.wait()
+    async def _wait_to_begin(self, job_id: str) -> None:
+        """Wait until an attempt may begin, the job is cancelled or the service closes."""
+        while not self._may_begin(job_id) and not self._closing and job_id not in self._cancelled:
+            await self._wake()
+
+    def _may_begin(self, job_id: str) -> bool:
+        if self._breaker.seconds_left:
+            return False
+        if job_id not in self._again:
+            return True
+        return job_id == next(iter(self._again)) and self._tickets.keys() == self._again.keys()
+
+    async def _wake(self) -> None:
+        self._woken.clear()
+        await self._woken.wait()
 
     async def _run_ticket(self, ticket: Ticket) -> None:
         current_job_id.set(ticket.job_id)
@@ -247,26 +262,32 @@ class GenerationService:
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id], self._tickets[ticket.job_id]
+            self._again.pop(ticket.job_id, None)
             cost = self._costs.pop(ticket.job_id, ticket.cost)
             if not ticket.runs_alone:
                 self._queue.settle(ticket, cost)
             self._cancelled.discard(ticket.job_id)
             self._changed.set()
+            self._woken.set()
 
     async def _run_attempts(self, ticket: Ticket, request: Img2ImgRequest) -> None:
         attempt = ticket.attempt
         while True:
-            await self._rest(ticket.job_id)
+            if attempt > 1:
+                self._again[ticket.job_id] = None
+                self._woken.set()  # whoever comes first may have waited for this one only
+            await self._wait_to_begin(ticket.job_id)
             if ticket.job_id in self._cancelled:
                 await self._report(Cancelled(job_id=ticket.job_id, attempt=attempt))
                 return
-            if self._breaker.seconds_left:  # the service closes
+            if not self._may_begin(ticket.job_id):  # the service closes
                 self._left.append(ticket.job_id)
                 return
+            losses = self._losses
             loss = await self._run_attempt(ticket.job_id, attempt, request)
             if loss is None:
                 return
-            self._note_loss(loss)
+            self._note_loss(loss, is_known=losses != self._losses)
             if loss.kind.is_executor_loss:
                 if attempt >= self._max_attempts:
                     await self._report(loss)
@@ -288,11 +309,13 @@ class GenerationService:
                 await self._report(event)
         return None
 
-    def _note_loss(self, loss: Failed) -> None:
+    def _note_loss(self, loss: Failed, *, is_known: bool) -> None:
+        """Count a loss of the executor once, with however many jobs it was lost."""
         was_resting = bool(self._breaker.seconds_left)
         if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
             self._breaker.rest()
-        else:
+        elif not is_known:
+            self._losses += 1
             self._breaker.lost()
         if self._breaker.seconds_left and not was_resting:
             log.error("the generation process fails again and again; it rests for %.0f s", self._breaker.seconds_left)
