@@ -144,10 +144,6 @@ class GenerationService:
             return True
         return False
 
-    def is_running(self, job_id: str) -> bool:
-        """Tell whether the job has a slot."""
-        return job_id in self._running
-
     async def run(self) -> None:
         """Serve until ``close``; the executor is started here and stopped by ``close``."""
         await self._start_executor()
