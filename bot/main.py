@@ -79,7 +79,11 @@ async def serve(settings: Settings, token: str, *, engine: str) -> None:
         ),
     ):
         stop_on_signals(client, gone_after_seconds=settings.shutdown_grace_seconds + LAST_SECONDS)
-        await client.start(token)
+        try:
+            await client.start(token)
+        except Exception:
+            if not client.is_closing:  # else the end has only cut off a login that was under way
+                raise
 
 
 def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
