@@ -84,6 +84,25 @@ async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> No
     assert alive == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process alone")
+async def test_ctrl_c_while_it_imports_ends_the_bot_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "aiohttp.py").write_text("print('importing', flush=True)\ninput()\n")  # instead of the library
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert await process.stdout.readline() == b"importing\n"
+    process.send_signal(signal.SIGINT)
+    assert await process.stderr.read() == b""
+    assert await process.wait() == 130
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups that could be signalled like this")
 @pytest.mark.parametrize("moment", ["Starting the bot", "Sending photographs", "The channel is at"])
 async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path, moment: str) -> None:
