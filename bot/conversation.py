@@ -140,7 +140,7 @@ class Conversation:
 
     async def _say(self, message: discord.Message, text: str) -> None:
         try:
-            await message.reply(text, mention_author=False)
+            await message.reply(replies.fitting(text), mention_author=False)
         except discord.HTTPException as error:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:

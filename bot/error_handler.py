@@ -37,8 +37,7 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
         reference = new_reference()
         log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
-    if prompt := next(_typed_prompts(interaction.data or {}), ""):
-        sentence += replies.typed_prompt(prompt)
+    sentence = replies.with_typed_prompt(sentence, next(_typed_prompts(interaction.data or {}), ""))
     try:
         if interaction.response.is_done():
             await interaction.followup.send(sentence, ephemeral=True)

@@ -127,6 +127,7 @@ async def test_models_are_offered_by_name(bot: BotProcess) -> None:
     [
         ({"model": "stable-diffusion-xl"}, "not downloaded"),
         ({"model": "nonsense"}, "no model called"),
+        ({"model": "nonsense " * 400}, "no model called"),
         ({"count": 9}, "up to 4"),
         ({"size": 2048}, "up to size"),
         ({"prompt": "   "}, "prompt is empty"),
