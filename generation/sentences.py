@@ -211,7 +211,7 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
         case "not_for_model":
             return f"{name} cannot be chosen for {data['model']}; leave it out."
         case "twice":
-            return f"{name} {data['value']} is named twice."
+            return "No adapter can be named twice."
         case "too_many":
             return f"No more than {data['high']} adapters can be combined."
         case "no_number":

@@ -75,7 +75,9 @@ _LORA = re.compile(r"<lora:([^<>:\s,;]+(?::[^<>:\s,;]+)?)>", re.IGNORECASE)
 _WEIGHED_ADAPTER = re.compile(rf"(?!(?:{_ALTERNATIVES}):)\d*[^\W\d][^\s,;:=<>]*:\d*\.?\d+(?!\w)", re.IGNORECASE)
 # "adapter: ink, clay:0.5": further ones come with a weight, else it is the prompt that goes on.
 _ADAPTERS = re.compile(
-    rf"(?<![\w-])(?:adapter|lora)(?:\s*[:=]\s*|\s+)[^\s,;]+(?:\s*,\s*{_WEIGHED_ADAPTER.pattern})+", re.IGNORECASE
+    r"(?:(?<![\w-])(?:adapter|lora)\s*[:=]\s*[^\s,;]+|--(?:adapter|lora)\s+[^\s,;]+"
+    rf"|(?<![\w-])(?:adapter|lora)\s+{_WEIGHED_ADAPTER.pattern})(?:\s*,\s*{_WEIGHED_ADAPTER.pattern})+",
+    re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
     r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|neg|without)[:=\s]\s*"

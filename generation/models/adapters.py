@@ -49,7 +49,7 @@ def read_adapters(text: str, weight: _Weight) -> tuple[tuple[str, float | _Weigh
     for part in filter(None, map(str.strip, text.split(","))):
         name, has_own, own = (piece.strip() for piece in part.partition(":"))
         if name in chosen:
-            raise InvalidRequest("adapter", "twice", value=name)
+            raise InvalidRequest("adapter", "twice")
         try:
             chosen[name] = float(own) if has_own else weight
         except ValueError as error:

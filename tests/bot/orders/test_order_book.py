@@ -258,7 +258,7 @@ def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
             "`python -m generation download demo`.",
         ),
         ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0.0 to 1.2."),
-        ({"adapter": "ink, ink"}, "The adapter ink is named twice."),
+        ({"adapter": "ink, ink"}, "No adapter can be named twice."),
         ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
     ],
 )

@@ -54,7 +54,7 @@ def test_one_alone_is_written_as_it_always_was() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("ink:0.5, ink", "The adapter ink is named twice."),
+        ("ink:0.5, ink", "No adapter can be named twice."),
         ("a, b, c, d", "No more than 3 adapters can be combined."),
         ("ink:much", "The adapter's weight must be a number, such as 0.8."),
     ],
