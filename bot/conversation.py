@@ -38,6 +38,7 @@ class Conversation:
 
     def __init__(self, client: "Palimpsest") -> None:
         self._client = client
+        self._answering: set[int] = set()  # members to whom a sentence is on its way
 
     async def hear(self, message: discord.Message) -> None:
         """Take a message; one that is not for the bot is none of its business."""
@@ -139,12 +140,21 @@ class Conversation:
         await self._client.front_desk.take(origin, options, source, acknowledge, request_message_id=message.id)
 
     async def _say(self, message: discord.Message, text: str) -> None:
+        """Answer with a sentence, one at a time to each member.
+
+        Whoever writes faster than Discord lets the bot answer must not fill the line in which others' results wait.
+        """
+        if message.author.id in self._answering:
+            return
+        self._answering.add(message.author.id)
         try:
-            await message.reply(text, mention_author=False)
+            await message.reply(replies.fitting(text), mention_author=False)
         except discord.HTTPException as error:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:
             log.info("a message could not be answered (%s)", type(error).__name__)
+        finally:
+            self._answering.discard(message.author.id)
 
 
 def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message]) -> Said:

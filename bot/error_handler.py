@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 
 from bot import replies
+from bot.discord_api.trouble import UNKNOWN_INTERACTION
 from generation.references import new_reference
 from generation.tracebacks import stack_of
 
@@ -26,6 +27,9 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     The prompt that was typed is given back, because neither a command nor a form keeps it.
     """
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
+        log.warning("an interaction was not answered in time")
+        return
     sentence = replies.error_sentence(cause)
     metrics = cast("Palimpsest", interaction.client).metrics
     if sentence is not None:
@@ -37,8 +41,7 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
         reference = new_reference()
         log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
-    if prompt := next(_typed_prompts(interaction.data or {}), ""):
-        sentence += replies.typed_prompt(prompt)
+    sentence = replies.with_typed_prompt(sentence, next(_typed_prompts(interaction.data or {}), ""))
     try:
         if interaction.response.is_done():
             await interaction.followup.send(sentence, ephemeral=True)

@@ -50,7 +50,7 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     ]
     if adapters := client.shelf.adapters(model):
         offered = (f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters)
-        lines.insert(1, "Adapters, with `adapter: name` or `adapter: name:0.8`: " + ", ".join(offered))
+        lines.insert(1, "Adapters, with `adapter: name` or `adapter: name:0.8, other:0.5`: " + ", ".join(offered))
     if embeddings := client.shelf.embeddings(model):
         words = (f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings)
         lines.insert(1, "Words of its own, anywhere in a prompt or a negative prompt: " + ", ".join(words))

@@ -19,6 +19,8 @@ PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted aga
 TRIMMED = "-# Only the middle of your picture was used, because models paint nothing longer than 4:1."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
+_MAX_CHARACTERS = 2000  # of a message of Discord's
+
 # What an option is called in commands, where that is not the field's own name.
 OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
 
@@ -132,10 +134,12 @@ def unknown_error(reference: str) -> str:
     return f"Something went wrong on my side. If it happens again, tell the operator this reference: `{reference}`."
 
 
-def typed_prompt(prompt: str) -> str:
-    """Give back what was typed with a wish that was refused, ready to be copied."""
+def with_typed_prompt(sentence: str, prompt: str) -> str:
+    """Give back what was typed with a wish that was refused, ready to be copied; both fit into a message."""
     inert = prompt.replace("```", "'" * 3)
-    return f"\n```\n{inert[:1600]}\n```"
+    given_back = f"\n```\n{inert[:1600]}\n```" if prompt else ""
+    room = _MAX_CHARACTERS - len(given_back)
+    return f"{sentence if len(sentence) <= room else sentence[: room - 1] + '…'}{given_back}"
 
 
 def job_sentence(job: Job) -> str:
@@ -148,6 +152,16 @@ def job_sentence(job: Job) -> str:
     if kind in _REFUSALS:
         return refusal_sentence(kind, job.failure_data)
     return sentences.failure_sentence(FailureKind(kind), job.failure_data, job.failure_reference or "")
+
+
+def fitting(text: str) -> str:
+    """Return a text as one message holds it: of a longer one the lines that fit, and how many more there are."""
+    if len(text) <= _MAX_CHARACTERS:
+        return text
+    kept, line_end, _ = text[: _MAX_CHARACTERS - len("\n… and 999 more")].rpartition("\n")
+    if not line_end:
+        return text[: _MAX_CHARACTERS - 1] + "…"
+    return f"{kept}\n… and {text.count(line_end) - kept.count(line_end)} more"
 
 
 def setting_name(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from generation.errors import InvalidRequest
-from generation.models.adapters import NO_ADAPTER
+from generation.models.adapters import NO_ADAPTER, read_adapters
 from generation.samplers import check_sampler
 
 MAX_PROMPT_CHARACTERS = 1_500
@@ -76,7 +76,7 @@ class Img2ImgRequest:
     result file may have. Picture *i* uses ``seed + i`` (modulo 2**32). With ``native`` a small result is not enlarged.
     ``input_sha256`` is the hexadecimal digest of the file as it was sent in. ``sampler`` is a name of
     ``generation.samplers``; ``strength_schedule`` says what the strength means (``generation.engine.schedules``).
-    ``adapter`` is one of the model's in the catalog, or empty.
+    ``adapter`` is one of the model's in the catalog, several with their weights (``ada:0.5, film:0.8``), or empty.
 
     Raises InvalidRequest for numbers and texts outside their ranges.
     """
@@ -107,6 +107,7 @@ class Img2ImgRequest:
             raise InvalidRequest("strength_schedule", "unknown", known=list(STRENGTH_SCHEDULES))
         for field in RANGES:
             check_number(field, getattr(self, field))
+        read_adapters(self.adapter, self.adapter_weight)
         if denoising_steps(self.strength, self.num_inference_steps) < 1:
             raise InvalidRequest("num_inference_steps", "zero_steps", value=self.num_inference_steps)
 
@@ -114,6 +115,11 @@ class Img2ImgRequest:
     def total_steps(self) -> int:
         """The denoising steps of all pictures together."""
         return self.count * denoising_steps(self.strength, self.num_inference_steps)
+
+    @property
+    def adapters(self) -> tuple[tuple[str, float], ...]:
+        """The adapters and their weights, ordered by name."""
+        return read_adapters(self.adapter, self.adapter_weight)
 
     def seed_of(self, index: int) -> int:
         """Return the seed of picture ``index`` (from 0)."""

@@ -210,6 +210,12 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} must be one of {', '.join(data['known'])}."
         case "not_for_model":
             return f"{name} cannot be chosen for {data['model']}; leave it out."
+        case "twice":
+            return "No adapter can be named twice."
+        case "too_many":
+            return f"No more than {data['high']} adapters can be combined."
+        case "no_number":
+            return f"{name} must be a number, such as 0.8."
         case "zero_steps":
             return "So few steps at so low a strength would change nothing; raise the steps or the strength."
     if field == "max_pixels":  # people ask for the side of a square, not for its area

@@ -12,6 +12,7 @@ from generation.events import Cancelled, Event, Failed, FailureKind, Finished
 from generation.executors.base import Executor
 from generation.forecast import Seconds, Turn, blocked_owners, forecast
 from generation.queue import FairQueue, Ticket
+from generation.recovery import Recovery
 from generation.references import current_job_id, new_reference
 from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
@@ -34,8 +35,7 @@ class GenerationService:
     of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
     in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose
     executor was lost is tried again, up to ``max_attempts``; ``note_attempt`` is awaited at once, before any wait. One
-    whose executor could not be started has lost nothing. When the executor goes down again and again, nothing is begun
-    for a while, as ``breaker`` says; ``note_rest`` is called when a rest begins and when it ends.
+    whose executor could not be started has lost nothing. When either may be is for ``generation.recovery`` to say.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class GenerationService:
         note_rest: Callable[[], None] = lambda: None,
         note_attempt: NoteAttempt = note_nothing,
     ) -> None:
-        self._breaker = breaker or CircuitBreaker()
+        self._recovery = Recovery(breaker or CircuitBreaker(), self._rest_changed)
         self._note_rest = note_rest
         self._note_attempt = note_attempt
         self._executor = executor
@@ -67,7 +67,6 @@ class GenerationService:
         self._left: list[str] = []  # by what waited for the end of a rest when the service closed
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()  # nothing runs, and nothing that waits may begin
-        self._woken = asyncio.Event()  # a rest is over, or somebody who waits for that is not to wait any more
         self._closing = False
         self._paused = False
 
@@ -79,7 +78,7 @@ class GenerationService:
     @property
     def rest_seconds_left(self) -> float:
         """How much longer nothing is begun because the executor went down again and again; 0 if it may be tried."""
-        return self._breaker.seconds_left
+        return self._recovery.rest_seconds_left
 
     def pause(self) -> None:
         """Hand nothing more to the executor; what runs ends as usual."""
@@ -136,13 +135,9 @@ class GenerationService:
         if job_id in self._running:
             self._cancelled.add(job_id)
             self._executor.cancel(job_id)
-            self._woken.set()
+            self._recovery.wake()
             return True
         return False
-
-    def is_running(self, job_id: str) -> bool:
-        """Tell whether the job has a slot."""
-        return job_id in self._running
 
     async def run(self) -> None:
         """Serve until ``close``; the executor is started here and stopped by ``close``."""
@@ -171,7 +166,7 @@ class GenerationService:
         grace_seconds = max(0.0, deadline - asyncio.get_running_loop().time())
         self._closing = True
         self._changed.set()
-        self._woken.set()
+        self._recovery.wake()
         tasks = dict(self._running)
         if tasks:
             await asyncio.wait(tasks.values(), timeout=grace_seconds)
@@ -184,8 +179,7 @@ class GenerationService:
 
     def _next_ticket(self) -> Ticket | None:
         """Take out the ticket that may begin now, if a slot is free for one."""
-        slots = 1 if self._breaker.is_probing else self._executor.slots
-        if self._paused or self._breaker.seconds_left or len(self._running) >= slots:
+        if self._paused or len(self._running) >= self._recovery.slots(self._executor.slots):
             return None
         if any(ticket.runs_alone for ticket in self._tickets.values()):
             return None
@@ -201,31 +195,14 @@ class GenerationService:
                 await self._executor.start()
                 return
             except ExecutorError as error:
-                self._breaker.rest()
-                log.error(
-                    "the generation process did not start (%s); next try in %.0f s", error, self._breaker.seconds_left
-                )
-                self._begin_rest()
-                await self._rest()
+                log.error("the generation process did not start: %s", error)
+                self._recovery.rest()
+                while self._recovery.rest_seconds_left and not self._closing:
+                    await self._recovery.change()
 
-    def _begin_rest(self) -> None:
-        """Wake everybody when the rest is over, and say that it has begun."""
-        asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
+    def _rest_changed(self) -> None:
+        self._changed.set()
         self._note_rest()
-
-    def _end_rest(self) -> None:
-        if not self._breaker.seconds_left:
-            self._woken.set()
-            self._changed.set()
-            self._note_rest()
-        elif not self._closing:  # the clock of the loop was a little early
-            asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
-
-    async def _rest(self, job_id: str | None = None) -> None:
-        """Wait until the executor may be tried again, the job is cancelled or the service closes."""
-        while self._breaker.seconds_left and not self._closing and job_id not in self._cancelled:
-            self._woken.clear()
-            await self._woken.wait()
 
     async def _run_ticket(self, ticket: Ticket) -> None:
         current_job_id.set(ticket.job_id)
@@ -247,6 +224,7 @@ class GenerationService:
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id], self._tickets[ticket.job_id]
+            self._recovery.over(ticket.job_id)
             cost = self._costs.pop(ticket.job_id, ticket.cost)
             if not ticket.runs_alone:
                 self._queue.settle(ticket, cost)
@@ -254,26 +232,32 @@ class GenerationService:
             self._changed.set()
 
     async def _run_attempts(self, ticket: Ticket, request: Img2ImgRequest) -> None:
-        attempt = ticket.attempt
+        job_id, attempt = ticket.job_id, ticket.attempt
         while True:
-            await self._rest(ticket.job_id)
-            if ticket.job_id in self._cancelled:
-                await self._report(Cancelled(job_id=ticket.job_id, attempt=attempt))
+            if attempt > 1:
+                self._recovery.begin_again(job_id)
+            while not (may_begin := self._recovery.may_begin(job_id, self._tickets.keys())):
+                if self._closing or job_id in self._cancelled:
+                    break
+                await self._recovery.change()
+            if job_id in self._cancelled:
+                await self._report(Cancelled(job_id=job_id, attempt=attempt))
                 return
-            if self._breaker.seconds_left:  # the service closes
-                self._left.append(ticket.job_id)
+            if not may_begin:  # the service closes
+                self._left.append(job_id)
                 return
-            loss = await self._run_attempt(ticket.job_id, attempt, request)
+            losses = self._recovery.losses
+            loss = await self._run_attempt(job_id, attempt, request)
             if loss is None:
                 return
-            self._note_loss(loss)
+            self._recovery.lost(loss, losses)
             if loss.kind.is_executor_loss:
                 if attempt >= self._max_attempts:
                     await self._report(loss)
                     return
                 attempt += 1
-                log.warning("job %s lost its executor (%s); trying again", ticket.job_id, loss.kind)
-                await self._note_attempt(ticket.job_id, attempt)
+                log.warning("job %s lost its executor (%s); trying again", job_id, loss.kind)
+                await self._note_attempt(job_id, attempt)
 
     async def _run_attempt(self, job_id: str, attempt: int, request: Img2ImgRequest) -> Failed | None:
         """Report what happens in an attempt; return how it was lost, if the executor was."""
@@ -284,19 +268,9 @@ class GenerationService:
                 ):
                     return event
                 if isinstance(event, Finished | Failed):
-                    self._breaker.succeeded()
+                    self._recovery.succeeded()
                 await self._report(event)
         return None
-
-    def _note_loss(self, loss: Failed) -> None:
-        was_resting = bool(self._breaker.seconds_left)
-        if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
-            self._breaker.rest()
-        else:
-            self._breaker.lost()
-        if self._breaker.seconds_left and not was_resting:
-            log.error("the generation process fails again and again; it rests for %.0f s", self._breaker.seconds_left)
-            self._begin_rest()
 
     @staticmethod
     def _failed(ticket: Ticket, kind: FailureKind, reference: str = "", **data: object) -> Failed:

@@ -2,7 +2,7 @@
 
 import sys
 
-from bot.__main__ import run
+from bot.main import run
 
 if __name__ == "__main__":
     sys.exit(run(engine=f"prove.scripted_engine:{sys.argv[1]}"))

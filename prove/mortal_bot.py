@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from bot.__main__ import run
+from bot.main import run
 
 QUICK_ENGINE = "prove.mortal_engine:create_engine"
 

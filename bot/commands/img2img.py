@@ -1,6 +1,7 @@
 """``/img2img``: a picture and a prompt in, a new picture and its seed out."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
@@ -11,13 +12,27 @@ from bot.orders.origin import Origin
 from bot.orders.sources import source_of
 from generation import requests
 from generation.errors import ModelUnavailable
+from generation.models.adapters import MAX_ADAPTERS
 from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 
-@app_commands.command(name="img2img")
+class Img2Img(app_commands.Command[Any, ..., None]):
+    """The command, without the options for adapters where the operator's catalog has none."""
+
+    def __init__(self, callback: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        super().__init__(name="img2img", description=str(callback.__doc__), callback=callback)
+
+    def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
+        definition = super().to_dict(tree)
+        if not tree.client.shelf.has_adapters:
+            definition["options"] = [each for each in definition["options"] if not each["name"].startswith("adapter")]
+        return definition
+
+
+@Img2Img
 @app_commands.guild_install()
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.describe(
@@ -31,8 +46,8 @@ if TYPE_CHECKING:
     count="How many pictures, each with the next seed",
     size="Pixel budget: 512 means as many pixels as 512×512; the shape of your picture is kept",
     model="Which model paints",
-    adapter="A small change to the model (LoRA) that is offered here",
-    adapter_weight="How strongly the adapter counts",
+    adapter="Small changes to the model (LoRA) that are offered here: film, or film:0.8, ada:0.5",
+    adapter_weight="How strongly each adapter counts that has no weight of its own",
     sampler="How the noise is taken away; the model's usual one if left out",
 )
 @app_commands.choices(sampler=[Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()])
@@ -82,12 +97,21 @@ async def complete_model(
 async def complete_adapter(
     interaction: "discord.Interaction[Palimpsest]", current: str
 ) -> list[app_commands.Choice[str]]:
-    """Offer the adapters of the model that is chosen, else of the one that paints here."""
+    """Complete the last name of a list with the adapters of the model that is chosen, else of the one here."""
     client = interaction.client
     chosen = getattr(interaction.namespace, "model", None)
     try:
         entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
     except ModelUnavailable:
         return []
-    offered = [each for each in client.shelf.adapters(entry) if current.lower() in f"{each.name} {each.title}".lower()]
-    return [Choice(name=each.title[:100], value=each.name) for each in offered[:25]]
+    listed, comma, typed = current.rpartition(",")
+    before = [part.strip() for part in listed.split(",")] if comma else []
+    if len(before) >= MAX_ADAPTERS:
+        return []
+    named = {part.partition(":")[0] for part in before}
+    return [
+        Choice(name=", ".join((*before, each.title))[:100], value=value)
+        for each in client.shelf.adapters(entry)
+        if each.name not in named and typed.strip().lower() in f"{each.name} {each.title}".lower()
+        if len(value := ", ".join((*before, each.name))) <= 100  # Discord's limit
+    ][:25]

@@ -5,6 +5,7 @@ from discord import app_commands
 
 from bot.commands.shared import client_of, tell
 from bot.display.cards import queue_text
+from bot.errors import Refused
 from bot.orders.origin import Origin
 
 
@@ -15,12 +16,18 @@ async def queue(interaction: discord.Interaction) -> None:
     """What waits, where your pictures stand, and how long it takes"""
     client = client_of(interaction)
     running, waiting = client.desk.snapshot()
-    budgets = await client.front_desk.allowances.budgets(Origin.of_interaction(interaction))
+    origin, allowances = Origin.of_interaction(interaction), client.front_desk.allowances
+    refused: Refused | None = None
+    try:
+        await allowances.require(origin)
+    except Refused as error:
+        refused = error
     text = queue_text(
         running,
         waiting,
         interaction.user.id,
-        budgets,
+        await allowances.budgets(origin),
+        refused=refused,
         is_paused=client.desk.is_paused,
         is_draining=client.front_desk.is_draining,
         resting=client.desk.resting,

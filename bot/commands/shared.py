@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 from discord import app_commands
 
+from bot import replies
 from bot.errors import Refused
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def chosen(**values: Any) -> dict[str, Any]:
 
 
 async def tell(interaction: discord.Interaction, text: str) -> None:
-    """Tell the person alone, and ping nobody."""
+    """Tell the person alone, and ping nobody; what is too long for a message is cut."""
+    text = replies.fitting(text)
     if interaction.response.is_done():
         await interaction.followup.send(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
     else:

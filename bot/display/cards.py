@@ -9,8 +9,10 @@ import discord
 
 from bot import replies
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
+from bot.errors import Refused
 from bot.orders.allowances import Budget
 from bot.storage.job import Job, JobState
+from generation.models.adapters import read_adapters
 from generation.references import reference_of
 from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS
@@ -138,7 +140,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     if job.sampler != OWN_SAMPLER:
         numbers += f" · {SAMPLERS[job.sampler].title}"
     if job.adapter:
-        numbers += f" · {job.adapter} {job.adapter_weight:g}"
+        adapters = read_adapters(job.adapter, job.adapter_weight)
+        numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
     lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
     if job.negative_prompt:
         lines.append(f"without: {shown_prompt(job.negative_prompt)}")
@@ -164,11 +167,15 @@ def queue_text(
     member_id: int,
     budgets: Sequence[Budget] = (),
     *,
+    refused: Refused | None = None,
     is_paused: bool,
     is_draining: bool = False,
     resting: Resting | None = None,
 ) -> str:
-    """Return what runs and waits; of other members' jobs only that they are there."""
+    """Return what runs and waits; of other members' jobs only that they are there.
+
+    ``refused`` is why the member may not ask for anything now.
+    """
     lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
     if resting is not None:
         lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
@@ -187,9 +194,10 @@ def queue_text(
             ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
             lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
     if not running and not waiting:
-        is_spent = any(budget.used_seconds >= budget.seconds for budget in budgets)
-        begins_at_once = not (is_paused or is_draining or resting or is_spent)
+        begins_at_once = not (is_paused or is_draining or resting or refused)
         lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
+    if refused is not None:
+        lines.append(replies.refusal_sentence(refused.reason, refused.data))
     lines.extend(replies.budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 

@@ -94,7 +94,12 @@ class StatusBoard:
         line.show(job, standing, preview)
 
     async def settle(self, job: Job) -> bool:
-        """Show a job's last state now; nothing later replaces it. Return False if Discord could not be told."""
+        """Show a job's last state now; nothing but another last one replaces it, such as that the picture was deleted.
+
+        Return False if Discord could not be told.
+        """
+        while (line := self._lines.get(job.job_id)) is not None and line.is_finishing:
+            await asyncio.wait([line.task])
         self.show(job)
         line = self._lines[job.job_id]
         line.finish()
@@ -122,6 +127,11 @@ class _Line:
         self._finish = asyncio.Event()
         self._hurry = asyncio.Event()
         self.task = asyncio.create_task(self._run())  # its result: whether the last word was said
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether its last word is being said."""
+        return self._finish.is_set()
 
     def show(self, job: Job, standing: Standing, preview: bytes | None) -> None:
         if not self._finish.is_set():

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -28,6 +28,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REQUEST_TOO_LARGE = 40005
+_NO_HISTORY = 160002  # who may not read the history may not reply
 _HISTORY_LIMIT = 2000  # messages; a hundred come with one request
 
 
@@ -65,25 +66,25 @@ class Delivery:
         Trouble that passes is waited out; raises Refused (``channel_gone``, ``not_allowed_here``,
         ``upload_too_large``) for trouble that does not.
         """
-        delay_seconds = 1.0
-        smaller = False
+
+        async def send() -> int:
+            nonlocal may_be_there
+            if may_be_there and (found := await self._find_result(job)) is not None:
+                return found
+            may_be_there = True  # the answer may be what is lost, and the nonce is forgotten within minutes
+            return await self._send(job, is_reply=is_reply)
+
+        smaller, is_reply = False, True
         while True:
             try:
-                if may_be_there and (found := await self._find_result(job)) is not None:
-                    return found
-                return await self._send(job)
+                return await self._patiently(job, send)
             except (discord.NotFound, discord.Forbidden) as error:
                 reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
                 raise Refused(reason) from error
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-                if is_passing(error):
-                    log.warning("the result of job %s waits for Discord (%s)", job.job_id, type(error).__name__)
-                    await asyncio.sleep(delay_seconds)
-                    delay_seconds = min(delay_seconds * 2, 60.0)
-                    may_be_there = True  # the answer may be what was lost, and the nonce is forgotten within minutes
+            except discord.HTTPException as error:
+                if error.code == _NO_HISTORY and is_reply:
+                    is_reply = False
                     continue
-                if not isinstance(error, discord.HTTPException):
-                    raise
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
                     raise
                 if smaller:
@@ -135,7 +136,7 @@ class Delivery:
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
 
-    async def _send(self, job: Job) -> int:
+    async def _send(self, job: Job, *, is_reply: bool) -> int:
         files = [
             discord.File(
                 io.BytesIO(await self._spool.read(job.job_id, picture.filename)),
@@ -145,8 +146,8 @@ class Delivery:
             )
             for picture in job.pictures
         ]
-        reference = discord.utils.MISSING
-        if (answered := job.status_message_id or job.request_message_id) is not None:
+        reference: Any = None  # the library's own default, which its types leave out
+        if is_reply and (answered := job.status_message_id or job.request_message_id) is not None:
             reference = discord.MessageReference(
                 message_id=answered, channel_id=job.channel_id, guild_id=job.guild_id, fail_if_not_exists=False
             )

@@ -74,9 +74,10 @@ class Estimates:
         self._measured: dict[str, _Measured] = {}
 
     async def load(self, model: str) -> None:
-        """Take up what earlier runs measured."""
-        measured = await self._jobs.last_measured(model, _REMEMBERED)
-        self._measured[model] = _Measured(measured[::-1])
+        """Take up what earlier runs measured, once: every job asks, and the database looks at all rows for it."""
+        if model not in self._measured:
+            measured = await self._jobs.last_measured(model, _REMEMBERED)
+            self._measured.setdefault(model, _Measured(measured[::-1]))
 
     def learn(self, job: Job) -> None:
         """Take up a job that has just been measured."""

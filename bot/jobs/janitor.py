@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
+from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ class Janitor:
                 await self.sweep()
             except (StorageTrouble, OSError) as error:
                 log.error("what is past its time could not be deleted: %s", error)
+            except Exception as error:
+                # The last wall: one sweep that breaks must not be the last one, nor get in the way of the bot's end.
+                log.error("a sweep broke\n%s", stack_of(error))
             await asyncio.sleep(interval_seconds)
 
     async def sweep(self) -> None:
@@ -62,8 +66,11 @@ class Janitor:
         await self._jobs.forget_settled_before(self._clock() - self._job_retention_days * 86_400)
         if self._sweep_more is not None:
             await self._sweep_more()
-        open_ids = {job.job_id for job in await self._jobs.unsettled()}
-        kept = [job_id for job_id in await self._spool.job_ids() if job_id not in open_ids]
+        found = await self._spool.job_ids()
+        open_ids = {
+            job.job_id for job in await self._jobs.unsettled()
+        }  # afterwards: a job's row is older than its files
+        kept = [job_id for job_id in found if job_id not in open_ids]
         due_before = self._clock() - self._input_retention_hours * 3600
         size_bytes = await self._spool.size_bytes()
         for job_id in kept:

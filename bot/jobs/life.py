@@ -115,13 +115,10 @@ class JobLife:
 
     async def cancel(self, job_id: str) -> bool:
         """Give a job up; return False if it was already over or about to be delivered."""
-        is_running = self.service.is_running(job_id)
-        self.service.cancel(job_id)
-        if is_running:
-            return True
         job = await self._jobs.cancel(job_id)
         if job is None:
             return False
+        self.service.cancel(job_id)
         await self._settle(job)
         return True
 
@@ -129,12 +126,15 @@ class JobLife:
         """Look for the status message that may have been sent before the row knew of it, or send it."""
         is_command = job.request_message_id is None
         status_message_id = await self._delivery.status_message_of(job)
-        if status_message_id is None and not (is_command and forgets_commands):
+        if status_message_id is None and job.job_id in self.open and not (is_command and forgets_commands):
             status_message_id = await self._delivery.send_status(job)
         if status_message_id is None and is_command:
             await self.expire(job, NEVER_TOLD)
             return
-        await self._bring_in(replace(job, status_message_id=status_message_id))
+        if job.job_id in self.open:
+            await self._bring_in(replace(job, status_message_id=status_message_id))
+        elif (over := await self._jobs.get(job.job_id)) is not None:  # given up when nobody knew where to say so
+            await self.show_end(replace(over, status_message_id=status_message_id))
 
     async def _bring_in(self, job: Job) -> None:
         """accepted → queued."""
@@ -208,10 +208,8 @@ class JobLife:
             case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
                 if (job := self.open.get(job_id)) is not None:
                     await self._fail(job, kind, reference, **data)
-            case Cancelled(job_id=job_id):
-                job = await once_stored(lambda: self._jobs.cancel(job_id))
-                if job is not None:
-                    await self._settle(job)
+            case Cancelled():
+                pass  # whoever asked for that has settled the job
 
     async def _keep_result(self, event: Finished) -> None:
         """running → rendered, and on to delivery without holding the slot; or failed for what the result shows."""

@@ -13,8 +13,6 @@ from bot.storage.reports import Report
 from generation.references import reference_of
 from generation.safety.verdict import Verdict
 
-MAX_SHOWN = 1900  # of the 2,000 characters of a message
-
 # What happened to a job, as moderators read it; also the actions of the trail.
 HAPPENED = {
     "words_forbidden": "refused a prompt: sexual words beside a minor",
@@ -79,10 +77,8 @@ def verdict_text(words: Verdict) -> str:
 
 
 def listed_text(title: str, items: Collection[str], nothing: str) -> str:
-    """Return a list as one message, cut where a message ends."""
-    if not items:
-        return nothing
-    return _fitting([f"**{title}**", *(f"• {item}" for item in items)])
+    """Return a list under its title."""
+    return "\n".join([f"**{title}**", *(f"• {item}" for item in items)]) if items else nothing
 
 
 def members_text(members: Collection[int]) -> str:
@@ -137,15 +133,6 @@ def _where(job: Job) -> str:
     if job.state is JobState.DELIVERED and job.result_message_id is None:
         place += ", deleted since"
     return f"{place} · {reference_of(job.job_id)}"
-
-
-def _fitting(lines: Sequence[str]) -> str:
-    text = lines[0]
-    for number, line in enumerate(lines[1:], start=1):
-        if len(text) + len(line) > MAX_SHOWN - 30:
-            return f"{text}\n… and {len(lines) - number} more"
-        text = f"{text}\n{line}"
-    return text
 
 
 SILENT = discord.AllowedMentions.none()

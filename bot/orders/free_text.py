@@ -71,9 +71,13 @@ _DECIMAL_COMMA = re.compile(
     re.IGNORECASE,
 )
 # An adapter that brings its weight along: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
-_LORA = re.compile(r"<lora:(?P<name>[^<>:\s]+)(?::(?P<weight>[^<>:\s]+))?>", re.IGNORECASE)
-_WEIGHED_ADAPTER = re.compile(
-    r"(?<![\w-])(?:--)?(?:adapter|lora)(?:\s*[:=]\s*|\s+)(?P<name>[^\s,;:]+):(?P<weight>\d*\.?\d+)(?!\w)", re.IGNORECASE
+_LORA = re.compile(r"<lora:([^<>:\s,;]+(?::[^<>:\s,;]+)?)>", re.IGNORECASE)
+_WEIGHED_ADAPTER = re.compile(rf"(?!(?:{_ALTERNATIVES}):)\d*[^\W\d][^\s,;:=<>]*:\d*\.?\d+(?!\w)", re.IGNORECASE)
+# "adapter: ink, clay:0.5": further ones come with a weight, else it is the prompt that goes on.
+_ADAPTERS = re.compile(
+    r"(?:(?<![\w-])(?:adapter|lora)\s*[:=]\s*[^\s,;]+|--(?:adapter|lora)\s+[^\s,;]+"
+    rf"|(?<![\w-])(?:adapter|lora)\s+{_WEIGHED_ADAPTER.pattern})(?:\s*,\s*{_WEIGHED_ADAPTER.pattern})+",
+    re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
     r"(?<![\w-])(?:--(?P<dashed>negative[_ ]prompt|negative|neg|without)[:=\s]\s*"
@@ -92,9 +96,12 @@ _PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORE
 _NUMBER_FIRST = re.compile(
     r"(?:(?<=[,;])|^)\s*(?P<value>\d*[.,]?\d+%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)", re.IGNORECASE
 )
-# Nothing but a name and a word, where no prompt is likely to be meant: "seed random", "strength high", "sampler best".
+# Nothing but a name and what is meant as its value: "seed random", "strength high", "sampler best"; not "seed packet".
 _NAME_AND_WORD = re.compile(
-    r"\s*(?P<name>strength|guidance|cfg|steps|seed|sampler|adapter|lora)\s+(?P<value>[^\s,;]+)\s*", re.IGNORECASE
+    r"\s*(?:(?:strength|guidance|cfg|steps|seed)\s+(?:[^\s,;]*\d[^\s,;]*|any|auto|best|default|full|half|high|less|lots"
+    r"|low|many|max|maximum|medium|min|minimum|more|much|new|none|off|on|one|two|three|four|five|ten|random|same|strong"
+    r"|weak|zero)|(?:sampler|adapter|lora)\s+[^\s,;]+)[.!?]*\s*",
+    re.IGNORECASE,
 )
 # Nothing but a word and a fraction: an option in another language, or one that there is not.
 _WORD_AND_FRACTION = re.compile(r"\s*(?P<word>[^\W\d]+)\s*[:=]?\s*0?[.,]\d+\s*")
@@ -131,17 +138,16 @@ def understand(text: str) -> Said:
     That is a value that is none (``not_understood``), a name without one (``option_without_value``), a name that there
     is not (``option_unknown``), or nearly is (``option_misspelt``), and a name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
-    adapter may bring its weight along: ``adapter: ink:0.8``. The negative prompt is everything after ``negative:``. A
-    name without a value that fits, as in "the strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--``
-    says otherwise.
+    adapter may bring its weight along, several do so: ``adapter: ink:0.8, clay:0.5``. The negative prompt is everything
+    after ``negative:``. A name without a value that fits, as in "the strength of a lion", belongs to the prompt unless
+    ``:``, ``=`` or ``--`` says otherwise.
     """
     text = _MENTION.sub(" ", text)
     if asks_for_help(text):
         return Said(help=True)
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
     text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
-    for pattern in (_LORA, _WEIGHED_ADAPTER):
-        text = pattern.sub(_as_two_options, text)
+    text = _ADAPTERS.sub(lambda several: re.sub(r"\s*,\s*", " adapter=", several[0]), _LORA.sub(r" adapter=\1 ", text))
     values: dict[str, Any] = {}
     is_nothing_else = _NAME_AND_WORD.fullmatch(text) is not None
 
@@ -153,12 +159,13 @@ def understand(text: str) -> Said:
         value = match["value"].rstrip(".!?") if name != "model" else match["value"]
         if not is_explicit and not _fits(name, value):
             return match[0]
-        if name in values:
+        if name in values and name != "adapter":
             raise Refused("option_twice", option=match["name"].lower())
         try:
-            values[name] = _CONVERT[name](value)
+            converted = _CONVERT[name](value)
         except ValueError as error:
             raise Refused("not_understood", option=match["name"].lower(), value=value[:40]) from error
+        values[name] = f"{values[name]}, {converted}" if name in values else converted
         return " "
 
     text = _OPTION.sub(take, text)
@@ -173,11 +180,6 @@ def understand(text: str) -> Said:
     if is_filling(words) and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
     return Said(replace(Options(prompt=_tidy(text)), **values), remark=not values and is_remark(words))
-
-
-def _as_two_options(adapter: re.Match[str]) -> str:
-    weight = f" adapter_weight={adapter['weight']}" if adapter["weight"] else ""
-    return f" adapter={adapter['name']}{weight} "
 
 
 def _refuse_what_is_left(text: str) -> None:
@@ -208,7 +210,7 @@ def _fits(name: str, value: str) -> bool:
         case "sampler":
             return value.lower() in SAMPLERS
         case "adapter":
-            return False  # what there is is for the operator to say: "adapter: name" names it
+            return _WEIGHED_ADAPTER.fullmatch(value) is not None  # "adapter ink" may be the prompt's
     return _NUMBER.fullmatch(value) is not None or (name == "size" and _SIDES.fullmatch(value) is not None)
 
 

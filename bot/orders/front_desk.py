@@ -59,17 +59,12 @@ class FrontDesk:
         origin.require_room_to_answer()
         self._screening.require_welcome(origin.requester_id, origin.guild_id, source.owner_id)
         self._require_room(origin)
-        if (
-            source.attachment_url is None
-            and source.parent is not None
-            and not await self._desk.has_input(source.parent)
-        ):
-            raise Refused("input_expired")
-        job = self._orders.order(origin, options, source)
-        self._screening.require_words(job)
         is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)
         self._arriving.append(origin)
         try:
+            await self._require_input(source)
+            job = self._orders.order(origin, options, source)
+            self._screening.require_words(job)
             await self.allowances.require(origin, is_asking=is_asking)
             job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
             await self._desk.take(job, acknowledge)
@@ -84,6 +79,15 @@ class FrontDesk:
             return response.message_id
 
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
+
+    async def _require_input(self, source: Source) -> None:
+        """Raise Refused (``input_expired``) if the picture to begin with was another job's and is no longer kept."""
+        if (
+            source.attachment_url is None
+            and source.parent is not None
+            and not await self._desk.has_input(source.parent)
+        ):
+            raise Refused("input_expired")
 
     def _require_room(self, origin: Origin) -> None:
         """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too much waits already."""

@@ -68,6 +68,11 @@ class ModelShelf:
         if file not in self._add_ons_here:
             raise file.missing()
 
+    @property
+    def has_adapters(self) -> bool:
+        """Whether any model of the catalog has adapters, be they here or not."""
+        return any(entry.adapters for entry in self._catalog.values())
+
     def adapters(self, entry: ModelEntry) -> list[Adapter]:
         """Return the adapters of a model that can be used."""
         return [adapter for adapter in entry.adapters.values() if adapter.file in self._add_ons_here]

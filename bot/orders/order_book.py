@@ -13,7 +13,7 @@ from bot.storage.defaults import Defaults
 from bot.storage.job import Job
 from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
-from generation.models.adapters import NO_ADAPTER
+from generation.models.adapters import NO_ADAPTER, read_adapters, write_adapters
 from generation.models.catalog import ModelEntry
 from generation.models.embeddings import embeddings_in
 from generation.models.families import FAMILIES
@@ -94,6 +94,8 @@ def changed(earlier: Options, said: Options) -> Options:
         changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
     elif said.adapter not in (None, earlier.adapter):
         changes.setdefault("adapter_weight", None)
+    elif said.adapter_weight is not None and said.adapter is None and earlier.adapter:  # it is that of all of them
+        changes["adapter"] = ", ".join(name for name, _ in read_adapters(earlier.adapter, None))
     return replace(earlier, **changes)
 
 
@@ -145,7 +147,7 @@ class OrderBook:
         family = FAMILIES[model.family]
         family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
         family.check_sampler(sampler, model.title)
-        weight = self._adapter_weight(model, options)
+        adapter, adapter_weight = self._adapters(model, options)
         for embedding in embeddings_in(f"{options.prompt}\n{options.negative_prompt or ''}", model.embeddings.values()):
             self._shelf.require_add_on(embedding.file)
         strength = family.strength_for(numbers["strength"])
@@ -165,8 +167,8 @@ class OrderBook:
             max_pixels=size * size,
             model=model.name,
             sampler=sampler,
-            adapter=options.adapter or NO_ADAPTER,
-            adapter_weight=weight,
+            adapter=adapter,
+            adapter_weight=adapter_weight,
             strength_schedule=options.strength_schedule or layers.strength_schedule(),
             max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
             spoiler=source.spoiler,
@@ -177,12 +179,11 @@ class OrderBook:
             input_sha256=source.parent.input_sha256 if source.parent and not source.attachment_url else None,
         )
 
-    def _adapter_weight(self, model: ModelEntry, options: Options) -> float:
-        if not options.adapter:
-            return 0.0
-        adapter = model.adapter(options.adapter)
-        self._shelf.require_add_on(adapter.file)
-        return adapter.checked_weight(options.adapter_weight)
+    def _adapters(self, model: ModelEntry, options: Options) -> tuple[str, float]:
+        chosen = model.checked_adapters(options.adapter or NO_ADAPTER, options.adapter_weight)
+        for name, _ in chosen:
+            self._shelf.require_add_on(model.adapter(name).file)
+        return write_adapters(chosen)
 
     def model_for(self, origin: Origin) -> ModelEntry:
         """Return the model that paints there when nobody chooses one."""

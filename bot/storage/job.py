@@ -65,7 +65,7 @@ class Job:
     strength_schedule: StrengthSchedule
     spoiler: bool
     accepted_at: float
-    adapter: str = ""
+    adapter: str = ""  # with the weights in it where there are several
     adapter_weight: float = 0.0
     state: JobState = JobState.ACCEPTED
     attempt: int = 0

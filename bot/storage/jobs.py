@@ -124,7 +124,7 @@ class Jobs:
 
     async def by_message(self, message_id: int) -> Job | None:
         """Return the job whose result or status a message is."""
-        jobs = await self._select("WHERE ? IN (result_message_id, status_message_id)", message_id)
+        jobs = await self._select("WHERE result_message_id = ?1 OR status_message_id = ?1", message_id)
         return jobs[0] if jobs else None
 
     async def of_requester_since(self, requester_id: int, moment: float) -> list[Job]:

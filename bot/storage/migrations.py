@@ -135,6 +135,8 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN adapter TEXT NOT NULL DEFAULT '';
     ALTER TABLE jobs ADD COLUMN adapter_weight REAL NOT NULL DEFAULT 0.0;
     """,
+    # 8: replies to status messages find their job, too, however many there are
+    "CREATE INDEX jobs_by_status_message ON jobs (status_message_id);",
 )
 
 

@@ -63,13 +63,14 @@ class Spool:
 
     def _delete(self, job_id: str, keep: str | None) -> None:
         folder = self._folder / job_id
-        if keep is None or not (folder / keep).is_file():
+        if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
             return
-        for path in folder.iterdir():
+        for path in _files(folder):
             if path.name != keep:
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it holds what is kept, or is gone
+            folder.rmdir()
 
     def _job_ids(self) -> list[str]:
         if not self._folder.is_dir():
@@ -81,9 +82,18 @@ class Spool:
 
 
 def _folder_bytes(folder: Path) -> int:
-    if not folder.is_dir():
-        return 0
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    size_bytes = 0
+    for path in _files(folder):
+        with contextlib.suppress(FileNotFoundError):  # it has just been delivered, or got its final name
+            size_bytes += path.stat().st_size
+    return size_bytes
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return what lies in a folder, which may go away at any moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return list(folder.iterdir())
+    return []
 
 
 def _sync_folder(folder: Path) -> None:

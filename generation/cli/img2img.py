@@ -15,6 +15,7 @@ from generation.events import Event, Failed, Finished, Progress, Started, is_fin
 from generation.executors.child import ChildExecutor
 from generation.images.decoder import CleanImage, ImageDecoder, read_input
 from generation.job_id import new_job_id
+from generation.models.adapters import write_adapters
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
 from generation.models.files import check_folder
@@ -128,7 +129,7 @@ class Img2ImgCommand:
             options.seed = draw_seed()  # one for all prompts: they are there to be compared
         sampler = options.sampler or defaults.sampler
         check_sampler(sampler)
-        weight = entry.adapter(options.adapter).checked_weight(options.adapter_weight) if options.adapter else 0.0
+        adapter, weight = write_adapters(entry.checked_adapters(options.adapter, options.adapter_weight))
         family.check_sampler(sampler, entry.title)
         steps = defaults.num_inference_steps if options.steps is None else options.steps
         return Img2ImgRequest(
@@ -147,7 +148,7 @@ class Img2ImgCommand:
             sampler=sampler,
             strength_schedule=options.strength_schedule or self._settings.strength_schedule,
             native=options.native,
-            adapter=options.adapter,
+            adapter=adapter,
             adapter_weight=weight,
         )
 

@@ -9,15 +9,15 @@ import torch
 from safetensors import SafetensorError
 
 from generation.engine.packing import unpack_layers
-from generation.models.adapters import NO_ADAPTER, Adapter
+from generation.models.adapters import Adapter
 from generation.models.add_ons import AddOnFile
 from generation.models.problems import ModelProblem
 
-_KEPT = 8  # a large one takes a gigabyte; as many as there are slots, so that nobody loads again for every step
+_KEPT = 8  # a large one takes a gigabyte; as many as there are slots, so that hardly anybody loads again for a step
 
 
 class Adapters:
-    """The adapters of one pipeline: at most one is in effect, at one weight.
+    """The adapters of one pipeline: those that are in effect, each at its weight.
 
     Without one every layer computes as if none had ever been loaded. Of those that are loaded the ones used last stay
     in memory. Used by the device loop's thread only.
@@ -30,22 +30,22 @@ class Adapters:
         # The operator's names may have dots, which torch does not take.
         self._layers = {name: f"adapter_{number}" for number, name in enumerate(offered)}
         self._loaded: list[str] = []  # who was used least recently comes first
-        self._in_effect: tuple[str, float] = (NO_ADAPTER, 0.0)
+        self._in_effect: tuple[tuple[str, float], ...] | None = ()
         self.has_loaded = False  # whether any ever was, which changes the denoiser's layers
 
-    def use(self, name: str, weight: float) -> None:
-        """Bring an adapter into effect, or none; raise ModelUnavailable for a file that is not here or does not fit."""
-        wanted = (name, weight) if name else (NO_ADAPTER, 0.0)
+    def use(self, wanted: tuple[tuple[str, float], ...]) -> None:
+        """Bring these into effect, or none; raise ModelUnavailable for a file that is not here or does not fit."""
         if wanted == self._in_effect:
             return
-        if name:
-            if name in self._loaded:
-                self._loaded.remove(name)
-            else:
+        names = [name for name, _ in wanted]
+        self._loaded.sort(key=names.__contains__)  # those that are wanted come last, the others stay in their order
+        for name in names:
+            if name not in self._loaded:
                 self._load(self._offered[name])
-            self._loaded.append(name)
+                self._loaded.append(name)
+        if wanted:
             self._pipeline.enable_lora()
-            self._pipeline.set_adapters([self._layers[name]], [weight])
+            self._pipeline.set_adapters([self._layers[name] for name in names], [weight for _, weight in wanted])
         else:
             self._pipeline.disable_lora()
         self._in_effect = wanted
@@ -53,7 +53,7 @@ class Adapters:
     def _load(self, adapter: Adapter) -> None:
         file = self._locate(adapter.file)
         unpack_layers(part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module))
-        self._in_effect = (NO_ADAPTER, -1.0)  # whatever happens now, what is in effect is to be set anew
+        self._in_effect = None  # whatever happens now, what is in effect is to be set anew
         while len(self._loaded) >= _KEPT:
             self._pipeline.delete_adapters(self._layers[self._loaded.pop(0)])
         layers = self._layers[adapter.name]

@@ -62,7 +62,7 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     yield
     # In one piece: the pictures under way share these weights.
     with in_float32(model.pipeline):
-        model.adapters.use(order.request.adapter, order.request.adapter_weight)
+        model.adapters.use(order.request.adapters)
         told = _told(model, order) if is_step_batched(model.pipeline) else {}
         painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index, told)
     return replace(painted, in_float32=True)
@@ -76,7 +76,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     pipeline, request, image = model.pipeline, order.request, order.image
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
-    model.adapters.use(request.adapter, request.adapter_weight)  # it may change the text encoder too
+    model.adapters.use(request.adapters)  # it may change the text encoder too
     conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, request, caches))
     yield
     # On the CPU, so that a seed means the same noise on every device.
@@ -110,7 +110,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
 def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Course:
     """Call the pipeline as it is, while everybody else waits."""
     yield
-    model.adapters.use(order.request.adapter, order.request.adapter_weight)
+    model.adapters.use(order.request.adapters)
     return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
 
 
@@ -125,7 +125,7 @@ def _told(model: LoadedModel, order: Order) -> Mapping[str, Any]:
 def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
     text = model.embeddings.read(text)
     digest = hashlib.sha256(text.encode()).digest()  # no prompt lies around for long
-    key = (model.entry.name, model.revision, request.adapter, request.adapter_weight, digest)
+    key = (model.entry.name, model.revision, request.adapters, digest)
     embeddings = caches.texts.get(key)
     if embeddings is None:
         embeddings = encode_text(model.pipeline, text)

@@ -78,9 +78,8 @@ class Denoising:
     @property
     def key(self) -> Hashable:
         """What must be equal for two pictures of one model to share a call."""
-        request = self.order.request
-        adapter = (request.adapter, request.adapter_weight)
-        return tuple(self.latents.shape[1:]), self.latents.dtype, self.conditioning.key, adapter
+        adapters = self.order.request.adapters
+        return tuple(self.latents.shape[1:]), self.latents.dtype, self.conditioning.key, adapters
 
     def model_input(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the latents and the timesteps for the denoiser, one of each per row."""

@@ -285,8 +285,8 @@ def _denoise(
     timesteps: torch.Tensor,
     conditioning: Mapping[str, torch.Tensor],
 ) -> torch.Tensor:
-    """Call the denoiser with the adapter of this request, which is that of everybody in its group."""
-    model.adapters.use(request.adapter, request.adapter_weight)
+    """Call the denoiser with the adapters of this request, which are those of everybody in its group."""
+    model.adapters.use(request.adapters)
     if model.compiled is not None and not model.adapters.has_loaded:  # what is compiled knows nothing of adapters
         return model.compiled(latents, timesteps, conditioning)
     return denoise(model.pipeline, latents, timesteps, conditioning)

@@ -42,7 +42,8 @@ class PictureParameters:
     that have no such thing. ``scheduler`` is the class that took the noise away, ``sampler`` the name it was chosen by;
     ``strength_schedule`` says what the strength meant. ``native_width`` × ``native_height`` was painted and then
     enlarged ``enlarged_by`` times. ``libraries`` maps names of packages to versions.
-    ``adapter`` is empty where there was none. ``painted_again`` is whether the memory did not suffice at first.
+    ``adapter`` is empty where there was none, and has the weights in it where there were several.
+    ``painted_again`` is whether the memory did not suffice at first.
     ``trimmed`` is the part of the input, 0 to 1, that its edges lost because a model cannot paint its shape.
     """
 
@@ -106,7 +107,7 @@ class PictureParameters:
             "Model": self.model,
             "Denoising strength": self.strength,
             "Adapter": self.adapter or None,
-            "Adapter weight": self.adapter_weight if self.adapter else None,
+            "Adapter weight": self.adapter_weight if self.adapter and ":" not in self.adapter else None,
             "Strength schedule": None if self.strength is None else self.strength_schedule,
             "Version": f"{PROGRAM} {self.version}",
         }

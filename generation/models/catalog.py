@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.models.adapters import Adapter, adapters_of
+from generation.models.adapters import Adapter, adapters_of, read_adapters
 from generation.models.add_ons import AddOnFile, is_commit, take_file
 from generation.models.embeddings import Embedding, embeddings_of
 from generation.models.families import FAMILIES
@@ -78,6 +78,10 @@ class ModelEntry:
         if name not in self.adapters:
             raise InvalidRequest("adapter", "unknown", known=list(self.adapters))
         return self.adapters[name]
+
+    def checked_adapters(self, text: str, weight: float | None) -> tuple[tuple[str, float], ...]:
+        """Return the adapters that a text names, and their weights; raise InvalidRequest as ``read_adapters`` does."""
+        return tuple((name, self.adapter(name).checked_weight(own)) for name, own in read_adapters(text, weight))
 
 
 class Catalog(Mapping[str, ModelEntry]):

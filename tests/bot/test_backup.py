@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
+from bot.main import main
 from bot.storage.backup import BackupRefused, back_up, restore
 from bot.storage.database import Database
 from bot.storage.job import JobState

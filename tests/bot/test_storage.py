@@ -136,6 +136,30 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         assert len(await jobs.unsettled()) == 1
 
 
+async def test_nothing_on_the_way_of_a_request_looks_at_every_row(tmp_path: Path) -> None:
+    """All transactions share one thread: what grows with the rows would keep acknowledgements waiting."""
+    statements: list[str] = []
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        job = make_job()
+        await jobs.accept(job)
+        await database.run(lambda connection: connection.set_trace_callback(statements.append))
+        await jobs.promise(job.job_id, "")
+        await jobs.set_status_message(job.job_id, 5)
+        await jobs.get(job.job_id)
+        await jobs.by_message(5)
+        await jobs.by_result_message(5)
+        await jobs.of_requester_since(job.requester_id, 0)
+        await jobs.unsettled()
+        await jobs.with_end_to_show()
+        await database.run(lambda connection: connection.set_trace_callback(None))
+        asked = [statement for statement in statements if statement.startswith(("SELECT", "UPDATE"))]
+        assert len(asked) == 8
+        for statement in asked:
+            plan = await database.select(f"EXPLAIN QUERY PLAN {statement}")
+            assert not [step["detail"] for step in plan if step["detail"].startswith("SCAN")], statement
+
+
 async def test_durability_is_switched_on(tmp_path: Path) -> None:
     async with Database(tmp_path) as database:
 

@@ -2,7 +2,7 @@
 
 import sys
 
-import bot.__main__ as bot
+import bot.main as bot
 
 if __name__ == "__main__":
     bot.LAST_SECONDS = 600.0  # an orderly end takes more than the usual ones where others want the machine too

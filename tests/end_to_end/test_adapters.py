@@ -27,6 +27,9 @@ max_weight = 1.2
 [demo.adapters.clay]
 hub = "somebody/clay"
 
+[demo.adapters.mud]
+file = "{mud}"
+
 [demo.embeddings.toy]
 file = "{toy}"
 word = "<toy>"
@@ -42,12 +45,13 @@ def models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     demo = load_catalog(PACKAGED_MODELS_FILE)["demo"].folder
     assert demo is not None
     ink = save_tiny_adapter(folder, seed=0, model=demo)
+    mud = save_tiny_adapter(folder, seed=1, model=demo)
     save_file(
         {"emb_params": torch.randn(2, 128, generator=torch.Generator().manual_seed(0))}, folder / "toy.safetensors"
     )
     text = PACKAGED_MODELS_FILE.read_text(encoding="utf-8")
     row = text[text.index("[demo]") : text.index("\n# Licence", text.index("[demo]"))]
-    add_ons = ADD_ONS.format(ink=ink.as_posix(), toy=(folder / "toy.safetensors").as_posix())
+    add_ons = ADD_ONS.format(ink=ink.as_posix(), mud=mud.as_posix(), toy=(folder / "toy.safetensors").as_posix())
     file = folder / "models.toml"
     file.write_text(row + add_ons + row.removeprefix("[demo]"), encoding="utf-8")
     return file
@@ -96,8 +100,13 @@ async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
 
 async def what_is_offered(bot: BotProcess) -> None:
     client = bot.client
-    offered = [{"name": "Ink and brush", "value": "ink"}]  # clay is not downloaded
-    assert await client.autocomplete("img2img", "adapter", "") == offered
+    offered = [{"name": "Ink and brush", "value": "ink"}]
+    mud = {"name": "mud", "value": "mud"}  # clay is not downloaded
+    assert await client.autocomplete("img2img", "adapter", "") == [*offered, mud]
+    listed = [{"name": "mud:0.3, Ink and brush", "value": "mud:0.3, ink"}]
+    assert await client.autocomplete("img2img", "adapter", "mud:0.3,") == listed
+    assert await client.autocomplete("img2img", "adapter", "mud:0.3, brush") == listed
+    assert await client.autocomplete("img2img", "adapter", "a, b, c, ") == []  # no more than three
     assert await client.autocomplete("img2img", "adapter", "BRUSH", options={"model": "demo"}) == offered
     assert await client.autocomplete("img2img", "adapter", "clay") == []
     assert await client.autocomplete("img2img", "adapter", "", options={"model": "plain"}) == []
@@ -127,16 +136,16 @@ async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) 
         return [choice["value"] for choice in choices]
 
     await bot.client.add_channel("plain-only")
-    assert await offered() == ["ink"]
+    assert await offered() == ["ink", "mud"]
     assert "allowed models: plain (from the channel)" in await defaults("set", models="plain")
     assert await offered() == []
     assert "cannot be chosen for Palimpsest Demo" in await refused(bot, "plain-only", adapter="ink")
     assert "does not allow" in await refused(bot, "plain-only", adapter="ink", model="demo")
     assert "allowed models: plain, demo (from the channel)" in await defaults("set", models="plain, demo", model="demo")
-    assert await offered() == ["ink"]
+    assert await offered() == ["ink", "mud"]
     assert "no model called" in await defaults("set", models="ink")  # an adapter is no model
     await defaults("reset")
-    assert await offered() == ["ink"]
+    assert await offered() == ["ink", "mud"]
 
 
 async def pictures_change_and_change_back(bot: BotProcess) -> None:
@@ -144,10 +153,12 @@ async def pictures_change_and_change_back(bot: BotProcess) -> None:
     assert parameters["adapter"] == ""
     inked, parameters = await painted(bot, adapter="ink")
     assert (parameters["adapter"], parameters["adapter_weight"]) == ("ink", 0.8)
+    both, parameters = await painted(bot, adapter="mud:0.5, ink")
+    assert (parameters["adapter"], parameters["adapter_weight"]) == ("ink:0.8, mud:0.5", 0.0)
     taught, parameters = await painted(bot, prompt="a <toy> on a beach")
     assert parameters["prompt"] == "a <toy> on a beach"
     plain, _ = await painted(bot, model="plain", prompt="a <toy> on a beach")  # where it is letters
-    assert len({before, inked, taught, plain}) == 4
+    assert len({before, inked, both, taught, plain}) == 5
     after, _ = await painted(bot)
     assert after == before
 
@@ -161,6 +172,11 @@ async def replies_keep_the_adapter_until_told_otherwise(bot: BotProcess) -> Mess
     asked = await bot.client.say("adapter weight 1.1", reply_to=made.id)
     heavier = await bot.result_of(await bot.answer_to(asked))
     assert " · ink 1.1" in heavier.content
+    asked = await bot.client.say("adapter: ink:0.5, mud:1", reply_to=made.id)
+    both = await bot.result_of(await bot.answer_to(asked))
+    assert " · ink 0.5 + mud 1" in both.content
+    asked = await bot.client.say("adapter weight 0.3", reply_to=both.id)
+    assert " · ink 0.3 + mud 0.3" in (await bot.result_of(await bot.answer_to(asked))).content
     asked = await bot.client.say("model: plain", reply_to=made.id)
     other = await bot.result_of(await bot.answer_to(asked))
     assert " · plain" in other.content

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from generation.images.metadata import read_parameters
+from playground.client import PlaygroundError
 from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess, told
 
 
@@ -46,6 +47,13 @@ def result_channel_id(link_text: str) -> str:
     match = re.search(r"/channels/\d+/(\d+)/", link_text)
     assert match is not None
     return match[1]
+
+
+async def test_nobody_is_offered_adapters_where_there_are_none(bot: BotProcess) -> None:
+    for option in ({"adapter": "ink"}, {"adapter_weight": 0.5}):
+        with pytest.raises(PlaygroundError) as refused:
+            await bot.client.command("img2img", {"image": CAT, "prompt": "a fox", **option})
+        assert "The command has no such option" in str(refused.value.errors)
 
 
 async def test_the_same_seed_paints_the_same_picture(bot: BotProcess) -> None:
@@ -119,6 +127,7 @@ async def test_models_are_offered_by_name(bot: BotProcess) -> None:
     [
         ({"model": "stable-diffusion-xl"}, "not downloaded"),
         ({"model": "nonsense"}, "no model called"),
+        ({"model": "nonsense " * 400}, "no model called"),
         ({"count": 9}, "up to 4"),
         ({"size": 2048}, "up to size"),
         ({"prompt": "   "}, "prompt is empty"),

@@ -55,32 +55,9 @@ async def test_a_bot_without_a_token_says_what_to_do(tmp_path: Path) -> None:
     assert "DISCORD_TOKEN is not set" in errors.decode()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that could be handled")
-async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> None:
-    environment = {**os.environ, "DATA_DIR": str(tmp_path), "MONITORING_PORT": "0"}
-    environment.pop("DISCORD_TOKEN", None)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "playground"),
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    while b"Starting the bot" not in (line := await process.stdout.readline()):
-        assert line, "it ended before it started the bot"
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.terminate()
-    assert await process.wait() == 0
-    assert children != []
-    _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=120)
-    assert alive == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups that could be signalled like this")
-@pytest.mark.parametrize("moment", ["Starting the bot", "Sending photographs", "The channel is at"])
-async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path, moment: str) -> None:
-    environment = {**os.environ, "DATA_DIR": str(tmp_path), "MONITORING_PORT": "0"}
+async def playground_at(data_dir: Path, moment: str) -> asyncio.subprocess.Process:
+    """Start the playground in a process group of its own and return it when it has printed ``moment``."""
+    environment = {**os.environ, "DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}
     environment.pop("DISCORD_TOKEN", None)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "playground"),
@@ -93,6 +70,43 @@ async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path, moment
     assert process.stdout is not None
     while moment.encode() not in (line := await process.stdout.readline()):
         assert line, "it ended before that moment"
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that could be handled")
+async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> None:
+    process = await playground_at(tmp_path, "Starting the bot")
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    assert await process.wait() == 0
+    assert children != []
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=120)
+    assert alive == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process alone")
+async def test_ctrl_c_while_it_imports_ends_the_bot_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "aiohttp.py").write_text("print('importing', flush=True)\ninput()\n")  # instead of the library
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert await process.stdout.readline() == b"importing\n"
+    process.send_signal(signal.SIGINT)
+    assert await process.stderr.read() == b""
+    assert await process.wait() == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups that could be signalled like this")
+@pytest.mark.parametrize("moment", ["Starting the bot", "Sending photographs", "The channel is at"])
+async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path, moment: str) -> None:
+    process = await playground_at(tmp_path, moment)
     os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl+C: everybody at once, the bot and the stand-in too
     _, errors = await process.communicate()
     assert process.returncode == 0

@@ -9,7 +9,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.storage.backup import back_up, restore
-from tests.end_to_end.bot_process import QUICK, BotProcess
+from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, QUICK, BotProcess
 
 PROMPT = "an unmistakable rhinoceros"
 
@@ -54,6 +54,18 @@ async def test_health_and_readiness(bot: BotProcess) -> None:
     assert (code, json.loads(text)["reasons"]) == (503, ["paused by the operator"])
     await bot.client.command("operator resume", {}, member="Margaret")
     assert (await ask(bot, "/readyz"))[0] == 200
+
+
+async def test_an_answer_that_comes_too_late_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
+    before = (await figures(bot))["palimpsest_errors_total"]
+    fault = await bot.client.add_fault(r"^/interactions/.*/callback$", method="POST", action="hang")
+    asking = asyncio.create_task(bot.client.command("help", {}))
+    await bot.client.wait_for_fault(fault)
+    await bot.client.advance_clock(ACKNOWLEDGE_SECONDS)
+    assert (await asking).failed
+    await bot.client.clear_faults()
+    await bot.until(lambda: "was not answered in time" in bot.log)
+    assert (await figures(bot))["palimpsest_errors_total"] == before
 
 
 async def test_every_error_that_somebody_sees_is_in_the_log_under_the_same_reference(bot: BotProcess) -> None:

@@ -157,7 +157,11 @@ class TestLimits:
         assert "@everyone: 3600 s between two requests, 7200 s of painting in 24 hours" in shown
         second = await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, member="Linus")
         assert "The server wants a pause between two requests" in told(second)
+        shown = told(await bot.client.command("queue", {}, member="Linus"))
+        assert told(second).partition("\n")[0] in shown
+        assert "at once" not in shown
         assert "none is set" in await self.limits(bot, "reset", role="@everyone")
+        assert "pause" not in told(await bot.client.command("queue", {}, member="Linus"))
         assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments
 
     async def test_nothing_to_set_and_nobody_but_moderators(self, bot: BotProcess) -> None:

@@ -37,6 +37,19 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
         await bot.kill()
 
 
+async def test_a_stop_while_it_logs_in_is_an_orderly_end(tmp_path: Path) -> None:
+    async with stand_in() as server:
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
+        fault = await server.client.add_fault(r"/users/@me$", action="hang", times=None)
+        await bot.launch()
+        await server.client.wait_for_fault(fault)
+        assert await bot.terminate() == 0
+        assert "Traceback" not in bot.log
+        await server.client.clear_faults()
+        await bot.start()
+        await bot.kill()
+
+
 async def test_a_discord_that_hangs_does_not_keep_the_bot_from_ending(tmp_path: Path) -> None:
     async with stand_in() as server:
         settings = {"SHUTDOWN_GRACE_SECONDS": "1"}

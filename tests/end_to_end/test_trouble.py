@@ -127,6 +127,19 @@ async def test_rights_that_are_taken_away_settle_a_job_with_a_reason(bot: BotPro
     assert "I lack" in refused.response.content
 
 
+async def test_where_the_bot_may_not_reply_any_more_the_result_comes_by_itself(bot: BotProcess) -> None:
+    await bot.client.add_channel("forgetful")
+    with bot.held():
+        status = await bot.img2img(channel="forgetful", steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.client.set_permissions("forgetful", deny=["READ_MESSAGE_HISTORY"])
+    done = await bot.status_with(status, "✅ Done")
+    result = await bot.client.wait_for_message(lambda message: message.id in done.content, channel="forgetful")
+    assert result.attachments
+    assert result.reference is None
+    assert result.mentions == ["Ada"]
+
+
 async def test_the_gateway_drops_in_the_middle_of_a_job(bot: BotProcess) -> None:
     with bot.held():
         status = await bot.img2img(steps=4)

@@ -31,9 +31,10 @@ class Reports:
             self.events.append(event)
             self._came.notify_all()
 
-    async def wait_for(self, kind: type[Event], job_id: str) -> Event:
+    async def wait_for(self, kind: type[Event], job_id: str, *, attempt: int | None = None) -> Event:
         def found() -> Event | None:
-            return next((event for event in self.events if isinstance(event, kind) and event.job_id == job_id), None)
+            of_kind = (event for event in self.events if isinstance(event, kind) and event.job_id == job_id)
+            return next((event for event in of_kind if attempt in (None, event.attempt)), None)
 
         async with self._came:
             await self._came.wait_for(lambda: found() is not None)
@@ -104,7 +105,7 @@ async def test_jobs_wait_for_a_slot_and_are_served_in_order(make_executor: MakeE
         assert service.waiting_job_ids == ("C",)
         await gates.open("two")
         await reports.wait_for(Finished, "C")  # in the slot that B left
-        assert service.is_running("A")
+        assert "A" in service.running_job_ids
         await gates.open("one")
         await reports.wait_for(Finished, "A")
 
@@ -141,6 +142,45 @@ async def test_a_job_that_kills_two_executors_fails_and_the_next_one_is_served(m
         assert (failed.kind, failed.attempt) == (FailureKind.EXECUTOR_DIED, 2)
         await reports.wait_for(Finished, "B")
         assert [event.job_id for event in reports.events if isinstance(event, Failed)] == ["A"]
+
+
+async def test_a_job_that_kills_executors_takes_nobody_else_along(make_executor: MakeExecutor, gates: Gates) -> None:
+    gates.make("poison", "one", "two")
+    scripts = {"P": "step gate:poison die", "A": "step gate:one", "B": "step gate:two", "C": "step"}
+    breaker = CircuitBreaker(max_losses=3, first_rest_seconds=1000.0)
+    async with serving(make_executor(slots=4), {}, lambda ticket: loaded(scripts[ticket.job_id]), breaker=breaker) as (
+        service,
+        reports,
+    ):
+        for job_id in ("P", "A", "B"):
+            service.submit(Ticket(job_id=job_id, owner=job_id, group="g"))
+            await reports.wait_for(Progress, job_id)
+        await gates.open("poison")  # all three are lost, which is one loss
+        await reports.wait_for(Progress, "P", attempt=2)
+        service.submit(Ticket(job_id="C", owner="C", group="g"))
+        await gates.open("poison")
+        assert (await reports.wait_for(Failed, "P")).attempt == 2
+        await gates.open("one")
+        await reports.wait_for(Finished, "A", attempt=2)
+        await gates.open("two")
+        await reports.wait_for(Finished, "B", attempt=2)
+        await reports.wait_for(Finished, "C", attempt=1)
+        # Whoever is tried again is alone.
+        assert [event.job_id for event in reports.events if isinstance(event, Started)] == [*"PAB", *"PAB", "C"]
+
+
+async def test_a_job_that_waits_to_be_tried_again_can_be_cancelled(make_executor: MakeExecutor, gates: Gates) -> None:
+    gates.make("poison", "one")
+    scripts = {"P": "step gate:poison die", "A": "step gate:one"}
+    async with serving(make_executor(slots=2), scripts) as (service, reports):
+        for job_id in scripts:
+            await reports.wait_for(Progress, job_id)
+        await gates.open("poison")
+        await reports.wait_for(Progress, "P", attempt=2)
+        assert service.cancel("A")
+        await reports.wait_for(Cancelled, "A")
+        await gates.open("poison")
+        await reports.wait_for(Failed, "P")
 
 
 async def test_a_request_that_cannot_be_made_fails_alone(make_executor: MakeExecutor) -> None:
@@ -289,7 +329,7 @@ async def test_a_job_that_waits_for_the_end_of_a_rest_can_be_cancelled(make_exec
     breaker = CircuitBreaker(max_losses=1, first_rest_seconds=1000.0)
     async with serving(make_executor(), {"A": "step die"}, breaker=breaker, note_rest=rested.set) as (service, reports):
         await rested.wait()
-        assert service.is_running("A")
+        assert "A" in service.running_job_ids
         assert service.cancel("A")
         await reports.wait_for(Cancelled, "A")
 

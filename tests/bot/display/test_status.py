@@ -185,6 +185,26 @@ async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble
     assert edits.taken == [("🚫 Cancelled", [])]
 
 
+async def test_a_last_word_that_comes_while_another_is_being_said_is_said_too() -> None:
+    texts: list[str] = []
+    begun, heard = asyncio.Event(), asyncio.Event()
+
+    async def edit(_job: Job, text: str, *_: Any) -> None:
+        begun.set()
+        await heard.wait()
+        texts.append(text)
+
+    board = StatusBoard(edit, deleted=print)
+    done = replace(RUNNING, state=JobState.DELIVERED, result_message_id=9)
+    last_words = [asyncio.create_task(board.settle(done))]
+    await begun.wait()
+    last_words.append(asyncio.create_task(board.settle(replace(done, result_message_id=None))))
+    heard.set()
+    assert await asyncio.gather(*last_words) == [True, True]
+    assert "Done" in texts[0]
+    assert texts[1:] == ["🗑️ The picture was deleted"]
+
+
 async def test_a_bot_that_ends_does_not_wait_for_discord() -> None:
     edits = Edits()
     edits.troubles = [502] * 20

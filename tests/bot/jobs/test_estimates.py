@@ -7,6 +7,7 @@ import pytest
 
 from bot.jobs.estimates import Estimates, work
 from bot.storage.database import Database
+from bot.storage.job import Job
 from bot.storage.jobs import Jobs
 from tests.bot.jobs_made import PICTURE, make_job
 
@@ -44,6 +45,23 @@ async def test_the_median_of_what_was_measured_scales_with_the_work(tmp_path: Pa
         for _ in range(4):
             estimates.learn(replace(job, seconds=1.0))
         assert estimates.seconds(job) == pytest.approx(1.0)
+
+
+async def test_earlier_runs_are_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Database(tmp_path) as database:
+        jobs = Jobs(database)
+        looked_up: list[str] = []
+
+        async def last_measured(model: str, _limit: int) -> list[Job]:
+            looked_up.append(model)
+            return []
+
+        monkeypatch.setattr(jobs, "last_measured", last_measured)
+        estimates = Estimates(jobs)
+        for model in ("demo", "another", "demo"):
+            await estimates.load(model)
+            estimates.learn(make_job(model=model, seconds=2.0))
+        assert looked_up == ["demo", "another"]
 
 
 async def test_what_a_picture_takes_in_any_case_is_not_taken_for_its_steps(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """What is past its time or beyond its room goes; what is open stays."""
 
+import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +84,48 @@ async def test_pictures_without_a_row_are_swept_away(place: Place) -> None:
     await place.spool.write("00000000000000000000", INPUT_FILENAME, b"x")
     await place.janitor().sweep()
     assert await place.spool.job_ids() == []
+
+
+async def test_a_job_that_comes_while_the_janitor_looks_keeps_its_picture(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[Job] = []
+
+    def then_comes(look: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
+        async def look_first() -> Any:
+            seen = await look()
+            came.append(await place.add(JobState.QUEUED))
+            return seen
+
+        return look_first
+
+    monkeypatch.setattr(place.jobs, "unsettled", then_comes(place.jobs.unsettled))
+    monkeypatch.setattr(place.spool, "job_ids", then_comes(place.spool.job_ids))
+    await place.janitor().sweep()
+    assert [await place.kept(job) for job in came] == [(True, True)] * 2
+
+
+async def test_a_sweep_that_breaks_is_not_the_last(place: Place) -> None:
+    sweeps: asyncio.Queue[str] = asyncio.Queue()
+
+    async def sweep_more() -> None:
+        sweeps.put_nowait("swept")
+        raise RuntimeError("a surprise")
+
+    janitor = Janitor(
+        place.jobs,
+        place.spool,
+        input_retention_hours=72,
+        job_retention_days=90,
+        max_bytes=10**9,
+        sweep_more=sweep_more,
+    )
+    sweeping = asyncio.create_task(janitor.run(interval_seconds=0))
+    async with asyncio.timeout(600):
+        assert [await sweeps.get() for _ in range(2)] == ["swept"] * 2
+    sweeping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await sweeping
 
 
 async def test_a_clock_that_jumps_and_is_put_right_again_costs_nothing(place: Place) -> None:

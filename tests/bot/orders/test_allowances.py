@@ -162,7 +162,10 @@ async def test_a_member_can_see_what_is_used(desk: Desk) -> None:
     text = queue_text([], [], 1, budgets, is_paused=False)
     assert "You have used 30 of the 100 s of painting that the server gives you" in text
     assert "at once" in text
-    assert "at once" not in queue_text([], [], 1, [Budget(Layer.SERVER, 100, 100)], is_paused=False)
+    refused = await desk.refusal(origin(), Allowance(3 * 3600, 0))
+    text = queue_text([], [], 1, budgets, refused=refused, is_paused=False)
+    assert "at once" not in text
+    assert f"The operator wants a pause between two requests: you can ask again <t:{round(NOW) + 3600}:R>." in text
 
 
 async def test_a_clock_that_was_set_back_costs_nobody_more_than_the_pause_and_the_day(desk: Desk) -> None:

@@ -25,6 +25,10 @@ class Desk:
     def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
         return sum(requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self.jobs)
 
+    async def has_input(self, _job: Job) -> bool:
+        await asyncio.sleep(0)  # a disk is asked
+        return True
+
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
         await acknowledge("heard")
         self.jobs.append(job)
@@ -51,7 +55,13 @@ def front_desk_of(desk: Desk) -> FrontDesk:
     )
 
 
-async def ask(front_desk: FrontDesk, guild_id: int | None, acknowledge: Acknowledge = at_once) -> str | None:
+ATTACHED = Source(attachment_url="https://example.org")
+AGAIN = Source(parent=make_job())
+
+
+async def ask(
+    front_desk: FrontDesk, guild_id: int | None, acknowledge: Acknowledge = at_once, source: Source = ATTACHED
+) -> str | None:
     """Let member 1 ask; return the sentence of a refusal."""
     origin = Origin(
         requester_id=1,
@@ -63,7 +73,7 @@ async def ask(front_desk: FrontDesk, guild_id: int | None, acknowledge: Acknowle
     )
 
     try:
-        await front_desk.take(origin, Options(prompt="x"), Source(attachment_url="https://example.org"), acknowledge)
+        await front_desk.take(origin, Options(prompt="x"), source, acknowledge)
     except Refused as refused:
         return error_sentence(refused)
     return None
@@ -92,7 +102,8 @@ async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, s
     assert len(desk.jobs) == len(waiting) + (says is None)
 
 
-async def test_a_burst_does_not_slip_through_together() -> None:
+@pytest.mark.parametrize("source", [ATTACHED, AGAIN], ids=["attached", "again"])
+async def test_a_burst_does_not_slip_through_together(source: Source) -> None:
     """Discord is slow: every answer is still on its way when the next wish comes."""
     desk, heard = Desk(), asyncio.Event()
     front_desk = front_desk_of(desk)
@@ -101,7 +112,7 @@ async def test_a_burst_does_not_slip_through_together() -> None:
         await heard.wait()
         return 4
 
-    burst = [asyncio.create_task(ask(front_desk, 2, slowly)) for _ in range(10)]
+    burst = [asyncio.create_task(ask(front_desk, 2, slowly, source)) for _ in range(10)]
     await asyncio.sleep(0)
     heard.set()
     sentences = await asyncio.gather(*burst)

@@ -202,21 +202,22 @@ async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> No
 
 @pytest.fixture
 async def adapted(tmp_path: Path) -> OrderBook:
-    """Two models, the demo and another; the demo has an adapter that is here, one that is not, and one of the hub."""
+    """Two models, the demo and another; the demo has two adapters that are here, one that is not, one of the hub."""
     (tmp_path / "ink.safetensors").touch()
     rows = {"ink": f'file = "{tmp_path / "ink.safetensors"}"\nweight = 0.8\nmax_weight = 1.2', "clay": 'hub = "a/clay"'}
+    rows["a.b"] = f'file = "{tmp_path / "ink.safetensors"}"'
     rows["gone"] = f'file = "{tmp_path / "gone.safetensors"}"'
     words = (
         f'[demo.embeddings.toy]\nfile = "{tmp_path / "ink.safetensors"}"\n[demo.embeddings.smoke]\nhub = "a/smoke"\n'
     )
     text = PACKAGED_MODELS_FILE.read_text()
     demo, rest = text[: (split := text.index("\n# Licence"))], text[split:]
-    tables = "".join(f"\n[demo.adapters.{name}]\n{row}\n" for name, row in rows.items())
+    tables = "".join(f"\n[demo.adapters.'{name}']\n{row}\n" for name, row in rows.items())
     models_file = tmp_path / "models.toml"
     models_file.write_text(f"{demo}{tables}{words}{rest}")
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=tmp_path)
     await shelf.refresh()
-    assert [adapter.name for adapter in shelf.adapters(shelf.find("demo"))] == ["ink"]
+    assert [adapter.name for adapter in shelf.adapters(shelf.find("demo"))] == ["ink", "a.b"]
     assert [embedding.word for embedding in shelf.embeddings(shelf.find("demo"))] == ["toy"]
     return OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
 
@@ -231,16 +232,33 @@ def test_an_adapter_comes_with_its_weight_and_stays_with_it(adapted: OrderBook) 
     assert adapted.order(origin(), Options(prompt="a fox"), NO_PICTURE).adapter == ""
 
 
+def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
+    def ordered(options: Options) -> tuple[str, float]:
+        job = adapted.order(origin(), options, NO_PICTURE)
+        again = adapted.order(origin(), options_of(job), NO_PICTURE)
+        assert (again.adapter, again.adapter_weight) == (job.adapter, job.adapter_weight)
+        return job.adapter, job.adapter_weight
+
+    assert ordered(Options(prompt="a fox", adapter="ink, a.b:0.5")) == ("a.b:0.5, ink:0.8", 0.0)
+    assert ordered(Options(prompt="a fox", adapter="a.b:0.5,ink")) == ("a.b:0.5, ink:0.8", 0.0)
+    both = Options(prompt="a fox", adapter="a.b:0.5, ink", adapter_weight=0.3)
+    assert ordered(both) == ("a.b:0.5, ink:0.3", 0.0)
+    assert ordered(changed(both, Options(prompt="", adapter_weight=0.9))) == ("a.b:0.9, ink:0.9", 0.0)
+    assert ordered(changed(both, Options(prompt="", adapter="ink"))) == ("ink", 0.8)
+
+
 @pytest.mark.parametrize(
     ("chosen", "sentence"),
     [
         ({"adapter": "ink", "adapter_weight": 1.3}, "The adapter's weight must be from 0.0 to 1.2."),
-        ({"adapter": "oil"}, "The adapter must be one of ink, clay, gone."),
+        ({"adapter": "oil"}, "The adapter must be one of ink, clay, a.b, gone."),
         (
             {"adapter": "clay"},
             "The adapter clay of demo is not downloaded yet; the operator does that with "
             "`python -m generation download demo`.",
         ),
+        ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0.0 to 1.2."),
+        ({"adapter": "ink, ink"}, "No adapter can be named twice."),
         ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
     ],
 )

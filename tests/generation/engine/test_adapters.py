@@ -1,6 +1,7 @@
 """LoRA files on a random pipeline: diffusers' own picture, nothing left behind, no call shared."""
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,32 @@ def test_it_is_the_picture_that_diffusers_paints_with_the_file(
     assert direct != called_directly(stock_pipeline(catalog, "ddim"), tiny_request()).tobytes()
 
 
+def test_several_together_are_the_picture_that_diffusers_paints_with_them(
+    make_engine: Callable[..., DiffusersEngine],
+    tiny_catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapters, "_KEPT", 3)
+    parts = {"ink": ("unet",), "clay": ("unet", "text_encoder"), "oil": ("text_encoder",), "tar": ("unet",)}
+    files = {name: save_tiny_adapter(tmp_path, seed=seed, parts=parts[name]) for seed, name in enumerate(parts)}
+    catalog = entry_with(tiny_catalog["ddim"], files)
+    engine, seen = make_engine(catalog), set[bytes]()
+    for weights in ({"clay": 0.5, "ink": 0.75}, {"clay": 0.5, "oil": 0.25, "tar": 1.0}, {"ink": 1.0, "oil": 0.5}):
+        pipeline = stock_pipeline(catalog, "ddim")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # peft notes that there is another adapter already
+            for name in weights:
+                pipeline.load_lora_weights(str(tmp_path), weight_name=files[name].name, adapter_name=name)
+        pipeline.set_adapters(list(weights), adapter_weights=list(weights.values()))
+        direct = called_directly(pipeline, tiny_request()).tobytes()
+        text = ", ".join(f"{name}:{weight}" for name, weight in weights.items())
+        assert pixels(engine, adapter=text) == direct
+        seen.add(direct)
+    seen.add(pixels(engine))
+    assert len(seen) == 4
+
+
 def test_whoever_wants_none_gets_none(adapted: DiffusersEngine, engine: DiffusersEngine) -> None:
     plain = pixels(engine)
     for name in ("ink", "clay"):
@@ -75,6 +102,7 @@ def test_whoever_wants_none_gets_none(adapted: DiffusersEngine, engine: Diffuser
 
 def test_different_adapters_never_share_a_call(adapted: DiffusersEngine) -> None:
     wishes = [("", 0.0), ("ink", 1.0), ("clay", 1.0), ("ink", 0.5), ("", 0.0), ("ink", 1.0)]
+    wishes += [("clay:0.5, ink:1", 0.0), ("clay:1, ink:1", 0.0), ("ink:1, clay:0.5", 0.0)]
     alone = [
         pixels(adapted, adapter=name, adapter_weight=weight, seed=seed) for seed, (name, weight) in enumerate(wishes)
     ]
@@ -86,7 +114,7 @@ def test_different_adapters_never_share_a_call(adapted: DiffusersEngine) -> None
     with watched_denoiser(adapted, lambda call: rows.append(call["latents"].shape[0])):
         company.begin()
         together = [painted(order).image for order in orders]
-    assert max(rows) == 4  # two requests with the same adapter at the same weight, two rows each
+    assert max(rows) == 4  # two requests with the same adapters at the same weights, two rows each
     for image, expected in zip(together, alone, strict=True):
         difference = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).int()
         difference -= torch.frombuffer(bytearray(expected), dtype=torch.uint8).int()

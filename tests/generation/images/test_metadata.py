@@ -75,6 +75,20 @@ def test_what_a_model_does_not_have_is_left_out_and_commas_are_quoted() -> None:
     assert parse_parameters_text(bare.text())["model"] == "a, b: c"
 
 
+@pytest.mark.parametrize(
+    ("adapter", "weight", "shown"),
+    [
+        ("ink", 0.8, "Adapter: ink, Adapter weight: 0.8, "),
+        ("ada:0.5, ink:0.8", 0.0, 'Adapter: "ada:0.5, ink:0.8", '),
+    ],
+)
+def test_adapters_are_written_with_their_weights_and_read(adapter: str, weight: float, shown: str) -> None:
+    text = replace(PARAMETERS, adapter=adapter, adapter_weight=weight).text()
+    assert f"Denoising strength: 0.6, {shown}Strength schedule: noise" in text
+    parsed = parse_parameters_text(text)
+    assert (parsed["adapter"], parsed.get("adapter_weight", 0.0)) == (adapter, weight)
+
+
 def test_the_record_holds_everything() -> None:
     record = json.loads(PARAMETERS.embedded().record)
     assert record["program"] == "Palimpsest"

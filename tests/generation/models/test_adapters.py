@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from generation.errors import InvalidRequest
-from generation.models.adapters import adapters_of
+from generation.models.adapters import adapters_of, read_adapters, write_adapters
 from generation.models.catalog import load_catalog
 from generation.sentences import error_sentence
 from tests.generation.models.test_catalog import ENTRY
@@ -36,6 +36,36 @@ def test_an_operators_adapters_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "chosen"),
+    [("ink", (("ink", 0.3),)), ("v1.5:.2", (("v1.5", 0.2),)), (" ink:1 , clay,", (("clay", 0.3), ("ink", 1.0)))],
+)
+def test_what_is_written_is_read_the_same_in_any_order(text: str, chosen: tuple[tuple[str, float], ...]) -> None:
+    assert read_adapters(text, 0.3) == chosen
+    assert read_adapters(",".join(reversed(text.split(","))), 0.3) == chosen
+    assert read_adapters(*write_adapters(chosen)) == chosen
+
+
+def test_one_alone_is_written_as_it_always_was() -> None:
+    assert write_adapters([("ink", 0.8)]) == ("ink", 0.8)
+    assert write_adapters([]) == ("", 0.0)
+    assert read_adapters("", 0.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ink:0.5, ink", "No adapter can be named twice."),
+        ("a, b, c, d", "No more than 3 adapters can be combined."),
+        ("ink:much", "The adapter's weight must be a number, such as 0.8."),
+    ],
+)
+def test_what_cannot_be_combined_is_said(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_adapters(text, None)
+    assert error_sentence(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
     ("row", "words"),
     [
         ({}, "that lacks file or hub"),
@@ -50,6 +80,12 @@ def test_an_operators_adapters_are_read(tmp_path: Path) -> None:
 def test_a_wrong_adapter_is_refused_with_a_sentence(row: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         adapters_of({"x": row}, model="mine", root=Path())
+
+
+@pytest.mark.parametrize("name", ["a,b", "a:1"])
+def test_a_name_that_could_not_be_read_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="holds a comma or a colon"):
+        adapters_of({name: {"file": "x.safetensors"}}, model="mine", root=Path())
 
 
 def test_a_family_without_adapters_refuses_them(tmp_path: Path) -> None:

@@ -1,0 +1,193 @@
+"""``python -m bot``: connect to Discord and work until told to stop.
+
+``python -m bot check`` only looks around; ``backup`` and ``restore`` keep what must not be lost.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import discord
+from pydantic import ValidationError
+
+from bot.checks.command import check
+from bot.client import Palimpsest
+from bot.discord_api.address import point_library_at
+from bot.logs import set_up_logging
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.server import Monitoring
+from bot.monitoring.standing import Standing
+from bot.settings import Settings, misspelt_settings
+from bot.storage.backup import BackupRefused, back_up, restore
+from bot.storage.database import Database, DataInUse
+from bot.storage.facts import Facts
+from bot.storage.migrations import DatabaseTooNew
+from bot.storage.trouble import StorageTrouble
+from generation.errors import ModelUnavailable
+from generation.executors.child import DIFFUSERS_ENGINE, ChildExecutor
+from generation.images.decoder import ImageDecoder
+from generation.models.catalog import load_catalog
+from generation.safety.checker import PictureChecker
+from generation.sentences import error_sentence
+from generation.settings import settings_sentence
+
+log = logging.getLogger("bot")
+
+EXIT_OK, EXIT_FAILURE, EXIT_BAD_SETTINGS = 0, 1, 2
+LAST_SECONDS = 5.5  # for the last messages and the goodbye, after the grace for what runs
+
+
+async def serve(settings: Settings, token: str, *, engine: str) -> None:
+    """Open everything, run until SIGTERM, SIGINT or a fatal answer of Discord's, close everything.
+
+    ``engine`` is what computes in the executor's process, as ``module:function``.
+    """
+    catalog = load_catalog(settings.models_file)
+    catalog.find(settings.model)
+    api_url = str(settings.discord_api_url) if settings.discord_api_url else None
+    point_library_at(api_url, settings.discord_gateway_url)
+    metrics = Metrics()
+    executor = ChildExecutor(settings.for_child(), engine=engine)
+    async with (
+        Database(settings.data_dir, observe_seconds=metrics.database_commit_seconds.observe) as database,
+        ImageDecoder() as decoder,
+        PictureChecker() as checker,
+        aiohttp.ClientSession() as session,
+        Palimpsest(
+            settings,
+            database=database,
+            catalog=catalog,
+            decoder=decoder,
+            checker=checker,
+            executor=executor,
+            session=session,
+            metrics=metrics,
+        ) as client,
+        Monitoring(
+            metrics,
+            Standing(client, executor),
+            write=partial(Facts(database).set, "last_health_check", "done"),
+            host=settings.monitoring_host,
+            port=settings.monitoring_port,
+        ),
+    ):
+        stop_on_signals(client, gone_after_seconds=settings.shutdown_grace_seconds + LAST_SECONDS)
+        try:
+            await client.start(token)
+        except Exception:
+            if not client.is_closing:  # else the end has only cut off a login that was under way
+                raise
+
+
+def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
+    """Close the client on SIGTERM and SIGINT; a second signal does not hurry it.
+
+    Whatever does not end by ``gone_after_seconds`` after the first is left to the next start, as after a crash.
+    """
+    loop = asyncio.get_running_loop()
+    closing: list[asyncio.Task[None]] = []
+
+    def close() -> None:
+        if not closing:
+            closing.append(asyncio.create_task(client.close()))
+            loop.call_later(gone_after_seconds, give_up)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, close)
+        except NotImplementedError:  # Windows: Ctrl+C then ends asyncio.run, which closes the client all the same
+            return
+
+
+def give_up() -> None:
+    """End at once: nothing that was promised hangs on an orderly end."""
+    log.error("the bot did not end in time; what is open goes on with the next start")
+    os._exit(EXIT_FAILURE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the bot, or what is asked instead; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Without a command, run the bot.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    checking = commands.add_parser("check", help="examine token, application, servers, model and machine")
+    checking.add_argument("--json", action="store_true", help="print one JSON object a finding")
+    backing_up = commands.add_parser("backup", help="write database and pictures to a file, while the bot works or not")
+    backing_up.add_argument("file", type=Path, metavar="FILE", help="a new file, such as palimpsest.tar")
+    restoring = commands.add_parser("restore", help="put a backup into an empty data folder")
+    restoring.add_argument("file", type=Path, metavar="FILE", help="a file that backup has written")
+    options = parser.parse_args(arguments)
+    match options.command:
+        case "check":
+            return check(as_json=options.json)
+        case "backup" | "restore":
+            return keep(options.command, options.file)
+        case _:
+            return run()
+
+
+def keep(command: str, file: Path) -> int:
+    """Back up or restore; return the exit status."""
+    try:
+        data_dir = Settings().data_dir
+        if command == "backup":
+            print(f"{file}: {back_up(data_dir, file):,} bytes")
+        else:
+            restore(file, data_dir)
+            print(f"{data_dir} holds what was in {file}; start the bot and it goes on.")
+    except ValidationError as error:
+        return refuse(settings_sentence(error))
+    except BackupRefused as error:
+        return refuse(str(error))
+    except OSError as error:
+        print(f"The {command} failed: {error.strerror} ({error.filename})", file=sys.stderr)
+        return EXIT_FAILURE
+    return EXIT_OK
+
+
+def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
+    """Run the bot with what computes in its executor's process; return the exit status."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return refuse(settings_sentence(error))
+    if settings.discord_token is None:
+        return refuse("DISCORD_TOKEN is not set: put the bot's token into .env, or try the playground without one.")
+    token = settings.discord_token.get_secret_value()
+    secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
+    set_up_logging(secrets=secrets, log_format=settings.log_format)
+    for name, meant in misspelt_settings().items():
+        log.warning("%s in .env is no setting and has no effect: did you mean %s?", name, meant)
+    try:
+        asyncio.run(serve(settings, token, engine=engine))
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except (ValueError, ModelUnavailable) as error:
+        return refuse(error_sentence(error) if isinstance(error, ModelUnavailable) else str(error))
+    except StorageTrouble as error:
+        log.error("DATA_DIR, %s, cannot be used (%s)", settings.data_dir, error)
+        return EXIT_FAILURE
+    except DataInUse:
+        return refuse(f"Another bot is working with {settings.data_dir}: stop it first, or set DATA_DIR.")
+    except DatabaseTooNew:
+        return refuse(f"The database in {settings.data_dir} comes from a newer version: update this program.")
+    except discord.LoginFailure:
+        return refuse("Discord does not accept DISCORD_TOKEN: copy it again from the Bot page of your application.")
+    except discord.PrivilegedIntentsRequired:
+        return refuse("Discord refuses the intents: this program needs none of the privileged ones.")
+    except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:
+        log.error("Discord cannot be reached (%s)", type(error).__name__)
+        return EXIT_FAILURE
+    return EXIT_OK
+
+
+def refuse(sentence: str) -> int:
+    """Say why there is nothing to run."""
+    print(sentence, file=sys.stderr)
+    return EXIT_BAD_SETTINGS

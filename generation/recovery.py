@@ -1,0 +1,95 @@
+"""After the executor was lost: who may begin when, so that nobody pays for somebody else's job."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Set
+
+from generation.breaker import CircuitBreaker
+from generation.events import Failed, FailureKind
+
+log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Let nothing begin while the executor rests, and whoever was lost with it begin again one by one.
+
+    They are alone then, because one of those that were lost together may have been the cause: the others must not be
+    lost with it again. When to rest is for ``breaker`` to say; ``note_rest`` is called when a rest begins and when it
+    ends.
+    """
+
+    def __init__(self, breaker: CircuitBreaker, note_rest: Callable[[], None]) -> None:
+        self._breaker = breaker
+        self._note_rest = note_rest
+        self._again: dict[str, None] = {}  # the jobs that were lost, in the order of their turns
+        self._changed = asyncio.Event()
+        self.losses = 0  # of the executor
+
+    @property
+    def rest_seconds_left(self) -> float:
+        """How much longer nothing is begun because the executor went down again and again; 0 if it may be tried."""
+        return self._breaker.seconds_left
+
+    def slots(self, slots: int) -> int:
+        """Return how many of so many slots new jobs may have."""
+        if self._again or self._breaker.seconds_left:
+            return 0
+        return 1 if self._breaker.is_probing else slots
+
+    def begin_again(self, job_id: str) -> None:
+        """Let a job that was lost wait for its turn."""
+        self._again[job_id] = None
+        self._changed.set()  # whoever comes first may have waited for this one only
+
+    def over(self, job_id: str) -> None:
+        """Forget a job that has no slot any more."""
+        self._again.pop(job_id, None)
+        self._changed.set()
+
+    def may_begin(self, job_id: str, running: Set[str]) -> bool:
+        """Tell whether a job, one of those that have a slot, may be given to the executor."""
+        if self._breaker.seconds_left:
+            return False
+        return job_id not in self._again or (job_id == next(iter(self._again)) and running == self._again.keys())
+
+    def wake(self) -> None:
+        """Let everybody look again who waits for a change."""
+        self._changed.set()
+
+    async def change(self) -> None:
+        """Wait until somebody may begin who might not before, perhaps."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    def succeeded(self) -> None:
+        """Note that a job has ended without taking the executor along."""
+        self._breaker.succeeded()
+
+    def lost(self, loss: Failed, losses_before: int) -> None:
+        """Note how an attempt was lost that began after so many ``losses``; each counts once, for all its jobs."""
+        if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
+            self.rest()
+        elif losses_before == self.losses:
+            self.losses += 1
+            was_resting = self._breaker.seconds_left
+            self._breaker.lost()
+            self._note_beginning(was_resting)
+
+    def rest(self) -> None:
+        """Rest at once: the executor cannot even be started."""
+        was_resting = self._breaker.seconds_left
+        self._breaker.rest()
+        self._note_beginning(was_resting)
+
+    def _note_beginning(self, was_resting: float) -> None:
+        if self._breaker.seconds_left and not was_resting:
+            log.error("the generation process fails again and again; it rests for %.0f s", self._breaker.seconds_left)
+            asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
+            self._note_rest()
+
+    def _end_rest(self) -> None:
+        if self._breaker.seconds_left:  # the clock of the loop was a little early
+            asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
+        else:
+            self._changed.set()
+            self._note_rest()

@@ -1,0 +1,154 @@
+"""A job that is given up in the middle of a step: it is over at once, and nothing of it is left."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.jobs.estimates import Estimates
+from bot.jobs.life import JobLife
+from bot.monitoring.invalid_requests import Restraint
+from bot.storage.database import Database
+from bot.storage.job import Job, JobState, StoredPicture
+from bot.storage.jobs import Jobs
+from bot.storage.spool import INPUT_FILENAME, Spool
+from generation.events import Event, Finished, Started
+from generation.requests import Img2ImgRequest, Img2ImgResult
+from tests.bot.jobs_made import PICTURE, make_job
+
+
+class Discord:
+    """Answers when the test lets it, and remembers which status message was told what."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+        self.found: int | None = None
+        self.told: list[tuple[int | None, str]] = []
+        self.sent: list[str] = []
+
+    async def missing(self, _job: Job) -> None:
+        return None
+
+    async def status_message_of(self, _job: Job) -> int | None:
+        self.asked.set()
+        await self.answers.wait()
+        return self.found
+
+    async def send_status(self, job: Job) -> int | None:
+        self.sent.append(job.job_id)
+        return None
+
+    async def edit_status(self, job: Job, text: str, *_: Any) -> None:
+        self.told.append((job.status_message_id, text))
+
+    async def send(self, _job: Job, *, may_be_there: bool) -> int:
+        raise AssertionError("nothing is delivered here")
+
+
+class Results:
+    """Looks at finished pictures for as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def keep(self, _job: Job, _result: Img2ImgResult) -> list[StoredPicture]:
+        self.asked.set()
+        await self.answers.wait()
+        return [PICTURE]
+
+
+class Executor:
+    """Finishes whatever it gets; its event is final by the time that anybody can cancel."""
+
+    slots = 1
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
+        yield Started(job_id=job_id, attempt=attempt, total_steps=1)
+        result = Img2ImgResult(pictures=(), seconds=1.0, device="none", dtype="float32")
+        yield Finished(job_id=job_id, attempt=attempt, result=result)
+
+    def cancel(self, job_id: str) -> None:
+        """It is too late."""
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
+
+
+class Scene:
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.discord, self.results = Discord(), Results()
+        self.jobs, self.spool = Jobs(database), Spool(folder)
+        discord: Any = self.discord
+        results: Any = self.results
+        intake: Any = None  # nothing is brought in
+        self.life = JobLife(
+            jobs=self.jobs,
+            spool=self.spool,
+            intake=intake,
+            audience=discord,
+            results=results,
+            executor=Executor(),
+            delivery=discord,
+            estimates=Estimates(self.jobs),
+            status_deleted=lambda _: None,
+            admit_preview=None,
+            status_interval_seconds=0.0,
+            max_running_per_member=None,
+            note_settled=lambda _: None,
+            restraint=lambda: Restraint.NONE,
+        )
+
+    async def state(self, job: Job) -> JobState:
+        row = await self.jobs.get(job.job_id)
+        assert row is not None
+        return row.state
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with Database(tmp_path) as database:
+        scene = Scene(database, tmp_path / "spool")
+        yield scene
+        await scene.life.open.close(grace_seconds=0)
+        await scene.life.lookout.close()
+
+
+@pytest.mark.parametrize("found", [None, 7])
+async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Scene, found: int | None) -> None:
+    scene.discord.found = found
+    job = make_job(request_message_id=5, status_message_id=None)
+    await scene.jobs.accept(job)
+    await scene.life.tell_first(job)
+    await scene.discord.asked.wait()
+    assert await scene.life.cancel(job.job_id)
+    scene.discord.answers.set()
+    await scene.life.open.close(grace_seconds=600)
+    assert await scene.state(job) is JobState.CANCELLED
+    assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    assert scene.discord.sent == []
+    assert scene.discord.told == ([(7, "🚫 Cancelled")] if found else [])
+
+
+async def test_given_up_while_the_finished_picture_is_looked_at(scene: Scene) -> None:
+    job = make_job(input_sha256="", state=JobState.QUEUED)
+    await scene.jobs.accept(job)
+    await scene.spool.write(job.job_id, INPUT_FILENAME, b"a picture")
+    await scene.life.go_on(job)
+    serving = asyncio.create_task(scene.life.service.run())
+    await scene.results.asked.wait()
+    assert await scene.life.cancel(job.job_id)
+    assert (job.status_message_id, "🚫 Cancelled") in scene.discord.told
+    scene.results.answers.set()
+    await scene.life.service.close(grace_seconds=600)
+    with suppress(asyncio.CancelledError):
+        serving.cancel()
+        await serving
+    assert await scene.state(job) is JobState.CANCELLED
+    assert await scene.spool.job_ids() == []
+    assert not await scene.life.cancel(job.job_id)
