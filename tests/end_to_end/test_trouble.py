@@ -67,6 +67,18 @@ async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_chan
     assert (await bot.result_of(status)).mentions == ["Ada"]
 
 
+async def test_a_message_that_is_deleted_before_it_is_answered_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
+    before = (await figures(bot))["palimpsest_errors_total"]
+    fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
+    wish = await bot.client.say("@Palimpsest a wish taken back, steps 4", files=[CAT])
+    await bot.client.wait_for_fault(fault)
+    await bot.client.delete_message(wish.id)
+    await bot.client.clear_faults()
+    statement = "SELECT state FROM jobs WHERE prompt = 'a wish taken back'"
+    await bot.until(lambda: bot.rows(statement) == [("expired",)] and "a message could not be answered" in bot.log)
+    assert (await figures(bot))["palimpsest_errors_total"] == before
+
+
 async def test_who_can_be_told_nowhere_is_not_painted_for(bot: BotProcess) -> None:
     await bot.client.add_channel("shut")
     await bot.ask_in_vain("a cat for nobody", channel="shut")
