@@ -224,6 +224,21 @@ async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> N
     assert await bot.results(status) == []
 
 
+async def test_a_result_that_is_on_its_way_when_its_wish_is_taken_back_is_withdrawn(bot: BotProcess) -> None:
+    await bot.client.add_channel("withdrawn")
+    with bot.held():
+        status = await bot.img2img(channel="withdrawn", steps=4)
+        await bot.status_with(status, "Painting")
+        fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
+    await bot.client.wait_for_fault(fault)
+    earlier = len(await bot.client.calls("DELETE", STATUS[1]))
+    await bot.client.delete_message(status.id, member="Grace")
+    await bot.until(lambda: bot.job(status)[0] == "cancelled")
+    await bot.client.clear_faults()
+    await bot.client.wait_for_call("DELETE", STATUS[1], count=earlier + 1)
+    assert await bot.client.messages("withdrawn") == []
+
+
 async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
     await bot.client.add_channel("fleeting")
     with bot.held():
