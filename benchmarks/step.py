@@ -4,8 +4,8 @@
     python -m benchmarks step --side 512 --repeats 2
 
 A call has a negative and a positive row, as with guidance. The rows of the table take one measure after the other:
-number format, memory layout, attention, packed weights on a CPU, and with --compile the compiler of torch. The last
-column is the distance to float32, as relative L2.
+number format, memory layout, attention, on a CPU packed weights with all that the engine takes of the others, and with
+--compile the compiler of torch. The last column is the distance to float32, as relative L2.
 """
 
 import sys
@@ -17,22 +17,32 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from benchmarks.measuring import alternate, arguments, report, times_quicker
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES
-from generation.engine.attention import BlockedAttnProcessor
+from generation.engine.attention import CpuAttnProcessor
 from generation.engine.compiling import compiled_twin
 from generation.engine.device import choose_device
-from generation.engine.kernel_probe import bfloat16_pays, blocked_attention_pays, channels_last_pays, packing_pays
-from generation.engine.packing import let_layers_pack
+from generation.engine.kernel_probe import (
+    bfloat16_pays,
+    blocked_attention_pays,
+    channels_last_pays,
+    packing_pays,
+    padded_attention_pays,
+)
+from generation.engine.kernels import prepare_part
+from generation.engine.packing import pack_layers
 
 GOAL = "2.4"
 ROWS = 2
 # Beside the number format: whether channels are innermost, and how it attends.
-MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, type[AttnProcessor2_0]]] = {
-    "float32": (torch.float32, torch.contiguous_format, AttnProcessor2_0),
-    "bfloat16": (torch.bfloat16, torch.contiguous_format, AttnProcessor2_0),
-    "bfloat16, channels last": (torch.bfloat16, torch.channels_last, AttnProcessor2_0),
-    "bfloat16, channels last, blocked": (torch.bfloat16, torch.channels_last, BlockedAttnProcessor),
+USUAL, BLOCKED = AttnProcessor2_0(), CpuAttnProcessor(in_blocks=True, pads_keys=False)
+PADDED = CpuAttnProcessor(in_blocks=False, pads_keys=True)
+MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, AttnProcessor2_0]] = {
+    "float32": (torch.float32, torch.contiguous_format, USUAL),
+    "bfloat16": (torch.bfloat16, torch.contiguous_format, USUAL),
+    "bfloat16, channels last": (torch.bfloat16, torch.channels_last, USUAL),
+    "bfloat16, channels last, blocked": (torch.bfloat16, torch.channels_last, BLOCKED),
+    "bfloat16, channels last, padded": (torch.bfloat16, torch.channels_last, PADDED),
 }
-PACKED = "bfloat16, channels last, packed"
+PACKED = "as the engine takes it, packed"
 COMPILED = "bfloat16, channels last, compiled"
 
 
@@ -57,13 +67,14 @@ def main(values: Sequence[str] = ()) -> int:
         denoisers[str(dtype)] = denoiser.to(device)
     if PACKED in measures:
         denoisers[PACKED] = shape.denoiser(torch.bfloat16, options.model)
-        let_layers_pack(denoisers[PACKED])
+        prepare_part(denoisers[PACKED], device, torch.bfloat16)
+        pack_layers(denoisers[PACKED])
     results: dict[str, torch.Tensor] = {}
 
     def prepare(name: str) -> None:
         dtype, layout, processor = measures[name]
         if name != PACKED:
-            denoisers[str(dtype)].to(memory_format=layout).set_attn_processor(processor())
+            denoisers[str(dtype)].to(memory_format=layout).set_attn_processor(processor)
 
     def work(name: str) -> Callable[[], None]:
         dtype = measures[name][0]
@@ -84,6 +95,7 @@ def main(values: Sequence[str] = ()) -> int:
         "bfloat16": bfloat16_pays(device),
         "bfloat16, channels last": channels_last_pays(device, torch.bfloat16),
         "bfloat16, channels last, blocked": blocked_attention_pays(device, torch.bfloat16),
+        "bfloat16, channels last, padded": padded_attention_pays(device, torch.bfloat16),
         PACKED: packing_pays(),
     }
     report(

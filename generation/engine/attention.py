@@ -1,18 +1,25 @@
-"""Where a pipeline's transformer blocks attend with ``blocked_attention`` instead of torch's own kernel."""
+"""How a pipeline's transformer blocks attend on a CPU instead of in diffusers' own way."""
 
 from typing import Any
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
+from torch.nn import functional
 
-from generation.engine.blocked_attention import blocked_attention
+from generation.engine.cpu_attention import blocked_attention, padded_attention
 
 # Below, torch's kernel has so little to do that calling it once is what counts: 512 x 512 tokens.
 MIN_SCORES = 512 * 512
 
 
-class BlockedAttnProcessor(AttnProcessor2_0):
-    """Attend with ``blocked_attention`` where many tokens look at many; everything else is diffusers' own way."""
+class CpuAttnProcessor(AttnProcessor2_0):
+    """Attend in blocks where many tokens look at many, and over padded keys elsewhere, as far as either is wanted."""
+
+    def __init__(self, *, in_blocks: bool, pads_keys: bool) -> None:
+        """Remember what pays on this machine."""
+        super().__init__()
+        self._in_blocks = in_blocks
+        self._attend_usually = padded_attention if pads_keys else functional.scaled_dot_product_attention
 
     def __call__(
         self,
@@ -25,21 +32,22 @@ class BlockedAttnProcessor(AttnProcessor2_0):
         **kwargs: Any,
     ) -> torch.Tensor:
         """Attend over (batch, tokens, channels); called by diffusers' ``Attention``."""
-        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        if attention_mask is not None or not _is_plain(attn, hidden_states) or not _is_large(hidden_states, context):
+        if attention_mask is not None or not _is_plain(attn, hidden_states):
             return super().__call__(attn, hidden_states, encoder_hidden_states, attention_mask, temb, *args, **kwargs)
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = (
             projected.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
             for projected in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context))
         )
-        attended = blocked_attention(query, key, value).transpose(1, 2).flatten(2)
+        is_large = hidden_states.shape[1] * context.shape[1] >= MIN_SCORES
+        attend = blocked_attention if self._in_blocks and is_large else self._attend_usually
+        attended = attend(query, key, value).transpose(1, 2).flatten(2)
         for layer in attn.to_out:  # a projection and its dropout
             attended = layer(attended)
-        return (attended + hidden_states if attn.residual_connection else attended) / attn.rescale_output_factor
-
-
-def _is_large(hidden_states: torch.Tensor, context: torch.Tensor) -> bool:
-    return hidden_states.shape[1] * context.shape[1] >= MIN_SCORES
+        if attn.residual_connection:
+            attended = attended + hidden_states
+        # A division by one is a copy.
+        return attended if attn.rescale_output_factor == 1.0 else attended / attn.rescale_output_factor
 
 
 def _is_plain(attn: Any, hidden_states: torch.Tensor) -> bool:

@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch.nn import functional
 
-from generation.engine.blocked_attention import blocked_attention
+from generation.engine.cpu_attention import blocked_attention, padded_attention
 from generation.engine.packing import let_layers_pack
 
 ROUNDS = 5
@@ -22,6 +22,7 @@ _CHANNELS, _SIDE = 320, 16
 _TOKENS, _WIDTH = 256, 640
 # The attention of the outermost blocks at 512 pixels has 4096 tokens and heads of 40; a quarter of it shows the same.
 _ATTENTION_TOKENS, _HEADS, _HEAD_WIDTH = 2048, 2, 40
+_PROMPT_TOKENS = 77
 
 
 def best_seconds(
@@ -91,12 +92,29 @@ def packing_pays() -> bool:
 @cache
 def blocked_attention_pays(device: torch.device, dtype: torch.dtype) -> bool:
     """Tell whether ``blocked_attention`` is clearly quicker than what torch has for many tokens."""
-    shape = (1, _HEADS, _ATTENTION_TOKENS, _HEAD_WIDTH)
-    query, key, value = (torch.randn(shape, device=device, dtype=dtype) for _ in range(3))
+    return _attention_pays(blocked_attention, device, dtype, keys=_ATTENTION_TOKENS)
+
+
+@cache
+def padded_attention_pays(device: torch.device, dtype: torch.dtype) -> bool:
+    """Tell whether ``padded_attention`` is clearly quicker than what torch has for a prompt's tokens."""
+    return _attention_pays(padded_attention, device, dtype, keys=_PROMPT_TOKENS)
+
+
+def _attention_pays(
+    attend: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
+    device: torch.device,
+    dtype: torch.dtype,
+    keys: int,
+) -> bool:
+    query, key, value = (
+        torch.randn(1, _HEADS, tokens, _HEAD_WIDTH, device=device, dtype=dtype)
+        for tokens in (_ATTENTION_TOKENS, keys, keys)
+    )
     usual, candidate = _compare(
         device,
         lambda: functional.scaled_dot_product_attention(query, key, value),
-        lambda: blocked_attention(query, key, value),
+        lambda: attend(query, key, value),
     )
     return wins(usual, candidate)
 

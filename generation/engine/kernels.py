@@ -5,10 +5,18 @@ from typing import Any
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
-from generation.engine.attention import BlockedAttnProcessor
-from generation.engine.kernel_probe import blocked_attention_pays, channels_last_pays, packing_pays
+from generation.engine.attention import CpuAttnProcessor
+from generation.engine.huge_pages import move_in_background
+from generation.engine.kernel_probe import (
+    blocked_attention_pays,
+    channels_last_pays,
+    packing_pays,
+    padded_attention_pays,
+)
 from generation.engine.mapped_files import MappedFiles
 from generation.engine.packing import let_layers_pack, pack_layers
+
+_WORTH_MOVING_BYTES = 256 * 2**20
 
 
 def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> None:
@@ -18,16 +26,16 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, 
 
     In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
     which round anyway, the channels go innermost where that pays, and on CPUs weights are packed and attention over
-    many tokens is computed in blocks where that pays. The denoiser's, which are most, are packed at once and not by
-    the first picture.
+    many tokens is computed in blocks, and over a prompt's with padding, where that pays. The denoiser's weights, which
+    are most, are packed at once and not by the first picture, and then moved to huge pages.
     """
     if dtype == torch.float32:
         return
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):
             prepare_part(part, device, dtype, may_pack=may_pack)
-            if name in ("unet", "transformer"):
-                pack_layers(part)
+            if name in ("unet", "transformer") and pack_layers(part) >= _WORTH_MOVING_BYTES:
+                move_in_background()
     if dtype == torch.bfloat16:
         _trust_the_range(pipeline)
 
@@ -41,8 +49,10 @@ def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pac
             let_layers_pack(part)
         elif channels_last_pays(device, dtype):
             _put_channels_last(part)
-    if device.type == "cpu" and _attends_as_usual(part) and blocked_attention_pays(device, dtype):
-        part.set_attn_processor(BlockedAttnProcessor())
+    if device.type == "cpu" and _attends_as_usual(part):
+        in_blocks, pads_keys = blocked_attention_pays(device, dtype), padded_attention_pays(device, dtype)
+        if in_blocks or pads_keys:
+            part.set_attn_processor(CpuAttnProcessor(in_blocks=in_blocks, pads_keys=pads_keys))
 
 
 def _put_channels_last(part: torch.nn.Module) -> None:

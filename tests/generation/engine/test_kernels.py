@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from generation.engine import device as device_module
 from generation.engine import kernels
-from generation.engine.attention import MIN_SCORES, BlockedAttnProcessor
-from generation.engine.blocked_attention import BLOCK_QUERIES, blocked_attention
+from generation.engine.attention import MIN_SCORES, CpuAttnProcessor
+from generation.engine.cpu_attention import BLOCK_QUERIES, KEYS_AT_ONCE, blocked_attention, padded_attention
 from generation.engine.device import choose_dtype
 from generation.engine.kernel_probe import (
     SMALL_WIN,
@@ -24,6 +24,7 @@ from generation.engine.kernel_probe import (
     channels_last_pays,
     clock_for,
     packing_pays,
+    padded_attention_pays,
     wins,
 )
 from generation.engine.kernels import prepare_kernels
@@ -58,12 +59,27 @@ def test_blocks_in_bfloat16_stay_within_its_rounding() -> None:
     assert deviation(blocked_attention(query, key, value), truth) < 2 * torch.finfo(torch.bfloat16).eps
 
 
+@pytest.mark.parametrize("keys", [1, KEYS_AT_ONCE - 1, KEYS_AT_ONCE, 77])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_nobody_sees_the_keys_that_fill_a_register(keys: int, dtype: torch.dtype) -> None:
+    query, key, value = (random(2, 3, length, 40, seed=length, dtype=dtype) for length in (70, keys, keys))
+    truth = functional.scaled_dot_product_attention(query.double(), key.double(), value.double())
+    result = padded_attention(query, key, value)
+    assert result.shape == truth.shape
+    assert deviation(result, truth) < 4 * torch.finfo(dtype).eps
+
+
 @pytest.mark.parametrize("keys", [None, 77])
 @pytest.mark.parametrize("residual", [False, True])
-def test_the_processor_is_the_usual_one(monkeypatch: pytest.MonkeyPatch, keys: int | None, residual: bool) -> None:
+@pytest.mark.parametrize("rescale", [1.0, 2.0])
+def test_the_processor_is_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch, keys: int | None, residual: bool, rescale: float
+) -> None:
     calls = count_calls(monkeypatch)
     width = 32
-    layer: Any = Attention(width, heads=4, dim_head=8, residual_connection=residual, rescale_output_factor=2.0).eval()
+    layer: Any = Attention(
+        width, heads=4, dim_head=8, residual_connection=residual, rescale_output_factor=rescale
+    ).eval()
     tokens = MIN_SCORES // (keys or 512) + 1
     hidden = random(2, tokens, width)
     context = None if keys is None else random(2, keys, width, seed=1)
@@ -71,10 +87,14 @@ def test_the_processor_is_the_usual_one(monkeypatch: pytest.MonkeyPatch, keys: i
         layer.set_processor(AttnProcessor2_0())
         expected = layer(hidden, context)
         assert calls == []
-        layer.set_processor(BlockedAttnProcessor())
+        layer.set_processor(CpuAttnProcessor(in_blocks=True, pads_keys=False))
         result = layer(hidden, context)
+        assert len(calls) == 1
+        layer.set_processor(CpuAttnProcessor(in_blocks=False, pads_keys=True))
+        padded = layer(hidden, context)
     assert len(calls) == 1
     assert deviation(result, expected) < 1e-6
+    assert deviation(padded, expected) < 1e-6
 
 
 def test_masks_few_tokens_and_pictures_are_left_to_diffusers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +110,7 @@ def test_masks_few_tokens_and_pictures_are_left_to_diffusers(monkeypatch: pytest
         ):
             module.set_processor(AttnProcessor2_0())
             expected = module(**arguments)
-            module.set_processor(BlockedAttnProcessor())
+            module.set_processor(CpuAttnProcessor(in_blocks=True, pads_keys=False))
             assert torch.equal(module(**arguments), expected)
     assert calls == []
 
@@ -114,7 +134,7 @@ def test_in_bfloat16_what_pays_is_taken(probes: Callable[..., None], pays: bool)
     for part in (pipeline.unet, pipeline.vae.decoder):
         assert part.conv_in.weight.is_contiguous(memory_format=torch.channels_last) is pays
     processors = {type(processor) for processor in pipeline.unet.attn_processors.values()}
-    assert processors == {BlockedAttnProcessor if pays else AttnProcessor2_0}
+    assert processors == {CpuAttnProcessor if pays else AttnProcessor2_0}
     assert pipeline.vae.config.force_upcast is False
 
 
@@ -160,6 +180,7 @@ def test_each_probe_gives_an_answer_on_this_machine() -> None:
         bfloat16_pays(CPU),
         channels_last_pays(CPU, torch.bfloat16),
         blocked_attention_pays(CPU, torch.float32),
+        padded_attention_pays(CPU, torch.bfloat16),
         packing_pays(),
     ]
     assert all(isinstance(answer, bool) for answer in answers)
@@ -217,6 +238,7 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def find(*, channels_last: bool, blocked: bool) -> None:
         monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: channels_last)
         monkeypatch.setattr(kernels, "blocked_attention_pays", lambda *_: blocked)
+        monkeypatch.setattr(kernels, "padded_attention_pays", lambda *_: blocked)
         monkeypatch.setattr(kernels, "packing_pays", lambda: False)
 
     return find

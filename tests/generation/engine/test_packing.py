@@ -7,10 +7,20 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.activations import GEGLU
 
 from generation.engine import kernels
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.packing import PackingConvolution, PackingLinear, let_layers_pack, unpack_layers
+from generation.engine.packing import (
+    PackingConvolution,
+    PackingGEGLU,
+    PackingHalves,
+    PackingLinear,
+    PackingProduct,
+    let_layers_pack,
+    pack_layers,
+    unpack_layers,
+)
 from generation.engine.precision import in_float32
 from generation.models.catalog import Catalog
 from tests.generation.engine.test_adapters import catalog as catalog
@@ -27,6 +37,13 @@ LAYERS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
     "3x3": (lambda **how: torch.nn.Conv2d(12, 20, 3, padding=1, **how), (2, 12, 9, 8)),
     "1x1": (lambda **how: torch.nn.Conv2d(12, 20, 1, **how), (1, 12, 9, 8)),
     "smaller": (lambda **how: torch.nn.Conv2d(12, 20, 3, stride=2, **how), (3, 12, 9, 8)),
+}
+
+
+FOUR_LEVELS = {
+    "block_out_channels": (16, 16, 32, 32),
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
 }
 
 
@@ -59,11 +76,57 @@ def test_a_packed_layer_computes_what_the_usual_one_does(name: str) -> None:
     assert torch.equal(layer.weight, usual.weight)
 
 
-def test_float32_is_never_packed() -> None:
-    layer: Any = torch.nn.Linear(8, 8)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("is_wrapped", [True, False])
+def test_a_gated_layer_computes_what_the_usual_one_does(bias: bool, is_wrapped: bool) -> None:
+    usual, values = GEGLU(48, 20, bias=bias).bfloat16(), random(2, 7, 48, dtype=torch.bfloat16)
+    layer: Any = copy.deepcopy(usual)
+    projection = layer.proj
     let_layers_pack(layer)
-    layer(random(2, 8))
-    assert (type(layer), layer.packed) == (PackingLinear, None)
+    if is_wrapped:
+        layer.proj = torch.nn.Sequential(projection)  # as an adapter does, which wants the outputs whole
+    for _ in range(2):
+        assert deviation(layer(values), usual(values)) < 1e-2
+        assert (type(layer), type(projection)) == (PackingGEGLU, PackingHalves)
+        assert len(projection.packed) == 2
+    unpack_layers([layer])
+    assert torch.equal(projection.weight, usual.proj.weight)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (9, 8)])
+def test_the_innermost_convolutions_of_four_levels_are_products(height: int, width: int) -> None:
+    unet: Any = tiny_pipeline(**FOUR_LEVELS).unet.to(torch.bfloat16)
+    convolutions = {name: layer for name, layer in unet.named_modules() if isinstance(layer, torch.nn.Conv2d)}
+    usual = copy.deepcopy(convolutions)
+    let_layers_pack(unet)
+    products = {name for name, layer in convolutions.items() if type(layer) is PackingProduct}
+    inner = ("down_blocks.3.resnets.", "mid_block.resnets.", "up_blocks.0.resnets.")
+    assert products == {name for name in convolutions if name.startswith(inner) and "shortcut" not in name}
+    for name in products:
+        layer: Any = convolutions[name]
+        values = random(2, layer.in_channels, height, width, dtype=torch.bfloat16)
+        assert deviation(layer(values), usual[name](values)) < 1e-2
+        assert layer.packed is not None
+    unpack_layers([unet])
+    assert all(torch.equal(convolutions[name].weight, usual[name].weight) for name in products)
+
+
+def test_float32_is_never_packed() -> None:
+    linear: Any = torch.nn.Linear(8, 8)
+    gated: Any = GEGLU(8, 8)
+    part = torch.nn.Sequential(linear, gated)
+    usual, values = copy.deepcopy(part), random(2, 8)
+    let_layers_pack(part)
+    assert pack_layers(part) == 0
+    assert torch.equal(part(values), usual(values))
+    assert (type(linear), linear.packed, gated.proj.packed) == (PackingLinear, None, None)
+
+
+def test_packing_says_how_much_it_packed() -> None:
+    part = torch.nn.Sequential(torch.nn.Linear(8, 16), GEGLU(16, 4)).bfloat16()
+    let_layers_pack(part)
+    assert pack_layers(part) == 2 * (8 * 16 + 16 * 8)
+    assert pack_layers(part) == 0
 
 
 def test_what_is_no_usual_convolution_is_left_alone() -> None:
@@ -85,10 +148,14 @@ def test_a_packed_weight_takes_the_place_of_the_file(weights: Path) -> None:
     assert resident_bytes(weights) < weights.stat().st_size / 4
 
 
-def test_a_picture_in_float32_finds_all_weights_and_leaves_them_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("levels", [{}, FOUR_LEVELS])
+def test_a_picture_in_float32_finds_all_weights_and_leaves_them_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, levels: dict[str, Any]
+) -> None:
     monkeypatch.setattr(kernels, "packing_pays", lambda: True)
     monkeypatch.setattr(kernels, "blocked_attention_pays", lambda *_: False)
-    pipeline: Any = tiny_pipeline().to(torch.bfloat16)
+    monkeypatch.setattr(kernels, "padded_attention_pays", lambda *_: False)
+    pipeline: Any = tiny_pipeline(**levels).to(torch.bfloat16)
     before = {name: value.clone() for name, value in pipeline.unet.state_dict().items()}
     wide: Any = copy.deepcopy(pipeline).to(torch.float32)
     kernels.prepare_kernels(pipeline, torch.device("cpu"), torch.bfloat16)
