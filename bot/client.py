@@ -28,7 +28,7 @@ from bot.moderation.screening import Screening
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
-from bot.order_modal import is_awaited
+from bot.order_modal import OpenForms
 from bot.orders.allowances import Allowance, Allowances
 from bot.orders.front_desk import FrontDesk
 from bot.orders.model_shelf import ModelShelf
@@ -92,6 +92,7 @@ class Palimpsest(discord.Client):
         self.defaults = Defaults(database)
         self.role_limits = RoleLimits(database)
         self.operator_allowance = Allowance(settings.cooldown_seconds, settings.daily_budget_seconds)
+        self.forms = OpenForms()
         self.is_closing = False
         self._is_connected = False
         self._settings = settings
@@ -197,7 +198,7 @@ class Palimpsest(discord.Client):
         self._traffic.arrived(interaction.id)
         if interaction.type is discord.InteractionType.modal_submit:
             assert interaction.data is not None
-            if not is_awaited(str(interaction.data.get("custom_id"))):
+            if not self.forms.is_awaited(str(interaction.data.get("custom_id"))) and not interaction.response.is_done():
                 await answer_error(interaction, Refused("form_expired"))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:

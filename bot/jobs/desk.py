@@ -208,16 +208,13 @@ class JobDesk:
         """Return how many jobs wait or run, in all, of one member or of one server."""
         return self._open.count(requester_id, guild_id=guild_id)
 
-    async def wait_until_over(self, requester_id: int) -> None:
-        """Wait until no job of a member is open."""
-        await self._open.wait_until_over(requester_id)
-
     async def cancel(self, job_id: str) -> bool:
-        """Give a job up; return False if it was already over or about to be delivered."""
+        """Give a job up; return False if it was already over."""
         return await self._life.cancel(job_id)
 
     async def delete(self, job_id: str) -> None:
-        """Delete a result's message and every picture kept for it."""
+        """Delete a result's message and every picture kept for it; one that is not there yet never comes."""
+        await self.cancel(job_id)
         job = await self.find(job_id)
         if job is not None:
             await self._delivery.delete(job)

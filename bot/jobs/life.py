@@ -114,7 +114,7 @@ class JobLife:
             await self._settle(expired)
 
     async def cancel(self, job_id: str) -> bool:
-        """Give a job up; return False if it was already over or about to be delivered."""
+        """Give a job up; return False if it was already over."""
         job = await self._jobs.cancel(job_id)
         if job is None:
             return False
@@ -246,8 +246,10 @@ class JobLife:
             return
         delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id))
         await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
-        if delivered is not None:
-            await self._settle(delivered)
+        if delivered is None:  # given up meanwhile
+            await self._delivery.withdraw(job, message_id)
+            return
+        await self._settle(delivered)
 
     async def give_up(self, job: Job, kind: str, **data: Any) -> None:
         """End a job without a picture; ``data`` is what its sentence needs."""
