@@ -152,6 +152,17 @@ async def test_where_the_bot_may_not_reply_any_more_the_result_comes_by_itself(b
     assert result.mentions == ["Ada"]
 
 
+async def test_a_result_that_the_bot_cannot_reach_any_more_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
+    await bot.client.add_channel("curtained")
+    result = await bot.result_of(await bot.img2img(channel="curtained", steps=4))
+    before = (await figures(bot))["palimpsest_errors_total"]
+    await bot.client.set_permissions("curtained", deny=["VIEW_CHANNEL"])
+    pressed = await bot.client.press(result.id, "Delete")
+    told = await bot.client.wait_for_interaction(pressed.id, lambda each: each.followups != [])
+    assert "Discord does not let me do that here" in told.followups[0].content
+    assert (await figures(bot))["palimpsest_errors_total"] == before
+
+
 async def test_the_gateway_drops_in_the_middle_of_a_job(bot: BotProcess) -> None:
     with bot.held():
         status = await bot.img2img(steps=4)
