@@ -98,7 +98,7 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
         chosen = replace(options_of(job), seed=job.seed)
-        await interaction.response.send_modal(OrderModal("Edit", chosen, submitted))
+        await interaction.client.forms.show(interaction, OrderModal("Edit", chosen, submitted))
 
 
 class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
@@ -114,7 +114,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
         modal = OrderModal("Use as input", options_of(job), submitted, pictures=job.count)
-        await interaction.response.send_modal(modal)
+        await interaction.client.forms.show(interaction, modal)
 
 
 class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):

@@ -22,13 +22,15 @@ from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
 from bot.jobs.janitor import Janitor
+from bot.jobs.life import JobLife
+from bot.jobs.results import Results
 from bot.moderation.buttons import MOD_BUTTONS
 from bot.moderation.mod_log import ModLog
 from bot.moderation.screening import Screening
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
-from bot.order_modal import is_awaited
+from bot.order_modal import OpenForms
 from bot.orders.allowances import Allowance, Allowances
 from bot.orders.front_desk import FrontDesk
 from bot.orders.model_shelf import ModelShelf
@@ -92,6 +94,7 @@ class Palimpsest(discord.Client):
         self.defaults = Defaults(database)
         self.role_limits = RoleLimits(database)
         self.operator_allowance = Allowance(settings.cooldown_seconds, settings.daily_budget_seconds)
+        self.forms = OpenForms()
         self.is_closing = False
         self._is_connected = False
         self._settings = settings
@@ -112,14 +115,15 @@ class Palimpsest(discord.Client):
         self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
         self.decoder, self.checker = decoder, checker
         estimates = Estimates(jobs)
-        self.desk = JobDesk(
+        delivery = Delivery(self, jobs, spool, self.shelf, decoder)
+        life = JobLife(
             jobs=jobs,
             spool=spool,
             intake=Intake(self.downloads, decoder, spool, self.screening),
             audience=Audience(self),
-            screening=self.screening,
+            results=Results(spool, self.screening),
             executor=executor,
-            delivery=Delivery(self, jobs, spool, self.shelf, decoder),
+            delivery=delivery,
             estimates=estimates,
             admit_preview=self.screening.admit_preview if settings.previews else None,
             status_interval_seconds=settings.status_interval_seconds,
@@ -127,6 +131,7 @@ class Palimpsest(discord.Client):
             note_settled=metrics.settled,
             restraint=lambda: metrics.recent_invalid_requests.restraint,
         )
+        self.desk = JobDesk(life, jobs=jobs, spool=spool, delivery=delivery)
         operator = {
             "model": settings.model,
             "max_count": settings.max_count,
@@ -197,7 +202,7 @@ class Palimpsest(discord.Client):
         self._traffic.arrived(interaction.id)
         if interaction.type is discord.InteractionType.modal_submit:
             assert interaction.data is not None
-            if not is_awaited(str(interaction.data.get("custom_id"))):
+            if not self.forms.is_awaited(str(interaction.data.get("custom_id"))) and not interaction.response.is_done():
                 await answer_error(interaction, Refused("form_expired"))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:

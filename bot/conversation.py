@@ -10,6 +10,7 @@ import aiohttp
 import discord
 
 from bot import replies
+from bot.discord_api.trouble import is_passing
 from bot.errors import Refused
 from bot.help import help_text
 from bot.orders.free_text import Said, understand
@@ -50,6 +51,10 @@ class Conversation:
             self._client.metrics.refused(error)
             await self._say(message, replies.error_sentence(error) or "")
         except Exception as error:
+            if isinstance(error, discord.HTTPException) and not is_passing(error):
+                # Its writer has deleted it meanwhile, or the bot may not write there any more.
+                log.info("a message could not be answered (%s, %s)", error.status, error.code)
+                return
             # The last wall, as for interactions: the person is told, the log has the stack under the same reference.
             self._client.metrics.errors.inc()
             reference = new_reference()

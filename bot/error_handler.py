@@ -10,6 +10,7 @@ from discord import app_commands
 
 from bot import replies
 from bot.discord_api.trouble import UNKNOWN_INTERACTION
+from bot.errors import Refused
 from generation.references import new_reference
 from generation.tracebacks import stack_of
 
@@ -30,6 +31,8 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
         log.warning("an interaction was not answered in time")
         return
+    if isinstance(cause, discord.Forbidden):  # a server may take rights away at any moment
+        cause = Refused("closed_to_the_bot")
     sentence = replies.error_sentence(cause)
     metrics = cast("Palimpsest", interaction.client).metrics
     if sentence is not None:

@@ -1,7 +1,6 @@
 """The form behind Remix, Edit and Use as input: prompt, strength, seed and whatever else is known by name."""
 
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,8 +12,7 @@ from bot.orders.free_text import understand
 from bot.orders.order_book import Options, changed
 from generation import requests
 
-_THIS_RUN = secrets.token_hex(4)
-_OPEN_SECONDS = 24 * 3600  # an abandoned form says nothing to the bot, which would keep it for ever
+_OPEN_SECONDS = 24 * 3600
 
 Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
 
@@ -27,8 +25,7 @@ class OrderModal(discord.ui.Modal):
     """
 
     def __init__(self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1) -> None:
-        custom_id = f"order:{_THIS_RUN}:{int(time.time())}:{secrets.token_hex(4)}"
-        super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=custom_id)
+        super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=f"order:{secrets.token_hex(8)}")
         self._chosen = chosen
         self._submitted = submitted
         self._prompt = discord.ui.TextInput[Any](
@@ -97,12 +94,28 @@ class OrderModal(discord.ui.Modal):
         await answer_error(interaction, error)
 
 
-def is_awaited(custom_id: str) -> bool:
-    """Tell whether a form is one that this run of the bot opened and still waits for."""
-    kind, _, rest = custom_id.partition(":")
-    run, _, rest = rest.partition(":")
-    opened_at = rest.partition(":")[0]
-    return (kind, run) == ("order", _THIS_RUN) and time.time() < int(opened_at) + _OPEN_SECONDS
+class OpenForms:
+    """The forms that are waited for, one of each member.
+
+    Discord says nothing of a form that is closed, so the bot would keep all that anybody has opened in a day. Whoever
+    opens another one has no eyes for the one before.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[int, OrderModal] = {}
+
+    async def show(self, interaction: discord.Interaction, form: OrderModal) -> None:
+        """Answer with a form, and wait for it instead of the member's one before."""
+        await interaction.response.send_modal(form)
+        before = self._of.pop(interaction.user.id, None)
+        if before is not None:
+            before.stop()
+        self._of = {member_id: each for member_id, each in self._of.items() if not each.is_finished()}
+        self._of[interaction.user.id] = form
+
+    def is_awaited(self, custom_id: str) -> bool:
+        """Tell whether a form is waited for."""
+        return any(form.custom_id == custom_id and not form.is_finished() for form in self._of.values())
 
 
 def _more_of(chosen: Options) -> str:

@@ -40,8 +40,11 @@ _REFUSALS: Mapping[str, str] = {
     ),
     "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
     "channel_gone": "The channel or message that this belonged to is gone.",
+    "closed_to_the_bot": "Discord does not let me do that here. Please ask a moderator what I may do in this channel.",
     "cooldown": "The {layer} wants a pause between two requests: you can ask again <t:{until}:R>.",
-    "form_expired": "This form was opened before my last start, or too long ago. Please open it once more.",
+    "form_expired": (
+        "This form was opened before another one, before my last start, or too long ago. Please open it once more."
+    ),
     "download_failed": "Your picture could not be downloaded from Discord just now. Please send it again.",
     "host_not_allowed": "Pictures are taken from Discord's own servers only. Please attach the picture itself.",
     "input_blocked": "I do not take this picture here: it looks sexual to me. Please choose another one.",

@@ -71,7 +71,6 @@ async def delete(interaction: discord.Interaction, job: app_commands.Range[str, 
     if found is None:
         raise Refused("job_unknown")
     await interaction.response.defer(ephemeral=True)
-    await client.desk.cancel(job)
     await client.desk.delete(job)
     await client.reports.settle(job)
     await tell(interaction, "Deleted: the result's message and every picture kept for it.")

@@ -30,4 +30,4 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
         await client.front_desk.take_interaction(answer, options, source)
 
-    await interaction.response.send_modal(OrderModal("Remix", Options(prompt=""), submitted))
+    await client.forms.show(interaction, OrderModal("Remix", Options(prompt=""), submitted))

@@ -133,6 +133,11 @@ class Delivery:
             with contextlib.suppress(discord.NotFound):  # gone is what was wanted
                 await self._channel(job).get_partial_message(job.result_message_id).delete()
 
+    async def withdraw(self, job: Job, message_id: int) -> None:
+        """Delete a result that was given up while it was on its way, as soon as Discord can be reached."""
+        with contextlib.suppress(discord.HTTPException):  # the channel is gone, or closed to the bot
+            await self._patiently(job, lambda: self.delete(replace(job, result_message_id=message_id)))
+
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
 

@@ -63,13 +63,16 @@ class Janitor:
         if self._was_clock_set():
             log.warning("the clock was set by more than an hour; nothing is deleted before the next sweep")
             return
+        await self._delete_pictures()
+        # The rows come last: where the disk is full, nothing can be written before the pictures have made room.
         await self._jobs.forget_settled_before(self._clock() - self._job_retention_days * 86_400)
         if self._sweep_more is not None:
             await self._sweep_more()
+
+    async def _delete_pictures(self) -> None:
         found = await self._spool.job_ids()
-        open_ids = {
-            job.job_id for job in await self._jobs.unsettled()
-        }  # afterwards: a job's row is older than its files
+        # Asked for afterwards, because a job's row is older than its files.
+        open_ids = {job.job_id for job in await self._jobs.unsettled()}
         kept = [job_id for job_id in found if job_id not in open_ids]
         due_before = self._clock() - self._input_retention_hours * 3600
         size_bytes = await self._spool.size_bytes()
@@ -79,7 +82,7 @@ class Janitor:
             if is_due or size_bytes > self._max_bytes:
                 size_bytes -= await self._spool.job_size_bytes(job_id)
                 await self._spool.delete(job_id)
-            elif job is not None:
+            else:
                 await self._spool.delete(job_id, keep=INPUT_FILENAME)
 
     def _was_clock_set(self) -> bool:

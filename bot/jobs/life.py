@@ -1,8 +1,9 @@
 """The steps of a job's life: brought in, queued, generated, delivered, settled; a row before every word."""
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +51,6 @@ class JobLife:
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
-        status_deleted: Callable[[int], None],
         admit_preview: AdmitPreview | None,
         status_interval_seconds: float,
         max_running_per_member: int | None,
@@ -74,9 +74,10 @@ class JobLife:
             note_attempt=self._note_attempt,
         )
         self.open = OpenJobs(self._broke)
+        self.background: set[asyncio.Task[None]] = set()  # what is told about jobs that are over
         board = StatusBoard(
             delivery.edit_status,
-            deleted=status_deleted,
+            deleted=lambda message_id: self.in_background(self.message_deleted(message_id)),
             admit_preview=admit_preview,
             restraint=restraint,
             interval_seconds=status_interval_seconds,
@@ -114,13 +115,25 @@ class JobLife:
             await self._settle(expired)
 
     async def cancel(self, job_id: str) -> bool:
-        """Give a job up; return False if it was already over or about to be delivered."""
+        """Give a job up; return False if it was already over."""
         job = await self._jobs.cancel(job_id)
         if job is None:
             return False
         self.service.cancel(job_id)
         await self._settle(job)
         return True
+
+    async def message_deleted(self, message_id: int) -> None:
+        """Give up the job that was asked for, or told of, in a message that is gone."""
+        for job in list(self.open.values()):
+            if message_id in (job.request_message_id, job.status_message_id):
+                await self.cancel(job.job_id)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for."""
+        task = asyncio.create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
 
     async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
         """Look for the status message that may have been sent before the row knew of it, or send it."""
@@ -246,8 +259,10 @@ class JobLife:
             return
         delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id))
         await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
-        if delivered is not None:
-            await self._settle(delivered)
+        if delivered is None:  # given up meanwhile
+            await self._delivery.withdraw(job, message_id)
+            return
+        await self._settle(delivered)
 
     async def give_up(self, job: Job, kind: str, **data: Any) -> None:
         """End a job without a picture; ``data`` is what its sentence needs."""

@@ -28,7 +28,6 @@ class OpenJobs(Mapping[str, Job]):
         self._jobs: dict[str, Job] = {}
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._is_closed = False
-        self._one_is_over = asyncio.Event()
 
     def __getitem__(self, job_id: str) -> Job:
         return self._jobs[job_id]
@@ -46,13 +45,6 @@ class OpenJobs(Mapping[str, Job]):
     def forget(self, job_id: str) -> None:
         """Forget a job that is over."""
         self._jobs.pop(job_id, None)
-        self._one_is_over.set()
-        self._one_is_over = asyncio.Event()
-
-    async def wait_until_over(self, requester_id: int) -> None:
-        """Wait until no job of a member is open."""
-        while self.count(requester_id):
-            await self._one_is_over.wait()
 
     def count(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
         """Return how many jobs are open, in all, of one member or of one server."""

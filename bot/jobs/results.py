@@ -42,7 +42,7 @@ class Results:
     async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
         """Look at the pictures and store them, however long that takes; raise Refused for what they show."""
         data = [picture.data for picture in result.pictures]
-        await once_more(lambda: self._screening.look_at_result(job, data))
+        await once_stored(lambda: once_more(lambda: self._screening.look_at_result(job, data)))
         stored: list[StoredPicture] = []
         for index, picture in enumerate(result.pictures, start=1):
             number = f"-{index}" if len(result.pictures) > 1 else ""

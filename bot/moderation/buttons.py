@@ -51,7 +51,6 @@ class ModDeleteButton(_ModButton, template=f"mod-delete:{JOB_ID}"):
     label, emoji, verb, action, done = "Delete", "🗑️", "mod-delete", "deleted", "Deleted"
 
     async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        await interaction.client.desk.cancel(job.job_id)
         await interaction.client.desk.delete(job.job_id)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from bot.storage.member_data import Kind
 
+DELETED = "🧹 Deleted."
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -30,13 +32,6 @@ def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: b
         " pictures, goes a day after you asked. The operator's backups hold what they held until they are replaced.",
     ]
     return "\n".join(lines)
-
-
-def deleted(left: int) -> str:
-    """Say that it is done, but for requests that are just being delivered."""
-    if not left:
-        return "🧹 Deleted."
-    return f"🧹 Deleted, but for {_count(left, 'request')} that could not be stopped. Please try again in a minute."
 
 
 def _count(count: int, one: str, many: str | None = None) -> str:

@@ -1,6 +1,5 @@
 """Forgets: what a member wants gone, what is past its time, and what belongs to servers that are long gone."""
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -24,7 +23,6 @@ log = logging.getLogger(__name__)
 
 GONE_DAYS = 30
 TRAIL_DAYS = 90
-_PATIENCE_SECONDS = 30.0
 
 
 class Forgetting:
@@ -50,42 +48,29 @@ class Forgetting:
                 await client.load_decisions()
         await self._database.empty_log()
 
-    async def forget_requests(self, member_id: int) -> int:
-        """Give up a member's open requests and delete all of them, with messages and pictures.
-
-        Returns how many could not be deleted because they are just being delivered.
-        """
+    async def forget_requests(self, member_id: int) -> None:
+        """Give up a member's open requests and delete all of them, with messages and pictures."""
         client = self._client
         for job in await client.jobs.of_requester_since(member_id, 0):
             if not job.state.is_settled:
                 await client.desk.cancel(job.job_id)
-        await self._wait_until_settled(member_id)
         jobs = await client.jobs.of_requester_since(member_id, 0)
-        settled = [job for job in jobs if job.state.is_settled]
-        for job in settled:
+        for job in jobs:
             await self._delete_messages(job)
-        await self.member_data.delete_requests([job.job_id for job in settled], keep_since=time.time() - DAY_SECONDS)
+        await self.member_data.delete_requests([job.job_id for job in jobs], keep_since=time.time() - DAY_SECONDS)
         await self.member_data.delete(member_id, Kind.REPORTS)
-        return len(jobs) - len(settled)
 
     async def forget_preferences(self, member_id: int) -> None:
         """Delete a member's own numbers."""
         await self._client.defaults.reset(Layer.MEMBER, member_id)
         await self._database.empty_log()
 
-    async def forget_member(self, member_id: int) -> int:
-        """Delete everything of a member that they may delete; return how many requests were left, as above."""
-        left = await self.forget_requests(member_id)
+    async def forget_member(self, member_id: int) -> None:
+        """Delete everything of a member that they may delete."""
+        await self.forget_requests(member_id)
         await self.forget_preferences(member_id)
         await self._client.remixing.set(member_id, is_allowed=True)
         await self._database.empty_log()
-        return left
-
-    async def _wait_until_settled(self, member_id: int) -> None:
-        """Wait until a member's requests are over: a painter stops at its next step, a delivery takes what it takes."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._client.desk.wait_until_over(member_id)
 
     async def _delete_messages(self, job: Job) -> None:
         """Delete a request's result, its status message and its pictures; what Discord does not let go stays there."""

@@ -20,7 +20,7 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     JobState.RENDERED: frozenset({JobState.RUNNING}),
     JobState.DELIVERED: frozenset({JobState.RENDERED}),
     JobState.FAILED: frozenset({JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING, JobState.RENDERED}),
-    JobState.CANCELLED: frozenset({JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING}),
+    JobState.CANCELLED: frozenset({JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING, JobState.RENDERED}),
     JobState.EXPIRED: frozenset({JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING, JobState.RENDERED}),
 }
 

@@ -36,7 +36,7 @@ def print_plan(
     size: int | None,
     as_json: bool,
 ) -> bool:
-    """Print the plan of a model and return whether it fits; raise ModelUnavailable for files that are not here.
+    """Print the plan of a model and return whether it fits; raise ModelUnavailable for files that cannot be read.
 
     With ``vram_bytes`` the plan is for an NVIDIA card of so much memory, else for the device that this machine has.
     """
@@ -44,7 +44,10 @@ def print_plan(
     folder = path_here(entry, settings.data_dir)
     if folder is None:
         raise ModelUnavailable(name, ModelProblem.NOT_DOWNLOADED)
-    sizes = read_sizes(folder)
+    try:
+        sizes = read_sizes(folder)
+    except ValueError as error:
+        raise ModelUnavailable(name, ModelProblem.NOT_A_MODEL, source=entry.source) from error
     if vram_bytes is None:
         device, dtype, memory = _this_device(settings)
     else:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from generation.engine.faults import fault_of
 from generation.engine.packing import unpack_layers
 from generation.models.adapters import Adapter
 from generation.models.add_ons import AddOnFile
@@ -67,9 +68,16 @@ class Adapters:
                     use_safetensors=True,
                     local_files_only=True,
                 )
-            if not any(layers in names for names in self._pipeline.get_list_adapters().values()):
+            if not self._is_loaded(layers):
                 raise ValueError("nothing in it is for this model")
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            if self._is_loaded(layers):  # in some parts; nobody could load it again
+                self._pipeline.delete_adapters(layers)
+            if fault_of(error) is not None:  # which says nothing about the file
+                raise
             raise adapter.file.problem(ModelProblem.DOES_NOT_FIT) from error
         finally:
             self.has_loaded |= bool(self._pipeline.get_list_adapters())
+
+    def _is_loaded(self, layers: str) -> bool:
+        return any(layers in names for names in self._pipeline.get_list_adapters().values())

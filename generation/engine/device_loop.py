@@ -157,6 +157,8 @@ class DeviceLoop:
     def _begin(self) -> None:
         """Begin whatever can be painted with the model in memory; change the model when nobody uses it."""
         for waiting in list(self._waiting):
+            if waiting not in self._waiting:
+                continue  # another picture of the same order has just ended it
             order, index = waiting
             is_first, is_here = waiting == self._waiting[0], self._models.is_resident(order.request.model)
             if not is_here and (not is_first or self._sliced or self._denoised):

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from generation.engine.adapters import Adapters
-from generation.engine.base import OutOfMemory
 from generation.engine.embeddings import Embeddings
+from generation.engine.faults import fault_of
 from generation.engine.placement import place
 from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
@@ -83,9 +84,9 @@ def load_model(
             **({"processor": _picture_processor(files.path)} if family.reads_picture else {}),
             **family.load_arguments,
         )
-    except MemoryError as error:
-        raise OutOfMemory from error
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, RuntimeError, SafetensorError, ValueError) as error:
+        if fault_of(error) is not None:  # which says nothing about the files
+            raise
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source) from error
     if type(pipeline).__name__ != family.pipeline_class:
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source)

@@ -131,7 +131,7 @@ class ResidentModels:
             return self._lowered[entry.name]
         try:
             sizes = read_sizes(files.path)
-        except (OSError, ValueError, KeyError, IndexError):  # a layout that is new to us: diffusers has the last word
+        except ValueError:  # diffusers has the last word
             self._drop_all()
             return widest
         while True:

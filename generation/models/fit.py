@@ -51,5 +51,5 @@ def fit_of(entry: ModelEntry, machine: Machine, *, data_dir: Path, dtype: str, m
 def _sizes_of(folder: Path | None) -> ModelSizes | None:
     try:
         return None if folder is None else read_sizes(folder)
-    except (OSError, ValueError, KeyError, IndexError):  # a layout that is new to us
+    except ValueError:
         return None

@@ -37,6 +37,13 @@ class ModelSizes:
 
 def read_sizes(folder: Path) -> ModelSizes:
     """Read the sizes of a model in diffusers' layout; raise ValueError for a folder that is none."""
+    try:
+        return _read(folder)
+    except (OSError, AttributeError, KeyError, IndexError, TypeError, struct.error) as error:
+        raise ValueError(f"{folder} has a layout that is new to us, or broken files") from error
+
+
+def _read(folder: Path) -> ModelSizes:
     parts = {path.name: _parameters(path) for path in sorted(folder.iterdir()) if path.is_dir()}
     parts = {name: count for name, count in parts.items() if count}
     denoiser = next((name for name in _DENOISERS if name in parts), None)

@@ -191,6 +191,18 @@ class TestMenu:
         sent = await bot.client.submit_modal(form, {"prompt": "a castle", "more": "blurry, steps 4"})
         assert "do not understand “blurry”" in told(sent)
 
+    async def test_a_member_has_one_form_open(self, bot: BotProcess) -> None:
+        picture = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
+        forms = [await bot.client.message_command("Remix", picture.id) for _ in range(2)]
+        theirs = await bot.client.message_command("Remix", picture.id, member="Linus")
+        sent = await bot.client.submit_modal(forms[0], {"prompt": "a forgotten castle"})
+        assert "opened before another one" in told(sent)
+        assert "a forgotten castle" in told(sent)
+        for form, member in ((forms[1], "Ada"), (theirs, "Linus")):
+            sent = await bot.client.submit_modal(form, {"prompt": "a castle", "more": "steps 4"}, member=member)
+            assert sent.response is not None
+            assert (await bot.result_of(sent.response)).attachments
+
     async def test_a_message_that_is_deleted_before_the_form_is_sent(self, bot: BotProcess) -> None:
         theirs = await bot.client.say("my coffee", files=[COFFEE], member="Linus")
         form = await bot.client.message_command("Remix", theirs.id)

@@ -67,6 +67,18 @@ async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_chan
     assert (await bot.result_of(status)).mentions == ["Ada"]
 
 
+async def test_a_message_that_is_deleted_before_it_is_answered_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
+    before = (await figures(bot))["palimpsest_errors_total"]
+    fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
+    wish = await bot.client.say("@Palimpsest a wish taken back, steps 4", files=[CAT])
+    await bot.client.wait_for_fault(fault)
+    await bot.client.delete_message(wish.id)
+    await bot.client.clear_faults()
+    statement = "SELECT state FROM jobs WHERE prompt = 'a wish taken back'"
+    await bot.until(lambda: bot.rows(statement) == [("expired",)] and "a message could not be answered" in bot.log)
+    assert (await figures(bot))["palimpsest_errors_total"] == before
+
+
 async def test_who_can_be_told_nowhere_is_not_painted_for(bot: BotProcess) -> None:
     await bot.client.add_channel("shut")
     await bot.ask_in_vain("a cat for nobody", channel="shut")
@@ -140,6 +152,17 @@ async def test_where_the_bot_may_not_reply_any_more_the_result_comes_by_itself(b
     assert result.mentions == ["Ada"]
 
 
+async def test_a_result_that_the_bot_cannot_reach_any_more_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
+    await bot.client.add_channel("curtained")
+    result = await bot.result_of(await bot.img2img(channel="curtained", steps=4))
+    before = (await figures(bot))["palimpsest_errors_total"]
+    await bot.client.set_permissions("curtained", deny=["VIEW_CHANNEL"])
+    pressed = await bot.client.press(result.id, "Delete")
+    told = await bot.client.wait_for_interaction(pressed.id, lambda each: each.followups != [])
+    assert "Discord does not let me do that here" in told.followups[0].content
+    assert (await figures(bot))["palimpsest_errors_total"] == before
+
+
 async def test_the_gateway_drops_in_the_middle_of_a_job(bot: BotProcess) -> None:
     with bot.held():
         status = await bot.img2img(steps=4)
@@ -210,6 +233,21 @@ async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> N
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
     assert bot.job(status)[:2] == ("cancelled", None)
     assert await bot.results(status) == []
+
+
+async def test_a_result_that_is_on_its_way_when_its_wish_is_taken_back_is_withdrawn(bot: BotProcess) -> None:
+    await bot.client.add_channel("withdrawn")
+    with bot.held():
+        status = await bot.img2img(channel="withdrawn", steps=4)
+        await bot.status_with(status, "Painting")
+        fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
+    await bot.client.wait_for_fault(fault)
+    earlier = len(await bot.client.calls("DELETE", STATUS[1]))
+    await bot.client.delete_message(status.id, member="Grace")
+    await bot.until(lambda: bot.job(status)[0] == "cancelled")
+    await bot.client.clear_faults()
+    await bot.client.wait_for_call("DELETE", STATUS[1], count=earlier + 1)
+    assert await bot.client.messages("withdrawn") == []
 
 
 async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:

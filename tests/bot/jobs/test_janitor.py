@@ -14,6 +14,7 @@ from bot.storage.database import Database
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
 from tests.bot.jobs_made import make_job
 
 HOUR, DAY = 3600, 86_400
@@ -78,6 +79,19 @@ async def test_rows_are_forgotten_with_their_prompts(place: Place) -> None:
     await place.janitor().sweep()
     assert await place.jobs.get(forgotten.job_id) is None
     assert await place.jobs.get(kept.job_id) is not None
+
+
+async def test_a_full_disk_is_given_room_although_no_row_can_be_deleted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def on_a_full_disk(_moment: float) -> int:
+        raise StorageTrouble("SQLITE_FULL: database or disk is full")
+
+    monkeypatch.setattr(place.jobs, "forget_settled_before", on_a_full_disk)
+    old = await place.add(JobState.DELIVERED, 91 * 24)
+    with pytest.raises(StorageTrouble):
+        await place.janitor().sweep()
+    assert await place.kept(old) == (False, False)
 
 
 async def test_pictures_without_a_row_are_swept_away(place: Place) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
 from PIL import Image
 
 from generation.engine import adapters
@@ -17,6 +18,7 @@ from generation.errors import ModelUnavailable
 from generation.models.adapters import Adapter
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
+from generation.requests import Picture
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
@@ -47,11 +49,15 @@ def adapted(make_engine: Callable[..., DiffusersEngine], catalog: Catalog) -> Di
     return make_engine(catalog)
 
 
+def pixels_of(picture: Picture) -> bytes:
+    with Image.open(io.BytesIO(picture.data)) as image:
+        return image.tobytes()
+
+
 def pixels(engine: DiffusersEngine, **changes: Any) -> bytes:
     picture = engine.run(tiny_request(**changes), RecordedRun()).pictures[0]
     assert picture.parameters["adapter"] == changes.get("adapter", "")
-    with Image.open(io.BytesIO(picture.data)) as image:
-        return image.tobytes()
+    return pixels_of(picture)
 
 
 @pytest.mark.parametrize(("name", "weight"), [("ink", 1.0), ("clay", 0.5), ("ink", 0.25)])
@@ -213,3 +219,30 @@ def test_a_file_that_cannot_be_used_harms_nobody_else(
     with pytest.raises(ModelUnavailable, match=reason):
         adapted.run(tiny_request(adapter=name, adapter_weight=1.0), RecordedRun())
     assert pixels(adapted) == pixels(engine)
+
+
+def test_want_of_memory_says_nothing_about_a_file(
+    make_engine: Callable[..., DiffusersEngine],
+    tiny_catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = save_tiny_adapter(tmp_path, seed=1, parts=("unet", "text_encoder"))
+    engine = make_engine(entry_with(tiny_catalog["ddim"], {"ink": file}))
+    usual, left = StableDiffusionLoraLoaderMixin.load_lora_into_text_encoder, 1
+
+    def short_of_memory_once(*arguments: Any, **keywords: Any) -> None:
+        nonlocal left
+        if left > 0:  # the denoiser has its layers by then
+            left -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        usual(*arguments, **keywords)
+
+    monkeypatch.setattr(
+        StableDiffusionLoraLoaderMixin, "load_lora_into_text_encoder", staticmethod(short_of_memory_once)
+    )
+    wanted = tiny_request(adapter="ink", adapter_weight=1.0)
+    first, second = (engine.run(wanted, RecordedRun()).pictures[0] for _ in range(2))
+    assert left == 0
+    assert [picture.parameters["painted_again"] for picture in (first, second)] == [True, False]
+    assert pixels_of(first) == pixels_of(second) != pixels(engine)

@@ -1,15 +1,23 @@
-"""Which class loads a model, and what is imported for it."""
+"""Which class loads a model, what is imported for it, and what is said of files that are none."""
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
 
-from generation.engine.loading import pipeline_class
-from generation.models.catalog import REPOSITORY
+from generation.engine.loading import load_model, pipeline_class
+from generation.errors import ModelUnavailable
+from generation.models.catalog import REPOSITORY, Catalog
 from generation.models.families import FAMILIES, Family
+from generation.models.hub import ModelFiles
+from generation.models.memory_plan import MemoryPlan
+from tests.generation.engine.conftest import tiny_entry
 
 
 def made_for(folder: Path, name: str) -> Path:
@@ -30,6 +38,40 @@ def test_the_class_is_the_one_that_diffusers_would_choose(family: Family, tmp_pa
 def test_a_model_made_for_something_else_is_left_to_diffusers(tmp_path: Path) -> None:
     folder = made_for(tmp_path, "StableDiffusionInpaintPipeline")
     assert pipeline_class(folder, FAMILIES["stable-diffusion"]).__name__ == "AutoPipelineForImage2Image"
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("unet/diffusion_pytorch_model.safetensors", lambda data: data[: len(data) // 2]),
+        ("text_encoder/model.safetensors", lambda data: data[: len(data) // 2]),
+        ("text_encoder/model.safetensors", lambda data: b""),
+        ("text_encoder/config.json", lambda data: b"{}"),
+        ("model_index.json", lambda data: b"{}"),
+        ("model_index.json", lambda data: b"<html>"),
+    ],
+)
+def test_broken_files_are_told_as_such(
+    tiny_catalog: Catalog, tmp_path: Path, file: str, change: Callable[[bytes], bytes]
+) -> None:
+    folder = shutil.copytree(tiny_catalog["ddim"].folder or "", tmp_path / "broken")
+    (folder / file).write_bytes(change((folder / file).read_bytes()))
+    with pytest.raises(ModelUnavailable, match="not_a_model"):
+        load_tiny(folder)
+
+
+def test_want_of_memory_says_nothing_about_the_files(tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(StableDiffusionImg2ImgPipeline, "from_pretrained", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        load_tiny(tiny_catalog["ddim"].folder or Path())
+
+
+def load_tiny(folder: Path) -> None:
+    cpu, plan = torch.device("cpu"), MemoryPlan(device="cpu", dtype="float32", batch_width=2)
+    load_model(tiny_entry("broken", folder), ModelFiles(folder, ""), cpu, torch.float32, plan, lambda _: folder)
 
 
 def test_loading_a_model_imports_no_other_families() -> None:

@@ -12,6 +12,7 @@ from generation.cli.plan import memory_bytes
 from generation.models.catalog import REPOSITORY
 from generation.models.memory_plan import MemoryPlan, Placement, make_plan
 from generation.models.sizes import ModelSizes, read_sizes
+from generation.settings import PACKAGED_MODELS_FILE
 
 GIBIBYTE = 2**30
 # Counted on the published models: https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5 and
@@ -73,6 +74,35 @@ def test_variants_and_checkpoints_at_the_root_are_not_counted_twice(tmp_path: Pa
 def test_a_folder_without_a_denoiser_has_no_sizes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no denoiser"):
         read_sizes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "contents"),
+    [
+        ("unet/diffusion_pytorch_model.safetensors", b""),
+        ("unet/diffusion_pytorch_model.safetensors", b"\x02\0\0\0\0\0\0\0{"),
+        ("unet/diffusion_pytorch_model.safetensors", b'\x0a\0\0\0\0\0\0\0{"a":[1]} '),
+        ("vae/config.json", b"[]"),
+        ("vae/config.json", b"{}"),
+    ],
+)
+def test_broken_files_have_no_sizes_and_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    contents: bytes,
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(REPOSITORY / "models" / "demo", folder)
+    (folder / file).write_bytes(contents)
+    with pytest.raises(ValueError, match=r"broken|Expecting"):
+        read_sizes(folder)
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(PACKAGED_MODELS_FILE.read_text().replace('"models/demo"', f'"{folder}"'))
+    monkeypatch.setenv("MODELS_FILE", str(models_file))
+    assert main(["plan", "demo", "--vram", "6GiB"]) == 2
+    assert capsys.readouterr().err == f"What lies at {folder} is not the kind of model that demo should be.\n"
 
 
 @pytest.mark.parametrize("device", ["cuda", "cpu", "mps"])
