@@ -87,7 +87,7 @@ def main_job() -> list[str]:
 
 
 def pytest_arguments(arguments: list[str], cores: int) -> list[str]:
-    """Return pytest's arguments: all tests run file by file on half of the cores, because each of them starts processes.
+    """Return pytest's arguments: all tests run file by file on half of the cores, as many of them start processes.
 
     What was named on the command line is run in one process, where a debugger works.
     """
