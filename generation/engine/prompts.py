@@ -18,7 +18,8 @@ def needs_weighing(pipeline: Any, text: str) -> bool:
     fragments = fragments_of(text)
     if len(fragments) > 1 or fragments[0].weight != 1.0:
         return True
-    return len(pipeline.tokenizer(text).input_ids) > pipeline.tokenizer.model_max_length
+    tokenizer = pipeline.tokenizer_2 if pipeline.tokenizer is None else pipeline.tokenizer  # as XL's refiner has it
+    return len(tokenizer(text).input_ids) > tokenizer.model_max_length
 
 
 def stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
