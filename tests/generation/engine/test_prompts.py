@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from compel import EmbeddingsProvider
 from PIL import Image
 
 from generation.engine.conditioning import conditioning_for, embedded_texts, encode_text
@@ -63,6 +64,25 @@ def test_a_long_text_is_read_to_its_end(pipeline: Any) -> None:
         cut, _ = pipeline.encode_prompt(LONG, "cpu", 1, False)
         also_cut, _ = pipeline.encode_prompt(f"{LONG[:-2]}y.", "cpu", 1, False)
     assert torch.equal(cut, also_cut)
+
+
+def test_the_device_that_computes_counts_and_not_where_weights_wait(
+    tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, usual = (
+        stock_pipeline(tiny_catalog, "ddim"),
+        EmbeddingsProvider.get_embeddings_for_weighted_prompt_fragments,
+    )
+    there, told = torch.device("cpu:0"), list[Any]()  # to torch another one than "cpu", where the weights are
+    pipeline.enable_model_cpu_offload(device=there)
+
+    def heard(provider: EmbeddingsProvider, **keywords: Any) -> Any:
+        told.extend((provider.device, keywords["device"]))
+        return usual(provider, **keywords)
+
+    monkeypatch.setattr(EmbeddingsProvider, usual.__name__, heard)
+    assert states(pipeline, "a (red:1.5) fox").shape[1] == MAX_TOKENS
+    assert told == [there, there]
 
 
 @pytest.mark.parametrize(("prompt", "negative_prompt"), [(LONG, "rain"), ("a fox", LONG), (LONG, LONG), (LONG, "")])
