@@ -22,6 +22,8 @@ from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
 from bot.jobs.janitor import Janitor
+from bot.jobs.life import JobLife
+from bot.jobs.results import Results
 from bot.moderation.buttons import MOD_BUTTONS
 from bot.moderation.mod_log import ModLog
 from bot.moderation.screening import Screening
@@ -113,14 +115,15 @@ class Palimpsest(discord.Client):
         self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
         self.decoder, self.checker = decoder, checker
         estimates = Estimates(jobs)
-        self.desk = JobDesk(
+        delivery = Delivery(self, jobs, spool, self.shelf, decoder)
+        life = JobLife(
             jobs=jobs,
             spool=spool,
             intake=Intake(self.downloads, decoder, spool, self.screening),
             audience=Audience(self),
-            screening=self.screening,
+            results=Results(spool, self.screening),
             executor=executor,
-            delivery=Delivery(self, jobs, spool, self.shelf, decoder),
+            delivery=delivery,
             estimates=estimates,
             admit_preview=self.screening.admit_preview if settings.previews else None,
             status_interval_seconds=settings.status_interval_seconds,
@@ -128,6 +131,7 @@ class Palimpsest(discord.Client):
             note_settled=metrics.settled,
             restraint=lambda: metrics.recent_invalid_requests.restraint,
         )
+        self.desk = JobDesk(life, jobs=jobs, spool=spool, delivery=delivery)
         operator = {
             "model": settings.model,
             "max_count": settings.max_count,

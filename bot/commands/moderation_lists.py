@@ -9,11 +9,10 @@ from bot.commands.shared import client_of, tell
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
-from bot.moderation.acts import block_member, fingerprint
+from bot.moderation.acts import block_member, list_picture, require_room
 from bot.orders.sources import source_of
 from generation.safety.prompt import MAX_TERM_CHARACTERS, is_term
 
-_MAX_LISTED = 500  # of words, and of pictures: every prompt and picture is compared with all of them
 _MAX_CHOICES = 25
 
 block = app_commands.Group(name="block", description="Members who may not ask for pictures here", parent=moderation)
@@ -61,7 +60,7 @@ async def terms_add(interaction: discord.Interaction, term: Term) -> None:
     term = " ".join(term.split())
     if not is_term(term):
         raise Refused("no_term")
-    _require_room(len(client.policies.terms(guild_id)))
+    require_room(client.policies.terms(guild_id))
     await client.policies.add_term(guild_id, term)
     await client.mod_log.write(guild_id, interaction.user.id, "term_added", detail=term)
     await _show_terms(interaction, guild_id)
@@ -91,12 +90,10 @@ async def pictures_add(interaction: discord.Interaction, picture: discord.Attach
     """List a picture: its file, and whatever looks like it"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
-    _require_room(len(client.policies.pictures(guild_id)))
     source = source_of(picture)
     assert source.attachment_url is not None, "an attachment has an address"
     await interaction.response.defer(ephemeral=True, thinking=True)
-    sha256, perceptual_hash = await fingerprint(client, source.attachment_url)
-    await client.policies.block_picture(guild_id, sha256, perceptual_hash)
+    sha256 = await list_picture(client, guild_id, source.attachment_url)
     await client.mod_log.write(guild_id, interaction.user.id, "picture_added", detail=sha256[:16])
     await _show_pictures(interaction, guild_id)
 
@@ -139,8 +136,3 @@ async def _show_terms(interaction: discord.Interaction, guild_id: int) -> None:
 
 async def _show_pictures(interaction: discord.Interaction, guild_id: int) -> None:
     await tell(interaction, cards.pictures_text(client_of(interaction).policies.pictures(guild_id)))
-
-
-def _require_room(count: int) -> None:
-    if count >= _MAX_LISTED:
-        raise Refused("list_full", limit=_MAX_LISTED)

@@ -3,29 +3,21 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
-from typing import Any
 
 import aiohttp
 import discord
 
 from bot.discord_api.trouble import UNKNOWN_INTERACTION
 from bot.display.cards import Resting, Waiting, status_text
-from bot.display.status import AdmitPreview
-from bot.jobs.audience import SERVER_LEFT, Audience
+from bot.jobs.audience import SERVER_LEFT
 from bot.jobs.delivery import Delivery
-from bot.jobs.estimates import Estimates
-from bot.jobs.intake import Intake
 from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
-from bot.jobs.results import Results
-from bot.moderation.screening import Screening
-from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
-from generation.executors.base import Executor
 
 log = logging.getLogger(__name__)
 
@@ -39,46 +31,14 @@ DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
 class JobDesk:
     """Answer for every job; what happens to it step by step is in ``bot.jobs.life``."""
 
-    def __init__(
-        self,
-        *,
-        jobs: Jobs,
-        spool: Spool,
-        intake: Intake,
-        audience: Audience,
-        screening: Screening,
-        executor: Executor,
-        delivery: Delivery,
-        estimates: Estimates,
-        admit_preview: AdmitPreview | None,
-        status_interval_seconds: float,
-        max_running_per_member: int | None = None,
-        note_settled: Callable[[Job], None] = lambda _: None,
-        restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
-    ) -> None:
+    def __init__(self, life: JobLife, *, jobs: Jobs, spool: Spool, delivery: Delivery) -> None:
+        self._life = life
         self._jobs = jobs
         self._spool = spool
         self._delivery = delivery
-        self._life = JobLife(
-            jobs=jobs,
-            spool=spool,
-            intake=intake,
-            audience=audience,
-            results=Results(spool, screening),
-            executor=executor,
-            delivery=delivery,
-            estimates=estimates,
-            status_deleted=self._status_deleted,
-            admit_preview=admit_preview,
-            status_interval_seconds=status_interval_seconds,
-            max_running_per_member=max_running_per_member,
-            note_settled=note_settled,
-            restraint=restraint,
-        )
-        self._open = self._life.open
-        self._service = self._life.service
-        self._lookout = self._life.lookout
-        self._background: set[asyncio.Task[None]] = set()
+        self._open = life.open
+        self._service = life.service
+        self._lookout = life.lookout
         self._serving: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -92,7 +52,7 @@ class JobDesk:
         waits until nothing else does, then runs alone; one that goes on like that is given up.
         """
         for job in await self._jobs.with_end_to_show():
-            self._in_background(self._life.show_end(job))
+            self._life.in_background(self._life.show_end(job))
         if bot_died:
             await self._jobs.count_unclean_death()
         for job in await self._jobs.unsettled():
@@ -130,7 +90,7 @@ class JobDesk:
         self._serving.cancel()
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
         await self._open.close(_LAST_STEPS_SECONDS)
-        last_words = [asyncio.create_task(self._lookout.close()), *self._background]
+        last_words = [asyncio.create_task(self._lookout.close()), *self._life.background]
         await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
 
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
@@ -168,9 +128,7 @@ class JobDesk:
 
     async def message_deleted(self, message_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
-        for job in list(self._open.values()):
-            if message_id in (job.request_message_id, job.status_message_id):
-                await self.cancel(job.job_id)
+        await self._life.message_deleted(message_id)
         job = await self._jobs.by_result_message(message_id)
         if job is not None:
             await self._result_deleted(job)
@@ -225,13 +183,4 @@ class JobDesk:
         await self._jobs.set_result_message(job.job_id, None)
         await self._spool.delete(job.job_id)
         if job.state is JobState.DELIVERED and job.status_message_id is not None:
-            self._in_background(self._life.show_end(replace(job, result_message_id=None)))
-
-    def _status_deleted(self, message_id: int) -> None:
-        """Treat a status message that is found to be gone like one that is seen to be deleted."""
-        self._in_background(self.message_deleted(message_id))
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+            self._life.in_background(self._life.show_end(replace(job, result_message_id=None)))

@@ -1,8 +1,9 @@
 """The steps of a job's life: brought in, queued, generated, delivered, settled; a row before every word."""
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +51,6 @@ class JobLife:
         executor: Executor,
         delivery: Delivery,
         estimates: Estimates,
-        status_deleted: Callable[[int], None],
         admit_preview: AdmitPreview | None,
         status_interval_seconds: float,
         max_running_per_member: int | None,
@@ -74,9 +74,10 @@ class JobLife:
             note_attempt=self._note_attempt,
         )
         self.open = OpenJobs(self._broke)
+        self.background: set[asyncio.Task[None]] = set()  # what is told about jobs that are over
         board = StatusBoard(
             delivery.edit_status,
-            deleted=status_deleted,
+            deleted=lambda message_id: self.in_background(self.message_deleted(message_id)),
             admit_preview=admit_preview,
             restraint=restraint,
             interval_seconds=status_interval_seconds,
@@ -121,6 +122,18 @@ class JobLife:
         self.service.cancel(job_id)
         await self._settle(job)
         return True
+
+    async def message_deleted(self, message_id: int) -> None:
+        """Give up the job that was asked for, or told of, in a message that is gone."""
+        for job in list(self.open.values()):
+            if message_id in (job.request_message_id, job.status_message_id):
+                await self.cancel(job.job_id)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for."""
+        task = asyncio.create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
 
     async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
         """Look for the status message that may have been sent before the row knew of it, or send it."""

@@ -1,6 +1,7 @@
 """What moderators do: hide a result that is there already, block a member, tell a picture by its looks."""
 
 import io
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import discord
@@ -11,6 +12,8 @@ from bot.storage.job import Job
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
+
+MAX_LISTED = 500  # of words, and of pictures: every prompt and picture is compared with all of them
 
 
 async def hide_result(client: "Palimpsest", job: Job) -> None:
@@ -44,14 +47,26 @@ async def block_member(client: "Palimpsest", guild_id: int, member_id: int) -> N
             await client.desk.cancel(job.job_id)
 
 
-async def fingerprint(client: "Palimpsest", attachment_url: str) -> tuple[str, str | None]:
-    """Return a picture's sha256 and perceptual hash; raise Refused, ImageRefused or CheckFailed."""
+def require_room(listed: Collection[object]) -> None:
+    """Raise Refused (``list_full``) if a list of words or pictures can take no more."""
+    if len(listed) >= MAX_LISTED:
+        raise Refused("list_full", limit=MAX_LISTED)
+
+
+async def list_picture(client: "Palimpsest", guild_id: int, attachment_url: str) -> str:
+    """Put a picture on the server's list and return its sha256.
+
+    Raises Refused (``list_full``, or what a download is refused for), ImageRefused or CheckFailed.
+    """
+    require_room(client.policies.pictures(guild_id))
     image = await client.decoder.decode(await client.downloads.fetch(attachment_url))
-    return image.sha256, (await client.checker.check(image.data)).perceptual_hash
+    looks = (await client.checker.check(image.data)).perceptual_hash
+    await client.policies.block_picture(guild_id, image.sha256, looks)
+    return image.sha256
 
 
 async def list_result(client: "Palimpsest", guild_id: int, job: Job) -> None:
-    """Put a result's pictures on the server's list; raise Refused (``result_gone``)."""
+    """Put a result's pictures on the server's list; raise Refused (``result_gone``), or as above."""
     message = await result_message(client, job)
     for attachment in message.attachments:
-        await client.policies.block_picture(guild_id, *await fingerprint(client, attachment.url))
+        await list_picture(client, guild_id, attachment.url)

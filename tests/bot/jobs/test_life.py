@@ -96,7 +96,6 @@ class Scene:
             executor=Executor(),
             delivery=discord,
             estimates=Estimates(self.jobs),
-            status_deleted=lambda _: None,
             admit_preview=None,
             status_interval_seconds=0.0,
             max_running_per_member=None,
