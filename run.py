@@ -86,6 +86,15 @@ def main_job() -> list[str]:
     return ["-m", "playground"] if answer.stdout.strip() == "False" else ["-m", "bot"]
 
 
+def pytest_arguments(arguments: list[str], cores: int) -> list[str]:
+    """Return pytest's arguments: all tests run file by file on half of the cores, as many of them start processes.
+
+    What was named on the command line is run in one process, where a debugger works.
+    """
+    workers = min(cores // 2, 6)
+    return arguments or (["-n", str(workers), "--dist", "loadfile"] if workers > 1 else [])
+
+
 def become(arguments: list[str]) -> int:
     """Continue as the environment's Python, so that signals reach the program itself."""
     os.chdir(HERE)
@@ -117,7 +126,7 @@ def main(arguments: list[str]) -> int:
     if verb == "run":
         return become([*main_job(), *arguments[1:]])
     if verb == "test":
-        return become(["-m", "pytest", *arguments[1:]])
+        return become(["-m", "pytest", *pytest_arguments(arguments[1:], os.cpu_count() or 1)])
     if verb == "prove":
         return become(["-m", "prove", *arguments[1:]])
     if verb == "lint":

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measuring import Measured, alternate, arguments, report
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES, Shape
 from generation.engine.device import choose_device, choose_dtype
-from generation.engine.huge_pages import move_to_huge_pages
+from generation.engine.huge_pages import moves_to_huge_pages
 from generation.engine.kernels import prepare_part
 from generation.engine.packing import pack_layers
 
@@ -65,7 +65,8 @@ def row(
     denoiser.to(device)
     prepare_part(denoiser, device, dtype)
     pack_layers(denoiser)
-    move_to_huge_pages()  # as the engine does in the background
+    for _ in moves_to_huge_pages():
+        pass  # as the engine does when nobody waits
     inputs = shape.inputs(options.side, ROWS, dtype, device)
     of_products, of_convolutions = peaks(device, dtype, options.repeats)
     with torch.inference_mode():

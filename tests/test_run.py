@@ -37,3 +37,9 @@ def test_the_project_names_the_same_versions() -> None:
     for name in ("README.md", "docs/discord.md", "docs/windows.md", "docs/docker.md", "docs/original-readme.md"):
         text = (REPOSITORY / name).read_text(encoding="utf-8")
         assert re.search(rf"{oldest[0]}\.{oldest[1]}\s+to\s+{newest[0]}\.{newest[1]}", text), name
+
+
+def test_all_tests_run_side_by_side_where_cores_are_many() -> None:
+    assert [run.pytest_arguments([], cores) for cores in (1, 2, 3)] == [[], [], []]
+    assert run.pytest_arguments([], 8) == ["-n", "4", "--dist", "loadfile"]
+    assert run.pytest_arguments(["tests/test_run.py", "-x"], 8) == ["tests/test_run.py", "-x"]

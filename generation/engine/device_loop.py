@@ -107,6 +107,8 @@ class DeviceLoop:
     def _serve(self) -> None:
         while True:
             while not self._orders or not self._inbox.empty():
+                while not self._orders and self._inbox.empty() and self._models.improve():
+                    pass  # nobody waits for more than a few milliseconds of it
                 message = self._inbox.get()
                 if message is None:
                     return

@@ -1,14 +1,14 @@
 """Weights in pages of 2 MiB: a processor that walks through gigabytes at every step has to look up fewer of them.
 
-Asking for such pages before the weights are there would make loading slower, so they are moved there afterwards.
+Asking for such pages before the weights are there makes loading three times slower, and moving them beside a picture
+makes that one slower; so they are moved when nobody is being served.
 Source: https://docs.kernel.org/admin-guide/mm/transhuge.html, and madvise(2).
 """
 
 import ctypes
 import mmap
-import os
 import sys
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,32 +19,25 @@ _HUGE = 2 << 20
 _FULL = 15 / 16  # of a mapping that is worth it: stacks, and what an allocator keeps in store, hardly lie in memory
 
 
-def move_to_huge_pages() -> int:
-    """Move what lies in memory and in no file to huge pages; return how many bytes lie there now.
+def moves_to_huge_pages() -> Iterator[int]:
+    """Move what lies in memory and in no file to huge pages, one at each turn; yield how many bytes lie there now.
 
-    Zero where Linux does not do so: on another system, before 6.1, where an administrator has said never.
+    A turn takes some milliseconds. Nothing is moved on a system other than Linux, before 6.1, or where an administrator
+    has said never.
     """
     if sys.platform != "linux" or not _WANTED.exists() or "[never]" in _WANTED.read_text():
-        return 0
+        return
     moved = 0
     for mapping in psutil.Process().memory_maps(grouped=False):
         begin, end = (int(address, 16) for address in mapping.addr.split("-"))
         begin, end = -(-begin // _HUGE) * _HUGE, end // _HUGE * _HUGE
-        if mapping.path in ("[anon]", "[heap]") and mapping.rss >= _FULL * mapping.size and begin < end:
-            _advise(begin, end - begin, mmap.MADV_HUGEPAGE)  # an older kernel moves them when it has time
-            moved += sum(_HUGE for page in range(begin, end, _HUGE) if _advise(page, _HUGE, _MADV_COLLAPSE))
-    return moved
-
-
-def move_in_background() -> None:
-    """Move what is in memory now, while nobody else wants the core that does it."""
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        threading.Thread(target=_move_last, name="huge pages", daemon=True).start()
-
-
-def _move_last() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-    move_to_huge_pages()
+        if mapping.path not in ("[anon]", "[heap]") or mapping.rss < _FULL * mapping.size or begin >= end:
+            continue
+        _advise(begin, end - begin, mmap.MADV_HUGEPAGE)  # an older kernel moves them when it has time
+        for page in range(begin, end, _HUGE):
+            if _advise(page, _HUGE, _MADV_COLLAPSE):
+                moved += _HUGE
+                yield moved
 
 
 def _advise(address: int, size: int, advice: int) -> bool:

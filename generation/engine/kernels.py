@@ -6,7 +6,6 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
 from generation.engine.attention import CpuAttnProcessor
-from generation.engine.huge_pages import move_in_background
 from generation.engine.kernel_probe import (
     blocked_attention_pays,
     channels_last_pays,
@@ -16,28 +15,29 @@ from generation.engine.kernel_probe import (
 from generation.engine.mapped_files import MappedFiles
 from generation.engine.packing import let_layers_pack, pack_layers
 
-_WORTH_MOVING_BYTES = 256 * 2**20
 
-
-def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> None:
+def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> int:
     """Let a pipeline compute in the way that was measured to be quickest here; called once, after loading.
 
-    ``may_pack`` says that the weights stay where they are and are computed with as they are.
+    ``may_pack`` says that the weights stay where they are and are computed with as they are. Returns the bytes of what
+    was packed.
 
     In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
     which round anyway, the channels go innermost where that pays, and on CPUs weights are packed and attention over
     many tokens is computed in blocks, and over a prompt's with padding, where that pays. The denoiser's weights, which
-    are most, are packed at once and not by the first picture, and then moved to huge pages.
+    are most, are packed at once and not by the first picture.
     """
     if dtype == torch.float32:
-        return
+        return 0
+    packed_bytes = 0
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):
             prepare_part(part, device, dtype, may_pack=may_pack)
-            if name in ("unet", "transformer") and pack_layers(part) >= _WORTH_MOVING_BYTES:
-                move_in_background()
+            if name in ("unet", "transformer"):
+                packed_bytes += pack_layers(part)
     if dtype == torch.bfloat16:
         _trust_the_range(pipeline)
+    return packed_bytes
 
 
 def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> None:

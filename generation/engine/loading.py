@@ -52,6 +52,7 @@ class LoadedModel:
     embeddings: Embeddings
     locate: Callable[[AddOnFile], Path]  # what lies beside the model
     compiled: CompiledDenoiser | None = None
+    packed_bytes: int = 0  # of weights
 
 
 def load_model(
@@ -95,11 +96,13 @@ def load_model(
     if plan.placement is Placement.RESIDENT:
         pipeline.to(device)
     weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
-    prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
+    packed_bytes = prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
     compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and weights_stay else None
     adapters = Adapters(pipeline, entry.adapters, locate)
-    return LoadedModel(entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled)
+    return LoadedModel(
+        entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled, packed_bytes
+    )
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:

@@ -3,13 +3,14 @@
 import gc
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from generation.engine.device import free_memory
+from generation.engine.huge_pages import moves_to_huge_pages
 from generation.engine.loading import LoadedModel, load_model
 from generation.engine.placement import free_bytes, place
 from generation.models.add_ons import AddOnFile
@@ -22,6 +23,7 @@ from generation.models.sizes import read_sizes
 log = logging.getLogger(__name__)
 
 _USABLE_SHARE = 0.9  # of what is free: allocators leave gaps, and others want something too
+_WORTH_MOVING_BYTES = 256 * 2**20  # of packed weights; fewer cost a call nothing that could be measured
 
 
 class ResidentModels:
@@ -51,6 +53,7 @@ class ResidentModels:
         self._models: dict[str, LoadedModel] = {}  # who was asked for least recently comes first
         self._lowered: dict[str, MemoryPlan] = {}  # what is left of the plan after memory has run out
         self._fetching = threading.Lock()
+        self._moves: Iterator[int] = iter(())
 
     def is_resident(self, name: str) -> bool:
         """Tell whether the model is in memory as its plan says."""
@@ -84,8 +87,15 @@ class ResidentModels:
         self._drop(name)
         plan = self._plan(entry, files)
         log.info("%s: %s", name, plan_words(plan))
-        self._models[name] = load_model(entry, files, self._device, self._dtype, plan, self._locate, self._compiler)
-        return self._models[name]
+        model = load_model(entry, files, self._device, self._dtype, plan, self._locate, self._compiler)
+        self._models[name] = model
+        if model.packed_bytes >= _WORTH_MOVING_BYTES:
+            self._moves = moves_to_huge_pages()
+        return model
+
+    def improve(self) -> bool:
+        """Spend some milliseconds on what makes later pictures quicker; return False when there is nothing to do."""
+        return next(self._moves, None) is not None
 
     def can_be_lowered(self, name: str) -> bool:
         """Tell whether the model could be held in less memory."""

@@ -1,11 +1,14 @@
 """The device loop's own mistakes would be everybody's: it must make none when several things end at once."""
 
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from generation.engine import kernels, resident_models
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ModelUnavailable
@@ -44,3 +47,35 @@ def test_a_model_that_cannot_be_loaded_ends_all_pictures_of_an_order_and_nothing
         engine.run(tiny_request(model="broken", count=3), RecordedRun())
     assert engine.run(tiny_request(), RecordedRun()).pictures
     assert "the device loop broke" not in caplog.text
+
+
+def test_what_is_improved_while_nobody_waits_keeps_nobody_waiting(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[int] = []
+    is_idle = threading.Event()
+
+    def moves() -> Iterator[int]:  # without an end
+        while True:
+            turns.append(1)
+            is_idle.set()
+            yield 1
+
+    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(resident_models, "moves_to_huge_pages", moves)
+    monkeypatch.setattr(resident_models, "_WORTH_MOVING_BYTES", 1)
+    engine = make_engine(dtype=torch.bfloat16)
+    assert engine.run(tiny_request(), RecordedRun()).pictures
+    assert is_idle.wait(60)
+    assert engine.run(tiny_request(seed=2), RecordedRun()).pictures
+    before = len(turns)
+    is_idle.clear()
+    assert is_idle.wait(60)
+    assert len(turns) > before
+
+
+def test_a_small_model_is_not_moved_about(make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(resident_models, "moves_to_huge_pages", lambda: pytest.fail("it was"))
+    engine = make_engine(dtype=torch.bfloat16)
+    assert engine.run(tiny_request(), RecordedRun()).pictures
