@@ -133,6 +133,10 @@ _MODELS: Mapping[str, str] = {
         "The file {file} of the {thing} is not the one that was downloaded first, so it is not used; "
         f"{_AGAIN}, or delete its lines from {{lock}} if the change is meant."
     ),
+    ModelProblem.LOCK_BROKEN: (
+        "The file {lock} is broken, so nobody knows whether the {thing} is the one that was downloaded first; restore "
+        "the file, or delete it if what is here now may be trusted."
+    ),
     ModelProblem.DAMAGED: (
         "The file {file} of the {thing} is not what Hugging Face announced, so it was thrown away; try again."
     ),

@@ -24,7 +24,7 @@ def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> G
     """
     vae = pipeline.vae
     pixels = pipeline.image_processor.preprocess(image).to(device=pipeline._execution_device, dtype=dtype)
-    with _in_float32(vae, _overflows(pipeline)):
+    with _in_float32(vae, overflows(pipeline)):
         pixels = pixels.to(vae.dtype)
         if not _can_be_sliced(vae):
             return vae.encode(pixels).latent_dist
@@ -56,7 +56,7 @@ def decode_in_slices(pipeline: Any, latents: torch.Tensor) -> Generator[None, No
     Source: ``AutoencoderKL.decode`` of diffusers 0.42.
     """
     vae = pipeline.vae
-    with _in_float32(vae, _overflows(pipeline) and vae.dtype == torch.float16):
+    with _in_float32(vae, overflows(pipeline) and vae.dtype == torch.float16):
         latents = latents.to(vae.dtype)
         if _has_statistics(vae.config):
             mean, std = _statistics(vae.config, latents)
@@ -86,7 +86,7 @@ def _can_be_sliced(vae: Any) -> bool:
     return type(vae) is AutoencoderKL and not vae.use_tiling and not hooked
 
 
-def _overflows(pipeline: Any) -> bool:
+def overflows(pipeline: Any) -> bool:
     """Stable Diffusion XL's autoencoder does in float16, and says so; Stable Diffusion's says it too and does not."""
     return type(pipeline).__name__ == "StableDiffusionXLImg2ImgPipeline" and pipeline.vae.config.force_upcast
 

@@ -17,6 +17,7 @@ from generation.engine.denoising import Denoising
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
+from generation.engine.placement import make_room
 from generation.engine.precision import can_be_widened, in_float32
 from generation.engine.previews import Previewer, fitted_previewer, tiny_previewer
 from generation.errors import ModelUnavailable
@@ -76,6 +77,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     pipeline, request, image = model.pipeline, order.request, order.image
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
+    make_room(pipeline)
     model.adapters.use(request.adapters)  # it may change the text encoder too
     conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, request, caches))
     yield
@@ -94,9 +96,11 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
         generator=generator,
         encode_preview=previewer.encode,
     )
+    make_room(pipeline)
     yield denoising
     order.enter(Phase.DECODE)
     pixels = yield from decode_in_slices(pipeline, denoising.latents)
+    make_room(pipeline)
     schedule = denoising.schedule
     return Painted(
         image=checked_image(pixels),

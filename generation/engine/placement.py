@@ -5,6 +5,7 @@ from typing import Any
 import psutil
 import torch
 
+from generation.engine.autoencoder import overflows
 from generation.models.memory_plan import MemoryPlan, Placement
 
 _COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq")}
@@ -46,9 +47,22 @@ def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
         case Placement.GROUP_OFFLOAD:
             pipeline.remove_all_hooks()
             pipeline.to("cpu")
+            if overflows(pipeline):
+                # Now: layers come to the device as they are when this begins, whatever becomes of them afterwards.
+                pipeline.vae.to(torch.float32)
             pipeline.enable_group_offload(
                 onload_device=device, offload_type="leaf_level", use_stream=device.type == "cuda"
             )
+
+
+def make_room(pipeline: Any) -> None:
+    """Take from the device what comes there only while it is used, if the plan says so.
+
+    diffusers does that when the next component of its own call is used; pictures that are painted side by side use
+    them in any order, and a text encoder would come beside a denoiser that is there for another picture.
+    """
+    for hook in getattr(pipeline, "_all_hooks", ()):
+        hook.offload()
 
 
 def _component(pipeline: Any, names: tuple[str, ...]) -> Any:

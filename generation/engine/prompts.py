@@ -18,16 +18,16 @@ def needs_weighing(pipeline: Any, text: str) -> bool:
     fragments = fragments_of(text)
     if len(fragments) > 1 or fragments[0].weight != 1.0:
         return True
-    return len(pipeline.tokenizer(text).input_ids) > pipeline.tokenizer.model_max_length
+    tokenizer = pipeline.tokenizer_2 if pipeline.tokenizer is None else pipeline.tokenizer  # as XL's refiner has it
+    return len(tokenizer(text).input_ids) > tokenizer.model_max_length
 
 
 def stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
     """Return the embeddings of a text for Stable Diffusion: (1, 77 for each chunk, width)."""
     from compel import ReturnedEmbeddingsType  # only who needs it waits for its import
 
-    states = _weighed(
-        pipeline.tokenizer, pipeline.text_encoder, ReturnedEmbeddingsType.LAST_HIDDEN_STATES_NORMALIZED, text
-    )
+    kind = ReturnedEmbeddingsType.LAST_HIDDEN_STATES_NORMALIZED
+    states = _weighed(pipeline.tokenizer, pipeline.text_encoder, kind, text, pipeline._execution_device)
     return {"encoder_hidden_states": states}
 
 
@@ -37,11 +37,10 @@ def stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Ten
 
     kind = ReturnedEmbeddingsType.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
     pairs = ((pipeline.tokenizer, pipeline.text_encoder), (pipeline.tokenizer_2, pipeline.text_encoder_2))
-    states = [_weighed(tokenizer, encoder, kind, text) for tokenizer, encoder in pairs if encoder is not None]
+    device = pipeline._execution_device
+    states = [_weighed(tokenizer, encoder, kind, text, device) for tokenizer, encoder in pairs if encoder is not None]
     plain = " ".join(fragment.text for fragment in fragments_of(text))
-    _, _, pooled, _ = pipeline.encode_prompt(
-        plain, device=pipeline._execution_device, do_classifier_free_guidance=False
-    )
+    _, _, pooled, _ = pipeline.encode_prompt(plain, device=device, do_classifier_free_guidance=False)
     return {"encoder_hidden_states": torch.cat(states, dim=-1), "text_embeds": pooled}
 
 
@@ -56,7 +55,8 @@ def as_long(
     return {**shorter, name: torch.cat([shorter[name], *[empty[name]] * chunks], dim=1)}
 
 
-def _weighed(tokenizer: Any, text_encoder: Any, kind: Any, text: str) -> torch.Tensor:
+def _weighed(tokenizer: Any, text_encoder: Any, kind: Any, text: str, device: Any) -> torch.Tensor:
+    """Return the embeddings on the device that computes; the text encoder's weights may lie elsewhere until then."""
     from compel import EmbeddingsProvider
 
     provider = EmbeddingsProvider(
@@ -65,15 +65,16 @@ def _weighed(tokenizer: Any, text_encoder: Any, kind: Any, text: str) -> torch.T
         dtype_for_device_getter=partial(_dtype_of, text_encoder),
         truncate=False,
         returned_embeddings_type=kind,
+        device=device,
     )
     fragments = fragments_of(text)
     states = provider.get_embeddings_for_weighted_prompt_fragments(
         text_batch=[[fragment.text for fragment in fragments]],
         fragment_weights_batch=[[fragment.weight for fragment in fragments]],
-        device=text_encoder.device,
+        device=device,
     )
     assert isinstance(states, torch.Tensor), "tokens come beside it only where they are asked for"
-    return states
+    return states.to(device)
 
 
 def _dtype_of(text_encoder: Any, _: torch.device) -> torch.dtype:

@@ -6,6 +6,7 @@ from typing import Any
 
 from generation.errors import ModelUnavailable
 from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
+from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 
 
@@ -97,8 +98,3 @@ def take_file(values: dict[str, Any], *, model: str, add_on: str, root: Path) ->
     if name is not None and hub_id is None:
         return AddOnFile(model=model, add_on=add_on, path=root / name)
     return AddOnFile(model=model, add_on=add_on, hub_id=hub_id, revision=revision, name=name)
-
-
-def is_commit(text: str) -> bool:
-    """Tell whether a text is a full commit."""
-    return len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)

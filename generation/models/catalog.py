@@ -8,9 +8,10 @@ from typing import Any
 
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.adapters import Adapter, adapters_of, read_adapters
-from generation.models.add_ons import AddOnFile, is_commit, take_file
+from generation.models.add_ons import AddOnFile, take_file
 from generation.models.embeddings import Embedding, embeddings_of
 from generation.models.families import FAMILIES
+from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 

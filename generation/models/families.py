@@ -106,7 +106,8 @@ class Family:
             case Guidance.DISTILLED if negative:
                 return {"guidance_scale": scale, "true_cfg_scale": _TRUE_CFG_SCALE, "negative_prompt": negative}
             case Guidance.CLASSIFIER_FREE if self.takes_negative_prompt:
-                return {"guidance_scale": scale, "negative_prompt": negative}
+                # An empty text is one too, where Stable Diffusion XL and Kandinsky 2.2 know none by zeros.
+                return {"guidance_scale": scale, "negative_prompt": negative or None}
         return {"guidance_scale": scale}
 
     def _size_arguments(self, width: int, height: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, cast
 
 from httpx2 import HTTPError
@@ -22,7 +22,7 @@ from generation.errors import ModelUnavailable
 from generation.models.digests import sha256_of_all
 from generation.models.download import Commit, HubFile, WrongContents
 from generation.models.hub_errors import reason_of
-from generation.models.lock import LockedModel, read_lock, write_lock
+from generation.models.lock import LockedModel, is_commit, read_lock, write_lock
 from generation.models.problems import ModelProblem
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,10 @@ def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | N
 
 def here(wanted: Wanted, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelFiles | None:
     """Return the files if they could be used without a network; nothing is hashed."""
-    locked = _locked(wanted, data_dir / LOCK_NAME)
+    try:
+        locked = _locked(wanted, data_dir / LOCK_NAME)
+    except ModelUnavailable:
+        return None
     path = None if locked is None else _cached(wanted, locked, hub)
     return None if path is None or locked is None else ModelFiles(path, locked.revision)
 
@@ -129,8 +132,17 @@ def free_bytes(folder: Path) -> int:
 
 
 def _locked(wanted: Wanted, lock_path: Path) -> LockedModel | None:
-    locked = read_lock(lock_path).get(wanted.lock_name)
+    try:
+        locked = read_lock(lock_path).get(wanted.lock_name)
+    except ValueError as error:
+        raise wanted.problem(ModelProblem.LOCK_BROKEN, lock=str(lock_path)) from error
     return locked if locked is not None and wanted.revision in (None, locked.revision) else None
+
+
+def _stays_inside(name: str) -> bool:
+    """Tell whether a file's name leads to a place in its folder on every system."""
+    path = PureWindowsPath(name)  # which knows slashes, too
+    return not path.anchor and ".." not in path.parts
 
 
 def _listing(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
@@ -139,9 +151,12 @@ def _listing(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, li
         info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
             wanted.hub_id, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
         )
+        if not is_commit(info.sha or ""):
+            raise ValueError("no commit")
     except (HTTPError, OSError, ValueError) as error:
         raise wanted.problem(reason_of(error, ModelProblem.UNREACHABLE)) from error
-    siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    # Its folder is where a commit's files go, whatever a mirror calls them.
+    siblings = {sibling.rfilename: sibling for sibling in info.siblings or [] if _stays_inside(sibling.rfilename)}
     commit = Commit(
         repository=wanted.hub_id,
         revision=cast(str, info.sha),

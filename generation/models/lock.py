@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,20 @@ class LockedModel:
     files: Mapping[str, str]
 
 
+def is_commit(text: str) -> bool:
+    """Tell whether a text is a full commit."""
+    return re.fullmatch(r"[0-9a-f]{40}", text) is not None
+
+
 def read_lock(path: Path) -> dict[str, LockedModel]:
-    """Return the locked models by repository; none if there is no file yet."""
+    """Return the locked models by repository; none if there is no file yet. Raises ValueError for a broken one."""
     if not path.is_file():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))
-    return {source: LockedModel(row["revision"], row["files"]) for source, row in rows.items()}
+    try:
+        return {source: LockedModel(row["revision"], dict(row["files"])) for source, row in rows.items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds something else") from error
 
 
 def write_lock(path: Path, rows: Mapping[str, LockedModel]) -> None:
@@ -34,7 +43,10 @@ def replace_text(path: Path, text: str) -> None:
     """Replace a file of text in one step; it and its folder need not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
-    draft.write_text(text + "\n", encoding="utf-8")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # else a cut of power may leave the new name without the new contents
     os.replace(draft, path)
 
 

@@ -25,4 +25,5 @@ class ModelProblem(StrEnum):
     CUT_OFF = "cut_off"
     DISK_FULL = "disk_full"  # needed_bytes, free_bytes, folder
     CHANGED = "changed"  # file, lock
+    LOCK_BROKEN = "lock_broken"  # lock
     DAMAGED = "damaged"  # file

@@ -54,7 +54,7 @@ def called_directly(
         "strength": wanted.strength,
         "num_inference_steps": wanted.num_inference_steps,
         "guidance_scale": wanted.guidance_scale,
-        "negative_prompt": wanted.negative_prompt,
+        "negative_prompt": wanted.negative_prompt or None,
         "generator": torch.Generator("cpu").manual_seed(wanted.seed),
         "output_type": output_type,
     }

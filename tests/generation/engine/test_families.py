@@ -32,12 +32,12 @@ from tests.tiny_families.pipelines import TINY_FAMILIES, save_tiny_family
 WIDTH, HEIGHT = 96, 64
 # The calls with and without a negative prompt; strength 0.55 of 6 steps, guidance 3.
 PLAIN: dict[str, dict[str, Any]] = {
-    "stable-diffusion": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": ""},
-    "stable-diffusion-xl": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": ""},
+    "stable-diffusion": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": None},
+    "stable-diffusion-xl": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": None},
     "stable-diffusion-3": {
         "strength": 0.55,
         "guidance_scale": 3.0,
-        "negative_prompt": "",
+        "negative_prompt": None,
         "width": WIDTH,
         "height": HEIGHT,
     },
@@ -53,16 +53,16 @@ PLAIN: dict[str, dict[str, Any]] = {
     },
     "qwen-image-edit": {"true_cfg_scale": 3.0, "negative_prompt": " ", "width": WIDTH, "height": HEIGHT},
     "qwen-image-edit-plus": {"true_cfg_scale": 3.0, "negative_prompt": " ", "width": WIDTH, "height": HEIGHT},
-    "z-image": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": "", "width": WIDTH, "height": HEIGHT},
+    "z-image": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": None, "width": WIDTH, "height": HEIGHT},
     "kandinsky-2-2": {
         "strength": 0.55,
         "guidance_scale": 3.0,
-        "negative_prompt": "",
+        "negative_prompt": None,
         "width": HEIGHT,  # the class mixes them up
         "height": WIDTH,
         "callback_steps": None,
     },
-    "kandinsky-3": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": ""},
+    "kandinsky-3": {"strength": 0.55, "guidance_scale": 3.0, "negative_prompt": None},
 }
 NEGATIVE: dict[str, dict[str, Any]] = {
     **{name: {**call, "negative_prompt": "rain"} for name, call in PLAIN.items() if name != "flux-2-klein"},

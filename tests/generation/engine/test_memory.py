@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.hooks import CpuOffload
 
 from generation.engine import resident_models
 from generation.engine.base import OutOfMemory
@@ -18,7 +19,7 @@ from generation.engine.placement import free_bytes
 from generation.engine.resident_models import ResidentModels
 from generation.models.catalog import Catalog
 from generation.models.hub import Hub
-from generation.models.memory_plan import BASE_BYTES, MemoryPlan
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan, Placement
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
@@ -152,6 +153,40 @@ def test_down_the_ladder_a_model_is_loaded_anew_when_nobody_uses_it(
     assert "stored in 8 bits" in caplog.text
     with short_of_memory(after, times=1), pytest.raises(OutOfMemory):  # there is no lower rung on a CPU
         engine.run(tiny_request(), RecordedRun())
+
+
+def test_one_component_at_a_time_is_on_the_device_whoever_comes(
+    make_engine: MakeEngine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [
+        pixels(make_engine(catalog).run(tiny_request(seed=seed), RecordedRun()).pictures[0].data) for seed in (3, 4)
+    ]
+    engine = make_engine(catalog)
+    plan = MemoryPlan(device="cpu", dtype="float32", batch_width=2, placement=Placement.MODEL_OFFLOAD)
+    engine._models._lowered["ddim"] = plan
+    here, beside_denoiser = set[str](), list[set[str]]()
+    come, leave = CpuOffload.pre_forward, CpuOffload.init_hook
+
+    def coming(hook: CpuOffload, module: torch.nn.Module, *arguments: Any, **keywords: Any) -> Any:
+        given = come(hook, module, *arguments, **keywords)
+        if hook.prev_module_hook is not None:  # accelerate takes it away, but on a CPU sees it there already
+            here.discard(type(hook.prev_module_hook.model).__name__)
+        here.add(type(module).__name__)
+        beside_denoiser.extend([set(here)] if "UNet2DConditionModel" in here else [])
+        return given
+
+    def leaving(hook: CpuOffload, module: torch.nn.Module) -> Any:
+        here.discard(type(module).__name__)
+        return leave(hook, module)
+
+    monkeypatch.setattr(CpuOffload, "pre_forward", coming)
+    monkeypatch.setattr(CpuOffload, "init_hook", leaving)
+    company = Company(engine)
+    orders = [company.order(tiny_request(seed=3)), company.order(tiny_request(seed=4), at_step=2)]
+    company.begin()
+    assert [painted(order).image.tobytes() for order in orders] == expected
+    assert beside_denoiser
+    assert all(found == {"UNet2DConditionModel"} for found in beside_denoiser)
 
 
 @pytest.fixture

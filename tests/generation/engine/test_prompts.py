@@ -1,17 +1,22 @@
 """Long prompts and weighted ones on random pipelines."""
 
 import io
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from compel import EmbeddingsProvider
 from PIL import Image
 
 from generation.engine.conditioning import conditioning_for, embedded_texts, encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.models.catalog import Catalog
-from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
+from tests.tiny_families import texts
+from tests.tiny_families.pipelines import stable_diffusion_xl
 from tests.tiny_pipeline import MAX_TOKENS
 
 NAME = "encoder_hidden_states"
@@ -59,6 +64,25 @@ def test_a_long_text_is_read_to_its_end(pipeline: Any) -> None:
         cut, _ = pipeline.encode_prompt(LONG, "cpu", 1, False)
         also_cut, _ = pipeline.encode_prompt(f"{LONG[:-2]}y.", "cpu", 1, False)
     assert torch.equal(cut, also_cut)
+
+
+def test_the_device_that_computes_counts_and_not_where_weights_wait(
+    tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, usual = (
+        stock_pipeline(tiny_catalog, "ddim"),
+        EmbeddingsProvider.get_embeddings_for_weighted_prompt_fragments,
+    )
+    there, told = torch.device("cpu:0"), list[Any]()  # to torch another one than "cpu", where the weights are
+    pipeline.enable_model_cpu_offload(device=there)
+
+    def heard(provider: EmbeddingsProvider, **keywords: Any) -> Any:
+        told.extend((provider.device, keywords["device"]))
+        return usual(provider, **keywords)
+
+    monkeypatch.setattr(EmbeddingsProvider, usual.__name__, heard)
+    assert states(pipeline, "a (red:1.5) fox").shape[1] == MAX_TOKENS
+    assert told == [there, there]
 
 
 @pytest.mark.parametrize(("prompt", "negative_prompt"), [(LONG, "rain"), ("a fox", LONG), (LONG, LONG), (LONG, "")])
@@ -119,7 +143,11 @@ def test_a_large_picture_is_the_one_that_diffusers_paints_with_these_embeddings(
 ) -> None:
     wanted = tiny_request(prompt=prompt, negative_prompt=negative_prompt, model="xl-euler", strength_schedule="index")
     with torch.no_grad():
-        arguments = {"prompt": prompt, "negative_prompt": negative_prompt, "guidance_scale": wanted.guidance_scale}
+        arguments = {
+            "prompt": prompt,
+            "negative_prompt": negative_prompt or None,
+            "guidance_scale": wanted.guidance_scale,
+        }
         told = conditioning_for(large, arguments, (64, 64), lambda text: encode_text(large, text)).tensors
     states, pooled = told[NAME], told["text_embeds"]
     embeddings = {
@@ -154,3 +182,34 @@ def test_a_long_picture_is_the_one_that_diffusers_paints_with_these_embeddings(
     }
     direct = called_directly(pipeline, wanted, **embeddings)
     assert painted(engine, LONG, negative_prompt=LONG[::-1]) == direct.tobytes()
+
+
+@pytest.fixture(scope="module")
+def refiner(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A model like Stable Diffusion XL's refiner: no first encoder, and told how good a picture is to be."""
+    pipeline, width = stable_diffusion_xl(), texts.CLIP_WIDTH
+    components = {**pipeline.components, "text_encoder": None, "tokenizer": None}
+    shape = {"cross_attention_dim": width, "projection_class_embeddings_input_dim": 5 * 8 + width}
+    components["unet"] = type(pipeline.unet).from_config({**pipeline.unet.config, **shape})
+    options = {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False, "add_watermarker": False}
+    folder = tmp_path_factory.mktemp("models") / "refiner"
+    type(pipeline)(**components, **options).save_pretrained(folder, safe_serialization=True)
+    return Catalog({"refiner": replace(tiny_entry("refiner", folder), family="stable-diffusion-xl")})
+
+
+@pytest.mark.parametrize("negative_prompt", ["", "rain"])
+def test_the_refiner_paints_what_diffusers_does(
+    make_engine: Callable[..., DiffusersEngine], refiner: Catalog, negative_prompt: str
+) -> None:
+    wanted = tiny_request(model="refiner", negative_prompt=negative_prompt, strength_schedule="index")
+    direct = called_directly(stock_pipeline(refiner, "refiner"), wanted).tobytes()
+    assert (
+        painted(
+            make_engine(refiner),
+            wanted.prompt,
+            model="refiner",
+            negative_prompt=negative_prompt,
+            strength_schedule="index",
+        )
+        == direct
+    )

@@ -182,6 +182,32 @@ def test_a_repository_that_is_no_pipeline_is_refused(
     assert problem_of(entry, tmp_path, hub).reason == ModelProblem.NOT_A_MODEL
 
 
+@pytest.mark.parametrize("name", ["../leaves.json", "/leaves.json", "..\\leaves.json", "C:/leaves.json"])
+def test_a_file_that_would_leave_its_folder_is_not_taken(
+    server: HubServer, hub: Hub, entry: ModelEntry, tmp_path: Path, name: str
+) -> None:
+    server.files[name] = b"{}"
+    files = ensure_model(entry, tmp_path, hub)
+    assert server.downloads() == {path.relative_to(files.path).as_posix() for path in files.path.rglob("*.*")}
+
+
+@pytest.mark.parametrize("commit", ["", "main", "../../elsewhere"])
+def test_a_hub_that_names_no_commit_has_said_nothing(
+    server: HubServer, hub: Hub, entry: ModelEntry, tmp_path: Path, commit: str
+) -> None:
+    server.commit = commit
+    assert problem_of(entry, tmp_path, hub).reason == ModelProblem.UNREACHABLE
+
+
+@pytest.mark.parametrize("contents", ["", "[]", '{"somebody/some-model": {}}', '{"somebody/some-model": 1}'])
+def test_a_broken_lock_trusts_nothing(hub: Hub, entry: ModelEntry, tmp_path: Path, contents: str) -> None:
+    ensure_model(entry, tmp_path, hub)
+    (tmp_path / LOCK_NAME).write_text(contents)
+    assert not is_here(entry, tmp_path, hub)
+    assert problem_of(entry, tmp_path, hub).reason == ModelProblem.LOCK_BROKEN
+    assert (tmp_path / LOCK_NAME).read_text() == contents
+
+
 def test_a_disk_without_room_is_told_before_the_download(
     server: HubServer, hub: Hub, entry: ModelEntry, tmp_path: Path
 ) -> None:
