@@ -9,7 +9,7 @@ from dataclasses import replace
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import UNKNOWN_INTERACTION
+from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_passing
 from bot.display.cards import Resting, Waiting, status_text
 from bot.jobs.audience import SERVER_LEFT
 from bot.jobs.delivery import Delivery
@@ -103,10 +103,10 @@ class JobDesk:
         try:
             status_message_id = await acknowledge(status_text(job))
         except (aiohttp.ClientError, OSError, discord.HTTPException) as error:
-            if isinstance(error, discord.HTTPException) and error.code != UNKNOWN_INTERACTION:
+            if not is_passing(error) and getattr(error, "code", None) != UNKNOWN_INTERACTION:
                 await self._jobs.expire(job.job_id, NEVER_TOLD)
                 raise
-            # Out of reach, so that it may have been heard all the same, or too late.
+            # Out of reach or broken, so that it may have been heard all the same, or too late.
             log.info("job %s could not be acknowledged (%s)", job.job_id, type(error).__name__)
             await self._life.tell_first(job)
             return

@@ -67,6 +67,13 @@ async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_chan
     assert (await bot.result_of(status)).mentions == ["Ada"]
 
 
+async def test_a_wish_is_painted_although_discord_was_broken_when_it_was_to_be_answered(bot: BotProcess) -> None:
+    fault = await bot.client.add_fault(RESULT[1], method="POST", status=503)  # which the library does not repeat
+    asked = await bot.client.say("@Palimpsest a wish in a storm, steps 4", files=[CAT])
+    await bot.client.wait_for_fault(fault)
+    assert (await bot.result_of(await bot.answer_to(asked))).attachments
+
+
 async def test_a_message_that_is_deleted_before_it_is_answered_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
     before = (await figures(bot))["palimpsest_errors_total"]
     fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
