@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from generation.errors import InvalidRequest
-from generation.models.add_ons import AddOnFile, take_file
+from generation.models.add_ons import FILE_KINDS, AddOnFile, take_file
+from generation.models.rows import Kinds, check_kinds
 
 NO_ADAPTER = ""
 MAX_ADAPTERS = 3  # of one request
@@ -66,12 +67,23 @@ def write_adapters(chosen: Sequence[tuple[str, float]]) -> tuple[str, float]:
     return ", ".join(f"{name}:{weight}" for name, weight in chosen), 0.0
 
 
+_KINDS: Kinds = {
+    **FILE_KINDS,
+    "title": str,
+    "trigger": str,
+    "weight": float,
+    "min_weight": float,
+    "max_weight": float,
+}
+
+
 def adapters_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Path) -> dict[str, Adapter]:
     """Read a model's table ``adapters``; raise ValueError with the end of a sentence for what is wrong in it."""
     adapters: dict[str, Adapter] = {}
     for name, row in rows.items():
-        values = dict(row)
         try:
+            check_kinds(row, _KINDS)
+            values = dict(row)
             adapter = Adapter(
                 name=name,
                 title=values.pop("title", name),

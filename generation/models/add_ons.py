@@ -8,6 +8,7 @@ from generation.errors import ModelUnavailable
 from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
+from generation.models.rows import Kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,9 @@ class AddOnFile:
         if self.name is not None and self.name not in weights:
             raise self.problem(ModelProblem.NO_SUCH_FILE, file=self.name)
         return [self.name or weights[0]]
+
+
+FILE_KINDS: Kinds = {"file": str, "hub": str, "revision": str}
 
 
 def take_file(values: dict[str, Any], *, model: str, add_on: str, root: Path) -> AddOnFile:

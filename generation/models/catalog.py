@@ -1,19 +1,22 @@
 """The models that a request may name, read from ``models.toml``."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.adapters import Adapter, adapters_of, read_adapters
-from generation.models.add_ons import AddOnFile, take_file
+from generation.models.add_ons import FILE_KINDS, AddOnFile, take_file
 from generation.models.embeddings import Embedding, embeddings_of
 from generation.models.families import FAMILIES
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
+from generation.models.rows import Kinds, check_kinds
+from generation.requests import check_number
 from generation.samplers import OWN_SAMPLER, SAMPLERS
+from generation.sentences import error_sentence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -108,14 +111,25 @@ class Catalog(Mapping[str, ModelEntry]):
         return entry
 
 
+_KINDS: Kinds = {
+    **dict.fromkeys(("title", "summary", "family", "licence", "sampler", "folder", "hub", "revision", "variant"), str),
+    **dict.fromkeys(("strength", "guidance_scale", "memory"), float),
+    **dict.fromkeys(("num_inference_steps", "size", "max_size", "multiple"), int),
+    **dict.fromkeys(("gated", "demo"), bool),
+    **dict.fromkeys(("adapters", "embeddings", "tiny_autoencoder"), dict),
+}
+
+
 def load_catalog(models_file: Path) -> Catalog:
     """Read the catalog; raise ValueError with one sentence if the file is missing or wrong."""
     try:
         rows = tomllib.loads(models_file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"The model catalog {models_file} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or UnicodeDecodeError for a file that is not in UTF-8
         raise ValueError(f"The model catalog {models_file} is not valid TOML: {error}.") from error
+    if not rows:
+        raise ValueError(f"The model catalog {models_file} names no model.")
     return Catalog({name: _entry(name, row) for name, row in rows.items()})
 
 
@@ -123,6 +137,10 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
     def wrong(what: str) -> ValueError:
         return ValueError(f"The entry [{name}] of the model catalog {what}.")
 
+    try:
+        check_kinds(row, _KINDS)
+    except ValueError as error:
+        raise wrong(f"is one {error}") from error
     row = dict(row)
     try:
         entry = ModelEntry(
@@ -157,6 +175,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
         raise wrong(str(error)) from error
     if row:
         raise wrong(f"has an unknown key, {next(iter(row))}")
+    _check_numbers(entry, wrong)
     if (entry.folder is None) == (entry.hub_id is None):
         raise wrong("needs either folder or hub")
     if entry.family not in FAMILIES:
@@ -172,11 +191,32 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
     return entry
 
 
+def _check_numbers(entry: ModelEntry, wrong: Callable[[str], ValueError]) -> None:
+    """Raise an error of ``wrong`` for numbers that no request may have, or that say nothing about a model."""
+    asked = {name: getattr(entry.defaults, name) for name in ("strength", "guidance_scale", "num_inference_steps")}
+    try:
+        for name, value in (
+            *asked.items(),
+            *(("max_pixels", side**2) for side in (entry.defaults.size, entry.max_size)),
+        ):
+            check_number(name, value)
+    except InvalidRequest as error:
+        sentence = error_sentence(error).rstrip(".")
+        raise wrong(f"cannot be used: {sentence[0].lower()}{sentence[1:]}") from error
+    if entry.defaults.size > entry.max_size:
+        raise wrong("has a size above its max_size")
+    if entry.multiple < 8 or entry.multiple % 8:
+        raise wrong("has a multiple that is not one of 8")
+    if entry.memory_bytes <= 0:
+        raise wrong("has a memory that is not above zero")
+
+
 def _tiny_autoencoder(row: Mapping[str, Any] | None, model: str) -> AddOnFile | None:
     if row is None:
         return None
     values = dict(row)
     try:
+        check_kinds(values, FILE_KINDS)
         file = take_file(values, model=model, add_on="tiny autoencoder", root=REPOSITORY)
     except ValueError as error:
         raise ValueError(f"has a tiny autoencoder {error}") from error

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generation.models.add_ons import AddOnFile, take_file
+from generation.models.add_ons import FILE_KINDS, AddOnFile, take_file
+from generation.models.rows import check_kinds
 
 # Brackets, colon and backslash belong to weights: generation.prompt_weights.
 _NOT_IN_A_WORD = re.compile(r"[()\\:\s]")
@@ -26,8 +27,9 @@ def embeddings_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Pa
     """Read a model's table ``embeddings``; raise ValueError with the end of a sentence for what is wrong in it."""
     embeddings: dict[str, Embedding] = {}
     for name, row in rows.items():
-        values = dict(row)
         try:
+            check_kinds(row, {**FILE_KINDS, "word": str, "title": str})
+            values = dict(row)
             file = take_file(values, model=model, add_on=f"embedding {name}", root=root)
         except ValueError as error:
             raise ValueError(f"has an embedding {name} {error}") from error

@@ -1,6 +1,7 @@
 """What an operator may write about adapters, and what requests may ask of them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,9 +76,13 @@ def test_what_cannot_be_combined_is_said(text: str, sentence: str) -> None:
         ({"file": "x.bin"}, "not a safetensors file"),
         ({"file": "x.safetensors", "weight": 2.0}, "outside its range"),
         ({"file": "x.safetensors", "code": "x.py"}, "unknown key, code"),
+        ({"file": "x.safetensors", "weight": "1"}, "has an adapter x whose weight is not a number"),
+        ({"file": 5}, "whose file is not text in quotes"),
+        ({"hub": "../b"}, "whose hub is no repository such as somebody/some-model"),
+        ("x.safetensors", "has an adapter x that is no table"),
     ],
 )
-def test_a_wrong_adapter_is_refused_with_a_sentence(row: dict[str, str], words: str) -> None:
+def test_a_wrong_adapter_is_refused_with_a_sentence(row: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         adapters_of({"x": row}, model="mine", root=Path())
 

@@ -38,6 +38,7 @@ def test_an_operators_embeddings_are_read(tmp_path: Path) -> None:
         ({"x": {"hub": "a/b", "weight": 1.0}}, "has an embedding x with an unknown key, weight"),
         ({"x": {"hub": "a/b", "word": "two words"}}, "without spaces, brackets and colons"),
         ({"x": {"hub": "a/b", "word": "(x)"}}, "without spaces, brackets and colons"),
+        ({"x": {"hub": "a/b", "word": 5}}, "has an embedding x whose word is not text in quotes"),
         ({"x": {"hub": "a/b", "word": ""}}, "without spaces, brackets and colons"),
         ({"x": {"hub": "a/b"}, "y": {"hub": "a/b", "word": "X"}}, "has two embeddings with the word X"),
     ],

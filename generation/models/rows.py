@@ -1,0 +1,28 @@
+"""The tables of ``models.toml`` as somebody wrote them: of what kind each value has to be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+Kinds = Mapping[str, type]
+"""By key ``str``, ``int``, ``float``, ``bool`` or ``dict``, as TOML has them."""
+
+_WORDS = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
+
+
+def check_kinds(values: Any, kinds: Kinds) -> None:
+    """Raise ValueError, with the end of a sentence, for a value of another kind than its key's; not for what lacks."""
+    if not isinstance(values, dict):
+        raise ValueError("that is no table")
+    for key, value in values.items():
+        kind = kinds.get(key, type(value))
+        # Whole numbers are numbers too, and to Python so are true and false.
+        if type(value) is not kind and (kind, type(value)) != (float, int):
+            raise ValueError(f"whose {key} is not {_WORDS[kind]}")
+    if "hub" in values:
+        try:
+            validate_repo_id(values["hub"])
+        except HFValidationError as error:
+            raise ValueError("whose hub is no repository such as somebody/some-model") from error
