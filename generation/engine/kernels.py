@@ -24,9 +24,9 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, 
     was packed.
 
     In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
-    which round anyway, residual blocks compute in place, the channels go innermost where that pays, and on CPUs weights are packed and attention over
-    many tokens is computed in blocks, and over a prompt's with padding, where that pays. The denoiser's weights, which
-    are most, are packed at once and not by the first picture.
+    which round anyway, residual blocks compute in place, the channels go innermost where that pays, and on CPUs weights
+    are packed, and attention over many tokens is computed in blocks and over a prompt's with padding, where that pays.
+    The denoiser's weights, which are most, are packed at once and not by the first picture.
     """
     if dtype == torch.float32:
         return 0
