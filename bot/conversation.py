@@ -82,7 +82,7 @@ class Conversation:
                 raise Refused("no_picture")
             await self._say(message, help_text(self._client, Origin.of_message(message)))
             return
-        job = await self._client.desk.find_by_message(reference.message_id)
+        job = await self._client.desk.find_by_message(reference.message_id, message.channel.id)
         if job is not None:
             await self._remix_result(message, said, job)
             return
@@ -101,7 +101,7 @@ class Conversation:
             question = thread[-1].reference and thread[-1].reference.resolved
             if not isinstance(question, discord.Message) or question.author != self._client.user:
                 break
-            if await self._client.desk.find_by_message(question.id) is not None:
+            if await self._client.desk.find_by_message(question.id, message.channel.id) is not None:
                 break
             try:
                 # Once more, because what comes within another message need not say what it answers itself.

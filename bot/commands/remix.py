@@ -23,7 +23,7 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     Origin.of_interaction(interaction).require_room_to_answer()
     client = client_of(interaction)
     if message.author == client.user:  # one of our own: it belongs to who asked for it
-        job = await client.desk.find_by_message(message.id)
+        job = await client.desk.find_by_message(message.id, message.channel.id)
         source = replace(source, parent=job)
     client.screening.require_welcome(interaction.user.id, interaction.guild_id, source.owner_id)
 

@@ -142,11 +142,13 @@ class Delivery:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
 
     async def _send(self, job: Job, *, is_reply: bool) -> int:
+        # Moderators may have hidden it while it waited for Discord.
+        row = await once_stored(lambda: self._jobs.get(job.job_id))
         files = [
             discord.File(
                 io.BytesIO(await self._spool.read(job.job_id, picture.filename)),
                 filename=picture.filename,
-                spoiler=job.spoiler,
+                spoiler=job.spoiler if row is None else row.spoiler,
                 description=alt_text(job),
             )
             for picture in job.pictures

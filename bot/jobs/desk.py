@@ -121,10 +121,16 @@ class JobDesk:
         await self._open.wait_until_delivered(job_id)
         return self._open.get(job_id) or await self._jobs.get(job_id)
 
-    async def find_by_message(self, message_id: int) -> Job | None:
-        """Return the job whose result or status a message is."""
-        await self._open.wait_until_delivered(*self._open)
-        return await self._jobs.by_message(message_id)
+    async def find_by_message(self, message_id: int, channel_id: int) -> Job | None:
+        """Return the job whose result or status a message of a channel is; one that is just being delivered, as above.
+
+        What is delivered elsewhere, or not this job, keeps nobody waiting: there are three seconds for an answer.
+        """
+        job = await self._jobs.by_message(message_id)
+        if job is None:  # or a result of which the row does not know yet
+            await self._open.wait_until_delivered(*(each.job_id for each in self._open.in_channel(channel_id)))
+            job = await self._jobs.by_message(message_id)
+        return await self.find(job.job_id) if job is not None else None
 
     async def message_deleted(self, message_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""

@@ -52,6 +52,10 @@ class OpenJobs(Mapping[str, Job]):
             requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self._jobs.values()
         )
 
+    def in_channel(self, channel_id: int) -> list[Job]:
+        """Return the open jobs of a channel."""
+        return [job for job in self._jobs.values() if job.channel_id == channel_id]
+
     def begin(self, job: Job, step: Coroutine[Any, Any, None]) -> None:
         """Keep a job and do a step of its life in the background; after ``close`` that is left to the next start."""
         self.keep(job)

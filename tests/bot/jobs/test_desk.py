@@ -1,0 +1,76 @@
+"""How a message is found again: a result of which the row does not know yet is waited for, and nothing else is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.jobs import open_jobs
+from bot.jobs.desk import JobDesk
+from bot.jobs.open_jobs import OpenJobs
+from bot.storage.database import Database
+from bot.storage.job import Job, JobState
+from bot.storage.jobs import Jobs
+from tests.bot.jobs_made import make_job
+
+RESULT, HERE, ELSEWHERE = 9, 3, 4
+
+
+class Scene:
+    """A desk, and deliveries that take as long as the test wants."""
+
+    def __init__(self, database: Database) -> None:
+        self.jobs = Jobs(database)
+        self.open = OpenJobs(self._broke)
+        life: Any = SimpleNamespace(open=self.open, service=None, lookout=None)
+        unused: Any = None
+        self.desk = JobDesk(life, jobs=self.jobs, spool=unused, delivery=unused)
+        self.arrived = asyncio.Event()
+
+    async def deliver(self, **changes: Any) -> Job:
+        """Let a delivery be under way."""
+        job = make_job(state=JobState.RENDERED, **changes)
+        await self.jobs.accept(job)
+        self.open.begin(job, self._delivered(job))
+        return job
+
+    async def _delivered(self, job: Job) -> None:
+        await self.arrived.wait()
+        await self.jobs.deliver(job.job_id, RESULT)
+        self.open.forget(job.job_id)
+
+    async def _broke(self, _job: Job, _reference: str) -> None:
+        raise AssertionError("nothing breaks here")
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    monkeypatch.setattr(open_jobs, "_DELIVERY_SECONDS", 600.0)  # whoever waits for what does not come is found out
+    async with Database(tmp_path) as database:
+        scene = Scene(database)
+        yield scene
+        await scene.open.close(grace_seconds=0)
+
+
+async def test_a_result_is_found_before_its_row_knows_of_it(scene: Scene) -> None:
+    job = await scene.deliver(channel_id=HERE)
+    finding = asyncio.create_task(scene.desk.find_by_message(RESULT, HERE))
+    await asyncio.sleep(0)
+    scene.arrived.set()
+    found = await finding
+    assert found is not None
+    assert (found.job_id, found.state) == (job.job_id, JobState.DELIVERED)
+
+
+async def test_a_delivery_of_another_job_keeps_nobody_waiting(scene: Scene) -> None:
+    await scene.deliver(channel_id=HERE, status_message_id=None)
+    done = make_job(state=JobState.DELIVERED, channel_id=HERE, result_message_id=5)
+    await scene.jobs.accept(done)
+    async with asyncio.timeout(60):
+        found = await scene.desk.find_by_message(5, HERE)
+        assert found is not None
+        assert found.job_id == done.job_id
+        assert await scene.desk.find_by_message(6, ELSEWHERE) is None
