@@ -6,6 +6,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
 from generation.engine.attention import CpuAttnProcessor
+from generation.engine.in_place import compute_in_place
 from generation.engine.kernel_probe import (
     blocked_attention_pays,
     channels_last_pays,
@@ -23,9 +24,9 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, 
     was packed.
 
     In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
-    which round anyway, the channels go innermost where that pays, and on CPUs weights are packed and attention over
-    many tokens is computed in blocks, and over a prompt's with padding, where that pays. The denoiser's weights, which
-    are most, are packed at once and not by the first picture.
+    which round anyway, residual blocks compute in place, the channels go innermost where that pays, and on CPUs weights
+    are packed, and attention over many tokens is computed in blocks and over a prompt's with padding, where that pays.
+    The denoiser's weights, which are most, are packed at once and not by the first picture.
     """
     if dtype == torch.float32:
         return 0
@@ -44,6 +45,7 @@ def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pac
     """Prepare one part of a pipeline, such as its denoiser; see ``prepare_kernels``."""
     if dtype == torch.float32:
         return
+    compute_in_place(part)
     if device.type != "mps" and _has_flat_convolutions(part):
         if may_pack and device.type == "cpu" and dtype == torch.bfloat16 and packing_pays():
             let_layers_pack(part)
