@@ -134,8 +134,11 @@ class ResidentModels:
     def _plan(self, entry: ModelEntry, files: ModelFiles) -> MemoryPlan:
         """Plan how to hold a model; others leave until it has all that it wants, or the device to itself."""
         widest = MemoryPlan(
-            device=self._device.type, dtype=str(self._dtype).removeprefix("torch."), batch_width=self._max_width
+            device=self._device.type,
+            dtype=str(self._dtype).removeprefix("torch."),
+            batch_width=max(2, self._max_width),  # as make_plan has it; how wide a call really is decides the loop
         )
+        free_memory(self._device)  # what pictures have left in torch's store is free
         if entry.name in self._lowered:
             self._drop_all()
             return self._lowered[entry.name]

@@ -123,7 +123,7 @@ _KINDS: Kinds = {
 def load_catalog(models_file: Path) -> Catalog:
     """Read the catalog; raise ValueError with one sentence if the file is missing or wrong."""
     try:
-        rows = tomllib.loads(models_file.read_text(encoding="utf-8"))
+        rows = tomllib.loads(models_file.read_text(encoding="utf-8-sig"))  # some editors on Windows write a mark first
     except OSError as error:
         raise ValueError(f"The model catalog {models_file} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # TOMLDecodeError, or UnicodeDecodeError for a file that is not in UTF-8
@@ -171,7 +171,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
         )
     except KeyError as error:
         raise wrong(f"lacks {error.args[0]}") from error
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         raise wrong(str(error)) from error
     if row:
         raise wrong(f"has an unknown key, {next(iter(row))}")
@@ -193,13 +193,10 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
 
 def _check_numbers(entry: ModelEntry, wrong: Callable[[str], ValueError]) -> None:
     """Raise an error of ``wrong`` for numbers that no request may have, or that say nothing about a model."""
-    asked = {name: getattr(entry.defaults, name) for name in ("strength", "guidance_scale", "num_inference_steps")}
     try:
-        for name, value in (
-            *asked.items(),
-            *(("max_pixels", side**2) for side in (entry.defaults.size, entry.max_size)),
-        ):
-            check_number(name, value)
+        for name in ("strength", "guidance_scale", "num_inference_steps", "max_pixels"):
+            check_number(name, getattr(entry.defaults, name))
+        check_number("max_pixels", entry.max_size**2)
     except InvalidRequest as error:
         sentence = error_sentence(error).rstrip(".")
         raise wrong(f"cannot be used: {sentence[0].lower()}{sentence[1:]}") from error

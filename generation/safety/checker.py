@@ -103,6 +103,9 @@ class PictureChecker:
             child = self._child = await ChildProcess.spawn(self._worker, environment=_ENVIRONMENT, trusted=False)
         except ExecutorError as error:
             raise CheckFailed("not_started") from error
+        if self._closed:  # meanwhile, when there was no child to end yet
+            await self._end_child()
+            raise CheckFailed("closed")
         ready: Frame | None = None
         try:
             async with asyncio.timeout(START_SECONDS):

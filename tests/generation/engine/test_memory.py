@@ -189,13 +189,14 @@ def test_one_component_at_a_time_is_on_the_device_whoever_comes(
     assert all(found == {"UNet2DConditionModel"} for found in beside_denoiser)
 
 
-@pytest.fixture
-def models(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResidentModels:
-    """Room for two models and a picture, and not for three."""
+def room_for_two(
+    catalog: Catalog, data_dir: Path, monkeypatch: pytest.MonkeyPatch, *, max_width: int
+) -> ResidentModels:
+    """Return room for two of three models and a picture, some of which torch keeps in store until it is told."""
     entry = catalog["ddim"]
     three = Catalog({name: replace(entry, name=name) for name in ("a", "b", "c")})
     models = ResidentModels(
-        three, data_dir=tmp_path, hub=Hub(), device=torch.device("cpu"), dtype=torch.float32, max_width=2
+        three, data_dir=data_dir, hub=Hub(), device=torch.device("cpu"), dtype=torch.float32, max_width=max_width
     )
 
     def weights() -> int:
@@ -207,13 +208,25 @@ def models(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     each = weights()
     models._drop_all()
     widest = MemoryPlan(device="cpu", dtype="float32", batch_width=2)
-    sizes = resident_models.read_sizes(entry.folder or tmp_path)
+    sizes = resident_models.read_sizes(entry.folder or data_dir)
     room = (widest.device_bytes(sizes, entry.defaults.max_pixels) + each * 1.2) / 0.9
-    monkeypatch.setattr(resident_models, "free_bytes", lambda _: round(room) - weights())
+    in_store = round(room)
+
+    def let_go(_: torch.device) -> None:
+        nonlocal in_store
+        in_store = 0
+
+    monkeypatch.setattr(resident_models, "free_memory", let_go)
+    monkeypatch.setattr(resident_models, "free_bytes", lambda _: round(room) - weights() - in_store)
     return models
 
 
-def test_who_was_asked_for_least_recently_leaves_first(models: ResidentModels) -> None:
+@pytest.mark.parametrize("max_width", [1, 2])
+def test_who_was_asked_for_least_recently_leaves_first(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_width: int
+) -> None:
+    models = room_for_two(catalog, tmp_path, monkeypatch, max_width=max_width)
+
     def ask(name: str) -> list[str]:
         models.get(name, lambda: None)
         return [each for each in "abc" if models.is_resident(each)]

@@ -108,9 +108,10 @@ def test_what_a_family_has_no_use_for_is_decided_once() -> None:
     FAMILIES["flux"].check_negative_prompt("rain", "FLUX.1")
 
 
-def test_an_operators_catalog_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # the second as some editors on Windows write it
+def test_an_operators_catalog_is_read(tmp_path: Path, encoding: str) -> None:
     models_file = tmp_path / "models.toml"
-    models_file.write_text(ENTRY)
+    models_file.write_text(ENTRY, encoding=encoding)
     entry = load_catalog(models_file)["mine"]
     assert entry.folder == REPOSITORY / "models/mine"
     assert (entry.memory_bytes, entry.defaults.max_pixels) == (3 * 2**29, 512**2)
@@ -133,6 +134,7 @@ def test_an_operators_catalog_is_read(tmp_path: Path) -> None:
         ((ENTRY, ""), "names no model."),
         (("1.5", '"1.5"'), "The entry [mine] of the model catalog is one whose memory is not a number."),
         (("1.5", "nan"), "cannot convert float NaN to integer"),
+        (("1.5", "inf"), "cannot convert float infinity to integer"),
         (("1.5", "0"), "has a memory that is not above zero."),
         (("= 30", "= 30.0"), "is one whose num_inference_steps is not a whole number."),
         (("= 30", "= true"), "is one whose num_inference_steps is not a whole number."),

