@@ -62,6 +62,11 @@ class Lookout:
             for waiting_job, waiting in itertools.islice(self.waiting(), _NEAR):
                 self._board.show(waiting_job, self._standing(waiting))
 
+    def show_loss(self, job: Job) -> None:
+        """Show that nothing is left of how far a job was; when it is painted again is not known."""
+        self.forget(job.job_id)
+        self._board.show(job, self.resting())
+
     def show_queue(self) -> None:
         """Tell every waiting job how many come first and how long that takes."""
         self._near_shown = self._clock()

@@ -201,6 +201,8 @@ class JobLife:
 
     async def _note_attempt(self, job_id: str, attempt: int) -> None:
         await once_stored(lambda: self._jobs.note_attempt(job_id, attempt))
+        if (job := self.open.get(job_id)) is not None:
+            self.lookout.show_loss(job)
 
     async def _report(self, event: Event) -> None:
         """Write down what the generator says, then show it."""

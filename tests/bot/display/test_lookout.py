@@ -144,6 +144,17 @@ async def test_while_paused_nobody_knows_when(tmp_path: Path) -> None:
         assert [standing for _, standing, _ in seen.board.shown] == [Paused()] * 3
 
 
+async def test_how_far_a_job_was_is_forgotten_with_the_process_that_painted_it(tmp_path: Path) -> None:
+    async with scene(tmp_path) as seen:
+        running = replace(seen.jobs["a"], state=JobState.RUNNING)
+        for step in (0, 1, 2):
+            seen.lookout.show_step(running, step, 10)
+            seen.now += 0.1
+        seen.lookout.show_loss(running)
+        assert seen.board.shown[-1] == ("a", None, None)
+        assert seen.waiting() == [("c", 1, 40), ("d", 2, 40), ("e", 3, 50)]
+
+
 async def test_previews_are_handed_on(tmp_path: Path) -> None:
     async with scene(tmp_path) as seen:
         seen.lookout.show_step(replace(seen.jobs["a"], state=JobState.RUNNING), 1, 10, b"small")

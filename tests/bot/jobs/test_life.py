@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from bot.storage.database import Database
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from generation.events import Event, Finished, Started
+from generation.events import Event, Failed, FailureKind, Finished, Started
 from generation.requests import Img2ImgRequest, Img2ImgResult
 from tests.bot.jobs_made import PICTURE, make_job
 
@@ -28,6 +27,12 @@ class Discord:
         self.found: int | None = None
         self.told: list[tuple[int | None, str]] = []
         self.sent: list[str] = []
+        self._came = asyncio.Condition()
+
+    async def was_told(self, text: str) -> None:
+        """Wait until a status message begins with a line."""
+        async with self._came:
+            await self._came.wait_for(lambda: text in [told.partition("\n")[0] for _, told in self.told])
 
     async def missing(self, _job: Job) -> None:
         return None
@@ -42,7 +47,9 @@ class Discord:
         return None
 
     async def edit_status(self, job: Job, text: str, *_: Any) -> None:
-        self.told.append((job.status_message_id, text))
+        async with self._came:
+            self.told.append((job.status_message_id, text))
+            self._came.notify_all()
 
     async def send(self, _job: Job, *, may_be_there: bool) -> int:
         raise AssertionError("nothing is delivered here")
@@ -61,15 +68,26 @@ class Results:
 
 
 class Executor:
-    """Finishes whatever it gets; its event is final by the time that anybody can cancel."""
+    """Finishes whatever it gets; its event is final by the time that anybody can cancel.
+
+    With ``is_lost`` it is lost with what it gets, and does not come up again.
+    """
 
     slots = 1
+
+    def __init__(self) -> None:
+        self.is_lost = False
 
     async def start(self) -> None:
         """There is nothing to start."""
 
     async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
+        if attempt > 1:
+            await asyncio.Event().wait()
         yield Started(job_id=job_id, attempt=attempt, total_steps=1)
+        if self.is_lost:
+            yield Failed(job_id=job_id, attempt=attempt, kind=FailureKind.EXECUTOR_DIED)
+            return
         result = Img2ImgResult(pictures=(), seconds=1.0, device="none", dtype="float32")
         yield Finished(job_id=job_id, attempt=attempt, result=result)
 
@@ -82,7 +100,7 @@ class Executor:
 
 class Scene:
     def __init__(self, database: Database, folder: Path) -> None:
-        self.discord, self.results = Discord(), Results()
+        self.discord, self.results, self.executor = Discord(), Results(), Executor()
         self.jobs, self.spool = Jobs(database), Spool(folder)
         discord: Any = self.discord
         results: Any = self.results
@@ -93,7 +111,7 @@ class Scene:
             intake=intake,
             audience=discord,
             results=results,
-            executor=Executor(),
+            executor=self.executor,
             delivery=discord,
             estimates=Estimates(self.jobs),
             admit_preview=None,
@@ -102,6 +120,14 @@ class Scene:
             note_settled=lambda _: None,
             restraint=lambda: Restraint.NONE,
         )
+
+    async def queued(self) -> Job:
+        """Return a job that waits for the executor, to be begun at once."""
+        job = make_job(input_sha256="", state=JobState.QUEUED)
+        await self.jobs.accept(job)
+        await self.spool.write(job.job_id, INPUT_FILENAME, b"a picture")
+        await self.life.go_on(job)
+        return job
 
     async def state(self, job: Job) -> JobState:
         row = await self.jobs.get(job.job_id)
@@ -135,19 +161,23 @@ async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Sc
 
 
 async def test_given_up_while_the_finished_picture_is_looked_at(scene: Scene) -> None:
-    job = make_job(input_sha256="", state=JobState.QUEUED)
-    await scene.jobs.accept(job)
-    await scene.spool.write(job.job_id, INPUT_FILENAME, b"a picture")
-    await scene.life.go_on(job)
+    job = await scene.queued()
     serving = asyncio.create_task(scene.life.service.run())
     await scene.results.asked.wait()
     assert await scene.life.cancel(job.job_id)
     assert (job.status_message_id, "🚫 Cancelled") in scene.discord.told
     scene.results.answers.set()
     await scene.life.service.close(grace_seconds=600)
-    with suppress(asyncio.CancelledError):
-        serving.cancel()
-        await serving
+    await serving
     assert await scene.state(job) is JobState.CANCELLED
     assert await scene.spool.job_ids() == []
     assert not await scene.life.cancel(job.job_id)
+
+
+async def test_whose_process_is_lost_is_not_shown_steps_that_are_lost_too(scene: Scene) -> None:
+    scene.executor.is_lost = True
+    await scene.queued()
+    serving = asyncio.create_task(scene.life.service.run())
+    await scene.discord.was_told("🎨 **Painting**")
+    await scene.life.service.close(grace_seconds=0)
+    await serving
