@@ -219,6 +219,7 @@ class Palimpsest(discord.Client):
         states = {
             "not connected to Discord": not self._is_connected,
             "closing": self.is_closing,
+            "the queue is not served": not self.desk.is_serving,
             "paused by the operator": self.desk.is_paused,
             "draining": self.front_desk.is_draining,
             "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,

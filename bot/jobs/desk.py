@@ -18,6 +18,7 @@ from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
+from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,19 @@ class JobDesk:
 
     def start(self) -> None:
         """Begin to generate."""
-        self._serving = asyncio.create_task(self._service.run(), name="generation service")
+        self._serving = asyncio.create_task(self._serve(), name="generation service")
+
+    async def _serve(self) -> None:
+        try:
+            await self._service.run()
+        except Exception as error:
+            # Nobody waits for this task: without a word everything would be taken, and nothing ever be painted.
+            log.critical("the queue broke; nothing is painted before the bot is started anew\n%s", stack_of(error))
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether what waits is painted when its turn comes."""
+        return self._serving is not None and not self._serving.done()
 
     async def resume(self, *, bot_died: bool) -> None:
         """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place.

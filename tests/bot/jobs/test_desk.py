@@ -1,4 +1,4 @@
-"""How a message is found again: a result of which the row does not know yet is waited for, and nothing else is."""
+"""How a message is found again, for whom is waited meanwhile, and what becomes known when the queue breaks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ class Scene:
     def __init__(self, database: Database) -> None:
         self.jobs = Jobs(database)
         self.open = OpenJobs(self._broke)
-        life: Any = SimpleNamespace(open=self.open, service=None, lookout=None)
+        life: Any = SimpleNamespace(open=self.open, service=SimpleNamespace(run=self._serve), lookout=None)
         unused: Any = None
         self.desk = JobDesk(life, jobs=self.jobs, spool=unused, delivery=unused)
         self.arrived = asyncio.Event()
@@ -41,6 +41,10 @@ class Scene:
         await self.arrived.wait()
         await self.jobs.deliver(job.job_id, RESULT)
         self.open.forget(job.job_id)
+
+    async def _serve(self) -> None:
+        await self.arrived.wait()
+        raise RuntimeError("a surprise")
 
     async def _broke(self, _job: Job, _reference: str) -> None:
         raise AssertionError("nothing breaks here")
@@ -74,3 +78,13 @@ async def test_a_delivery_of_another_job_keeps_nobody_waiting(scene: Scene) -> N
         assert found is not None
         assert found.job_id == done.job_id
         assert await scene.desk.find_by_message(6, ELSEWHERE) is None
+
+
+async def test_a_queue_that_breaks_is_no_secret(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.desk.start()
+    assert scene.desk.is_serving
+    (serving,) = [task for task in asyncio.all_tasks() if task.get_name() == "generation service"]
+    scene.arrived.set()
+    await serving
+    assert not scene.desk.is_serving
+    assert "nothing is painted before the bot is started anew" in caplog.text
