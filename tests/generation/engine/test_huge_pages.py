@@ -18,7 +18,6 @@ import json, mmap, psutil
 from generation.engine.huge_pages import moves_to_huge_pages
 
 written, reserved = (mmap.mmap(-1, size * {MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for size in (16, 256))
-written.madvise(mmap.MADV_DONTFORK)  # else it may be one mapping with what lies beside it
 pattern = bytes(range(256))
 written[:] = pattern * (len(written) // 256)
 reserved[0] = 1
