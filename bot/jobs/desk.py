@@ -145,11 +145,11 @@ class JobDesk:
             job = await self._jobs.by_message(message_id)
         return await self.find(job.job_id) if job is not None else None
 
-    async def message_deleted(self, message_id: int) -> None:
+    async def message_deleted(self, message_id: int, channel_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
         await self._life.message_deleted(message_id)
-        job = await self._jobs.by_result_message(message_id)
-        if job is not None:
+        job = await self.find_by_message(message_id, channel_id)
+        if job is not None and job.result_message_id == message_id:
             await self._result_deleted(job)
 
     def pause(self) -> None:
