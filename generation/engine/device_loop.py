@@ -109,10 +109,8 @@ class DeviceLoop:
             while not self._orders or not self._inbox.empty():
                 while not self._orders and self._inbox.empty() and self._models.improve():
                     pass  # nobody waits for more than a few milliseconds of it
-                message = self._inbox.get()
-                if message is None:
+                if not self._take_in():
                     return
-                message()
             try:
                 self.turn()
             except Exception as error:
@@ -134,6 +132,22 @@ class DeviceLoop:
             free_memory(self._device)
             while self._to_lower:
                 self._models.lower(self._to_lower.pop())
+
+    def _take_in(self) -> bool:
+        """Wait for whatever comes next and do it; return whether the thread is to go on."""
+        message = self._inbox.get()
+        if message is None:
+            return False
+        message()
+        return True
+
+    def _attend(self, busy: Order) -> None:
+        """Be there for everybody while ``busy`` has the device alone, also for those who come only now."""
+        while not self._inbox.empty():
+            if not self._take_in():
+                self._inbox.put(None)  # the thread ends when it is done with this one
+                break
+        self._show_life(busy)
 
     def _show_life(self, busy: Order | None = None) -> None:
         """Let everybody but ``busy``, who does so, say that they are there, and hear whether they are cancelled."""
@@ -171,7 +185,7 @@ class DeviceLoop:
             self._waiting.remove(waiting)
             with self._failing(order):
                 model = self._models.get(order.request.model, order.show_life)
-                attend = partial(self._show_life, order)
+                attend = partial(self._attend, order)
                 course = course_of(model, order, index, caches=self._caches, attend=attend)
                 self._sliced.append(_Picture(order, index, model, course))
 

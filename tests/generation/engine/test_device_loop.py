@@ -3,18 +3,22 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from generation.engine import kernels, resident_models
+from generation.engine import kernels, order, resident_models
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ModelUnavailable
+from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog
+from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.stock import tiny_request
+from tests.tiny_families.pipelines import save_tiny_family
 
 MakeEngine = Callable[..., DiffusersEngine]
 
@@ -79,3 +83,21 @@ def test_a_small_model_is_not_moved_about(make_engine: MakeEngine, monkeypatch: 
     monkeypatch.setattr(resident_models, "moves_to_huge_pages", lambda: pytest.fail("it was"))
     engine = make_engine(dtype=torch.bfloat16)
     assert engine.run(tiny_request(), RecordedRun()).pictures
+
+
+def test_who_comes_while_another_has_the_device_alone_is_heard(
+    make_engine: MakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order, "_SIGN_SECONDS", 0.0)
+    name = "stable-diffusion-3"
+    entry = replace(tiny_entry(name, save_tiny_family(name, tmp_path / name)), family=name, multiple=16)
+    company = Company(make_engine(Catalog({name: entry})))
+    first, second = company.order(tiny_request(model=name)), company.order(tiny_request(model=name), at_step=1)
+    second._run = RecordedRun(cancel_at_phase=Phase.LOAD)
+    is_heard = list[bool]()
+    company._at_step[2] = [lambda: is_heard.append(second.pictures[0].done())]
+    company.begin()
+    assert painted(first).steps > 2
+    assert is_heard == [True]
+    with pytest.raises(RunCancelled):
+        painted(second)

@@ -151,6 +151,8 @@ def test_nan_and_black_are_not_results(make_engine: Callable[..., DiffusersEngin
     [
         (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory),
+        (torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported later"), OutOfMemory),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), OutOfMemory),
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), DeviceLost),
         (RuntimeError("CUDA error: device-side assert triggered"), DeviceLost),
         (ZeroDivisionError("somebody's mistake"), ZeroDivisionError),
