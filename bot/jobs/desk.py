@@ -140,8 +140,8 @@ class JobDesk:
         What is delivered elsewhere, or not this job, keeps nobody waiting: there are three seconds for an answer.
         """
         job = await self._jobs.by_message(message_id)
-        if job is None:  # or a result of which the row does not know yet
-            await self._open.wait_until_delivered(*(each.job_id for each in self._open.in_channel(channel_id)))
+        if job is None and (open_here := self._open.in_channel(channel_id)):  # a result that its row does not know yet?
+            await self._open.wait_until_delivered(*(each.job_id for each in open_here))
             job = await self._jobs.by_message(message_id)
         return await self.find(job.job_id) if job is not None else None
 
