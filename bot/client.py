@@ -207,12 +207,12 @@ class Palimpsest(discord.Client):
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Settle what hangs on a deleted message."""
-        await self.desk.message_deleted(payload.message_id)
+        await self.desk.message_deleted(payload.message_id, payload.channel_id)
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """Settle what hangs on deleted messages."""
-        for message_id in payload.message_ids:
-            await self.desk.message_deleted(message_id)
+        deleted = (self.desk.message_deleted(message_id, payload.channel_id) for message_id in payload.message_ids)
+        await asyncio.gather(*deleted)
 
     def obstacles(self) -> list[str]:
         """Return why no wish would be taken and painted now; an empty list if one would."""

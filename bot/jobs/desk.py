@@ -140,16 +140,16 @@ class JobDesk:
         What is delivered elsewhere, or not this job, keeps nobody waiting: there are three seconds for an answer.
         """
         job = await self._jobs.by_message(message_id)
-        if job is None:  # or a result of which the row does not know yet
-            await self._open.wait_until_delivered(*(each.job_id for each in self._open.in_channel(channel_id)))
+        if job is None and (open_here := self._open.in_channel(channel_id)):  # a result that its row does not know yet?
+            await self._open.wait_until_delivered(*(each.job_id for each in open_here))
             job = await self._jobs.by_message(message_id)
         return await self.find(job.job_id) if job is not None else None
 
-    async def message_deleted(self, message_id: int) -> None:
+    async def message_deleted(self, message_id: int, channel_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
         await self._life.message_deleted(message_id)
-        job = await self._jobs.by_result_message(message_id)
-        if job is not None:
+        job = await self.find_by_message(message_id, channel_id)
+        if job is not None and job.result_message_id == message_id:
             await self._result_deleted(job)
 
     def pause(self) -> None:

@@ -117,11 +117,6 @@ class Jobs:
         jobs = await self._select("WHERE job_id = ?", job_id)
         return jobs[0] if jobs else None
 
-    async def by_result_message(self, result_message_id: int) -> Job | None:
-        """Return the job whose result a message is."""
-        jobs = await self._select("WHERE result_message_id = ?", result_message_id)
-        return jobs[0] if jobs else None
-
     async def by_message(self, message_id: int) -> Job | None:
         """Return the job whose result or status a message is."""
         jobs = await self._select("WHERE result_message_id = ?1 OR status_message_id = ?1", message_id)

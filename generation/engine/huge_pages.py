@@ -16,7 +16,8 @@ import psutil
 _WANTED = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _MADV_COLLAPSE = 25  # since Linux 6.1; Python has no name for it
 _HUGE = 2 << 20
-_FULL = 15 / 16  # of a mapping that is worth it: stacks, and what an allocator keeps in store, hardly lie in memory
+_PAGES = _HUGE // mmap.PAGESIZE
+_FULL = 15 / 16  # of a page that is worth it: stacks, and what an allocator keeps in store, hardly lie in memory
 
 
 def moves_to_huge_pages() -> Iterator[int]:
@@ -29,17 +30,25 @@ def moves_to_huge_pages() -> Iterator[int]:
         return
     moved = 0
     for mapping in psutil.Process().memory_maps(grouped=False):
-        begin, end = (int(address, 16) for address in mapping.addr.split("-"))
-        begin, end = -(-begin // _HUGE) * _HUGE, end // _HUGE * _HUGE
-        if mapping.path not in ("[anon]", "[heap]") or mapping.rss < _FULL * mapping.size or begin >= end:
-            continue
-        _advise(begin, end - begin, mmap.MADV_HUGEPAGE)  # an older kernel moves them when it has time
-        for page in range(begin, end, _HUGE):
-            if _advise(page, _HUGE, _MADV_COLLAPSE):
-                moved += _HUGE
-                yield moved
+        if mapping.path in ("[anon]", "[heap]"):
+            begin, end = (int(address, 16) for address in mapping.addr.split("-"))
+            for page in range(-(-begin // _HUGE) * _HUGE, end // _HUGE * _HUGE, _HUGE):
+                # An older kernel moves them when it has time.
+                if _is_full(page) and _advise(page, mmap.MADV_HUGEPAGE) and _advise(page, _MADV_COLLAPSE):
+                    moved += _HUGE
+                    yield moved
 
 
-def _advise(address: int, size: int, advice: int) -> bool:
-    """Tell the kernel about memory, one huge page or many; return whether it did so. Others may have freed it."""
-    return ctypes.CDLL(None).madvise(ctypes.c_void_p(address), ctypes.c_size_t(size), advice) == 0
+def _is_full(address: int) -> bool:
+    """Tell whether nearly all of a huge page lies in memory already, so that moving it takes no more of that."""
+    there = (ctypes.c_ubyte * _PAGES)()
+    return _call("mincore", address, there) and sum(each & 1 for each in there) >= _FULL * _PAGES
+
+
+def _advise(address: int, advice: int) -> bool:
+    return _call("madvise", address, ctypes.c_int(advice))
+
+
+def _call(name: str, address: int, argument: object) -> bool:
+    """Ask the kernel about a huge page; return whether it answered. Others may have freed the memory meanwhile."""
+    return getattr(ctypes.CDLL(None), name)(ctypes.c_void_p(address), ctypes.c_size_t(_HUGE), argument) == 0

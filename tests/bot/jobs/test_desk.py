@@ -1,7 +1,7 @@
 """How a message is found again, for whom is waited meanwhile, and what becomes known when the queue breaks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from bot.jobs.open_jobs import OpenJobs
 from bot.storage.database import Database
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
+from bot.storage.spool import Spool
 from tests.bot.jobs_made import make_job
 
 RESULT, HERE, ELSEWHERE = 9, 3, 4
@@ -22,12 +23,21 @@ RESULT, HERE, ELSEWHERE = 9, 3, 4
 class Scene:
     """A desk, and deliveries that take as long as the test wants."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._background: list[Coroutine[Any, Any, None]] = []
         self.jobs = Jobs(database)
         self.open = OpenJobs(self._broke)
-        life: Any = SimpleNamespace(open=self.open, service=SimpleNamespace(run=self._serve), lookout=None)
-        unused: Any = None
-        self.desk = JobDesk(life, jobs=self.jobs, spool=unused, delivery=unused)
+        self.told: asyncio.Queue[Job] = asyncio.Queue()
+        life: Any = SimpleNamespace(
+            open=self.open,
+            service=SimpleNamespace(run=self._serve),
+            lookout=None,
+            message_deleted=self._nobody_asked_in,
+            show_end=self.told.put,
+            in_background=self._background.append,
+        )
+        delivery: Any = None
+        self.desk = JobDesk(life, jobs=self.jobs, spool=Spool(folder), delivery=delivery)
         self.arrived = asyncio.Event()
 
     async def deliver(self, **changes: Any) -> Job:
@@ -42,9 +52,15 @@ class Scene:
         await self.jobs.deliver(job.job_id, RESULT)
         self.open.forget(job.job_id)
 
+    async def _nobody_asked_in(self, _message_id: int) -> None:
+        """It is the message of a result."""
+
     async def _serve(self) -> None:
         await self.arrived.wait()
         raise RuntimeError("a surprise")
+
+    async def show_what_is_to_be_told(self) -> None:
+        await asyncio.gather(*self._background)
 
     async def _broke(self, _job: Job, _reference: str) -> None:
         raise AssertionError("nothing breaks here")
@@ -54,7 +70,7 @@ class Scene:
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     monkeypatch.setattr(open_jobs, "_DELIVERY_SECONDS", 600.0)  # whoever waits for what does not come is found out
     async with Database(tmp_path) as database:
-        scene = Scene(database)
+        scene = Scene(database, tmp_path)
         yield scene
         await scene.open.close(grace_seconds=0)
 
@@ -78,6 +94,19 @@ async def test_a_delivery_of_another_job_keeps_nobody_waiting(scene: Scene) -> N
         assert found is not None
         assert found.job_id == done.job_id
         assert await scene.desk.find_by_message(6, ELSEWHERE) is None
+
+
+async def test_a_result_that_is_deleted_before_its_row_knows_of_it_is_not_announced(scene: Scene) -> None:
+    job = await scene.deliver(channel_id=HERE)
+    hearing = asyncio.create_task(scene.desk.message_deleted(RESULT, HERE))
+    await asyncio.sleep(0)
+    scene.arrived.set()
+    await hearing
+    row = await scene.jobs.get(job.job_id)
+    assert row is not None
+    assert (row.state, row.result_message_id) == (JobState.DELIVERED, None)
+    await scene.show_what_is_to_be_told()
+    assert (await scene.told.get()).result_message_id is None
 
 
 async def test_a_queue_that_breaks_is_no_secret(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
