@@ -45,6 +45,14 @@ def test_a_text_that_needs_nothing_is_encoded_as_diffusers_does(pipeline: Any) -
     assert torch.equal(states(pipeline, "a fox (red)"), expected)
 
 
+@pytest.mark.parametrize("model", ["ddim", "xl-euler"])
+@torch.no_grad()
+def test_a_bracket_behind_a_backslash_is_a_bracket_with_weights_and_without(tiny_catalog: Catalog, model: str) -> None:
+    pipeline = stock_pipeline(tiny_catalog, model)
+    assert torch.equal(states(pipeline, r"a fox \(red\)"), states(pipeline, "a fox (red)"))
+    assert torch.equal(states(pipeline, r"\(x\) (red:1.2)"), states(pipeline, "(x) (red:1.2)"))
+
+
 def test_a_weight_of_one_changes_nothing_and_others_what_they_stand_at(pipeline: Any) -> None:
     plain = states(pipeline, "a red fox")
     assert torch.allclose(states(pipeline, "a (red:1.0) fox"), plain, atol=1e-5)
