@@ -26,11 +26,11 @@ def fragments_of(prompt: str) -> list[Fragment]:
     position = 0
     for match in _WEIGHTED.finditer(prompt):
         if before := prompt[position : match.start()].strip():
-            fragments.append(Fragment(_plain(before)))
-        fragments.append(Fragment(_plain(match[1].strip()), min(float(match[2]), MAX_WEIGHT)))
+            fragments.append(Fragment(without_escapes(before)))
+        fragments.append(Fragment(without_escapes(match[1].strip()), min(float(match[2]), MAX_WEIGHT)))
         position = match.end()
     if (rest := prompt[position:].strip()) or not fragments:
-        fragments.append(Fragment(_plain(rest)))
+        fragments.append(Fragment(without_escapes(rest)))
     return fragments
 
 
@@ -39,5 +39,6 @@ def without_weights(prompt: str) -> str:
     return _WEIGHTED.sub(r"\1", prompt)
 
 
-def _plain(text: str) -> str:
+def without_escapes(text: str) -> str:
+    """Return a text with the brackets that backslashes have kept from being a weight's."""
     return text.replace("\\(", "(").replace("\\)", ")")

@@ -259,6 +259,11 @@ def gibibytes(count: int) -> str:
     return f"{count / 2**30:.1f} GiB"
 
 
+def unwritable_file_sentence(path: str, error: OSError) -> str:
+    """Return why a file on this machine cannot be written."""
+    return f"The file {path} cannot be written ({error.strerror}); choose another name, or make room."
+
+
 def unreadable_file_sentence(path: str, error: OSError) -> str:
     """Return why a file on this machine cannot be read."""
     if isinstance(error, FileNotFoundError):

@@ -23,7 +23,12 @@ from generation.models.problems import ModelProblem
 from generation.queue import Ticket
 from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
 from generation.samplers import check_sampler
-from generation.sentences import error_sentence, failure_sentence, unreadable_file_sentence
+from generation.sentences import (
+    error_sentence,
+    failure_sentence,
+    unreadable_file_sentence,
+    unwritable_file_sentence,
+)
 from generation.service import GenerationService
 from generation.settings import GenerationSettings
 
@@ -196,7 +201,12 @@ class Img2ImgCommand:
                 seconds = end.result.seconds / request.count
                 for name, picture in zip(names, end.result.pictures, strict=True):
                     path = Path(f"{name}.{picture.extension}")
-                    path.write_bytes(picture.data)
+                    try:
+                        path.write_bytes(picture.data)
+                    except OSError as error:
+                        print(unwritable_file_sentence(str(path), error), file=sys.stderr)
+                        status = 1
+                        continue
                     self._tell(path, picture, request, seconds)
         return status
 

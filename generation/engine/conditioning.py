@@ -8,6 +8,7 @@ import torch
 
 from generation.engine import prompts
 from generation.engine.denoising import Conditioning
+from generation.prompt_weights import without_escapes
 
 # One text to tensors of one row each, by the names of the denoiser's arguments.
 EncodeText = Callable[[str], Mapping[str, torch.Tensor]]
@@ -112,7 +113,7 @@ def _time_ids(pipeline: Any, size: tuple[int, int], states: torch.Tensor, text_w
 def _stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
     if prompts.needs_weighing(pipeline, text):
         return prompts.stable_diffusion_text(pipeline, text)
-    states, _ = pipeline.encode_prompt(text, pipeline._execution_device, 1, False)
+    states, _ = pipeline.encode_prompt(without_escapes(text), pipeline._execution_device, 1, False)
     return {"encoder_hidden_states": states}
 
 
@@ -120,7 +121,7 @@ def _stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Te
     if prompts.needs_weighing(pipeline, text):
         return prompts.stable_diffusion_xl_text(pipeline, text)
     states, _, pooled, _ = pipeline.encode_prompt(
-        text, device=pipeline._execution_device, do_classifier_free_guidance=False
+        without_escapes(text), device=pipeline._execution_device, do_classifier_free_guidance=False
     )
     return {"encoder_hidden_states": states, "text_embeds": pooled}
 

@@ -19,6 +19,7 @@ from generation.models.files import ensure_model
 from generation.models.hub import Hub, ModelFiles
 from generation.models.memory_plan import MemoryPlan, make_plan, plan_words
 from generation.models.sizes import read_sizes
+from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,11 @@ class ResidentModels:
 
     def improve(self) -> bool:
         """Spend some milliseconds on what makes later pictures quicker; return False when there is nothing to do."""
-        return next(self._moves, None) is not None
+        try:
+            return next(self._moves, None) is not None
+        except Exception as error:  # whatever a kernel shows of its memory, pictures can be painted without it
+            log.warning("weights stay in small pages\n%s", stack_of(error))
+            return False  # a generator that has raised has nothing more
 
     def can_be_lowered(self, name: str) -> bool:
         """Tell whether the model could be held in less memory."""

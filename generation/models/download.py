@@ -7,7 +7,8 @@ where it cannot make links (https://huggingface.co/docs/huggingface_hub/guides/m
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -19,6 +20,8 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from generation.models.lock import sha256_of
+
+_SIGN_SECONDS = 1.0  # who is silent for long while another process downloads would count as hung
 
 OnArrival = Callable[[int], None]
 """Told how many bytes of a file are here, and told less again if the hub has to begin anew."""
@@ -73,7 +76,8 @@ class Commit:
         lock = self.cache / ".locks" / self._repository_folder / f"{self.revision}.lock"
         for folder in (path.parent, half.parent, lock.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(lock):  # the bot and a shell may want the same model at the same time
+        # The bot and a shell may want the same model at the same time.
+        with _locked(lock, lambda: on_arrival(self.bytes_here(file))):
             if not path.is_file():
                 self._complete(file, half, on_arrival)
                 os.replace(half, path)
@@ -114,6 +118,19 @@ class Commit:
     def _half(self, file: HubFile) -> Path:
         name = f"{self.revision}-{file.name.replace('/', '-')}.incomplete"
         return self.cache / self._repository_folder / "blobs" / name
+
+
+@contextmanager
+def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock that other processes respect; while one of them has it ``waiting`` is called now and then."""
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(WeakFileLock(path, timeout=_SIGN_SECONDS))
+                break
+            except TimeoutError:
+                waiting()
+        yield
 
 
 def _bar_that_tells(on_arrival: OnArrival) -> type:

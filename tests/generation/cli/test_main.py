@@ -159,6 +159,15 @@ def test_a_model_that_is_not_here_is_a_failure_with_a_sentence(generate: RunComm
     assert "Traceback" not in done.stderr
 
 
+def test_a_picture_that_cannot_be_written_costs_no_other(generate: RunCommand, tmp_path: Path) -> None:
+    (tmp_path / "out-1.png").mkdir()
+    done = generate("img2img", "cat.png", "-p", "a dog", "-o", "out", "--count", "2", "--steps", "2")
+    assert done.returncode == 1
+    assert "The file out-1.png cannot be written (" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert pixels(tmp_path / "out-2.png")
+
+
 def test_a_device_that_is_not_here_is_a_failure_with_a_sentence(generate: RunCommand) -> None:
     done = generate("img2img", "cat.png", "-p", "a dog", DEVICE="mps" if sys.platform != "darwin" else "cuda")
     assert done.returncode == 1

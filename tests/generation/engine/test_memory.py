@@ -238,6 +238,19 @@ def test_who_was_asked_for_least_recently_leaves_first(
     assert ask("b") == ["b", "c"]
 
 
+def test_what_cannot_be_improved_is_said_and_no_loss(
+    catalog: Catalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def moves() -> Iterator[int]:
+        yield 1
+        raise PermissionError("/proc/self/smaps")
+
+    models = ResidentModels(catalog, data_dir=tmp_path, hub=Hub(), device=torch.device("cpu"), dtype=torch.float32)
+    models._moves = moves()
+    assert [models.improve() for _ in range(3)] == [True, False, False]
+    assert caplog.text.count("weights stay in small pages") == 1
+
+
 class Card:
     """What torch says of an NVIDIA card of 24 GiB, of which another program has 2 and this process 1."""
 

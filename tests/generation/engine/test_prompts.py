@@ -45,6 +45,14 @@ def test_a_text_that_needs_nothing_is_encoded_as_diffusers_does(pipeline: Any) -
     assert torch.equal(states(pipeline, "a fox (red)"), expected)
 
 
+@pytest.mark.parametrize("model", ["ddim", "xl-euler"])
+@torch.no_grad()
+def test_a_bracket_behind_a_backslash_is_a_bracket_with_weights_and_without(tiny_catalog: Catalog, model: str) -> None:
+    pipeline = stock_pipeline(tiny_catalog, model)
+    assert torch.equal(states(pipeline, r"a fox \(red\)"), states(pipeline, "a fox (red)"))
+    assert torch.equal(states(pipeline, r"\(x\) (red:1.2)"), states(pipeline, "(x) (red:1.2)"))
+
+
 def test_a_weight_of_one_changes_nothing_and_others_what_they_stand_at(pipeline: Any) -> None:
     plain = states(pipeline, "a red fox")
     assert torch.allclose(states(pipeline, "a (red:1.0) fox"), plain, atol=1e-5)
@@ -97,7 +105,7 @@ def test_both_texts_get_as_many_chunks(pipeline: Any, prompt: str, negative_prom
 def test_pictures_follow_weights_and_ends_of_long_prompts(engine: DiffusersEngine, tiny_catalog: Catalog) -> None:
     assert painted(engine, "a (fox:1.6)") != painted(engine, "a fox")
     assert painted(engine, LONG) != painted(engine, f"{LONG[:-2]}y.")
-    assert painted(engine, LONG, negative_prompt="(rain:1.2)") == painted(engine, LONG, negative_prompt="(rain:1.2)")
+    assert painted(engine, LONG, negative_prompt="(rain:1.6)") != painted(engine, LONG, negative_prompt="rain")
 
 
 LARGE_LONG = "a red fox on grass. a dog in snow. a tree at a lake. " * 3  # a token a letter, 77 of them a chunk

@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import WeakFileLock
 
+import generation.models.download
 from generation.cli.download import download_model
 from generation.models.catalog import REPOSITORY as ROOT
 from generation.models.catalog import Catalog, load_catalog
 from generation.models.digests import DIGESTS_NAME
 from generation.models.files import ensure_model
-from generation.models.hub import LOCK_NAME, Hub
+from generation.models.hub import LOCK_NAME, Hub, ModelFiles, cache_folder
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
 from tests.generation.hub_server import COMMIT, REPOSITORY, HubServer
 
@@ -263,3 +266,25 @@ def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> 
     assert "has arrived and is whole" in stdout
     ((_, wanted),) = server.ranges
     assert int(wanted.removeprefix("bytes=").removesuffix("-")) >= CHUNK
+
+
+def test_who_waits_for_another_download_tells_how_far_that_is(
+    server: HubServer, hub: Hub, catalog: Catalog, settings: GenerationSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation.models.download, "_SIGN_SECONDS", 0.01)
+    folder = f"models--{REPOSITORY.replace('/', '--')}"
+    lock = cache_folder(hub) / ".locks" / folder / f"{COMMIT}.lock"
+    lock.parent.mkdir(parents=True)
+    is_told, files = threading.Event(), list[ModelFiles]()
+
+    def ask() -> None:
+        files.append(ensure_model(catalog[NAME], settings.data_dir, hub, lambda *_: is_told.set()))
+
+    asking = threading.Thread(target=ask)
+    with WeakFileLock(lock):
+        asking.start()
+        assert is_told.wait(60)
+        assert server.downloads() == set()
+    asking.join()
+    assert server.downloads() == set(FILES)
+    assert files[0].revision == COMMIT
