@@ -37,6 +37,7 @@ OTHER_VARIABLES = {
     "HF_HOME": "generation/models/hub.py",
     "PLAYGROUND_PORT": "playground/demo.py",
     "DISCORD_OPENAPI": "playground/openapi_document.py",
+    "OMP_WAIT_POLICY": "generation/executors/worker.py",
 }
 FOREIGN_WORDS = {
     "HF_HUB_DISABLE_SYMLINKS_WARNING",
