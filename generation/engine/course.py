@@ -166,5 +166,7 @@ def _tiny_previewer(model: LoadedModel, dtype: torch.dtype) -> Previewer | None:
         problem = error
     except ValueError:
         problem = file.problem(ModelProblem.DOES_NOT_FIT)
-    log.warning("%s Previews of %s are soft until the bot starts again after that.", error_sentence(problem), model.entry.name)
+    log.warning(
+        "%s Previews of %s are soft until the bot starts again after that.", error_sentence(problem), model.entry.name
+    )
     return None
