@@ -64,12 +64,14 @@ _OPTION = re.compile(
 )
 # "a strength of 0.5" and "strength to 70%"; "the strength of 10 lions" is a prompt's.
 _STRENGTH_OF = re.compile(r"(?<![\w-])(strength)\s+(?:of|to)\s+(?=(?:[01]?[.,]\d+|\d+%)(?!\w))", re.IGNORECASE)
-# "0,7" as half of the world writes it; elsewhere a comma ends an option.
+# "0,7" as half of the world writes it, also as a weight, "ink:0,8"; elsewhere a comma ends an option.
 _DECIMAL_COMMA = re.compile(
-    r"(?<![\w-])((?:strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"
-    r"(?:\s*[:=]\s*|\s+)\d+),(\d+)(?!\w)",
+    r"(?<![\w-])((?:(?:denoising_)?strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"
+    r"(?:\s*[:=]\s*|\s+)\d+|[^\W\d][\w.-]*:[0-2]),(\d+)(?!\w)",
     re.IGNORECASE,
 )
+# As wide as the letters of East Asia, which keyboards there write: "strength：０．７".
+_NARROW = {ord(sign) + 0xFEE0: sign for sign in "0123456789.,:;=%+-"}
 # An adapter that brings its weight along: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
 _LORA = re.compile(r"<lora:([^<>:\s,;]+(?::[^<>:\s,;]+)?)>", re.IGNORECASE)
 _WEIGHED_ADAPTER = re.compile(rf"(?!(?:{_ALTERNATIVES}):)\d*[^\W\d][^\s,;:=<>]*:\d*\.?\d+(?!\w)", re.IGNORECASE)
@@ -89,7 +91,7 @@ _LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z
 _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
-_MENTION = re.compile(r"<@!?\d+>")
+_MENTION = re.compile(r"<@[!&]?\d+>")
 # A command that was written and not chosen, and the name of what follows.
 _PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
 # "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
@@ -142,7 +144,7 @@ def understand(text: str) -> Said:
     after ``negative:``. A name without a value that fits, as in "the strength of a lion", belongs to the prompt unless
     ``:``, ``=`` or ``--`` says otherwise.
     """
-    text = _MENTION.sub(" ", text)
+    text = _MENTION.sub(" ", text.translate(_NARROW))
     if asks_for_help(text):
         return Said(help=True)
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 from bot.moderation.policy import DEFAULT_POLICY, Policy
@@ -79,13 +79,13 @@ class Policies:
 
     async def set_policy(self, guild_id: int, **scores: float | None) -> None:
         """Set the scores that are not None."""
-        policy = replace(self.of(guild_id), **{name: score for name, score in scores.items() if score is not None})
-        await self._write_row(guild_id, policy, self.log_channel_id(guild_id))
-        self._policies[guild_id] = policy
+        given = {name: score for name, score in scores.items() if score is not None}
+        await self._write(guild_id, given)
+        self._policies[guild_id] = replace(self.of(guild_id), **given)
 
     async def set_log_channel(self, guild_id: int, channel_id: int | None) -> None:
         """Set the moderators' channel, or none."""
-        await self._write_row(guild_id, self.of(guild_id), channel_id)
+        await self._write(guild_id, {"log_channel_id": channel_id})
         self._log_channels.pop(guild_id, None)
         if channel_id is not None:
             self._log_channels[guild_id] = channel_id
@@ -130,9 +130,11 @@ class Policies:
         await self._database.execute("DELETE FROM blocked_pictures WHERE guild_id = ? AND sha256 = ?", guild_id, sha256)
         return self._pictures[guild_id].pop(sha256, None) is not None
 
-    async def _write_row(self, guild_id: int, policy: Policy, log_channel_id: int | None) -> None:
-        columns = {"guild_id": guild_id, **asdict(policy), "log_channel_id": log_channel_id}
+    async def _write(self, guild_id: int, given: Mapping[str, float | None]) -> None:
+        """Write what is given and nothing else, for another moderator may be setting the rest at this moment."""
+        columns = {"guild_id": guild_id, **asdict(DEFAULT_POLICY), **given}
         statement = (
-            f"INSERT OR REPLACE INTO server_policies ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+            f"INSERT INTO server_policies ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+            f" ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in given)}"
         )
         await self._database.execute(statement, *columns.values())

@@ -37,11 +37,13 @@ class RoleLimits:
 
     async def set(self, guild_id: int, role_id: int, **seconds: int) -> None:
         """Set what is named, ``cooldown_seconds`` or ``daily_budget_seconds`` or both."""
-        limit = replace(self.of(guild_id).get(role_id, RoleLimit()), **seconds)
-        statement = "INSERT OR REPLACE INTO role_limits VALUES (?, ?, ?, ?)"
-        values = (guild_id, role_id, limit.cooldown_seconds, limit.daily_budget_seconds)
-        await self._database.execute(statement, *values)
-        self._limits[guild_id][role_id] = limit
+        # Only these columns, for another moderator may be setting the other one at this moment.
+        statement = (
+            f"INSERT INTO role_limits (guild_id, role_id, {', '.join(seconds)}) VALUES (?, ?{', ?' * len(seconds)})"
+            f" ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in seconds)}"
+        )
+        await self._database.execute(statement, guild_id, role_id, *seconds.values())
+        self._limits[guild_id][role_id] = replace(self.of(guild_id).get(role_id, RoleLimit()), **seconds)
 
     async def reset(self, guild_id: int, role_id: int) -> None:
         """Forget what was set for a role."""

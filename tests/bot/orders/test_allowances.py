@@ -1,5 +1,6 @@
 """Cooldowns and budgets: the most generous role counts, what is spent comes back after a day, and when is said."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -88,6 +89,15 @@ async def test_what_is_set_survives_a_restart_and_is_forgotten_on_request(tmp_pa
         await limits.reset(SERVER, BOOSTER)
         await limits.load()
         assert limits.of(SERVER) == {}
+
+
+async def test_moderators_who_set_in_the_same_instant_keep_what_each_has_set(desk: Desk) -> None:
+    await asyncio.gather(
+        desk.limits.set(SERVER, BOOSTER, cooldown_seconds=5), desk.limits.set(SERVER, BOOSTER, daily_budget_seconds=9)
+    )
+    for _ in ("in memory", "in the database"):
+        assert desk.limits.of(SERVER) == {BOOSTER: RoleLimit(cooldown_seconds=5, daily_budget_seconds=9)}
+        await desk.limits.load()
 
 
 async def test_a_pause_between_two_requests(desk: Desk) -> None:
