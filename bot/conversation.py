@@ -43,7 +43,11 @@ class Conversation:
 
     async def hear(self, message: discord.Message) -> None:
         """Take a message; one that is not for the bot is none of its business."""
-        if message.author.bot or message.is_system() or not self._is_for_us(message):
+        if message.author.bot or message.is_system():
+            return
+        if not self._is_for_us(message):
+            if message.guild is not None and message.role_mentions and message.guild.self_role in message.role_mentions:
+                await self._say(message, replies.role_mentioned(message.guild.me.mention))
             return
         try:
             await self._answer(message)

@@ -236,6 +236,11 @@ def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None)
     return ", ".join(words)
 
 
+def role_mentioned(mention: str) -> str:
+    """Say why nothing comes of a mention of the bot's role, which bears the bot's name in Discord's list."""
+    return f"You have mentioned my role; Discord shows me only messages that mention me myself. Please write {mention}."
+
+
 def reported(*, is_new: bool, is_server: bool) -> str:
     """Thank for a report."""
     if not is_new:
