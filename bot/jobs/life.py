@@ -153,6 +153,12 @@ class JobLife:
         """accepted → queued."""
         self.open.keep(job)
         await once_stored(lambda: self._jobs.set_status_message(job.job_id, job.status_message_id))
+        row = await once_stored(lambda: self._jobs.get(job.job_id))
+        if row is None or row.state.is_settled:  # given up while its requester was being told of it
+            self.open.forget(job.job_id)
+            if row is not None:
+                await self.show_end(row)
+            return
         try:
             input_sha256 = await self._intake.bring_in(job)
         except JobFailed as failure:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,16 @@ async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Sc
     assert len(scene.life.open) == 0  # else it would count against its member until the next start
     assert scene.discord.sent == []
     assert scene.discord.told == ([(7, "🚫 Cancelled")] if found else [])
+
+
+async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) -> None:
+    job = make_job(status_message_id=None)
+    await scene.jobs.accept(job)
+    assert await scene.life.cancel(job.job_id)
+    await scene.life.go_on(replace(job, status_message_id=7))
+    await scene.life.open.close(grace_seconds=600)
+    assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    assert scene.discord.told == [(7, "🚫 Cancelled")]
 
 
 async def test_given_up_while_the_finished_picture_is_looked_at(scene: Scene) -> None:
