@@ -67,7 +67,7 @@ _STRENGTH_OF = re.compile(r"(?<![\w-])(strength)\s+(?:of|to)\s+(?=(?:[01]?[.,]\d
 # "0,7" as half of the world writes it, also as a weight, "ink:0,8"; elsewhere a comma ends an option.
 _DECIMAL_COMMA = re.compile(
     r"(?<![\w-])((?:(?:denoising_)?strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"
-    r"(?:\s*[:=]\s*|\s+)\d+|[^\W\d][\w.-]*:[0-2]),(\d+)(?!\w)",
+    rf"(?:\s*[:=]\s*|\s+)\d+|(?!(?:{_ALTERNATIVES}):)[^\W\d][\w.-]*:[0-2]),(\d+)(?!\w)",
     re.IGNORECASE,
 )
 # As wide as the letters of East Asia, which keyboards there write: "strength：０．７".

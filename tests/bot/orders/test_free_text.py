@@ -64,6 +64,7 @@ from bot.replies import error_sentence
         ("a fox strength 0,7, seed 5", {"prompt": "a fox", "strength": 0.7, "seed": 5}),
         ("a fox denoising_strength 0,7", {"prompt": "a fox", "strength": 0.7}),
         ("a fox, adapter: ink:0,8, clay2:1,5", {"prompt": "a fox", "adapter": "ink:0.8, clay2:1.5"}),
+        ("count:2,3 foxes in snow", {"prompt": "3 foxes in snow", "count": 2}),
         ("a fox <lora:ink:0,8> at 12:1,30", {"prompt": "a fox at 12:1,30", "adapter": "ink:0.8"}),
         (
             "狐，strength：０．７，seed５, steps ２０",
