@@ -110,10 +110,9 @@ async def test_words_of_the_server(bot: BotProcess) -> None:
     tried = await moderate(bot, "test", prompt="a nude pickle")
     assert "sexual" in tried
     assert "what your list has" in tried
-    place = {"member": MODERATOR, "channel": EVERYBODY}
-    offered = await bot.client.autocomplete("moderation terms remove", "term", "PICK", **place)
+    offered = await bot.client.autocomplete("moderation terms remove", "term", "PICK", member=MODERATOR)
     assert [choice["value"] for choice in offered] == ["pickle"]
-    assert await bot.client.autocomplete("moderation terms remove", "term", "no such", **place) == []
+    assert await bot.client.autocomplete("moderation terms remove", "term", "no such", member=MODERATOR) == []
     await bot.client.set_command_access("moderation", everybody=True)
     try:  # the server may show the command to anybody, the bot does not show them the list
         assert await bot.client.autocomplete("moderation terms remove", "term", "", member=MEMBER) == []
