@@ -41,6 +41,7 @@ _REFUSALS: Mapping[str, str] = {
     "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
     "channel_gone": "The channel or message that this belonged to is gone.",
     "closed_to_the_bot": "Discord does not let me do that here. Please ask a moderator what I may do in this channel.",
+    "command_unknown": "I do not have this command any more. `/help` shows what I can do.",
     "cooldown": "The {layer} wants a pause between two requests: you can ask again <t:{until}:R>.",
     "form_expired": (
         "This form was opened before another one, before my last start, or too long ago. Please open it once more."
