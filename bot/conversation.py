@@ -153,7 +153,7 @@ class Conversation:
 
         Whoever writes faster than Discord lets the bot answer must not fill the line in which others' results wait.
         """
-        if message.author.id in self._answering:
+        if message.author.id in self._answering or not _may_be_answered(message):
             return
         self._answering.add(message.author.id)
         try:
@@ -164,6 +164,12 @@ class Conversation:
             log.info("a message could not be answered (%s)", type(error).__name__)
         finally:
             self._answering.discard(message.author.id)
+
+
+def _may_be_answered(message: discord.Message) -> bool:
+    """Tell whether Discord would take an answer; what it refuses counts towards shutting the bot out everywhere."""
+    needed = {"view_channel", "send_messages", "send_messages_in_threads"}
+    return message.guild is None or needed.isdisjoint(Origin.of_message(message).missing_permissions)
 
 
 def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message]) -> Said:
