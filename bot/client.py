@@ -198,8 +198,16 @@ class Palimpsest(discord.Client):
         await self._conversation.hear(message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Note when it came, and answer a form that is not waited for any more; all else is answered elsewhere."""
+        """Note when it came, and answer what nobody waits for any more; all else is answered elsewhere.
+
+        That is a form of an earlier run, or a button of an earlier version or of another bot with this token.
+        """
         self._traffic.arrived(interaction.id)
+        if interaction.type is discord.InteractionType.component:
+            custom_id = str((interaction.data or {}).get("custom_id"))
+            known = (button.__discord_ui_compiled_template__ for button in (*BUTTONS, *MOD_BUTTONS))
+            if not any(template.fullmatch(custom_id) for template in known):
+                await answer_error(interaction, Refused("job_unknown"))
         if interaction.type is discord.InteractionType.modal_submit:
             assert interaction.data is not None
             if not self.forms.is_awaited(str(interaction.data.get("custom_id"))) and not interaction.response.is_done():

@@ -43,7 +43,11 @@ class Conversation:
 
     async def hear(self, message: discord.Message) -> None:
         """Take a message; one that is not for the bot is none of its business."""
-        if message.author.bot or message.is_system() or not self._is_for_us(message):
+        if message.author.bot or message.is_system():
+            return
+        if not self._is_for_us(message):
+            if message.guild is not None and message.role_mentions and message.guild.self_role in message.role_mentions:
+                await self._say(message, replies.role_mentioned(message.guild.me.mention))
             return
         try:
             await self._answer(message)
@@ -149,7 +153,7 @@ class Conversation:
 
         Whoever writes faster than Discord lets the bot answer must not fill the line in which others' results wait.
         """
-        if message.author.id in self._answering:
+        if message.author.id in self._answering or not _may_be_answered(message):
             return
         self._answering.add(message.author.id)
         try:
@@ -160,6 +164,12 @@ class Conversation:
             log.info("a message could not be answered (%s)", type(error).__name__)
         finally:
             self._answering.discard(message.author.id)
+
+
+def _may_be_answered(message: discord.Message) -> bool:
+    """Tell whether Discord would take an answer; what it refuses counts towards shutting the bot out everywhere."""
+    needed = {"view_channel", "send_messages", "send_messages_in_threads"}
+    return message.guild is None or needed.isdisjoint(Origin.of_message(message).missing_permissions)
 
 
 def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message]) -> Said:

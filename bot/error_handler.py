@@ -33,6 +33,8 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
         return
     if isinstance(cause, discord.Forbidden):  # a server may take rights away at any moment
         cause = Refused("closed_to_the_bot")
+    if isinstance(cause, app_commands.CommandNotFound):  # an earlier version's, or of another bot with this token
+        cause = Refused("command_unknown")
     sentence = replies.error_sentence(cause)
     metrics = cast("Palimpsest", interaction.client).metrics
     if sentence is not None:

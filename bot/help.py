@@ -1,6 +1,7 @@
 """What the bot says of itself: the ways in, the model, prompts that it understands, where the settings are."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from generation.sentences import error_sentence
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
+_MAX_NAMED = 8  # more adapters or words than that and the rest of the help would not fit into a message
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
@@ -49,17 +51,23 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
         settings,
     ]
     if adapters := client.shelf.adapters(model):
-        offered = (f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters)
-        lines.insert(1, "Adapters, with `adapter: name` or `adapter: name:0.8, other:0.5`: " + ", ".join(offered))
+        offered = [f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters]
+        lines.insert(1, "Adapters, with `adapter: name` or `adapter: name:0.8, other:0.5`: " + _named(offered))
     if embeddings := client.shelf.embeddings(model):
-        words = (f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings)
-        lines.insert(1, "Words of its own, anywhere in a prompt or a negative prompt: " + ", ".join(words))
+        words = [f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings]
+        lines.insert(1, "Words of its own, anywhere in a prompt or a negative prompt: " + _named(words))
     if model.is_demo:
         lines.append(
             "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"
             " `python -m generation download` and MODEL in `.env`."
         )
     return lines
+
+
+def _named(names: Sequence[str]) -> str:
+    """Name the first ones, and say how many more there are."""
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
 
 
 @cache

@@ -41,6 +41,7 @@ _REFUSALS: Mapping[str, str] = {
     "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
     "channel_gone": "The channel or message that this belonged to is gone.",
     "closed_to_the_bot": "Discord does not let me do that here. Please ask a moderator what I may do in this channel.",
+    "command_unknown": "I do not have this command any more. `/help` shows what I can do.",
     "cooldown": "The {layer} wants a pause between two requests: you can ask again <t:{until}:R>.",
     "form_expired": (
         "This form was opened before another one, before my last start, or too long ago. Please open it once more."
@@ -234,6 +235,11 @@ def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None)
     if daily_budget_seconds is not None:
         words.append(f"{daily_budget_seconds} s of painting in 24 hours" if daily_budget_seconds else "no daily budget")
     return ", ".join(words)
+
+
+def role_mentioned(mention: str) -> str:
+    """Say why nothing comes of a mention of the bot's role, which bears the bot's name in Discord's list."""
+    return f"You have mentioned my role; Discord shows me only messages that mention me myself. Please write {mention}."
 
 
 def reported(*, is_new: bool, is_server: bool) -> str:

@@ -83,7 +83,7 @@ class Role:
     permissions: int
     position: int
     color: int = 0
-    managed: bool = False
+    bot_id: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -36,7 +36,8 @@ def own_user_json(user: User) -> Json:
 
 
 def role_json(role: Role) -> Json:
-    return {
+    tags: Json = {} if role.bot_id is None else {"tags": {"bot_id": str(role.bot_id)}}
+    return tags | {
         "id": str(role.id),
         "name": role.name,
         "permissions": str(role.permissions),
@@ -44,7 +45,7 @@ def role_json(role: Role) -> Json:
         "color": role.color,
         "colors": {"primary_color": role.color, "secondary_color": None, "tertiary_color": None},
         "hoist": False,
-        "managed": role.managed,
+        "managed": role.bot_id is not None,
         "mentionable": False,
         "icon": None,
         "unicode_emoji": None,

@@ -75,7 +75,7 @@ class World:
             color=0x3BA55D,
         )
         managed = Role(
-            id=self.ids.next(), name=self.bot.name, permissions=int(BOT_PERMISSIONS), position=2, managed=True
+            id=self.ids.next(), name=self.bot.name, permissions=int(BOT_PERMISSIONS), position=2, bot_id=self.bot.id
         )
         members = [
             Member(user=self.owner, role_ids=[], joined_at=now),

@@ -30,7 +30,7 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
         rooms = [channel for channel in await guild.fetch_channels() if isinstance(channel, _Room)]
     except discord.HTTPException as error:
         return warn("server", f"{name} could not be examined (status {error.status}).", "Try again later.")
-    lacking = {room.name: missing_names(room.permissions_for(me)) for room in rooms}
+    lacking = {room: _missing(room, me) for room in rooms}
     seen = {room: names for room, names in lacking.items() if "view_channel" not in names}
     hurt = {room: names for room, names in seen.items() if names}
     if not hurt:
@@ -48,6 +48,14 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
         f"{name}: in {_count(len(hurt))} of {len(seen)} the bot lacks permissions: {', '.join(shown)}{rest}.",
         "Edit the channel → Permissions → the bot's role, and allow them.",
     )
+
+
+def _missing(room: _Room, me: discord.Member) -> list[str]:
+    """Return what the bot lacks in a channel; into a forum itself nobody writes, only into its posts, the threads."""
+    if not isinstance(room, discord.ForumChannel):
+        return missing_names(room.permissions_for(me))
+    rights = discord.abc.GuildChannel.permissions_for(room, me)  # for discord.py who may not post may attach nothing
+    return [name for name in missing_names(rights) if name != "send_messages"]
 
 
 def _dumb(name: str, missing: list[str]) -> Finding:

@@ -78,6 +78,15 @@ async def terms_remove(interaction: discord.Interaction, term: Term) -> None:
     await _show_terms(interaction, guild_id)
 
 
+@terms_remove.autocomplete("term")
+async def complete_term(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
+    """Offer the listed words, to moderators: a long list is shown to its first lines only."""
+    if not interaction.permissions.manage_guild:
+        return []
+    listed = client_of(interaction).policies.terms(interaction.guild_id)
+    return [Choice(name=term, value=term) for term in listed if current.lower() in term.lower()][:_MAX_CHOICES]
+
+
 @terms.command(name="list")
 async def terms_list(interaction: discord.Interaction) -> None:
     """The words that are not painted here"""
@@ -115,8 +124,9 @@ async def pictures_remove(interaction: discord.Interaction, picture: Range[str, 
 @pictures_remove.autocomplete("picture")
 async def complete_picture(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Offer the listed pictures, to moderators."""
-    guild_id = require_moderator(interaction)
-    listed = [picture.sha256[:16] for picture in client_of(interaction).policies.pictures(guild_id)]
+    if not interaction.permissions.manage_guild:  # a refusal could not be said here, it would be an error in the log
+        return []
+    listed = [picture.sha256[:16] for picture in client_of(interaction).policies.pictures(interaction.guild_id)]
     return [Choice(name=beginning, value=beginning) for beginning in listed if current in beginning][:_MAX_CHOICES]
 
 

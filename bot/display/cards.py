@@ -21,6 +21,7 @@ MAX_SHOWN_PROMPT = 300
 _BAR_LENGTH = 12
 _MUCH_TRIMMED = 0.15  # less is what it costs to come to a size that a model can paint
 _INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making a link
+_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # turns what follows it around, the bot's own words too
 _LINK = re.compile(r"(\w:|\bdiscord\.gg)(/)", re.IGNORECASE)
 
 
@@ -225,8 +226,8 @@ def message_link(job: Job) -> str:
 
 
 def shown_prompt(prompt: str) -> str:
-    """Return a prompt as inert text: one line, no markdown, no mention, no link, no more than 300 characters."""
-    line = " ".join(prompt.split())
+    """Return a prompt as inert text: one line, as read, no markdown, mention or link, no more than 300 characters."""
+    line = " ".join(_TURNED.sub("", prompt).split())
     if len(line) > MAX_SHOWN_PROMPT:
         line = line[: MAX_SHOWN_PROMPT - 1] + "…"
     # As links they would be the bot's, also where the member may post none.

@@ -20,7 +20,10 @@ class Spool:
     async def write(self, job_id: str, filename: str, data: bytes) -> None:
         """Write a file so that it is there whole or not at all, and survives a power cut; raise StorageTrouble."""
         try:
-            await asyncio.to_thread(self._write, job_id, filename, data)
+            try:
+                await asyncio.to_thread(self._write, job_id, filename, data)
+            except FileNotFoundError:  # deleted meanwhile, as the job was given up: no trouble of the disk's
+                await asyncio.to_thread(self._write, job_id, filename, data)
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
 

@@ -1,6 +1,7 @@
 """The real SQLite, on a real disk."""
 
 import asyncio
+import shutil
 import sqlite3
 import sys
 import textwrap
@@ -248,6 +249,24 @@ async def test_the_spool_keeps_and_forgets(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await spool.read("B", INPUT_FILENAME)
     await spool.delete("never there")
+
+
+async def test_a_job_that_is_given_up_while_its_picture_is_written_is_no_trouble_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[str] = []
+
+    def give_up(path: Path) -> None:
+        if not given_up:
+            given_up.append(path.name)
+            shutil.rmtree(path.parent)
+
+    usual = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, target: (give_up(path), usual(path, target))[1])
+    spool = Spool(tmp_path)
+    await spool.write("A", INPUT_FILENAME, b"12345")
+    assert given_up
+    assert await spool.read("A", INPUT_FILENAME) == b"12345"  # for whoever writes to delete: they hear of it next
 
 
 async def test_what_is_written_at_the_same_moment_shares_a_commit(tmp_path: Path) -> None:

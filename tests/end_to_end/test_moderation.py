@@ -110,6 +110,15 @@ async def test_words_of_the_server(bot: BotProcess) -> None:
     tried = await moderate(bot, "test", prompt="a nude pickle")
     assert "sexual" in tried
     assert "what your list has" in tried
+    offered = await bot.client.autocomplete("moderation terms remove", "term", "PICK", member=MODERATOR)
+    assert [choice["value"] for choice in offered] == ["pickle"]
+    assert await bot.client.autocomplete("moderation terms remove", "term", "no such", member=MODERATOR) == []
+    await bot.client.set_command_access("moderation", everybody=True)
+    try:  # the server may show the command to anybody, the bot does not show them the list
+        assert await bot.client.autocomplete("moderation terms remove", "term", "", member=MEMBER) == []
+        assert await bot.client.autocomplete("moderation pictures remove", "picture", "", member=MEMBER) == []
+    finally:
+        await bot.client.set_command_access("moderation", everybody=False)
     assert await moderate(bot, "terms remove", term="pickle") == "No words are listed."
     assert "Found: **nothing**" in await moderate(bot, "test", prompt="a pickle")
 

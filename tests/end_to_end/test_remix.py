@@ -43,6 +43,27 @@ class TestMention:
         messages = await bot.client.messages()
         assert not [message for message in messages if message.reference and message.reference.message_id == silent.id]
 
+    async def test_a_mention_of_the_bots_role_is_told_whom_to_mention(self, bot: BotProcess) -> None:
+        roles = {role["name"]: role["id"] for role in (await bot.client.state())["roles"]}
+        asked = await bot.client.say(f"<@&{roles['Palimpsest']}> a rocket", files=[CAT])
+        answer = await bot.answer_to(asked)
+        assert "You have mentioned my role" in answer.content
+        assert answer.mentions == []
+        await bot.client.say(f"<@&{roles['Moderator']}> look", channel="gallery")
+        last = await bot.answer_to(await bot.client.say("@Palimpsest", channel="gallery"))
+        assert "/img2img" in last.content
+        messages = await bot.client.messages(channel="gallery")
+        assert not [message for message in messages if "my role" in message.content]
+
+    async def test_where_the_bot_may_not_write_it_does_not_try(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("mute")
+        await bot.client.set_permissions("mute", deny=["SEND_MESSAGES"])
+        refused = [call.number for call in await bot.client.calls("POST") if call.status == 403]
+        for words in ("@Palimpsest", "@Palimpsest 0,7", "@Palimpsest a rocket"):
+            await bot.client.say(words, files=[CAT] if "rocket" in words else [], channel="mute")
+        await bot.answer_to(await bot.client.say("@Palimpsest", member="Linus"))
+        assert [call.number for call in await bot.client.calls("POST") if call.status == 403] == refused
+
     async def test_in_a_direct_message_no_mention_is_needed(self, bot: BotProcess) -> None:
         asked = await bot.client.say("a rocket, steps 4", files=[CAT], channel="@Ada")
         assert (await bot.result_of(await bot.answer_to(asked))).attachments

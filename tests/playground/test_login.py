@@ -53,6 +53,8 @@ async def test_the_server_is_furnished(connect: Connect) -> None:
         moderator = next(role for role in guild.roles if role.name == "Moderator")
         assert moderator.permissions.manage_messages
         assert moderator.permissions.manage_guild
+        assert guild.self_role is not None
+        assert guild.self_role in guild.me.roles
 
 
 async def test_members_can_be_fetched(connect: Connect, playground: PlaygroundClient) -> None:

@@ -166,6 +166,11 @@ def test_prompts_hold_no_link_that_discord_would_show_as_ours(prompt: str) -> No
     assert shown.replace("\u200b", "").replace("\\", "") == prompt.lower()
 
 
+def test_prompts_turn_no_words_around_but_their_own() -> None:
+    assert shown_prompt("a \u202efox\u202c \u2067in snow\u2069") == "a fox in snow"
+    assert shown_prompt("ثعلب في الثلج") == "ثعلب في الثلج"
+
+
 async def test_button_ids_fit_discord() -> None:
     for item in result_view(rendered()).children:
         assert isinstance(item, discord.ui.DynamicItem)

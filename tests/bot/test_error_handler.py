@@ -1,0 +1,44 @@
+"""What a person reads where an interaction ends badly."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from discord import AppCommandType
+from discord.app_commands import AppCommandError, CommandNotFound, CommandSignatureMismatch
+
+from bot.commands.queue import queue
+from bot.error_handler import answer_error
+
+
+class Person:
+    """Reads what is answered; ``broken`` counts what the bot takes for a fault of its own."""
+
+    def __init__(self) -> None:
+        self.read = ""
+        self.broken = 0
+        metrics = SimpleNamespace(refused=lambda _: None, errors=SimpleNamespace(inc=self._breaks))
+        response = SimpleNamespace(is_done=lambda: False, send_message=self._reads)
+        self.interaction: Any = SimpleNamespace(client=SimpleNamespace(metrics=metrics), response=response, data={})
+
+    def _breaks(self) -> None:
+        self.broken += 1
+
+    async def _reads(self, text: str, *, ephemeral: bool) -> None:
+        assert ephemeral
+        self.read = text
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (CommandNotFound("paint", []), "do not have this command any more"),
+        (CommandNotFound("Paint over", [], AppCommandType.message), "do not have this command any more"),
+        (CommandSignatureMismatch(queue), "type the command once more"),
+    ],
+)
+async def test_a_command_of_an_earlier_version_is_no_fault(error: AppCommandError, words: str) -> None:
+    person = Person()
+    await answer_error(person.interaction, error)
+    assert words in person.read
+    assert person.broken == 0
