@@ -56,12 +56,10 @@ def test_a_model_that_cannot_be_loaded_ends_all_pictures_of_an_order_and_nothing
 def test_what_is_improved_while_nobody_waits_keeps_nobody_waiting(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns: list[int] = []
-    is_idle = threading.Event()
+    is_idle, is_over = threading.Event(), threading.Event()
 
-    def moves() -> Iterator[int]:  # without an end
-        while True:
-            turns.append(1)
+    def moves() -> Iterator[int]:  # without an end of their own
+        while not is_over.is_set():
             is_idle.set()
             yield 1
 
@@ -69,13 +67,13 @@ def test_what_is_improved_while_nobody_waits_keeps_nobody_waiting(
     monkeypatch.setattr(resident_models, "moves_to_huge_pages", moves)
     monkeypatch.setattr(resident_models, "_WORTH_MOVING_BYTES", 1)
     engine = make_engine(dtype=torch.bfloat16)
-    assert engine.run(tiny_request(), RecordedRun()).pictures
-    assert is_idle.wait(60)
-    assert engine.run(tiny_request(seed=2), RecordedRun()).pictures
-    before = len(turns)
-    is_idle.clear()
-    assert is_idle.wait(60)
-    assert len(turns) > before
+    try:
+        for seed in (1, 2):
+            is_idle.clear()
+            assert engine.run(tiny_request(seed=seed), RecordedRun()).pictures
+            assert is_idle.wait(60)
+    finally:
+        is_over.set()
 
 
 def test_a_small_model_is_not_moved_about(make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
