@@ -39,6 +39,10 @@ _REFUSALS: Mapping[str, str] = {
         " Please try a smaller size or another picture."
     ),
     "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
+    "cancelled_unstored": (
+        "I have given it up, but cannot write that down just now: if I am restarted before the operator has mended my"
+        " disk, it begins anew."
+    ),
     "channel_gone": "The channel or message that this belonged to is gone.",
     "closed_to_the_bot": "Discord does not let me do that here. Please ask a moderator what I may do in this channel.",
     "command_unknown": "I do not have this command any more. `/help` shows what I can do.",
@@ -102,7 +106,7 @@ _REFUSALS: Mapping[str, str] = {
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
     "shutting_down": "I am just being restarted. Please try again in a minute.",
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
-    "storage_trouble": "I cannot store pictures just now. Please try again later; the operator has been told.",
+    "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "too_late_to_cancel": "This is over already.",
     "words_forbidden": "I do not paint anything sexual with minors.",
     "words_not_wanted": "The moderators of this server do not want some of these words here.",

@@ -133,10 +133,18 @@ class Delivery:
             with contextlib.suppress(discord.NotFound):  # gone is what was wanted
                 await self._channel(job).get_partial_message(job.result_message_id).delete()
 
-    async def withdraw(self, job: Job, message_id: int) -> None:
-        """Delete a result that was given up while it was on its way, as soon as Discord can be reached."""
+    async def withdraw(self, job: Job, message_id: int | None) -> None:
+        """Delete a result that was given up while it was on its way, as soon as Discord can be reached.
+
+        Without its id the channel is searched for it.
+        """
+
+        async def withdraw() -> None:
+            result_message_id = message_id or await self._find_result(job)
+            await self.delete(replace(job, result_message_id=result_message_id))
+
         with contextlib.suppress(discord.HTTPException):  # the channel is gone, or closed to the bot
-            await self._patiently(job, lambda: self.delete(replace(job, result_message_id=message_id)))
+            await self._patiently(job, withdraw)
 
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
