@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic import Field, HttpUrl, field_validator
 from pydantic_settings import NoDecode
 from yarl import URL
 
-from generation.settings import ENV_FILE, ENV_FILE_ENCODING, GenerationSettings
+from generation.settings import ENV_FILE, ENV_FILE_ENCODING, GenerationSettings, Token
 
 MEBIBYTE = 1024 * 1024
 _SAME_NAME = 0.8  # "SLOTTS" and "DISCORD_TOKENS" are meant as settings, "HF_HOME" is not HF_TOKEN
@@ -19,7 +19,7 @@ _SAME_NAME = 0.8  # "SLOTTS" and "DISCORD_TOKENS" are meant as settings, "HF_HOM
 class Settings(GenerationSettings):
     """All that an operator can set; ``.env.example`` explains each in words."""
 
-    discord_token: SecretStr | None = None
+    discord_token: Token | None = None
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: str | None = None
     attachment_hosts: Annotated[tuple[str, ...], NoDecode] = (
@@ -60,6 +60,13 @@ class Settings(GenerationSettings):
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("attachment_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any("/" in host for host in value):
+            raise ValueError("it takes names of hosts without https://, such as cdn.discordapp.com")
         return value
 
     @field_validator("monitoring_port", mode="before")

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from bot.settings import Settings, misspelt_settings
-from generation.settings import settings_sentence
+from generation.settings import WrongSettings, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -49,16 +48,38 @@ def test_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_FORMAT", "xml"),
         ("PREVIEWS", "perhaps"),
         ("STATUS_INTERVAL_SECONDS", "0"),
+        ("SHUTDOWN_GRACE_SECONDS", "inf"),
+        ("ATTACHMENT_HOSTS", "https://cdn.discordapp.com/"),
+        ("ATTACHMENT_HOSTS", ","),
+        ("DISCORD_TOKEN", '"in quotes"'),
+        ("HF_TOKEN", "two\nlines"),
+        ("MAX_VRAM", "6"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError) as error:
-        Settings()
-    sentence = settings_sentence(error.value)
+    with pytest.raises(WrongSettings) as error:
+        read_settings(Settings)
+    sentence = str(error.value)
     assert name in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence
+    assert "quotes" not in sentence  # a token is not shown, even one that is none
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_one_sentence(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_text("# für uns\nMODEL=demo\n", encoding=encoding)
+    with pytest.raises(WrongSettings, match=r"^The file \.env is not in UTF-8: .*\.$"):
+        read_settings(Settings)
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / ".env").write_text("DATA_DIR=~/data\nMODELS_FILE=~/models.toml\n", encoding="utf-8")
+    settings = Settings()
+    assert (settings.data_dir, settings.models_file) == (tmp_path / "data", tmp_path / "models.toml")
 
 
 @pytest.mark.parametrize(("value", "port"), [("", 9330), ("off", None), ("Off ", None), ("0", 0), ("9400", 9400)])
