@@ -23,7 +23,7 @@ from bot.logs import set_up_logging
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
 from bot.monitoring.standing import Standing
-from bot.settings import Settings, misspelt_settings
+from bot.settings import Settings, unused_settings
 from bot.storage.backup import BackupRefused, back_up, restore
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
@@ -161,8 +161,8 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     token = settings.discord_token.get_secret_value()
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
-    for name, meant in misspelt_settings().items():
-        log.warning("%s in .env is no setting and has no effect: did you mean %s?", name, meant)
+    for name, remedy in unused_settings().items():
+        log.warning("%s in .env has no effect. %s", name, remedy)
     try:
         asyncio.run(serve(settings, token, catalog, engine=engine))
     except KeyboardInterrupt:

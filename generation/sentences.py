@@ -94,7 +94,9 @@ _REFUSALS: Mapping[Refusal, str] = {
 _AGAIN = "delete it from the cache of Hugging Face and start again"
 _MODELS: Mapping[str, str] = {
     ModelProblem.UNKNOWN: "There is no model called {model} here; choose one of {known_list}.",
-    ModelProblem.NOT_DOWNLOADED: "The model {model} is not downloaded yet; the operator has to do that first.",
+    ModelProblem.NOT_DOWNLOADED: (
+        "The model {model} is not downloaded yet; the operator does that with `python -m generation download {model}`."
+    ),
     ModelProblem.NO_FOLDER: "The model {model} is not here: there is no folder {folder}.",
     ModelProblem.NOT_A_MODEL: "What lies at {source} is not the kind of model that {model} should be.",
     ModelProblem.ADD_ON_NOT_HERE: (

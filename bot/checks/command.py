@@ -13,7 +13,7 @@ from bot.checks.findings import Finding, Verdict, fail, ok, warn
 from bot.checks.machine import cache_finding, data_dir_finding, machine_findings, model_finding
 from bot.checks.safety import safety_finding
 from bot.logs import set_up_logging
-from bot.settings import Settings, misspelt_settings
+from bot.settings import Settings, unused_settings
 from generation.device_probe import ProbedDevice, probe_device
 from generation.errors import ExecutorError
 from generation.models.catalog import Catalog, load_catalog
@@ -75,11 +75,10 @@ async def _probe(settings: Settings) -> ProbedDevice | Exception:
 
 
 def _settings_finding() -> Finding:
-    misspelt = misspelt_settings()
-    if not misspelt:
+    unused = unused_settings()
+    if not unused:
         return ok("settings", "Environment and .env can be read.")
-    names = ", ".join(misspelt)
-    return warn("settings", f"No setting is called {names}.", f"Write {', '.join(misspelt.values())} in .env.")
+    return warn("settings", f"In .env {', '.join(unused)} has no effect.", " ".join(dict.fromkeys(unused.values())))
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Finding]]:

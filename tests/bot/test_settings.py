@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, misspelt_settings
+from bot.settings import Settings, unused_settings
 from generation.settings import WrongSettings, read_settings
 
 
@@ -95,7 +95,11 @@ def test_the_token_is_not_shown() -> None:
     assert "secret-token" not in repr(settings)
 
 
-def test_a_name_that_is_nearly_a_setting_is_told_and_others_are_nobodys_business(tmp_path: Path) -> None:
+def test_a_name_without_effect_is_told_and_others_are_nobodys_business(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_HOME", "TORCH_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
     lines = (
         "SLOTTS=3",
         "Discord_Tokens=x",
@@ -105,12 +109,20 @@ def test_a_name_that_is_nearly_a_setting_is_told_and_others_are_nobodys_business
         "COMPOSE_PROFILES=cpu",
     )
     (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
-    assert misspelt_settings() == {"SLOTTS": "SLOTS", "Discord_Tokens": "DISCORD_TOKEN"}
+    assert unused_settings() == {
+        "SLOTTS": "Write SLOTS.",
+        "Discord_Tokens": "Write DISCORD_TOKEN.",
+        "HF_HOME": "Set it in the environment.",
+        "TORCH_INDEX_URL": "Set it in the environment.",
+    }
+    for name in ("HF_HOME", "TORCH_INDEX_URL"):  # as compose does it
+        monkeypatch.setenv(name, "x")
+    assert list(unused_settings()) == ["SLOTTS", "Discord_Tokens"]
     (tmp_path / ".env").unlink()
-    assert misspelt_settings() == {}
+    assert unused_settings() == {}
 
 
 def test_a_mark_before_the_first_name_is_no_part_of_it(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MAX_COUNT=2\n", encoding="utf-8-sig")
     assert Settings().max_count == 2
-    assert misspelt_settings() == {}
+    assert unused_settings() == {}

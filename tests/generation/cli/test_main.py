@@ -233,6 +233,9 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
     assert "* tiny" in words
     assert words.count("one call of the denoiser takes up to") == 1
     assert "fits this machine" in words
+    assert f"not there, for there is no model in {gone['source']};" in words
+    plan = generate("plan", "gone")
+    assert (plan.returncode, plan.stderr.startswith("The model gone is not here: there is no folder")) == (2, True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe breaks otherwise on Windows")
