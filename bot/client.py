@@ -197,6 +197,10 @@ class Palimpsest(discord.Client):
         """Hear what is said to the bot."""
         await self._conversation.hear(message)
 
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Hear what is said to the bot by now."""
+        await self._conversation.hear_again(payload.message)
+
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Note when it came, and answer what nobody waits for any more; all else is answered elsewhere.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.discord_api.permissions import permission_words
+from bot.display.inert import inert, inert_code
 from bot.errors import Refused
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layer, Layers
@@ -11,8 +12,9 @@ from bot.storage.job import Job
 from bot.storage.role_limits import RoleLimit
 from bot.storage.trouble import StorageTrouble
 from generation import sentences
-from generation.errors import GenerationError
+from generation.errors import GenerationError, ModelUnavailable
 from generation.events import FailureKind
+from generation.models.problems import ModelProblem
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
@@ -58,7 +60,7 @@ _REFUSALS: Mapping[str, str] = {
     "list_full": "The list has {limit} entries already. Please take one off first.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
-        "You have {max_waiting} pictures waiting already. Please wait until one is done, or cancel one."
+        "You have {max_pictures} waiting already, the most that you may. Please wait until one is done, or cancel it."
     ),
     "missing_permissions": (
         "I may not answer here: I lack {permission_names}. Please ask a moderator to allow it in this channel."
@@ -98,9 +100,9 @@ _REFUSALS: Mapping[str, str] = {
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
     "picture_listed": "The moderators of this server do not want this picture here.",
-    "queue_full": "{max_waiting} pictures are waiting already. Please try again in a few minutes.",
+    "queue_full": "The queue is full, with {max_pictures} waiting already. Please try again in a few minutes.",
     "server_queue_full": (
-        "{max_waiting} pictures of this server are waiting already. Please try again in a few minutes."
+        "This server's queue is full, with {max_pictures} waiting already. Please try again in a few minutes."
     ),
     "result_lost": "The finished picture was lost from my disk. Please send your picture again.",
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
@@ -119,6 +121,12 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     shown = dict(data)
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
+    if "max_waiting" in data:
+        shown["max_pictures"] = counted(data["max_waiting"], "picture")
+    if "text" in data:
+        shown["text"] = inert(data["text"])
+    if "value" in data:
+        shown["value"] = inert_code(data["value"])
     if "name" in data:
         shown["option"] = OPTION_NAMES.get(data["name"], data["name"])
     if "permissions" in data:
@@ -132,9 +140,17 @@ def error_sentence(error: BaseException) -> str | None:
         return refusal_sentence(error.reason, error.data)
     if isinstance(error, StorageTrouble):
         return refusal_sentence(error.reason, {})
+    if isinstance(error, ModelUnavailable) and error.reason == ModelProblem.UNKNOWN:
+        known = [inert(name) for name in error.data.get("known", ())]
+        return sentences.model_unavailable_sentence(inert(error.model, 80), error.reason, {"known": known})
     if isinstance(error, GenerationError):
         return sentences.error_sentence(error)
     return None
+
+
+def counted(count: float, one: str, many: str | None = None) -> str:
+    """Return a number and what is counted, in singular or plural."""
+    return f"{count:g} {one if count == 1 else many or f'{one}s'}"
 
 
 def unknown_error(reference: str) -> str:

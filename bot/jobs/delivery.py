@@ -157,9 +157,9 @@ class Delivery:
                 io.BytesIO(await self._spool.read(job.job_id, picture.filename)),
                 filename=picture.filename,
                 spoiler=job.spoiler if row is None else row.spoiler,
-                description=alt_text(job),
+                description=alt_text(job, number),
             )
-            for picture in job.pictures
+            for number, picture in enumerate(job.pictures, start=1)
         ]
         reference: Any = None  # the library's own default, which its types leave out
         if is_reply and (answered := job.status_message_id or job.request_message_id) is not None:

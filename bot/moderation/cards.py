@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 import discord
 
-from bot.display.cards import message_link, shown_prompt
+from bot.display.cards import message_link
+from bot.display.inert import inert
 from bot.moderation.policy import MINOR_BLOCK_SCORE, Policy, refusal_of_words
 from bot.storage.audit import AuditEntry
 from bot.storage.job import Job, JobState
@@ -88,7 +89,7 @@ def members_text(members: Collection[int]) -> str:
 
 def terms_text(terms: Collection[str]) -> str:
     """Return the server's words, hidden until somebody wants to read them."""
-    return listed_text("Words", [f"||{shown_prompt(term)}||" for term in terms], "No words are listed.")
+    return listed_text("Words", [f"||{inert(term)}||" for term in terms], "No words are listed.")
 
 
 def pictures_text(pictures: Collection[BlockedPicture]) -> str:
@@ -104,7 +105,7 @@ def audit_text(entries: Sequence[AuditEntry]) -> str:
         who = "I" if entry.actor_id is None else f"<@{entry.actor_id}>"
         of_whom = "" if entry.member_id is None else f" (<@{entry.member_id}>)"
         which = "" if entry.job_id is None else f" · {reference_of(entry.job_id)}"
-        detail = "" if not entry.detail else f" · {shown_prompt(entry.detail)}"
+        detail = "" if not entry.detail else f" · {inert(entry.detail)}"
         items.append(f"<t:{round(entry.happened_at)}:R> {who} {HAPPENED[entry.action]}{of_whom}{which}{detail}")
     return listed_text("What was decided here", items, "Nothing was decided here yet.")
 
@@ -124,7 +125,7 @@ def decision_text(job: Job, what: str, score: float | None) -> str:
     lines = [f"🛡️ I {HAPPENED[what]} · <@{job.requester_id}> · {_where(job)}"]
     if score is not None:
         lines.append(f"Score {score:.2f}.")
-    lines.append(f"> ||{shown_prompt(job.prompt)}||")
+    lines.append(f"> ||{inert(job.prompt)}||")
     return "\n".join(lines)
 
 

@@ -43,6 +43,15 @@ class TestMention:
         messages = await bot.client.messages()
         assert not [message for message in messages if message.reference and message.reference.message_id == silent.id]
 
+    async def test_a_forgotten_mention_and_a_wrong_number_can_be_put_right(self, bot: BotProcess) -> None:
+        asked = await bot.client.say("a lighthouse in a storm, steps: many", files=[CAT])
+        await bot.client.edit_message(asked.id, "@Palimpsest a lighthouse in a storm, steps: many")
+        refused = await bot.answer_to(asked)
+        assert "I do not understand `steps many`" in refused.content
+        await bot.client.edit_message(asked.id, "@Palimpsest a lighthouse in a storm, steps: 4")
+        made = await bot.client.wait_for_message(lambda message: "**a lighthouse in a storm**" in message.content)
+        assert made.attachments
+
     async def test_a_mention_of_the_bots_role_is_told_whom_to_mention(self, bot: BotProcess) -> None:
         roles = {role["name"]: role["id"] for role in (await bot.client.state())["roles"]}
         asked = await bot.client.say(f"<@&{roles['Palimpsest']}> a rocket", files=[CAT])
