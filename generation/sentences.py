@@ -131,6 +131,9 @@ _MODELS: Mapping[str, str] = {
         "The disk has not enough room for the {thing}: it wants {needed} more, and {free} are free in {folder}; "
         "make room, or set HF_HOME to a folder on another disk."
     ),
+    ModelProblem.FILE_TROUBLE: (
+        "The {thing} needs {path}, which cannot be used ({why}); look at its owner, its mode and the room on its disk."
+    ),
     ModelProblem.CHANGED: (
         "The file {file} of the {thing} is not the one that was downloaded first, so it is not used; "
         f"{_AGAIN}, or delete its lines from {{lock}} if the change is meant."

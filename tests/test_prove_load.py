@@ -22,7 +22,9 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_trouble(tmp_path: Path) -> None:
-    outcome = await trouble.one_round(tmp_path, seconds=4, drop_seconds=1, drops=trouble.DROPS[:3], engine="create_engine")
+    outcome = await trouble.one_round(
+        tmp_path, seconds=4, drop_seconds=1, drops=trouble.DROPS[:3], engine="create_engine"
+    )
     assert trouble.broken_promises([outcome]) == [], outcome
 
 

@@ -25,8 +25,7 @@ def data_dir_finding(settings: Settings) -> Finding:
     """Tell whether the data folder can be written, has room, and is not another bot's."""
     folder = settings.data_dir.resolve()
     try:
-        with tempfile.TemporaryFile(dir=_nearest(folder)) as file:
-            file.write(b"0")
+        _try_to_write(folder)
         in_use = is_in_use(folder)
     except OSError as error:
         return fail(
@@ -47,14 +46,23 @@ def data_dir_finding(settings: Settings) -> Finding:
 def cache_finding() -> Finding:
     """Tell where downloaded models go and how much room there is."""
     cache = cache_folder()
+    try:
+        _try_to_write(cache)
+    except OSError as error:
+        return warn(
+            "disk",
+            f"{cache} cannot be written ({error.strerror}), and downloaded models go there.",
+            "Set HF_HOME in the environment, or change the folder's owner.",
+        )
     return ok("disk", f"Downloaded models go to {cache} (HF_HOME), which has {gibibytes(free_bytes(cache))} free.")
 
 
-def _nearest(folder: Path) -> Path:
-    """Return the folder, or the one in which it would be made."""
+def _try_to_write(folder: Path) -> None:
+    """Raise OSError unless a folder, or the one in which it would be made, can be written."""
     while not folder.exists():
         folder = folder.parent
-    return folder
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"0")
 
 
 def model_finding(settings: Settings, catalog: Catalog) -> Finding:
