@@ -88,18 +88,22 @@ def database_problem(data_dir: Path) -> str | None:
     database = data_dir / DATABASE_NAME
     if not database.is_file():
         return None
-    uri = f"{database.resolve().as_uri()}?immutable=1"
     try:
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+        with contextlib.closing(_as_it_lies_there(database)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         return f"{database} cannot be read ({error})."
     return f"{database} comes from a newer version of this program." if version > len(MIGRATIONS) else None
 
 
+def _as_it_lies_there(database: Path) -> sqlite3.Connection:
+    """Open a database that nobody writes to; no file is made beside it, for which a full disk may have no room."""
+    return sqlite3.connect(f"{database.resolve().as_uri()}?immutable=1", uri=True)
+
+
 def _require_sound(database: Path) -> None:
     """Raise BackupRefused unless a copied database is whole and not from a newer version of this program."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
+    with contextlib.closing(_as_it_lies_there(database)) as connection:
         try:
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -86,6 +86,19 @@ async def test_what_is_refused(tmp_path: Path) -> None:
             restore(tmp_path / "b.tar", tmp_path / "data")
 
 
+async def test_a_disk_without_room_for_more_is_not_called_a_damaged_backup(tmp_path: Path) -> None:
+    async with Database(tmp_path / "old"):
+        pass
+    back_up(tmp_path / "old", tmp_path / "b.tar")
+    with tarfile.open(tmp_path / "b.tar", "a") as tar:  # SQLite cannot make its own file there, as on a full disk
+        place = tarfile.TarInfo(f"{DATABASE_NAME}-shm")
+        place.type, place.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(place)
+    restore(tmp_path / "b.tar", tmp_path / "new")
+    async with Database(tmp_path / "new"):
+        pass
+
+
 async def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     async with Database(tmp_path / "old"):
         pass
