@@ -107,7 +107,13 @@ class Palimpsest(discord.Client):
         self.audit = Audit(database)
         self.mod_log = ModLog(self, self.policies, self.audit)
         self.screening = Screening(
-            checker, self.policies, self.remixing, jobs, self.is_age_restricted, self.mod_log.note
+            checker,
+            self.policies,
+            self.remixing,
+            jobs,
+            self.is_age_restricted,
+            self.mod_log.note,
+            self.wait_until_ready,
         )
         self.jobs, self.spool = jobs, spool
         self.forgetting = Forgetting(self, database)

@@ -12,7 +12,7 @@ import aiohttp
 import discord
 
 from bot import replies
-from bot.discord_api.trouble import is_passing
+from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
 from bot.help import help_text
 from bot.orders.free_text import Said, understand
@@ -198,13 +198,22 @@ class Conversation:
             return
         self._answering.add(message.author.id)
         try:
-            await message.reply(replies.fitting(text), mention_author=False)
+            await _answer_with(message, text)
         except discord.HTTPException as error:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:
             log.info("a message could not be answered (%s)", type(error).__name__)
         finally:
             self._answering.discard(message.author.id)
+
+
+async def _answer_with(message: discord.Message, text: str) -> None:
+    try:
+        await message.reply(replies.fitting(text), mention_author=False)
+    except discord.HTTPException as error:
+        if error.code != NO_HISTORY:
+            raise
+        await message.channel.send(replies.fitting(f"{message.author.mention} {text}"))
 
 
 def _version_of(message: discord.Message) -> tuple[object, ...]:

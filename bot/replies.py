@@ -68,6 +68,10 @@ _REFUSALS: Mapping[str, str] = {
     "draining": "I am finishing what waits and take nothing new at the moment. Please try again later.",
     "no_picture": "I see no picture there. Please attach one, or reply to one of mine; `/help` shows every way.",
     "no_term": "There are no letters in that. Please write a word or a phrase.",
+    "not_in_server": (
+        "This server has my commands, but not me, so I could not post the picture."
+        " Please ask somebody who manages it to invite me as a bot."
+    ),
     "not_listed": "That is not on the list.",
     "no_prompt": "What should it become? Please reply to this with a few words.",
     "no_words": ("I see no words in “{text}”. Please write what to paint, or name the option, such as `strength 0.7`."),

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import is_passing
+from bot.discord_api.trouble import NO_HISTORY, is_closed, is_passing
 from bot.display.cards import alt_text, result_text, result_view, status_text
 from bot.display.previews import preview_file
 from bot.errors import Refused
@@ -28,7 +28,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REQUEST_TOO_LARGE = 40005
-_NO_HISTORY = 160002  # who may not read the history may not reply
 _HISTORY_LIMIT = 2000  # messages; a hundred come with one request
 
 
@@ -78,11 +77,12 @@ class Delivery:
         while True:
             try:
                 return await self._patiently(job, send)
-            except (discord.NotFound, discord.Forbidden) as error:
-                reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
-                raise Refused(reason) from error
+            except discord.NotFound as error:
+                raise Refused("channel_gone") from error
             except discord.HTTPException as error:
-                if error.code == _NO_HISTORY and is_reply:
+                if is_closed(error):
+                    raise Refused("not_allowed_here") from error
+                if error.code == NO_HISTORY and is_reply:
                     is_reply = False
                     continue
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:

@@ -12,7 +12,7 @@ from bot.jobs.endings import Endings
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
 from bot.jobs.open_jobs import OpenJobs
-from bot.jobs.results import Results, request_of
+from bot.jobs.results import Results
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
@@ -170,11 +170,12 @@ class JobLife:
             await self.endings.expire(job, reason)
             return None
         try:
-            image = await self._spool.read(job.job_id, INPUT_FILENAME)
+            return await self._results.request_for(job)
         except FileNotFoundError:
             await self.endings.fail(job, "input_expired")
-            return None
-        return request_of(job, image)
+        except Refused as error:
+            await self.endings.fail(job, error.reason, **error.data)
+        return None
 
     async def _note_attempt(self, job_id: str, attempt: int) -> None:
         await once_stored(lambda: self._jobs.note_attempt(job_id, attempt))

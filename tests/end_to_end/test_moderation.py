@@ -177,8 +177,12 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
         assert told(refused) == sentence("not_a_moderator")
     assert not is_hidden(await bot.client.message(result.id))
 
+    form = await bot.client.press(result.id, "Edit", member=MEMBER)
     await bot.client.press(notice.id, "Spoiler", member=MODERATOR)
     await bot.client.wait_for_edit(notice.id, lambda message: "Hidden by" in message.content)
+    late = await bot.client.submit_modal(form, {"prompt": "a castle by the sea"}, member=MEMBER)
+    assert late.response is not None
+    assert is_hidden(await bot.result_of(late.response))
     hidden = await bot.client.message(result.id)
     assert is_hidden(hidden)
     assert len(hidden.attachments) == len(result.attachments)

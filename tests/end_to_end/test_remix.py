@@ -73,6 +73,14 @@ class TestMention:
         await bot.answer_to(await bot.client.say("@Palimpsest", member="Linus"))
         assert [call.number for call in await bot.client.calls("POST") if call.status == 403] == refused
 
+    async def test_where_the_bot_may_not_reply_it_says_so_all_the_same(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("forgotten")
+        await bot.client.set_permissions("forgotten", deny=["READ_MESSAGE_HISTORY"])
+        await bot.client.say("@Palimpsest a rocket", files=[CAT], channel="forgotten")
+        answer = await bot.client.wait_for_message(lambda message: message.author_is_bot, channel="forgotten")
+        assert "I lack Read Message History" in answer.content
+        assert answer.mentions == []
+
     async def test_in_a_direct_message_no_mention_is_needed(self, bot: BotProcess) -> None:
         asked = await bot.client.say("a rocket, steps 4", files=[CAT], channel="@Ada")
         assert (await bot.result_of(await bot.answer_to(asked))).attachments

@@ -9,6 +9,7 @@ import aiohttp
 import discord
 import pytest
 
+from bot.errors import Refused
 from bot.jobs import delivery
 from bot.jobs.delivery import Delivery
 from bot.storage.database import Database
@@ -26,8 +27,11 @@ class Channel:
         self.deleted: list[int] = []
         self.messages: list[Any] = []  # newest first
         self.is_in_reach = False
+        self.refusal: discord.HTTPException | None = None
 
     async def send(self, _text: str, *, files: list[discord.File], **_: Any) -> Any:
+        if self.refusal is not None:
+            raise self.refusal
         if not self.is_in_reach:
             raise aiohttp.ClientConnectionError
         self.filenames = [file.filename for file in files]
@@ -85,3 +89,16 @@ async def test_a_result_is_withdrawn_wherever_it_is(tmp_path: Path) -> None:
         await delivery.withdraw(job, None)
         await delivery.withdraw(job, 9)
         assert channel.deleted == [6, 9]
+
+
+@pytest.mark.parametrize("code", [50083, 160005])
+async def test_a_thread_that_was_closed_meanwhile_is_no_error_that_nobody_foresaw(tmp_path: Path, code: int) -> None:
+    response: Any = SimpleNamespace(status=400, reason="Bad Request")
+    async with Database(tmp_path) as database:
+        jobs, spool, channel = Jobs(database), Spool(tmp_path), Channel()
+        channel.refusal = discord.HTTPException(response, {"code": code, "message": "Thread is archived"})
+        job = make_job(state=JobState.RENDERED, pictures=(PICTURE,))
+        await jobs.accept(job)
+        await spool.write(job.job_id, PICTURE.filename, b"a picture")
+        with pytest.raises(Refused, match="not_allowed_here"):
+            await deliver_to(channel, jobs, spool).send(job, may_be_there=False)

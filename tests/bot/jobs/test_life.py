@@ -12,7 +12,9 @@ from bot.errors import Refused
 from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.life import JobLife
+from bot.jobs.results import request_of
 from bot.monitoring.invalid_requests import Restraint
+from bot.replies import refusal_sentence
 from bot.storage.database import Database
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
@@ -69,6 +71,12 @@ class Results:
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
+        self.refused: Refused | None = None
+
+    async def request_for(self, job: Job) -> Img2ImgRequest:
+        if self.refused is not None:
+            raise self.refused
+        return request_of(job, b"a picture")
 
     async def keep(self, _job: Job, _result: Img2ImgResult) -> list[StoredPicture]:
         self.asked.set()
@@ -267,3 +275,14 @@ async def test_given_up_while_it_is_sent_is_withdrawn_even_if_the_bot_stops_just
         await desk.resume(bot_died=True)
         await asyncio.gather(*scene.life.endings.background)
         assert scene.discord.withdrawn == [(job.job_id, None)]
+
+
+async def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_painted(scene: Scene) -> None:
+    scene.results.refused = Refused("words_not_wanted")
+    job = await scene.queued()
+    serving = asyncio.create_task(scene.life.service.run())
+    await scene.discord.was_told(f"⚠️ {refusal_sentence('words_not_wanted', {})}")
+    await scene.life.service.close(grace_seconds=600)
+    await serving
+    assert await scene.state(job) is JobState.FAILED
+    assert await scene.spool.job_ids() == []
