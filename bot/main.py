@@ -133,15 +133,19 @@ def keep(command: str, file: Path) -> int:
     """Back up or restore; return the exit status."""
     try:
         data_dir = read_settings(Settings).data_dir
+    except WrongSettings as error:
+        return refuse(str(error))
+    try:
         if command == "backup":
             print(f"{file}: {back_up(data_dir, file):,} bytes")
         else:
             restore(file, data_dir)
             print(f"{data_dir} holds what was in {file}; start the bot and it goes on.")
-    except (WrongSettings, BackupRefused) as error:
+    except BackupRefused as error:
         return refuse(str(error))
     except OSError as error:
-        print(f"The {command} failed: {error.strerror} ({error.filename})", file=sys.stderr)
+        place = error.filename or (file if command == "backup" else data_dir)
+        print(f"The {command} failed: {error.strerror} ({place})", file=sys.stderr)
         return EXIT_FAILURE
     return EXIT_OK
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.settings import Settings
+from bot.storage.backup import database_problem
 from bot.storage.database import is_in_use
 from generation.device_probe import ProbedDevice
 from generation.devices import Accelerator, Machine, this_machine
@@ -27,12 +28,15 @@ def data_dir_finding(settings: Settings) -> Finding:
     try:
         _try_to_write(folder)
         in_use = is_in_use(folder)
+        problem = None if in_use else database_problem(folder)
     except OSError as error:
         return fail(
             "data", f"{folder} cannot be written ({error.strerror}).", "Set DATA_DIR, or change the folder's owner."
         )
     if in_use:
         return warn("data", f"A bot is working with {folder} now.", "Stop it before you start another one there.")
+    if problem is not None:
+        return fail("data", problem, "Update this program, restore a backup, or set DATA_DIR to another folder.")
     free, wanted = free_bytes(folder), settings.spool_max_bytes + _DATABASE_BYTES
     if free < wanted:
         return warn(

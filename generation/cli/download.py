@@ -14,7 +14,7 @@ from generation.models.digests import forget_digests
 from generation.models.files import ensure_model, is_here
 from generation.models.hub import LOCK_NAME, Hub, ModelFiles
 from generation.models.problems import ModelProblem
-from generation.sentences import error_sentence, unwritable_file_sentence
+from generation.sentences import error_sentence
 from generation.settings import GenerationSettings
 
 EXIT_FAILURE, EXIT_BAD_INPUT = 1, 2
@@ -43,7 +43,7 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
         print(error_sentence(error), file=sys.stderr)
         return EXIT_BAD_INPUT if error.reason == ModelProblem.UNKNOWN else EXIT_FAILURE
     except OSError as error:  # of DATA_DIR
-        print(unwritable_file_sentence(str(error.filename), error), file=sys.stderr)
+        print(f"DATA_DIR, {settings.data_dir}, cannot be written ({error.strerror}).", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt:
         bar.close()

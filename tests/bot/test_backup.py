@@ -9,7 +9,7 @@ import pytest
 
 from bot.main import main
 from bot.storage.backup import BackupRefused, back_up, restore
-from bot.storage.database import Database
+from bot.storage.database import DATABASE_NAME, Database
 from bot.storage.job import JobState
 from bot.storage.jobs import Jobs
 from bot.storage.migrations import MIGRATIONS
@@ -37,6 +37,7 @@ async def test_a_live_database_is_copied_whole_and_the_copy_goes_on(tmp_path: Pa
         assert await backing_up == file.stat().st_size
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     restore(file, restored)
+    assert stat.S_IMODE((restored / DATABASE_NAME).stat().st_mode) == 0o600
     async with Database(restored) as database:
         jobs, spool = Jobs(database), Spool(restored / "spool")
         open_jobs = await jobs.unsettled()
@@ -70,6 +71,9 @@ async def test_what_is_refused(tmp_path: Path) -> None:
         back_up(tmp_path, tmp_path / "b.tar")
     with pytest.raises(BackupRefused, match="no file"):
         restore(tmp_path / "b.tar", tmp_path / "data")
+    (tmp_path / DATABASE_NAME).write_bytes(b"not a database" * 1000)
+    with pytest.raises(BackupRefused, match="cannot be copied"):
+        back_up(tmp_path, tmp_path / "b.tar")
     (tmp_path / "b.tar").write_bytes(b"not a tar file" * 1000)
     with pytest.raises(BackupRefused, match="damaged"):
         restore(tmp_path / "b.tar", tmp_path / "data")
@@ -80,6 +84,19 @@ async def test_what_is_refused(tmp_path: Path) -> None:
     async with Database(tmp_path / "data"):
         with pytest.raises(BackupRefused, match="stop it first"):
             restore(tmp_path / "b.tar", tmp_path / "data")
+
+
+async def test_a_disk_without_room_for_more_is_not_called_a_damaged_backup(tmp_path: Path) -> None:
+    async with Database(tmp_path / "old"):
+        pass
+    back_up(tmp_path / "old", tmp_path / "b.tar")
+    with tarfile.open(tmp_path / "b.tar", "a") as tar:  # SQLite cannot make its own file there, as on a full disk
+        place = tarfile.TarInfo(f"{DATABASE_NAME}-shm")
+        place.type, place.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(place)
+    restore(tmp_path / "b.tar", tmp_path / "new")
+    async with Database(tmp_path / "new"):
+        pass
 
 
 async def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
