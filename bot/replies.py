@@ -40,7 +40,7 @@ _REFUSALS: Mapping[str, str] = {
         "I stopped working {times} times while I painted this, so I have given it up."
         " Please try a smaller size or another picture."
     ),
-    "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
+    "check_failed": "I could not check the picture just now, so I do not use it. Please try again later.",
     "cancelled_unstored": (
         "I have given it up, but cannot write that down just now: if I am restarted before the operator has mended my"
         " disk, it begins anew."
@@ -114,7 +114,7 @@ _REFUSALS: Mapping[str, str] = {
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "too_late_to_cancel": "This is over already.",
-    "words_forbidden": "I do not paint anything sexual with minors.",
+    "words_forbidden": "I do not paint anything sexual with minors. If you mean adults, please say woman or man.",
     "words_not_wanted": "The moderators of this server do not want some of these words here.",
     "words_sexual": "I paint nothing sexual here. In an age-restricted channel it may be allowed.",
 }
