@@ -11,7 +11,7 @@ import pytest
 
 from bot.replies import refusal_sentence
 from playground.client import Interaction, Message, PlaygroundError
-from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, BotProcess, told
+from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, QUICK, BotProcess, stand_in, told
 
 CHANNEL = "permissions"
 DRAWING = PHOTOGRAPHS / "drawing-house.png"
@@ -192,15 +192,15 @@ def unless(expected: str, line: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-async def stage(bot: BotProcess) -> AsyncIterator[Stage]:
-    await bot.client.add_channel(CHANNEL)
-    await bot.client.add_member(BLOCKED)
-    await bot.client.command("moderation block add", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
-    stage = Stage(bot, {})
-    yield stage
-    await bot.client.command("moderation block remove", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
-    await bot.client.command("moderation terms remove", {"term": "quincunx"}, member="Grace", channel=CHANNEL)
-    await take_off_the_list(stage)
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with (
+        stand_in() as server,
+        BotProcess(server, tmp_path_factory.mktemp("bot"), arguments=QUICK) as bot,
+    ):
+        await bot.client.add_channel(CHANNEL)
+        await bot.client.add_member(BLOCKED)
+        await bot.client.command("moderation block add", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
+        yield Stage(bot, {})
 
 
 @pytest.mark.parametrize(("name", "column", "cell"), CELLS)
