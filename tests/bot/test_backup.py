@@ -91,7 +91,7 @@ async def test_a_disk_without_room_for_more_is_not_called_a_damaged_backup(tmp_p
         pass
     back_up(tmp_path / "old", tmp_path / "b.tar")
     with tarfile.open(tmp_path / "b.tar", "a") as tar:  # SQLite cannot make its own file there, as on a full disk
-        place = tarfile.TarInfo(f"{DATABASE_NAME}-shm")
+        place = tarfile.TarInfo(f"{DATABASE_NAME}-wal")
         place.type, place.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(place)
     restore(tmp_path / "b.tar", tmp_path / "new")
