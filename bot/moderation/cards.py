@@ -44,7 +44,7 @@ _FOUND = {"term": "what your list has"}  # the other labels say it themselves
 
 def policy_text(policy: Policy, log_channel_id: int | None) -> str:
     """Say what holds for pictures and words."""
-    log_place = "nowhere: `/moderation log`" if log_channel_id is None else f"in <#{log_channel_id}>"
+    told = "not told: `/moderation log` chooses a channel" if log_channel_id is None else f"told in <#{log_channel_id}>"
     return "\n".join(
         (
             "**What holds for pictures** (0 is harmless, 1 is certainly sexual)",
@@ -54,7 +54,7 @@ def policy_text(policy: Policy, log_channel_id: int | None) -> str:
             f"• with a minor in the words, everywhere: blocked from {MINOR_BLOCK_SCORE:g}; this cannot be changed",
             "**And for words**: sexual ones only in age-restricted channels, never with minors;"
             " yours: `/moderation terms list`",
-            f"Moderators are told {log_place}.",
+            f"Moderators are {told}.",
         )
     )
 
