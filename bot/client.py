@@ -199,6 +199,14 @@ class Palimpsest(discord.Client):
         """Settle what a server that has sent the bot away was waiting for."""
         await self.desk.server_left(guild.id)
 
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Settle what a channel that is gone was waiting for; of each of its threads the library tells as well."""
+        await self.desk.channel_gone(channel.id)
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """Settle what a thread that is gone was waiting for."""
+        await self.desk.channel_gone(payload.thread_id)
+
     async def on_message(self, message: discord.Message) -> None:
         """Hear what is said to the bot."""
         await self._conversation.hear(message)

@@ -24,7 +24,7 @@ from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
 from bot.monitoring.standing import Standing
 from bot.settings import Settings, unused_settings
-from bot.storage.backup import BackupRefused, back_up, restore
+from bot.storage.backup import BackupRefused, back_up, back_up_to, restore, restore_from
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
 from bot.storage.migrations import DatabaseTooNew
@@ -116,9 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checking = commands.add_parser("check", help="examine token, application, servers, model and machine")
     checking.add_argument("--json", action="store_true", help="print one JSON object a finding")
     backing_up = commands.add_parser("backup", help="write database and pictures to a file, while the bot works or not")
-    backing_up.add_argument("file", type=Path, metavar="FILE", help="a new file, such as palimpsest.tar")
+    backing_up.add_argument(
+        "file", type=Path, metavar="FILE", help="a new file, such as palimpsest.tar, or - for a pipe"
+    )
     restoring = commands.add_parser("restore", help="put a backup into an empty data folder")
-    restoring.add_argument("file", type=Path, metavar="FILE", help="a file that backup has written")
+    restoring.add_argument("file", type=Path, metavar="FILE", help="what backup has written, or - for a pipe")
     options = parser.parse_args(arguments)
     match options.command:
         case "check":
@@ -136,10 +138,15 @@ def keep(command: str, file: Path) -> int:
     except WrongSettings as error:
         return refuse(str(error))
     try:
+        is_pipe = file == Path("-")
         if command == "backup":
-            print(f"{file}: {back_up(data_dir, file):,} bytes")
+            count = back_up_to(sys.stdout.buffer, data_dir) if is_pipe else back_up(data_dir, file)
+            print(f"{file}: {count:,} bytes", file=sys.stderr if is_pipe else sys.stdout)
         else:
-            restore(file, data_dir)
+            if is_pipe:
+                restore_from(sys.stdin.buffer, data_dir)
+            else:
+                restore(file, data_dir)
             print(f"{data_dir} holds what was in {file}; start the bot and it goes on.")
     except BackupRefused as error:
         return refuse(str(error))

@@ -79,7 +79,7 @@ _REFUSALS: Mapping[str, str] = {
     "not_a_moderator": "This is for people who may manage the server.",
     "not_done_yet": "That picture is not done yet. Please reply once it is there.",
     "not_the_operator": "This is for the operator of the bot.",
-    "not_allowed_here": "The picture is done, but I may not post in this channel any more.",
+    "not_allowed_here": "The picture is done, but I may not post in this channel any more. Please ask a moderator.",
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
     "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
     "not_an_option": (
@@ -103,7 +103,7 @@ _REFUSALS: Mapping[str, str] = {
     "server_only": "This can be set in servers only.",
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
-    "picture_listed": "The moderators of this server do not want this picture here.",
+    "picture_listed": "The moderators of this server do not want this picture here. Please choose another one.",
     "queue_full": "The queue is full, with {max_pictures} waiting already. Please try again in a few minutes.",
     "server_queue_full": (
         "This server's queue is full, with {max_pictures} waiting already. Please try again in a few minutes."
@@ -115,7 +115,7 @@ _REFUSALS: Mapping[str, str] = {
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "too_late_to_cancel": "This is over already.",
     "words_forbidden": "I do not paint anything sexual with minors. If you mean adults, please say woman or man.",
-    "words_not_wanted": "The moderators of this server do not want some of these words here.",
+    "words_not_wanted": "The moderators of this server do not want some of these words here. Please choose others.",
     "words_sexual": "I paint nothing sexual here. In an age-restricted channel it may be allowed.",
 }
 

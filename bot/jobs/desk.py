@@ -11,7 +11,7 @@ import discord
 
 from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_passing
 from bot.display.cards import Resting, Waiting, status_text
-from bot.jobs.audience import SERVER_LEFT
+from bot.jobs.audience import CHANNEL_GONE, SERVER_LEFT
 from bot.jobs.delivery import Delivery
 from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
 from bot.storage.job import Job, JobState
@@ -87,6 +87,11 @@ class JobDesk:
         """Settle every job of a server that has sent the bot away."""
         for job in [job for job in self._open.values() if job.guild_id == guild_id]:
             await self._endings.expire(job, SERVER_LEFT)
+
+    async def channel_gone(self, channel_id: int) -> None:
+        """Settle every job of a channel or thread that somebody has deleted."""
+        for job in self._open.in_channel(channel_id):
+            await self._endings.expire(job, CHANNEL_GONE)
 
     async def servers_are(self, guild_ids: Collection[int]) -> None:
         """Settle the jobs of servers that the bot is no longer in; they may have gone while it was away."""

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.storage.database import DATABASE_NAME, is_in_use
 from bot.storage.migrations import MIGRATIONS
@@ -78,6 +80,29 @@ def restore(file: Path, data_dir: Path) -> None:
                 os.replace(path, target)
         (unpacked / DATABASE_NAME).chmod(0o600)
         os.replace(unpacked / DATABASE_NAME, data_dir / DATABASE_NAME)
+
+
+def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
+    """Do as ``back_up`` does, into a pipe; for a while the copy takes room in the data folder."""
+    if not data_dir.is_dir():
+        raise BackupRefused(f"There is no folder {data_dir}: set DATA_DIR to the folder of the bot.")
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".backup-") as folder:
+        file = Path(folder, "backup.tar")
+        count = back_up(data_dir, file)
+        with file.open("rb") as whole:
+            shutil.copyfileobj(whole, stream)
+        stream.flush()
+    return count
+
+
+def restore_from(stream: BinaryIO, data_dir: Path) -> None:
+    """Do as ``restore`` does, from a pipe."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as folder:
+        file = Path(folder, "backup.tar")
+        with file.open("wb") as whole:
+            shutil.copyfileobj(stream, whole)
+        restore(file, data_dir)
 
 
 def database_problem(data_dir: Path) -> str | None:

@@ -1,7 +1,10 @@
 """A backup is made while the bot writes, and what is restored goes on."""
 
 import asyncio
+import os
 import stat
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -66,6 +69,26 @@ async def test_the_command_line_of_a_stopped_bot(
         assert await Jobs(database).get(job_id) is not None
 
 
+async def test_a_pipe_will_do(tmp_path: Path) -> None:  # into a container and out of it
+    def command(name: str, data_dir: Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        environment = {**os.environ, "DATA_DIR": str(data_dir)}
+        return subprocess.run(
+            [sys.executable, "-m", "bot", name, "-"], input=data, env=environment, capture_output=True, check=False
+        )
+
+    async with Database(tmp_path / "old") as database:
+        job_id = await add_job(Jobs(database), Spool(tmp_path / "old" / "spool"))
+        backup = command("backup", tmp_path / "old")
+    assert backup.returncode == 0, backup.stderr
+    assert sorted(os.listdir(tmp_path / "old")) == ["palimpsest.lock", DATABASE_NAME, "spool"]
+    restored = command("restore", tmp_path / "new", backup.stdout)
+    assert restored.returncode == 0, restored.stderr
+    assert await Spool(tmp_path / "new" / "spool").read(job_id, INPUT_FILENAME) == job_id.encode()
+    refused = command("restore", tmp_path / "none", backup.stdout[:3000])
+    assert (refused.returncode, refused.stderr.count(b"\n")) == (2, 1)
+    assert list((tmp_path / "none").iterdir()) == []
+
+
 async def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackupRefused, match="no database"):
         back_up(tmp_path, tmp_path / "b.tar")
@@ -91,7 +114,7 @@ async def test_a_disk_without_room_for_more_is_not_called_a_damaged_backup(tmp_p
         pass
     back_up(tmp_path / "old", tmp_path / "b.tar")
     with tarfile.open(tmp_path / "b.tar", "a") as tar:  # SQLite cannot make its own file there, as on a full disk
-        place = tarfile.TarInfo(f"{DATABASE_NAME}-shm")
+        place = tarfile.TarInfo(f"{DATABASE_NAME}-wal")
         place.type, place.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(place)
     restore(tmp_path / "b.tar", tmp_path / "new")

@@ -255,7 +255,19 @@ async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
         status = await bot.img2img(channel="fleeting", steps=4)
         await bot.status_with(status, "Painting")
         await bot.client.remove_channel("fleeting")
+        await bot.until(lambda: bot.job(status) == ("expired", None, {"reason": "channel_gone"}))
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+
+
+async def test_a_channel_that_is_gone_when_the_bot_comes_back_settles_its_job(quick_bot: BotProcess) -> None:
+    bot = quick_bot
+    await bot.client.add_channel("fleeting")
+    with bot.held():
+        status = await bot.img2img(channel="fleeting", steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.kill()
+        await bot.client.remove_channel("fleeting")
+    await bot.start()
     await bot.until(lambda: bot.job(status)[:2] == ("failed", "channel_gone"))
 
 
