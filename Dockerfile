@@ -3,8 +3,12 @@
 #     docker build --tag palimpsest:cpu .
 #     docker build --tag palimpsest:nvidia --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130 .
 
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG PYTHON_IMAGE=python:3.11-slim-trixie
 FROM ${PYTHON_IMAGE}
+
+LABEL org.opencontainers.image.title="Palimpsest" \
+    org.opencontainers.image.description="A Discord bot for image-to-image generation" \
+    org.opencontainers.image.licenses="MIT"
 
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -20,12 +24,14 @@ RUN useradd --uid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nolog
 WORKDIR /app
 
 # What changes least comes first. Every package has a wheel: nothing is compiled, no compiler is installed. pip refuses
-# any file whose sha256 is not in the lock. An empty TORCH_INDEX_URL takes torch from the default index as well, whose
-# build for Linux is the one with CUDA; another index has builds of its own, which the lock cannot know: of torch and
-# what torch alone brings along only the version is certain then.
+# any file whose sha256 is not in the lock; what it has fetched stays with the builder for the next time. An empty
+# TORCH_INDEX_URL takes torch from the default index as well, whose build for Linux is the one with CUDA; another index
+# has builds of its own, which the lock cannot know: of torch and what torch alone brings along only the version is
+# certain then.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 COPY requirements.lock ./
-RUN pip="python -m pip --no-cache-dir --disable-pip-version-check" \
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip="python -m pip --disable-pip-version-check" \
     && if [ -n "$TORCH_INDEX_URL" ]; then \
         awk '/^[a-z]/ { of_torch = /^(torch|triton|nvidia-|cuda-)/ } !of_torch' requirements.lock > without-torch.lock \
         && $pip install --require-hashes --only-binary :all: --no-deps --requirement without-torch.lock \
@@ -45,7 +51,8 @@ COPY --chmod=755 bot bot
 RUN python -m compileall -q bot generation playground
 
 VOLUME ["/data", "/cache"]
-USER palimpsest
+# A number, for whoever has to see that it is not root's: Kubernetes' runAsNonRoot.
+USER 10001
 STOPSIGNAL SIGTERM
 
 # Healthy: the bot's event loop runs and its database can be written.

@@ -6,7 +6,7 @@
     python run.py prove    the long proofs, see docs/reliability.md
     python run.py setup    only the environment
 
-TORCH_INDEX_URL names another package index for torch, such as https://download.pytorch.org/whl/cpu.
+TORCH_INDEX_URL names another package index for torch, such as https://download.pytorch.org/whl/cpu; .venv remembers it.
 """
 
 from __future__ import annotations  # an old Python must get as far as the sentence that says what it is
@@ -23,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = HERE / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+INDEX_NAME = "torch-index-url"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)  # torch is built for no newer one yet
 
 
@@ -40,7 +41,7 @@ def python_problem(version: tuple[int, int], *, has_ensurepip: bool) -> str | No
 
 def set_up(requirements: str) -> None:
     """Make the environment, or bring it up to date when a requirements file has changed."""
-    index_url = os.environ.get("TORCH_INDEX_URL", "")
+    index_url = torch_index_url()
     base, lock = HERE / "requirements.txt", HERE / "requirements.lock"
     files = {base, lock, HERE / requirements}
     stamps = {
@@ -52,6 +53,8 @@ def set_up(requirements: str) -> None:
     if not PYTHON.exists():
         print(f"Making a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
         venv.create(ENVIRONMENT, with_pip=True)
+    if index_url:
+        (ENVIRONMENT / INDEX_NAME).write_text(index_url)
     print("Installing packages; torch is large, this can take a few minutes …", file=sys.stderr)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if index_url:
@@ -64,6 +67,15 @@ def set_up(requirements: str) -> None:
     subprocess.run([*pip, "-r", str(HERE / requirements), "--constraint", str(constraints)], check=True)
     for stamp, digest in stamps.items():
         stamp.write_text(digest)
+
+
+def torch_index_url() -> str:
+    """Return where torch comes from: what is named now, else what was named when the environment was made.
+
+    Else an update, or a service that knows nothing of the variable, would bring another build of torch.
+    """
+    remembered = ENVIRONMENT / INDEX_NAME
+    return os.environ.get("TORCH_INDEX_URL") or (remembered.read_text() if remembered.exists() else "")
 
 
 def name_of(file: Path) -> str:

@@ -47,12 +47,16 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
     async def callback(self, interaction: discord.Interaction) -> None:
         ours = cast("discord.Interaction[Palimpsest]", interaction)
         try:
-            job = await ours.client.desk.find(self.job_id)
-            if job is None:
-                raise Refused("job_unknown")
-            await self.act(ours, job)
+            await self.act(ours, await self.find_job(ours))
         except Exception as error:  # a button has no error handler of its own; this one answers everything
             await answer_error(interaction, error)
+
+    async def find_job(self, interaction: "discord.Interaction[Palimpsest]") -> Job:
+        """Return the job as it is now, for a form may be open for long; raise Refused (``job_unknown``)."""
+        job = await interaction.client.desk.find(self.job_id)
+        if job is None:
+            raise Refused("job_unknown")
+        return job
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         """Do what the button says."""
@@ -94,7 +98,8 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
         interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
-            source = Source(parent=job, spoiler=job.spoiler)
+            now = await self.find_job(interaction)
+            source = Source(parent=now, spoiler=now.spoiler)
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
         chosen = replace(options_of(job), seed=job.seed)
@@ -110,7 +115,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
-            source = await source_in_result(interaction.client, job, picture)
+            source = await source_in_result(interaction.client, await self.find_job(interaction), picture)
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
         modal = OrderModal("Use as input", options_of(job), submitted, pictures=job.count)
@@ -141,12 +146,12 @@ class ReportButton(JobButton, template=f"report:{JOB_ID}"):
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         client = interaction.client
-        is_new = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
-        if is_new:
+        count = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
+        if count == 1:  # whoever comes later is counted: a crowd must not fill the moderators' channel
             client.mod_log.note(job, "reported", None)
             if job.guild_id is None:  # no moderators there: the operator reads it here
                 log.warning("the result of job %s, in a direct message, was reported", job.job_id)
-        text = replies.reported(is_new=is_new, is_server=job.guild_id is not None)
+        text = replies.reported(is_new=count > 0, is_server=job.guild_id is not None)
         await interaction.response.send_message(text, ephemeral=True)
 
 

@@ -107,7 +107,13 @@ class Palimpsest(discord.Client):
         self.audit = Audit(database)
         self.mod_log = ModLog(self, self.policies, self.audit)
         self.screening = Screening(
-            checker, self.policies, self.remixing, jobs, self.is_age_restricted, self.mod_log.note
+            checker,
+            self.policies,
+            self.remixing,
+            jobs,
+            self.is_age_restricted,
+            self.mod_log.note,
+            self.wait_until_ready,
         )
         self.jobs, self.spool = jobs, spool
         self.forgetting = Forgetting(self, database)
@@ -193,9 +199,21 @@ class Palimpsest(discord.Client):
         """Settle what a server that has sent the bot away was waiting for."""
         await self.desk.server_left(guild.id)
 
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Settle what a channel that is gone was waiting for; of each of its threads the library tells as well."""
+        await self.desk.channel_gone(channel.id)
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """Settle what a thread that is gone was waiting for."""
+        await self.desk.channel_gone(payload.thread_id)
+
     async def on_message(self, message: discord.Message) -> None:
         """Hear what is said to the bot."""
         await self._conversation.hear(message)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Hear what is said to the bot by now."""
+        await self._conversation.hear_again(payload.message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Note when it came, and answer what nobody waits for any more; all else is answered elsewhere.

@@ -1,16 +1,18 @@
 """Messages to the bot: a picture and words, a reply to a result, a reply to somebody's picture, or just hello."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
 
 from bot import replies
-from bot.discord_api.trouble import is_passing
+from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
 from bot.help import help_text
 from bot.orders.free_text import Said, understand
@@ -29,6 +31,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_THREAD = 5  # messages of one person that are followed back; nobody misunderstands each other more often
+_STILL_NEW = timedelta(minutes=15)
+_MOST_REMEMBERED = 1000
+
+
+@dataclass(slots=True)
+class _Heard:
+    """A message that was heard, in which version; one version at a time."""
+
+    version: tuple[object, ...] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Conversation:
@@ -40,6 +52,7 @@ class Conversation:
     def __init__(self, client: "Palimpsest") -> None:
         self._client = client
         self._answering: set[int] = set()  # members to whom a sentence is on its way
+        self._heard: dict[int, _Heard] = {}  # the last messages that were for the bot
 
     async def hear(self, message: discord.Message) -> None:
         """Take a message; one that is not for the bot is none of its business."""
@@ -49,6 +62,34 @@ class Conversation:
             if message.guild is not None and message.role_mentions and message.guild.self_role in message.role_mentions:
                 await self._say(message, replies.role_mentioned(message.guild.me.mention))
             return
+        heard = self._remember(message)
+        async with heard.lock:
+            heard.version = _version_of(message)
+            await self._hear(message)
+
+    async def hear_again(self, message: discord.Message) -> None:
+        """Take a message that has changed, by an edit or because Discord shows by now what its link leads to.
+
+        That is for a mention that was forgotten and a number that was wrong: what a request has come of stays as it is.
+        """
+        if message.author.bot or message.is_system() or not self._is_for_us(message):
+            return
+        if discord.utils.utcnow() - message.created_at > _STILL_NEW:
+            return
+        heard = self._remember(message)
+        async with heard.lock:
+            if heard.version == _version_of(message):  # it was pinned, for instance
+                return
+            heard.version = _version_of(message)
+            if not await self._client.jobs.has_request(message.author.id, message.id):
+                await self._hear(message)
+
+    def _remember(self, message: discord.Message) -> "_Heard":
+        while len(self._heard) >= _MOST_REMEMBERED:
+            del self._heard[next(iter(self._heard))]
+        return self._heard.setdefault(message.id, _Heard())
+
+    async def _hear(self, message: discord.Message) -> None:
         try:
             await self._answer(message)
         except (Refused, StorageTrouble, GenerationError) as error:
@@ -157,13 +198,27 @@ class Conversation:
             return
         self._answering.add(message.author.id)
         try:
-            await message.reply(replies.fitting(text), mention_author=False)
+            await _answer_with(message, text)
         except discord.HTTPException as error:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:
             log.info("a message could not be answered (%s)", type(error).__name__)
         finally:
             self._answering.discard(message.author.id)
+
+
+async def _answer_with(message: discord.Message, text: str) -> None:
+    try:
+        await message.reply(replies.fitting(text), mention_author=False)
+    except discord.HTTPException as error:
+        if error.code != NO_HISTORY:
+            raise
+        await message.channel.send(replies.fitting(f"{message.author.mention} {text}"))
+
+
+def _version_of(message: discord.Message) -> tuple[object, ...]:
+    """Return what tells a message from what it was before: its last edit, and the links that are shown."""
+    return message.edited_at, len(message.embeds)
 
 
 def _may_be_answered(message: discord.Message) -> bool:

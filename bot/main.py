@@ -15,7 +15,6 @@ from pathlib import Path
 
 import aiohttp
 import discord
-from pydantic import ValidationError
 
 from bot.checks.command import check
 from bot.client import Palimpsest
@@ -24,8 +23,8 @@ from bot.logs import set_up_logging
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
 from bot.monitoring.standing import Standing
-from bot.settings import Settings, misspelt_settings
-from bot.storage.backup import BackupRefused, back_up, restore
+from bot.settings import Settings, unused_settings
+from bot.storage.backup import BackupRefused, back_up, back_up_to, restore, restore_from
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
 from bot.storage.migrations import DatabaseTooNew
@@ -33,10 +32,10 @@ from bot.storage.trouble import StorageTrouble
 from generation.errors import ModelUnavailable
 from generation.executors.child import DIFFUSERS_ENGINE, ChildExecutor
 from generation.images.decoder import ImageDecoder
-from generation.models.catalog import load_catalog
+from generation.models.catalog import Catalog, load_catalog
 from generation.safety.checker import PictureChecker
 from generation.sentences import error_sentence
-from generation.settings import settings_sentence
+from generation.settings import WrongSettings, read_settings
 
 log = logging.getLogger("bot")
 
@@ -44,13 +43,11 @@ EXIT_OK, EXIT_FAILURE, EXIT_BAD_SETTINGS = 0, 1, 2
 LAST_SECONDS = 5.5  # for the last messages and the goodbye, after the grace for what runs
 
 
-async def serve(settings: Settings, token: str, *, engine: str) -> None:
+async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str) -> None:
     """Open everything, run until SIGTERM, SIGINT or a fatal answer of Discord's, close everything.
 
     ``engine`` is what computes in the executor's process, as ``module:function``.
     """
-    catalog = load_catalog(settings.models_file)
-    catalog.find(settings.model)
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
     point_library_at(api_url, settings.discord_gateway_url)
     metrics = Metrics()
@@ -119,9 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checking = commands.add_parser("check", help="examine token, application, servers, model and machine")
     checking.add_argument("--json", action="store_true", help="print one JSON object a finding")
     backing_up = commands.add_parser("backup", help="write database and pictures to a file, while the bot works or not")
-    backing_up.add_argument("file", type=Path, metavar="FILE", help="a new file, such as palimpsest.tar")
+    backing_up.add_argument(
+        "file", type=Path, metavar="FILE", help="a new file, such as palimpsest.tar, or - for a pipe"
+    )
     restoring = commands.add_parser("restore", help="put a backup into an empty data folder")
-    restoring.add_argument("file", type=Path, metavar="FILE", help="a file that backup has written")
+    restoring.add_argument("file", type=Path, metavar="FILE", help="what backup has written, or - for a pipe")
     options = parser.parse_args(arguments)
     match options.command:
         case "check":
@@ -135,18 +134,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def keep(command: str, file: Path) -> int:
     """Back up or restore; return the exit status."""
     try:
-        data_dir = Settings().data_dir
+        data_dir = read_settings(Settings).data_dir
+    except WrongSettings as error:
+        return refuse(str(error))
+    try:
+        is_pipe = file == Path("-")
         if command == "backup":
-            print(f"{file}: {back_up(data_dir, file):,} bytes")
+            count = back_up_to(sys.stdout.buffer, data_dir) if is_pipe else back_up(data_dir, file)
+            print(f"{file}: {count:,} bytes", file=sys.stderr if is_pipe else sys.stdout)
         else:
-            restore(file, data_dir)
+            if is_pipe:
+                restore_from(sys.stdin.buffer, data_dir)
+            else:
+                restore(file, data_dir)
             print(f"{data_dir} holds what was in {file}; start the bot and it goes on.")
-    except ValidationError as error:
-        return refuse(settings_sentence(error))
     except BackupRefused as error:
         return refuse(str(error))
     except OSError as error:
-        print(f"The {command} failed: {error.strerror} ({error.filename})", file=sys.stderr)
+        place = error.filename or (file if command == "backup" else data_dir)
+        print(f"The {command} failed: {error.strerror} ({place})", file=sys.stderr)
         return EXIT_FAILURE
     return EXIT_OK
 
@@ -154,22 +160,24 @@ def keep(command: str, file: Path) -> int:
 def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     """Run the bot with what computes in its executor's process; return the exit status."""
     try:
-        settings = Settings()
-    except ValidationError as error:
-        return refuse(settings_sentence(error))
+        settings = read_settings(Settings)
+        catalog = load_catalog(settings.models_file)
+        catalog.find(settings.model)
+    except (WrongSettings, ValueError) as error:
+        return refuse(str(error))
+    except ModelUnavailable as error:
+        return refuse(error_sentence(error))
     if settings.discord_token is None:
         return refuse("DISCORD_TOKEN is not set: put the bot's token into .env, or try the playground without one.")
     token = settings.discord_token.get_secret_value()
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
-    for name, meant in misspelt_settings().items():
-        log.warning("%s in .env is no setting and has no effect: did you mean %s?", name, meant)
+    for name, remedy in unused_settings().items():
+        log.warning("%s in .env has no effect. %s", name, remedy)
     try:
-        asyncio.run(serve(settings, token, engine=engine))
+        asyncio.run(serve(settings, token, catalog, engine=engine))
     except KeyboardInterrupt:
         return EXIT_OK
-    except (ValueError, ModelUnavailable) as error:
-        return refuse(error_sentence(error) if isinstance(error, ModelUnavailable) else str(error))
     except StorageTrouble as error:
         log.error("DATA_DIR, %s, cannot be used (%s)", settings.data_dir, error)
         return EXIT_FAILURE
@@ -183,6 +191,12 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
         return refuse("Discord refuses the intents: this program needs none of the privileged ones.")
     except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:
         log.error("Discord cannot be reached (%s)", type(error).__name__)
+        return EXIT_FAILURE
+    except discord.HTTPException as error:
+        log.error("Discord answers with status %d; https://discordstatus.com may know more", error.status)
+        return EXIT_FAILURE
+    except Exception:
+        log.exception("the bot broke")
         return EXIT_FAILURE
     return EXIT_OK
 

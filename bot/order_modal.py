@@ -8,7 +8,7 @@ import discord
 
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.orders.free_text import understand
+from bot.orders.free_text import negative_as_written, understand
 from bot.orders.order_book import Options, changed
 from generation import requests
 
@@ -123,5 +123,5 @@ def _more_of(chosen: Options) -> str:
     numbers = (("guidance", chosen.guidance_scale), ("steps", chosen.num_inference_steps), ("count", chosen.count))
     parts = [f"{name} {value:g}" for name, value in numbers if value is not None]
     if chosen.negative_prompt:
-        parts.append(f"negative: {chosen.negative_prompt}")
+        parts.append(negative_as_written(chosen.negative_prompt))
     return ", ".join(parts)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.discord_api.permissions import permission_words
+from bot.display.inert import inert, inert_code
 from bot.errors import Refused
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layer, Layers
@@ -11,8 +12,9 @@ from bot.storage.job import Job
 from bot.storage.role_limits import RoleLimit
 from bot.storage.trouble import StorageTrouble
 from generation import sentences
-from generation.errors import GenerationError
+from generation.errors import GenerationError, ModelUnavailable
 from generation.events import FailureKind
+from generation.models.problems import ModelProblem
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
@@ -38,7 +40,11 @@ _REFUSALS: Mapping[str, str] = {
         "I stopped working {times} times while I painted this, so I have given it up."
         " Please try a smaller size or another picture."
     ),
-    "check_failed": "I could not check the picture just now, so I take nothing unseen. Please try again later.",
+    "check_failed": "I could not check the picture just now, so I do not use it. Please try again later.",
+    "cancelled_unstored": (
+        "I have given it up, but cannot write that down just now: if I am restarted before the operator has mended my"
+        " disk, it begins anew."
+    ),
     "channel_gone": "The channel or message that this belonged to is gone.",
     "closed_to_the_bot": "Discord does not let me do that here. Please ask a moderator what I may do in this channel.",
     "command_unknown": "I do not have this command any more. `/help` shows what I can do.",
@@ -54,7 +60,7 @@ _REFUSALS: Mapping[str, str] = {
     "list_full": "The list has {limit} entries already. Please take one off first.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
-        "You have {max_waiting} pictures waiting already. Please wait until one is done, or cancel one."
+        "You have {max_pictures} waiting already, the most that you may. Please wait until one is done, or cancel it."
     ),
     "missing_permissions": (
         "I may not answer here: I lack {permission_names}. Please ask a moderator to allow it in this channel."
@@ -62,6 +68,10 @@ _REFUSALS: Mapping[str, str] = {
     "draining": "I am finishing what waits and take nothing new at the moment. Please try again later.",
     "no_picture": "I see no picture there. Please attach one, or reply to one of mine; `/help` shows every way.",
     "no_term": "There are no letters in that. Please write a word or a phrase.",
+    "not_in_server": (
+        "This server has my commands, but not me, so I could not post the picture."
+        " Please ask somebody who manages it to invite me as a bot."
+    ),
     "not_listed": "That is not on the list.",
     "no_prompt": "What should it become? Please reply to this with a few words.",
     "no_words": ("I see no words in “{text}”. Please write what to paint, or name the option, such as `strength 0.7`."),
@@ -69,7 +79,7 @@ _REFUSALS: Mapping[str, str] = {
     "not_a_moderator": "This is for people who may manage the server.",
     "not_done_yet": "That picture is not done yet. Please reply once it is there.",
     "not_the_operator": "This is for the operator of the bot.",
-    "not_allowed_here": "The picture is done, but I may not post in this channel any more.",
+    "not_allowed_here": "The picture is done, but I may not post in this channel any more. Please ask a moderator.",
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
     "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
     "not_an_option": (
@@ -93,19 +103,19 @@ _REFUSALS: Mapping[str, str] = {
     "server_only": "This can be set in servers only.",
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
-    "picture_listed": "The moderators of this server do not want this picture here.",
-    "queue_full": "{max_waiting} pictures are waiting already. Please try again in a few minutes.",
+    "picture_listed": "The moderators of this server do not want this picture here. Please choose another one.",
+    "queue_full": "The queue is full, with {max_pictures} waiting already. Please try again in a few minutes.",
     "server_queue_full": (
-        "{max_waiting} pictures of this server are waiting already. Please try again in a few minutes."
+        "This server's queue is full, with {max_pictures} waiting already. Please try again in a few minutes."
     ),
     "result_lost": "The finished picture was lost from my disk. Please send your picture again.",
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
     "shutting_down": "I am just being restarted. Please try again in a minute.",
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
-    "storage_trouble": "I cannot store pictures just now. Please try again later; the operator has been told.",
+    "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "too_late_to_cancel": "This is over already.",
-    "words_forbidden": "I do not paint anything sexual with minors.",
-    "words_not_wanted": "The moderators of this server do not want some of these words here.",
+    "words_forbidden": "I do not paint anything sexual with minors. If you mean adults, please say woman or man.",
+    "words_not_wanted": "The moderators of this server do not want some of these words here. Please choose others.",
     "words_sexual": "I paint nothing sexual here. In an age-restricted channel it may be allowed.",
 }
 
@@ -115,6 +125,12 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     shown = dict(data)
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
+    if "max_waiting" in data:
+        shown["max_pictures"] = counted(data["max_waiting"], "picture")
+    if "text" in data:
+        shown["text"] = inert(data["text"])
+    if "value" in data:
+        shown["value"] = inert_code(data["value"])
     if "name" in data:
         shown["option"] = OPTION_NAMES.get(data["name"], data["name"])
     if "permissions" in data:
@@ -128,9 +144,17 @@ def error_sentence(error: BaseException) -> str | None:
         return refusal_sentence(error.reason, error.data)
     if isinstance(error, StorageTrouble):
         return refusal_sentence(error.reason, {})
+    if isinstance(error, ModelUnavailable) and error.reason == ModelProblem.UNKNOWN:
+        known = [inert(name) for name in error.data.get("known", ())]
+        return sentences.model_unavailable_sentence(inert(error.model, 80), error.reason, {"known": known})
     if isinstance(error, GenerationError):
         return sentences.error_sentence(error)
     return None
+
+
+def counted(count: float, one: str, many: str | None = None) -> str:
+    """Return a number and what is counted, in singular or plural."""
+    return f"{count:g} {one if count == 1 else many or f'{one}s'}"
 
 
 def unknown_error(reference: str) -> str:

@@ -1,25 +1,27 @@
 """The bot's settings: environment and ``.env``, decided once, refused with one sentence when they are wrong."""
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic import Field, HttpUrl, field_validator
 from pydantic_settings import NoDecode
 from yarl import URL
 
-from generation.settings import ENV_FILE, ENV_FILE_ENCODING, GenerationSettings
+from generation.settings import ENV_FILE, ENV_FILE_ENCODING, GenerationSettings, Token
 
 MEBIBYTE = 1024 * 1024
+_NOT_OURS = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "TORCH_INDEX_URL")  # others read them, who know no .env
 _SAME_NAME = 0.8  # "SLOTTS" and "DISCORD_TOKENS" are meant as settings, "HF_HOME" is not HF_TOKEN
 
 
 class Settings(GenerationSettings):
     """All that an operator can set; ``.env.example`` explains each in words."""
 
-    discord_token: SecretStr | None = None
+    discord_token: Token | None = None
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: str | None = None
     attachment_hosts: Annotated[tuple[str, ...], NoDecode] = (
@@ -62,6 +64,13 @@ class Settings(GenerationSettings):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
         return value
 
+    @field_validator("attachment_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any("/" in host for host in value):
+            raise ValueError("it takes names of hosts without https://, such as cdn.discordapp.com")
+        return value
+
     @field_validator("monitoring_port", mode="before")
     @classmethod
     def _may_be_off(cls, value: object) -> object:
@@ -73,10 +82,14 @@ class Settings(GenerationSettings):
         return self.data_dir / "spool"
 
 
-def misspelt_settings() -> Mapping[str, str]:
-    """Return the names in ``.env`` that are nearly a setting's and none, with the setting that is likely meant."""
+def unused_settings() -> Mapping[str, str]:
+    """Return the names in ``.env`` that have no effect and were meant to have one, with what to do instead."""
     known = [name.upper() for name in Settings.model_fields]
     found = dotenv_values(ENV_FILE, encoding=ENV_FILE_ENCODING, interpolate=False)
     unknown = [name for name in found if name.upper() not in known]
     meant = {name: difflib.get_close_matches(name.upper(), known, 1, _SAME_NAME) for name in unknown}
-    return {name: names[0] for name, names in meant.items() if names}
+    return {
+        **{name: f"Write {names[0]}." for name, names in meant.items() if names},
+        # A container has them from there all the same.
+        **{name: "Set it in the environment." for name in unknown if name in _NOT_OURS and name not in os.environ},
+    }

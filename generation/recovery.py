@@ -22,8 +22,9 @@ class Recovery:
         self._breaker = breaker
         self._note_rest = note_rest
         self._again: dict[str, None] = {}  # the jobs that were lost, in the order of their turns
+        self._tried: str | None = None  # the job that began last, while nobody knows whether a rest has helped
         self._changed = asyncio.Event()
-        self.losses = 0  # of the executor
+        self._losses = 0  # of the executor
 
     @property
     def rest_seconds_left(self) -> float:
@@ -44,13 +45,20 @@ class Recovery:
     def over(self, job_id: str) -> None:
         """Forget a job that has no slot any more."""
         self._again.pop(job_id, None)
+        if self._tried == job_id:
+            self._tried = None
         self._changed.set()
 
     def may_begin(self, job_id: str, running: Set[str]) -> bool:
         """Tell whether a job, one of those that have a slot, may be given to the executor."""
-        if self._breaker.seconds_left:
+        if self._breaker.seconds_left or (self._breaker.is_probing and self._tried is not None):
             return False
         return job_id not in self._again or (job_id == next(iter(self._again)) and running == self._again.keys())
+
+    def begin(self, job_id: str) -> int:
+        """Note that a job is given to the executor; return how many losses there have been."""
+        self._tried = job_id
+        return self._losses
 
     def wake(self) -> None:
         """Let everybody look again who waits for a change."""
@@ -64,13 +72,15 @@ class Recovery:
     def succeeded(self) -> None:
         """Note that a job has ended without taking the executor along."""
         self._breaker.succeeded()
+        self._changed.set()
 
     def lost(self, loss: Failed, losses_before: int) -> None:
-        """Note how an attempt was lost that began after so many ``losses``; each counts once, for all its jobs."""
+        """Note how an attempt was lost that began after so many losses; each counts once, for all its jobs."""
+        self._tried = None
         if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
             self.rest()
-        elif losses_before == self.losses:
-            self.losses += 1
+        elif losses_before == self._losses:
+            self._losses += 1
             was_resting = self._breaker.seconds_left
             self._breaker.lost()
             self._note_beginning(was_resting)

@@ -94,7 +94,9 @@ _REFUSALS: Mapping[Refusal, str] = {
 _AGAIN = "delete it from the cache of Hugging Face and start again"
 _MODELS: Mapping[str, str] = {
     ModelProblem.UNKNOWN: "There is no model called {model} here; choose one of {known_list}.",
-    ModelProblem.NOT_DOWNLOADED: "The model {model} is not downloaded yet; the operator has to do that first.",
+    ModelProblem.NOT_DOWNLOADED: (
+        "The model {model} is not downloaded yet; the operator does that with `python -m generation download {model}`."
+    ),
     ModelProblem.NO_FOLDER: "The model {model} is not here: there is no folder {folder}.",
     ModelProblem.NOT_A_MODEL: "What lies at {source} is not the kind of model that {model} should be.",
     ModelProblem.ADD_ON_NOT_HERE: (
@@ -128,6 +130,9 @@ _MODELS: Mapping[str, str] = {
     ModelProblem.DISK_FULL: (
         "The disk has not enough room for the {thing}: it wants {needed} more, and {free} are free in {folder}; "
         "make room, or set HF_HOME to a folder on another disk."
+    ),
+    ModelProblem.FILE_TROUBLE: (
+        "The {thing} needs {path}, which cannot be used ({why}); look at its owner, its mode and the room on its disk."
     ),
     ModelProblem.CHANGED: (
         "The file {file} of the {thing} is not the one that was downloaded first, so it is not used; "

@@ -1,4 +1,4 @@
-"""The one owner of the executor: hands it the next job when a slot is free, and tries a lost one again."""
+"""The queue and the slots of the executor: who waits, who comes next, who has a slot."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from generation.attempts import Attempts, NoteAttempt, Report
 from generation.breaker import CircuitBreaker
-from generation.errors import ExecutorError, InvalidRequest
-from generation.events import Cancelled, Event, Failed, FailureKind, Finished
+from generation.errors import InvalidRequest
+from generation.events import Failed, FailureKind
 from generation.executors.base import Executor
 from generation.forecast import Seconds, Turn, blocked_owners, forecast
 from generation.queue import FairQueue, Ticket
@@ -20,8 +21,6 @@ from generation.tracebacks import stack_of
 log = logging.getLogger(__name__)
 
 LoadRequest = Callable[[Ticket], Awaitable[Img2ImgRequest | None]]
-Report = Callable[[Event], Awaitable[None]]
-NoteAttempt = Callable[[str, int], Awaitable[None]]
 
 
 async def note_nothing(_job_id: str, _attempt: int) -> None:
@@ -33,9 +32,8 @@ class GenerationService:
 
     A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
     of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
-    in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. A job whose
-    executor was lost is tried again, up to ``max_attempts``; ``note_attempt`` is awaited at once, before any wait. One
-    whose executor could not be started has lost nothing. When either may be is for ``generation.recovery`` to say.
+    in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. What becomes of
+    a job that has a slot is for ``generation.attempts`` to say.
     """
 
     def __init__(
@@ -52,19 +50,23 @@ class GenerationService:
     ) -> None:
         self._recovery = Recovery(breaker or CircuitBreaker(), self._rest_changed)
         self._note_rest = note_rest
-        self._note_attempt = note_attempt
         self._executor = executor
         self._load_request = load_request
         self._report = report
-        self._max_attempts = max_attempts
         self._max_running_per_owner = max_running_per_owner
         self._queue = FairQueue()
         self._suspects: dict[str, Ticket] = {}  # run alone, when nothing else waits or runs
         self._tickets: dict[str, Ticket] = {}  # of what runs
         self._costs: dict[str, float] = {}  # of what runs, as far as it is known
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._cancelled: set[str] = set()
-        self._left: list[str] = []  # by what waited for the end of a rest when the service closed
+        self._attempts = Attempts(
+            executor,
+            self._recovery,
+            self._tickets.keys(),
+            report=report,
+            note_attempt=note_attempt,
+            max_attempts=max_attempts,
+        )
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()  # nothing runs, and nothing that waits may begin
         self._closing = False
@@ -133,15 +135,13 @@ class GenerationService:
         if self._suspects.pop(job_id, None) is not None or self._queue.remove(job_id) is not None:
             return True
         if job_id in self._running:
-            self._cancelled.add(job_id)
-            self._executor.cancel(job_id)
-            self._recovery.wake()
+            self._attempts.cancel(job_id)
             return True
         return False
 
     async def run(self) -> None:
         """Serve until ``close``; the executor is started here and stopped by ``close``."""
-        await self._start_executor()
+        await self._attempts.start()
         while not self._closing:
             while (ticket := self._next_ticket()) is not None:
                 self._tickets[ticket.job_id] = ticket
@@ -166,7 +166,7 @@ class GenerationService:
         grace_seconds = max(0.0, deadline - asyncio.get_running_loop().time())
         self._closing = True
         self._changed.set()
-        self._recovery.wake()
+        self._attempts.close()
         tasks = dict(self._running)
         if tasks:
             await asyncio.wait(tasks.values(), timeout=grace_seconds)
@@ -175,7 +175,7 @@ class GenerationService:
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         await self._executor.stop()
-        return (*unfinished, *self._left)
+        return (*unfinished, *self._attempts.left)
 
     def _next_ticket(self) -> Ticket | None:
         """Take out the ticket that may begin now, if a slot is free for one."""
@@ -187,18 +187,6 @@ class GenerationService:
             return self._suspects.pop(next(iter(self._suspects)))
         running = Counter(ticket.owner for ticket in self._tickets.values())
         return self._queue.pop_unless(blocked_owners(running, self._max_running_per_owner))
-
-    async def _start_executor(self) -> None:
-        """Try until the executor stands or the service closes; jobs wait meanwhile."""
-        while not self._closing:
-            try:
-                await self._executor.start()
-                return
-            except ExecutorError as error:
-                log.error("the generation process did not start: %s", error)
-                self._recovery.rest()
-                while self._recovery.rest_seconds_left and not self._closing:
-                    await self._recovery.change()
 
     def _rest_changed(self) -> None:
         self._changed.set()
@@ -214,7 +202,7 @@ class GenerationService:
                 await self._report(self._failed(ticket, FailureKind.INVALID_REQUEST, **data))
                 return
             if request is not None:
-                await self._run_attempts(ticket, request)
+                await self._attempts.run(ticket, request)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -224,53 +212,11 @@ class GenerationService:
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id], self._tickets[ticket.job_id]
-            self._recovery.over(ticket.job_id)
+            self._attempts.over(ticket.job_id)
             cost = self._costs.pop(ticket.job_id, ticket.cost)
             if not ticket.runs_alone:
                 self._queue.settle(ticket, cost)
-            self._cancelled.discard(ticket.job_id)
             self._changed.set()
-
-    async def _run_attempts(self, ticket: Ticket, request: Img2ImgRequest) -> None:
-        job_id, attempt = ticket.job_id, ticket.attempt
-        while True:
-            if attempt > 1:
-                self._recovery.begin_again(job_id)
-            while not (may_begin := self._recovery.may_begin(job_id, self._tickets.keys())):
-                if self._closing or job_id in self._cancelled:
-                    break
-                await self._recovery.change()
-            if job_id in self._cancelled:
-                await self._report(Cancelled(job_id=job_id, attempt=attempt))
-                return
-            if not may_begin:  # the service closes
-                self._left.append(job_id)
-                return
-            losses = self._recovery.losses
-            loss = await self._run_attempt(job_id, attempt, request)
-            if loss is None:
-                return
-            self._recovery.lost(loss, losses)
-            if loss.kind.is_executor_loss:
-                if attempt >= self._max_attempts:
-                    await self._report(loss)
-                    return
-                attempt += 1
-                log.warning("job %s lost its executor (%s); trying again", job_id, loss.kind)
-                await self._note_attempt(job_id, attempt)
-
-    async def _run_attempt(self, job_id: str, attempt: int, request: Img2ImgRequest) -> Failed | None:
-        """Report what happens in an attempt; return how it was lost, if the executor was."""
-        async with contextlib.aclosing(self._executor.run(job_id, attempt, request)) as events:
-            async for event in events:
-                if isinstance(event, Failed) and (
-                    event.kind.is_executor_loss or event.kind is FailureKind.EXECUTOR_UNAVAILABLE
-                ):
-                    return event
-                if isinstance(event, Finished | Failed):
-                    self._recovery.succeeded()
-                await self._report(event)
-        return None
 
     @staticmethod
     def _failed(ticket: Ticket, kind: FailureKind, reference: str = "", **data: object) -> Failed:

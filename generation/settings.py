@@ -1,9 +1,11 @@
 """What the environment (and ``.env``) says to this package; read once by whoever starts it, handed on as values."""
 
+import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ByteSize, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.logs import LogFormat
@@ -12,6 +14,35 @@ from generation.requests import StrengthSchedule
 ENV_FILE = ".env"
 ENV_FILE_ENCODING = "utf-8-sig"  # some editors on Windows write a mark first, which is no part of the first name
 PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
+
+_TOKEN = re.compile(r"[!#-&(-~]+")  # printable ASCII without spaces and quotes
+
+
+class WrongSettings(Exception):
+    """The environment or ``.env`` cannot be used; the message is one sentence that says why."""
+
+
+def _home_found(path: Path) -> Path:
+    return Path(os.path.expanduser(path))
+
+
+def _at_least_a_gibibyte(value: ByteSize) -> ByteSize:
+    if value < 2**30:
+        raise ValueError("it is an amount of memory such as 6GiB, and not less than 1GiB")
+    return value
+
+
+def _plausible_token(token: SecretStr) -> SecretStr:
+    if _TOKEN.fullmatch(token.get_secret_value()) is None:
+        raise ValueError("it holds a space, a quote or another sign that no token has")
+    return token
+
+
+OwnPath = Annotated[Path, AfterValidator(_home_found)]
+"""A path as an operator writes it: ``~`` is the home folder, as in a shell."""
+
+Token = Annotated[SecretStr, AfterValidator(_plausible_token)]
+"""A token, refused without being shown when it cannot be one."""
 
 
 class GenerationSettings(BaseSettings):
@@ -23,20 +54,25 @@ class GenerationSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=ENV_FILE, env_file_encoding=ENV_FILE_ENCODING, extra="ignore", env_ignore_empty=True, frozen=True
+        env_file=ENV_FILE,
+        env_file_encoding=ENV_FILE_ENCODING,
+        extra="ignore",
+        env_ignore_empty=True,
+        frozen=True,
+        allow_inf_nan=False,
     )
 
     model: str = "demo"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    max_vram: Annotated[ByteSize, Field(ge=2**30)] | None = None
+    max_vram: Annotated[ByteSize, AfterValidator(_at_least_a_gibibyte)] | None = None
     slots: int = Field(default=8, ge=1, le=64)
     max_width: int = Field(default=16, ge=1)
     strict: bool = False
     compile_denoiser: bool = False
-    data_dir: Path = Path("data")
-    models_file: Path = PACKAGED_MODELS_FILE
-    hf_token: SecretStr | None = None
+    data_dir: OwnPath = Path("data")
+    models_file: OwnPath = PACKAGED_MODELS_FILE
+    hf_token: Token | None = None
     strength_schedule: StrengthSchedule = "noise"
     log_format: LogFormat = "text"
 
@@ -58,11 +94,27 @@ class GenerationSettings(BaseSettings):
         }
 
 
+AnySettings = TypeVar("AnySettings", bound=GenerationSettings)
+
+
+def read_settings(kind: type[AnySettings]) -> AnySettings:
+    """Read the environment and ``.env``; raise WrongSettings."""
+    try:
+        return kind()
+    except ValidationError as error:
+        raise WrongSettings(settings_sentence(error)) from error
+    except UnicodeDecodeError as error:
+        raise WrongSettings("The file .env is not in UTF-8: open it in an editor and save it as UTF-8.") from error
+    except OSError as error:
+        raise WrongSettings(f"The file .env cannot be read ({error.strerror}): change its owner or mode.") from error
+
+
 def settings_sentence(error: ValidationError) -> str:
     """Say in one sentence which setting is wrong first, by the name that it has in the environment."""
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     name = "_".join(str(part) for part in problem["loc"]).upper()
-    return f"{name} in the environment or in .env cannot be used: {_lower_first(problem['msg'])}."
+    what = _lower_first(problem["msg"].removeprefix("Value error, "))
+    return f"{name} in the environment or in .env cannot be used: {what}."
 
 
 def _lower_first(text: str) -> str:

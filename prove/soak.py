@@ -22,6 +22,7 @@ from prove.place import Place, Vitals, open_place
 SECONDS, PER_SECOND, CHANNELS, STEPS = 600, 4.0, 24, 30  # 21 of 30 steps are run at the usual strength, 20 ms each
 WARM_UP_SECONDS, SAMPLE_SECONDS, SETTLE_SECONDS = 60, 5.0, 300.0
 LIMITS = (r"^POST /channels/\{channel_id\}/messages$", r"^PATCH /channels/\{channel_id\}/messages/")
+LIMIT_SECONDS = 5.0
 GROWTH_MEBIBYTES, DESCRIPTORS, THREADS = 24.0, 8, 1
 """How much more the last third may hold on average than the first: connections come and go, memory settles."""
 
@@ -36,18 +37,25 @@ class Outcome:
     vitals: Sequence[Vitals]
 
 
-async def limit_rates(place: Place) -> None:
+async def limit_rates(place: Place, per_seconds: float) -> None:
     """Let the stand-in refuse what Discord would."""
     for pattern in LIMITS:
-        await place.client.set_rate_limit(pattern, limit=5, per_seconds=5.0)
+        await place.client.set_rate_limit(pattern, limit=5, per_seconds=per_seconds)
 
 
 async def soak(
-    data_dir: Path, *, jobs: int, per_second: float | None, channels: int, steps: int, sample_seconds: float
+    data_dir: Path,
+    *,
+    jobs: int,
+    per_second: float | None,
+    channels: int,
+    steps: int,
+    sample_seconds: float,
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> Outcome:
     """Ask steadily (without ``per_second`` at once) and return what was seen meanwhile."""
     async with open_place(data_dir, members=12, channels=channels, engine="create_wide_engine") as place:
-        await limit_rates(place)
+        await limit_rates(place, limit_seconds)
         vitals: list[Vitals] = []
 
         async def sample() -> None:

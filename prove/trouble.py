@@ -36,10 +36,15 @@ async def add_trouble(place: Place) -> None:
 
 
 async def one_round(
-    data_dir: Path, *, seconds: float, drop_seconds: float, drops: Sequence[GatewayAction]
+    data_dir: Path,
+    *,
+    seconds: float,
+    drop_seconds: float,
+    drops: Sequence[GatewayAction],
+    engine: str | None = None,
 ) -> dict[str, Any]:
-    """Let members wish for pictures through the trouble and return the account."""
-    async with open_place(data_dir, members=6, channels=6, engine=None) as place:
+    """Let members wish for pictures through the trouble and return the account; ``engine`` None is the real one."""
+    async with open_place(data_dir, members=6, channels=6, engine=engine) as place:
         before = await place.client.stats()
         await add_trouble(place)
         ended = asyncio.Event()

@@ -1,6 +1,16 @@
 """What holds for every test of this repository."""
 
+import gc
 import os
 
 # As in the executor's process, and for the same reason; it has to be said before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of the garbage collector's sight, as the executor's process does.
+
+    Whoever runs out of memory looks for garbage, and would look through some thousand tests and every library as well.
+    """
+    gc.collect()
+    gc.freeze()

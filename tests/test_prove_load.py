@@ -22,12 +22,14 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_trouble(tmp_path: Path) -> None:
-    outcome = await trouble.one_round(tmp_path, seconds=20, drop_seconds=5, drops=trouble.DROPS[:3])
+    outcome = await trouble.one_round(
+        tmp_path, seconds=4, drop_seconds=1, drops=trouble.DROPS[:3], engine="create_engine"
+    )
     assert trouble.broken_promises([outcome]) == [], outcome
 
 
 async def test_a_storm_and_a_burst_of_commands(tmp_path: Path) -> None:
-    outcome = await acknowledgements.one_round(tmp_path, commands=40, per_second=10, in_burst=20)
+    outcome = await acknowledgements.one_round(tmp_path, commands=40, per_second=20, in_burst=20)
     assert acknowledgements.broken_promises([outcome], timed=False) == [], outcome
 
 
@@ -37,15 +39,16 @@ async def test_overload(tmp_path: Path) -> None:
 
 
 async def test_soak(tmp_path: Path) -> None:
-    outcome = await soak.soak(tmp_path, jobs=40, per_second=None, channels=4, steps=10, sample_seconds=1)
+    small = {"jobs": 40, "channels": 4, "steps": 10, "sample_seconds": 0.5, "limit_seconds": 0.5}
+    outcome = await soak.soak(tmp_path, per_second=None, **small)
     assert soak.broken_promises(outcome) == [], outcome
 
 
 async def test_fairness(tmp_path: Path) -> None:
-    crowded = await fairness.crowd(tmp_path / "crowd", jobs=12, others=2, wishes_each=2, steps=20, places=(None, 0))
-    assert len(crowded) == 16
+    crowded = await fairness.crowd(tmp_path / "crowd", jobs=8, others=2, wishes_each=2, steps=12, places=(None, 0))
+    assert len(crowded) == 12
     assert most_before(crowded) <= 1
-    shared = await fairness.shares(tmp_path / "shares", members=3, units_each=10, steps=(24, 12, 6))
+    shared = await fairness.shares(tmp_path / "shares", members=3, units_each=6, steps=(24, 12, 6))
     assert jain_index(shared) >= 0.85  # by turns alone, whatever they cost, it would be .78
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,30 @@ def test_a_python_without_venv_is_told_where_it_comes_from() -> None:
 
 def test_an_old_python_can_read_the_script_that_refuses_it() -> None:
     ast.parse((REPOSITORY / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+def test_an_update_takes_torch_from_where_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index_url = "https://packages.example/cpu"
+    environment, calls = tmp_path / ".venv", list[list[str]]()
+    environment.mkdir()
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "ENVIRONMENT", environment)
+    monkeypatch.setattr(run, "PYTHON", environment)  # it is there
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))
+    (tmp_path / "requirements.lock").touch()
+
+    def set_up(torch: str) -> list[str]:
+        """Return the indexes from which something was fetched."""
+        calls.clear()
+        (tmp_path / "requirements.txt").write_text(f"{torch}\n")
+        run.set_up("requirements.txt")
+        return [call[call.index("--index-url") + 1] if "--index-url" in call else "usual" for call in calls]
+
+    monkeypatch.setenv("TORCH_INDEX_URL", index_url)
+    assert set_up("torch==1") == [index_url, "usual"]
+    monkeypatch.setenv("TORCH_INDEX_URL", "")  # as make has it
+    assert set_up("torch==1") == []
+    assert set_up("torch==2") == [index_url, "usual"]
 
 
 def test_the_project_names_the_same_versions() -> None:

@@ -6,19 +6,19 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from bot.checks.connection import discord_findings
 from bot.checks.findings import Finding, Verdict, fail, ok, warn
 from bot.checks.machine import cache_finding, data_dir_finding, machine_findings, model_finding
 from bot.checks.safety import safety_finding
 from bot.logs import set_up_logging
-from bot.settings import Settings, misspelt_settings
+from bot.settings import Settings, unused_settings
 from generation.device_probe import ProbedDevice, probe_device
 from generation.errors import ExecutorError
 from generation.models.catalog import Catalog, load_catalog
 from generation.safety.checker import PictureChecker
-from generation.settings import settings_sentence
+from generation.settings import WrongSettings, read_settings
 
 EXIT_INTERRUPTED = 130
 
@@ -29,9 +29,9 @@ def check(*, as_json: bool) -> int:
     Returns 0 if nothing failed, else 1; 130 if interrupted.
     """
     try:
-        settings = Settings()
-    except ValidationError as error:
-        found = [fail("settings", settings_sentence(error), "Correct it: .env.example explains every setting.")]
+        settings = read_settings(Settings)
+    except WrongSettings as error:
+        found = [fail("settings", str(error), "Correct it: .env.example explains every setting.")]
     else:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
         # Here the findings say what is wrong; the library's own lines, as that voice will not work, would only disturb.
@@ -75,11 +75,10 @@ async def _probe(settings: Settings) -> ProbedDevice | Exception:
 
 
 def _settings_finding() -> Finding:
-    misspelt = misspelt_settings()
-    if not misspelt:
+    unused = unused_settings()
+    if not unused:
         return ok("settings", "Environment and .env can be read.")
-    names = ", ".join(misspelt)
-    return warn("settings", f"No setting is called {names}.", f"Write {', '.join(misspelt.values())} in .env.")
+    return warn("settings", f"In .env {', '.join(unused)} has no effect.", " ".join(dict.fromkeys(unused.values())))
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Finding]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.settings import Settings
+from bot.storage.backup import database_problem
 from bot.storage.database import is_in_use
 from generation.device_probe import ProbedDevice
 from generation.devices import Accelerator, Machine, this_machine
@@ -25,15 +26,17 @@ def data_dir_finding(settings: Settings) -> Finding:
     """Tell whether the data folder can be written, has room, and is not another bot's."""
     folder = settings.data_dir.resolve()
     try:
-        with tempfile.TemporaryFile(dir=_nearest(folder)) as file:
-            file.write(b"0")
+        _try_to_write(folder)
         in_use = is_in_use(folder)
+        problem = None if in_use else database_problem(folder)
     except OSError as error:
         return fail(
             "data", f"{folder} cannot be written ({error.strerror}).", "Set DATA_DIR, or change the folder's owner."
         )
     if in_use:
         return warn("data", f"A bot is working with {folder} now.", "Stop it before you start another one there.")
+    if problem is not None:
+        return fail("data", problem, "Update this program, restore a backup, or set DATA_DIR to another folder.")
     free, wanted = free_bytes(folder), settings.spool_max_bytes + _DATABASE_BYTES
     if free < wanted:
         return warn(
@@ -47,14 +50,23 @@ def data_dir_finding(settings: Settings) -> Finding:
 def cache_finding() -> Finding:
     """Tell where downloaded models go and how much room there is."""
     cache = cache_folder()
+    try:
+        _try_to_write(cache)
+    except OSError as error:
+        return warn(
+            "disk",
+            f"{cache} cannot be written ({error.strerror}), and downloaded models go there.",
+            "Set HF_HOME in the environment, or change the folder's owner.",
+        )
     return ok("disk", f"Downloaded models go to {cache} (HF_HOME), which has {gibibytes(free_bytes(cache))} free.")
 
 
-def _nearest(folder: Path) -> Path:
-    """Return the folder, or the one in which it would be made."""
+def _try_to_write(folder: Path) -> None:
+    """Raise OSError unless a folder, or the one in which it would be made, can be written."""
     while not folder.exists():
         folder = folder.parent
-    return folder
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"0")
 
 
 def model_finding(settings: Settings, catalog: Catalog) -> Finding:

@@ -5,8 +5,17 @@ import discord
 
 # An interaction that was not answered within 3 s: the person has been told that nobody answered.
 UNKNOWN_INTERACTION = 10062
+# Who may not read the history may not reply.
+NO_HISTORY = 160002
+# A thread that was archived, or locked as well, so that nobody but moderators wakes it up.
+_THREAD_CLOSED = (50083, 160005)
 # Beside 5xx: the token is just being replaced, too slow, too many.
 _PASSING_STATUSES = (401, 408, 429)
+
+
+def is_closed(error: discord.HTTPException) -> bool:
+    """Tell whether the bot is not let in any more, be it by permissions or because a thread is closed."""
+    return isinstance(error, discord.Forbidden) or error.code in _THREAD_CLOSED
 
 
 def is_passing(error: BaseException) -> bool:

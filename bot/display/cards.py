@@ -1,6 +1,5 @@
 """What a job looks like in the channel: functions of its row and of where it stands, nothing else."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import discord
 
 from bot import replies
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
+from bot.display.inert import inert
 from bot.errors import Refused
 from bot.orders.allowances import Budget
 from bot.storage.job import Job, JobState
@@ -17,12 +17,8 @@ from generation.references import reference_of
 from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
-MAX_SHOWN_PROMPT = 300
 _BAR_LENGTH = 12
 _MUCH_TRIMMED = 0.15  # less is what it costs to come to a size that a model can paint
-_INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making a link
-_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # turns what follows it around, the bot's own words too
-_LINK = re.compile(r"(\w:|\bdiscord\.gg)(/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ def _quoted_prompt(job: Job) -> tuple[str, ...]:
     """Repeat the prompt while the job is open, and under a refusal, so that nothing typed is lost."""
     if job.state in (JobState.DELIVERED, JobState.CANCELLED):
         return ()
-    return (f"> {shown_prompt(job.prompt)}",)
+    return (f"> {inert(job.prompt)}",)
 
 
 def _about(seconds: float | None) -> str:
@@ -143,9 +139,9 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     if job.adapter:
         adapters = read_adapters(job.adapter, job.adapter_weight)
         numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
-    lines = [f"**{shown_prompt(job.prompt)}** · for <@{job.requester_id}>"]
+    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>"]
     if job.negative_prompt:
-        lines.append(f"without: {shown_prompt(job.negative_prompt)}")
+        lines.append(f"without: {inert(job.negative_prompt)}")
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
@@ -159,7 +155,7 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
         lines.append(replies.ignored_pictures(job.ignored_pictures))
     if is_demo:
         lines.append(replies.DEMO_MODEL)
-    return "\n".join(lines)
+    return replies.fitting("\n".join(lines))
 
 
 def queue_text(
@@ -189,11 +185,11 @@ def queue_text(
         lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
     for job in running:
         if job.requester_id == member_id:
-            lines.append(f"🎨 yours: {shown_prompt(job.prompt)[:80]}")
+            lines.append(f"🎨 yours: {inert(job.prompt, 80)}")
     for job, place in waiting:
         if job.requester_id == member_id:
             ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
-            lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {shown_prompt(job.prompt)[:80]}")
+            lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {inert(job.prompt, 80)}")
     if not running and not waiting:
         begins_at_once = not (is_paused or is_draining or resting or refused)
         lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
@@ -214,25 +210,16 @@ def result_view(job: Job) -> discord.ui.View:
     )
 
 
-def alt_text(job: Job) -> str:
-    """Return the description of the result's files for people who cannot see them (Discord allows 1,024)."""
-    return f"A picture painted over another one for the prompt: {job.prompt}"[:1024]
+def alt_text(job: Job, number: int) -> str:
+    """Return the description of a result's file, counted from 1, for who cannot see it (Discord allows 1,024)."""
+    which = f"Picture {number} of {job.count}" if job.count > 1 else "A picture"
+    return f"{which}, painted over another one for the prompt: {job.prompt}"[:1024]
 
 
 def message_link(job: Job) -> str:
     """Return the address of the result message."""
     place = "@me" if job.guild_id is None else str(job.guild_id)
     return f"https://discord.com/channels/{place}/{job.channel_id}/{job.result_message_id}"
-
-
-def shown_prompt(prompt: str) -> str:
-    """Return a prompt as inert text: one line, as read, no markdown, mention or link, no more than 300 characters."""
-    line = " ".join(_TURNED.sub("", prompt).split())
-    if len(line) > MAX_SHOWN_PROMPT:
-        line = line[: MAX_SHOWN_PROMPT - 1] + "…"
-    # As links they would be the bot's, also where the member may post none.
-    line = _LINK.sub(lambda link: f"{link[1]}{_INVISIBLE}{link[2]}", line)
-    return discord.utils.escape_mentions(discord.utils.escape_markdown(line))
 
 
 def duration(seconds: float | None) -> str:

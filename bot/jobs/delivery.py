@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import is_passing
+from bot.discord_api.trouble import NO_HISTORY, is_closed, is_passing
 from bot.display.cards import alt_text, result_text, result_view, status_text
 from bot.display.previews import preview_file
 from bot.errors import Refused
@@ -28,7 +28,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REQUEST_TOO_LARGE = 40005
-_NO_HISTORY = 160002  # who may not read the history may not reply
 _HISTORY_LIMIT = 2000  # messages; a hundred come with one request
 
 
@@ -78,11 +77,12 @@ class Delivery:
         while True:
             try:
                 return await self._patiently(job, send)
-            except (discord.NotFound, discord.Forbidden) as error:
-                reason = "channel_gone" if isinstance(error, discord.NotFound) else "not_allowed_here"
-                raise Refused(reason) from error
+            except discord.NotFound as error:
+                raise Refused("channel_gone") from error
             except discord.HTTPException as error:
-                if error.code == _NO_HISTORY and is_reply:
+                if is_closed(error):
+                    raise Refused("not_allowed_here") from error
+                if error.code == NO_HISTORY and is_reply:
                     is_reply = False
                     continue
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
@@ -133,10 +133,18 @@ class Delivery:
             with contextlib.suppress(discord.NotFound):  # gone is what was wanted
                 await self._channel(job).get_partial_message(job.result_message_id).delete()
 
-    async def withdraw(self, job: Job, message_id: int) -> None:
-        """Delete a result that was given up while it was on its way, as soon as Discord can be reached."""
+    async def withdraw(self, job: Job, message_id: int | None) -> None:
+        """Delete a result that was given up while it was on its way, as soon as Discord can be reached.
+
+        Without its id the channel is searched for it.
+        """
+
+        async def withdraw() -> None:
+            result_message_id = message_id or await self._find_result(job)
+            await self.delete(replace(job, result_message_id=result_message_id))
+
         with contextlib.suppress(discord.HTTPException):  # the channel is gone, or closed to the bot
-            await self._patiently(job, lambda: self.delete(replace(job, result_message_id=message_id)))
+            await self._patiently(job, withdraw)
 
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
@@ -149,9 +157,9 @@ class Delivery:
                 io.BytesIO(await self._spool.read(job.job_id, picture.filename)),
                 filename=picture.filename,
                 spoiler=job.spoiler if row is None else row.spoiler,
-                description=alt_text(job),
+                description=alt_text(job, number),
             )
-            for picture in job.pictures
+            for number, picture in enumerate(job.pictures, start=1)
         ]
         reference: Any = None  # the library's own default, which its types leave out
         if is_reply and (answered := job.status_message_id or job.request_message_id) is not None:

@@ -11,7 +11,7 @@ import discord
 
 from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_passing
 from bot.display.cards import Resting, Waiting, status_text
-from bot.jobs.audience import SERVER_LEFT
+from bot.jobs.audience import CHANNEL_GONE, SERVER_LEFT
 from bot.jobs.delivery import Delivery
 from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
 from bot.storage.job import Job, JobState
@@ -40,6 +40,7 @@ class JobDesk:
         self._open = life.open
         self._service = life.service
         self._lookout = life.lookout
+        self._endings = life.endings
         self._serving: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -65,7 +66,8 @@ class JobDesk:
         waits until nothing else does, then runs alone; one that goes on like that is given up.
         """
         for job in await self._jobs.with_end_to_show():
-            self._life.in_background(self._life.show_end(job))
+            was_sent = self._endings.may_have_been_sent(job)
+            self._endings.in_background((self._endings.withdraw if was_sent else self._endings.show_end)(job))
         if bot_died:
             await self._jobs.count_unclean_death()
         for job in await self._jobs.unsettled():
@@ -74,7 +76,7 @@ class JobDesk:
                 assert returned is not None
                 job = returned
             if job.state is JobState.QUEUED and job.unclean_deaths >= DEATHS_UNTIL_GIVEN_UP:
-                await self._life.give_up(job, "bot_died", times=job.unclean_deaths)
+                await self._endings.fail(job, "bot_died", times=job.unclean_deaths)
             elif job.state is JobState.ACCEPTED and job.status_message_id is None:
                 await self._life.tell_first(job, forgets_commands=True)
             else:
@@ -84,7 +86,12 @@ class JobDesk:
     async def server_left(self, guild_id: int) -> None:
         """Settle every job of a server that has sent the bot away."""
         for job in [job for job in self._open.values() if job.guild_id == guild_id]:
-            await self._life.expire(job, SERVER_LEFT)
+            await self._endings.expire(job, SERVER_LEFT)
+
+    async def channel_gone(self, channel_id: int) -> None:
+        """Settle every job of a channel or thread that somebody has deleted."""
+        for job in self._open.in_channel(channel_id):
+            await self._endings.expire(job, CHANNEL_GONE)
 
     async def servers_are(self, guild_ids: Collection[int]) -> None:
         """Settle the jobs of servers that the bot is no longer in; they may have gone while it was away."""
@@ -103,7 +110,7 @@ class JobDesk:
         self._serving.cancel()
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
         await self._open.close(_LAST_STEPS_SECONDS)
-        last_words = [asyncio.create_task(self._lookout.close()), *self._life.background]
+        last_words = [asyncio.create_task(self._lookout.close()), *self._endings.background]
         await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
 
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
@@ -147,7 +154,7 @@ class JobDesk:
 
     async def message_deleted(self, message_id: int, channel_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
-        await self._life.message_deleted(message_id)
+        await self._endings.message_deleted(message_id)
         job = await self.find_by_message(message_id, channel_id)
         if job is not None and job.result_message_id == message_id:
             await self._result_deleted(job)
@@ -187,7 +194,7 @@ class JobDesk:
 
     async def cancel(self, job_id: str) -> bool:
         """Give a job up; return False if it was already over."""
-        return await self._life.cancel(job_id)
+        return await self._endings.cancel(job_id)
 
     async def delete(self, job_id: str) -> None:
         """Delete a result's message and every picture kept for it; one that is not there yet never comes."""
@@ -202,4 +209,4 @@ class JobDesk:
         await self._jobs.set_result_message(job.job_id, None)
         await self._spool.delete(job.job_id)
         if job.state is JobState.DELIVERED and job.status_message_id is not None:
-            self._life.in_background(self._life.show_end(replace(job, result_message_id=None)))
+            self._endings.in_background(self._endings.show_end(replace(job, result_message_id=None)))

@@ -1,34 +1,28 @@
-"""The steps of a job's life: brought in, queued, generated, delivered, settled; a row before every word."""
+"""The steps of a job's life: brought in, queued, generated, delivered; a row before every word."""
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from bot.display.lookout import Lookout
 from bot.display.status import AdmitPreview, StatusBoard
 from bot.errors import JobFailed, Refused
 from bot.jobs.audience import Audience
 from bot.jobs.delivery import Delivery
+from bot.jobs.endings import Endings
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
 from bot.jobs.open_jobs import OpenJobs
-from bot.jobs.results import Results, request_of
+from bot.jobs.results import Results
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import StorageTrouble, once_stored
+from bot.storage.trouble import once_stored
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.base import Executor
 from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
-from generation.sentences import failure_sentence
 from generation.service import GenerationService
-
-log = logging.getLogger(__name__)
 
 DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
 NEVER_TOLD = "never_told"
@@ -64,7 +58,6 @@ class JobLife:
         self._results = results
         self._delivery = delivery
         self._estimates = estimates
-        self._note_settled = note_settled
         self.service = GenerationService(
             executor,
             load_request=self._load_request,
@@ -74,15 +67,23 @@ class JobLife:
             note_attempt=self._note_attempt,
         )
         self.open = OpenJobs(self._broke)
-        self.background: set[asyncio.Task[None]] = set()  # what is told about jobs that are over
         board = StatusBoard(
             delivery.edit_status,
-            deleted=lambda message_id: self.in_background(self.message_deleted(message_id)),
+            deleted=lambda message_id: self.endings.in_background(self.endings.message_deleted(message_id)),
             admit_preview=admit_preview,
             restraint=restraint,
             interval_seconds=status_interval_seconds,
         )
         self.lookout = Lookout(self.open, self.service, board, estimates)
+        self.endings = Endings(
+            jobs=jobs,
+            spool=spool,
+            delivery=delivery,
+            service=self.service,
+            open_jobs=self.open,
+            lookout=self.lookout,
+            note_settled=note_settled,
+        )
 
     async def go_on(self, job: Job) -> None:
         """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
@@ -105,36 +106,6 @@ class JobLife:
         """
         self.open.begin(job, self._find_out(job, forgets_commands=forgets_commands))
 
-    async def expire(self, job: Job, reason: str) -> None:
-        """Settle a job, whatever is being done for it, because nobody is left to answer."""
-        expired = await once_stored(lambda: self._jobs.expire(job.job_id, reason))
-        if expired is not None:
-            log.info("job %s expired: %s", job.job_id, reason)
-            self.service.cancel(job.job_id)
-            await self._spool.delete(job.job_id)
-            await self._settle(expired)
-
-    async def cancel(self, job_id: str) -> bool:
-        """Give a job up; return False if it was already over."""
-        job = await self._jobs.cancel(job_id)
-        if job is None:
-            return False
-        self.service.cancel(job_id)
-        await self._settle(job)
-        return True
-
-    async def message_deleted(self, message_id: int) -> None:
-        """Give up the job that was asked for, or told of, in a message that is gone."""
-        for job in list(self.open.values()):
-            if message_id in (job.request_message_id, job.status_message_id):
-                await self.cancel(job.job_id)
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nobody waits for."""
-        task = asyncio.create_task(work)
-        self.background.add(task)
-        task.add_done_callback(self.background.discard)
-
     async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
         """Look for the status message that may have been sent before the row knew of it, or send it."""
         is_command = job.request_message_id is None
@@ -142,12 +113,12 @@ class JobLife:
         if status_message_id is None and job.job_id in self.open and not (is_command and forgets_commands):
             status_message_id = await self._delivery.send_status(job)
         if status_message_id is None and is_command:
-            await self.expire(job, NEVER_TOLD)
+            await self.endings.expire(job, NEVER_TOLD)
             return
         if job.job_id in self.open:
             await self._bring_in(replace(job, status_message_id=status_message_id))
         elif (over := await self._jobs.get(job.job_id)) is not None:  # given up when nobody knew where to say so
-            await self.show_end(replace(over, status_message_id=status_message_id))
+            await self.endings.show_end(replace(over, status_message_id=status_message_id))
 
     async def _bring_in(self, job: Job) -> None:
         """accepted → queued."""
@@ -157,12 +128,12 @@ class JobLife:
         if row is None or row.state.is_settled:  # given up while its requester was being told of it
             self.open.forget(job.job_id)
             if row is not None:
-                await self.show_end(row)
+                await self.endings.show_end(row)
             return
         try:
             input_sha256 = await self._intake.bring_in(job)
         except JobFailed as failure:
-            await self._fail(job, failure.kind, **failure.data)
+            await self.endings.fail(job, failure.kind, **failure.data)
             return
         promised = await once_stored(lambda: self._jobs.promise(job.job_id, input_sha256))
         if promised is None:  # cancelled meanwhile
@@ -196,14 +167,15 @@ class JobLife:
         if job is None:
             return None
         if (reason := await self._audience.missing(job)) is not None:
-            await self.expire(job, reason)
+            await self.endings.expire(job, reason)
             return None
         try:
-            image = await self._spool.read(job.job_id, INPUT_FILENAME)
+            return await self._results.request_for(job)
         except FileNotFoundError:
-            await self._fail(job, "input_expired")
-            return None
-        return request_of(job, image)
+            await self.endings.fail(job, "input_expired")
+        except Refused as error:
+            await self.endings.fail(job, error.reason, **error.data)
+        return None
 
     async def _note_attempt(self, job_id: str, attempt: int) -> None:
         await once_stored(lambda: self._jobs.note_attempt(job_id, attempt))
@@ -228,7 +200,7 @@ class JobLife:
                 await self._keep_result(event)
             case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
                 if (job := self.open.get(job_id)) is not None:
-                    await self._fail(job, kind, reference, **data)
+                    await self.endings.fail(job, kind, reference, **data)
             case Cancelled():
                 pass  # whoever asked for that has settled the job
 
@@ -241,7 +213,7 @@ class JobLife:
             pictures = await self._results.keep(asked, event.result)
         except Refused as error:
             self.service.account(asked.job_id, event.result.seconds, self._cost)
-            await self._fail(asked, error.reason, **error.data)
+            await self.endings.fail(asked, error.reason, **error.data)
             return
         job = await once_stored(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))
         if job is None:
@@ -255,53 +227,23 @@ class JobLife:
     async def _deliver(self, job: Job, *, may_be_there: bool) -> None:
         """rendered → delivered."""
         if may_be_there and (reason := await self._audience.missing(job)) is not None:
-            await self.expire(job, reason)
+            await self.endings.expire(job, reason)
             return
         try:
             message_id = await self._delivery.send(job, may_be_there=may_be_there)
         except FileNotFoundError:
-            await self._fail(job, "result_lost")
+            await self.endings.fail(job, "result_lost")
             return
         except Refused as error:
-            await self._fail(job, error.reason, **error.data)
+            await self.endings.fail(job, error.reason, **error.data)
             return
         delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id))
         await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
-        if delivered is None:  # given up meanwhile
-            await self._delivery.withdraw(job, message_id)
+        if delivered is not None:
+            await self.endings.settle(delivered)
             return
-        await self._settle(delivered)
-
-    async def give_up(self, job: Job, kind: str, **data: Any) -> None:
-        """End a job without a picture; ``data`` is what its sentence needs."""
-        self.open.keep(job)
-        await self._fail(job, kind, **data)
+        given_up = await once_stored(lambda: self._jobs.get(job.job_id))
+        await self.endings.withdraw(job if given_up is None else given_up, message_id)
 
     async def _broke(self, job: Job, reference: str) -> None:
-        await self._fail(job, FailureKind.INTERNAL, reference)
-
-    async def _fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
-        failed = await once_stored(lambda: self._jobs.fail(job.job_id, kind, reference, data))
-        if failed is not None:
-            if kind == FailureKind.MODEL_UNAVAILABLE:
-                log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
-            else:
-                log.info("job %s failed: %s %s", job.job_id, kind, reference)
-            await self._spool.delete(job.job_id)
-            await self._settle(failed)
-
-    async def _settle(self, job: Job) -> None:
-        """Say the last word about a job and forget it."""
-        self.open.forget(job.job_id)
-        self.lookout.forget(job.job_id)
-        self._note_settled(job)
-        if job.state is JobState.CANCELLED:
-            await self._spool.delete(job.job_id)
-        self.lookout.show_queue()
-        await self.show_end(job)
-
-    async def show_end(self, job: Job) -> None:
-        """Let the status message say how a job ended; what cannot be said now is said after the next start."""
-        if await self.lookout.settle(job):
-            with contextlib.suppress(StorageTrouble):  # then it is said once more after the next start
-                await self._jobs.note_end_shown(job.job_id)
+        await self.endings.fail(job, FailureKind.INTERNAL, reference)

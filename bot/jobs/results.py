@@ -5,7 +5,7 @@ from functools import partial
 from bot.jobs.intake import once_more
 from bot.moderation.screening import Screening
 from bot.storage.job import Job, StoredPicture
-from bot.storage.spool import Spool
+from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import once_stored
 from generation.requests import Img2ImgRequest, Img2ImgResult
 
@@ -38,6 +38,14 @@ class Results:
     def __init__(self, spool: Spool, screening: Screening) -> None:
         self._spool = spool
         self._screening = screening
+
+    async def request_for(self, job: Job) -> Img2ImgRequest:
+        """Make the request of a job whose turn has come.
+
+        Raises Refused for words that are not wanted any more, FileNotFoundError if its picture is not kept any more.
+        """
+        await self._screening.require_words_still(job)
+        return request_of(job, await self._spool.read(job.job_id, INPUT_FILENAME))
 
     async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
         """Look at the pictures and store them, however long that takes; raise Refused for what they show."""

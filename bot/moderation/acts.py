@@ -1,5 +1,6 @@
 """What moderators do: hide a result that is there already, block a member, tell a picture by its looks."""
 
+import asyncio
 import io
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ async def hide_result(client: "Palimpsest", job: Job) -> None:
             raise Refused("result_gone")
         return  # it will come hidden
     message = await result_message(client, job)
+    if all(attachment.is_spoiler() for attachment in message.attachments):
+        return
     files = [
         discord.File(
             io.BytesIO(await client.downloads.fetch(attachment.url)),
@@ -42,9 +45,8 @@ async def hide_result(client: "Palimpsest", job: Job) -> None:
 async def block_member(client: "Palimpsest", guild_id: int, member_id: int) -> None:
     """Refuse a member in a server from now on, and give up what waits or runs of theirs there."""
     await client.policies.block_member(guild_id, member_id)
-    for job in await client.jobs.unsettled():
-        if (job.guild_id, job.requester_id) == (guild_id, member_id):
-            await client.desk.cancel(job.job_id)
+    theirs = [job for job in await client.jobs.unsettled() if (job.guild_id, job.requester_id) == (guild_id, member_id)]
+    await asyncio.gather(*(client.desk.cancel(job.job_id) for job in theirs))
 
 
 def require_room(listed: Collection[object]) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 import discord
 
-from bot.display.cards import message_link, shown_prompt
+from bot.display.cards import message_link
+from bot.display.inert import inert
 from bot.moderation.policy import MINOR_BLOCK_SCORE, Policy, refusal_of_words
 from bot.storage.audit import AuditEntry
 from bot.storage.job import Job, JobState
@@ -43,7 +44,7 @@ _FOUND = {"term": "what your list has"}  # the other labels say it themselves
 
 def policy_text(policy: Policy, log_channel_id: int | None) -> str:
     """Say what holds for pictures and words."""
-    log_place = "nowhere: `/moderation log`" if log_channel_id is None else f"in <#{log_channel_id}>"
+    told = "not told: `/moderation log` chooses a channel" if log_channel_id is None else f"told in <#{log_channel_id}>"
     return "\n".join(
         (
             "**What holds for pictures** (0 is harmless, 1 is certainly sexual)",
@@ -53,7 +54,7 @@ def policy_text(policy: Policy, log_channel_id: int | None) -> str:
             f"• with a minor in the words, everywhere: blocked from {MINOR_BLOCK_SCORE:g}; this cannot be changed",
             "**And for words**: sexual ones only in age-restricted channels, never with minors;"
             " yours: `/moderation terms list`",
-            f"Moderators are told {log_place}.",
+            f"Moderators are {told}.",
         )
     )
 
@@ -88,7 +89,7 @@ def members_text(members: Collection[int]) -> str:
 
 def terms_text(terms: Collection[str]) -> str:
     """Return the server's words, hidden until somebody wants to read them."""
-    return listed_text("Words", [f"||{shown_prompt(term)}||" for term in terms], "No words are listed.")
+    return listed_text("Words", [f"||{inert(term)}||" for term in terms], "No words are listed.")
 
 
 def pictures_text(pictures: Collection[BlockedPicture]) -> str:
@@ -104,7 +105,7 @@ def audit_text(entries: Sequence[AuditEntry]) -> str:
         who = "I" if entry.actor_id is None else f"<@{entry.actor_id}>"
         of_whom = "" if entry.member_id is None else f" (<@{entry.member_id}>)"
         which = "" if entry.job_id is None else f" · {reference_of(entry.job_id)}"
-        detail = "" if not entry.detail else f" · {shown_prompt(entry.detail)}"
+        detail = "" if not entry.detail else f" · {inert(entry.detail)}"
         items.append(f"<t:{round(entry.happened_at)}:R> {who} {HAPPENED[entry.action]}{of_whom}{which}{detail}")
     return listed_text("What was decided here", items, "Nothing was decided here yet.")
 
@@ -124,7 +125,7 @@ def decision_text(job: Job, what: str, score: float | None) -> str:
     lines = [f"🛡️ I {HAPPENED[what]} · <@{job.requester_id}> · {_where(job)}"]
     if score is not None:
         lines.append(f"Score {score:.2f}.")
-    lines.append(f"> ||{shown_prompt(job.prompt)}||")
+    lines.append(f"> ||{inert(job.prompt)}||")
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from bot.errors import Refused
 from bot.moderation.policy import Decision, decide_picture, refusal_of_words
@@ -24,6 +24,10 @@ IsAgeRestricted = Callable[[int | None, int], bool]
 NoteDecision = Callable[[Job, str, float | None], None]
 
 
+async def known_at_once() -> None:
+    """Wait for nothing."""
+
+
 def note_nothing(_job: Job, _what: str, _score: float | None) -> None:
     """Tell nobody."""
 
@@ -31,7 +35,8 @@ def note_nothing(_job: Job, _what: str, _score: float | None) -> None:
 class Screening:
     """Bring verdict, policy and place together: on the prompt, the input picture, every preview and the result.
 
-    ``note`` is told of what was blocked or hidden, and with which score.
+    ``note`` is told of what was blocked or hidden, and with which score. ``servers_known`` is waited for before a
+    picture is judged: after a restart jobs go on before Discord has said which channels are age-restricted.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Screening:
         jobs: Jobs,
         is_age_restricted: IsAgeRestricted,
         note: NoteDecision = note_nothing,
+        servers_known: Callable[[], Awaitable[None]] = known_at_once,
     ) -> None:
         self._checker = checker
         self._policies = policies
@@ -49,6 +55,7 @@ class Screening:
         self._jobs = jobs
         self._is_age_restricted = is_age_restricted
         self._note = note
+        self._servers_known = servers_known
 
     def require_welcome(self, requester_id: int, guild_id: int | None, owner_id: int | None) -> None:
         """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or a picture's owner do not let."""
@@ -64,6 +71,11 @@ class Screening:
         if reason is not None:
             self._note(job, reason, None)
             raise Refused(reason)
+
+    async def require_words_still(self, job: Job) -> None:
+        """Do the same before a job begins, for moderators may have decided otherwise while it waited."""
+        await self._servers_known()
+        self.require_words(job)
 
     def words_of(self, job: Job) -> Verdict:
         """Return the verdict on a job's words."""
@@ -117,6 +129,7 @@ class Screening:
             raise Refused("check_failed") from error
 
     async def _decide(self, job: Job, found: Sequence[PictureVerdict], what: str) -> None:
+        await self._servers_known()
         score = highest(one.verdict for one in found).score(Label.NSFW)
         match self._decision(job, found):
             case Decision.BLOCK:

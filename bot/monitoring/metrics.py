@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from bot.monitoring.invalid_requests import InvalidRequests
 from bot.storage.job import Job, JobState
+from generation.events import FailureKind
 
 # Discord gives 3 s; half of that is the point where somebody should look.
 _ACKNOWLEDGEMENT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -17,6 +18,7 @@ _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 OUTCOMES = tuple(state.value for state in JobState if state.is_settled)
 PHASES = ("intake", "wait", "painting", "delivery")
+_OWN_FAILURES = ("check_failed", "download_failed", "input_expired", "result_lost", "bot_died")  # of this machine
 STATUS_CLASSES = ("2xx", "4xx", "5xx", "none")
 _INVALID_STATUSES = (401, 403, 429)
 
@@ -93,6 +95,8 @@ class Metrics:
         # Series that are there from the start can be subtracted from; one that appears with its first event cannot.
         for outcome in OUTCOMES:
             self._jobs.labels(outcome)
+        for kind in (*FailureKind, *_OWN_FAILURES):
+            self._failures.labels(kind)
         for phase in PHASES:
             self._phase_seconds.labels(phase)
         for status in STATUS_CLASSES:

@@ -72,12 +72,12 @@ class Monitoring:
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port).start()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the second: a name that no host can have
             log.warning(
-                "there is no monitoring: %s port %d cannot be used (%s); set MONITORING_PORT to another, or to off",
+                "there is no monitoring: %s port %d cannot be used (%s); set MONITORING_HOST or MONITORING_PORT anew",
                 host,
                 port,
-                error.strerror,
+                error.strerror if isinstance(error, OSError) else "not a host",
             )
             return
         host, port = self._runner.addresses[0][:2]

@@ -1,5 +1,6 @@
 """What somebody writes to the bot in their own words: a prompt, with options by name wherever they stand in it."""
 
+import contextlib
 import difflib
 import math
 import re
@@ -86,6 +87,12 @@ _NEGATIVE = re.compile(
     r"|(?P<named>negative[_ ]prompt|negative|neg)\s*[:=]\s*)(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
+# In quotes it is what it is, whatever looks like an option in it.
+_QUOTED_NEGATIVE = re.compile(
+    r"(?<![\w-])(?:--)?(?:negative[_ ]prompt|negative|neg)\s*[:=]\s*[\"“]"
+    r"(?:(?P<whole>.*)[\"”]\s*$|(?P<part>[^\"“”]*)[\"”])",
+    re.IGNORECASE | re.DOTALL,
+)
 # What is written like an option and is none, or has no value, once the options have been taken out.
 _LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)=", re.IGNORECASE)
 _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
@@ -96,7 +103,8 @@ _MENTION = re.compile(r"<@[!&]?\d+>")
 _PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
 # "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
 _NUMBER_FIRST = re.compile(
-    r"(?:(?<=[,;])|^)\s*(?P<value>\d*[.,]?\d+%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)", re.IGNORECASE
+    r"(?:(?<=[,;])|^)\s*(?P<value>(?:\d+(?:[.,]\d+)?|[.,]\d+)%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)",
+    re.IGNORECASE,
 )
 # Nothing but a name and what is meant as its value: "seed random", "strength high", "sampler best"; not "seed packet".
 _NAME_AND_WORD = re.compile(
@@ -141,16 +149,19 @@ def understand(text: str) -> Said:
     is not (``option_unknown``), or nearly is (``option_misspelt``), and a name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
     adapter may bring its weight along, several do so: ``adapter: ink:0.8, clay:0.5``. The negative prompt is everything
-    after ``negative:``. A name without a value that fits, as in "the strength of a lion", belongs to the prompt unless
-    ``:``, ``=`` or ``--`` says otherwise.
+    after ``negative:`` but for options, or what stands there in quotes. A name without a value that fits, as in "the
+    strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--`` says otherwise.
     """
+    values: dict[str, Any] = {}
+    if (quoted := _QUOTED_NEGATIVE.search(text)) is not None:
+        values["negative_prompt"] = " ".join((quoted["whole"] or quoted["part"] or "").split("\n")).strip()
+        text = text[: quoted.start()] + text[quoted.end() :]
     text = _MENTION.sub(" ", text.translate(_NARROW))
     if asks_for_help(text):
         return Said(help=True)
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
     text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
     text = _ADAPTERS.sub(lambda several: re.sub(r"\s*,\s*", " adapter=", several[0]), _LORA.sub(r" adapter=\1 ", text))
-    values: dict[str, Any] = {}
     is_nothing_else = _NAME_AND_WORD.fullmatch(text) is not None
 
     def take(match: re.Match[str]) -> str:
@@ -182,6 +193,15 @@ def understand(text: str) -> Said:
     if is_filling(words) and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
     return Said(replace(Options(prompt=_tidy(text)), **values), remark=not values and is_remark(words))
+
+
+def negative_as_written(negative_prompt: str) -> str:
+    """Write a negative prompt so that it is understood as it is; it has to come last."""
+    plain = f"negative: {negative_prompt}"
+    with contextlib.suppress(Refused):
+        if understand(plain) == Said(Options(prompt="", negative_prompt=negative_prompt)):
+            return plain
+    return f'negative: "{negative_prompt}"'
 
 
 def _refuse_what_is_left(text: str) -> None:

@@ -15,7 +15,8 @@ class Origin:
 
     ``settings_channel_id`` is the channel whose settings hold (a thread has its parent's). ``file_limit_bytes`` is what
     a message of the bot may carry there per file: the server's limit, because the interaction's own may come from the
-    member's Nitro and counts only for its own response.
+    member's Nitro and counts only for its own response. A server may have the commands and not the bot: then
+    ``is_bot_there`` is False.
     """
 
     requester_id: int
@@ -25,6 +26,7 @@ class Origin:
     file_limit_bytes: int
     missing_permissions: tuple[str, ...]
     role_ids: tuple[int, ...] = ()
+    is_bot_there: bool = True
 
     @classmethod
     def of_interaction(cls, interaction: discord.Interaction) -> Self:
@@ -38,6 +40,7 @@ class Origin:
             file_limit_bytes=_file_limit_bytes(interaction.guild),
             missing_permissions=_missing(interaction.guild, interaction.channel, interaction.app_permissions),
             role_ids=_role_ids(interaction.user),
+            is_bot_there=interaction.guild_id is None or interaction.client.get_guild(interaction.guild_id) is not None,
         )
 
     @classmethod
@@ -59,7 +62,9 @@ class Origin:
         )
 
     def require_room_to_answer(self) -> None:
-        """Raise Refused (``missing_permissions``) unless a result could be posted there."""
+        """Raise Refused (``not_in_server``, ``missing_permissions``) unless a result could be posted there."""
+        if not self.is_bot_there:
+            raise Refused("not_in_server")
         if self.missing_permissions:
             raise Refused("missing_permissions", permissions=list(self.missing_permissions))
 

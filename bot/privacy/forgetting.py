@@ -1,5 +1,6 @@
 """Forgets: what a member wants gone, what is past its time, and what belongs to servers that are long gone."""
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -51,9 +52,9 @@ class Forgetting:
     async def forget_requests(self, member_id: int) -> None:
         """Give up a member's open requests and delete all of them, with messages and pictures."""
         client = self._client
-        for job in await client.jobs.of_requester_since(member_id, 0):
-            if not job.state.is_settled:
-                await client.desk.cancel(job.job_id)
+        open_jobs = [job for job in await client.jobs.of_requester_since(member_id, 0) if not job.state.is_settled]
+        # All at once, or the last would be painted while the first one's message is still told.
+        await asyncio.gather(*(client.desk.cancel(job.job_id) for job in open_jobs))
         jobs = await client.jobs.of_requester_since(member_id, 0)
         for job in jobs:
             await self._delete_messages(job)

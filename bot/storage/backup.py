@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.storage.database import DATABASE_NAME, is_in_use
 from bot.storage.migrations import MIGRATIONS
@@ -31,11 +33,14 @@ def back_up(data_dir: Path, file: Path) -> int:
         raise BackupRefused(f"{file} is there already: name a new file, or move that one away.")
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as folder:
         copied, whole = Path(folder, DATABASE_NAME), Path(folder, "whole.tar")
-        with (
-            contextlib.closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as source,
-            contextlib.closing(sqlite3.connect(copied)) as target,
-        ):
-            source.backup(target)
+        try:
+            with (
+                contextlib.closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as source,
+                contextlib.closing(sqlite3.connect(copied)) as target,
+            ):
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise BackupRefused(f"{database} cannot be copied ({error}).") from error
         _require_sound(copied)
         with tarfile.open(whole, "w") as tar:
             tar.add(copied, DATABASE_NAME)
@@ -73,12 +78,57 @@ def restore(file: Path, data_dir: Path) -> None:
                 (data_dir / _SPOOL_NAME).mkdir(mode=0o700, exist_ok=True)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
+        (unpacked / DATABASE_NAME).chmod(0o600)
         os.replace(unpacked / DATABASE_NAME, data_dir / DATABASE_NAME)
+
+
+def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
+    """Do as ``back_up`` does, into a pipe; for a while the copy takes room in the data folder."""
+    if not data_dir.is_dir():
+        raise BackupRefused(f"There is no folder {data_dir}: set DATA_DIR to the folder of the bot.")
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".backup-") as folder:
+        file = Path(folder, "backup.tar")
+        count = back_up(data_dir, file)
+        with file.open("rb") as whole:
+            shutil.copyfileobj(whole, stream)
+        stream.flush()
+    return count
+
+
+def restore_from(stream: BinaryIO, data_dir: Path) -> None:
+    """Do as ``restore`` does, from a pipe."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as folder:
+        file = Path(folder, "backup.tar")
+        with file.open("wb") as whole:
+            shutil.copyfileobj(stream, whole)
+        restore(file, data_dir)
+
+
+def database_problem(data_dir: Path) -> str | None:
+    """Return why this program cannot work with a folder's database, as a sentence, or None; nothing is changed.
+
+    Not for a folder in which a bot works: what is not in the database's own file yet is not seen.
+    """
+    database = data_dir / DATABASE_NAME
+    if not database.is_file():
+        return None
+    try:
+        with contextlib.closing(_as_it_lies_there(database)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        return f"{database} cannot be read ({error})."
+    return f"{database} comes from a newer version of this program." if version > len(MIGRATIONS) else None
+
+
+def _as_it_lies_there(database: Path) -> sqlite3.Connection:
+    """Open a database that nobody writes to; no file is made beside it, for which a full disk may have no room."""
+    return sqlite3.connect(f"{database.resolve().as_uri()}?immutable=1", uri=True)
 
 
 def _require_sound(database: Path) -> None:
     """Raise BackupRefused unless a copied database is whole and not from a newer version of this program."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
+    with contextlib.closing(_as_it_lies_there(database)) as connection:
         try:
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()

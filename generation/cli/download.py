@@ -42,6 +42,9 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
         bar.close()
         print(error_sentence(error), file=sys.stderr)
         return EXIT_BAD_INPUT if error.reason == ModelProblem.UNKNOWN else EXIT_FAILURE
+    except OSError as error:  # of DATA_DIR
+        print(f"DATA_DIR, {settings.data_dir}, cannot be written ({error.strerror}).", file=sys.stderr)
+        return EXIT_FAILURE
     except KeyboardInterrupt:
         bar.close()
         print("What has arrived is kept; the same command goes on from there.", file=sys.stderr)

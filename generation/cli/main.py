@@ -10,8 +10,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from generation.cli.download import download_model
 from generation.cli.img2img import Img2ImgCommand
 from generation.cli.models import print_models
@@ -22,7 +20,7 @@ from generation.models.hub import Hub
 from generation.requests import STRENGTH_SCHEDULES
 from generation.samplers import SAMPLERS
 from generation.sentences import error_sentence
-from generation.settings import GenerationSettings, settings_sentence
+from generation.settings import GenerationSettings, WrongSettings, read_settings
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -32,11 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        settings = GenerationSettings()
+        settings = read_settings(GenerationSettings)
         catalog = load_catalog(settings.models_file)
-    except ValidationError as error:
-        return _refuse(settings_sentence(error))
-    except ValueError as error:
+    except (WrongSettings, ValueError) as error:
         return _refuse(str(error))
     try:
         match options.command:

@@ -23,7 +23,8 @@ def print_models(catalog: Catalog, settings: GenerationSettings, *, as_json: boo
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         mark = "*" if row["selected"] else " "
-        here = "here" if row["here"] else "downloaded at its first use"
+        missing = f"not there, for there is no model in {row['source']}" if row["is_folder"] else "to be downloaded"
+        here = "here" if row["here"] else missing
         gated = ", gated: needs HF_TOKEN and its licence accepted" if row["gated"] else ""
         fits = "fits" if row["fits"] else "does not fit"
         print(f"{mark} {row['name']:{width}}  {row['title']}, {row['licence']}; {here}{gated};", end=" ")
@@ -39,7 +40,8 @@ def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> d
         "name": entry.name,
         "title": entry.title,
         "summary": entry.summary,
-        "source": entry.hub_id or "in this repository",
+        "source": entry.source,
+        "is_folder": entry.folder is not None,
         "revision": entry.revision,
         "licence": entry.licence,
         "selected": entry.name == settings.model,

@@ -9,7 +9,7 @@ import psutil
 from generation.device_probe import probe_device
 from generation.errors import ModelUnavailable
 from generation.models.catalog import Catalog
-from generation.models.files import path_here
+from generation.models.files import check_folder, path_here
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, plan_words, widest_plan
 from generation.models.problems import ModelProblem
 from generation.models.sizes import ModelSizes, read_sizes
@@ -41,6 +41,7 @@ def print_plan(
     With ``vram_bytes`` the plan is for an NVIDIA card of so much memory, else for the device that this machine has.
     """
     entry = catalog.find(name)
+    check_folder(entry)
     folder = path_here(entry, settings.data_dir)
     if folder is None:
         raise ModelUnavailable(name, ModelProblem.NOT_DOWNLOADED)

@@ -1,7 +1,8 @@
 """LoRA in a loaded pipeline: loaded at the first use, in effect for exactly the calls that want it."""
 
+import itertools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from generation.models.adapters import Adapter
 from generation.models.add_ons import AddOnFile
 from generation.models.problems import ModelProblem
 
+_LOADS = itertools.count()
 _KEPT = 8  # a large one takes a gigabyte; as many as there are slots, so that hardly anybody loads again for a step
 
 
@@ -31,6 +33,7 @@ class Adapters:
         # The operator's names may have dots, which torch does not take.
         self._layers = {name: f"adapter_{number}" for number, name in enumerate(offered)}
         self._loaded: list[str] = []  # who was used least recently comes first
+        self._loads: dict[str, int] = {}  # which load of a file it was: another one may find other contents
         self._in_effect: tuple[tuple[str, float], ...] | None = ()
         self.has_loaded = False  # whether any ever was, which changes the denoiser's layers
 
@@ -51,6 +54,10 @@ class Adapters:
             self._pipeline.disable_lora()
         self._in_effect = wanted
 
+    def contents_of(self, wanted: tuple[tuple[str, float], ...]) -> Hashable:
+        """Return what stands for the contents of adapters in effect, so that nothing remembered outlives them."""
+        return tuple((self._loads[name], weight) for name, weight in wanted)
+
     def _load(self, adapter: Adapter) -> None:
         file = self._locate(adapter.file)
         unpack_layers(part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module))
@@ -68,6 +75,7 @@ class Adapters:
                     use_safetensors=True,
                     local_files_only=True,
                 )
+            self._loads[adapter.name] = next(_LOADS)
             if not self._is_loaded(layers):
                 raise ValueError("nothing in it is for this model")
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

@@ -129,7 +129,7 @@ def _told(model: LoadedModel, order: Order) -> Mapping[str, Any]:
 def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
     text = model.embeddings.read(text)
     digest = hashlib.sha256(text.encode()).digest()  # no prompt lies around for long
-    key = (model.entry.name, model.revision, request.adapters, digest)
+    key = (model.entry.name, model.revision, model.adapters.contents_of(request.adapters), digest)
     embeddings = caches.texts.get(key)
     if embeddings is None:
         embeddings = encode_text(model.pipeline, text)

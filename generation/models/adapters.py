@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from generation.errors import InvalidRequest
 from generation.models.add_ons import FILE_KINDS, AddOnFile, take_file
-from generation.models.rows import Kinds, check_kinds
+from generation.models.rows import Kinds, check_kinds, check_name
 
 NO_ADAPTER = ""
 MAX_ADAPTERS = 3  # of one request
@@ -83,6 +83,7 @@ def adapters_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Path
     for name, row in rows.items():
         try:
             check_kinds(row, _KINDS)
+            check_name(name)
             values = dict(row)
             adapter = Adapter(
                 name=name,
@@ -97,8 +98,6 @@ def adapters_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Path
             raise ValueError(f"has an adapter {name} {error}") from error
         if values:
             raise ValueError(f"has an adapter {name} with an unknown key, {next(iter(values))}")
-        if "," in name or ":" in name:
-            raise ValueError(f"has an adapter {name} whose name holds a comma or a colon")
         if not adapter.min_weight <= adapter.weight <= adapter.max_weight:
             raise ValueError(f"has an adapter {name} whose weight lies outside its range")
         adapters[name] = adapter

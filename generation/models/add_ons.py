@@ -8,7 +8,7 @@ from generation.errors import ModelUnavailable
 from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
-from generation.models.rows import Kinds
+from generation.models.rows import Kinds, own_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,5 +100,5 @@ def take_file(values: dict[str, Any], *, model: str, add_on: str, root: Path) ->
     if revision is not None and not is_commit(revision):
         raise ValueError("whose revision is not a 40-digit commit")
     if name is not None and hub_id is None:
-        return AddOnFile(model=model, add_on=add_on, path=root / name)
+        return AddOnFile(model=model, add_on=add_on, path=own_path(root, name))
     return AddOnFile(model=model, add_on=add_on, hub_id=hub_id, revision=revision, name=name)

@@ -13,7 +13,7 @@ from generation.models.embeddings import Embedding, embeddings_of
 from generation.models.families import FAMILIES
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
-from generation.models.rows import Kinds, check_kinds
+from generation.models.rows import Kinds, check_kinds, check_name, own_path
 from generation.requests import check_number
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 from generation.sentences import error_sentence
@@ -139,6 +139,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
 
     try:
         check_kinds(row, _KINDS)
+        check_name(name)
     except ValueError as error:
         raise wrong(f"is one {error}") from error
     row = dict(row)
@@ -159,7 +160,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
             max_size=row.pop("max_size"),
             multiple=row.pop("multiple"),
             memory_bytes=int(row.pop("memory") * 2**30),
-            folder=REPOSITORY / row.pop("folder") if "folder" in row else None,
+            folder=own_path(REPOSITORY, row.pop("folder")) if "folder" in row else None,
             hub_id=row.pop("hub", None),
             revision=row.pop("revision", None),
             variant=row.pop("variant", None),
@@ -188,6 +189,8 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
         raise wrong(f"names a sampler, but the family {entry.family} has its own only")
     if entry.revision is not None and not is_commit(entry.revision):
         raise wrong("has a revision that is not a 40-digit commit")
+    if entry.revision is not None and entry.hub_id is None:
+        raise wrong("has a revision, but no hub")
     return entry
 
 

@@ -8,7 +8,7 @@ where it cannot make links (https://huggingface.co/docs/huggingface_hub/guides/m
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -19,7 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
-from generation.models.lock import sha256_of
+from generation.models.lock import git_blob_id_of, is_commit, sha256_of
 
 _SIGN_SECONDS = 1.0  # who is silent for long while another process downloads would count as hung
 
@@ -29,11 +29,18 @@ OnArrival = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """A file of a repository as the hub announces it; it knows the sha256 of large files only."""
+    """A file of a repository as the hub announces it: the sha256 of large files, of small ones the id of git's blob."""
 
     name: str
     size: int
     sha256: str | None
+    blob_id: str | None
+
+    def is_at(self, path: Path, sha256: str) -> bool:
+        """Tell whether a file with this digest is the one that was announced."""
+        if self.sha256 is not None:
+            return sha256 == self.sha256
+        return self.blob_id is None or git_blob_id_of(path) == self.blob_id
 
 
 class WrongContents(Exception):
@@ -73,7 +80,7 @@ class Commit:
         for a connection or a disk that failed.
         """
         path, half = self.folder / file.name, self._half(file)
-        lock = self.cache / ".locks" / self._repository_folder / f"{self.revision}.lock"
+        lock = self._lock(self.revision)
         for folder in (path.parent, half.parent, lock.parent):
             folder.mkdir(parents=True, exist_ok=True)
         # The bot and a shell may want the same model at the same time.
@@ -83,10 +90,18 @@ class Commit:
                 os.replace(half, path)
             on_arrival(file.size)
             digest = sha256_of(path)
-            if file.sha256 is not None and digest != file.sha256:
+            if not file.is_at(path, digest):
                 path.unlink()
                 raise WrongContents(file.name)
             return digest
+
+    def delete_other_halves(self) -> None:
+        """Delete what was begun of the repository's other commits, unless a process is at it."""
+        for half in self._blobs.glob("*.incomplete"):
+            revision, _, name = half.name.partition("-")
+            if name and is_commit(revision) and revision != self.revision:
+                with suppress(OSError), WeakFileLock(self._lock(revision), timeout=_SIGN_SECONDS):
+                    half.unlink()
 
     def _complete(self, file: HubFile, half: Path, on_arrival: OnArrival) -> None:
         """Fetch what is missing; begin again where a connection broke, as long as something comes."""
@@ -115,9 +130,15 @@ class Commit:
     def _repository_folder(self) -> str:
         return repo_folder_name(repo_id=self.repository, repo_type="model")
 
+    @property
+    def _blobs(self) -> Path:
+        return self.cache / self._repository_folder / "blobs"
+
     def _half(self, file: HubFile) -> Path:
-        name = f"{self.revision}-{file.name.replace('/', '-')}.incomplete"
-        return self.cache / self._repository_folder / "blobs" / name
+        return self._blobs / f"{self.revision}-{file.name.replace('/', '-')}.incomplete"
+
+    def _lock(self, revision: str) -> Path:
+        return self.cache / ".locks" / self._repository_folder / f"{revision}.lock"
 
 
 @contextmanager

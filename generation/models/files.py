@@ -93,7 +93,11 @@ def _local_files(entry: ModelEntry, data_dir: Path) -> ModelFiles:
     names = [path.relative_to(entry.folder).as_posix() for path in entry.folder.rglob("*") if path.is_file()]
     weights = _chosen(entry, names)
     digest = hashlib.sha256()
-    found = sha256_of_all([entry.folder / name for name in weights], data_dir)
+    try:
+        found = sha256_of_all([entry.folder / name for name in weights], data_dir)
+    except OSError as error:
+        path = str(error.filename or entry.folder)
+        raise ModelUnavailable(entry.name, ModelProblem.FILE_TROUBLE, path=path, why=error.strerror) from error
     for name, sha256 in zip(weights, found, strict=True):
         digest.update(f"{name}\n{sha256}\n".encode())
     return ModelFiles(entry.folder, digest.hexdigest()[:40])

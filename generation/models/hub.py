@@ -7,6 +7,7 @@ first download; whatever differs later is refused. What is as it was at the last
 
 import errno
 import logging
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,10 @@ class Wanted:
         url = f"https://huggingface.co/{self.hub_id}"
         return ModelUnavailable(self.model, reason, **{**known, "url": url, **self.named, **data})
 
+    def file_trouble(self, error: OSError, path: Path) -> ModelUnavailable:
+        """Return the error for a file or folder of this machine that cannot be used."""
+        return self.problem(ModelProblem.FILE_TROUBLE, path=str(error.filename or path), why=error.strerror)
+
 
 def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | None = None) -> ModelFiles:
     """Return the files, downloading what is missing; raise ModelUnavailable if that is impossible.
@@ -97,7 +102,11 @@ def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | N
         return ModelFiles(path, locked.revision)
     commit, files = _listing(wanted, hub, wanted.revision)
     locked = LockedModel(commit.revision, _download(wanted, commit, files, on_progress))
-    write_lock(lock_path, {**read_lock(lock_path), wanted.lock_name: locked})
+    try:
+        write_lock(lock_path, {**read_lock(lock_path), wanted.lock_name: locked})
+    except OSError as error:
+        raise wanted.file_trouble(error, lock_path) from error
+    commit.delete_other_halves()
     return ModelFiles(commit.folder, commit.revision)
 
 
@@ -126,7 +135,7 @@ def cache_folder(hub: Hub = USUAL_HUB) -> Path:
 
 def free_bytes(folder: Path) -> int:
     """Return how much room the disk has that holds a folder, which need not exist yet."""
-    while not folder.exists():
+    while not os.path.exists(folder):  # unlike Path's own it takes what may not be looked at for absent
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
@@ -136,6 +145,8 @@ def _locked(wanted: Wanted, lock_path: Path) -> LockedModel | None:
         locked = read_lock(lock_path).get(wanted.lock_name)
     except ValueError as error:
         raise wanted.problem(ModelProblem.LOCK_BROKEN, lock=str(lock_path)) from error
+    except OSError as error:
+        raise wanted.file_trouble(error, lock_path) from error
     return locked if locked is not None and wanted.revision in (None, locked.revision) else None
 
 
@@ -169,6 +180,7 @@ def _listing(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, li
             name=name,
             size=siblings[name].size or 0,
             sha256=lfs.sha256 if (lfs := siblings[name].lfs) is not None else None,
+            blob_id=siblings[name].blob_id,
         )
         for name in wanted.choose(list(siblings))
     ]
@@ -211,6 +223,8 @@ def _download(wanted: Wanted, commit: Commit, files: list[HubFile], on_progress:
     except (HTTPError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_room() from error
+        if isinstance(error, OSError) and error.filename is not None:
+            raise wanted.file_trouble(error, commit.cache) from error
         raise wanted.problem(reason_of(error, ModelProblem.CUT_OFF)) from error
 
 

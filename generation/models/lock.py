@@ -50,6 +50,12 @@ def replace_text(path: Path, text: str) -> None:
     os.replace(draft, path)
 
 
+def git_blob_id_of(path: Path) -> str:
+    """Return the id that git gives to a file's contents, read at once: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
 def sha256_of(path: Path) -> str:
     """Return the hexadecimal sha256 of a file."""
     with path.open("rb") as file:

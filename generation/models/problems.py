@@ -24,6 +24,7 @@ class ModelProblem(StrEnum):
     UNREACHABLE = "unreachable"  # source
     CUT_OFF = "cut_off"
     DISK_FULL = "disk_full"  # needed_bytes, free_bytes, folder
+    FILE_TROUBLE = "file_trouble"  # path, why
     CHANGED = "changed"  # file, lock
     LOCK_BROKEN = "lock_broken"  # lock
     DAMAGED = "damaged"  # file

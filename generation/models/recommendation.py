@@ -6,13 +6,14 @@ from generation.models.families import FAMILIES
 
 
 def recommended_model(catalog: Catalog, machine: Machine) -> ModelEntry | None:
-    """Return the best model that fits, or None if none does.
+    """Return the best model that fits and is here or on the hub, or None if none does.
 
     On a graphics card the largest is the best. On a CPU all of them are slow, so it is the one that computes least for
     a picture. The small model that comes with the program is only taken where no other fits; one whose licence has to
     be accepted first, or that takes no strength, is somebody's own choice.
     """
-    fitting = [entry for entry in catalog.values() if machine.fits(entry)]
+    there = [entry for entry in catalog.values() if entry.folder is None or entry.folder.is_dir()]
+    fitting = [entry for entry in there if machine.fits(entry)]
     usual = [entry for entry in fitting if not entry.gated and FAMILIES[entry.family].takes_strength]
     real = [entry for entry in usual if not entry.is_demo] or usual
     if not real:

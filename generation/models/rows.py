@@ -1,6 +1,9 @@
-"""The tables of ``models.toml`` as somebody wrote them: of what kind each value has to be."""
+"""The tables of ``models.toml`` as somebody wrote them: of what kind each name and value has to be."""
 
+import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import HFValidationError
@@ -10,6 +13,21 @@ Kinds = Mapping[str, type]
 """By key ``str``, ``int``, ``float``, ``bool`` or ``dict``, as TOML has them."""
 
 _WORDS = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
+
+
+# What can stand in a message as one word, and in a list of Discord's (100 characters) beside others.
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,49}", re.ASCII | re.IGNORECASE)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError, with the end of a sentence, for a name that nobody could write in a message."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("whose name is not made of letters from a to z, digits, dots and hyphens, 50 at most")
+
+
+def own_path(root: Path, text: str) -> Path:
+    """Return a path as an operator writes it: below ``root``, absolute, or with ``~`` for the home folder."""
+    return root / os.path.expanduser(text)
 
 
 def check_kinds(values: Any, kinds: Kinds) -> None:

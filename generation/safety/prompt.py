@@ -41,7 +41,8 @@ def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterab
         Label.TERM: text.has(listed) or unwanted.has(listed),
     }
     sexual = found[Label.SEXUAL] or found[Label.SUGGESTIVE] or unwanted.has(_built_in(terms.DRESSED))
-    minor = found[Label.MINOR] or (found[Label.SEXUAL] and unwanted.has(_built_in(terms.GROWN_UP)))
+    may_be_minor = text.has(_built_in(terms.YOUNG)) or unwanted.has(_built_in(terms.GROWN_UP))
+    minor = found[Label.MINOR] or (found[Label.SEXUAL] and may_be_minor)
     found[Label.SEXUAL_MINOR] = (sexual and minor) or text.has(_built_in(terms.SEXUAL_MINOR))
     return Verdict({label: 1.0 for label, is_there in found.items() if is_there})
 

@@ -1,7 +1,8 @@
 """The words of the rules that no server can switch off; how they are read is in ``generation.safety.prompt``.
 
 Words of several languages, because a model understands more than one. Ambiguous ones (a rooster, a donkey, a beach) are
-``SUGGESTIVE`` and count only beside a minor. "boy" and "girl" alone are no sign of age: people say them of adults.
+``SUGGESTIVE`` and count only beside a minor. People say "boy" and "girl" of adults, too: these are ``YOUNG`` and count
+only beside what is ``SEXUAL`` in any case, where a doubt is not for the bot to take.
 """
 
 SEXUAL = """
@@ -57,6 +58,8 @@ minorenne, dziecko, dziewczynka, kinderen, meisje, jongetje, девочка, д�
 小学生, 中学生, 児童, 儿童, 小孩, 幼童, 女童, 男童, 未成年, 萝莉, 蘿莉, 正太, 어린이, 아이, 소녀, 소년,
 미성년, 여고생, طفل, طفلة, أطفال, बच्चा, बच्ची, बच्चे, çocuk, kız çocuğu, 👶, 🧒, 👧, 👦
 """
+
+YOUNG = "boy, boys, girl, girls, mädchen, fille, filles, garçon, garçons"
 
 SEXUAL_MINOR = """
 loli, lolis, lolita porn, lolicon, lolicons, lolikon, shota, shotas, shotacon, toddlercon, pedo, pedos,

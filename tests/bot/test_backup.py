@@ -1,7 +1,10 @@
 """A backup is made while the bot writes, and what is restored goes on."""
 
 import asyncio
+import os
 import stat
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from bot.main import main
 from bot.storage.backup import BackupRefused, back_up, restore
-from bot.storage.database import Database
+from bot.storage.database import DATABASE_NAME, Database
 from bot.storage.job import JobState
 from bot.storage.jobs import Jobs
 from bot.storage.migrations import MIGRATIONS
@@ -37,6 +40,7 @@ async def test_a_live_database_is_copied_whole_and_the_copy_goes_on(tmp_path: Pa
         assert await backing_up == file.stat().st_size
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     restore(file, restored)
+    assert stat.S_IMODE((restored / DATABASE_NAME).stat().st_mode) == 0o600
     async with Database(restored) as database:
         jobs, spool = Jobs(database), Spool(restored / "spool")
         open_jobs = await jobs.unsettled()
@@ -65,11 +69,34 @@ async def test_the_command_line_of_a_stopped_bot(
         assert await Jobs(database).get(job_id) is not None
 
 
+async def test_a_pipe_will_do(tmp_path: Path) -> None:  # into a container and out of it
+    def command(name: str, data_dir: Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        environment = {**os.environ, "DATA_DIR": str(data_dir)}
+        return subprocess.run(
+            [sys.executable, "-m", "bot", name, "-"], input=data, env=environment, capture_output=True, check=False
+        )
+
+    async with Database(tmp_path / "old") as database:
+        job_id = await add_job(Jobs(database), Spool(tmp_path / "old" / "spool"))
+        backup = command("backup", tmp_path / "old")
+    assert backup.returncode == 0, backup.stderr
+    assert sorted(os.listdir(tmp_path / "old")) == ["palimpsest.lock", DATABASE_NAME, "spool"]
+    restored = command("restore", tmp_path / "new", backup.stdout)
+    assert restored.returncode == 0, restored.stderr
+    assert await Spool(tmp_path / "new" / "spool").read(job_id, INPUT_FILENAME) == job_id.encode()
+    refused = command("restore", tmp_path / "none", backup.stdout[:3000])
+    assert (refused.returncode, refused.stderr.count(b"\n")) == (2, 1)
+    assert list((tmp_path / "none").iterdir()) == []
+
+
 async def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackupRefused, match="no database"):
         back_up(tmp_path, tmp_path / "b.tar")
     with pytest.raises(BackupRefused, match="no file"):
         restore(tmp_path / "b.tar", tmp_path / "data")
+    (tmp_path / DATABASE_NAME).write_bytes(b"not a database" * 1000)
+    with pytest.raises(BackupRefused, match="cannot be copied"):
+        back_up(tmp_path, tmp_path / "b.tar")
     (tmp_path / "b.tar").write_bytes(b"not a tar file" * 1000)
     with pytest.raises(BackupRefused, match="damaged"):
         restore(tmp_path / "b.tar", tmp_path / "data")
@@ -80,6 +107,19 @@ async def test_what_is_refused(tmp_path: Path) -> None:
     async with Database(tmp_path / "data"):
         with pytest.raises(BackupRefused, match="stop it first"):
             restore(tmp_path / "b.tar", tmp_path / "data")
+
+
+async def test_a_disk_without_room_for_more_is_not_called_a_damaged_backup(tmp_path: Path) -> None:
+    async with Database(tmp_path / "old"):
+        pass
+    back_up(tmp_path / "old", tmp_path / "b.tar")
+    with tarfile.open(tmp_path / "b.tar", "a") as tar:  # SQLite cannot make its own file there, as on a full disk
+        place = tarfile.TarInfo(f"{DATABASE_NAME}-wal")
+        place.type, place.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(place)
+    restore(tmp_path / "b.tar", tmp_path / "new")
+    async with Database(tmp_path / "new"):
+        pass
 
 
 async def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from bot.checks.application import NEEDED_PERMISSIONS
 from bot.checks.command import tell
 from bot.checks.connection import discord_findings
 from bot.checks.findings import Finding, Verdict, fail, ok, warn
-from bot.checks.machine import data_dir_finding, machine_findings, model_finding
+from bot.checks.machine import cache_finding, data_dir_finding, machine_findings, model_finding
 from bot.checks.safety import safety_finding
 from bot.settings import Settings
-from bot.storage.database import Database
+from bot.storage.database import DATABASE_NAME, Database
 from generation.device_probe import ProbedDevice
 from generation.errors import ExecutorError
 from generation.models.adapters import adapters_of
@@ -233,6 +233,28 @@ def test_a_data_folder_that_cannot_be_written_fails(settings: Settings, tmp_path
     finding = data_dir_finding(changed(settings, data_dir=tmp_path / "file" / "data"))
     assert finding.verdict is Verdict.FAIL
     assert "DATA_DIR" in finding.remedy
+
+
+@pytest.mark.parametrize(("is_newer", "words"), [(True, "newer version"), (False, "cannot be read")])
+async def test_a_database_that_cannot_be_used_fails(settings: Settings, is_newer: bool, words: str) -> None:
+    async with Database(settings.data_dir) as database:
+        await database.run(lambda connection: connection.execute("PRAGMA user_version = 1000"))
+    database_file = settings.data_dir / DATABASE_NAME
+    if not is_newer:
+        database_file.write_text("something else" * 100)
+    before = sorted(settings.data_dir.iterdir()), database_file.read_bytes()
+    finding = data_dir_finding(settings)
+    assert finding.verdict is Verdict.FAIL
+    assert words in finding.message
+    assert (sorted(settings.data_dir.iterdir()), database_file.read_bytes()) == before
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("bot.checks.machine.cache_folder", lambda: tmp_path / "file" / "hub")
+    finding = cache_finding()
+    assert finding.verdict is Verdict.WARN
+    assert "HF_HOME" in finding.remedy
 
 
 async def test_a_data_folder_of_a_running_bot_is_told(settings: Settings) -> None:

@@ -1,8 +1,12 @@
 """What the bot says to messages that it cannot take: a sentence, and no flood of them."""
 
 import asyncio
+import itertools
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+
+import discord
 
 from bot.conversation import Conversation
 
@@ -14,15 +18,26 @@ class Channel:
         self.asked: list[str] = []
         self.said: list[str] = []
         self.is_open = asyncio.Event()
+        self._ids = itertools.count()
 
-    def message(self, author_id: int, content: str) -> Any:
+    def message(self, author_id: int, content: str, **changes: Any) -> Any:
         async def reply(_text: str, **_: Any) -> None:
             self.asked.append(content)
             await self.is_open.wait()
             self.said.append(content)
 
-        author = SimpleNamespace(id=author_id, bot=False)
-        return SimpleNamespace(author=author, content=content, guild=None, reply=reply, is_system=lambda: False)
+        values = {
+            "id": next(self._ids),
+            "author": SimpleNamespace(id=author_id, bot=False),
+            "content": content,
+            "guild": None,
+            "reply": reply,
+            "is_system": lambda: False,
+            "created_at": discord.utils.utcnow(),
+            "edited_at": None,
+            "embeds": [],
+        }
+        return SimpleNamespace(**(values | changes))
 
 
 async def test_whoever_writes_faster_than_the_bot_may_answer_is_answered_once() -> None:
@@ -36,3 +51,31 @@ async def test_whoever_writes_faster_than_the_bot_may_answer_is_answered_once() 
     assert channel.said == channel.asked == ["0", "0,7"]
     await conversation.hear(channel.message(1, "5"))  # the line is free again
     assert channel.said[-1] == "5"
+
+
+async def test_a_message_that_changes_is_heard_again_until_a_request_has_come_of_it() -> None:
+    requests: set[int] = set()
+
+    async def has_request(_member_id: int, message_id: int) -> bool:
+        return message_id in requests
+
+    metrics = SimpleNamespace(refused=lambda _: None)
+    client: Any = SimpleNamespace(metrics=metrics, jobs=SimpleNamespace(has_request=has_request))
+    conversation, channel, now = Conversation(client), Channel(), discord.utils.utcnow()
+    channel.is_open.set()
+
+    def version(content: str, minutes: int | None = None, **changes: Any) -> Any:
+        edited_at = None if minutes is None else now + timedelta(minutes=minutes)
+        return channel.message(1, content, **({"id": 5, "edited_at": edited_at} | changes))
+
+    await conversation.hear(version("0"))
+    await conversation.hear_again(version("as it was"))  # pinned, for instance
+    await conversation.hear_again(version("1", embeds=["what a link leads to"]))
+    await conversation.hear_again(version("2", 1))
+    await conversation.hear_again(version("the same", 1))
+    await conversation.hear_again(version("3", 2))
+    await conversation.hear_again(version("old", 2, id=6, created_at=now - timedelta(minutes=20)))
+    await conversation.hear_again(version("4", 2, id=7))  # nothing was meant for the bot before
+    requests.add(5)
+    await conversation.hear_again(version("painted", 3))
+    assert channel.said == ["0", "1", "2", "3", "4"]

@@ -1,8 +1,14 @@
-"""Every answer fits into one message of Discord's, whatever it has to list or to repeat."""
+"""Every answer fits into one message of Discord's and reads well, whatever it has to count, list or repeat."""
 
+import pytest
+
+from bot.errors import Refused
 from bot.orders.allowances import NO_LIMIT
-from bot.replies import fitting, limits_table, with_typed_prompt
+from bot.privacy.cards import Retention, kept_text
+from bot.replies import error_sentence, fitting, limits_table, with_typed_prompt
+from bot.storage.member_data import Kind
 from bot.storage.role_limits import RoleLimit
+from generation.errors import ModelUnavailable
 
 MAX_CHARACTERS = 2000
 
@@ -28,3 +34,38 @@ def test_a_refusal_leaves_room_for_the_prompt_that_it_gives_back() -> None:
     assert len(text) <= MAX_CHARACTERS
     assert text.endswith(f"s…\n```\n{prompt}\n```")
     assert with_typed_prompt("No.", "") == "No."
+
+
+def test_an_unknown_model_is_repeated_as_text() -> None:
+    sentence = error_sentence(ModelUnavailable("**[x](https://example.com)** " * 9, "unknown", known=["my_own_model"]))
+    assert sentence is not None
+    assert sentence.startswith("There is no model called \\*\\*")
+    assert "://" not in sentence
+    assert sentence.endswith("… here; choose one of my\\_own\\_model.")
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (Refused("not_understood", option="seed", value="`x`"), "`seed 'x'`"),
+        (Refused("no_words", text="***"), "“\\*\\*\\*”"),
+        (Refused("not_an_option", text="<t:0:R> __x__"), "“<\u200bt:0:R> \\_\\_x\\_\\_”"),
+    ],
+)
+def test_what_was_not_understood_is_repeated_as_text(refused: Refused, words: str) -> None:
+    assert words in (error_sentence(refused) or "")
+
+
+@pytest.mark.parametrize("reason", ["queue_full", "server_queue_full", "member_queue_full"])
+def test_one_is_no_plural(reason: str) -> None:
+    assert " 1 picture waiting already" in (error_sentence(Refused(reason, max_waiting=1)) or "")
+    assert " 2 pictures waiting already" in (error_sentence(Refused(reason, max_waiting=2)) or "")
+
+
+def test_one_day_is_no_plural() -> None:
+    text = kept_text(dict.fromkeys(Kind, 1), Retention(1.0, 1.0), is_remixed=True)
+    for words in ("**1** request:", " 1 day after", " 1 hour after", "**1** entry in"):
+        assert words in text
+    text = kept_text(dict.fromkeys(Kind, 0), Retention(0.5, 30.0), is_remixed=True)
+    for words in ("**0** requests:", " 30 days after", " 0.5 hours after", "**0** entries in"):
+        assert words in text

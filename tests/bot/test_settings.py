@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from bot.settings import Settings, misspelt_settings
-from generation.settings import settings_sentence
+from bot.settings import Settings, unused_settings
+from generation.settings import WrongSettings, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -49,16 +48,38 @@ def test_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_FORMAT", "xml"),
         ("PREVIEWS", "perhaps"),
         ("STATUS_INTERVAL_SECONDS", "0"),
+        ("SHUTDOWN_GRACE_SECONDS", "inf"),
+        ("ATTACHMENT_HOSTS", "https://cdn.discordapp.com/"),
+        ("ATTACHMENT_HOSTS", ","),
+        ("DISCORD_TOKEN", '"in quotes"'),
+        ("HF_TOKEN", "two\nlines"),
+        ("MAX_VRAM", "6"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError) as error:
-        Settings()
-    sentence = settings_sentence(error.value)
+    with pytest.raises(WrongSettings) as error:
+        read_settings(Settings)
+    sentence = str(error.value)
     assert name in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence
+    assert "quotes" not in sentence  # a token is not shown, even one that is none
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_one_sentence(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_text("# für uns\nMODEL=demo\n", encoding=encoding)
+    with pytest.raises(WrongSettings, match=r"^The file \.env is not in UTF-8: .*\.$"):
+        read_settings(Settings)
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / ".env").write_text("DATA_DIR=~/data\nMODELS_FILE=~/models.toml\n", encoding="utf-8")
+    settings = Settings()
+    assert (settings.data_dir, settings.models_file) == (tmp_path / "data", tmp_path / "models.toml")
 
 
 @pytest.mark.parametrize(("value", "port"), [("", 9330), ("off", None), ("Off ", None), ("0", 0), ("9400", 9400)])
@@ -74,7 +95,11 @@ def test_the_token_is_not_shown() -> None:
     assert "secret-token" not in repr(settings)
 
 
-def test_a_name_that_is_nearly_a_setting_is_told_and_others_are_nobodys_business(tmp_path: Path) -> None:
+def test_a_name_without_effect_is_told_and_others_are_nobodys_business(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_HOME", "TORCH_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
     lines = (
         "SLOTTS=3",
         "Discord_Tokens=x",
@@ -84,12 +109,20 @@ def test_a_name_that_is_nearly_a_setting_is_told_and_others_are_nobodys_business
         "COMPOSE_PROFILES=cpu",
     )
     (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
-    assert misspelt_settings() == {"SLOTTS": "SLOTS", "Discord_Tokens": "DISCORD_TOKEN"}
+    assert unused_settings() == {
+        "SLOTTS": "Write SLOTS.",
+        "Discord_Tokens": "Write DISCORD_TOKEN.",
+        "HF_HOME": "Set it in the environment.",
+        "TORCH_INDEX_URL": "Set it in the environment.",
+    }
+    for name in ("HF_HOME", "TORCH_INDEX_URL"):  # as compose does it
+        monkeypatch.setenv(name, "x")
+    assert list(unused_settings()) == ["SLOTTS", "Discord_Tokens"]
     (tmp_path / ".env").unlink()
-    assert misspelt_settings() == {}
+    assert unused_settings() == {}
 
 
 def test_a_mark_before_the_first_name_is_no_part_of_it(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MAX_COUNT=2\n", encoding="utf-8-sig")
     assert Settings().max_count == 2
-    assert misspelt_settings() == {}
+    assert unused_settings() == {}

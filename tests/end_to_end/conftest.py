@@ -33,6 +33,6 @@ async def quick_bot(tmp_path: Path) -> AsyncIterator[BotProcess]:
     """The same, for what has nothing to do with painting: no model is loaded."""
     async with (
         stand_in() as server,
-        BotProcess(server, tmp_path / "data", arguments=QUICK) as bot,
+        BotProcess(server, tmp_path / "data", {"SHUTDOWN_GRACE_SECONDS": "1"}, arguments=QUICK) as bot,
     ):
         yield bot

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 SWEPT = "swept"
-_PAUSE_SECONDS = 0.2
+_PAUSE_SECONDS = 0.01
 
 
 def main() -> int:

@@ -16,8 +16,8 @@ async def test_a_kill_at_every_moment_of_a_jobs_life_loses_nothing(tmp_path: Pat
     assert outcome.is_kept, outcome
 
 
-async def test_ten_kills_at_random_lose_nothing(tmp_path: Path) -> None:
-    outcome = await play(tmp_path, moments=(), random_kills=10, jobs=30, seed=2)
+async def test_kills_at_random_lose_nothing(tmp_path: Path) -> None:
+    outcome = await play(tmp_path, moments=(), random_kills=3, jobs=9, seed=2)
     assert outcome.is_kept, outcome
 
 

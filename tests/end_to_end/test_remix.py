@@ -43,6 +43,15 @@ class TestMention:
         messages = await bot.client.messages()
         assert not [message for message in messages if message.reference and message.reference.message_id == silent.id]
 
+    async def test_a_forgotten_mention_and_a_wrong_number_can_be_put_right(self, bot: BotProcess) -> None:
+        asked = await bot.client.say("a lighthouse in a storm, steps: many", files=[CAT])
+        await bot.client.edit_message(asked.id, "@Palimpsest a lighthouse in a storm, steps: many")
+        refused = await bot.answer_to(asked)
+        assert "I do not understand `steps many`" in refused.content
+        await bot.client.edit_message(asked.id, "@Palimpsest a lighthouse in a storm, steps: 4")
+        made = await bot.client.wait_for_message(lambda message: "**a lighthouse in a storm**" in message.content)
+        assert made.attachments
+
     async def test_a_mention_of_the_bots_role_is_told_whom_to_mention(self, bot: BotProcess) -> None:
         roles = {role["name"]: role["id"] for role in (await bot.client.state())["roles"]}
         asked = await bot.client.say(f"<@&{roles['Palimpsest']}> a rocket", files=[CAT])
@@ -63,6 +72,14 @@ class TestMention:
             await bot.client.say(words, files=[CAT] if "rocket" in words else [], channel="mute")
         await bot.answer_to(await bot.client.say("@Palimpsest", member="Linus"))
         assert [call.number for call in await bot.client.calls("POST") if call.status == 403] == refused
+
+    async def test_where_the_bot_may_not_reply_it_says_so_all_the_same(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("forgotten")
+        await bot.client.set_permissions("forgotten", deny=["READ_MESSAGE_HISTORY"])
+        await bot.client.say("@Palimpsest a rocket", files=[CAT], channel="forgotten")
+        answer = await bot.client.wait_for_message(lambda message: message.author_is_bot, channel="forgotten")
+        assert "I lack Read Message History" in answer.content
+        assert answer.mentions == []
 
     async def test_in_a_direct_message_no_mention_is_needed(self, bot: BotProcess) -> None:
         asked = await bot.client.say("a rocket, steps 4", files=[CAT], channel="@Ada")

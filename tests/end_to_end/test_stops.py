@@ -66,3 +66,12 @@ async def test_a_discord_that_hangs_does_not_keep_the_bot_from_ending(tmp_path: 
         await bot.status_with(status, "✅ Done")
         assert len(await bot.results(status)) == 1
         await bot.kill()
+
+
+async def test_a_discord_that_refuses_the_login_is_one_line_and_worth_another_start(tmp_path: Path) -> None:
+    async with stand_in() as server:
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
+        await server.client.add_fault(r"/users/@me$", action="status", status=404, times=None)
+        await bot.launch()
+        assert await bot.ended() == 1
+        assert "Discord answers with status 404" in bot.log.splitlines()[-1]

@@ -25,7 +25,8 @@ class HubServer:
     The first request for a file of ``cut_after`` breaks off after so many bytes, politely or, with ``resets``, as a
     router that forgets; ``cut_then_refuse`` answers from then on. Every request for a file of ``hold_after`` waits
     there, ``is_held`` set, until the client goes. With ``redirects`` contents come from another host, as the hub has it
-    for large files, and ``tokens_elsewhere`` are the ``Authorization`` headers that came there.
+    for large files, and ``tokens_elsewhere`` are the ``Authorization`` headers that came there. ``small`` are the files
+    that lie in git itself, so that the hub knows no sha256 of them.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -42,6 +43,7 @@ class HubServer:
         self.redirects = False
         self.tokens_elsewhere: list[str | None] = []
         self.wrong_hash = False
+        self.small: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.requests: list[str] = []
         self.ranges: list[tuple[str, str]] = []
@@ -72,7 +74,8 @@ class HubServer:
             {
                 "rfilename": name,
                 "size": self.sizes.get(name, len(data)),
-                "lfs": {"sha256": self._hash(data), "size": len(data), "pointerSize": 130},
+                "blobId": self._blob_id(data),
+                **({} if name in self.small else {"lfs": self._pointer(data)}),
             }
             for name, data in self.files.items()
         ]
@@ -85,8 +88,13 @@ class HubServer:
             for name, data in self.files.items()
         ]
 
-    def _hash(self, data: bytes) -> str:
-        return hashlib.sha256(b"something else" if self.wrong_hash else data).hexdigest()
+    def _pointer(self, data: bytes) -> dict[str, object]:
+        announced = b"something else" if self.wrong_hash else data
+        return {"sha256": hashlib.sha256(announced).hexdigest(), "size": len(data), "pointerSize": 130}
+
+    def _blob_id(self, data: bytes) -> str:
+        announced = b"something else" if self.wrong_hash else data
+        return hashlib.sha1(f"blob {len(announced)}\0".encode() + announced).hexdigest()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self

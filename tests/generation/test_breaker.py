@@ -1,16 +1,7 @@
 """When a generation process is left alone, and for how long."""
 
 from generation.breaker import CircuitBreaker
-
-
-class Clock:
-    """A clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def made(clock: Clock) -> CircuitBreaker:

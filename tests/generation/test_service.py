@@ -15,6 +15,7 @@ from generation.executors.child import ChildExecutor
 from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
 from generation.service import GenerationService
+from tests.clock import Clock
 from tests.generation.conftest import Gates
 from tests.generation.samples import request
 
@@ -76,16 +77,6 @@ async def serving(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-class Clock:
-    """A clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def loaded(script: str) -> Img2ImgRequest:

@@ -17,7 +17,6 @@ from bot.display.cards import (
     queue_text,
     result_text,
     result_view,
-    shown_prompt,
     status_text,
     status_view,
 )
@@ -153,22 +152,24 @@ def test_prompts_are_inert_and_fit(prompt: str) -> None:
         assert "@everyone" not in text
         assert "<@&" not in text
         assert "\n# b" not in text
-    assert len(alt_text(job)) <= 1024
+    assert len(alt_text(job, 1)) <= 1024
 
 
-@pytest.mark.parametrize(
-    "prompt", ["a cat https://example.com/a_b", "[a](HTTP://example.com)", "discord.gg/abc", "see DISCORD.GG/abc"]
-)
-def test_prompts_hold_no_link_that_discord_would_show_as_ours(prompt: str) -> None:
-    shown = shown_prompt(prompt).lower()
-    assert "://" not in shown
-    assert "discord.gg/" not in shown
-    assert shown.replace("\u200b", "").replace("\\", "") == prompt.lower()
+def test_a_card_with_everything_on_it_fits() -> None:
+    picture = replace(PICTURE, media_type="image/jpeg", trimmed=0.5, painted_again=True)
+    adapters = ", ".join(f"{letter * 64}:0.85" for letter in "abc")
+    job = replace(
+        rendered(pictures=(picture,) * 4, count=4, adapter=adapters, model="m" * 64, ignored_pictures=9),
+        prompt="*" * 1500, negative_prompt="_" * 1000,
+    )  # fmt: skip
+    text = result_text(job, is_demo=True, takes_strength=False)
+    assert len(text) <= DISCORD_CONTENT_LIMIT
+    assert "seed" in text
 
 
-def test_prompts_turn_no_words_around_but_their_own() -> None:
-    assert shown_prompt("a \u202efox\u202c \u2067in snow\u2069") == "a fox in snow"
-    assert shown_prompt("ثعلب في الثلج") == "ثعلب في الثلج"
+def test_each_of_several_pictures_says_which_it_is() -> None:
+    assert alt_text(rendered(), 1) == "A picture, painted over another one for the prompt: a cat on a beach"
+    assert alt_text(rendered(count=3), 2).startswith("Picture 2 of 3, painted")
 
 
 async def test_button_ids_fit_discord() -> None:

@@ -9,6 +9,7 @@ import aiohttp
 import discord
 import pytest
 
+from bot.errors import Refused
 from bot.jobs import delivery
 from bot.jobs.delivery import Delivery
 from bot.storage.database import Database
@@ -23,17 +24,39 @@ class Channel:
 
     def __init__(self) -> None:
         self.filenames: list[str] = []
+        self.deleted: list[int] = []
+        self.messages: list[Any] = []  # newest first
         self.is_in_reach = False
+        self.refusal: discord.HTTPException | None = None
 
     async def send(self, _text: str, *, files: list[discord.File], **_: Any) -> Any:
+        if self.refusal is not None:
+            raise self.refusal
         if not self.is_in_reach:
             raise aiohttp.ClientConnectionError
         self.filenames = [file.filename for file in files]
         return SimpleNamespace(id=9)
 
-    async def history(self, **_: Any) -> AsyncIterator[discord.Message]:
-        for message in ():
+    async def history(self, **_: Any) -> AsyncIterator[Any]:
+        for message in self.messages:
             yield message
+
+    def get_partial_message(self, message_id: int) -> Any:
+        async def delete() -> None:
+            self.deleted.append(message_id)
+
+        return SimpleNamespace(delete=delete)
+
+
+def deliver_to(channel: Channel, jobs: Jobs, spool: Spool) -> Delivery:
+    client: Any = SimpleNamespace(get_partial_messageable=lambda *_, **__: channel, user="the bot")
+    shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: True)
+    decoder: Any = None  # nothing has to be encoded smaller
+    return Delivery(client, jobs, spool, shelf, decoder)
+
+
+def message(message_id: int, author: str, filename: str) -> Any:
+    return SimpleNamespace(id=message_id, author=author, attachments=[SimpleNamespace(filename=filename)])
 
 
 async def test_what_is_hidden_while_it_waits_for_discord_comes_hidden(
@@ -50,8 +73,32 @@ async def test_what_is_hidden_while_it_waits_for_discord_comes_hidden(
             channel.is_in_reach = True
 
         monkeypatch.setattr(delivery, "asyncio", SimpleNamespace(sleep=a_moderator_presses_spoiler))
-        client: Any = SimpleNamespace(get_partial_messageable=lambda *_, **__: channel)
-        shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: True)
-        decoder: Any = None  # nothing has to be encoded smaller
-        assert await Delivery(client, jobs, spool, shelf, decoder).send(job, may_be_there=False) == 9
+        assert await deliver_to(channel, jobs, spool).send(job, may_be_there=False) == 9
     assert channel.filenames == [f"SPOILER_{PICTURE.filename}"]
+
+
+async def test_a_result_is_withdrawn_wherever_it_is(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        channel, job = Channel(), make_job(status_message_id=4)
+        theirs, ours = f"copy-of-{job.job_id}.png", f"palimpsest-{job.job_id}.png"
+        delivery = deliver_to(channel, Jobs(database), Spool(tmp_path))
+        await delivery.withdraw(job, None)  # it has never been sent
+        assert channel.deleted == []
+        channel.messages = [message(8, "a member", theirs), message(7, "the bot", "other.png")]
+        channel.messages += [message(6, "the bot", ours), message(3, "the bot", ours)]
+        await delivery.withdraw(job, None)
+        await delivery.withdraw(job, 9)
+        assert channel.deleted == [6, 9]
+
+
+@pytest.mark.parametrize("code", [50083, 160005])
+async def test_a_thread_that_was_closed_meanwhile_is_no_error_that_nobody_foresaw(tmp_path: Path, code: int) -> None:
+    response: Any = SimpleNamespace(status=400, reason="Bad Request")
+    async with Database(tmp_path) as database:
+        jobs, spool, channel = Jobs(database), Spool(tmp_path), Channel()
+        channel.refusal = discord.HTTPException(response, {"code": code, "message": "Thread is archived"})
+        job = make_job(state=JobState.RENDERED, pictures=(PICTURE,))
+        await jobs.accept(job)
+        await spool.write(job.job_id, PICTURE.filename, b"a picture")
+        with pytest.raises(Refused, match="not_allowed_here"):
+            await deliver_to(channel, jobs, spool).send(job, may_be_there=False)

@@ -32,9 +32,11 @@ class Scene:
             open=self.open,
             service=SimpleNamespace(run=self._serve),
             lookout=None,
-            message_deleted=self._nobody_asked_in,
-            show_end=self.told.put,
-            in_background=self._background.append,
+            endings=SimpleNamespace(
+                message_deleted=self._nobody_asked_in,
+                show_end=self.told.put,
+                in_background=self._background.append,
+            ),
         )
         delivery: Any = None
         self.desk = JobDesk(life, jobs=self.jobs, spool=Spool(folder), delivery=delivery)

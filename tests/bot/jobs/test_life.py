@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from bot.errors import Refused
+from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.life import JobLife
+from bot.jobs.results import request_of
 from bot.monitoring.invalid_requests import Restraint
+from bot.replies import refusal_sentence
 from bot.storage.database import Database
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from generation.events import Event, Failed, FailureKind, Finished, Started
+from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Started
 from generation.requests import Img2ImgRequest, Img2ImgResult
 from tests.bot.jobs_made import PICTURE, make_job
 
@@ -28,6 +32,7 @@ class Discord:
         self.found: int | None = None
         self.told: list[tuple[int | None, str]] = []
         self.sent: list[str] = []
+        self.withdrawn: list[tuple[str, int | None]] = []
         self._came = asyncio.Condition()
 
     async def was_told(self, text: str) -> None:
@@ -53,7 +58,12 @@ class Discord:
             self._came.notify_all()
 
     async def send(self, _job: Job, *, may_be_there: bool) -> int:
-        raise AssertionError("nothing is delivered here")
+        self.asked.set()
+        await self.answers.wait()
+        return 9
+
+    async def withdraw(self, job: Job, message_id: int | None) -> None:
+        self.withdrawn.append((job.job_id, message_id))
 
 
 class Results:
@@ -61,6 +71,12 @@ class Results:
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
+        self.refused: Refused | None = None
+
+    async def request_for(self, job: Job) -> Img2ImgRequest:
+        if self.refused is not None:
+            raise self.refused
+        return request_of(job, b"a picture")
 
     async def keep(self, _job: Job, _result: Img2ImgResult) -> list[StoredPicture]:
         self.asked.set()
@@ -71,13 +87,15 @@ class Results:
 class Executor:
     """Finishes whatever it gets; its event is final by the time that anybody can cancel.
 
-    With ``is_lost`` it is lost with what it gets, and does not come up again.
+    With ``is_lost`` it is lost with what it gets, and does not come up again; with ``is_slow`` it paints until that is
+    cancelled.
     """
 
     slots = 1
 
     def __init__(self) -> None:
-        self.is_lost = False
+        self.is_lost = self.is_slow = False
+        self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
 
     async def start(self) -> None:
         """There is nothing to start."""
@@ -89,11 +107,16 @@ class Executor:
         if self.is_lost:
             yield Failed(job_id=job_id, attempt=attempt, kind=FailureKind.EXECUTOR_DIED)
             return
+        if self.is_slow:
+            self.begun.set()
+            await self.cancelled.wait()
+            yield Cancelled(job_id=job_id, attempt=attempt)
+            return
         result = Img2ImgResult(pictures=(), seconds=1.0, device="none", dtype="float32")
         yield Finished(job_id=job_id, attempt=attempt, result=result)
 
     def cancel(self, job_id: str) -> None:
-        """It is too late."""
+        self.cancelled.set()
 
     async def stop(self) -> None:
         """There is nothing to stop."""
@@ -101,6 +124,7 @@ class Executor:
 
 class Scene:
     def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
         self.discord, self.results, self.executor = Discord(), Results(), Executor()
         self.jobs, self.spool = Jobs(database), Spool(folder)
         discord: Any = self.discord
@@ -130,6 +154,18 @@ class Scene:
         await self.life.go_on(job)
         return job
 
+    async def rendered(self) -> Job:
+        """Return a job whose picture only has to be sent."""
+        job = make_job(state=JobState.RENDERED, rendered_at=1.0)
+        await self.jobs.accept(job)
+        return job
+
+    async def set_disk(self, *, is_full: bool) -> None:
+        """Let every write fail, or none."""
+        connection = self._database._connection
+        assert connection is not None
+        await self._database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {int(is_full)}"))
+
     async def state(self, job: Job) -> JobState:
         row = await self.jobs.get(job.job_id)
         assert row is not None
@@ -152,7 +188,7 @@ async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Sc
     await scene.jobs.accept(job)
     await scene.life.tell_first(job)
     await scene.discord.asked.wait()
-    assert await scene.life.cancel(job.job_id)
+    assert await scene.life.endings.cancel(job.job_id)
     scene.discord.answers.set()
     await scene.life.open.close(grace_seconds=600)
     assert await scene.state(job) is JobState.CANCELLED
@@ -164,7 +200,7 @@ async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Sc
 async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) -> None:
     job = make_job(status_message_id=None)
     await scene.jobs.accept(job)
-    assert await scene.life.cancel(job.job_id)
+    assert await scene.life.endings.cancel(job.job_id)
     await scene.life.go_on(replace(job, status_message_id=7))
     await scene.life.open.close(grace_seconds=600)
     assert len(scene.life.open) == 0  # else it would count against its member until the next start
@@ -175,14 +211,14 @@ async def test_given_up_while_the_finished_picture_is_looked_at(scene: Scene) ->
     job = await scene.queued()
     serving = asyncio.create_task(scene.life.service.run())
     await scene.results.asked.wait()
-    assert await scene.life.cancel(job.job_id)
+    assert await scene.life.endings.cancel(job.job_id)
     assert (job.status_message_id, "🚫 Cancelled") in scene.discord.told
     scene.results.answers.set()
     await scene.life.service.close(grace_seconds=600)
     await serving
     assert await scene.state(job) is JobState.CANCELLED
     assert await scene.spool.job_ids() == []
-    assert not await scene.life.cancel(job.job_id)
+    assert not await scene.life.endings.cancel(job.job_id)
 
 
 async def test_whose_process_is_lost_is_not_shown_steps_that_are_lost_too(scene: Scene) -> None:
@@ -192,3 +228,61 @@ async def test_whose_process_is_lost_is_not_shown_steps_that_are_lost_too(scene:
     await scene.discord.was_told("🎨 **Painting**")
     await scene.life.service.close(grace_seconds=0)
     await serving
+
+
+async def test_given_up_on_a_disk_that_takes_nothing(scene: Scene) -> None:
+    scene.executor.is_slow = True
+    job = await scene.queued()
+    serving = asyncio.create_task(scene.life.service.run())
+    await scene.executor.begun.wait()
+    await scene.set_disk(is_full=True)
+    for _press in range(2):
+        with pytest.raises(Refused, match="cancelled_unstored"):
+            await scene.life.endings.cancel(job.job_id)
+    await scene.executor.cancelled.wait()
+    await scene.discord.was_told("🚫 Cancelled")
+    assert len(scene.life.open) == 0
+    await scene.set_disk(is_full=False)
+    await asyncio.gather(*scene.life.endings.background)
+    assert await scene.state(job) is JobState.CANCELLED
+    assert await scene.spool.job_ids() == []
+    await scene.life.service.close(grace_seconds=600)
+    await serving
+
+
+async def test_given_up_while_it_is_sent_is_withdrawn(scene: Scene) -> None:
+    job = await scene.rendered()
+    await scene.life.go_on(job)
+    await scene.discord.asked.wait()
+    assert await scene.life.endings.cancel(job.job_id)
+    scene.discord.answers.set()
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.withdrawn == [(job.job_id, 9)]
+    assert await scene.jobs.with_end_to_show() == []
+
+
+async def test_given_up_while_it_is_sent_is_withdrawn_even_if_the_bot_stops_just_then(scene: Scene) -> None:
+    job = await scene.rendered()
+    await scene.life.go_on(job)
+    await scene.discord.asked.wait()
+    assert await scene.life.endings.cancel(job.job_id)
+    await scene.life.open.close(grace_seconds=0)
+    assert scene.discord.withdrawn == []
+
+    delivery: Any = None
+    for _start in range(2):
+        desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+        await desk.resume(bot_died=True)
+        await asyncio.gather(*scene.life.endings.background)
+        assert scene.discord.withdrawn == [(job.job_id, None)]
+
+
+async def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_painted(scene: Scene) -> None:
+    scene.results.refused = Refused("words_not_wanted")
+    job = await scene.queued()
+    serving = asyncio.create_task(scene.life.service.run())
+    await scene.discord.was_told(f"⚠️ {refusal_sentence('words_not_wanted', {})}")
+    await scene.life.service.close(grace_seconds=600)
+    await serving
+    assert await scene.state(job) is JobState.FAILED
+    assert await scene.spool.job_ids() == []

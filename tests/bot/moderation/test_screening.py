@@ -210,3 +210,34 @@ async def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
         assert after == before
         assert (policies.of(SERVER).block_score, policies.of(SERVER).spoiler_score) == (0.7, 0.5)
         assert remixing.is_refused(8)
+
+
+async def test_nothing_is_judged_before_it_is_known_where_it_is(place: Place, checker: PictureChecker) -> None:
+    restricted: set[int] = set()
+
+    async def discord_says() -> None:
+        restricted.add(RESTRICTED)
+
+    screening = Screening(
+        checker,
+        place.policies,
+        place.remixing,
+        place.jobs,
+        lambda _, channel_id: channel_id in restricted,
+        servers_known=discord_says,
+    )
+    job = await place.taken(channel_id=RESTRICTED, prompt="a nude person")
+    await screening.require_words_still(job)
+    restricted.clear()
+    await screening.look_at_input(job, FLESH, sha256(FLESH))
+    restricted.clear()
+    await screening.look_at_result(job, [FLESH])
+
+
+async def test_words_that_are_listed_while_a_job_waits_are_not_painted(place: Place) -> None:
+    job = await place.taken(prompt="a clown in the woods")
+    place.screening.require_words(job)
+    await place.policies.add_term(SERVER, "clown")
+    with pytest.raises(Refused) as refused:
+        await place.screening.require_words_still(job)
+    assert reason_of(refused) == "words_not_wanted"

@@ -208,7 +208,7 @@ async def test_discords_answers_and_the_time_to_the_first(watched: Watched) -> N
     assert not any("secret-token" in name for name in samples)
 
 
-async def test_a_taken_port_is_a_line_in_the_log_and_off_is_off(
+async def test_an_address_that_cannot_be_used_is_a_line_in_the_log_and_off_is_off(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def write() -> None:
@@ -216,10 +216,14 @@ async def test_a_taken_port_is_a_line_in_the_log_and_off_is_off(
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        for chosen, says in ((port, "MONITORING_PORT"), (None, "")):
+        for host, chosen, says in (
+            ("127.0.0.1", port, "MONITORING_PORT"),
+            ("..", 0, "MONITORING_PORT"),
+            ("127.0.0.1", None, ""),
+        ):
             caplog.clear()
             async with Monitoring(
-                Metrics(), Standing(FakeBot(), FakeExecutor()), write=write, host="127.0.0.1", port=chosen
+                Metrics(), Standing(FakeBot(), FakeExecutor()), write=write, host=host, port=chosen
             ) as monitoring:
                 assert monitoring.url is None
             assert says in caplog.text

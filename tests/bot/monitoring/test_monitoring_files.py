@@ -108,6 +108,23 @@ def test_prometheus_takes_rules_and_configuration() -> None:
     promtool("check", "config", str(FOLDER / "prometheus.yaml"))
 
 
+def test_what_an_alert_counts_is_there_before_it_happens() -> None:
+    first = generate_latest(Metrics().registry).decode()  # a series that comes with its first event has not increased
+    named = {kind for rule in rules() for kind in re.findall(r'kind="(\w+)"', rule["expr"])}
+    assert named
+    assert all(f'palimpsest_job_failures_total{{kind="{kind}"}} 0.0' in first for kind in named)
+
+
+@needs_promtool
+def test_alerts_are_raised_for_what_they_are_for_and_for_nothing_else() -> None:
+    cases = Path(__file__).with_name("alerts_test.yaml")
+    promtool("test", "rules", str(cases))
+    text = cases.read_text(encoding="utf-8")
+    for rule in rules():
+        assert f"alertname: {rule['alert']}}}" in text, "no case says when it is silent"
+        assert f'alertname="{rule["alert"]}"' in text, "no case says when it is raised"
+
+
 @needs_promtool
 def test_prometheus_finds_the_figures_well_named() -> None:
     assert promtool("check", "metrics", text=exposition()) == ""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.orders.free_text import understand
+from bot.orders.free_text import negative_as_written, understand
 from bot.orders.order_book import Options
 from bot.replies import error_sentence
 
@@ -99,6 +99,10 @@ from bot.replies import error_sentence
         ("20 steps", {"prompt": "", "num_inference_steps": 20}),
         ("a fox, 4 steps up a ladder", {"prompt": "a fox, 4 steps up a ladder"}),
         ("a fox, neg: snow", {"prompt": "a fox", "negative_prompt": "snow"}),
+        ("a fox, negative: blurry, seed:5", {"prompt": "a fox", "negative_prompt": "blurry", "seed": 5}),
+        ('a fox, negative: "blurry, seed:5"', {"prompt": "a fox", "negative_prompt": "blurry, seed:5"}),
+        ("a fox --negative=“seed:5” seed 6", {"prompt": "a fox", "negative_prompt": "seed:5", "seed": 6}),
+        ('negative: "a "b" c"', {"prompt": "", "negative_prompt": 'a "b" c'}),
         ("a fox negative: a=b --ar 3", {"prompt": "a fox", "negative_prompt": "a=b --ar 3"}),
     ],
 )
@@ -185,3 +189,15 @@ def test_a_remark_is_no_prompt(text: str, is_remark: bool) -> None:
 def test_an_empty_mention_says_nothing() -> None:
     assert understand(" <@5>  ").is_empty
     assert not understand("seed 1").is_empty
+
+
+@pytest.mark.parametrize(
+    "words", ["blurry", "a, seed:5", "  x  y".strip(), '"q" b', "<@1>", "０", "steps=x, strength 5", ","]
+)
+def test_a_negative_prompt_in_a_form_is_understood_as_it_is(words: str) -> None:
+    said = understand(f"seed=3 guidance 4, steps 20, {negative_as_written(words)}").options
+    assert (said.negative_prompt, said.seed, said.num_inference_steps) == (words, 3, 20)
+
+
+def test_a_negative_prompt_that_needs_no_quotes_has_none() -> None:
+    assert negative_as_written("blurry, ugly") == "negative: blurry, ugly"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from generation.cli.main import main
 from generation.images.metadata import read_parameters
 from generation.models.catalog import REPOSITORY
 from tests.generation.samples import png
@@ -92,9 +93,14 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     assert parameters["prompt"] == "a dog"
 
     before = picture.read_bytes()
-    done = generate("img2img", "cat.png", "-p", "a cow", "--size", "96", "--json")
-    assert lines(done)[0]["file"] == "cat-img2img-2.png"
+    chosen = ["--sampler", "dpm++2m-karras", "--steps", "8"]
+    done = generate("img2img", "cat.png", "-p", "a cow", *chosen, "--json", STRENGTH_SCHEDULE="index")
+    assert done.returncode == 0, done.stderr
+    (line,) = lines(done)
+    assert line["file"] == "cat-img2img-2.png"
     assert picture.read_bytes() == before  # a name that nobody chose overwrites nothing
+    assert (line["sampler"], line["scheduler"]) == ("dpm++2m-karras", "DPMSolverMultistepScheduler")
+    assert (line["strength_schedule"], line["denoising_steps"]) == ("index", 4)
 
     wanted = ["-p", "a dog", "-p", "a cow", "--seed", "5", "--count", "2", "--size", "96"]
     done = generate("img2img", "cat.png", *wanted, "-o", "out.jpg")  # the suffix follows the file's type
@@ -107,15 +113,6 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     ]
     assert pixels(tmp_path / "out-1.png") == pixels(picture)  # another process, the same request
     assert len({pixels(tmp_path / f"out-{number}.png") for number in range(1, 5)}) == 4
-
-
-def test_a_sampler_and_the_meaning_of_strength_can_be_chosen(generate: RunCommand) -> None:
-    chosen = ["--sampler", "dpm++2m-karras", "--steps", "8"]
-    done = generate("img2img", "cat.png", "-p", "a dog", *chosen, "--json", STRENGTH_SCHEDULE="index")
-    assert done.returncode == 0, done.stderr
-    (line,) = lines(done)
-    assert (line["sampler"], line["scheduler"]) == ("dpm++2m-karras", "DPMSolverMultistepScheduler")
-    assert (line["strength_schedule"], line["denoising_steps"]) == ("index", 4)
 
 
 @pytest.mark.parametrize(
@@ -139,16 +136,26 @@ def test_a_sampler_and_the_meaning_of_strength_can_be_chosen(generate: RunComman
     ],
 )
 def test_bad_input_is_refused_with_one_sentence(
-    generate: RunCommand, tmp_path: Path, arguments: list[str], sentence: str
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    sentence: str,
 ) -> None:
+    """In this process, because it is the start of one that takes the time; its children are there all the same."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MODEL", "MODELS_FILE", "DATA_DIR", "DEVICE", "PYTHONPATH"):
+        monkeypatch.setenv(name, environment[name])
+    for name in ("cat.png", "cat-2.png"):
+        (tmp_path / name).write_bytes(png())
     (tmp_path / "notes.txt").write_text("These are not pixels.\n")
-    (tmp_path / "cat-2.png").write_bytes(png())
     before = (tmp_path / "cat.png").read_bytes()
-    done = generate("img2img", *arguments)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
+    assert main(["img2img", *arguments]) == 2
+    told = capfd.readouterr()
+    assert sentence in told.err
+    assert len(told.err.strip().splitlines()) == 1
+    assert told.out == ""
     assert (tmp_path / "cat.png").read_bytes() == before
 
 
@@ -233,6 +240,9 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
     assert "* tiny" in words
     assert words.count("one call of the denoiser takes up to") == 1
     assert "fits this machine" in words
+    assert f"not there, for there is no model in {gone['source']};" in words
+    plan = generate("plan", "gone")
+    assert (plan.returncode, plan.stderr.startswith("The model gone is not here: there is no folder")) == (2, True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe breaks otherwise on Windows")

@@ -196,6 +196,20 @@ def test_only_the_last_ones_stay_in_memory(
     assert pixels(engine) == called_directly(stock_pipeline(tiny_catalog, "ddim"), tiny_request()).tobytes()
 
 
+def test_a_file_that_was_replaced_brings_its_own_reading_of_a_text(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapters, "_KEPT", 1)
+    file, other, later = (save_tiny_adapter(tmp_path, seed=seed, parts=("text_encoder",)) for seed in (1, 2, 3))
+    catalog = entry_with(tiny_catalog["ddim"], {"ink": file, "clay": other})
+    engine = make_engine(catalog)
+    before = pixels(engine, adapter="ink", adapter_weight=1.0)
+    later.replace(file)
+    assert pixels(engine, adapter="ink", adapter_weight=1.0) == before  # as long as it is in memory
+    pixels(engine, adapter="clay", adapter_weight=1.0)
+    assert pixels(engine, adapter="ink", adapter_weight=1.0) == expected_of(catalog, file) != before
+
+
 @pytest.mark.parametrize("name", ["broken", "other"])
 def test_one_that_fails_first_of_all_harms_nobody_else(
     make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, folder: Path, name: str

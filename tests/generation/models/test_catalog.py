@@ -148,6 +148,9 @@ def test_an_operators_catalog_is_read(tmp_path: Path, encoding: str) -> None:
         (("= 30", "= 0"), "cannot be used: the number of steps must be from 1 to 150."),
         (("1024", "4096"), "cannot be used: the size must be from 64 to 2048."),
         (("1024", "256"), "has a size above its max_size."),
+        (("[mine]", '["my own"]'), "The entry [my own] of the model catalog is one whose name is not made of letters"),
+        (("[mine]", f"[{51 * 'm'}]"), "is one whose name is not made of letters"),
+        (("multiple", f'revision = "{40 * "0"}"\nmultiple'), "has a revision, but no hub."),
     ],
 )
 def test_a_wrong_catalog_is_refused_with_a_sentence(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
@@ -156,6 +159,17 @@ def test_a_wrong_catalog_is_refused_with_a_sentence(tmp_path: Path, change: tupl
     with pytest.raises(ValueError, match="model catalog") as caught:
         load_catalog(models_file)
     assert sentence in str(caught.value)
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    models_file = tmp_path / "models.toml"
+    adapter = '[mine.adapters.ink]\nfile = "~/ink.safetensors"\n'
+    models_file.write_text(ENTRY.replace("models/mine", "~/mine") + adapter)
+    entry = load_catalog(models_file)["mine"]
+    assert entry.folder == tmp_path / "mine"
+    assert entry.adapters["ink"].file.path == tmp_path / "ink.safetensors"
 
 
 def test_a_model_may_have_a_tiny_autoencoder(tmp_path: Path) -> None:

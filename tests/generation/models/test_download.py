@@ -171,14 +171,55 @@ def test_a_disk_that_fills_up_meanwhile_is_told(server: HubServer, download: Dow
     assert download()[0] == 0
 
 
-def test_contents_that_were_not_announced_are_thrown_away(server: HubServer, download: Download) -> None:
-    server.wrong_hash = True
+@pytest.mark.parametrize("small", [set(), set(FILES)], ids=["large", "small"])
+def test_contents_that_were_not_announced_are_thrown_away(
+    server: HubServer, download: Download, small: set[str]
+) -> None:
+    server.wrong_hash, server.small = True, small
     status, _, sentence = download()
     assert status == 1
     assert "not what Hugging Face announced" in sentence
     assert not (download.settings.data_dir / LOCK_NAME).exists()
     server.wrong_hash = False
     assert download()[0] == 0
+
+
+def test_a_data_folder_that_takes_nothing_is_told_and_costs_no_second_download(
+    server: HubServer, download: Download
+) -> None:
+    lock = download.settings.data_dir / LOCK_NAME
+    draft = lock.with_name(lock.name + ".new")
+    draft.mkdir(parents=True)  # as good as a full disk, and the same for every account
+    status, _, sentence = download()
+    assert (status, str(draft) in sentence) == (1, True)
+    draft.rmdir()
+    server.requests.clear()
+    assert download()[0] == 0
+    assert server.downloads() == set()
+
+
+def test_a_cache_that_cannot_be_written_is_not_taken_for_a_broken_connection(
+    download: Download, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    download.hub = dataclasses.replace(download.hub, cache_dir=tmp_path / "file" / "hub")
+    status, _, sentence = download()
+    assert status == 1
+    assert f"needs {tmp_path / 'file'}" in sentence
+
+
+def test_what_was_begun_of_other_commits_goes(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation.models.download, "_SIGN_SECONDS", 0.01)
+    folder = f"models--{REPOSITORY.replace('/', '--')}"
+    blobs, locks = (cache_folder(download.hub) / name for name in (f"{folder}/blobs", f".locks/{folder}"))
+    for path in (blobs, locks):
+        path.mkdir(parents=True)
+    names = ("a" * 40 + "-unet-x", "b" * 40 + "-unet-x", "the-librarys-own")
+    for name in names:
+        (blobs / f"{name}.incomplete").touch()
+    with WeakFileLock(locks / f"{'b' * 40}.lock"):  # somebody is at this one
+        assert download()[0] == 0
+    assert {path.stem for path in blobs.iterdir()} == set(names[1:])
 
 
 @pytest.mark.parametrize("resets", [False, True])

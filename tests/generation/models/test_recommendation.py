@@ -1,5 +1,8 @@
 """Which model a machine is told to use."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from generation.devices import Accelerator, Machine
@@ -35,6 +38,15 @@ def test_the_best_that_fits_is_recommended(
     cards = () if card_gibibytes is None else (Accelerator("card", card_gibibytes * GIBIBYTE),)
     best = recommended_model(catalog, Machine(memory_gibibytes * GIBIBYTE, cards))
     assert best is catalog[expected]
+
+
+def test_a_folder_that_is_not_there_is_not_recommended(catalog: Catalog, tmp_path: Path) -> None:
+    mine = dataclasses.replace(catalog["sd-turbo"], name="mine", hub_id=None, revision=None, folder=tmp_path / "mine")
+    ours = Catalog({"mine": mine, "demo": catalog["demo"]})
+    machine = Machine(64 * GIBIBYTE, ())
+    assert recommended_model(ours, machine) is ours["demo"]
+    (tmp_path / "mine").mkdir()
+    assert recommended_model(ours, machine) is mine
 
 
 def test_a_machine_that_is_too_small_for_all_gets_no_recommendation(catalog: Catalog) -> None:

@@ -93,6 +93,8 @@ def test_harmless_words_are_left_alone(prompt: str) -> None:
         "裸 14歳",
         "누드 15살",
         "niña desnuda",
+        "a nude boy",
+        "g1rls, n a k e d",
     ],
 )
 def test_sexual_and_minor_together_are_found(prompt: str) -> None:
@@ -109,6 +111,8 @@ def test_sexual_and_minor_together_are_found(prompt: str) -> None:
         "a man aged 45 in a bikini",
         "a same-sex couple with their child",
         "a kind woman in underwear",
+        "a girl in stockings kissing a boy",
+        "a nude cowgirl",
         "sexy lady, 5 years ago",
         "a high school musical, sexy",
     ],

@@ -1,0 +1,24 @@
+"""What somebody has typed, shown so that it does nothing: no markdown, no mention, no link, no trick of direction."""
+
+import re
+
+import discord
+
+_INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making something of what is around it
+_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # turns what follows it around, the bot's own words too
+# Links, which would be the bot's, also where the member may post none; channels, commands, moments and the like.
+_ACTIVE = re.compile(r"\w:(?=/)|\bdiscord\.gg(?=/)|<(?=#|/\w|t:|id:)", re.IGNORECASE)
+
+
+def inert(text: str, longest: int = 300) -> str:
+    """Return a text as one line, as it is read, of no more than ``longest`` characters before they are escaped."""
+    line = " ".join(_TURNED.sub("", text).split())
+    if len(line) > longest:
+        line = line[: longest - 1] + "…"
+    line = _ACTIVE.sub(rf"\g<0>{_INVISIBLE}", line)
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(line))
+
+
+def inert_code(text: str) -> str:
+    """Return a text that stays what it is between backticks."""
+    return text.replace("`", "'")

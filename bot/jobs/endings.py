@@ -1,0 +1,140 @@
+"""How a job ends, however far it is: its row first, then its slot and its files, then the last word about it."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from bot.display.lookout import Lookout
+from bot.errors import Refused
+from bot.jobs.delivery import Delivery
+from bot.jobs.open_jobs import OpenJobs
+from bot.storage.job import Job, JobState
+from bot.storage.jobs import Jobs
+from bot.storage.spool import Spool
+from bot.storage.trouble import StorageTrouble, once_stored
+from generation.events import FailureKind
+from generation.sentences import failure_sentence
+from generation.service import GenerationService
+
+log = logging.getLogger(__name__)
+
+
+class Endings:
+    """End jobs, whoever or whatever wants that, and say so; what cannot be said now is said after the next start."""
+
+    def __init__(
+        self,
+        *,
+        jobs: Jobs,
+        spool: Spool,
+        delivery: Delivery,
+        service: GenerationService,
+        open_jobs: OpenJobs,
+        lookout: Lookout,
+        note_settled: Callable[[Job], None],
+    ) -> None:
+        self._jobs = jobs
+        self._spool = spool
+        self._delivery = delivery
+        self._service = service
+        self._open = open_jobs
+        self._lookout = lookout
+        self._note_settled = note_settled
+        self.background: set[asyncio.Task[None]] = set()  # what is told about jobs that are over
+
+    async def cancel(self, job_id: str) -> bool:
+        """Give a job up; return False if it was already over.
+
+        On a disk that takes nothing it is given up all the same, and its row says so as soon as it can. Until then a
+        restart would begin it anew: raises Refused (``cancelled_unstored``).
+        """
+        try:
+            cancelled = await self._jobs.cancel(job_id)
+        except StorageTrouble as error:
+            if (job := self._open.get(job_id)) is not None:  # else somebody has said so before
+                self._open.forget(job_id)
+                self._service.cancel(job_id)
+                self.in_background(self._cancel_once_stored(job))
+            raise Refused("cancelled_unstored") from error
+        if cancelled is None:
+            return False
+        self._service.cancel(job_id)
+        await self.settle(cancelled)
+        return True
+
+    async def expire(self, job: Job, reason: str) -> None:
+        """Settle a job, whatever is being done for it, because nobody is left to answer."""
+        expired = await once_stored(lambda: self._jobs.expire(job.job_id, reason))
+        if expired is not None:
+            log.info("job %s expired: %s", job.job_id, reason)
+            self._service.cancel(job.job_id)
+            await self._spool.delete(job.job_id)
+            await self.settle(expired)
+
+    async def fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
+        """End a job without a picture; ``data`` is what its sentence needs."""
+        failed = await once_stored(lambda: self._jobs.fail(job.job_id, kind, reference, data))
+        if failed is not None:
+            if kind == FailureKind.MODEL_UNAVAILABLE:
+                log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
+            else:
+                log.info("job %s failed: %s %s", job.job_id, kind, reference)
+            await self._spool.delete(job.job_id)
+            await self.settle(failed)
+
+    async def settle(self, job: Job) -> None:
+        """Say the last word about a job and forget it."""
+        self._open.forget(job.job_id)
+        self._lookout.forget(job.job_id)
+        self._note_settled(job)
+        if job.state is JobState.CANCELLED:
+            await self._spool.delete(job.job_id)
+        self._lookout.show_queue()
+        await self.show_end(job)
+
+    async def show_end(self, job: Job) -> None:
+        """Let the status message say how a job ended."""
+        if await self._lookout.settle(job) and not self.may_have_been_sent(job):
+            await self._note_end_shown(job)
+
+    @staticmethod
+    def may_have_been_sent(job: Job) -> bool:
+        """Tell whether the result of a job that was given up may be in the channel all the same."""
+        return job.state is JobState.CANCELLED and job.rendered_at is not None
+
+    async def withdraw(self, job: Job, message_id: int | None = None) -> None:
+        """Delete a result that was given up while it was on its way, by its message or wherever it is, and say so.
+
+        Only then is the end of such a job taken for shown, so that the next start goes on with what was cut short.
+        """
+        await self._delivery.withdraw(job, message_id)
+        if await self._lookout.settle(job):
+            await self._note_end_shown(job)
+
+    async def message_deleted(self, message_id: int) -> None:
+        """Give up the job that was asked for, or told of, in a message that is gone."""
+        for job in list(self._open.values()):
+            if message_id in (job.request_message_id, job.status_message_id):
+                with contextlib.suppress(Refused):  # it is given up all the same
+                    await self.cancel(job.job_id)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for."""
+        task = asyncio.create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def _cancel_once_stored(self, job: Job) -> None:
+        self._lookout.forget(job.job_id)
+        await self._lookout.settle(replace(job, state=JobState.CANCELLED))
+        cancelled = await once_stored(lambda: self._jobs.cancel(job.job_id))
+        if cancelled is not None:
+            self._service.cancel(job.job_id)  # what else waited for the disk may have brought it there again
+            await self.settle(cancelled)
+
+    async def _note_end_shown(self, job: Job) -> None:
+        with contextlib.suppress(StorageTrouble):  # then it is said once more after the next start
+            await self._jobs.note_end_shown(job.job_id)
