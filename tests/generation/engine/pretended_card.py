@@ -31,6 +31,7 @@ _MIXES = {
     torch.Tensor.__getitem__,
     torch.Tensor.__setitem__,
 }
+_GET_DATA, _SET_DATA = (getattr(torch.Tensor.data, name) for name in ("__get__", "__set__"))
 # What torch says where it looks for a card before it asks what a tensor is.
 _WANTS_A_CARD = ("not linked with support for cuda", "from the 'CUDA' backend", ".tolist() is not supported")
 
@@ -51,7 +52,8 @@ class OnCard(torch.Tensor):
     def __repr__(self, **_: Any) -> str:
         return f"OnCard({self.held})"
 
-    __format__ = object.__format__
+    def __format__(self, format_spec: str) -> str:
+        return repr(self)
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -69,9 +71,9 @@ class _BeforeTorch(TorchFunctionMode):
             tuple(map(_with_number, args)),
             {name: _with_number(each) for name, each in (kwargs or {}).items()},
         )
-        if func == torch.Tensor.data.__set__:
+        if func == _SET_DATA:
             return _take_place(*args)
-        if func == torch.Tensor.data.__get__ and isinstance(args[0], OnCard):
+        if func == _GET_DATA and isinstance(args[0], OnCard):
             return OnCard(args[0].held)
         if func is torch.Tensor.pin_memory:
             return args[0]
