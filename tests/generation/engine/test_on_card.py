@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.loading import LoadedModel
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.memory_plan import MemoryPlan, Placement
 from tests.generation.engine.company import Company, painted
@@ -39,6 +40,12 @@ def held_as(engine: DiffusersEngine, model: str, **plan: Any) -> None:
     """Let the engine hold a model by a plan."""
     dtype = str(engine._models._dtype).removeprefix("torch.")
     engine._models._lowered[model] = MemoryPlan(device="cuda", dtype=dtype, batch_width=8, **plan)
+
+
+def held_model(engine: DiffusersEngine) -> LoadedModel:
+    engine.preload()
+    assert engine._models._model is not None
+    return engine._models._model
 
 
 def lies_on_card(part: torch.nn.Module) -> bool:
@@ -108,8 +115,7 @@ def test_families_that_are_painted_alone_are_too(make_engine: MakeEngine, tmp_pa
     engine = make_engine(Catalog({family: entry}), dtype=torch.bfloat16, device="cuda")
     held_as(engine, family, placement=Placement.GROUP_OFFLOAD, stores_float8=True, tiles_pictures=True)
     assert engine.run(tiny_request(model=family, num_inference_steps=2), RecordedRun()).pictures
-    assert engine._models._model is not None
-    parts = engine._models._model.pipeline.components
+    parts = held_model(engine).pipeline.components
     resident = {name for name, part in parts.items() if isinstance(part, torch.nn.Module) and lies_on_card(part)}
     assert resident == {"vae", "movq"} & parts.keys()
 
@@ -118,17 +124,12 @@ def test_down_the_whole_ladder_pictures_are_painted(
     make_engine: MakeEngine, tiny_catalog: Catalog, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), dtype=torch.float16, device="cuda")
-    engine.preload()
     rungs = list[tuple[Placement, bool]]()
     for _ in range(4):
-        model = engine._models._model
-        assert model is not None
-        with caplog.at_level(logging.ERROR), short_of_memory(model.pipeline.unet, times=1):
-            assert (
-                engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures[0].parameters["painted_again"]
-                is True
-            )
-        plan = engine._models._model.plan
+        with caplog.at_level(logging.ERROR), short_of_memory(held_model(engine).pipeline.unet, times=1):
+            picture = engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures[0]
+            assert picture.parameters["painted_again"] is True
+        plan = held_model(engine).plan
         rungs.append((plan.placement, plan.stores_float8))
     assert rungs == [
         (Placement.RESIDENT, False),
