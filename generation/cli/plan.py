@@ -10,7 +10,7 @@ from generation.device_probe import probe_device
 from generation.errors import ModelUnavailable
 from generation.models.catalog import Catalog
 from generation.models.files import check_folder, path_here
-from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, plan_words
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, plan_words, widest_plan
 from generation.models.problems import ModelProblem
 from generation.models.sizes import ModelSizes, read_sizes
 from generation.sentences import gibibytes
@@ -56,14 +56,8 @@ def print_plan(
         dtype = "bfloat16" if settings.dtype == "auto" else settings.dtype
     side = size or entry.defaults.size
     base = BASE_BYTES[device]
-    plan = make_plan(
-        sizes,
-        device=device,
-        dtype=dtype,
-        budget_bytes=memory - base,
-        max_pixels=side**2,
-        max_width=settings.max_width,
-    )
+    widest = widest_plan(device=device, dtype=dtype, max_width=settings.max_width, has_adapters=bool(entry.adapters))
+    plan = make_plan(widest, sizes, budget_bytes=memory - base, max_pixels=side**2)
     estimate = base + plan.device_bytes(sizes, side**2)
     if as_json:
         print(json.dumps(_row(name, plan, sizes, side, memory, estimate)))

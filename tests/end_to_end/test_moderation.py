@@ -248,6 +248,10 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
     assert "Score 0.9" in (await logged(bot, "blocked a picture that was sent")).content
     assert "told in <#" in await moderate(bot, "log")  # a look changes nothing
+    await bot.client.set_permissions(LOG, deny=["SEND_MESSAGES"])
+    assert "I cannot write in <#" in await moderate(bot, "policy show")
+    await bot.client.set_permissions(LOG)
+    assert "told in <#" in await moderate(bot, "policy show")
     assert "are not told" in await moderate(bot, "log", nowhere=True)
 
 
