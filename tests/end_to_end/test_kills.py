@@ -93,7 +93,8 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
             statuses = [await bot.img2img(steps=4) for _ in range(2)]
             await bot.status_with(statuses[0], "Painting")
             bot.ask_to_stop()
-            await bot.queue_says("I am just being restarted")
+            was_told = "SELECT value FROM facts WHERE name = 'told_to_stop'"
+            await bot.until(lambda: bot.rows(was_told) == [("yes",)])
             await bot.kill()
         await bot.start()
         for status in statuses:
