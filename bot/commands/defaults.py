@@ -9,6 +9,7 @@ from discord.app_commands import Choice, Range
 from bot import replies
 from bot.commands.shared import chosen, client_of, group, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
+from bot.display.tables import setting_name, settings_table
 from bot.errors import Refused
 from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
 from bot.orders.origin import Origin
@@ -27,8 +28,8 @@ _WHERE = [
     Choice(name="this channel", value=Layer.CHANNEL.value),
     Choice(name="the whole server", value=Layer.SERVER.value),
 ]
-_EVERY_NAME = [Choice(name=replies.setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
-_OWN_NAMES = [Choice(name=replies.setting_name(name), value=name) for name in DEFAULT_NAMES]
+_EVERY_NAME = [Choice(name=setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
+_OWN_NAMES = [Choice(name=setting_name(name), value=name) for name in DEFAULT_NAMES]
 
 defaults = moderators_group("defaults", "What holds in this server and its channels when nobody chooses")
 preferences = group("preferences", "Your own numbers, wherever you are")
@@ -187,4 +188,4 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
         layers = orders.with_model(layers, orders.model_in(layers).name)
     except ModelUnavailable as error:  # what was set is set; whoever set it is told what it leads to
         problem = replies.error_sentence(error)
-    await tell(interaction, replies.settings_table(layers, problem))
+    await tell(interaction, settings_table(layers, problem))

@@ -4,9 +4,9 @@ import discord
 from discord import app_commands
 from discord.app_commands import Range
 
-from bot import replies
 from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
+from bot.display.tables import limits_table
 from bot.orders.allowances import DAY_SECONDS
 
 limits = moderators_group("limits", "How often and how much the members of a role may ask in this server")
@@ -55,5 +55,5 @@ async def _show(interaction: discord.Interaction, guild_id: int) -> None:
         for role_id, limit in client.role_limits.of(guild_id).items()
         if role_id in known or not known  # a server that Discord does not let the bot see shows no roles at all
     }
-    text = replies.limits_table(guild_id, limits, client.operator_allowance)
+    text = limits_table(guild_id, limits, client.operator_allowance)
     await tell(interaction, text)

@@ -9,6 +9,7 @@ import discord
 from bot import replies
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
 from bot.display.inert import inert
+from bot.display.tables import budget_used
 from bot.errors import Refused
 from bot.orders.allowances import Budget
 from bot.storage.job import Job, JobState
@@ -195,7 +196,7 @@ def queue_text(
         lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
     if refused is not None:
         lines.append(replies.refusal_sentence(refused.reason, refused.data))
-    lines.extend(replies.budget_used(budget) for budget in budgets)
+    lines.extend(budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 
 
