@@ -146,12 +146,12 @@ class ReportButton(JobButton, template=f"report:{JOB_ID}"):
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         client = interaction.client
-        is_new = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
-        if is_new:
+        count = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
+        if count == 1:  # whoever comes later is counted: a crowd must not fill the moderators' channel
             client.mod_log.note(job, "reported", None)
             if job.guild_id is None:  # no moderators there: the operator reads it here
                 log.warning("the result of job %s, in a direct message, was reported", job.job_id)
-        text = replies.reported(is_new=is_new, is_server=job.guild_id is not None)
+        text = replies.reported(is_new=count > 0, is_server=job.guild_id is not None)
         await interaction.response.send_message(text, ephemeral=True)
 
 

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot import replies
-from bot.discord_api.trouble import UNKNOWN_INTERACTION
+from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_closed
 from bot.errors import Refused
 from generation.references import new_reference
 from generation.tracebacks import stack_of
@@ -31,7 +31,7 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
         log.warning("an interaction was not answered in time")
         return
-    if isinstance(cause, discord.Forbidden):  # a server may take rights away at any moment
+    if isinstance(cause, discord.HTTPException) and is_closed(cause):  # rights go and threads close at any moment
         cause = Refused("closed_to_the_bot")
     if isinstance(cause, app_commands.CommandNotFound):  # an earlier version's, or of another bot with this token
         cause = Refused("command_unknown")

@@ -81,9 +81,7 @@ async def moderation_log(
     if channel is None and not nowhere:
         await _show_policy(interaction, guild_id)
         return
-    if channel is not None and (
-        missing := missing_permissions(channel.permissions_for(channel.guild.me), in_thread=False)
-    ):
+    if channel is not None and (missing := _missing_in(channel)):
         raise Refused("missing_permissions", permissions=list(missing))
     await client.policies.set_log_channel(guild_id, None if channel is None else channel.id)
     await client.mod_log.write(guild_id, interaction.user.id, "log_off" if channel is None else "log_set")
@@ -108,4 +106,13 @@ async def moderation_reports(interaction: discord.Interaction) -> None:
 
 async def _show_policy(interaction: discord.Interaction, guild_id: int) -> None:
     policies = client_of(interaction).policies
-    await tell(interaction, cards.policy_text(policies.of(guild_id), policies.log_channel_id(guild_id)))
+    channel_id = policies.log_channel_id(guild_id)
+    channel = None if channel_id is None or interaction.guild is None else interaction.guild.get_channel(channel_id)
+    is_open = channel is not None and not _missing_in(channel)
+    await tell(
+        interaction, cards.policy_text(policies.of(guild_id), channel_id, is_log_open=channel_id is None or is_open)
+    )
+
+
+def _missing_in(channel: discord.abc.GuildChannel) -> tuple[str, ...]:
+    return missing_permissions(channel.permissions_for(channel.guild.me), in_thread=False)

@@ -28,6 +28,8 @@ async def hide_result(client: "Palimpsest", job: Job) -> None:
             raise Refused("result_gone")
         return  # it will come hidden
     message = await result_message(client, job)
+    if all(attachment.is_spoiler() for attachment in message.attachments):
+        return
     files = [
         discord.File(
             io.BytesIO(await client.downloads.fetch(attachment.url)),

@@ -1,5 +1,6 @@
 """The buttons under what moderators are told: Delete, Spoiler, List picture, Block; each checks who presses it."""
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -16,12 +17,17 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 
+def _alone(interaction: "discord.Interaction[Palimpsest]") -> asyncio.Lock:
+    assert interaction.message is not None, "a button is pressed on a message"
+    return interaction.client.mod_log.one_act_at_a_time(interaction.message.id)
+
+
 async def _decided(interaction: "discord.Interaction[Palimpsest]", action: str, words: str, **more: Any) -> None:
     """Write what was decided into the trail, and under the message that asked for it."""
     assert interaction.guild_id is not None, "only a server's moderators come this far"
     await interaction.client.mod_log.write(interaction.guild_id, interaction.user.id, action, **more)
-    assert interaction.message is not None, "a button is pressed on a message"
-    text = f"{interaction.message.content}\n{words} by <@{interaction.user.id}>"
+    notice = await interaction.original_response()  # as it is now: somebody else may have acted meanwhile
+    text = f"{notice.content}\n{words} by <@{interaction.user.id}>"
     await interaction.edit_original_response(content=text[:2000], allowed_mentions=discord.AllowedMentions.none())
 
 
@@ -35,10 +41,11 @@ class _ModButton(JobButton, template="job"):
         if require_moderator(interaction) != job.guild_id:
             raise Refused("job_unknown")
         await interaction.response.defer()
-        await self.decide(interaction, job)
-        await interaction.client.reports.settle(job.job_id)
-        words = f"{self.emoji} {self.done}"
-        await _decided(interaction, self.action, words, member_id=job.requester_id, job_id=job.job_id)
+        async with _alone(interaction):
+            await self.decide(interaction, job)
+            await interaction.client.reports.settle(job.job_id)
+            words = f"{self.emoji} {self.done}"
+            await _decided(interaction, self.action, words, member_id=job.requester_id, job_id=job.job_id)
 
     async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         """Do what the button says."""
@@ -98,8 +105,9 @@ class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"
         try:
             guild_id = require_moderator(ours)
             await ours.response.defer()
-            await block_member(ours.client, guild_id, self.member_id)
-            await _decided(ours, "member_blocked", "⛔ Blocked", member_id=self.member_id)
+            async with _alone(ours):
+                await block_member(ours.client, guild_id, self.member_id)
+                await _decided(ours, "member_blocked", "⛔ Blocked", member_id=self.member_id)
         except Exception as error:  # a button has no error handler of its own; this one answers everything
             await answer_error(ours, error)
 

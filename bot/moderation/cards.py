@@ -42,9 +42,13 @@ HAPPENED = {
 _FOUND = {"term": "what your list has"}  # the other labels say it themselves
 
 
-def policy_text(policy: Policy, log_channel_id: int | None) -> str:
-    """Say what holds for pictures and words."""
+def policy_text(policy: Policy, log_channel_id: int | None, *, is_log_open: bool = True) -> str:
+    """Say what holds for pictures and words, and where moderators are told, if the bot can still write there."""
     told = "not told: `/moderation log` chooses a channel" if log_channel_id is None else f"told in <#{log_channel_id}>"
+    if not is_log_open:
+        told = (
+            f"not told: I cannot write in <#{log_channel_id}> any more, and `/moderation log` chooses another channel"
+        )
     return "\n".join(
         (
             "**What holds for pictures** (0 is harmless, 1 is certainly sexual)",

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from typing import Any
+from weakref import WeakValueDictionary
 
 import discord
 
@@ -30,6 +31,11 @@ class ModLog:
         self._audit = audit
         self._noted_at: dict[tuple[int, int, str], float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._acts: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    def one_act_at_a_time(self, message_id: int) -> asyncio.Lock:
+        """Return what moderators hold while they act on what one message tells, for each act is written under it."""
+        return self._acts.setdefault(message_id, asyncio.Lock())
 
     def note(self, job: Job, what: str, score: float | None) -> None:
         """Take note of what was done with a job of a server's, by itself."""

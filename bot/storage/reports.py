@@ -1,5 +1,6 @@
 """What members have reported, each job once by each member."""
 
+import sqlite3
 import time
 from dataclasses import dataclass
 
@@ -21,11 +22,17 @@ class Reports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, job_id: str, member_id: int, guild_id: int | None) -> bool:
-        """Write a report down; return False if the member has reported the job before."""
-        statement = "INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?)"
-        values = (job_id, member_id, guild_id, time.time())
-        return await self._database.execute(statement, *values) > 0
+    async def add(self, job_id: str, member_id: int, guild_id: int | None) -> int:
+        """Write a report down; return how many there are of the job now, 0 if the member has reported it before."""
+
+        def add(connection: sqlite3.Connection) -> int:
+            values = (job_id, member_id, guild_id, time.time())
+            if not connection.execute("INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?)", values).rowcount:
+                return 0
+            (count,) = connection.execute("SELECT count(*) FROM reports WHERE job_id = ?", (job_id,)).fetchone()
+            return count
+
+        return await self._database.run(add)
 
     async def open(self, guild_id: int, limit: int) -> list[Report]:
         """Return a server's reported jobs, newest first."""

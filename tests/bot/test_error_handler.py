@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import discord
 import pytest
 from discord import AppCommandType
 from discord.app_commands import AppCommandError, CommandNotFound, CommandSignatureMismatch
@@ -41,4 +42,12 @@ async def test_a_command_of_an_earlier_version_is_no_fault(error: AppCommandErro
     person = Person()
     await answer_error(person.interaction, error)
     assert words in person.read
+    assert person.broken == 0
+
+
+async def test_a_thread_that_was_closed_is_no_fault() -> None:
+    person = Person()
+    response: Any = SimpleNamespace(status=400, reason="Bad Request")
+    await answer_error(person.interaction, discord.HTTPException(response, {"code": 50083, "message": "archived"}))
+    assert "Discord does not let me do that here" in person.read
     assert person.broken == 0

@@ -1,5 +1,6 @@
 """What is not shown: words and pictures through the whole bot, by place and by policy."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,25 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
         assert act in trail, act
 
 
+async def test_a_crowd_that_reports_is_one_notice_and_two_moderators_may_act_at_once(bot: BotProcess) -> None:
+    await moderate(bot, "log", channel=LOG)
+    results = [await bot.result_of(await asked(bot, EVERYBODY, prompt=f"a crowd {number}")) for number in range(2)]
+    for member in (MEMBER, MODERATOR):
+        assert "Thank you" in told(await bot.client.press(results[0].id, "Report", member=member))
+    await bot.client.press(results[1].id, "Report", member=MEMBER)
+    await logged(bot, "a crowd 1")
+    (notice,) = [message for message in await bot.client.messages(LOG) if "a crowd 0" in message.content]
+    assert "by 2 members" in await moderate(bot, "reports")
+
+    presses = ((button, member) for button in ("Spoiler", "Block") for member in (MODERATOR, "Margaret"))
+    await asyncio.gather(*(bot.client.press(notice.id, button, member=member) for button, member in presses))
+    await bot.client.wait_for_edit(
+        notice.id, lambda message: message.content.count("Hidden by") == message.content.count("Blocked by") == 2
+    )
+    assert is_hidden(await bot.client.message(results[0].id))
+    assert await moderate(bot, "block remove", member=OTHER) == "Nobody is blocked."
+
+
 async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     assert "told in <#" in await moderate(bot, "log", channel=LOG)
     await asked(bot, EVERYBODY, prompt="a sexy kid, @everyone <@&1> **now**", member=MEMBER)
@@ -228,6 +248,10 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
     assert "Score 0.9" in (await logged(bot, "blocked a picture that was sent")).content
     assert "told in <#" in await moderate(bot, "log")  # a look changes nothing
+    await bot.client.set_permissions(LOG, deny=["SEND_MESSAGES"])
+    assert "I cannot write in <#" in await moderate(bot, "policy show")
+    await bot.client.set_permissions(LOG)
+    assert "told in <#" in await moderate(bot, "policy show")
     assert "are not told" in await moderate(bot, "log", nowhere=True)
 
 

@@ -16,6 +16,7 @@ from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
 from tests.bot.jobs_made import make_job
+from tests.clock import Clock
 
 HOUR, DAY = 3600, 86_400
 
@@ -35,8 +36,9 @@ class Place:
         await self.spool.write(job.job_id, "result.png", bytes(1000))
         return job
 
-    def janitor(self, *, max_bytes: int = 10**9) -> Janitor:
-        return Janitor(self.jobs, self.spool, input_retention_hours=72, job_retention_days=90, max_bytes=max_bytes)
+    def janitor(self, *, max_bytes: int = 10**9, **more: Any) -> Janitor:
+        days = {"input_retention_hours": 72, "job_retention_days": 90}
+        return Janitor(self.jobs, self.spool, max_bytes=max_bytes, **days, **more)
 
     async def kept(self, job: Job) -> tuple[bool, bool]:
         """Return whether its input and its result are there."""
@@ -126,14 +128,7 @@ async def test_a_sweep_that_breaks_is_not_the_last(place: Place) -> None:
         sweeps.put_nowait("swept")
         raise RuntimeError("a surprise")
 
-    janitor = Janitor(
-        place.jobs,
-        place.spool,
-        input_retention_hours=72,
-        job_retention_days=90,
-        max_bytes=10**9,
-        sweep_more=sweep_more,
-    )
+    janitor = place.janitor(sweep_more=sweep_more)
     sweeping = asyncio.create_task(janitor.run(interval_seconds=0))
     async with asyncio.timeout(600):
         assert [await sweeps.get() for _ in range(2)] == ["swept"] * 2
@@ -144,25 +139,17 @@ async def test_a_sweep_that_breaks_is_not_the_last(place: Place) -> None:
 
 async def test_a_clock_that_jumps_and_is_put_right_again_costs_nothing(place: Place) -> None:
     kept = await place.add(JobState.DELIVERED, 1)
-    now = time.time()
-    clock, steady = [now], [0.0]
-    janitor = Janitor(
-        place.jobs,
-        place.spool,
-        input_retention_hours=72,
-        job_retention_days=90,
-        max_bytes=10**9,
-        clock=lambda: clock[0],
-        steady_clock=lambda: steady[0],
-    )
+    clock, steady = Clock(), Clock()
+    clock.now = time.time()
+    janitor = place.janitor(clock=clock, steady_clock=steady)
     for jump_days in (365, -365):
-        clock[0] += jump_days * DAY
+        clock.now += jump_days * DAY
         await janitor.sweep()
-        clock[0] -= jump_days * DAY
+        clock.now -= jump_days * DAY
         await janitor.sweep()
         assert await place.jobs.get(kept.job_id) is not None
         assert (await place.kept(kept))[0]
-    clock[0] += 365 * DAY
+    clock.now += 365 * DAY
     await janitor.sweep()
     await janitor.sweep()  # it stays like that: then it is the time
     assert await place.jobs.get(kept.job_id) is None

@@ -95,8 +95,9 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     data, reports, policies, audit = MemberData(database), Reports(database), Policies(database), Audit(database)
     await Defaults(database).set(Layer.MEMBER, MEMBER, {"count": 2})
     await Defaults(database).set(Layer.SERVER, MEMBER, {"count": 3})  # a server with the same number is no member
-    await reports.add("A" * 20, MEMBER, SERVER)
-    await reports.add("A" * 20, OTHER, SERVER)
+    assert await reports.add("A" * 20, MEMBER, SERVER) == 1
+    assert await reports.add("A" * 20, MEMBER, SERVER) == 0
+    assert await reports.add("A" * 20, OTHER, SERVER) == 2
     await Remixing(database).set(MEMBER, is_allowed=False)
     await policies.block_member(SERVER, MEMBER)
     await audit.write(AuditEntry(guild_id=SERVER, actor_id=OTHER, action="member_blocked", member_id=MEMBER))

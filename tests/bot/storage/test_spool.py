@@ -1,0 +1,44 @@
+"""The pictures of jobs, on a real disk."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bot.storage.spool import INPUT_FILENAME, Spool
+
+
+async def test_the_spool_keeps_and_forgets(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    assert await spool.job_ids() == []
+    await spool.write("B", INPUT_FILENAME, b"12345")
+    await spool.write("B", "result.png", b"678")
+    await spool.write("A", INPUT_FILENAME, b"9")
+    assert await spool.job_ids() == ["A", "B"]
+    assert await spool.size_bytes() == 9
+    assert await spool.read("B", "result.png") == b"678"
+    await spool.delete("B", keep=INPUT_FILENAME)
+    assert not await spool.exists("B", "result.png")
+    assert await spool.read("B", INPUT_FILENAME) == b"12345"
+    await spool.delete("B")
+    with pytest.raises(FileNotFoundError):
+        await spool.read("B", INPUT_FILENAME)
+    await spool.delete("never there")
+
+
+async def test_a_job_that_is_given_up_while_its_picture_is_written_is_no_trouble_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[str] = []
+
+    def give_up(path: Path) -> None:
+        if not given_up:
+            given_up.append(path.name)
+            shutil.rmtree(path.parent)
+
+    usual = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, target: (give_up(path), usual(path, target))[1])
+    spool = Spool(tmp_path)
+    await spool.write("A", INPUT_FILENAME, b"12345")
+    assert given_up
+    assert await spool.read("A", INPUT_FILENAME) == b"12345"  # for whoever writes to delete: they hear of it next

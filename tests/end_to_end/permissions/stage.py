@@ -1,0 +1,85 @@
+"""Who acts, where, and upon what; acts are grouped by the row of the table that says who may do them."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from playground.client import Message
+from tests.end_to_end.bot_process import PHOTOGRAPHS, BotProcess
+
+CHANNEL = "permissions"
+DRAWING = PHOTOGRAPHS / "drawing-house.png"
+
+
+class Person(NamedTuple):
+    """Who acts, and where. What is acted upon is always the requester's and lies in the same place."""
+
+    member: str
+    channel: str = CHANNEL
+
+    @property
+    def bots_name(self) -> str:
+        return "" if self.channel.startswith("@") else "@Palimpsest "
+
+
+REQUESTER = "Ada"
+BLOCKED = "Katherine"
+PEOPLE = {
+    "requester": Person(REQUESTER),
+    "other member": Person("Linus"),
+    "blocked member": Person(BLOCKED),
+    "moderator": Person("Grace"),
+    "operator": Person("Margaret"),
+    "direct message": Person(REQUESTER, f"@{REQUESTER}"),
+}
+
+# How a status message begins that nothing has gone wrong with; it may be anywhere by the time a test looks.
+UNDER_WAY = ("📥", "🕐", "⏸️", "💤", "🎨", "📤", "✅")
+
+
+class Stage(NamedTuple):
+    """The place, and the requester's results in it that nobody takes away."""
+
+    bot: BotProcess
+    results: dict[str, Message]
+
+    async def asked(self, channel: str) -> Message:
+        """Return the status of a small request of the requester's."""
+        return await self.bot.img2img(member=REQUESTER, channel=channel, steps=2, seed=1)
+
+    async def result(self, channel: str) -> Message:
+        """Return a result of the requester's to act upon."""
+        if channel not in self.results:
+            self.results[channel] = await self.bot.result_of(await self.asked(channel))
+        return self.results[channel]
+
+    async def painted(self, person: Person, status: Message | None) -> str | None:
+        """Wait for a picture for the person, or return the first line of what they are told instead."""
+        assert status is not None
+        if not status.content.startswith(UNDER_WAY):
+            return first_line(status.content)
+        made = await self.bot.result_of(status)
+        assert made.mentions == [person.member]
+        assert made.attachments
+        return None
+
+    async def operator(self, verb: str) -> None:
+        await self.bot.client.command(f"operator {verb}", {}, member="Margaret", channel=CHANNEL)
+
+
+Act = Callable[[Stage, Person], Awaitable[str | None]]
+
+
+class Acts(dict[str, dict[str, Act]]):
+    """Acts by their row and their name; each returns the first line of a refusal, or None when it is done."""
+
+    def of(self, row: str, name: str = "") -> Callable[[Act], Act]:
+        """Do what a row of the table is about by this function."""
+        return lambda function: self.setdefault(row, {}).setdefault(name or row, function)
+
+
+def first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def unless(expected: str, line: str) -> str | None:
+    return None if expected in line else line
