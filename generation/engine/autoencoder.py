@@ -82,7 +82,7 @@ def _through(blocks: Iterable[Any], sample: torch.Tensor) -> Generator[None, Non
 
 def _can_be_sliced(vae: Any) -> bool:
     """Not where the whole is more than its blocks: tiles, and hooks that bring weights to the device."""
-    hooked = any(hasattr(part, "_hf_hook") or hasattr(part, "_diffusers_hook") for part in vae.modules())
+    hooked = any(hasattr(part, "_hf_hook") for part in vae.modules())
     return type(vae) is AutoencoderKL and not vae.use_tiling and not hooked
 
 

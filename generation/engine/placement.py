@@ -4,8 +4,8 @@ from typing import Any
 
 import psutil
 import torch
+from diffusers.models.embeddings import ImageProjection
 
-from generation.engine.autoencoder import overflows
 from generation.models.memory_plan import MemoryPlan, Placement
 
 _COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq")}
@@ -38,7 +38,12 @@ def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
             if hasattr(autoencoder, f"use_{way}"):  # Kandinsky's has neither, and an enable_tiling that raises
                 getattr(autoencoder, f"enable_{way}")()
     if plan.stores_float8 and not _stores_float8(denoiser):
-        denoiser.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, plan.dtype))
+        denoiser.enable_layerwise_casting(
+            storage_dtype=torch.float8_e4m3fn,
+            compute_dtype=getattr(torch, plan.dtype),
+            # Kandinsky's denoiser asks this layer for its format before that is widened.
+            skip_modules_classes=(ImageProjection,),
+        )
     match plan.placement:
         case Placement.RESIDENT:
             pipeline.to(device)
@@ -47,11 +52,12 @@ def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
         case Placement.GROUP_OFFLOAD:
             pipeline.remove_all_hooks()
             pipeline.to("cpu")
-            if overflows(pipeline):
-                # Now: layers come to the device as they are when this begins, whatever becomes of them afterwards.
-                pipeline.vae.to(torch.float32)
             pipeline.enable_group_offload(
-                onload_device=device, offload_type="leaf_level", use_stream=device.type == "cuda"
+                onload_device=device,
+                offload_type="leaf_level",
+                use_stream=device.type == "cuda",
+                # It is small; Kandinsky's cannot be moved so, and one that works on tiles ought not to be.
+                exclude_modules=list(_COMPONENTS["autoencoder"]),
             )
 
 

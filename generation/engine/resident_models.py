@@ -17,7 +17,7 @@ from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import ensure_model
 from generation.models.hub import Hub, ModelFiles
-from generation.models.memory_plan import MemoryPlan, make_plan, plan_words
+from generation.models.memory_plan import MemoryPlan, make_plan, plan_words, widest_plan
 from generation.models.sizes import read_sizes
 from generation.tracebacks import stack_of
 
@@ -138,10 +138,11 @@ class ResidentModels:
 
     def _plan(self, entry: ModelEntry, files: ModelFiles) -> MemoryPlan:
         """Plan how to hold a model; others leave until it has all that it wants, or the device to itself."""
-        widest = MemoryPlan(
+        widest = widest_plan(
             device=self._device.type,
             dtype=str(self._dtype).removeprefix("torch."),
-            batch_width=max(2, self._max_width),  # as make_plan has it; how wide a call really is decides the loop
+            max_width=self._max_width,  # how wide a call really is decides the loop
+            has_adapters=bool(entry.adapters),
         )
         free_memory(self._device)  # what pictures have left in torch's store is free
         if entry.name in self._lowered:
@@ -154,12 +155,10 @@ class ResidentModels:
             return widest
         while True:
             plan = make_plan(
+                widest,
                 sizes,
-                device=widest.device,
-                dtype=widest.dtype,
                 budget_bytes=round(_USABLE_SHARE * free_bytes(self._device)),
                 max_pixels=entry.defaults.max_pixels,
-                max_width=self._max_width,
             )
             if not self._models or plan == widest:
                 return plan

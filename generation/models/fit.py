@@ -6,7 +6,7 @@ from pathlib import Path
 from generation.devices import Machine
 from generation.models.catalog import ModelEntry
 from generation.models.files import path_here
-from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan
+from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, widest_plan
 from generation.models.sizes import ModelSizes, read_sizes
 
 
@@ -36,14 +36,8 @@ def fit_of(entry: ModelEntry, machine: Machine, *, data_dir: Path, dtype: str, m
     if dtype == "auto":
         dtype = "bfloat16" if card else "float32"
     base, max_pixels = BASE_BYTES[device], entry.defaults.max_pixels
-    plan = make_plan(
-        sizes,
-        device=device,
-        dtype=dtype,
-        budget_bytes=memory_bytes - base,
-        max_pixels=max_pixels,
-        max_width=max_width,
-    )
+    widest = widest_plan(device=device, dtype=dtype, max_width=max_width, has_adapters=bool(entry.adapters))
+    plan = make_plan(widest, sizes, budget_bytes=memory_bytes - base, max_pixels=max_pixels)
     wanted = base + plan.device_bytes(sizes, max_pixels)
     return Fit(wanted, wanted <= memory_bytes and plan.host_bytes(sizes) <= machine.memory_bytes, plan)
 

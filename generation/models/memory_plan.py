@@ -24,7 +24,7 @@ class Placement(StrEnum):
 
     RESIDENT = "resident"
     MODEL_OFFLOAD = "model_offload"  # one component at a time is on the device, the others in the machine's memory
-    GROUP_OFFLOAD = "group_offload"  # a few layers at a time
+    GROUP_OFFLOAD = "group_offload"  # a few layers at a time, and the autoencoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,8 @@ class MemoryPlan:
 
     ``device`` and ``dtype`` are torch's names. ``batch_width`` is the most rows of one call of the denoiser (a picture
     with guidance has two). With ``tiles_pictures`` the autoencoder works on tiles, with ``stores_float8`` the
-    denoiser's weights are kept in eight bits and widened layer by layer.
+    denoiser's weights are kept in eight bits and widened layer by layer. ``may_store_float8`` is False for a model with
+    adapters: theirs are brought to the format of what they change, and most of them are too small for that one.
     """
 
     device: str
@@ -42,6 +43,7 @@ class MemoryPlan:
     placement: Placement = Placement.RESIDENT
     tiles_pictures: bool = False
     stores_float8: bool = False
+    may_store_float8: bool = True
 
     def lower(self) -> "MemoryPlan | None":
         """Return the plan that wants less, or None below the last; what costs least comes first.
@@ -55,7 +57,7 @@ class MemoryPlan:
             return replace(self, tiles_pictures=True)
         if self.device == "cuda" and self.placement is Placement.RESIDENT:
             return replace(self, placement=Placement.MODEL_OFFLOAD)
-        may_store = self.device in ("cuda", "cpu") and self.dtype != "float32"
+        may_store = self.may_store_float8 and self.device in ("cuda", "cpu") and self.dtype != "float32"
         if may_store and not self.stores_float8:
             return replace(self, stores_float8=True)
         if self.placement is Placement.MODEL_OFFLOAD:
@@ -91,21 +93,24 @@ class MemoryPlan:
                 working = {sizes.denoiser: denoising, sizes.autoencoder: decoding}
                 return max(count + working.get(name, 0) for name, count in weights.items())
             case Placement.GROUP_OFFLOAD:
-                return round(_GROUP_SHARE * max(weights.values())) + max(denoising, decoding)
+                moved = round(_GROUP_SHARE * max(weights.values()))
+                return weights[sizes.autoencoder] + moved + max(denoising, decoding)
 
     def host_bytes(self, sizes: ModelSizes) -> int:
         """Estimate what waits in the machine's memory while something else is on the device."""
         return 0 if self.placement is Placement.RESIDENT else sum(self.weights(sizes).values())
 
 
-def make_plan(
-    sizes: ModelSizes, *, device: str, dtype: str, budget_bytes: int, max_pixels: int, max_width: int
-) -> MemoryPlan:
-    """Return the first plan down the ladder that keeps within the budget, or the last one if none does.
+def widest_plan(*, device: str, dtype: str, max_width: int, has_adapters: bool) -> MemoryPlan:
+    """Return the plan of a device with more memory than anybody wants."""
+    return MemoryPlan(device=device, dtype=dtype, batch_width=max(2, max_width), may_store_float8=not has_adapters)
+
+
+def make_plan(plan: MemoryPlan, sizes: ModelSizes, *, budget_bytes: int, max_pixels: int) -> MemoryPlan:
+    """Return the first plan from this one down the ladder that keeps within the budget, or the last one if none does.
 
     ``budget_bytes`` is what is free on the device before the model is loaded.
     """
-    plan = MemoryPlan(device=device, dtype=dtype, batch_width=max(2, max_width))
     while plan.device_bytes(sizes, max_pixels) > budget_bytes and (lower := plan.lower()) is not None:
         plan = lower
     return plan

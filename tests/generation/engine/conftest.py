@@ -82,13 +82,15 @@ def make_engine(
 ) -> Iterator[Callable[..., DiffusersEngine]]:
     made: list[DiffusersEngine] = []
 
-    def make(catalog: Catalog = tiny_catalog, dtype: torch.dtype = torch.float32, **options: Any) -> DiffusersEngine:
+    def make(
+        catalog: Catalog = tiny_catalog, dtype: torch.dtype = torch.float32, device: str = "cpu", **options: Any
+    ) -> DiffusersEngine:
         engine = DiffusersEngine(
             catalog=catalog,
             default_model=next(iter(catalog)),
             data_dir=tmp_path_factory.mktemp("data"),
             hub=Hub(),
-            device=torch.device("cpu"),
+            device=torch.device(device),
             dtype=dtype,
             **{"make_width": FixedWidth, **options},
         )

@@ -11,8 +11,6 @@ from PIL import Image
 from generation.engine.autoencoder import clean_latents, decode_in_slices, encode_in_slices
 from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
 from generation.engine.order import Order
-from generation.engine.placement import place
-from generation.models.memory_plan import MemoryPlan, Placement
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import tiny_request
 from tests.tiny_families.pipelines import stable_diffusion_xl
@@ -112,16 +110,3 @@ def test_others_take_steps_between_the_slices_of_a_decoding(engine: DiffusersEng
     assert heard.count("decode") == 3
     assert not any(pair == ("decode", "decode") for pair in itertools.pairwise(heard))
     assert not long.pictures[0].done()
-
-
-@torch.no_grad()
-def test_layers_that_come_one_by_one_are_wide_before_the_first_comes() -> None:
-    """On a card each comes as it was when that began, so that it is too late to widen it when a picture wants it."""
-    pipeline = xl_pipeline(torch.float16, force_upcast=True)
-    plan = MemoryPlan(device="cpu", dtype="float16", batch_width=2, placement=Placement.GROUP_OFFLOAD)
-    place(pipeline, plan, torch.device("cpu"))
-    before, during = pipeline.vae.dtype, list[torch.dtype]()
-    pipeline.vae.encoder.conv_in.register_forward_pre_hook(lambda layer, _: during.append(layer.weight.dtype))
-    at_once(encode_in_slices(pipeline, Image.new("RGB", (64, 48)), torch.float16))
-    assert during == [before] == [torch.float32]
-    assert pipeline.unet.dtype == torch.float16

@@ -10,7 +10,7 @@ import pytest
 from generation.cli.main import main
 from generation.cli.plan import memory_bytes
 from generation.models.catalog import REPOSITORY
-from generation.models.memory_plan import MemoryPlan, Placement, make_plan
+from generation.models.memory_plan import MemoryPlan, Placement, make_plan, widest_plan
 from generation.models.sizes import ModelSizes, read_sizes
 from generation.settings import PACKAGED_MODELS_FILE
 
@@ -40,15 +40,11 @@ SDXL = replace(
 )
 
 
-def plan_for(sizes: ModelSizes, gibibytes: float, side: int, device: str = "cuda") -> MemoryPlan:
-    return make_plan(
-        sizes,
-        device=device,
-        dtype="bfloat16",
-        budget_bytes=round(gibibytes * GIBIBYTE),
-        max_pixels=side**2,
-        max_width=16,
-    )
+def plan_for(
+    sizes: ModelSizes, gibibytes: float, side: int, device: str = "cuda", *, has_adapters: bool = False
+) -> MemoryPlan:
+    widest = widest_plan(device=device, dtype="bfloat16", max_width=16, has_adapters=has_adapters)
+    return make_plan(widest, sizes, budget_bytes=round(gibibytes * GIBIBYTE), max_pixels=side**2)
 
 
 def test_the_demo_models_sizes_are_read_from_its_headers() -> None:
@@ -119,6 +115,18 @@ def test_every_rung_of_the_ladder_wants_less(sizes: ModelSizes, device: str) -> 
     assert len(set(seen)) == len(seen)
     if device != "cuda":  # there is nowhere else to move anything
         assert {plan.placement for plan in seen} == {Placement.RESIDENT}
+
+
+def test_a_model_with_adapters_keeps_its_number_format() -> None:
+    """peft brings an adapter to the format of what it changes, and most of its numbers are too small for eight bits."""
+    assert plan_for(SDXL, 3.5, 1024).stores_float8
+    plan: MemoryPlan | None = plan_for(SDXL, 3.5, 1024, has_adapters=True)
+    seen = list[MemoryPlan]()
+    while plan is not None:
+        seen.append(plan)
+        plan = plan.lower()
+    assert not any(each.stores_float8 for each in seen)
+    assert seen[-1].placement is Placement.GROUP_OFFLOAD
 
 
 def test_sd_1_5_runs_in_4_gib_and_sdxl_in_6() -> None:

@@ -1,0 +1,201 @@
+"""A card that is none: tensors that say they lie on ``cuda:0``, with their values in this machine's memory.
+
+Whoever computes with a tensor of the card and one of the CPU is told what CUDA would say, so what the engine does on a
+card can be seen where there is none: not how quickly, and not with which kernels, but whether it works. Everything that
+is computed is told to two modes of torch, one before torch itself looks at a device and one after.
+Source: https://docs.pytorch.org/docs/stable/notes/extending.html (``__torch_function__``, ``__torch_dispatch__``).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import pytest
+import torch
+from diffusers.utils.torch_utils import TorchDeviceBackend
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from generation.engine.device_loop import DeviceLoop
+
+CARD = torch.device("cuda", 0)
+MEMORY_BYTES = 8 * 2**30
+_CPU = torch.device("cpu")
+_aten = torch.ops.aten
+# What may have tensors of two devices: copies, and looking up by numbers that lie on the CPU.
+_MIXES = {
+    _aten.copy_.default,
+    _aten._to_copy.default,
+    _aten.index.Tensor,
+    _aten.index_put_.default,
+    torch.Tensor.__getitem__,
+    torch.Tensor.__setitem__,
+}
+_GET_DATA, _SET_DATA = (getattr(torch.Tensor.data, name) for name in ("__get__", "__set__"))
+# What torch says where it looks for a card before it asks what a tensor is.
+_WANTS_A_CARD = ("not linked with support for cuda", "from the 'CUDA' backend", ".tolist() is not supported")
+
+
+class OnCard(torch.Tensor):
+    """A tensor of the card."""
+
+    held: torch.Tensor
+
+    @staticmethod
+    def __new__(cls, held: torch.Tensor) -> "OnCard":
+        tensor = torch.Tensor._make_wrapper_subclass(
+            cls, held.shape, strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype, device=CARD
+        )
+        tensor.held = held
+        return tensor
+
+    def __repr__(self, **_: Any) -> str:
+        return f"OnCard({self.held})"
+
+    def __format__(self, format_spec: str) -> str:
+        return repr(self)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _computed(func, args, kwargs or {})
+
+
+class _AfterTorch(TorchDispatchMode):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _computed(func, args, kwargs or {})
+
+
+class _BeforeTorch(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        args, kwargs = (
+            tuple(map(_with_number, args)),
+            {name: _with_number(each) for name, each in (kwargs or {}).items()},
+        )
+        if func == _SET_DATA:
+            return _take_place(*args)
+        if func == _GET_DATA and isinstance(args[0], OnCard):
+            return OnCard(args[0].held)
+        if func is torch.Tensor.pin_memory:
+            return args[0]
+        try:
+            return func(*args, **kwargs)
+        except (NotImplementedError, RuntimeError) as error:
+            if not any(words in str(error) for words in _WANTS_A_CARD):
+                raise
+        _refuse_two_devices(func, (*args, *kwargs.values()))
+        return _onto_card(func(*_held(args), **_on_cpu(kwargs)))
+
+
+class _Stream:
+    """A stream that has done what it was told before it is told the next."""
+
+    def synchronize(self) -> None:
+        pass
+
+
+@contextmanager
+def pretended_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let torch find a card of ``MEMORY_BYTES``, and device loops that begin meanwhile compute on it."""
+    answers = {
+        "_lazy_init": None,
+        "current_stream": _Stream(),
+        "empty_cache": None,
+        "get_device_capability": (8, 0),
+        "get_device_name": "no card",
+        "get_per_process_memory_fraction": 1.0,
+        "is_available": True,
+        "mem_get_info": (MEMORY_BYTES, MEMORY_BYTES),
+        "memory_reserved": 0,
+        "stream": nullcontext(),
+        "synchronize": None,
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+    monkeypatch.setattr(torch.cuda, "Stream", _Stream)
+    monkeypatch.setattr(TorchDeviceBackend, "_detect_device_type", lambda *_: "cuda")
+    serve = DeviceLoop._serve
+    monkeypatch.setattr(DeviceLoop, "_serve", lambda loop: _serve_on_card(loop, serve))
+    torch.__future__.set_swap_module_params_on_conversion(True)  # else a layer that moves has other parameters
+    yield
+    torch.__future__.set_swap_module_params_on_conversion(False)
+
+
+@contextmanager
+def on_card() -> Iterator[None]:
+    """Let this thread compute on the card with whatever lies there."""
+    with _BeforeTorch(), _AfterTorch():
+        yield
+
+
+def _serve_on_card(loop: DeviceLoop, serve: Callable[[DeviceLoop], None]) -> None:
+    with on_card():
+        serve(loop)
+
+
+def _computed(func: Any, args: Any, kwargs: Any) -> Any:
+    values = (*args, *kwargs.values())
+    _refuse_two_devices(func, values)
+    device = kwargs.get("device")
+    is_on_card = any(map(_is_on_card, _tensors(values))) if device is None else torch.device(device).type == "cuda"
+    result = func(*_held(args), **_on_cpu(kwargs))
+    if func._schema.is_mutable and func._schema.name.endswith("_"):
+        return args[0]
+    return _onto_card(result) if is_on_card else result
+
+
+def _refuse_two_devices(func: Any, values: Iterable[Any]) -> None:
+    """Say what CUDA says; numbers, which are tensors of no dimension, may come from the CPU."""
+    if func in _MIXES:
+        return
+    tensors = list(_tensors(values))
+    if any(map(_is_on_card, tensors)) and any(tensor.dim() and not _is_on_card(tensor) for tensor in tensors):
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! ({func})"
+        )
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
+
+
+def _is_on_card(tensor: torch.Tensor) -> bool:
+    return isinstance(tensor, OnCard)
+
+
+def _held(value: Any) -> Any:
+    """Return the same with tensors of the CPU."""
+    if isinstance(value, OnCard):
+        return value.held
+    if isinstance(value, slice):
+        return slice(_held(value.start), _held(value.stop), _held(value.step))
+    return type(value)(map(_held, value)) if type(value) in (list, tuple) else value
+
+
+def _on_cpu(kwargs: dict[str, Any]) -> dict[str, Any]:
+    instead = {"device": _CPU, "pin_memory": False}
+    return {name: instead[name] if value and name in instead else _held(value) for name, value in kwargs.items()}
+
+
+def _onto_card(value: Any) -> Any:
+    """Return the same with tensors of the card."""
+    if type(value) is torch.Tensor:
+        return OnCard(value)
+    return type(value)(map(_onto_card, value)) if type(value) in (list, tuple) else value
+
+
+def _with_number(value: Any) -> Any:
+    """Return a device with its number, which torch would ask the card for."""
+    is_card = value == "cuda" if isinstance(value, str) else isinstance(value, torch.device) and value.type == "cuda"
+    return CARD if is_card else value
+
+
+def _take_place(tensor: torch.Tensor, other: torch.Tensor) -> None:
+    """Let a tensor be another one from now on, whichever device that lies on."""
+    fresh = OnCard(other.held) if isinstance(other, OnCard) else other.view_as(other)
+    if isinstance(tensor, torch.nn.Parameter):
+        fresh = torch.nn.Parameter(fresh, requires_grad=False)
+    torch.utils.swap_tensors(tensor, fresh)

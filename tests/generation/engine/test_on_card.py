@@ -1,0 +1,139 @@
+"""The whole engine on a card that is none: whoever forgets on which device a tensor lies is told so here already."""
+
+import io
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.loading import LoadedModel
+from generation.models.catalog import Catalog, ModelEntry
+from generation.models.memory_plan import MemoryPlan, Placement
+from tests.generation.engine.company import Company, painted
+from tests.generation.engine.conftest import RecordedRun, tiny_entry
+from tests.generation.engine.pretended_card import CARD, OnCard, on_card, pretended_card
+from tests.generation.engine.stock import tiny_request
+from tests.generation.engine.test_adapters import adapter
+from tests.generation.engine.test_memory import short_of_memory
+from tests.generation.engine.test_step_batch import apart
+from tests.tiny_adapters import save_tiny_adapter
+from tests.tiny_families.pipelines import save_tiny_family
+
+MakeEngine = Callable[..., DiffusersEngine]
+
+WEIGHED, LONG = "a (fox:1.3) on grass", " ".join(["grass"] * 30)
+
+
+@pytest.fixture(autouse=True)
+def _card(monkeypatch: pytest.MonkeyPatch) -> Any:
+    with pretended_card(monkeypatch):
+        yield
+
+
+def held_as(engine: DiffusersEngine, model: str, **plan: Any) -> None:
+    """Let the engine hold a model by a plan."""
+    dtype = str(engine._models._dtype).removeprefix("torch.")
+    engine._models._lowered[model] = MemoryPlan(device="cuda", dtype=dtype, batch_width=8, **plan)
+
+
+def held_model(engine: DiffusersEngine) -> LoadedModel:
+    engine.preload()
+    assert engine._models._model is not None
+    return engine._models._model
+
+
+def lies_on_card(part: torch.nn.Module) -> bool:
+    return all(isinstance(parameter, OnCard) for parameter in part.parameters())
+
+
+def with_adapters(entry: ModelEntry, folder: Path) -> ModelEntry:
+    files = {name: save_tiny_adapter(folder, seed=seed, model=entry.folder) for seed, name in enumerate(("ink", "oil"))}
+    return replace(entry, adapters={name: adapter(name, file) for name, file in files.items()})
+
+
+@torch.no_grad()
+def test_the_card_refuses_what_a_real_one_would() -> None:
+    with on_card():
+        _try_to_mix()
+
+
+def _try_to_mix() -> None:
+    here, there = torch.ones(2, 3), torch.ones(2, 3, device=CARD)
+    with pytest.raises(RuntimeError, match="at least two devices"):
+        torch.add(here, there)
+    layer = torch.nn.Linear(3, 3)
+    weight = layer.weight
+    with pytest.raises(RuntimeError, match="at least two devices"):
+        layer(there)
+    layer.to(CARD)
+    assert layer.weight is weight
+    assert isinstance(layer(there), OnCard)
+    with pytest.raises(RuntimeError, match="at least two devices"):
+        layer(here)
+    there[:, :1] += here[:, :1].to(CARD)
+    assert (there.device, there.cpu().tolist()) == (CARD, [[2, 1, 1], [2, 1, 1]])
+    with pytest.raises((RuntimeError, TypeError)):
+        there.numpy()
+
+
+@pytest.mark.parametrize("placement", Placement)
+@pytest.mark.parametrize(("model", "dtype"), [("ddim", torch.float32), ("xl-euler", torch.float16)])
+def test_pictures_of_all_kinds_are_painted_side_by_side(
+    make_engine: MakeEngine, tiny_catalog: Catalog, tmp_path: Path, model: str, dtype: torch.dtype, placement: Placement
+) -> None:
+    catalog = Catalog({model: with_adapters(tiny_catalog[model], tmp_path)})
+    told: list[dict[str, Any]] = [
+        {},
+        {"guidance_scale": 1.0},
+        {"prompt": WEIGHED, "negative_prompt": LONG, "adapter": "ink", "adapter_weight": 0.5},
+        {"prompt": LONG, "count": 2, "adapter": "oil", "adapter_weight": 1.0},
+    ]
+    wanted = [tiny_request(model=model, num_inference_steps=6, seed=seed, **each) for seed, each in enumerate(told)]
+    engine = make_engine(catalog, dtype=dtype, device="cuda")
+    held_as(engine, model, placement=placement)
+    company = Company(engine)
+    orders = [company.order(each, at_step=step) for step, each in enumerate(wanted)]
+    company.order(tiny_request(model=model, num_inference_steps=6, seed=5), at_step=2, cancel_at_step=2)
+    company.begin()
+    images = [painted(order, index).image for order in orders for index in range(order.request.count)]
+    if dtype == torch.float32:  # in which the CPU has no kernels of its own
+        here = make_engine(catalog)
+        pictures = [picture for each in wanted for picture in here.run(each, RecordedRun()).pictures]
+        for image, picture in zip(images, pictures, strict=True):
+            assert apart(image, Image.open(io.BytesIO(picture.data))) <= 1
+
+
+@pytest.mark.parametrize("family", ["flux-2-klein", "kandinsky-2-2", "kandinsky-3", "qwen-image-edit-plus"])
+def test_families_that_are_painted_alone_are_too(make_engine: MakeEngine, tmp_path: Path, family: str) -> None:
+    entry = replace(tiny_entry(family, save_tiny_family(family, tmp_path / family)), family=family, multiple=16)
+    engine = make_engine(Catalog({family: entry}), dtype=torch.bfloat16, device="cuda")
+    held_as(engine, family, placement=Placement.GROUP_OFFLOAD, stores_float8=True, tiles_pictures=True)
+    assert engine.run(tiny_request(model=family, num_inference_steps=2), RecordedRun()).pictures
+    parts = held_model(engine).pipeline.components
+    resident = {name for name, part in parts.items() if isinstance(part, torch.nn.Module) and lies_on_card(part)}
+    assert resident == {"vae", "movq"} & parts.keys()
+
+
+def test_down_the_whole_ladder_pictures_are_painted(
+    make_engine: MakeEngine, tiny_catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), dtype=torch.float16, device="cuda")
+    rungs = list[tuple[Placement, bool]]()
+    for _ in range(4):
+        with caplog.at_level(logging.ERROR), short_of_memory(held_model(engine).pipeline.unet, times=1):
+            picture = engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures[0]
+            assert picture.parameters["painted_again"] is True
+        plan = held_model(engine).plan
+        rungs.append((plan.placement, plan.stores_float8))
+    assert rungs == [
+        (Placement.RESIDENT, False),
+        (Placement.MODEL_OFFLOAD, False),
+        (Placement.MODEL_OFFLOAD, True),
+        (Placement.GROUP_OFFLOAD, True),
+    ]
