@@ -89,7 +89,7 @@ _REFUSALS: Mapping[str, str] = {
     "option_twice": "You named `{option}` twice. Please name it once.",
     "option_without_value": "What should `{option}` be? Please write a value after it, or leave it out.",
     "past_limit": "The {layer} allows {option} up to {limit} here. Please choose that or less.",
-    "model_not_allowed": "The {layer} does not allow the model {model} here. Please choose another one.",
+    "model_not_allowed": "The {layer} does not allow the model {model} here. Please choose {other}.",
     "picture_not_visible": (
         "I cannot see a picture in the message that you reply to."
         " Right-click (long-press) the picture → Apps → **Remix**."
@@ -124,6 +124,8 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
     if "max_waiting" in data:
         shown["max_pictures"] = counted(data["max_waiting"], "picture")
+    if "allowed" in data:
+        shown["other"] = f"one of {', '.join(map(inert, data['allowed']))}" if data["allowed"] else "another one"
     if "text" in data:
         shown["text"] = inert(data["text"])
     if "value" in data:
