@@ -2,7 +2,6 @@
 
 import torch
 
-from generation.engine.kernel_probe import bfloat16_pays
 from generation.errors import ExecutorError
 from generation.models.memory_plan import BASE_BYTES
 
@@ -29,6 +28,8 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
         case "mps":
             return torch.float16
         case _:
+            from generation.engine.kernel_probe import bfloat16_pays  # with diffusers, which nobody else needs here
+
             return torch.bfloat16 if bfloat16_pays(device) else torch.float32
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from bot.replies import refusal_sentence
 from playground.client import PlaygroundError
-from tests.end_to_end.bot_process import BotProcess
-from tests.end_to_end.permissions.acts import ACTS, take_off_the_list
+from tests.end_to_end.bot_process import QUICK, BotProcess, stand_in
+from tests.end_to_end.permissions.acts import ACTS
 from tests.end_to_end.permissions.commands import COMMANDS
 from tests.end_to_end.permissions.stage import BLOCKED, CHANNEL, PEOPLE, Stage
 
@@ -51,15 +51,15 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-async def stage(bot: BotProcess) -> AsyncIterator[Stage]:
-    await bot.client.add_channel(CHANNEL)
-    await bot.client.add_member(BLOCKED)
-    await bot.client.command("moderation block add", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
-    stage = Stage(bot, {})
-    yield stage
-    await bot.client.command("moderation block remove", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
-    await bot.client.command("moderation terms remove", {"term": "quincunx"}, member="Grace", channel=CHANNEL)
-    await take_off_the_list(stage)
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with (
+        stand_in() as server,
+        BotProcess(server, tmp_path_factory.mktemp("bot"), arguments=QUICK) as bot,
+    ):
+        await bot.client.add_channel(CHANNEL)
+        await bot.client.add_member(BLOCKED)
+        await bot.client.command("moderation block add", {"member": BLOCKED}, member="Grace", channel=CHANNEL)
+        yield Stage(bot, {})
 
 
 @pytest.mark.parametrize(("row", "name", "column", "cell"), CELLS)

@@ -65,8 +65,8 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
     assert "**0** requests" in await privacy(bot, "show")
 
 
-async def test_a_request_that_is_being_painted_is_given_up_and_deleted(mortal_bot: BotProcess) -> None:
-    bot = mortal_bot
+async def test_a_request_that_is_being_painted_is_given_up_and_deleted(quick_bot: BotProcess) -> None:
+    bot = quick_bot
     with bot.held():
         status = await bot.img2img(member=MEMBER, prompt=f"a {SECRET}", steps=4)
         await bot.status_with(status, "Painting")

@@ -11,8 +11,7 @@ import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch.nn import functional
 
-from generation.engine import device as device_module
-from generation.engine import kernels
+from generation.engine import kernel_probe, kernels
 from generation.engine.attention import MIN_SCORES, CpuAttnProcessor
 from generation.engine.cpu_attention import BLOCK_QUERIES, KEYS_AT_ONCE, blocked_attention, padded_attention
 from generation.engine.device import choose_dtype
@@ -170,7 +169,7 @@ def test_the_denoiser_with_every_kernel_agrees_with_the_usual_one(
 def test_the_cpus_format_is_the_measured_one(
     monkeypatch: pytest.MonkeyPatch, pays: bool, expected: torch.dtype
 ) -> None:
-    monkeypatch.setattr(device_module, "bfloat16_pays", lambda _: pays)
+    monkeypatch.setattr(kernel_probe, "bfloat16_pays", lambda _: pays)
     assert choose_dtype("auto", CPU) == expected
     assert choose_dtype("float16", CPU) == torch.float16
 
