@@ -5,7 +5,7 @@
 
 The weights are random and of the real size; the engine plans for the card and paints there as it does on a real one,
 but its tensors lie in this machine's memory (``tests/generation/engine/pretended_card.py``). They are counted, and
-where one more would not fit, torch's error for that is raised. What CUDA itself takes is left free for it; a real card's
+where one more would not fit, torch's error for that is raised. What CUDA itself takes is left free for it; a real one's
 kernels want some memory beside that. Takes 24 GiB of the machine's memory and minutes a setting.
 
 Promised: Stable Diffusion 1.5 at 512 pixels in 4 GiB and SDXL at 1024 in 6 GiB, painted at the first try; the estimate
