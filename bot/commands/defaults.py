@@ -1,6 +1,7 @@
 """``/defaults`` for moderators and ``/preferences`` for everybody: who decides what nobody chose."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
@@ -95,6 +96,7 @@ async def defaults_set(
         if limit is not None and name in values and values[name] > limit:
             raise Refused("default_past_limit", name=name, limit=limit)
     await client.defaults.set(layer, owner_id, values)
+    await _write_down(interaction, "defaults_set", layer, _words(values))
     await _show(interaction, with_member=False)
 
 
@@ -106,6 +108,7 @@ async def defaults_reset(interaction: discord.Interaction, where: str, name: str
     require_moderator(interaction)
     layer, owner_id = _place(interaction, where)
     await client_of(interaction).defaults.reset(layer, owner_id, name)
+    await _write_down(interaction, "defaults_reset", layer, "all" if name is None else setting_name(name))
     await _show(interaction, with_member=False)
 
 
@@ -163,6 +166,20 @@ def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:
     assert origin.guild_id is not None
     layer = Layer(where)
     return layer, origin.settings_channel_id if layer is Layer.CHANNEL else origin.guild_id
+
+
+async def _write_down(interaction: discord.Interaction, action: str, layer: Layer, what: str) -> None:
+    """Write what a moderator has set into the server's trail."""
+    assert interaction.guild_id is not None, "moderators are in a server"
+    channel = interaction.channel.parent if isinstance(interaction.channel, discord.Thread) else interaction.channel
+    where = f"#{getattr(channel, 'name', '')}" if layer is Layer.CHANNEL else "the whole server"
+    detail = f"{where}: {what}"
+    await client_of(interaction).mod_log.write(interaction.guild_id, interaction.user.id, action, detail=detail)
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in values.items()}
+    return ", ".join(f"{setting_name(name)} {value}" for name, value in shown.items())
 
 
 def _names(client: "Palimpsest", models: str | None) -> list[str] | None:

@@ -33,7 +33,10 @@ async def limits_set(
     """Set the limits of a role; @everyone is one too"""
     guild_id = require_moderator(interaction)
     values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget)
-    await client_of(interaction).role_limits.set(guild_id, role.id, **values)
+    client = client_of(interaction)
+    await client.role_limits.set(guild_id, role.id, **values)
+    words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+    await client.mod_log.write(guild_id, interaction.user.id, "limits_set", detail=f"{role.name}: {words}")
     await _show(interaction, guild_id)
 
 
@@ -42,7 +45,9 @@ async def limits_set(
 async def limits_reset(interaction: discord.Interaction, role: discord.Role) -> None:
     """Forget the limits of a role"""
     guild_id = require_moderator(interaction)
-    await client_of(interaction).role_limits.reset(guild_id, role.id)
+    client = client_of(interaction)
+    await client.role_limits.reset(guild_id, role.id)
+    await client.mod_log.write(guild_id, interaction.user.id, "limits_reset", detail=role.name)
     await _show(interaction, guild_id)
 
 

@@ -185,6 +185,12 @@ class OrderBook:
             self._shelf.require_add_on(model.adapter(name).file)
         return write_adapters(chosen)
 
+    def options_again(self, origin: Origin, job: Job) -> Options:
+        """Return a job's choices as ``options_of`` does, no further than what may be chosen there by now."""
+        layers, options = self.layers(origin), options_of(job)
+        limits = {name: limit.value for name in NUMBERS if (limit := layers.limit(name)) is not None}
+        return replace(options, **{name: min(getattr(options, name), most) for name, most in limits.items()})
+
     def models_for(self, origin: Origin) -> list[ModelEntry]:
         """Return the models that can be chosen there, in the order of the catalog."""
         return self._allowed(self.layers(origin))
