@@ -12,7 +12,8 @@ from bot.discord_api.permissions import may_manage
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.order_modal import OrderModal
-from bot.orders.order_book import Options, Source, options_of
+from bot.orders.order_book import Options, Source
+from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
 from bot.storage.job import Job
 
@@ -84,7 +85,8 @@ class AgainButton(JobButton, template=f"again:{JOB_ID}"):
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         source = Source(parent=job, spoiler=job.spoiler)
-        await interaction.client.front_desk.take_interaction(interaction, options_of(job), source)
+        options = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        await interaction.client.front_desk.take_interaction(interaction, options, source)
 
 
 class EditButton(JobButton, template=f"edit:{JOB_ID}"):
@@ -102,8 +104,8 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
             source = Source(parent=now, spoiler=now.spoiler)
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
-        chosen = replace(options_of(job), seed=job.seed)
-        await interaction.client.forms.show(interaction, OrderModal("Edit", chosen, submitted))
+        chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        await interaction.client.forms.show(interaction, OrderModal("Edit", replace(chosen, seed=job.seed), submitted))
 
 
 class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
@@ -118,7 +120,8 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
             source = await source_in_result(interaction.client, await self.find_job(interaction), picture)
             await interaction.client.front_desk.take_interaction(answer, options, source)
 
-        modal = OrderModal("Use as input", options_of(job), submitted, pictures=job.count)
+        chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        modal = OrderModal("Use as input", chosen, submitted, pictures=job.count)
         await interaction.client.forms.show(interaction, modal)
 
 

@@ -13,8 +13,7 @@ from bot.buttons import BUTTONS
 from bot.commands.tree import Tree
 from bot.conversation import Conversation
 from bot.discord_api.perseverance import PerseveringWebhooks, make_persevering
-from bot.error_handler import answer_error
-from bot.errors import Refused
+from bot.events import Events
 from bot.jobs.attachments import AttachmentDownloads
 from bot.jobs.audience import Audience
 from bot.jobs.delivery import Delivery
@@ -62,7 +61,7 @@ INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
 _TOLD_TO_STOP_FACT = "told_to_stop"
 
 
-class Palimpsest(discord.Client):
+class Palimpsest(Events):
     """The bot. Everything that it needs is opened before it is made and handed to it, but for what needs the login."""
 
     def __init__(
@@ -80,10 +79,10 @@ class Palimpsest(discord.Client):
         # Voice is not used here, so nobody needs to hear that its libraries are missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         self.metrics = metrics
-        self._traffic = DiscordTraffic(metrics)
+        self.traffic = DiscordTraffic(metrics)
         super().__init__(
             intents=INTENTS,
-            http_trace=self._traffic.trace,
+            http_trace=self.traffic.trace,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
             chunk_guilds_at_startup=False,
@@ -96,7 +95,6 @@ class Palimpsest(discord.Client):
         self.operator_allowance = Allowance(settings.cooldown_seconds, settings.daily_budget_seconds)
         self.forms = OpenForms()
         self.is_closing = False
-        self._is_connected = False
         self._settings = settings
         self._facts = Facts(database)
         jobs = Jobs(database)
@@ -162,7 +160,7 @@ class Palimpsest(discord.Client):
             sweep_more=self.forgetting.sweep,
         )
         self._sweeping: asyncio.Task[None] | None = None
-        self._conversation = Conversation(self)
+        self.conversation = Conversation(self)
         self.tree = Tree(self)
 
     async def setup_hook(self) -> None:
@@ -179,71 +177,10 @@ class Palimpsest(discord.Client):
         await self.desk.resume(bot_died=not was_told)
         self._sweeping = asyncio.create_task(self._janitor.run(), name="janitor")
 
-    async def on_ready(self) -> None:
-        """Say in the log that the bot is there."""
-        self._is_connected = True
-        self.metrics.connected(is_resumed=False)
-        log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
-        await self.desk.servers_are([guild.id for guild in self.guilds])
-
-    async def on_resumed(self) -> None:
-        """Note that a broken connection was taken up again."""
-        self._is_connected = True
-        self.metrics.connected(is_resumed=True)
-
-    async def on_disconnect(self) -> None:
-        """Note that the connection broke."""
-        self._is_connected = False
-
-    async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """Settle what a server that has sent the bot away was waiting for."""
-        await self.desk.server_left(guild.id)
-
-    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        """Settle what a channel that is gone was waiting for; of each of its threads the library tells as well."""
-        await self.desk.channel_gone(channel.id)
-
-    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
-        """Settle what a thread that is gone was waiting for."""
-        await self.desk.channel_gone(payload.thread_id)
-
-    async def on_message(self, message: discord.Message) -> None:
-        """Hear what is said to the bot."""
-        await self._conversation.hear(message)
-
-    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        """Hear what is said to the bot by now."""
-        await self._conversation.hear_again(payload.message)
-
-    async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Note when it came, and answer what nobody waits for any more; all else is answered elsewhere.
-
-        That is a form of an earlier run, or a button of an earlier version or of another bot with this token.
-        """
-        self._traffic.arrived(interaction.id)
-        if interaction.type is discord.InteractionType.component:
-            custom_id = str((interaction.data or {}).get("custom_id"))
-            known = (button.__discord_ui_compiled_template__ for button in (*BUTTONS, *MOD_BUTTONS))
-            if not any(template.fullmatch(custom_id) for template in known):
-                await answer_error(interaction, Refused("job_unknown"))
-        if interaction.type is discord.InteractionType.modal_submit:
-            assert interaction.data is not None
-            if not self.forms.is_awaited(str(interaction.data.get("custom_id"))) and not interaction.response.is_done():
-                await answer_error(interaction, Refused("form_expired"))
-
-    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        """Settle what hangs on a deleted message."""
-        await self.desk.message_deleted(payload.message_id, payload.channel_id)
-
-    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        """Settle what hangs on deleted messages."""
-        deleted = (self.desk.message_deleted(message_id, payload.channel_id) for message_id in payload.message_ids)
-        await asyncio.gather(*deleted)
-
     def obstacles(self) -> list[str]:
         """Return why no wish would be taken and painted now; an empty list if one would."""
         states = {
-            "not connected to Discord": not self._is_connected,
+            "not connected to Discord": not self.is_connected,
             "closing": self.is_closing,
             "the queue is not served": not self.desk.is_serving,
             "paused by the operator": self.desk.is_paused,

@@ -16,7 +16,7 @@ from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
 from bot.help import help_text
 from bot.orders.free_text import Said, understand
-from bot.orders.order_book import Options, Source, changed, options_of
+from bot.orders.order_book import Options, Source, changed
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in, source_in_result
 from bot.storage.job import Job
@@ -164,17 +164,18 @@ class Conversation:
         New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed;
         "again" repeats it with a new seed.
         """
+        earlier = self._client.orders.options_again(Origin.of_message(message), job)
         if said.options.prompt:
             if not job.state.is_settled:
                 raise Refused("not_done_yet")
             picture = await source_in_result(self._client, job, 0)
             source = replace(picture, ignored_pictures=job.count - 1)
-            options = changed(replace(options_of(job), negative_prompt=None), said.options)
+            options = changed(replace(earlier, negative_prompt=None), said.options)
         else:
             if said.is_empty:
                 raise Refused("nothing_to_change")
             source = Source(parent=job, spoiler=job.spoiler)
-            options = changed(replace(options_of(job), seed=None if said.again else job.seed), said.options)
+            options = changed(replace(earlier, seed=None if said.again else job.seed), said.options)
         await self._order(message, options, source)
 
     async def _take(self, message: discord.Message, said: Said, source: Source) -> None:

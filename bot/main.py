@@ -19,6 +19,7 @@ import discord
 from bot.checks.command import check
 from bot.client import Palimpsest
 from bot.discord_api.address import point_library_at
+from bot.discord_api.sessions import begin_anew_without_a_session
 from bot.logs import set_up_logging
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
@@ -50,6 +51,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
     """
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
     point_library_at(api_url, settings.discord_gateway_url)
+    begin_anew_without_a_session()
     metrics = Metrics()
     executor = ChildExecutor(settings.for_child(), engine=engine)
     async with (

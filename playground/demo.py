@@ -74,7 +74,12 @@ async def show(bot_data_dir: Path, *, once: bool) -> int:
         with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has none that could be handled
             asyncio.get_running_loop().add_signal_handler(getattr(signal, name), this_task.cancel)
     async with (
-        PlaygroundServer(port=int(PORT), bot_name="Palimpsest", acknowledge_seconds=ACKNOWLEDGE_SECONDS) as server,
+        PlaygroundServer(
+            port=int(PORT),
+            bot_name="Palimpsest",
+            acknowledge_seconds=ACKNOWLEDGE_SECONDS,
+            unjudged=not os.environ.get("DISCORD_OPENAPI"),  # which would have to be downloaded
+        ) as server,
         running_bot(server, bot_data_dir) as bot,
     ):
         print("No DISCORD_TOKEN is set: this is the playground, a stand-in for Discord on this machine.")

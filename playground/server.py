@@ -49,7 +49,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     else:
         found = await asyncio.to_thread(find_openapi_document, arguments.openapi, cache_folder=arguments.data_dir)
         judge = Judge(found.document, reason=found.reason)
-    if not judge.active:
+    if not judge.active and not arguments.unjudged:
         print(f"Nothing is judged by Discord's OpenAPI document: {judge.reason}", file=sys.stderr, flush=True)
     playground = build_playground(
         judge,

@@ -38,6 +38,7 @@ PROOFS = (
     Proof("soak", "ten minutes at four jobs a second let nothing grow", "11 min"),
     Proof("fairness", "members get their share, whatever others ask for", "4 min"),
     Proof("deletion", "what a member deletes leaves no byte", "3 min"),
+    Proof("card_memory", "Stable Diffusion 1.5 fits a card of 4 GiB and SDXL one of 6, on a pretended one", "20 min"),
     Proof("screening", "words are found however they are written, a killed check gives no verdict", "3 min"),
     Proof("false_alarms", "harmless pictures are not taken for sexual ones", "5 min"),
     Proof("read_only_root", "a picture is painted as nobody, on a read-only root", "1 min"),

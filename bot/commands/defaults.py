@@ -1,6 +1,7 @@
 """``/defaults`` for moderators and ``/preferences`` for everybody: who decides what nobody chose."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
@@ -9,6 +10,7 @@ from discord.app_commands import Choice, Range
 from bot import replies
 from bot.commands.shared import chosen, client_of, group, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
+from bot.display.tables import setting_name, settings_table
 from bot.errors import Refused
 from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
 from bot.orders.origin import Origin
@@ -27,8 +29,8 @@ _WHERE = [
     Choice(name="this channel", value=Layer.CHANNEL.value),
     Choice(name="the whole server", value=Layer.SERVER.value),
 ]
-_EVERY_NAME = [Choice(name=replies.setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
-_OWN_NAMES = [Choice(name=replies.setting_name(name), value=name) for name in DEFAULT_NAMES]
+_EVERY_NAME = [Choice(name=setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
+_OWN_NAMES = [Choice(name=setting_name(name), value=name) for name in DEFAULT_NAMES]
 
 defaults = moderators_group("defaults", "What holds in this server and its channels when nobody chooses")
 preferences = group("preferences", "Your own numbers, wherever you are")
@@ -94,6 +96,7 @@ async def defaults_set(
         if limit is not None and name in values and values[name] > limit:
             raise Refused("default_past_limit", name=name, limit=limit)
     await client.defaults.set(layer, owner_id, values)
+    await _write_down(interaction, "defaults_set", layer, _words(values))
     await _show(interaction, with_member=False)
 
 
@@ -105,6 +108,7 @@ async def defaults_reset(interaction: discord.Interaction, where: str, name: str
     require_moderator(interaction)
     layer, owner_id = _place(interaction, where)
     await client_of(interaction).defaults.reset(layer, owner_id, name)
+    await _write_down(interaction, "defaults_reset", layer, "all" if name is None else setting_name(name))
     await _show(interaction, with_member=False)
 
 
@@ -164,6 +168,20 @@ def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:
     return layer, origin.settings_channel_id if layer is Layer.CHANNEL else origin.guild_id
 
 
+async def _write_down(interaction: discord.Interaction, action: str, layer: Layer, what: str) -> None:
+    """Write what a moderator has set into the server's trail."""
+    assert interaction.guild_id is not None, "moderators are in a server"
+    channel = interaction.channel.parent if isinstance(interaction.channel, discord.Thread) else interaction.channel
+    where = f"#{getattr(channel, 'name', '')}" if layer is Layer.CHANNEL else "the whole server"
+    detail = f"{where}: {what}"
+    await client_of(interaction).mod_log.write(interaction.guild_id, interaction.user.id, action, detail=detail)
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in values.items()}
+    return ", ".join(f"{setting_name(name)} {value}" for name, value in shown.items())
+
+
 def _names(client: "Palimpsest", models: str | None) -> list[str] | None:
     if models is None:
         return None
@@ -187,4 +205,4 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
         layers = orders.with_model(layers, orders.model_in(layers).name)
     except ModelUnavailable as error:  # what was set is set; whoever set it is told what it leads to
         problem = replies.error_sentence(error)
-    await tell(interaction, replies.settings_table(layers, problem))
+    await tell(interaction, settings_table(layers, problem))

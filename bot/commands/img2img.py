@@ -90,7 +90,8 @@ async def complete_model(
     interaction: "discord.Interaction[Palimpsest]", current: str
 ) -> list[app_commands.Choice[str]]:
     """Offer the models that can be used here."""
-    return interaction.client.shelf.choices(current)
+    client = interaction.client
+    return client.shelf.choices(current, client.orders.models_for(Origin.of_interaction(interaction)))
 
 
 @img2img.autocomplete("adapter")

@@ -4,9 +4,9 @@ import discord
 from discord import app_commands
 from discord.app_commands import Range
 
-from bot import replies
 from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
+from bot.display.tables import limits_table
 from bot.orders.allowances import DAY_SECONDS
 
 limits = moderators_group("limits", "How often and how much the members of a role may ask in this server")
@@ -33,7 +33,10 @@ async def limits_set(
     """Set the limits of a role; @everyone is one too"""
     guild_id = require_moderator(interaction)
     values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget)
-    await client_of(interaction).role_limits.set(guild_id, role.id, **values)
+    client = client_of(interaction)
+    await client.role_limits.set(guild_id, role.id, **values)
+    words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+    await client.mod_log.write(guild_id, interaction.user.id, "limits_set", detail=f"{role.name}: {words}")
     await _show(interaction, guild_id)
 
 
@@ -42,7 +45,9 @@ async def limits_set(
 async def limits_reset(interaction: discord.Interaction, role: discord.Role) -> None:
     """Forget the limits of a role"""
     guild_id = require_moderator(interaction)
-    await client_of(interaction).role_limits.reset(guild_id, role.id)
+    client = client_of(interaction)
+    await client.role_limits.reset(guild_id, role.id)
+    await client.mod_log.write(guild_id, interaction.user.id, "limits_reset", detail=role.name)
     await _show(interaction, guild_id)
 
 
@@ -55,5 +60,5 @@ async def _show(interaction: discord.Interaction, guild_id: int) -> None:
         for role_id, limit in client.role_limits.of(guild_id).items()
         if role_id in known or not known  # a server that Discord does not let the bot see shows no roles at all
     }
-    text = replies.limits_table(guild_id, limits, client.operator_allowance)
+    text = limits_table(guild_id, limits, client.operator_allowance)
     await tell(interaction, text)

@@ -9,6 +9,7 @@ import discord
 from bot import replies
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
 from bot.display.inert import inert
+from bot.display.tables import budget_used
 from bot.errors import Refused
 from bot.orders.allowances import Budget
 from bot.storage.job import Job, JobState
@@ -185,17 +186,17 @@ def queue_text(
         lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
     for job in running:
         if job.requester_id == member_id:
-            lines.append(f"🎨 yours: {inert(job.prompt, 80)}")
+            lines.append(f"🎨 yours: {inert(job.prompt, 80)}{_status_link(job)}")
     for job, place in waiting:
         if job.requester_id == member_id:
             ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
-            lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {inert(job.prompt, 80)}")
+            lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {inert(job.prompt, 80)}{_status_link(job)}")
     if not running and not waiting:
         begins_at_once = not (is_paused or is_draining or resting or refused)
         lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
     if refused is not None:
         lines.append(replies.refusal_sentence(refused.reason, refused.data))
-    lines.extend(replies.budget_used(budget) for budget in budgets)
+    lines.extend(budget_used(budget) for budget in budgets)
     return "\n".join(lines)
 
 
@@ -218,8 +219,17 @@ def alt_text(job: Job, number: int) -> str:
 
 def message_link(job: Job) -> str:
     """Return the address of the result message."""
+    return _link(job, job.result_message_id)
+
+
+def _status_link(job: Job) -> str:
+    """Lead to where a job can be cancelled."""
+    return "" if job.status_message_id is None else f" · {_link(job, job.status_message_id)}"
+
+
+def _link(job: Job, message_id: int | None) -> str:
     place = "@me" if job.guild_id is None else str(job.guild_id)
-    return f"https://discord.com/channels/{place}/{job.channel_id}/{job.result_message_id}"
+    return f"https://discord.com/channels/{place}/{job.channel_id}/{message_id}"
 
 
 def duration(seconds: float | None) -> str:

@@ -34,6 +34,10 @@ HAPPENED = {
     "picture_added": "listed a picture",
     "picture_removed": "took a picture off the list",
     "policy_set": "changed the policy",
+    "defaults_set": "set defaults",
+    "defaults_reset": "reset defaults",
+    "limits_set": "set limits",
+    "limits_reset": "reset limits",
     "log_set": "chose the moderators' channel",
     "log_off": "gave up the moderators' channel",
 }

@@ -1,6 +1,7 @@
 """Which models can be used here and now."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 from discord.app_commands import Choice
@@ -81,11 +82,11 @@ class ModelShelf:
         """Return the embeddings of a model that can be used."""
         return [embedding for embedding in entry.embeddings.values() if embedding.file in self._add_ons_here]
 
-    def choices(self, typed: str) -> list[Choice[str]]:
-        """Return the usable models that fit what was typed, as Discord offers them."""
+    def choices(self, typed: str, among: Iterable[ModelEntry] | None = None) -> list[Choice[str]]:
+        """Return the models that fit what was typed, of those that are usable or of some, as Discord offers them."""
         return [
             Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
-            for entry in self.usable()
+            for entry in (self.usable() if among is None else among)
             if typed.lower() in f"{entry.name} {entry.title}".lower()
         ][:_MAX_CHOICES]
 

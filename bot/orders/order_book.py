@@ -185,6 +185,16 @@ class OrderBook:
             self._shelf.require_add_on(model.adapter(name).file)
         return write_adapters(chosen)
 
+    def options_again(self, origin: Origin, job: Job) -> Options:
+        """Return a job's choices as ``options_of`` does, no further than what may be chosen there by now."""
+        layers, options = self.layers(origin), options_of(job)
+        limits = {name: limit.value for name in NUMBERS if (limit := layers.limit(name)) is not None}
+        return replace(options, **{name: min(getattr(options, name), most) for name, most in limits.items()})
+
+    def models_for(self, origin: Origin) -> list[ModelEntry]:
+        """Return the models that can be chosen there, in the order of the catalog."""
+        return self._allowed(self.layers(origin))
+
     def model_for(self, origin: Origin) -> ModelEntry:
         """Return the model that paints there when nobody chooses one."""
         return self.model_in(self.layers(origin))
@@ -198,18 +208,21 @@ class OrderBook:
         self._operator = {**self._operator, "model": name}
 
     def _model(self, layers: Layers, chosen: str | None) -> str:
+        allowed = [entry.name for entry in self._allowed(layers)]
         if chosen is not None:
             self._shelf.require(chosen)
             if (layer := layers.allows_model(chosen)) is not None:
-                raise Refused("model_not_allowed", model=chosen, layer=layer)
+                raise Refused("model_not_allowed", model=chosen, layer=layer, allowed=allowed)
             return chosen
         decided = layers.model()
-        if decided is not None and self._shelf.is_usable(decided.value):
+        if decided is not None and decided.value in allowed:
             return decided.value
-        usable = [entry.name for entry in self._shelf.usable() if layers.allows_model(entry.name) is None]
-        if not usable:
+        if not allowed:
             raise ModelUnavailable("allowed here", "not_downloaded")
-        return usable[0]
+        return allowed[0]
+
+    def _allowed(self, layers: Layers) -> list[ModelEntry]:
+        return [entry for entry in self._shelf.usable() if layers.allows_model(entry.name) is None]
 
 
 def _number(layers: Layers, name: str, chosen: Any) -> Any:

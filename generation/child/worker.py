@@ -58,10 +58,11 @@ def end_with_parent() -> None:
     """Ask Linux to kill this process when its parent dies, and end it if that has happened already.
 
     The closing pipe says the same on every system, but a thread that reads it needs the interpreter lock, which
-    native code may hold for long; the kernel needs nothing. Ctrl+C in a terminal reaches parent and child alike: the
-    parent decides, the child ignores it.
+    native code may hold for long; the kernel needs nothing. Ctrl+C in a terminal and SIGTERM of a service manager such
+    as systemd reach parent and child alike: the parent decides, the child ignores them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # unlike SIG_IGN, not passed on to what a compiler starts
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if str(os.getppid()) != os.environ.get(PARENT_PID_VARIABLE):  # it died before the request was made

@@ -14,7 +14,7 @@ from generation.cli.download import download_model
 from generation.cli.img2img import Img2ImgCommand
 from generation.cli.models import print_models
 from generation.cli.plan import memory_bytes, print_plan
-from generation.errors import ExecutorError, ModelUnavailable
+from generation.errors import ExecutorError, GenerationError
 from generation.models.catalog import Catalog, load_catalog
 from generation.models.hub import Hub
 from generation.requests import STRENGTH_SCHEDULES
@@ -63,8 +63,10 @@ def _print_plan(options: argparse.Namespace, catalog: Catalog, settings: Generat
             size=options.size,
             as_json=options.json,
         )
-    except (ModelUnavailable, ExecutorError) as error:
-        return _refuse(error_sentence(error) if isinstance(error, ModelUnavailable) else f"{error}.")
+    except ExecutorError as error:
+        return _refuse(f"{error}.")
+    except GenerationError as error:
+        return _refuse(error_sentence(error))
     return 0 if fits else EXIT_FAILURE
 
 

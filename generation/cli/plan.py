@@ -7,12 +7,13 @@ import re
 import psutil
 
 from generation.device_probe import probe_device
-from generation.errors import ModelUnavailable
+from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.catalog import Catalog
 from generation.models.files import check_folder, path_here
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, plan_words, widest_plan
 from generation.models.problems import ModelProblem
 from generation.models.sizes import ModelSizes, read_sizes
+from generation.requests import MIN_SIZE
 from generation.sentences import gibibytes
 from generation.settings import GenerationSettings
 
@@ -36,7 +37,7 @@ def print_plan(
     size: int | None,
     as_json: bool,
 ) -> bool:
-    """Print the plan of a model and return whether it fits; raise ModelUnavailable for files that cannot be read.
+    """Print the plan of a model and return whether it fits; raise ModelUnavailable or InvalidRequest.
 
     With ``vram_bytes`` the plan is for an NVIDIA card of so much memory, else for the device that this machine has.
     """
@@ -54,7 +55,9 @@ def print_plan(
     else:
         device, memory = "cuda", vram_bytes
         dtype = "bfloat16" if settings.dtype == "auto" else settings.dtype
-    side = size or entry.defaults.size
+    side = entry.defaults.size if size is None else size
+    if not MIN_SIZE <= side <= entry.max_size:
+        raise InvalidRequest("max_pixels", "out_of_range", value=side**2, low=MIN_SIZE**2, high=entry.max_size**2)
     base = BASE_BYTES[device]
     widest = widest_plan(device=device, dtype=dtype, max_width=settings.max_width, has_adapters=bool(entry.adapters))
     plan = make_plan(widest, sizes, budget_bytes=memory - base, max_pixels=side**2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import signal
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 WORKER = "generation.executors.worker"
 DIFFUSERS_ENGINE = "generation.engine.diffusers_engine:create_engine"
 MAX_BACKOFF_SECONDS = 300.0
+_REVIVAL_SECONDS = 60.0
 _IMPOSSIBLE = {
     getattr(signal, name)
     for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
@@ -66,6 +68,8 @@ class ChildExecutor:
         self._sending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._stopped = False
+        self._reviving: asyncio.Task[None] | None = None
+        self._revived_at = -math.inf
         self.is_warm = False  # whether the child has its default model in memory
         self.device_memory_bytes: int | None = None  # as it last said
         self.losses: Counter[str] = Counter()  # children that were lost, by what was wrong with them
@@ -122,6 +126,9 @@ class ChildExecutor:
     async def stop(self) -> None:
         """End the child and whatever it computes."""
         self._stopped = True
+        if self._reviving is not None:
+            self._reviving.cancel()
+            await asyncio.gather(self._reviving, return_exceptions=True)
         if self._child is not None:
             await self._child.close()
         await asyncio.gather(*self._listeners)  # they reap the children and end their runs
@@ -243,14 +250,33 @@ class ChildExecutor:
             del self._condemned[child]
 
     def _forget(self, child: ChildProcess, kind: FailureKind) -> None:
-        """End the runs of a child that is gone, so that nobody waits for it; the next run starts another."""
+        """End the runs of a child that is gone, so that nobody waits for it; the next run starts another, or we do."""
         if self._child is child:
+            was_warm = self.is_warm
             self._child, self.is_warm, self.device_memory_bytes = None, False, None
             if not self._stopped:
                 self.losses[self._condemned.get(child, kind).value] += 1
+                if was_warm:
+                    self._revive()
         for run in self._runs.values():
             if run.child is child and not run.is_over:
                 run.fail(kind)
+
+    def _revive(self) -> None:
+        """Start another child although nobody may want a picture now, so that the next one need not wait for it.
+
+        One that does not live long is left to the next run: what it dies of may be its being there.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._revived_at >= _REVIVAL_SECONDS:
+            self._revived_at = now
+            self._reviving = asyncio.create_task(self._start_quietly(), name="new generation process")
+
+    async def _start_quietly(self) -> None:
+        try:
+            await self.start()
+        except ExecutorError as error:
+            log.error("the generation process did not start: %s", error)
 
     def _tell_to_cancel(self, run: TrackedRun) -> None:
         if run.child is None or run.child is not self._child:

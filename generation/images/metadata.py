@@ -1,7 +1,6 @@
 """What a result file says about its making: a JSON record of ours and the ``parameters`` text of A1111's ecosystem."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -31,7 +30,6 @@ _SAMPLERS = {
     "LCMScheduler": "LCM",
 }
 _UNICODE_COMMENT = b"UNICODE\0"  # EXIF 2.32, table 9: the character code of a UserComment
-_PAIR = re.compile(r'([\w/-][\w /-]*):\s*("(?:[^"\\]|\\.)*"|[^,]*)(?:,\s*|$)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,62 +163,12 @@ def read_embedded(data: bytes) -> EmbeddedParameters:
 
 
 def read_parameters(data: bytes) -> dict[str, Any] | None:
-    """Return what a PNG, WebP or JPEG file says about its making, under the names of PictureParameters, or None.
+    """Return what one of our own PNG files says about its making, under the names of PictureParameters, or None.
 
-    Our own record if there is one, else what A1111's text says. See ``read_embedded`` for errors and its warning.
+    See ``read_embedded`` for errors and its warning.
     """
-    embedded = read_embedded(data)
-    if embedded.record:
-        try:
-            record = json.loads(embedded.record)
-        except ValueError:
-            record = None
-        if isinstance(record, dict):
-            return record
-    return parse_parameters_text(embedded.text) if embedded.text else None
-
-
-def parse_parameters_text(text: str) -> dict[str, Any]:
-    """Take A1111's text apart, under the names of PictureParameters; settings that have none there are left out.
-
-    The last line holds the settings if it has three pairs at least, as that ecosystem decides it
-    (``parse_generation_parameters`` in ``modules/infotext_utils.py`` of AUTOMATIC1111/stable-diffusion-webui).
-    """
-    *lines, last_line = text.strip().split("\n")
-    settings = dict(_PAIR.findall(last_line))
-    if len(settings) < 3:
-        lines.append(last_line)
-        settings = {}
-    texts: dict[str, list[str]] = {"prompt": [], "negative_prompt": []}
-    current = "prompt"
-    for line in map(str.strip, lines):
-        if line.startswith("Negative prompt:"):
-            current, line = "negative_prompt", line.removeprefix("Negative prompt:").strip()
-        texts[current].append(line)
-    parsed: dict[str, Any] = {name: "\n".join(part) for name, part in texts.items()}
-    for label, (name, convert) in _SETTINGS.items():
-        if label in settings:
-            try:
-                parsed[name] = convert(_unquoted(settings[label]))
-            except ValueError:
-                continue  # a foreign file may say anything
-    if size := re.fullmatch(r"(\d{1,5})x(\d{1,5})", settings.get("Size", "").strip()):
-        parsed["native_width"], parsed["native_height"] = int(size[1]), int(size[2])
-    return parsed
-
-
-_SETTINGS: Mapping[str, tuple[str, type]] = {
-    "Steps": ("num_inference_steps", int),
-    "Sampler": ("scheduler", str),
-    "CFG scale": ("guidance_scale", float),
-    "Seed": ("seed", int),
-    "Model": ("model", str),
-    "Denoising strength": ("strength", float),
-    "Strength schedule": ("strength_schedule", str),
-    "Adapter": ("adapter", str),
-    "Adapter weight": ("adapter_weight", float),
-    "Version": ("version", str),
-}
+    record = read_embedded(data).record
+    return json.loads(record) if record else None
 
 
 def _quoted(value: object) -> str:
@@ -229,24 +177,12 @@ def _quoted(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ",:\n") else text
 
 
-def _unquoted(text: str) -> str:
-    if text.startswith('"'):
-        try:
-            return str(json.loads(text))
-        except ValueError:
-            return text
-    return text.strip()
-
-
 def _encodable(text: str) -> str:
     """Replace lone surrogates, which a command line can bring in and no encoding can write."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _comment_text(comment: bytes) -> str:
-    """Decode a UserComment; its UTF-16 is big-endian by custom, but some programs write the machine's order."""
-    if not comment.startswith(_UNICODE_COMMENT):
-        return comment[len(_UNICODE_COMMENT) :].decode("utf-8", "replace").rstrip("\0")
-    encoded = comment[len(_UNICODE_COMMENT) :]
-    is_little = encoded[1::2].count(0) > encoded[::2].count(0)
-    return encoded.decode("utf-16-le" if is_little else "utf-16-be", "replace")
+    """Return the text of a UserComment as we write it; none of another's."""
+    code, text = comment[: len(_UNICODE_COMMENT)], comment[len(_UNICODE_COMMENT) :]
+    return text.decode("utf-16-be", "replace") if code == _UNICODE_COMMENT else ""

@@ -5,9 +5,11 @@ first download; whatever differs later is refused. What is as it was at the last
 (``generation/models/digests.py``).
 """
 
+import contextlib
 import errno
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -99,6 +101,7 @@ def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | N
             _download(wanted, commit, [file for file in files if file.name in locked.files], on_progress)
             path = commit.folder
         _compare(wanted, path, locked, data_dir)
+        _keep_from_pruning(wanted, path)
         return ModelFiles(path, locked.revision)
     commit, files = _listing(wanted, hub, wanted.revision)
     locked = LockedModel(commit.revision, _download(wanted, commit, files, on_progress))
@@ -107,6 +110,7 @@ def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | N
     except OSError as error:
         raise wanted.file_trouble(error, lock_path) from error
     commit.delete_other_halves()
+    _keep_from_pruning(wanted, commit.folder)
     return ModelFiles(commit.folder, commit.revision)
 
 
@@ -244,6 +248,15 @@ def _cached(wanted: Wanted, locked: LockedModel, hub: Hub) -> Path | None:
     except (LocalEntryNotFoundError, ValueError):
         return None
     return path if all((path / name).is_file() for name in names) else None
+
+
+def _keep_from_pruning(wanted: Wanted, snapshot: Path) -> None:
+    """Give the commit a name, as branches have one: ``hf cache prune`` deletes what has none, as the one before."""
+    name = "palimpsest" + re.sub(r"[^\w.-]", "-", wanted.lock_name.removeprefix(wanted.hub_id))
+    ref = snapshot.parents[1] / "refs" / name
+    with contextlib.suppress(OSError):  # a cache that cannot be written cannot be pruned either
+        ref.parent.mkdir(exist_ok=True)
+        ref.write_text(snapshot.name, encoding="ascii")
 
 
 def _compare(wanted: Wanted, path: Path, locked: LockedModel, data_dir: Path) -> None:

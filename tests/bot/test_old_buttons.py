@@ -7,7 +7,7 @@ import discord
 import pytest
 
 from bot.buttons import CancelButton, ReportButton
-from bot.client import Palimpsest
+from bot.events import Events
 from bot.moderation.buttons import ModBlockButton, ModDeleteButton
 from bot.replies import refusal_sentence
 from generation.job_id import new_job_id
@@ -28,8 +28,8 @@ async def told(custom_id: str) -> list[str]:
         client=SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None)),
         response=SimpleNamespace(is_done=lambda: False, send_message=send_message),
     )
-    client: Any = SimpleNamespace(_traffic=SimpleNamespace(arrived=lambda _: None))
-    await Palimpsest.on_interaction(client, interaction)
+    client: Any = SimpleNamespace(traffic=SimpleNamespace(arrived=lambda _: None))
+    await Events.on_interaction(client, interaction)
     return heard
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
+from bot.display.tables import limits_table
 from bot.errors import Refused
 from bot.orders.allowances import NO_LIMIT
 from bot.privacy.cards import Retention, kept_text
-from bot.replies import error_sentence, fitting, limits_table, with_typed_prompt
+from bot.replies import error_sentence, fitting, with_typed_prompt
 from bot.storage.member_data import Kind
 from bot.storage.role_limits import RoleLimit
 from generation.errors import ModelUnavailable

@@ -131,8 +131,8 @@ async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) 
         assert interaction.response is not None
         return interaction.response.content
 
-    async def offered() -> list[str]:
-        choices = await bot.client.autocomplete("img2img", "adapter", "", channel="plain-only")
+    async def offered(option: str = "adapter") -> list[str]:
+        choices = await bot.client.autocomplete("img2img", option, "", channel="plain-only")
         return [choice["value"] for choice in choices]
 
     await bot.client.add_channel("plain-only")
@@ -140,12 +140,14 @@ async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) 
     assert "allowed models: plain (from the channel)" in await defaults("set", models="plain")
     assert await offered() == []
     assert "cannot be chosen for Palimpsest Demo" in await refused(bot, "plain-only", adapter="ink")
-    assert "does not allow" in await refused(bot, "plain-only", adapter="ink", model="demo")
+    assert "Please choose one of plain." in await refused(bot, "plain-only", adapter="ink", model="demo")
+    assert await offered("model") == ["plain"]
     assert "allowed models: plain, demo (from the channel)" in await defaults("set", models="plain, demo", model="demo")
     assert await offered() == ["ink", "mud"]
     assert "no model called" in await defaults("set", models="ink")  # an adapter is no model
     await defaults("reset")
     assert await offered() == ["ink", "mud"]
+    assert set(await offered("model")) == {"demo", "plain"}
 
 
 async def pictures_change_and_change_back(bot: BotProcess) -> None:

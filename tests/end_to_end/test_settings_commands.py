@@ -27,6 +27,13 @@ class TestDefaults:
         assert "12 steps" in made.content
         past = await bot.client.command("img2img", {"image": CAT, "prompt": "x", "strength": 0.7}, channel="layers")
         assert "The server allows strength up to 0.6" in told(past)
+        await defaults(bot, "set", "Grace", "layers", where="channel", max_steps=3)
+        again = await bot.client.press(made.id, "Again", member="Linus")
+        assert again.response is not None
+        assert "3 steps" in (await bot.result_of(again.response)).content
+        trail = told(await bot.client.command("moderation audit", {}, member="Grace"))
+        for line in ("the whole server: strength 0.3, ", "layers: strength 0.4, ", "layers: max\\_steps 3"):
+            assert f"set defaults · {line}" in trail.replace("\\#", ""), trail
         await defaults(bot, "reset", "Grace", "layers", where="server")
         shown = await defaults(bot, "reset", "Grace", "layers", where="channel", name="strength")
         assert "at most 0.9 (from the channel)" in shown

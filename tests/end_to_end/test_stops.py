@@ -1,5 +1,6 @@
 """The bot is told to stop under load; the long form is ``python -m prove.terminations``."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,22 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
             await bot.status_with(status, "✅ Done")
             assert len(await bot.results(status)) == 1
         await bot.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that could be handled")
+async def test_a_stop_that_reaches_every_process_lets_the_running_picture_end(tmp_path: Path) -> None:
+    async with stand_in() as server:
+        bot = BotProcess(server, tmp_path, {"SHUTDOWN_GRACE_SECONDS": "600"}, arguments=QUICK)
+        await bot.start()
+        with bot.held():
+            status = await bot.img2img(steps=4)
+            await bot.status_with(status, "Painting")
+            for process in (bot.process, *bot.process.children(recursive=True)):  # as systemd does it
+                process.terminate()
+            await bot.queue_says("I am just being restarted")
+        assert await bot.ended() == 0
+        assert len(await bot.results(status)) == 1
+        assert bot.rows("SELECT attempt FROM jobs") == [(1,)]
 
 
 async def test_a_stop_while_it_logs_in_is_an_orderly_end(tmp_path: Path) -> None:

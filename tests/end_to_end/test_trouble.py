@@ -2,13 +2,14 @@
 
 import asyncio
 import io
+import re
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from bot.discord_api.perseverance import PAUSES_SECONDS
-from generation.images.metadata import read_parameters
+from generation.images.metadata import read_embedded
 from playground.client import Message
 from playground.client.records import GatewayAction
 from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, CAT, BotProcess
@@ -189,9 +190,9 @@ async def test_a_result_that_discord_finds_too_large_is_encoded_smaller(bot: Bot
     data = await bot.client.download(result.attachments[0].url)
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.format in ("WEBP", "JPEG")
-    parameters = read_parameters(data)
-    assert parameters is not None
-    assert f"`{parameters['seed']}`" in result.content
+    seed = re.search(r"Seed: (\d+)", read_embedded(data).text)
+    assert seed is not None
+    assert f"`{seed[1]}`" in result.content
     assert "because the PNG is larger" in result.content
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 
 from generation.errors import ExecutorError
@@ -166,6 +167,31 @@ async def test_death_is_noticed_and_the_next_run_gets_a_new_child(
     assert not executor.is_warm
     assert executor.losses == {kind.value: 1}
     assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)
+
+
+async def test_one_that_dies_while_nobody_wants_anything_comes_back_but_not_again_and_again(
+    make_executor: MakeExecutor,
+) -> None:
+    executor = make_executor()
+
+    async def dies() -> int:
+        """Kill the child when it has its model, wait until that is known, and return which one it was."""
+        while not executor.is_warm:
+            await all_messages_handled(executor)
+        assert executor.pid is not None
+        (listening,), pid = executor._listeners, executor.pid
+        psutil.Process(pid).kill()
+        await listening
+        return pid
+
+    first = await dies()
+    assert executor._reviving is not None
+    await executor._reviving
+    assert executor.pid not in (None, first)
+    await dies()
+    assert executor._reviving.done()  # there is no other one
+    assert executor.pid is None
+    await all_messages_handled(executor)
 
 
 async def test_death_ends_every_run_of_the_child(make_executor: MakeExecutor, gates: Gates) -> None:

@@ -24,7 +24,7 @@ async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, dict[str, 
         *(sys.executable, "-m", "playground.server", "--unjudged", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,
     )
     assert process.stdout is not None
@@ -43,10 +43,12 @@ def test_an_interaction_may_be_acknowledged_for_3_seconds_as_with_discord() -> N
     assert build_parser().parse_args([]).acknowledge_seconds == 3
 
 
-async def test_it_ends_when_its_stdin_closes() -> None:
+async def test_it_ends_when_its_stdin_closes_and_has_nothing_to_say() -> None:
     process, _ = await start("--until-stdin-closes")
     assert process.stdin is not None
+    assert process.stderr is not None
     process.stdin.close()
+    assert await asyncio.wait_for(process.stderr.read(), EVENT_SECONDS) == b""
     assert await asyncio.wait_for(process.wait(), EVENT_SECONDS) == 0
 
 

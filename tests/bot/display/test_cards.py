@@ -58,6 +58,14 @@ def test_a_result_that_was_deleted_is_led_to_no_more() -> None:
     assert status_text(deleted) == "🗑️ The picture was deleted"
 
 
+def test_the_queue_leads_to_where_ones_own_can_be_cancelled() -> None:
+    mine, waiting, others = make_job(status_message_id=8), make_job(status_message_id=9), make_job(requester_id=5)
+    text = queue_text([mine, others], [(waiting, Waiting(1, None))], 1, is_paused=False)
+    assert [line.rpartition("/")[2] for line in text.splitlines() if "yours" in line] == ["8", "9"]
+    assert "https://discord.com/channels/2/3/8" in text
+    assert text.count("https://") == 2
+
+
 def test_nobody_is_promised_to_begin_at_once_while_nothing_is_begun() -> None:
     assert "at once" in queue_text([], [], 1, is_paused=False)
     assert "at once" not in queue_text([], [], 1, is_paused=True)

@@ -11,6 +11,7 @@ from bot.orders.layers import Layer
 from bot.orders.model_shelf import ModelShelf
 from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
 from bot.orders.origin import Origin
+from bot.replies import refusal_sentence
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
 from generation.errors import InvalidRequest, ModelUnavailable
@@ -180,7 +181,8 @@ async def test_a_forbidden_model_is_refused_by_name(tmp_path: Path) -> None:
         await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["sd-turbo"]})
         with pytest.raises(Refused) as refusal:
             orders.order(origin(), Options(prompt="x", model="demo"), NO_PICTURE)
-        assert refusal.value.data["layer"] is Layer.CHANNEL
+        said = refusal_sentence(refusal.value.reason, refusal.value.data)
+        assert said == "The channel does not allow the model demo here. Please choose another one."
         with pytest.raises(ModelUnavailable):
             orders.order(origin(), Options(prompt="x"), NO_PICTURE)
 

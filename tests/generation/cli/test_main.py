@@ -236,6 +236,8 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
     assert f"not there, for there is no model in {gone['source']};" in words
     plan = generate("plan", "gone")
     assert (plan.returncode, plan.stderr.startswith("The model gone is not here: there is no folder")) == (2, True)
+    plan = generate("plan", "tiny", "--size", "0")
+    assert (plan.returncode, plan.stderr) == (2, "The size must be from 64 to 128.\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe breaks otherwise on Windows")

@@ -2,10 +2,12 @@
 
 Whoever computes with a tensor of the card and one of the CPU is told what CUDA would say, so what the engine does on a
 card can be seen where there is none: not how quickly, and not with which kernels, but whether it works. Everything that
-is computed is told to two modes of torch, one before torch itself looks at a device and one after.
+is computed is told to two modes of torch, one before torch itself looks at a device and one after. The card has so much
+memory and no more. What is counted are tensors; the kernels of a real one want some memory of their own beside them.
 Source: https://docs.pytorch.org/docs/stable/notes/extending.html (``__torch_function__``, ``__torch_dispatch__``).
 """
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -13,13 +15,13 @@ from typing import Any
 import pytest
 import torch
 from diffusers.utils.torch_utils import TorchDeviceBackend
+from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generation.engine.device_loop import DeviceLoop
 
 CARD = torch.device("cuda", 0)
-MEMORY_BYTES = 8 * 2**30
 _CPU = torch.device("cpu")
 _aten = torch.ops.aten
 # What may have tensors of two devices: copies, and looking up by numbers that lie on the CPU.
@@ -36,6 +38,35 @@ _GET_DATA, _SET_DATA = (getattr(torch.Tensor.data, name) for name in ("__get__",
 _WANTS_A_CARD = ("not linked with support for cuda", "from the 'CUDA' backend", ".tolist() is not supported")
 
 
+class CardMemory:
+    """What lies on the card, and the most that ever did: a storage counts once, until the last tensor of it is gone."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self.total_bytes = total_bytes
+        self.held_bytes = self.peak_bytes = 0
+        self._storages = set[int]()
+
+    def hold(self, tensor: torch.Tensor) -> None:
+        """Count a tensor's storage, or raise what torch raises where there is no room for it."""
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._storages:
+            return
+        if self.held_bytes + size > self.total_bytes:
+            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes.")
+        self._storages.add(key)
+        self.held_bytes += size
+        self.peak_bytes = max(self.peak_bytes, self.held_bytes)
+        weakref.finalize(storage, self._let_go, key, size)
+
+    def _let_go(self, key: int, size: int) -> None:
+        self._storages.discard(key)
+        self.held_bytes -= size
+
+
+_memory = CardMemory(0)
+
+
 class OnCard(torch.Tensor):
     """A tensor of the card."""
 
@@ -43,6 +74,7 @@ class OnCard(torch.Tensor):
 
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> "OnCard":
+        _memory.hold(held)
         tensor = torch.Tensor._make_wrapper_subclass(
             cls, held.shape, strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype, device=CARD
         )
@@ -78,12 +110,15 @@ class _BeforeTorch(TorchFunctionMode):
         if func is torch.Tensor.pin_memory:
             return args[0]
         try:
-            return func(*args, **kwargs)
+            if func is not scaled_dot_product_attention:  # else torch takes it apart, for want of a kernel of the card
+                return func(*args, **kwargs)
         except (NotImplementedError, RuntimeError) as error:
             if not any(words in str(error) for words in _WANTS_A_CARD):
                 raise
         _refuse_two_devices(func, (*args, *kwargs.values()))
-        return _onto_card(func(*_held(args), **_on_cpu(kwargs)))
+        result = func(*_held(args), **_on_cpu(kwargs))
+        is_on_card = "device" in kwargs or any(map(_is_on_card, _tensors((*args, *kwargs.values()))))
+        return _onto_card(result) if is_on_card else result
 
 
 class _Stream:
@@ -94,8 +129,13 @@ class _Stream:
 
 
 @contextmanager
-def pretended_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let torch find a card of ``MEMORY_BYTES``, and device loops that begin meanwhile compute on it."""
+def pretended_card(monkeypatch: pytest.MonkeyPatch, total_bytes: int = 8 * 2**30) -> Iterator[CardMemory]:
+    """Let torch find a card, and device loops that begin meanwhile compute on it; yield its memory.
+
+    ``total_bytes`` is what is left of it beside what the process takes anyway.
+    """
+    global _memory
+    _memory = memory = CardMemory(total_bytes)
     answers = {
         "_lazy_init": None,
         "current_stream": _Stream(),
@@ -104,19 +144,19 @@ def pretended_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "get_device_name": "no card",
         "get_per_process_memory_fraction": 1.0,
         "is_available": True,
-        "mem_get_info": (MEMORY_BYTES, MEMORY_BYTES),
-        "memory_reserved": 0,
         "stream": nullcontext(),
         "synchronize": None,
     }
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (total_bytes - memory.held_bytes, total_bytes))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: memory.held_bytes)
     monkeypatch.setattr(torch.cuda, "Stream", _Stream)
     monkeypatch.setattr(TorchDeviceBackend, "_detect_device_type", lambda *_: "cuda")
     serve = DeviceLoop._serve
     monkeypatch.setattr(DeviceLoop, "_serve", lambda loop: _serve_on_card(loop, serve))
     torch.__future__.set_swap_module_params_on_conversion(True)  # else a layer that moves has other parameters
-    yield
+    yield memory
     torch.__future__.set_swap_module_params_on_conversion(False)
 
 
@@ -177,7 +217,7 @@ def _held(value: Any) -> Any:
 
 def _on_cpu(kwargs: dict[str, Any]) -> dict[str, Any]:
     instead = {"device": _CPU, "pin_memory": False}
-    return {name: instead[name] if value and name in instead else _held(value) for name, value in kwargs.items()}
+    return {name: instead[name] if name in instead and value else _held(value) for name, value in kwargs.items()}
 
 
 def _onto_card(value: Any) -> Any:

@@ -1,15 +1,14 @@
 """What result files say about their making, and whether it can be read again, here and elsewhere."""
 
 import json
-import random
 from dataclasses import replace
 
 import pytest
-from PIL import ExifTags, Image
+from PIL import Image
 
 from generation.errors import ImageRefused
 from generation.images.encode import encode_picture, encode_smaller
-from generation.images.metadata import PictureParameters, parse_parameters_text, read_embedded, read_parameters
+from generation.images.metadata import PictureParameters, read_embedded, read_parameters
 from generation.images.refusals import Refusal
 from tests import pictures
 from tests.pictures import encoded, opened, photo
@@ -58,8 +57,7 @@ def test_the_text_is_what_a1111_writes() -> None:
 
 def test_a_chosen_sampler_is_named_as_it_was_chosen() -> None:
     chosen = replace(PARAMETERS, scheduler="DPMSolverMultistepScheduler", sampler="dpm++2m-karras")
-    parsed = parse_parameters_text(chosen.text())
-    assert (parsed["scheduler"], parsed["strength_schedule"]) == ("DPM++ 2M Karras", "noise")
+    assert "Sampler: DPM++ 2M Karras, " in chosen.text()
     record = json.loads(chosen.embedded().record)
     assert (record["sampler"], record["strength_schedule"]) == ("dpm++2m-karras", "noise")
 
@@ -72,7 +70,6 @@ def test_what_a_model_does_not_have_is_left_out_and_commas_are_quoted() -> None:
         "a red fox, watercolour\n"
         'Steps: 20, Sampler: Odd, Seed: 4294967295, Size: 96x64, Model: "a, b: c", Version: Palimpsest 0.1.0'
     )
-    assert parse_parameters_text(bare.text())["model"] == "a, b: c"
 
 
 @pytest.mark.parametrize(
@@ -82,11 +79,9 @@ def test_what_a_model_does_not_have_is_left_out_and_commas_are_quoted() -> None:
         ("ada:0.5, ink:0.8", 0.0, 'Adapter: "ada:0.5, ink:0.8", '),
     ],
 )
-def test_adapters_are_written_with_their_weights_and_read(adapter: str, weight: float, shown: str) -> None:
+def test_adapters_are_written_with_their_weights(adapter: str, weight: float, shown: str) -> None:
     text = replace(PARAMETERS, adapter=adapter, adapter_weight=weight).text()
     assert f"Denoising strength: 0.6, {shown}Strength schedule: noise" in text
-    parsed = parse_parameters_text(text)
-    assert (parsed["adapter"], parsed.get("adapter_weight", 0.0)) == (adapter, weight)
 
 
 def test_the_record_holds_everything() -> None:
@@ -110,11 +105,13 @@ def test_the_record_holds_everything() -> None:
 def test_parameters_survive_every_kind_of_file(prompt: str, media_type: str) -> None:
     parameters = replace(PARAMETERS, prompt=prompt, negative_prompt=prompt)
     data = encoded_as(media_type, parameters)
-    read = read_parameters(data)
-    assert read is not None
-    assert (read["prompt"], read["negative_prompt"], read["seed"]) == (prompt, prompt, parameters.seed)
     assert read_embedded(data).text == parameters.text()
-    assert parse_parameters_text(parameters.text())["prompt"] == prompt
+    read = read_parameters(data)
+    if media_type == "image/png":
+        assert read is not None
+        assert (read["prompt"], read["negative_prompt"], read["seed"]) == (prompt, prompt, parameters.seed)
+    else:
+        assert read is None
 
 
 def encoded_as(media_type: str, parameters: PictureParameters) -> bytes:
@@ -128,38 +125,9 @@ def encoded_as(media_type: str, parameters: PictureParameters) -> bytes:
         limit = len(data) - 1
 
 
-def test_a1111s_own_files_are_read() -> None:
-    text = (
-        "masterpiece, (fox:1.2)\n<lora:style:0.8>\nNegative prompt: blurry,\nbad hands\n"
-        "Steps: 28, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 17, Size: 512x768, "
-        "Model hash: 6ce0161689, Model: v1-5, Denoising strength: 0.55, "
-        'Lora hashes: "style: 1a2b, x: 3c", Version: v1.10.1'
-    )
-    expected = {
-        "prompt": "masterpiece, (fox:1.2)\n<lora:style:0.8>",
-        "negative_prompt": "blurry,\nbad hands",
-        "num_inference_steps": 28,
-        "scheduler": "DPM++ 2M",
-        "guidance_scale": 6.5,
-        "seed": 17,
-        "model": "v1-5",
-        "strength": 0.55,
-        "version": "v1.10.1",
-        "native_width": 512,
-        "native_height": 768,
-    }
-    assert parse_parameters_text(text) == expected
-    for encoding in ("utf-16-be", "utf-16-le"):
-        block = Image.Exif()
-        block.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + text.encode(encoding)
-        assert read_parameters(encoded(photo(), "JPEG", exif=block.tobytes())) == expected
-
-
 def test_files_without_parameters_have_none() -> None:
     for format_name in ("PNG", "WEBP", "JPEG"):
         assert read_parameters(encoded(photo(), format_name)) is None
-    assert parse_parameters_text("just words") == {"prompt": "just words", "negative_prompt": ""}
-    assert "seed" not in parse_parameters_text("x\nSteps: a lot, Sampler: y, Seed: none")
 
 
 def test_a_file_holds_the_picture_and_its_parameters_and_nothing_else() -> None:
@@ -206,15 +174,3 @@ def test_encoding_smaller_keeps_pixels_where_it_can() -> None:
     assert media_type == "image/webp"
     assert opened(webp).tobytes() == opened(png).tobytes()
     assert read_embedded(webp).text == PARAMETERS.text()
-
-
-def test_random_texts_survive() -> None:
-    chance = random.Random(3)
-    alphabet = 'abc ,:"\\\n{}äß漢🦊'
-    for _ in range(200):
-        prompt = "".join(chance.choices(alphabet, k=12)).strip()
-        lines = [line.strip() for line in prompt.split("\n")]
-        parameters = replace(PARAMETERS, prompt="\n".join(lines) or "x", model="m" + prompt)
-        parsed = parse_parameters_text(parameters.text())
-        assert parsed["prompt"] == parameters.prompt
-        assert parsed["model"] == parameters.model.strip()

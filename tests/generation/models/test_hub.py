@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from huggingface_hub import scan_cache_dir
 
 from generation.errors import ModelUnavailable
 from generation.models.catalog import ModelEntry, load_catalog
@@ -95,6 +96,20 @@ def test_later_loads_ask_nobody_and_keep_the_commit(
     server.files["unet/model.fp16.safetensors"] = b"new weights"
     assert ensure_model(entry, tmp_path, hub) == first
     assert server.requests == []
+
+
+def test_hugging_faces_own_tools_see_what_is_wanted_and_what_is_left_over(
+    server: HubServer, hub: Hub, entry: ModelEntry, tmp_path: Path
+) -> None:
+    ensure_model(entry, tmp_path, hub)
+    server.commit = LATER_COMMIT
+    ensure_model(dataclasses.replace(entry, revision=LATER_COMMIT), tmp_path, hub)
+    (repository,) = scan_cache_dir(hub.cache_dir).repos
+    # What has no name is deleted by `hf cache prune`.
+    assert {revision.commit_hash: bool(revision.refs) for revision in repository.revisions} == {
+        COMMIT: False,
+        LATER_COMMIT: True,
+    }
 
 
 def test_a_file_that_changed_on_disk_is_refused(hub: Hub, entry: ModelEntry, tmp_path: Path) -> None:

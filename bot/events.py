@@ -1,0 +1,93 @@
+"""What Discord tells of by itself, and who has to hear of it."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.buttons import BUTTONS
+from bot.error_handler import answer_error
+from bot.errors import Refused
+from bot.moderation.buttons import MOD_BUTTONS
+
+if TYPE_CHECKING:
+    from bot.conversation import Conversation
+    from bot.jobs.desk import JobDesk
+    from bot.monitoring.metrics import Metrics
+    from bot.monitoring.traffic import DiscordTraffic
+    from bot.order_modal import OpenForms
+
+log = logging.getLogger(__name__)
+
+
+class Events(discord.Client):
+    """Hand every event to whoever it is for; the library finds these methods by their names."""
+
+    desk: "JobDesk"
+    conversation: "Conversation"
+    forms: "OpenForms"
+    metrics: "Metrics"
+    traffic: "DiscordTraffic"
+    is_connected = False
+
+    async def on_ready(self) -> None:
+        """Say in the log that the bot is there."""
+        self.is_connected = True
+        self.metrics.connected(is_resumed=False)
+        log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
+        await self.desk.servers_are([guild.id for guild in self.guilds])
+
+    async def on_resumed(self) -> None:
+        """Note that a broken connection was taken up again."""
+        self.is_connected = True
+        self.metrics.connected(is_resumed=True)
+
+    async def on_disconnect(self) -> None:
+        """Note that the connection broke."""
+        self.is_connected = False
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Settle what a server that has sent the bot away was waiting for."""
+        await self.desk.server_left(guild.id)
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Settle what a channel that is gone was waiting for; of each of its threads the library tells as well."""
+        await self.desk.channel_gone(channel.id)
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """Settle what a thread that is gone was waiting for."""
+        await self.desk.channel_gone(payload.thread_id)
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Hear what is said to the bot."""
+        await self.conversation.hear(message)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Hear what is said to the bot by now."""
+        await self.conversation.hear_again(payload.message)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """Note when it came, and answer what nobody waits for any more; all else is answered elsewhere.
+
+        That is a form of an earlier run, or a button of an earlier version or of another bot with this token.
+        """
+        self.traffic.arrived(interaction.id)
+        if interaction.type is discord.InteractionType.component:
+            custom_id = str((interaction.data or {}).get("custom_id"))
+            known = (button.__discord_ui_compiled_template__ for button in (*BUTTONS, *MOD_BUTTONS))
+            if not any(template.fullmatch(custom_id) for template in known):
+                await answer_error(interaction, Refused("job_unknown"))
+        if interaction.type is discord.InteractionType.modal_submit:
+            assert interaction.data is not None
+            if not self.forms.is_awaited(str(interaction.data.get("custom_id"))) and not interaction.response.is_done():
+                await answer_error(interaction, Refused("form_expired"))
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Settle what hangs on a deleted message."""
+        await self.desk.message_deleted(payload.message_id, payload.channel_id)
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Settle what hangs on deleted messages."""
+        deleted = (self.desk.message_deleted(message_id, payload.channel_id) for message_id in payload.message_ids)
+        await asyncio.gather(*deleted)
