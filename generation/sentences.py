@@ -108,6 +108,9 @@ _MODELS: Mapping[str, str] = {
         "There are several safetensors files in {source}; name the one of the {thing} as file in the catalog."
     ),
     ModelProblem.DOES_NOT_FIT: "The file {source} of the {thing} does not fit the model.",
+    ModelProblem.NOT_SAFETENSORS: (
+        "The file {source} of the {thing} is none of safetensors, whatever its name says, or not whole; fetch it anew."
+    ),
     ModelProblem.NO_SAFETENSORS: (
         "The {thing} at {source} has no safetensors files, and files that may run code are never loaded."
     ),

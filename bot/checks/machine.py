@@ -76,8 +76,8 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
     except ModelUnavailable as error:
         return fail("model", error_sentence(error), f"Set MODEL to a name that `{_MODELS}` lists.")
     if is_here(entry, settings.data_dir):
-        if missing := [file for file in entry.add_ons if not file.is_here(settings.data_dir)]:
-            sentences = " ".join(error_sentence(file.missing()) for file in missing)
+        troubles = [file.trouble(settings.data_dir) for file in entry.add_ons]
+        if sentences := " ".join(error_sentence(trouble) for trouble in troubles if trouble is not None):
             return warn(
                 "model", f"{entry.title} ({entry.name}) is here. {sentences}", "Until then the bot does without."
             )

@@ -37,6 +37,8 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
             bar = _Bar(file.add_on)
             path = file.ensure(settings.data_dir, hub, bar.show)
             bar.close()
+            if (trouble := file.trouble(settings.data_dir, hub)) is not None:
+                raise trouble
             _tell_add_on(file, path, bar)
     except ModelUnavailable as error:
         bar.close()

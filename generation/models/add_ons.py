@@ -9,6 +9,7 @@ from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, he
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 from generation.models.rows import Kinds, own_path
+from generation.models.tensor_files import is_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,14 @@ class AddOnFile:
         if self.hub_id is None:
             return self.path is not None and self.path.is_file()
         return here(self._wanted(self.hub_id), data_dir, hub) is not None
+
+    def trouble(self, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelUnavailable | None:
+        """Return why it cannot be used, as far as its place and its head say; not whether it fits the model."""
+        try:
+            path = self.locate(data_dir, hub)
+        except ModelUnavailable as error:
+            return error
+        return None if is_whole(path) else self.problem(ModelProblem.NOT_SAFETENSORS)
 
     def missing(self) -> ModelUnavailable:
         """Return the error for a file that is not here."""

@@ -15,6 +15,7 @@ class ModelProblem(StrEnum):
     NO_SUCH_FILE = "no_such_file"  # add_on, source, file
     SEVERAL_FILES = "several_files"  # add_on, source
     DOES_NOT_FIT = "does_not_fit"  # add_on, source
+    NOT_SAFETENSORS = "not_safetensors"  # add_on, source
     NO_SAFETENSORS = "no_safetensors"  # source
     GATED = "gated"  # url, licence
     NOT_FOUND = "not_found"  # source

@@ -2,16 +2,16 @@
 
 import json
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generation.models.tensor_files import METADATA, read_header
+
 _DENOISERS = ("unet", "transformer")
 _AUTOENCODERS = ("vae", "movq")
 _NO_TILES = 2**16  # wider than any picture: Kandinsky's autoencoder knows no tiles
-_MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def read_sizes(folder: Path) -> ModelSizes:
     """Read the sizes of a model in diffusers' layout; raise ValueError for a folder that is none."""
     try:
         return _read(folder)
-    except (OSError, AttributeError, KeyError, IndexError, TypeError, struct.error) as error:
+    except (OSError, AttributeError, KeyError, IndexError, TypeError) as error:
         raise ValueError(f"{folder} has a layout that is new to us, or broken files") from error
 
 
@@ -73,19 +73,10 @@ def _parameters(folder: Path) -> int:
     plain = [path for path in files if path.name.count(".") == 1]
     counted: dict[str, int] = {}
     for path in plain or files:
-        for name, tensor in _header(path).items():
-            if name != "__metadata__":
+        for name, tensor in read_header(path).items():
+            if name != METADATA:
                 counted[name] = math.prod(tensor["shape"])
     return sum(counted.values())
-
-
-def _header(path: Path) -> dict[str, Any]:
-    """Return the header: https://huggingface.co/docs/safetensors/index#format."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > _MAX_HEADER_BYTES:
-            raise ValueError(f"{path.name} is no safetensors file")
-        return json.loads(file.read(length))
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from generation.models.catalog import REPOSITORY, Catalog, load_catalog
 from generation.safety.checker import PictureChecker
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.client import PlaygroundClient, PlaygroundServer
+from tests.tiny_adapters import save_tiny_adapter
 
 GIBIBYTE = 2**30
 CHANNELS = ("general", "gallery", "after-dark")
@@ -282,6 +283,18 @@ def test_an_adapter_that_is_not_here_is_told(settings: Settings, catalog: Catalo
     assert finding.verdict is Verdict.WARN
     assert "adapter ink of demo is not downloaded yet" in finding.message
     assert "clay.safetensors" in finding.message
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_an_adapter_that_is_none_is_told(settings: Settings, catalog: Catalog, tmp_path: Path, half: bool) -> None:
+    file = save_tiny_adapter(tmp_path, seed=0)
+    adapters = adapters_of({"ink": {"file": str(file)}}, model="demo", root=tmp_path)
+    ours = Catalog({"demo": dataclasses.replace(catalog["demo"], adapters=adapters)})
+    assert model_finding(settings, ours).verdict is Verdict.OK
+    file.write_bytes(file.read_bytes()[:-1] if half else b"<!DOCTYPE html>" * 100)
+    finding = model_finding(settings, ours)
+    assert finding.verdict is Verdict.WARN
+    assert f"The file {file.name} of the adapter ink of demo is none of safetensors" in finding.message
 
 
 def test_a_model_that_is_unknown_or_gone_fails(settings: Settings, catalog: Catalog, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,19 @@ from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
 from tests.generation.hub_server import COMMIT, LATER_COMMIT, REPOSITORY, HubServer
 
 MEBIBYTE = 2**20
+
+
+def tensors(note: str) -> bytes:
+    """Return a safetensors file without tensors."""
+    header = json.dumps({"__metadata__": {"note": note}}).encode()
+    return struct.pack("<Q", len(header)) + header
+
+
 FILES = {
     "README.md": b"words",
-    "ink.safetensors": b"weights of ink",
+    "ink.safetensors": tensors("ink"),
     "ink.ckpt": b"a pickle",
-    "clay/weights.safetensors": b"weights of clay",
+    "clay/weights.safetensors": tensors("clay"),
 }
 
 
@@ -76,11 +85,11 @@ def test_the_command_fetches_what_is_offered_beside_a_model(
 
 def test_what_is_here_needs_no_hub_and_stays_the_same(server: HubServer, hub: Hub, tmp_path: Path) -> None:
     path = ink().ensure(tmp_path, hub)
-    assert path.read_bytes() == b"weights of ink"
+    assert path.read_bytes() == FILES["ink.safetensors"]
     offline = dataclasses.replace(hub, endpoint="http://127.0.0.1:9")  # the discard port: nobody listens
     assert ink().locate(tmp_path, offline) == path
     server.commit, server.files["ink.safetensors"] = LATER_COMMIT, b"another ink"
-    assert ink().ensure(tmp_path, hub).read_bytes() == b"weights of ink"
+    assert ink().ensure(tmp_path, hub).read_bytes() == FILES["ink.safetensors"]
     pinned = ink(revision=LATER_COMMIT)
     assert not pinned.is_here(tmp_path, hub)
     assert pinned.ensure(tmp_path, hub).read_bytes() == b"another ink"
@@ -105,7 +114,7 @@ def test_what_is_not_here_names_the_command_that_fetches_it(server: HubServer, h
 def test_the_only_file_of_a_repository_need_not_be_named(server: HubServer, hub: Hub, tmp_path: Path) -> None:
     assert problem_of(ink(file=None), tmp_path, hub).reason == ModelProblem.SEVERAL_FILES
     del server.files["clay/weights.safetensors"]
-    assert ink(file=None).ensure(tmp_path, hub).read_bytes() == b"weights of ink"
+    assert ink(file=None).ensure(tmp_path, hub).read_bytes() == FILES["ink.safetensors"]
     assert server.downloads() == {"ink.safetensors"}
 
 
