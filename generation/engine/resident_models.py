@@ -9,7 +9,9 @@ from pathlib import Path
 
 import torch
 
+from generation.engine.base import OutOfMemory
 from generation.engine.device import free_memory
+from generation.engine.faults import fault_of
 from generation.engine.huge_pages import moves_to_huge_pages
 from generation.engine.loading import LoadedModel, load_model
 from generation.engine.placement import free_bytes, place
@@ -78,7 +80,8 @@ class ResidentModels:
     def get(self, name: str, alive: Callable[[], None]) -> LoadedModel:
         """Return the model, in memory; ``alive`` is called while it is being downloaded, which may take long.
 
-        Unless it is resident nobody may be using any model: others may have to leave for it.
+        Raises ModelUnavailable, and OutOfMemory where not even the last plan down the ladder can be kept. Unless it is
+        resident nobody may be using any model: others may have to leave for it.
         """
         if self.is_resident(name):
             self._models[name] = self._models.pop(name)  # now it comes last
@@ -86,10 +89,7 @@ class ResidentModels:
         entry = self._catalog.find(name)
         files = ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
         self._drop(name)
-        plan = self._plan(entry, files)
-        log.info("%s: %s", name, plan_words(plan))
-        model = load_model(entry, files, self._device, self._dtype, plan, self._locate, self._compiler)
-        self._models[name] = model
+        self._models[name] = model = self._load(entry, files)
         if model.packed_bytes >= _WORTH_MOVING_BYTES:
             self._moves = moves_to_huge_pages()
         return model
@@ -136,6 +136,26 @@ class ResidentModels:
             return None
         return replace(self._lowered.get(name, model.plan), batch_width=2).lower()
 
+    def _load(self, entry: ModelEntry, files: ModelFiles) -> LoadedModel:
+        """Load a model as it is planned; where there is less memory than was said, others leave, then it has less."""
+        plan = self._plan(entry, files)
+        while True:
+            log.info("%s: %s", entry.name, plan_words(plan))
+            try:
+                return load_model(entry, files, self._device, self._dtype, plan, self._locate, self._compiler)
+            except Exception as error:
+                if fault_of(error) is not OutOfMemory:
+                    raise
+            # Outside of the except block: the error's traceback refers to what has been loaded by then.
+            lower = plan if self._models else _with_less_weights(plan)
+            if lower is None:
+                raise OutOfMemory
+            self._drop_all()
+            gc.collect()
+            free_memory(self._device)
+            log.warning("the memory did not suffice to load %s; from now on: %s", entry.name, plan_words(lower))
+            self._lowered[entry.name] = plan = lower
+
     def _plan(self, entry: ModelEntry, files: ModelFiles) -> MemoryPlan:
         """Plan how to hold a model; others leave until it has all that it wants, or the device to itself."""
         widest = widest_plan(
@@ -172,3 +192,11 @@ class ResidentModels:
         if self._models.pop(name, None) is not None:
             gc.collect()
             free_memory(self._device)
+
+
+def _with_less_weights(plan: MemoryPlan) -> MemoryPlan | None:
+    """Return the next plan down the ladder by which less of the weights lies on the device at once."""
+    lower = plan.lower()
+    while lower and (lower.placement, lower.stores_float8) == (plan.placement, plan.stores_float8):
+        lower = lower.lower()
+    return lower

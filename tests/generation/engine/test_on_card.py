@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
+from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.loading import LoadedModel
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.memory_plan import MemoryPlan, Placement
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
-from tests.generation.engine.pretended_card import CARD, OnCard, on_card, pretended_card
+from tests.generation.engine.pretended_card import CARD, CardMemory, OnCard, on_card, pretended_card
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_adapters import adapter
 from tests.generation.engine.test_memory import short_of_memory
@@ -31,9 +32,9 @@ WEIGHED, LONG = "a (fox:1.3) on grass", " ".join(["grass"] * 30)
 
 
 @pytest.fixture(autouse=True)
-def _card(monkeypatch: pytest.MonkeyPatch) -> Any:
-    with pretended_card(monkeypatch):
-        yield
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[CardMemory]:
+    with pretended_card(monkeypatch) as memory:
+        yield memory
 
 
 def held_as(engine: DiffusersEngine, model: str, **plan: Any) -> None:
@@ -137,3 +138,34 @@ def test_down_the_whole_ladder_pictures_are_painted(
         (Placement.MODEL_OFFLOAD, True),
         (Placement.GROUP_OFFLOAD, True),
     ]
+
+
+def test_a_model_that_finds_less_memory_than_was_said_is_held_in_less(
+    make_engine: MakeEngine, tiny_catalog: Catalog, card: CardMemory, caplog: pytest.LogCaptureFixture
+) -> None:
+    two = Catalog({name: tiny_catalog[name] for name in ("ddim", "euler")})
+    engine = make_engine(two, dtype=torch.float16, device="cuda", max_width=2)
+    engine.preload()
+    weights = card.held_bytes
+    card.total_bytes = round(1.5 * weights)  # another program has the rest, and had not when the card was asked
+    engine._loop.load("euler").result()
+    assert "the memory did not suffice to load euler; from now on: everything stays on the device" in caplog.text
+    assert not engine._models.is_resident("ddim")
+    card.total_bytes = round(0.9 * weights)
+    engine._loop.load("ddim").result()
+    assert "the memory did not suffice to load ddim; from now on: one component at a time is on the" in caplog.text
+    assert card.held_bytes < weights / 2
+    card.total_bytes = 8 * weights
+    assert engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures
+
+
+def test_a_model_for_which_nothing_is_left_is_refused_and_can_be_asked_for_again(
+    make_engine: MakeEngine, tiny_catalog: Catalog, card: CardMemory
+) -> None:
+    engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), device="cuda")  # float32: there are no eight bits
+    held_as(engine, "ddim", placement=Placement.GROUP_OFFLOAD)
+    total, card.total_bytes = card.total_bytes, 1
+    with pytest.raises(OutOfMemory):
+        engine.run(tiny_request(num_inference_steps=2), RecordedRun())
+    card.total_bytes = total
+    assert engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures
