@@ -122,7 +122,7 @@ def paint(setting: Setting) -> Painted:
     with (
         tempfile.TemporaryDirectory() as data_dir,
         pytest.MonkeyPatch.context() as monkeypatch,
-        pretended_card(monkeypatch, total - context) as memory,
+        pretended_card(monkeypatch, "cuda", total - context) as card,
     ):
         engine = DiffusersEngine(
             catalog=Catalog({model.name: model}),
@@ -139,7 +139,7 @@ def paint(setting: Setting) -> Painted:
         engine.close()
     return Painted(
         plan=plan_words(held.plan),
-        counted_bytes=memory.peak_bytes + context,
+        counted_bytes=card.peak_bytes + context,
         estimated_bytes=held.plan.device_bytes(read_sizes(folder), setting.side**2) + context,
         is_second_try=picture.parameters["painted_again"],
     )
