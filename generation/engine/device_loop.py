@@ -46,7 +46,7 @@ class _Picture:
 class DeviceLoop:
     """Paint the pictures of all orders: a bit of somebody's encoding or decoding, a step of a batch, and again.
 
-    ``StepBatches`` says which pictures share the calls of a denoiser. A picture whose model is not in memory waits until
+    ``StepBatches`` knows which pictures share the calls of a denoiser. One whose model is not in memory waits until
     those that are painted are done.
 
     ``start`` lets a thread do it all; without one, ``accept`` and ``turn`` do, whoever calls them.
