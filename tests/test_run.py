@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import venv
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,25 @@ def test_an_old_python_can_read_the_script_that_refuses_it() -> None:
     ast.parse((REPOSITORY / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
-def test_an_update_takes_torch_from_where_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_update_takes_torch_from_where_it_came_and_needs_a_pip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index_url = "https://packages.example/cpu"
     environment, calls = tmp_path / ".venv", list[list[str]]()
     environment.mkdir()
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "ENVIRONMENT", environment)
     monkeypatch.setattr(run, "PYTHON", environment)  # it is there
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))
+    has_pip = True
+
+    def pretend(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if command[-1] != "--version":
+            calls.append(command)
+        return subprocess.CompletedProcess(command, 0 if has_pip else 1)
+
+    monkeypatch.setattr(subprocess, "run", pretend)
+    monkeypatch.setattr(venv, "create", lambda *_, **__: made.append(environment))
+    made = list[Path]()
     (tmp_path / "requirements.lock").touch()
 
     def set_up(torch: str) -> list[str]:
@@ -54,6 +66,10 @@ def test_an_update_takes_torch_from_where_it_came(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("TORCH_INDEX_URL", "")  # as make has it
     assert set_up("torch==1") == []
     assert set_up("torch==2") == [index_url, "usual"]
+    assert made == []
+    has_pip = False  # whoever made it was interrupted
+    assert set_up("torch==3") == [index_url, "usual"]
+    assert made == [environment]
 
 
 def test_the_project_names_the_same_versions() -> None:
