@@ -31,7 +31,13 @@ from generation.tracebacks import stack_of
 log = logging.getLogger("generation.executors.worker")  # here it is __main__
 
 # The network may come after the bot, and room on the disk; the download goes on where it was.
-_PASSING = (ModelProblem.UNREACHABLE, ModelProblem.HUB_BUSY, ModelProblem.CUT_OFF, ModelProblem.DISK_FULL)
+_PASSING = (
+    ModelProblem.UNREACHABLE,
+    ModelProblem.HUB_BUSY,
+    ModelProblem.CUT_OFF,
+    ModelProblem.DISK_FULL,
+    ModelProblem.FILE_TROUBLE,
+)
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 900.0
 
 CreateEngine = Callable[[dict[str, Any]], Engine]

@@ -75,6 +75,14 @@ def test_a_file_in_another_encoding_is_one_sentence(tmp_path: Path, encoding: st
         read_settings(Settings)
 
 
+@pytest.mark.parametrize("line", ["DISCORD_TOKEN: some.token", 'DISCORD_TOKEN="some.token'])
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"# A comment.\n\n{line}\nMODEL=demo\n", encoding="utf-8")
+    with pytest.raises(WrongSettings, match=r"^Line 3 of \.env cannot be read: .*\.$") as error:
+        read_settings(Settings)
+    assert "some" not in str(error.value)
+
+
 def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
