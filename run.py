@@ -98,7 +98,8 @@ def locked_versions(lock: Path) -> list[str]:
 def main_job() -> list[str]:
     """Return what ``run`` starts: the bot where there is a token, the playground where there is none."""
     # The settings' own library reads .env, and it is there only inside the environment.
-    question = "from bot.settings import Settings; print(Settings().discord_token is not None)"
+    question = "from bot.settings import Settings; from generation.settings import read_settings\n"
+    question += "print(read_settings(Settings).discord_token is not None)"
     answer = subprocess.run([str(PYTHON), "-c", question], cwd=HERE, capture_output=True, text=True, check=False)
     # Settings that are wrong are the bot's to complain about, in one sentence.
     return ["-m", "playground"] if answer.stdout.strip() == "False" else ["-m", "bot"]

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -70,6 +71,27 @@ def test_an_update_takes_torch_from_where_it_came_and_needs_a_pip(
     has_pip = False  # whoever made it was interrupted
     assert set_up("torch==3") == [index_url, "usual"]
     assert made == [environment]
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        ("", "playground"),
+        ("DISCORD_TOKEN=\n", "playground"),
+        ("DISCORD_TOKEN=some.token\n", "bot"),
+        ("DISCORD_TOKEN: some.token\n", "bot"),  # which says what is wrong with it
+        ("SLOTS=many\n", "bot"),
+    ],
+)
+def test_without_a_token_it_is_the_playground(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, module: str
+) -> None:
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "PYTHON", Path(sys.executable))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    assert run.main_job() == ["-m", module]
 
 
 def test_the_project_names_the_same_versions() -> None:
