@@ -128,6 +128,8 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     shown = dict(data)
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
+    if "limit" in data:
+        shown["limit"] = sentences.plain_number(data["limit"])
     if "max_waiting" in data:
         shown["max_pictures"] = counted(data["max_waiting"], "picture")
     if "allowed" in data:
