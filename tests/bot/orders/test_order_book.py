@@ -255,14 +255,14 @@ def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
 @pytest.mark.parametrize(
     ("chosen", "sentence"),
     [
-        ({"adapter": "ink", "adapter_weight": 1.3}, "The adapter's weight must be from 0.0 to 1.2."),
+        ({"adapter": "ink", "adapter_weight": 1.3}, "The adapter's weight must be from 0 to 1.2."),
         ({"adapter": "oil"}, "The adapter must be one of ink, clay, a.b, gone, torn."),
         (
             {"adapter": "clay"},
             "The adapter clay of demo is not downloaded yet; the operator does that with "
             "`python -m generation download demo`.",
         ),
-        ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0.0 to 1.2."),
+        ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0 to 1.2."),
         (
             {"adapter": "torn"},
             "The file torn.safetensors of the adapter torn of demo is none of safetensors, whatever its name says, or "
