@@ -50,7 +50,7 @@ def set_up(requirements: str) -> None:
     }
     if PYTHON.exists() and all(stamp.exists() and stamp.read_text() == digest for stamp, digest in stamps.items()):
         return
-    if not PYTHON.exists():
+    if not PYTHON.exists() or not has_pip():  # the second: somebody interrupted the making
         print(f"Making a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
         venv.create(ENVIRONMENT, with_pip=True)
     if index_url:
@@ -67,6 +67,12 @@ def set_up(requirements: str) -> None:
     subprocess.run([*pip, "-r", str(HERE / requirements), "--constraint", str(constraints)], check=True)
     for stamp, digest in stamps.items():
         stamp.write_text(digest)
+
+
+def has_pip() -> bool:
+    """Tell whether packages can be installed into the environment."""
+    asked = subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False)
+    return asked.returncode == 0
 
 
 def torch_index_url() -> str:
@@ -92,7 +98,8 @@ def locked_versions(lock: Path) -> list[str]:
 def main_job() -> list[str]:
     """Return what ``run`` starts: the bot where there is a token, the playground where there is none."""
     # The settings' own library reads .env, and it is there only inside the environment.
-    question = "from bot.settings import Settings; print(Settings().discord_token is not None)"
+    question = "from bot.settings import Settings; from generation.settings import read_settings\n"
+    question += "print(read_settings(Settings).discord_token is not None)"
     answer = subprocess.run([str(PYTHON), "-c", question], cwd=HERE, capture_output=True, text=True, check=False)
     # Settings that are wrong are the bot's to complain about, in one sentence.
     return ["-m", "playground"] if answer.stdout.strip() == "False" else ["-m", "bot"]
@@ -135,6 +142,9 @@ def main(arguments: list[str]) -> int:
     except subprocess.CalledProcessError:
         print("The packages could not be installed; what pip says above names the reason.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        return 128 + signal.SIGINT
     if verb == "run":
         return become([*main_job(), *arguments[1:]])
     if verb == "test":

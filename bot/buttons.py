@@ -15,7 +15,7 @@ from bot.order_modal import OrderModal
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
-from bot.storage.job import Job
+from bot.storage.job import CancelReason, Job
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -73,7 +73,8 @@ class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
         if not may_manage(interaction, job):
             raise Refused("not_yours_to_cancel")
         await interaction.response.defer()
-        if not await interaction.client.desk.cancel(job.job_id):
+        reason = None if interaction.user.id == job.requester_id else CancelReason.BY_MODERATOR
+        if not await interaction.client.desk.cancel(job.job_id, reason):
             raise Refused("too_late_to_cancel")
 
 

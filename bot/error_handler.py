@@ -27,6 +27,9 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     knows gets nothing, for nobody listens; everything else gets a reference that stands in the log with the stack.
     The prompt that was typed is given back, because neither a command nor a form keeps it.
     """
+    if interaction.client.is_closed():  # nothing can be said any more, and what broke is that
+        log.info("an interaction was cut short by the end of the bot (%s)", type(error).__name__)
+        return
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
         log.warning("an interaction was not answered in time")

@@ -194,6 +194,9 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:
         log.error("Discord cannot be reached (%s)", type(error).__name__)
         return EXIT_FAILURE
+    except discord.ConnectionClosed as error:
+        log.error("Discord closed the connection with code %s", error.code)
+        return EXIT_FAILURE
     except discord.HTTPException as error:
         log.error("Discord answers with status %d; https://discordstatus.com may know more", error.status)
         return EXIT_FAILURE

@@ -6,7 +6,7 @@ from typing import Any
 from bot.discord_api.permissions import permission_words
 from bot.display.inert import inert, inert_code
 from bot.errors import Refused
-from bot.storage.job import Job
+from bot.storage.job import CancelReason, Job
 from bot.storage.trouble import StorageTrouble
 from generation import sentences
 from generation.errors import GenerationError, ModelUnavailable
@@ -17,6 +17,12 @@ STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
 TRIMMED = "-# Only the middle of your picture was used, because models paint nothing longer than 4:1."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
+
+# By the reason for which a job was given up, where there is one.
+CANCELLED: Mapping[str, str] = {
+    CancelReason.BY_MODERATOR: " by a moderator",
+    CancelReason.REQUEST_DELETED: ", because the message that asked for it was deleted",
+}
 
 _MAX_CHARACTERS = 2000  # of a message of Discord's
 
@@ -122,6 +128,8 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     shown = dict(data)
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
+    if "limit" in data:
+        shown["limit"] = sentences.plain_number(data["limit"])
     if "max_waiting" in data:
         shown["max_pictures"] = counted(data["max_waiting"], "picture")
     if "allowed" in data:

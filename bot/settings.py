@@ -82,6 +82,12 @@ class Settings(GenerationSettings):
         return self.data_dir / "spool"
 
 
+def is_env_file_open() -> bool:
+    """Tell whether other accounts of this machine can read ``.env`` and the token in it; Windows is not asked."""
+    path = Path(ENV_FILE)
+    return os.name == "posix" and path.is_file() and bool(path.stat().st_mode & 0o077)
+
+
 def unused_settings() -> Mapping[str, str]:
     """Return the names in ``.env`` that have no effect and were meant to have one, with what to do instead."""
     known = [name.upper() for name in Settings.model_fields]

@@ -234,7 +234,7 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
         low, high = (round(data[key] ** 0.5) for key in ("low", "high"))
     else:
         low, high = data["low"], data["high"]
-    return f"{name} must be from {low} to {high}."
+    return f"{name} must be from {plain_number(low)} to {plain_number(high)}."
 
 
 def image_refused_sentence(reason: str, data: Mapping[str, Any]) -> str:
@@ -258,6 +258,11 @@ def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any])
         shown |= {"needed": gibibytes(data["needed_bytes"]), "free": gibibytes(data["free_bytes"])}
     sentence = _MODELS.get(reason, "The model {model} cannot be used at the moment; choose another one.")
     return sentence.format_map(shown)
+
+
+def plain_number(value: float) -> str:
+    """Return a number without a fraction that it does not have."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def gibibytes(count: int) -> str:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -100,6 +101,7 @@ AnySettings = TypeVar("AnySettings", bound=GenerationSettings)
 def read_settings(kind: type[AnySettings]) -> AnySettings:
     """Read the environment and ``.env``; raise WrongSettings."""
     try:
+        _check_lines()
         return kind()
     except ValidationError as error:
         raise WrongSettings(settings_sentence(error)) from error
@@ -107,6 +109,17 @@ def read_settings(kind: type[AnySettings]) -> AnySettings:
         raise WrongSettings("The file .env is not in UTF-8: open it in an editor and save it as UTF-8.") from error
     except OSError as error:
         raise WrongSettings(f"The file .env cannot be read ({error.strerror}): change its owner or mode.") from error
+
+
+def _check_lines() -> None:
+    """Raise WrongSettings for a line of ``.env`` that its reader would only warn of."""
+    path = Path(ENV_FILE)
+    if path.is_file():
+        with path.open(encoding=ENV_FILE_ENCODING) as file:
+            wrong = next((binding.original for binding in parse_stream(file) if binding.error), None)
+        if wrong is not None:
+            line = wrong.line + wrong.string[: -len(wrong.string.lstrip())].count("\n")  # it may begin with empty ones
+            raise WrongSettings(f"Line {line} of .env cannot be read: write it as NAME=value.")
 
 
 def settings_sentence(error: ValidationError) -> str:

@@ -8,8 +8,8 @@ but its tensors lie in this machine's memory (``tests/generation/engine/pretende
 where one more would not fit, torch's error for that is raised. What CUDA itself takes is left free for it; a real one's
 kernels want some memory beside that. Takes 24 GiB of the machine's memory and minutes a setting.
 
-Promised: Stable Diffusion 1.5 at 512 pixels in 4 GiB and SDXL at 1024 in 6 GiB, painted at the first try; the estimate
-of the plan within 20 % of what was counted.
+Promised: Stable Diffusion 1.5 at 512 pixels in 4 GiB and SDXL at 1024 in 6 GiB, painted at the first try; and that no
+plan estimates less than was counted.
 """
 
 import argparse
@@ -38,7 +38,6 @@ from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.pretended_card import pretended_card
 
 GIBIBYTE = 2**30
-MOST_OFF = 0.2  # of what was counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if name in PROMISED and (painted.is_second_try or painted.counted_bytes > setting.gibibytes * GIBIBYTE):
             broken.append(f"{name}: {figure}")
-        if abs(painted.off) > MOST_OFF:
-            broken.append(f"{name}: the estimate is off by {painted.off:+.0%}")
+        if painted.estimated_bytes < painted.counted_bytes:
+            broken.append(f"{name}: the plan estimates too little: {figure}")
         what = f"{setting.shape} at {setting.side} pixels in {setting.dtype}"
         write_line(
             f"a pretended card of {setting.gibibytes:g} GiB suffices for {what}",
@@ -122,7 +121,7 @@ def paint(setting: Setting) -> Painted:
     with (
         tempfile.TemporaryDirectory() as data_dir,
         pytest.MonkeyPatch.context() as monkeypatch,
-        pretended_card(monkeypatch, total - context) as memory,
+        pretended_card(monkeypatch, "cuda", total - context) as card,
     ):
         engine = DiffusersEngine(
             catalog=Catalog({model.name: model}),
@@ -139,7 +138,7 @@ def paint(setting: Setting) -> Painted:
         engine.close()
     return Painted(
         plan=plan_words(held.plan),
-        counted_bytes=memory.peak_bytes + context,
+        counted_bytes=card.peak_bytes + context,
         estimated_bytes=held.plan.device_bytes(read_sizes(folder), setting.side**2) + context,
         is_second_try=picture.parameters["painted_again"],
     )

@@ -3,6 +3,8 @@
 import ast
 import re
 import subprocess
+import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -32,14 +34,25 @@ def test_an_old_python_can_read_the_script_that_refuses_it() -> None:
     ast.parse((REPOSITORY / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
-def test_an_update_takes_torch_from_where_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_update_takes_torch_from_where_it_came_and_needs_a_pip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index_url = "https://packages.example/cpu"
     environment, calls = tmp_path / ".venv", list[list[str]]()
     environment.mkdir()
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "ENVIRONMENT", environment)
     monkeypatch.setattr(run, "PYTHON", environment)  # it is there
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))
+    has_pip = True
+
+    def pretend(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if command[-1] != "--version":
+            calls.append(command)
+        return subprocess.CompletedProcess(command, 0 if has_pip else 1)
+
+    monkeypatch.setattr(subprocess, "run", pretend)
+    monkeypatch.setattr(venv, "create", lambda *_, **__: made.append(environment))
+    made = list[Path]()
     (tmp_path / "requirements.lock").touch()
 
     def set_up(torch: str) -> list[str]:
@@ -54,6 +67,31 @@ def test_an_update_takes_torch_from_where_it_came(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("TORCH_INDEX_URL", "")  # as make has it
     assert set_up("torch==1") == []
     assert set_up("torch==2") == [index_url, "usual"]
+    assert made == []
+    has_pip = False  # whoever made it was interrupted
+    assert set_up("torch==3") == [index_url, "usual"]
+    assert made == [environment]
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        ("", "playground"),
+        ("DISCORD_TOKEN=\n", "playground"),
+        ("DISCORD_TOKEN=some.token\n", "bot"),
+        ("DISCORD_TOKEN: some.token\n", "bot"),  # which says what is wrong with it
+        ("SLOTS=many\n", "bot"),
+    ],
+)
+def test_without_a_token_it_is_the_playground(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, module: str
+) -> None:
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "PYTHON", Path(sys.executable))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    assert run.main_job() == ["-m", module]
 
 
 def test_the_project_names_the_same_versions() -> None:

@@ -13,7 +13,7 @@ from bot.checks.findings import Finding, Verdict, fail, ok, warn
 from bot.checks.machine import cache_finding, data_dir_finding, machine_findings, model_finding
 from bot.checks.safety import safety_finding
 from bot.logs import set_up_logging
-from bot.settings import Settings, unused_settings
+from bot.settings import Settings, is_env_file_open, unused_settings
 from generation.device_probe import ProbedDevice, probe_device
 from generation.errors import ExecutorError
 from generation.models.catalog import Catalog, load_catalog
@@ -76,6 +76,8 @@ async def _probe(settings: Settings) -> ProbedDevice | Exception:
 
 def _settings_finding() -> Finding:
     unused = unused_settings()
+    if not unused and is_env_file_open():
+        return warn("settings", "Other accounts of this machine can read .env and the token in it.", "chmod 600 .env")
     if not unused:
         return ok("settings", "Environment and .env can be read.")
     return warn("settings", f"In .env {', '.join(unused)} has no effect.", " ".join(dict.fromkeys(unused.values())))

@@ -64,7 +64,7 @@ async def discord_findings(settings: Settings) -> list[Finding]:
             fail(
                 "discord",
                 f"Discord cannot be reached from here ({type(error).__name__}).",
-                "Look at this machine's network, proxy and DISCORD_API_URL.",
+                "Look at this machine's network and at DISCORD_API_URL; a proxy is not used.",
             )
         )
     return findings

@@ -87,7 +87,7 @@ def _headline(job: Job, standing: Standing) -> str:
             took = f" in {duration(job.seconds)}" if job.seconds is not None else ""
             return f"✅ Done{took}: {message_link(job)}" if job.result_message_id else "🗑️ The picture was deleted"
         case JobState.CANCELLED, _:
-            return "🚫 Cancelled"
+            return f"🚫 Cancelled{replies.CANCELLED.get(job.failure_data.get('reason', ''), '')}"
         case _:
             return f"⚠️ {replies.job_sentence(job)}"
 

@@ -14,7 +14,7 @@ from bot.display.cards import Resting, Waiting, status_text
 from bot.jobs.audience import CHANNEL_GONE, SERVER_LEFT
 from bot.jobs.delivery import Delivery
 from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
-from bot.storage.job import Job, JobState
+from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
@@ -192,9 +192,9 @@ class JobDesk:
         """Return how many jobs wait or run, in all, of one member or of one server."""
         return self._open.count(requester_id, guild_id=guild_id)
 
-    async def cancel(self, job_id: str) -> bool:
-        """Give a job up; return False if it was already over."""
-        return await self._endings.cancel(job_id)
+    async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
+        """Give a job up, for a ``reason`` that its requester may not know; return False if it was already over."""
+        return await self._endings.cancel(job_id, reason)
 
     async def delete(self, job_id: str) -> None:
         """Delete a result's message and every picture kept for it; one that is not there yet never comes."""

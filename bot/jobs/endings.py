@@ -11,7 +11,7 @@ from bot.display.lookout import Lookout
 from bot.errors import Refused
 from bot.jobs.delivery import Delivery
 from bot.jobs.open_jobs import OpenJobs
-from bot.storage.job import Job, JobState
+from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
 from bot.storage.trouble import StorageTrouble, once_stored
@@ -45,19 +45,19 @@ class Endings:
         self._note_settled = note_settled
         self.background: set[asyncio.Task[None]] = set()  # what is told about jobs that are over
 
-    async def cancel(self, job_id: str) -> bool:
-        """Give a job up; return False if it was already over.
+    async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
+        """Give a job up, for a ``reason`` that its requester may not know; return False if it was already over.
 
         On a disk that takes nothing it is given up all the same, and its row says so as soon as it can. Until then a
         restart would begin it anew: raises Refused (``cancelled_unstored``).
         """
         try:
-            cancelled = await self._jobs.cancel(job_id)
+            cancelled = await self._jobs.cancel(job_id, reason)
         except StorageTrouble as error:
             if (job := self._open.get(job_id)) is not None:  # else somebody has said so before
                 self._open.forget(job_id)
                 self._service.cancel(job_id)
-                self.in_background(self._cancel_once_stored(job))
+                self.in_background(self._cancel_once_stored(job, reason))
             raise Refused("cancelled_unstored") from error
         if cancelled is None:
             return False
@@ -118,8 +118,9 @@ class Endings:
         """Give up the job that was asked for, or told of, in a message that is gone."""
         for job in list(self._open.values()):
             if message_id in (job.request_message_id, job.status_message_id):
+                reason = CancelReason.REQUEST_DELETED if message_id == job.request_message_id else None
                 with contextlib.suppress(Refused):  # it is given up all the same
-                    await self.cancel(job.job_id)
+                    await self.cancel(job.job_id, reason)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nobody waits for."""
@@ -127,10 +128,10 @@ class Endings:
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
-    async def _cancel_once_stored(self, job: Job) -> None:
+    async def _cancel_once_stored(self, job: Job, reason: CancelReason | None) -> None:
         self._lookout.forget(job.job_id)
-        await self._lookout.settle(replace(job, state=JobState.CANCELLED))
-        cancelled = await once_stored(lambda: self._jobs.cancel(job.job_id))
+        await self._lookout.settle(replace(job, state=JobState.CANCELLED, failure_data={"reason": reason}))
+        cancelled = await once_stored(lambda: self._jobs.cancel(job.job_id, reason))
         if cancelled is not None:
             self._service.cancel(job.job_id)  # what else waited for the disk may have brought it there again
             await self.settle(cancelled)

@@ -9,7 +9,7 @@ import discord
 
 from bot.errors import Refused
 from bot.orders.sources import result_message
-from bot.storage.job import Job
+from bot.storage.job import CancelReason, Job
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -46,7 +46,7 @@ async def block_member(client: "Palimpsest", guild_id: int, member_id: int) -> N
     """Refuse a member in a server from now on, and give up what waits or runs of theirs there."""
     await client.policies.block_member(guild_id, member_id)
     theirs = [job for job in await client.jobs.unsettled() if (job.guild_id, job.requester_id) == (guild_id, member_id)]
-    await asyncio.gather(*(client.desk.cancel(job.job_id) for job in theirs))
+    await asyncio.gather(*(client.desk.cancel(job.job_id, CancelReason.BY_MODERATOR) for job in theirs))
 
 
 def require_room(listed: Collection[object]) -> None:

@@ -1,7 +1,8 @@
 """Which models can be used here and now."""
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from discord.app_commands import Choice
@@ -13,6 +14,10 @@ from generation.models.catalog import Catalog, ModelEntry
 from generation.models.embeddings import Embedding
 from generation.models.families import FAMILIES
 from generation.models.files import is_here
+from generation.models.problems import ModelProblem
+from generation.sentences import error_sentence
+
+log = logging.getLogger(__name__)
 
 _MAX_CHOICES = 25  # Discord's limit for one list
 
@@ -28,20 +33,23 @@ class ModelShelf:
         self._default_model = default_model
         self._data_dir = data_dir
         self._here: frozenset[str] = frozenset({default_model})
-        self._add_ons_here: frozenset[AddOnFile] = frozenset()
+        self._add_on_troubles: Mapping[AddOnFile, ModelUnavailable | None] = {}
 
     async def refresh(self) -> None:
         """Look again which models and which of their add-ons lie here."""
 
-        def look() -> tuple[frozenset[str], frozenset[AddOnFile]]:
+        def look() -> tuple[frozenset[str], Mapping[AddOnFile, ModelUnavailable | None]]:
             entries = self._catalog.values()
             add_ons = (file for entry in entries for file in entry.add_ons)
             return (
                 frozenset(entry.name for entry in entries if is_here(entry, self._data_dir)),
-                frozenset(file for file in add_ons if file.is_here(self._data_dir)),
+                {file: file.trouble(self._data_dir) for file in add_ons},
             )
 
-        here, self._add_ons_here = await asyncio.to_thread(look)
+        here, self._add_on_troubles = await asyncio.to_thread(look)
+        for trouble in filter(None, self._add_on_troubles.values()):
+            if trouble.reason != ModelProblem.ADD_ON_NOT_HERE:  # which may be meant
+                log.warning("%s", error_sentence(trouble))
         self._here = here | {self._default_model}
 
     def find(self, name: str) -> ModelEntry:
@@ -65,9 +73,9 @@ class ModelShelf:
         return [entry for name, entry in self._catalog.items() if name in self._here]
 
     def require_add_on(self, file: AddOnFile) -> None:
-        """Raise ModelUnavailable (``add_on_not_here``, ``no_file``) unless the file of an add-on lies here."""
-        if file not in self._add_ons_here:
-            raise file.missing()
+        """Raise ModelUnavailable, for the reasons of ``AddOnFile.trouble``, unless an add-on can be used."""
+        if (trouble := self._add_on_troubles.get(file, file.missing())) is not None:
+            raise trouble.with_traceback(None)
 
     @property
     def has_adapters(self) -> bool:
@@ -76,11 +84,14 @@ class ModelShelf:
 
     def adapters(self, entry: ModelEntry) -> list[Adapter]:
         """Return the adapters of a model that can be used."""
-        return [adapter for adapter in entry.adapters.values() if adapter.file in self._add_ons_here]
+        return [adapter for adapter in entry.adapters.values() if self._is_usable_add_on(adapter.file)]
 
     def embeddings(self, entry: ModelEntry) -> list[Embedding]:
         """Return the embeddings of a model that can be used."""
-        return [embedding for embedding in entry.embeddings.values() if embedding.file in self._add_ons_here]
+        return [embedding for embedding in entry.embeddings.values() if self._is_usable_add_on(embedding.file)]
+
+    def _is_usable_add_on(self, file: AddOnFile) -> bool:
+        return self._add_on_troubles.get(file, file.missing()) is None
 
     def choices(self, typed: str, among: Iterable[ModelEntry] | None = None) -> list[Choice[str]]:
         """Return the models that fit what was typed, of those that are usable or of some, as Discord offers them."""

@@ -74,13 +74,18 @@ class Forgetting:
         await self._database.empty_log()
 
     async def _delete_messages(self, job: Job) -> None:
-        """Delete a request's result, its status message and its pictures; what Discord does not let go stays there."""
+        """Delete a request's result, its status message and its pictures; what Discord does not let go stays there.
+
+        The status message goes first: else it would be edited to say that the result was deleted, which takes one of
+        the channel's few requests for each.
+        """
         channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-        with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-            await self._client.desk.delete(job.job_id)
         if job.status_message_id is not None:
             with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
                 await channel.get_partial_message(job.status_message_id).delete()
+            await self._client.jobs.set_status_message(job.job_id, None)
+        with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+            await self._client.desk.delete(job.job_id)
         await self._client.spool.delete(job.job_id)
 
     def _visible_places(self) -> Collection[int] | None:

@@ -27,6 +27,13 @@ class JobState(StrEnum):
         return self in (JobState.DELIVERED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 
 
+class CancelReason(StrEnum):
+    """Why a job was given up, where its requester may not know; kept in ``failure_data``."""
+
+    BY_MODERATOR = "by_moderator"
+    REQUEST_DELETED = "request_deleted"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPicture:
     """A finished picture as the row remembers it; its bytes lie in the spool until they are delivered."""

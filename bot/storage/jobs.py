@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bot.storage.database import Database
-from bot.storage.job import JOB_COLUMNS, Job, JobState, StoredPicture
+from bot.storage.job import JOB_COLUMNS, CancelReason, Job, JobState, StoredPicture
 
 TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.ACCEPTED, JobState.RUNNING}),
@@ -74,9 +74,10 @@ class Jobs:
             settled_at=self._clock(),
         )
 
-    async def cancel(self, job_id: str) -> Job | None:
-        """End a job because somebody asked for it."""
-        return await self._move(job_id, JobState.CANCELLED, settled_at=self._clock())
+    async def cancel(self, job_id: str, reason: CancelReason | None = None) -> Job | None:
+        """End a job because somebody asked for it; ``reason`` is what its requester may not know."""
+        data = json.dumps({} if reason is None else {"reason": reason})
+        return await self._move(job_id, JobState.CANCELLED, failure_data=data, settled_at=self._clock())
 
     async def expire(self, job_id: str, reason: str) -> Job | None:
         """End a job that nobody waits for any more."""

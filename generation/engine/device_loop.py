@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,6 @@ import torch
 
 from generation.engine.base import OutOfMemory
 from generation.engine.caches import make_caches
-from generation.engine.conditioning import denoise
 from generation.engine.course import Course, course_of
 from generation.engine.denoising import Denoising
 from generation.engine.device import free_memory, wait_for
@@ -24,9 +23,8 @@ from generation.engine.faults import fault_of
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
-from generation.engine.step_batch import StepBatch
+from generation.engine.step_batches import StepBatches
 from generation.engine.width import FixedWidth, MeasuredWidth
-from generation.requests import Img2ImgRequest
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -48,9 +46,8 @@ class _Picture:
 class DeviceLoop:
     """Paint the pictures of all orders: a bit of somebody's encoding or decoding, a step of a batch, and again.
 
-    Pictures of one model and one shape share the calls of the denoiser, of ``max_width`` rows at most, and fewer where
-    ``make_width`` finds that they do not pay; such groups take turns. With ``strict`` each picture is a group of its
-    own. A picture whose model is not in memory waits until those that are painted are done.
+    ``StepBatches`` knows which pictures share the calls of a denoiser. One whose model is not in memory waits until
+    those that are painted are done.
 
     ``start`` lets a thread do it all; without one, ``accept`` and ``turn`` do, whoever calls them.
     """
@@ -66,20 +63,14 @@ class DeviceLoop:
     ) -> None:
         self._models = models
         self._device = device
-        self._max_width = max_width
-        self._make_width = make_width
-        self._widths: dict[Hashable, FixedWidth] = {}
-        self._strict = strict
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._orders: list[Order] = []  # those that are not settled, as they came
         self._waiting: deque[tuple[Order, int]] = deque()  # pictures that have not begun
         self._overtaken = 0  # by how many the first of them was overtaken
         self._sliced: deque[_Picture] = deque()  # pictures with something to do beside denoising
         self._denoised: dict[Denoising, _Picture] = {}
-        self._batches: dict[tuple[Hashable, Hashable], StepBatch] = {}
+        self._batches = StepBatches(device, max_width=max_width, strict=strict, make_width=make_width)
         self._caches = make_caches()
-        self._tick = 0
-        self._step_seconds = 0.0  # of the last one
         self._is_short_of_memory = False
         self._to_lower: set[str] = set()  # models that were short of it
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
@@ -193,7 +184,7 @@ class DeviceLoop:
 
     def _slice(self) -> None:
         """Do the next bits of the picture whose turn it is, for as long as a step takes, so that all go on."""
-        end = time.perf_counter() + self._step_seconds
+        end = time.perf_counter() + self._batches.step_seconds
         while self._sliced:
             self._resume(self._sliced.popleft())
             if time.perf_counter() >= end:
@@ -213,42 +204,17 @@ class DeviceLoop:
             if denoising is None:
                 self._sliced.appendleft(picture)
             else:
-                self._join(picture, denoising)
+                self._batches.join(picture.model, denoising)
+                self._denoised[denoising] = picture
 
     def _settle(self, order: Order, index: int, painted: Painted) -> None:
         if all(picture.done() for number, picture in enumerate(order.pictures) if number != index):
             self._orders.remove(order)
         order.pictures[index].set_result(painted)
 
-    def _join(self, picture: _Picture, denoising: Denoising) -> None:
-        shape = (picture.model.entry.name, denoising.key)
-        key = (shape, denoising if self._strict else None)
-        if key not in self._batches:
-            rows = min(self._max_width, picture.model.plan.batch_width)
-            width = self._widths.setdefault(shape, self._make_width(rows))
-            width.bound(rows)  # the plan may have been lowered since
-            denoiser = partial(_denoise, picture.model, picture.order.request)
-            self._batches[key] = StepBatch(denoiser, width)
-        self._batches[key].add(denoising, self._tick)
-        self._denoised[denoising] = picture
-
     def _step(self) -> None:
-        """Take one step with the group that has waited longest."""
-        self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
-        if not self._batches:
-            return
-        (shape, _), batch = min(self._batches.items(), key=lambda item: item[1].last_tick)
-        self._tick += 1
-        started = time.perf_counter()
-        admitted, left = batch.step(self._tick)
-        wait_for(self._device)  # else what is measured and charged is only how quickly it was told
-        self._step_seconds = time.perf_counter() - started
-        rows = sum(each.rows for each in admitted)
-        self._widths[shape].learn(rows, self._step_seconds)
-        seconds_per_row = self._step_seconds / rows
-        for denoising in admitted:
-            denoising.order.seconds += seconds_per_row * denoising.rows
-        for denoising in left:
+        """Take one step with some of those that are denoised."""
+        for denoising in self._batches.step():
             picture = self._denoised.pop(denoising, None)
             if picture is None:
                 continue  # another picture of the same order has just ended it
@@ -290,21 +256,4 @@ class DeviceLoop:
             picture.course.close()
         self._sliced = deque(picture for picture in self._sliced if picture.order is not order)
         self._denoised = {each: picture for each, picture in self._denoised.items() if picture.order is not order}
-        for batch in self._batches.values():
-            batch.remove(order)
-        # An empty one would keep a model that is to leave.
-        self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
-
-
-def _denoise(
-    model: LoadedModel,
-    request: Img2ImgRequest,
-    latents: torch.Tensor,
-    timesteps: torch.Tensor,
-    conditioning: Mapping[str, torch.Tensor],
-) -> torch.Tensor:
-    """Call the denoiser with the adapters of this request, which are those of everybody in its group."""
-    model.adapters.use(request.adapters)
-    if model.compiled is not None and not model.adapters.has_loaded:  # what is compiled knows nothing of adapters
-        return model.compiled(latents, timesteps, conditioning)
-    return denoise(model.pipeline, latents, timesteps, conditioning)
+        self._batches.leave(order)

@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,10 +23,22 @@ from generation.events import Cancelled, Event, Failed, FailureKind, Finished, P
 from generation.executors.budgets import Phase
 from generation.executors.messages import EXIT_DEVICE_LOST, RunKey, event_frame, key_of, request_of
 from generation.logs import log_to_stderr
+from generation.models.problems import ModelProblem
 from generation.references import current_job_id, new_reference
+from generation.sentences import error_sentence
 from generation.tracebacks import stack_of
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("generation.executors.worker")  # here it is __main__
+
+# The network may come after the bot, and room on the disk; the download goes on where it was.
+_PASSING = (
+    ModelProblem.UNREACHABLE,
+    ModelProblem.HUB_BUSY,
+    ModelProblem.CUT_OFF,
+    ModelProblem.DISK_FULL,
+    ModelProblem.FILE_TROUBLE,
+)
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 900.0
 
 CreateEngine = Callable[[dict[str, Any]], Engine]
 
@@ -76,6 +89,8 @@ class Worker:
         self._runs: dict[RunKey, PipeRun] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._engine: Engine | None = None
+        self._default_model: str | None = None
+        self._is_warm = False
 
     def handle(self, frame: Frame) -> None:
         """Take one message from the parent; never blocks."""
@@ -95,6 +110,7 @@ class Worker:
     def _start(self, frame: Frame) -> None:
         # The parent decides how: a person who was given a reference may find the stack under it in this log.
         options = frame.fields["options"]
+        self._default_model = options.get("model")
         secrets = [options.get("hf_token") or ""]
         log_to_stderr(options.get("log_format", "text"), secrets, level=logging.WARNING)
         # A download may take an hour, and nothing else would say that it goes on.
@@ -115,14 +131,29 @@ class Worker:
             os._exit(1)
         self._threads = ThreadPoolExecutor(engine.slots, thread_name_prefix="slot")
         self._pipe.send("hello", slots=engine.slots, device=engine.device, dtype=engine.dtype)
-        try:
-            engine.preload()
-            self._pipe.send("warm")
-        except ModelUnavailable as error:
-            log.warning("the default model is not ready (%s); jobs that want it will say why", error)
-        except Exception as error:
-            # A job that wants the model meets the same error and reports it; there is nobody to tell here.
-            log.error("the default model could not be loaded\n%s", stack_of(error))
+        self._warm_up(engine)
+
+    def _warm_up(self, engine: Engine) -> None:
+        """Bring the default model into memory, however often what keeps it away may pass, unless a job does it."""
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while not self._is_warm:
+            try:
+                engine.preload()
+                self._tell_warm()
+            except ModelUnavailable as error:
+                log.warning("the default model is not ready: %s", error_sentence(error))
+                if error.reason not in _PASSING:
+                    return
+                time.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+            except Exception as error:
+                # A job that wants the model meets the same error and reports it; there is nobody to tell here.
+                log.error("the default model could not be loaded\n%s", stack_of(error))
+                return
+
+    def _tell_warm(self) -> None:
+        self._is_warm = True
+        self._pipe.send("warm")
 
     def _run(self, run: PipeRun, frame: Frame) -> None:
         current_job_id.set(run.job_id)
@@ -132,6 +163,8 @@ class Worker:
             total_steps = self._engine.total_steps(request)
             run.report(Started(job_id=run.job_id, attempt=run.attempt, total_steps=total_steps))
             result = self._engine.run(request, run)
+            if request.model == self._default_model and not self._is_warm:
+                self._tell_warm()
             run.report(Finished(job_id=run.job_id, attempt=run.attempt, result=result))
         except RunCancelled:
             run.report(Cancelled(job_id=run.job_id, attempt=run.attempt))

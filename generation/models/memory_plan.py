@@ -16,7 +16,7 @@ _DECODER_TENSORS = 4.1
 _PICTURE_TENSORS = 24.0  # of three channels: the decoder's output, its float32 copy and what encoding makes of it
 _SCRATCH_BYTES = 120 * 2**20  # what kernels keep for themselves
 _GROUP_SHARE = 0.1  # of the largest component: the layers that are on the device at once
-_FLOAT8_SHARE = 0.55  # of two bytes a parameter: norms and embeddings stay as they are
+_FLOAT8_SHARE = 0.51  # of two bytes a parameter: norms stay as they are
 
 
 class Placement(StrEnum):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import discord
+import pytest
 
 from bot.conversation import Conversation
 
@@ -79,3 +80,15 @@ async def test_a_message_that_changes_is_heard_again_until_a_request_has_come_of
     requests.add(5)
     await conversation.hear_again(version("painted", 3))
     assert channel.said == ["0", "1", "2", "3", "4"]
+
+
+async def test_what_the_end_of_the_bot_cuts_short_is_no_fault() -> None:
+    async def reply(_text: str, **_: Any) -> None:
+        raise RuntimeError("Session is closed")
+
+    has_left = False
+    client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None), is_closed=lambda: has_left)
+    with pytest.raises(RuntimeError):
+        await Conversation(client).hear(Channel().message(1, "0,7", reply=reply))
+    has_left = True
+    await Conversation(client).hear(Channel().message(1, "0,7", reply=reply))

@@ -20,7 +20,9 @@ class Person:
         self.broken = 0
         metrics = SimpleNamespace(refused=lambda _: None, errors=SimpleNamespace(inc=self._breaks))
         response = SimpleNamespace(is_done=lambda: False, send_message=self._reads)
-        self.interaction: Any = SimpleNamespace(client=SimpleNamespace(metrics=metrics), response=response, data={})
+        self.has_left = False  # the bot, not the person
+        client = SimpleNamespace(metrics=metrics, is_closed=lambda: self.has_left)
+        self.interaction: Any = SimpleNamespace(client=client, response=response, data={})
 
     def _breaks(self) -> None:
         self.broken += 1
@@ -50,4 +52,12 @@ async def test_a_thread_that_was_closed_is_no_fault() -> None:
     response: Any = SimpleNamespace(status=400, reason="Bad Request")
     await answer_error(person.interaction, discord.HTTPException(response, {"code": 50083, "message": "archived"}))
     assert "Discord does not let me do that here" in person.read
+    assert person.broken == 0
+
+
+async def test_what_the_end_of_the_bot_cuts_short_is_no_fault() -> None:
+    person = Person()
+    person.has_left = True
+    await answer_error(person.interaction, RuntimeError("Session is closed"))
+    assert person.read == ""
     assert person.broken == 0

@@ -4,23 +4,34 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
+from types import SimpleNamespace
 import bot.main
+import discord
 
 async def broken(*_, **__):
-    raise ValueError("a fox in the snow")
+    raise {error}
 
 bot.main.serve = broken
 sys.exit(bot.main.run())
 """
 
 
-def test_an_error_that_nobody_foresaw_is_logged_and_worth_another_start() -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("ValueError('a fox in the snow')", ["ValueError", "broken"]),
+        ("discord.ConnectionClosed(SimpleNamespace(close_code=4011), shard_id=None)", ["code 4011"]),
+    ],
+)
+def test_an_error_that_nobody_foresaw_is_logged_and_worth_another_start(error: str, words: list[str]) -> None:
+    program = PROGRAM.format(error=error)
     environment = {**os.environ, "DISCORD_TOKEN": "some.token", "LOG_FORMAT": "json"}
-    ended = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert ended.returncode == 1  # 2 is for settings, and a service is not started again after that
     (line,) = ended.stderr.splitlines()
-    assert "ValueError" in line
-    assert "broken" in line
+    assert all(word in line for word in words)
     assert "a fox" not in line

@@ -70,3 +70,9 @@ def test_one_day_is_no_plural() -> None:
     text = kept_text(dict.fromkeys(Kind, 0), Retention(0.5, 30.0), is_remixed=True)
     for words in ("**0** requests:", " 30 days after", " 0.5 hours after", "**0** entries in"):
         assert words in text
+
+
+def test_a_limit_has_no_fraction_that_it_does_not_have() -> None:
+    past = {"layer": "server", "name": "strength"}
+    assert "strength up to 1 here" in (error_sentence(Refused("past_limit", limit=1.0, **past)) or "")
+    assert "strength up to 0.55 here" in (error_sentence(Refused("past_limit", limit=0.55, **past)) or "")

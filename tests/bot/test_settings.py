@@ -1,10 +1,11 @@
 """Settings are read once, and a wrong one is one sentence."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, unused_settings
+from bot.settings import Settings, is_env_file_open, unused_settings
 from generation.settings import WrongSettings, read_settings
 
 
@@ -74,6 +75,14 @@ def test_a_file_in_another_encoding_is_one_sentence(tmp_path: Path, encoding: st
         read_settings(Settings)
 
 
+@pytest.mark.parametrize("line", ["DISCORD_TOKEN: some.token", 'DISCORD_TOKEN="some.token'])
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"# A comment.\n\n{line}\nMODEL=demo\n", encoding="utf-8")
+    with pytest.raises(WrongSettings, match=r"^Line 3 of \.env cannot be read: .*\.$") as error:
+        read_settings(Settings)
+    assert "some" not in str(error.value)
+
+
 def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
@@ -120,6 +129,15 @@ def test_a_name_without_effect_is_told_and_others_are_nobodys_business(
     assert list(unused_settings()) == ["SLOTTS", "Discord_Tokens"]
     (tmp_path / ".env").unlink()
     assert unused_settings() == {}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+def test_a_file_that_others_can_read_is_noticed(tmp_path: Path) -> None:
+    assert not is_env_file_open()
+    (tmp_path / ".env").touch(0o600)
+    assert not is_env_file_open()
+    (tmp_path / ".env").chmod(0o640)
+    assert is_env_file_open()
 
 
 def test_a_mark_before_the_first_name_is_no_part_of_it(tmp_path: Path) -> None:

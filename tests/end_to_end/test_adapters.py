@@ -118,7 +118,7 @@ async def what_is_offered(bot: BotProcess) -> None:
 
 
 async def what_is_refused(bot: BotProcess) -> None:
-    assert "weight must be from 0.0 to 1.2" in await refused(bot, adapter="ink", adapter_weight=1.5)
+    assert "weight must be from 0 to 1.2" in await refused(bot, adapter="ink", adapter_weight=1.5)
     assert "`python -m generation download demo`" in await refused(bot, adapter="clay")
     assert "must be one of ink, clay" in await refused(bot, adapter="oil")
     assert "cannot be chosen for Palimpsest Demo" in await refused(bot, adapter="ink", model="plain")

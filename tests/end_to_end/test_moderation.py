@@ -148,7 +148,7 @@ async def test_a_blocked_member_asks_for_nothing_and_what_waits_is_given_up(bot:
     try:
         waiting = await bot.status_with(await asked(bot, EVERYBODY, member=MEMBER), "Queued")
         assert "<@" in await moderate(bot, "block add", member=MEMBER)
-        await bot.status_with(waiting, "Cancelled")
+        await bot.status_with(waiting, "🚫 Cancelled by a moderator")
     finally:
         await bot.client.command("operator resume", {}, member="Margaret")
     refused = await asked(bot, EVERYBODY, member=MEMBER)

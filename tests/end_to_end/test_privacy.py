@@ -30,7 +30,8 @@ def kept_bytes(folder: Path) -> bytes:
 
 async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProcess) -> None:
     bot = mortal_bot
-    mine = await bot.result_of(await bot.img2img(member=MEMBER, prompt=f"a {SECRET} on a beach", steps=2))
+    status = await bot.img2img(member=MEMBER, prompt=f"a {SECRET} on a beach", steps=2)
+    mine = await bot.result_of(status)
     theirs = await bot.result_of(await bot.img2img(member=OTHER, prompt="a castle by the sea", steps=2))
     await bot.client.press(theirs.id, "Report", member=MEMBER)
     await bot.client.command("preferences set", {"count": 1}, member=MEMBER)
@@ -51,8 +52,10 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
     assert SECRET.encode() not in kept
     assert b"a castle by the sea" in kept
     assert len(list(spool.iterdir())) == 1
-    for message in (mine, waiting):
+    for message in (mine, status, waiting):
         assert (await bot.client.message(message.id)).deleted
+    *_, last = await bot.client.calls(path_pattern=status.id)
+    assert last.method == "DELETE"  # nothing is said any more about what is to be forgotten
     assert not (await bot.client.message(theirs.id)).deleted
 
     await bot.client.command("operator resume", {}, member="Margaret")

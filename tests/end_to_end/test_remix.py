@@ -310,5 +310,5 @@ class TestTakenBack:
             status = await bot.answer_to(asked)
             await bot.status_with(status, "Painting")
             await bot.client.delete_message(asked.id)
-            await bot.status_with(status, "Cancelled")
+            await bot.status_with(status, "🚫 Cancelled, because the message that asked for it was deleted")
         assert await bot.results(status) == []

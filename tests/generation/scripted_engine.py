@@ -32,20 +32,22 @@ def create(options: dict[str, Any]) -> "ScriptedEngine":
             file.write(b".")
         if Path(path).stat().st_size < times:
             raise ExecutorError("this engine does not start yet")
-    return ScriptedEngine(Path(options["folder"]), options.get("slots", 2))
+    return ScriptedEngine(Path(options["folder"]), options.get("slots", 2), options.get("missing"))
 
 
 class ScriptedEngine:
     """Does what the prompt says."""
 
-    def __init__(self, folder: Path, slots: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, slots: int, missing: str | None = None) -> None:
+        self._folder, self._missing = folder, missing
         self.slots = slots
         self.device = "none"
         self.dtype = "float32"
 
     def preload(self) -> None:
-        """There is no model."""
+        """There is no model, or for a reason none yet."""
+        if self._missing is not None:
+            raise ModelUnavailable("demo", self._missing)
 
     def total_steps(self, request: Img2ImgRequest) -> int:
         """Count the steps of the script."""

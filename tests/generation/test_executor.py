@@ -5,16 +5,18 @@ import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import psutil
 import pytest
 
-from generation.errors import ExecutorError
+from generation.errors import ExecutorError, ModelUnavailable
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Pace, Phase, PhaseBudgets
 from generation.executors.child import ChildExecutor
-from generation.executors.worker import import_function
+from generation.executors.worker import Worker, import_function
+from generation.models.problems import ModelProblem
 from tests.generation.conftest import Gates
 from tests.generation.samples import request
 
@@ -167,6 +169,34 @@ async def test_death_is_noticed_and_the_next_run_gets_a_new_child(
     assert not executor.is_warm
     assert executor.losses == {kind.value: 1}
     assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)
+
+
+async def test_a_default_model_that_came_with_a_job_is_as_good(make_executor: MakeExecutor) -> None:
+    executor = make_executor(missing=ModelProblem.NOT_A_MODEL, model="demo")
+    await executor.start()
+    assert not executor.is_warm
+    assert isinstance((await events_of(executor, "A", "step"))[-1], Finished)
+    assert executor.is_warm
+
+
+@pytest.mark.parametrize(
+    ("reason", "tries"), [(ModelProblem.UNREACHABLE, 3), (ModelProblem.CUT_OFF, 3), (ModelProblem.NO_FOLDER, 1)]
+)
+def test_a_default_model_is_tried_again_if_what_keeps_it_away_may_pass(
+    reason: ModelProblem, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generation.executors.worker._FIRST_PAUSE_SECONDS", 0.0)
+    said, seen = list[str](), list[int]()
+
+    class Engine:
+        def preload(self) -> None:
+            seen.append(1)
+            if len(seen) < 3:
+                raise ModelUnavailable("demo", reason, source="a/demo", folder="/demo")
+
+    worker = Worker(cast("Any", SimpleNamespace(send=said.append)))
+    worker._warm_up(cast("Any", Engine()))
+    assert (len(seen), said) == (tries, ["warm"] if tries == 3 else [])
 
 
 async def test_one_that_dies_while_nobody_wants_anything_comes_back_but_not_again_and_again(

@@ -56,7 +56,7 @@ def test_numbers_are_named_in_the_units_that_people_know() -> None:
         ),
         (
             InvalidRequest("strength", "out_of_range", value=2, low=0.01, high=1.0),
-            "The strength must be from 0.01 to 1.0.",
+            "The strength must be from 0.01 to 1.",
         ),
         (
             ModelUnavailable("x", "unknown", known=["demo", "sdxl"]),

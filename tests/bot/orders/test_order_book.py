@@ -1,5 +1,6 @@
 """What a person chose becomes a job in which nothing is undecided."""
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,10 +206,12 @@ async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> No
 @pytest.fixture
 async def adapted(tmp_path: Path) -> OrderBook:
     """Two models, the demo and another; the demo has two adapters that are here, one that is not, one of the hub."""
-    (tmp_path / "ink.safetensors").touch()
+    (tmp_path / "ink.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")  # one without tensors
+    (tmp_path / "torn.safetensors").write_text("<!DOCTYPE html>")
     rows = {"ink": f'file = "{tmp_path / "ink.safetensors"}"\nweight = 0.8\nmax_weight = 1.2', "clay": 'hub = "a/clay"'}
     rows["a.b"] = f'file = "{tmp_path / "ink.safetensors"}"'
     rows["gone"] = f'file = "{tmp_path / "gone.safetensors"}"'
+    rows["torn"] = f'file = "{tmp_path / "torn.safetensors"}"'
     words = (
         f'[demo.embeddings.toy]\nfile = "{tmp_path / "ink.safetensors"}"\n[demo.embeddings.smoke]\nhub = "a/smoke"\n'
     )
@@ -252,14 +255,19 @@ def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
 @pytest.mark.parametrize(
     ("chosen", "sentence"),
     [
-        ({"adapter": "ink", "adapter_weight": 1.3}, "The adapter's weight must be from 0.0 to 1.2."),
-        ({"adapter": "oil"}, "The adapter must be one of ink, clay, a.b, gone."),
+        ({"adapter": "ink", "adapter_weight": 1.3}, "The adapter's weight must be from 0 to 1.2."),
+        ({"adapter": "oil"}, "The adapter must be one of ink, clay, a.b, gone, torn."),
         (
             {"adapter": "clay"},
             "The adapter clay of demo is not downloaded yet; the operator does that with "
             "`python -m generation download demo`.",
         ),
-        ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0.0 to 1.2."),
+        ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0 to 1.2."),
+        (
+            {"adapter": "torn"},
+            "The file torn.safetensors of the adapter torn of demo is none of safetensors, whatever its name says, or "
+            "not whole; fetch it anew.",
+        ),
         ({"adapter": "ink, ink"}, "No adapter can be named twice."),
         ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
     ],

@@ -1,4 +1,4 @@
-"""A card that is none: tensors that say they lie on ``cuda:0``, with their values in this machine's memory.
+"""A card that is none: tensors that say they lie on ``cuda:0`` or ``mps:0``, with their values in this machine.
 
 Whoever computes with a tensor of the card and one of the CPU is told what CUDA would say, so what the engine does on a
 card can be seen where there is none: not how quickly, and not with which kernels, but whether it works. Everything that
@@ -21,7 +21,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from generation.engine.device_loop import DeviceLoop
 
-CARD = torch.device("cuda", 0)
 _CPU = torch.device("cpu")
 _aten = torch.ops.aten
 # What may have tensors of two devices: copies, and looking up by numbers that lie on the CPU.
@@ -35,19 +34,24 @@ _MIXES = {
 }
 _GET_DATA, _SET_DATA = (getattr(torch.Tensor.data, name) for name in ("__get__", "__set__"))
 # What torch says where it looks for a card before it asks what a tensor is.
-_WANTS_A_CARD = ("not linked with support for cuda", "from the 'CUDA' backend", ".tolist() is not supported")
+_WANTS_A_CARD = ("not linked with support for", "from the 'CUDA' backend", "from the 'MPS' backend", ".tolist() is not")
 
 
-class CardMemory:
-    """What lies on the card, and the most that ever did: a storage counts once, until the last tensor of it is gone."""
+class Card:
+    """A card and what lies in its memory: a storage counts once, until the last tensor of it is gone."""
 
-    def __init__(self, total_bytes: int) -> None:
+    def __init__(self, kind: str, total_bytes: int) -> None:
+        self.device = torch.device(kind, 0)
         self.total_bytes = total_bytes
         self.held_bytes = self.peak_bytes = 0
         self._storages = set[int]()
 
     def hold(self, tensor: torch.Tensor) -> None:
-        """Count a tensor's storage, or raise what torch raises where there is no room for it."""
+        """Count a tensor's storage, or raise what torch raises where it cannot lie there."""
+        if self.device.type == "mps" and tensor.dtype == torch.float64:
+            raise TypeError(
+                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
+            )
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key in self._storages:
@@ -64,7 +68,7 @@ class CardMemory:
         self.held_bytes -= size
 
 
-_memory = CardMemory(0)
+_card = Card("cuda", 0)
 
 
 class OnCard(torch.Tensor):
@@ -74,9 +78,14 @@ class OnCard(torch.Tensor):
 
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> "OnCard":
-        _memory.hold(held)
+        _card.hold(held)
         tensor = torch.Tensor._make_wrapper_subclass(
-            cls, held.shape, strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype, device=CARD
+            cls,
+            held.shape,
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            device=_card.device,
         )
         tensor.held = held
         return tensor
@@ -129,13 +138,35 @@ class _Stream:
 
 
 @contextmanager
-def pretended_card(monkeypatch: pytest.MonkeyPatch, total_bytes: int = 8 * 2**30) -> Iterator[CardMemory]:
-    """Let torch find a card, and device loops that begin meanwhile compute on it; yield its memory.
+def pretended_card(monkeypatch: pytest.MonkeyPatch, kind: str = "cuda", total_bytes: int = 8 * 2**30) -> Iterator[Card]:
+    """Let torch find a card of a kind, ``cuda`` or ``mps``, and device loops that begin meanwhile compute on it.
 
-    ``total_bytes`` is what is left of it beside what the process takes anyway.
+    ``total_bytes`` is what is left of its memory beside what the process takes anyway.
     """
-    global _memory
-    _memory = memory = CardMemory(total_bytes)
+    global _card
+    _card = card = Card(kind, total_bytes)
+    if kind == "mps":
+        _pretend_mps(monkeypatch, card)
+    else:
+        _pretend_cuda(monkeypatch, card)
+    monkeypatch.setattr(TorchDeviceBackend, "_detect_device_type", lambda *_: kind)
+    serve = DeviceLoop._serve
+    monkeypatch.setattr(DeviceLoop, "_serve", lambda loop: _serve_on_card(loop, serve))
+    torch.__future__.set_swap_module_params_on_conversion(True)  # else a layer that moves has other parameters
+    yield card
+    torch.__future__.set_swap_module_params_on_conversion(False)
+
+
+def _pretend_mps(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: card.held_bytes)
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: card.total_bytes)
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: None)
+
+
+def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
+    told_bytes = card.total_bytes  # whatever others take meanwhile
     answers = {
         "_lazy_init": None,
         "current_stream": _Stream(),
@@ -149,15 +180,9 @@ def pretended_card(monkeypatch: pytest.MonkeyPatch, total_bytes: int = 8 * 2**30
     }
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (total_bytes - memory.held_bytes, total_bytes))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: memory.held_bytes)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (told_bytes - card.held_bytes, told_bytes))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: card.held_bytes)
     monkeypatch.setattr(torch.cuda, "Stream", _Stream)
-    monkeypatch.setattr(TorchDeviceBackend, "_detect_device_type", lambda *_: "cuda")
-    serve = DeviceLoop._serve
-    monkeypatch.setattr(DeviceLoop, "_serve", lambda loop: _serve_on_card(loop, serve))
-    torch.__future__.set_swap_module_params_on_conversion(True)  # else a layer that moves has other parameters
-    yield memory
-    torch.__future__.set_swap_module_params_on_conversion(False)
 
 
 @contextmanager
@@ -176,7 +201,9 @@ def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     values = (*args, *kwargs.values())
     _refuse_two_devices(func, values)
     device = kwargs.get("device")
-    is_on_card = any(map(_is_on_card, _tensors(values))) if device is None else torch.device(device).type == "cuda"
+    is_on_card = (
+        any(map(_is_on_card, _tensors(values))) if device is None else torch.device(device).type == _card.device.type
+    )
     result = func(*_held(args), **_on_cpu(kwargs))
     if func._schema.is_mutable and func._schema.name.endswith("_"):
         return args[0]
@@ -189,9 +216,7 @@ def _refuse_two_devices(func: Any, values: Iterable[Any]) -> None:
         return
     tensors = list(_tensors(values))
     if any(map(_is_on_card, tensors)) and any(tensor.dim() and not _is_on_card(tensor) for tensor in tensors):
-        raise RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! ({func})"
-        )
+        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices ({func})")
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
@@ -229,8 +254,8 @@ def _onto_card(value: Any) -> Any:
 
 def _with_number(value: Any) -> Any:
     """Return a device with its number, which torch would ask the card for."""
-    is_card = value == "cuda" if isinstance(value, str) else isinstance(value, torch.device) and value.type == "cuda"
-    return CARD if is_card else value
+    kind = value if isinstance(value, str) else value.type if isinstance(value, torch.device) else None
+    return _card.device if kind == _card.device.type else value
 
 
 def _take_place(tensor: torch.Tensor, other: torch.Tensor) -> None:

@@ -102,7 +102,7 @@ def test_others_take_steps_between_the_slices_of_a_decoding(engine: DiffusersEng
         loop.accept(short)
         with torch.no_grad():
             while not short.pictures[0].done():
-                loop._step_seconds = 0.0  # as if steps were quicker than any slice
+                loop._batches.step_seconds = 0.0  # as if steps were quicker than any slice
                 loop.turn()
     finally:
         for handle in handles:

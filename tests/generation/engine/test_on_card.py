@@ -18,7 +18,7 @@ from generation.models.catalog import Catalog, ModelEntry
 from generation.models.memory_plan import MemoryPlan, Placement
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
-from tests.generation.engine.pretended_card import CARD, CardMemory, OnCard, on_card, pretended_card
+from tests.generation.engine.pretended_card import Card, OnCard, on_card, pretended_card
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_adapters import adapter
 from tests.generation.engine.test_memory import short_of_memory
@@ -32,9 +32,9 @@ WEIGHED, LONG = "a (fox:1.3) on grass", " ".join(["grass"] * 30)
 
 
 @pytest.fixture(autouse=True)
-def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[CardMemory]:
-    with pretended_card(monkeypatch) as memory:
-        yield memory
+def card(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Card]:
+    with pretended_card(monkeypatch, getattr(request, "param", "cuda")) as card:
+        yield card
 
 
 def held_as(engine: DiffusersEngine, model: str, **plan: Any) -> None:
@@ -59,26 +59,31 @@ def with_adapters(entry: ModelEntry, folder: Path) -> ModelEntry:
 
 
 @torch.no_grad()
-def test_the_card_refuses_what_a_real_one_would() -> None:
+@pytest.mark.parametrize("card", ["cuda", "mps"], indirect=True)
+def test_the_card_refuses_what_a_real_one_would(card: Card) -> None:
     with on_card():
-        _try_to_mix()
+        _try_to_mix(card.device)
+        if card.device.type == "mps":
+            with pytest.raises(TypeError, match="float64"):
+                torch.zeros(1, dtype=torch.float64).to(card.device)
+    assert card.held_bytes == 0 < card.peak_bytes
 
 
-def _try_to_mix() -> None:
-    here, there = torch.ones(2, 3), torch.ones(2, 3, device=CARD)
+def _try_to_mix(device: torch.device) -> None:
+    here, there = torch.ones(2, 3), torch.ones(2, 3, device=device)
     with pytest.raises(RuntimeError, match="at least two devices"):
         torch.add(here, there)
     layer = torch.nn.Linear(3, 3)
     weight = layer.weight
     with pytest.raises(RuntimeError, match="at least two devices"):
         layer(there)
-    layer.to(CARD)
+    layer.to(device)
     assert layer.weight is weight
     assert isinstance(layer(there), OnCard)
     with pytest.raises(RuntimeError, match="at least two devices"):
         layer(here)
-    there[:, :1] += here[:, :1].to(CARD)
-    assert (there.device, there.cpu().tolist()) == (CARD, [[2, 1, 1], [2, 1, 1]])
+    there[:, :1] += here[:, :1].to(device)
+    assert (there.device, there.cpu().tolist()) == (device, [[2, 1, 1], [2, 1, 1]])
     with pytest.raises((RuntimeError, TypeError)):
         there.numpy()
 
@@ -108,6 +113,15 @@ def test_pictures_of_all_kinds_are_painted_side_by_side(
         pictures = [picture for each in wanted for picture in here.run(each, RecordedRun()).pictures]
         for image, picture in zip(images, pictures, strict=True):
             assert apart(image, Image.open(io.BytesIO(picture.data))) <= 1
+
+
+@pytest.mark.parametrize("card", ["mps"], indirect=True)
+@pytest.mark.parametrize("model", ["ddim", "pndm", "euler", "euler-a", "dpm++2m-karras", "unipc", "lcm", "xl-euler"])
+def test_an_apple_is_asked_for_nothing_that_it_has_not(
+    make_engine: MakeEngine, tiny_catalog: Catalog, model: str
+) -> None:
+    engine = make_engine(Catalog({model: tiny_catalog[model]}), dtype=torch.float16, device="mps")
+    assert engine.run(tiny_request(model=model, num_inference_steps=6, prompt=WEIGHED), RecordedRun()).pictures
 
 
 @pytest.mark.parametrize("family", ["flux-2-klein", "kandinsky-2-2", "kandinsky-3", "qwen-image-edit-plus"])
@@ -141,7 +155,7 @@ def test_down_the_whole_ladder_pictures_are_painted(
 
 
 def test_a_model_that_finds_less_memory_than_was_said_is_held_in_less(
-    make_engine: MakeEngine, tiny_catalog: Catalog, card: CardMemory, caplog: pytest.LogCaptureFixture
+    make_engine: MakeEngine, tiny_catalog: Catalog, card: Card, caplog: pytest.LogCaptureFixture
 ) -> None:
     two = Catalog({name: tiny_catalog[name] for name in ("ddim", "euler")})
     engine = make_engine(two, dtype=torch.float16, device="cuda", max_width=2)
@@ -160,7 +174,7 @@ def test_a_model_that_finds_less_memory_than_was_said_is_held_in_less(
 
 
 def test_a_model_for_which_nothing_is_left_is_refused_and_can_be_asked_for_again(
-    make_engine: MakeEngine, tiny_catalog: Catalog, card: CardMemory
+    make_engine: MakeEngine, tiny_catalog: Catalog, card: Card
 ) -> None:
     engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), device="cuda")  # float32: there are no eight bits
     held_as(engine, "ddim", placement=Placement.GROUP_OFFLOAD)

@@ -30,7 +30,7 @@ def test_an_operators_adapters_are_read(tmp_path: Path) -> None:
     assert (ink.checked_weight(None), ink.checked_weight(0.3)) == (0.8, 0.3)
     with pytest.raises(InvalidRequest) as refused:
         ink.checked_weight(1.3)
-    assert error_sentence(refused.value) == "The adapter's weight must be from 0.0 to 1.2."
+    assert error_sentence(refused.value) == "The adapter's weight must be from 0 to 1.2."
     with pytest.raises(InvalidRequest) as refused:
         entry.adapter("clay")
     assert error_sentence(refused.value) == "The adapter must be one of ink."

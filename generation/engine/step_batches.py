@@ -1,0 +1,90 @@
+"""The groups of pictures that share calls of a denoiser, and which of them has the next one."""
+
+import time
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+
+import torch
+
+from generation.engine.conditioning import denoise
+from generation.engine.denoising import Denoising
+from generation.engine.device import wait_for
+from generation.engine.loading import LoadedModel
+from generation.engine.order import Order
+from generation.engine.step_batch import StepBatch
+from generation.engine.width import FixedWidth
+from generation.requests import Img2ImgRequest
+
+
+class StepBatches:
+    """Let pictures of one model and one shape share calls, of ``max_width`` rows at most; such groups take turns.
+
+    ``make_width`` makes what finds out how many rows pay. With ``strict`` each picture is a group of its own.
+    """
+
+    def __init__(
+        self, device: torch.device, *, max_width: int, strict: bool, make_width: Callable[[int], FixedWidth]
+    ) -> None:
+        self._device = device
+        self._max_width = max_width
+        self._strict = strict
+        self._make_width = make_width
+        self._widths: dict[Hashable, FixedWidth] = {}
+        self._batches: dict[tuple[Hashable, Hashable], StepBatch] = {}
+        self._tick = 0
+        self.step_seconds = 0.0  # of the last one
+
+    def join(self, model: LoadedModel, denoising: Denoising) -> None:
+        """Let a picture be part of the calls from the next one on."""
+        shape = (model.entry.name, denoising.key)
+        key = (shape, denoising if self._strict else None)
+        if key not in self._batches:
+            rows = min(self._max_width, model.plan.batch_width)
+            width = self._widths.setdefault(shape, self._make_width(rows))
+            width.bound(rows)  # the plan may have been lowered since
+            self._batches[key] = StepBatch(partial(_denoise, model, denoising.order.request), width)
+        self._batches[key].add(denoising, self._tick)
+
+    def leave(self, order: Order) -> None:
+        """Let the pictures of an order be part of no call any more."""
+        for batch in self._batches.values():
+            batch.remove(order)
+        self._drop_empty()
+
+    def step(self) -> list[Denoising]:
+        """Take one step with the group that has waited longest, if there is one; return who left.
+
+        Whoever left is done, or has a ``failure``. What the call took is charged to the orders that were part of it.
+        """
+        if not self._batches:
+            return []
+        (shape, _), batch = min(self._batches.items(), key=lambda item: item[1].last_tick)
+        self._tick += 1
+        started = time.perf_counter()
+        admitted, left = batch.step(self._tick)
+        wait_for(self._device)  # else what is measured and charged is only how quickly it was told
+        self.step_seconds = time.perf_counter() - started
+        rows = sum(each.rows for each in admitted)
+        self._widths[shape].learn(rows, self.step_seconds)
+        for denoising in admitted:
+            denoising.order.seconds += self.step_seconds / rows * denoising.rows
+        self._drop_empty()
+        return left
+
+    def _drop_empty(self) -> None:
+        # An empty one would keep a model that is to leave.
+        self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
+
+
+def _denoise(
+    model: LoadedModel,
+    request: Img2ImgRequest,
+    latents: torch.Tensor,
+    timesteps: torch.Tensor,
+    conditioning: Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    """Call the denoiser with the adapters of this request, which are those of everybody in its group."""
+    model.adapters.use(request.adapters)
+    if model.compiled is not None and not model.adapters.has_loaded:  # what is compiled knows nothing of adapters
+        return model.compiled(latents, timesteps, conditioning)
+    return denoise(model.pipeline, latents, timesteps, conditioning)
