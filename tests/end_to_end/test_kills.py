@@ -90,10 +90,12 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
         bot = BotProcess(server, tmp_path, {"SHUTDOWN_GRACE_SECONDS": "600"}, arguments=QUICK)
         await bot.start()
         with bot.held():
-            statuses = [await bot.img2img(steps=4) for _ in range(2)]
-            await bot.status_with(statuses[0], "Painting")
+            statuses = [await bot.img2img(steps=4)]
+            await bot.status_with(statuses[0], "Painting")  # which the second might be, if both came at once
+            statuses.append(await bot.img2img(steps=4))
             bot.ask_to_stop()
-            await bot.queue_says("I am just being restarted")
+            was_told = "SELECT value FROM facts WHERE name = 'told_to_stop'"
+            await bot.until(lambda: bot.rows(was_told) == [("yes",)])
             await bot.kill()
         await bot.start()
         for status in statuses:

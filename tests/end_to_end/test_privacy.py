@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.replies import refusal_sentence
-from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.end_to_end.bot_process import CAT, QUICK, BotProcess
 
 MEMBER, OTHER = "Ada", "Linus"
 SECRET = "quincunx"
@@ -63,9 +63,9 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
     assert again.response is not None
     assert (await bot.result_of(again.response)).attachments  # whoever else asked is served as before
     await bot.kill()
-    await bot.start()
-    assert SECRET.encode() not in kept_bytes(bot.data_dir)
-    assert "**0** requests" in await privacy(bot, "show")
+    async with BotProcess(bot.server, bot.data_dir, arguments=QUICK) as restarted:
+        assert SECRET.encode() not in kept_bytes(bot.data_dir)
+        assert "**0** requests" in await privacy(restarted, "show")
 
 
 async def test_a_request_that_is_being_painted_is_given_up_and_deleted(quick_bot: BotProcess) -> None:
