@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _LONGEST_THREAD = 5  # messages of one person that are followed back; nobody misunderstands each other more often
 _STILL_NEW = timedelta(minutes=15)
 _MOST_REMEMBERED = 1000
+_UNFOLDING_SECONDS = 3.0  # in which Discord has mostly looked what a link leads to
 
 
 @dataclass(slots=True)
@@ -63,9 +64,16 @@ class Conversation:
                 await self._say(message, replies.role_mentioned(message.guild.me.mention))
             return
         heard = self._remember(message)
+        version = _version_of(message)
         async with heard.lock:
-            heard.version = _version_of(message)
-            await self._hear(message)
+            heard.version = version
+            if not _may_unfold(message):
+                await self._hear(message)
+                return
+        await asyncio.sleep(_UNFOLDING_SECONDS)
+        async with heard.lock:
+            if heard.version == version:  # else it was heard again meanwhile, with what the link leads to
+                await self._hear(message)
 
     async def hear_again(self, message: discord.Message) -> None:
         """Take a message that has changed, by an edit or because Discord shows by now what its link leads to.
@@ -223,6 +231,12 @@ async def _answer_with(message: discord.Message, text: str) -> None:
 def _version_of(message: discord.Message) -> tuple[object, ...]:
     """Return what tells a message from what it was before: its last edit, and the links that are shown."""
     return message.edited_at, len(message.embeds)
+
+
+def _may_unfold(message: discord.Message) -> bool:
+    """Tell whether the picture of a message may be behind a link that Discord has not looked at yet."""
+    has_link = "https://" in message.content or "http://" in message.content
+    return has_link and message.reference is None and not message.embeds and source_in(message) is None
 
 
 def _may_be_answered(message: discord.Message) -> bool:

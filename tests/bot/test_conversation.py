@@ -9,6 +9,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot import conversation
 from bot.conversation import Conversation
 
 
@@ -37,6 +38,9 @@ class Channel:
             "created_at": discord.utils.utcnow(),
             "edited_at": None,
             "embeds": [],
+            "attachments": [],
+            "message_snapshots": [],
+            "reference": None,
         }
         return SimpleNamespace(**(values | changes))
 
@@ -92,3 +96,28 @@ async def test_what_the_end_of_the_bot_cuts_short_is_no_fault() -> None:
         await Conversation(client).hear(Channel().message(1, "0,7", reply=reply))
     has_left = True
     await Conversation(client).hear(Channel().message(1, "0,7", reply=reply))
+
+
+@pytest.mark.parametrize("is_unfolded", [True, False])
+async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.MonkeyPatch, is_unfolded: bool) -> None:
+    async def has_request(_member_id: int, _message_id: int) -> bool:
+        return False
+
+    client: Any = SimpleNamespace(
+        metrics=SimpleNamespace(refused=lambda _: None), jobs=SimpleNamespace(has_request=has_request)
+    )
+    conversation_, channel, slept = Conversation(client), Channel(), asyncio.Event()
+    channel.is_open.set()
+    link = "https://example.com 5=5"  # whose words are refused, whatever it leads to
+    message = channel.message(1, link, id=5)
+
+    async def sleep(_seconds: float) -> None:
+        slept.set()
+        assert channel.said == []
+        if is_unfolded:
+            await conversation_.hear_again(channel.message(1, "0,7", id=5, embeds=["a picture"]))
+
+    monkeypatch.setattr(conversation, "asyncio", SimpleNamespace(sleep=sleep, Lock=asyncio.Lock))
+    await conversation_.hear(message)
+    assert slept.is_set()
+    assert channel.said == (["0,7"] if is_unfolded else [link])
