@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import discord
@@ -218,6 +219,11 @@ class Palimpsest(Events):
         if application.team is not None:
             return any(member.id == user_id for member in application.team.members)
         return application.owner.id == user_id
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Tell nobody anything after the end: the library's own "ready" may come later, and be an error by then."""
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
 
     async def close(self) -> None:
         """Take nothing new, finish or keep what is open, then leave Discord."""

@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+
+from bot.client import Palimpsest
 
 PROGRAM = """
 import sys
@@ -35,3 +39,8 @@ def test_an_error_that_nobody_foresaw_is_logged_and_worth_another_start(error: s
     (line,) = ended.stderr.splitlines()
     assert all(word in line for word in words)
     assert "a fox" not in line
+
+
+def test_what_the_library_says_after_the_end_reaches_nobody() -> None:
+    ended = cast("Any", SimpleNamespace(is_closed=lambda: True))  # it has no loop any more, as the library's own
+    Palimpsest.dispatch(ended, "ready")
