@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from generation.adapter_weights import NO_ADAPTER, read_adapters
 from generation.errors import InvalidRequest
-from generation.models.adapters import NO_ADAPTER, read_adapters
 from generation.samplers import check_sampler
 
 MAX_PROMPT_CHARACTERS = 1_500

@@ -11,8 +11,8 @@ from bot.orders.order_book import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_of
 from generation import requests
+from generation.adapter_weights import MAX_ADAPTERS
 from generation.errors import ModelUnavailable
-from generation.models.adapters import MAX_ADAPTERS
 from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from bot.display.tables import budget_used
 from bot.errors import Refused
 from bot.orders.allowances import Budget
 from bot.storage.job import Job, JobState
-from generation.models.adapters import read_adapters
+from generation.adapter_weights import read_adapters
 from generation.references import reference_of
 from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS

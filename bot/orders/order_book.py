@@ -11,9 +11,9 @@ from bot.orders.model_shelf import ModelShelf
 from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
+from generation.adapter_weights import NO_ADAPTER, read_adapters, write_adapters
 from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
-from generation.models.adapters import NO_ADAPTER, read_adapters, write_adapters
 from generation.models.catalog import ModelEntry
 from generation.models.embeddings import embeddings_in
 from generation.models.families import FAMILIES

@@ -10,12 +10,12 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
+from generation.adapter_weights import write_adapters
 from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
 from generation.images.decoder import CleanImage, ImageDecoder, read_input
 from generation.job_id import new_job_id
-from generation.models.adapters import write_adapters
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
 from generation.models.files import check_folder

@@ -1,18 +1,13 @@
 """Small changes to a model (LoRA) that the operator offers: which file each is, and how strongly it may be used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from generation.errors import InvalidRequest
 from generation.models.add_ons import FILE_KINDS, AddOnFile, take_file
 from generation.models.rows import Kinds, check_kinds, check_name
-
-NO_ADAPTER = ""
-MAX_ADAPTERS = 3  # of one request
-
-_Weight = TypeVar("_Weight", bound=float | None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,32 +34,6 @@ class Adapter:
                 "adapter_weight", "out_of_range", value=weight, low=self.min_weight, high=self.max_weight
             )
         return weight
-
-
-def read_adapters(text: str, weight: _Weight) -> tuple[tuple[str, float | _Weight], ...]:
-    """Read ``film:0.8, ada`` as names and weights, ordered by name, so that the same ones are equal in any order.
-
-    ``weight`` is for those without one of their own. Raises InvalidRequest (``twice``, ``too_many``, ``no_number``).
-    """
-    chosen: dict[str, float | _Weight] = {}
-    for part in filter(None, map(str.strip, text.split(","))):
-        name, has_own, own = (piece.strip() for piece in part.partition(":"))
-        if name in chosen:
-            raise InvalidRequest("adapter", "twice")
-        try:
-            chosen[name] = float(own) if has_own else weight
-        except ValueError as error:
-            raise InvalidRequest("adapter_weight", "no_number", value=own) from error
-    if len(chosen) > MAX_ADAPTERS:
-        raise InvalidRequest("adapter", "too_many", high=MAX_ADAPTERS)
-    return tuple(sorted(chosen.items()))
-
-
-def write_adapters(chosen: Sequence[tuple[str, float]]) -> tuple[str, float]:
-    """Return the ``adapter`` and the ``adapter_weight`` that ``read_adapters`` reads: a name alone where it is one."""
-    if len(chosen) == 1:
-        return chosen[0]
-    return ", ".join(f"{name}:{weight}" for name, weight in chosen), 0.0
 
 
 _KINDS: Kinds = {

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from generation.adapter_weights import read_adapters
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.models.adapters import Adapter, adapters_of, read_adapters
+from generation.models.adapters import Adapter, adapters_of
 from generation.models.add_ons import FILE_KINDS, AddOnFile, take_file
 from generation.models.embeddings import Embedding, embeddings_of
 from generation.models.families import FAMILIES

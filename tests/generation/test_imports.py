@@ -61,3 +61,9 @@ def test_the_parent_never_loads_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_generation_process_answers_before_it_knows_the_hub() -> None:
+    program = "import sys, generation.executors.worker; print({'huggingface_hub', 'httpx2'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr

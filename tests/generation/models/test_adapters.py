@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from generation.adapter_weights import read_adapters, write_adapters
 from generation.errors import InvalidRequest
-from generation.models.adapters import adapters_of, read_adapters, write_adapters
+from generation.models.adapters import adapters_of
 from generation.models.catalog import load_catalog
 from generation.sentences import error_sentence
 from tests.generation.models.test_catalog import ENTRY
