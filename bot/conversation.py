@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -14,6 +13,7 @@ import discord
 from bot import replies
 from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
+from bot.heard import HeardMessages, is_new, may_unfold, version_of
 from bot.help import help_text
 from bot.orders.free_text import Said, understand
 from bot.orders.order_book import Options, Source, changed
@@ -31,17 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_THREAD = 5  # messages of one person that are followed back; nobody misunderstands each other more often
-_STILL_NEW = timedelta(minutes=15)
-_MOST_REMEMBERED = 1000
 _UNFOLDING_SECONDS = 3.0  # in which Discord has mostly looked what a link leads to
-
-
-@dataclass(slots=True)
-class _Heard:
-    """A message that was heard, in which version; one version at a time."""
-
-    version: tuple[object, ...] | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Conversation:
@@ -53,7 +43,7 @@ class Conversation:
     def __init__(self, client: "Palimpsest") -> None:
         self._client = client
         self._answering: set[int] = set()  # members to whom a sentence is on its way
-        self._heard: dict[int, _Heard] = {}  # the last messages that were for the bot
+        self._heard = HeardMessages()
 
     async def hear(self, message: discord.Message) -> None:
         """Take a message; one that is not for the bot is none of its business."""
@@ -63,11 +53,11 @@ class Conversation:
             if message.guild is not None and message.role_mentions and message.guild.self_role in message.role_mentions:
                 await self._say(message, replies.role_mentioned(message.guild.me.mention))
             return
-        heard = self._remember(message)
-        version = _version_of(message)
+        heard = self._heard.remember(message)
+        version = version_of(message)
         async with heard.lock:
             heard.version = version
-            if not _may_unfold(message):
+            if not may_unfold(message):
                 await self._hear(message)
                 return
         await asyncio.sleep(_UNFOLDING_SECONDS)
@@ -80,22 +70,15 @@ class Conversation:
 
         That is for a mention that was forgotten and a number that was wrong: what a request has come of stays as it is.
         """
-        if message.author.bot or message.is_system() or not self._is_for_us(message):
+        if message.author.bot or message.is_system() or not self._is_for_us(message) or not is_new(message):
             return
-        if discord.utils.utcnow() - message.created_at > _STILL_NEW:
-            return
-        heard = self._remember(message)
+        heard = self._heard.remember(message)
         async with heard.lock:
-            if heard.version == _version_of(message):  # it was pinned, for instance
+            if heard.version == version_of(message):  # it was pinned, for instance
                 return
-            heard.version = _version_of(message)
+            heard.version = version_of(message)
             if not await self._client.jobs.has_request(message.author.id, message.id):
                 await self._hear(message)
-
-    def _remember(self, message: discord.Message) -> "_Heard":
-        while len(self._heard) >= _MOST_REMEMBERED:
-            del self._heard[next(iter(self._heard))]
-        return self._heard.setdefault(message.id, _Heard())
 
     async def _hear(self, message: discord.Message) -> None:
         try:
@@ -226,17 +209,6 @@ async def _answer_with(message: discord.Message, text: str) -> None:
         if error.code != NO_HISTORY:
             raise
         await message.channel.send(replies.fitting(f"{message.author.mention} {text}"))
-
-
-def _version_of(message: discord.Message) -> tuple[object, ...]:
-    """Return what tells a message from what it was before: its last edit, and the links that are shown."""
-    return message.edited_at, len(message.embeds)
-
-
-def _may_unfold(message: discord.Message) -> bool:
-    """Tell whether the picture of a message may be behind a link that Discord has not looked at yet."""
-    has_link = "https://" in message.content or "http://" in message.content
-    return has_link and message.reference is None and not message.embeds and source_in(message) is None
 
 
 def _may_be_answered(message: discord.Message) -> bool:
