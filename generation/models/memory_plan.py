@@ -68,6 +68,7 @@ class MemoryPlan:
         """Return the bytes of each component."""
         width = BYTES_OF[self.dtype]
         stored = {name: count * width for name, count in sizes.parameters.items()}
+        stored[sizes.autoencoder] = sizes.parameters[sizes.autoencoder] * self._decoder_width(sizes)
         if self.stores_float8:
             stored[sizes.denoiser] = round(stored[sizes.denoiser] * _FLOAT8_SHARE)
         return stored
@@ -79,8 +80,12 @@ class MemoryPlan:
         tensors = _DENOISER_TENSORS["transformer" if sizes.is_transformer else "unet"]
         denoising = tensors * tokens * sizes.denoiser_channels * self.batch_width * width
         decoded = min(max_pixels, sizes.tile_pixels**2) if self.tiles_pictures else max_pixels
-        decoding = _DECODER_TENSORS * decoded * sizes.decoder_channels * width + _PICTURE_TENSORS * max_pixels * 3
+        decoding = _DECODER_TENSORS * decoded * sizes.decoder_channels * self._decoder_width(sizes)
+        decoding += _PICTURE_TENSORS * max_pixels * 3
         return round(denoising), round(decoding)
+
+    def _decoder_width(self, sizes: ModelSizes) -> int:
+        return BYTES_OF["float32" if self.dtype == "float16" and sizes.overflows_float16 else self.dtype]
 
     def device_bytes(self, sizes: ModelSizes, max_pixels: int) -> int:
         """Estimate the most that the device has to hold at once, without what the process takes anyway."""

@@ -21,7 +21,8 @@ class ModelSizes:
     ``parameters`` counts them by component (folder). ``latent_scale`` is how many pixels of a side are one latent,
     ``patch`` how many latents of a side are one token of the denoiser, ``denoiser_channels`` how many numbers a token
     has at the denoiser's full resolution, ``decoder_channels`` how many a pixel has at most within the autoencoder's
-    decoder, and ``tile_pixels`` is the side of its tiles.
+    decoder, and ``tile_pixels`` is the side of its tiles. ``overflows_float16`` tells that the autoencoder computes in
+    float32 where the rest does in float16.
     """
 
     parameters: Mapping[str, int]
@@ -33,6 +34,7 @@ class ModelSizes:
     is_transformer: bool
     decoder_channels: float
     tile_pixels: int
+    overflows_float16: bool = False
 
 
 def read_sizes(folder: Path) -> ModelSizes:
@@ -64,7 +66,13 @@ def _read(folder: Path) -> ModelSizes:
         # Going up, a level begins with the channels of the one below it.
         decoder_channels=max(count / 4 ** max(level - 1, 0) for level, count in enumerate(channels)),
         tile_pixels=_NO_TILES if autoencoder == "movq" else _side(decoding.get("sample_size")) or 256,
+        overflows_float16=_is_xl(folder) and decoding.get("force_upcast", True),
     )
+
+
+def _is_xl(folder: Path) -> bool:
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    return index["_class_name"].startswith("StableDiffusionXL")
 
 
 def _parameters(folder: Path) -> int:

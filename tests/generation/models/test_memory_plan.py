@@ -13,6 +13,7 @@ from generation.models.catalog import REPOSITORY
 from generation.models.memory_plan import MemoryPlan, Placement, make_plan, widest_plan
 from generation.models.sizes import ModelSizes, read_sizes
 from generation.settings import PACKAGED_MODELS_FILE
+from tests.tiny_families.pipelines import save_tiny_family
 
 GIBIBYTE = 2**30
 # Counted on the published models: https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5 and
@@ -115,6 +116,16 @@ def test_every_rung_of_the_ladder_wants_less(sizes: ModelSizes, device: str) -> 
     assert len(set(seen)) == len(seen)
     if device != "cuda":  # there is nowhere else to move anything
         assert {plan.placement for plan in seen} == {Placement.RESIDENT}
+
+
+def test_a_decoder_that_float16_does_not_suffice_for_is_planned_with_in_float32(tmp_path: Path) -> None:
+    half, brain = (MemoryPlan(device="cuda", dtype=dtype, batch_width=2) for dtype in ("float16", "bfloat16"))
+    for family, overflows in (("stable-diffusion-xl", True), ("flux", False)):
+        sizes = read_sizes(save_tiny_family(family, tmp_path / family))
+        assert sizes.overflows_float16 is overflows
+        assert half.weights(sizes)["vae"] == brain.weights(sizes)["vae"] * (2 if overflows else 1)
+        assert (half.working_bytes(sizes, 512**2)[1] > brain.working_bytes(sizes, 512**2)[1]) is overflows
+        assert half.working_bytes(sizes, 512**2)[0] == brain.working_bytes(sizes, 512**2)[0]
 
 
 def test_a_model_with_adapters_keeps_its_number_format() -> None:
