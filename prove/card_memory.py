@@ -8,8 +8,8 @@ but its tensors lie in this machine's memory (``tests/generation/engine/pretende
 where one more would not fit, torch's error for that is raised. What CUDA itself takes is left free for it; a real one's
 kernels want some memory beside that. Takes 24 GiB of the machine's memory and minutes a setting.
 
-Promised: Stable Diffusion 1.5 at 512 pixels in 4 GiB, eight of them side by side in 8, and SDXL at 1024 in 6, painted at
-the first try; and that no plan estimates less than was counted.
+Promised: Stable Diffusion 1.5 at 512 pixels in 4 GiB, eight of them side by side in 8, and SDXL at 1024 in 6, painted
+at the first try; and that no plan estimates less than was counted.
 """
 
 import argparse
