@@ -30,7 +30,7 @@ class HeardMessages:
 
     def remember(self, message: discord.Message) -> Heard:
         """Return what is known of a message, from now on if nothing was."""
-        while len(self._heard) >= _MOST_REMEMBERED:
+        if message.id not in self._heard and len(self._heard) >= _MOST_REMEMBERED:
             del self._heard[next(iter(self._heard))]
         return self._heard.setdefault(message.id, Heard())
 
