@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import is_passing
+from bot.discord_api.trouble import is_closed, is_passing
 from bot.display.cards import Standing, Waiting, status_text, status_view
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
@@ -122,7 +122,7 @@ class _Line:
         self._next: tuple[Job, Standing] | None = None
         self._preview: bytes | None = None  # one that has come and was not sent yet
         self._shown = ""
-        self._is_gone = False
+        self._is_gone = self._is_closed = False
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -160,7 +160,7 @@ class _Line:
                 # Discord allows 50 requests a second in all; when much changes at once, the last word still goes first.
                 await _wait(self._finish, self._rules.pace.seconds_until_turn(clock()))
             if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
-                return not failures
+                return not failures and not self._is_closed
             if failures:
                 await _wait(self._hurry, min(2**failures * self._rules.retry_seconds, _MAX_PAUSE_SECONDS))
             job, standing = self._next
@@ -194,9 +194,11 @@ class _Line:
         attached = await self._take_attachments(job)
         if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
             return True
+        if self._is_closed and not self._finish.is_set():
+            return True
         try:
             await self._rules.edit(job, text, status_view(job), attached)
-            self._shown = text
+            self._shown, self._is_closed = text, False
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
             if is_passing(error):
@@ -204,8 +206,9 @@ class _Line:
             if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
                 self._admit_preview = None  # no right to attach files any more, or one too large: words still go
                 return await self._send(job, standing)
-            # The channel gone or closed to us: the job goes on, its result says the rest.
-            self._is_gone = isinstance(error, discord.NotFound | discord.Forbidden)
+            # The job goes on. Where the bot is not let in, only the last word is tried once more.
+            self._is_gone = isinstance(error, discord.NotFound)
+            self._is_closed = isinstance(error, discord.HTTPException) and is_closed(error)
             if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_MESSAGE:
                 self._rules.deleted(job.status_message_id)
         return True

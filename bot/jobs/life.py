@@ -117,8 +117,9 @@ class JobLife:
             return
         if job.job_id in self.open:
             await self._bring_in(replace(job, status_message_id=status_message_id))
-        elif (over := await self._jobs.get(job.job_id)) is not None:  # given up when nobody knew where to say so
-            await self.endings.show_end(replace(over, status_message_id=status_message_id))
+        else:  # given up when nobody knew where to say so
+            row = await once_stored(lambda: self._jobs.get(job.job_id))
+            await self.endings.show_end(_given_up(replace(job, status_message_id=status_message_id), row))
 
     async def _bring_in(self, job: Job) -> None:
         """accepted → queued."""
@@ -127,8 +128,7 @@ class JobLife:
         row = await once_stored(lambda: self._jobs.get(job.job_id))
         if row is None or row.state.is_settled:  # given up while its requester was being told of it
             self.open.forget(job.job_id)
-            if row is not None:
-                await self.endings.show_end(row)
+            await self.endings.show_end(_given_up(job, row))
             return
         try:
             input_sha256 = await self._intake.bring_in(job)
@@ -247,3 +247,8 @@ class JobLife:
 
     async def _broke(self, job: Job, reference: str) -> None:
         await self.endings.fail(job, FailureKind.INTERNAL, reference)
+
+
+def _given_up(job: Job, row: Job | None) -> Job:
+    """Return how a job ended, with the message that tells of it; of one that was forgotten no row may be left."""
+    return replace(row or replace(job, state=JobState.CANCELLED), status_message_id=job.status_message_id)

@@ -49,7 +49,8 @@ class _Response:
 
 
 def refusal(status: int) -> discord.HTTPException:
-    kind = discord.DiscordServerError if status >= 500 else discord.HTTPException
+    kinds = {403: discord.Forbidden, 502: discord.DiscordServerError}
+    kind = kinds.get(status, discord.HTTPException)
     return kind(_Response(status), "refused")  # type: ignore[arg-type]
 
 
@@ -183,6 +184,30 @@ async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble
     board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, retry_seconds=0)
     await board.settle(replace(RUNNING, state=JobState.CANCELLED))
     assert edits.taken == [("🚫 Cancelled", [])]
+
+
+async def test_where_the_bot_is_not_let_in_the_last_word_is_tried_once_more() -> None:
+    edits, asked, forbidden = Edits(), asyncio.Event(), refusal(403)
+
+    async def edit(*arguments: Any) -> None:
+        asked.set()
+        await edits.edit(*arguments)
+
+    async def closed(job: Job) -> StatusBoard:
+        edits.troubles = [forbidden]
+        board = StatusBoard(edit, deleted=print, interval_seconds=0)
+        board.show(job, Painting(1, 4, None))
+        await asked.wait()
+        board.show(job, Painting(2, 4, None))  # left out: what Discord refuses counts towards shutting the bot out
+        return board
+
+    board = await closed(RUNNING)
+    assert await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # it is let in again by now
+    assert edits.taken == [("🚫 Cancelled", [])]
+    board = await closed(RUNNING)
+    edits.troubles = [forbidden, forbidden]  # the first with what it does not let go, the second without
+    assert not await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # is to be said after the next start
+    assert len(edits.taken) == 1
 
 
 async def test_a_last_word_that_comes_while_another_is_being_said_is_said_too() -> None:

@@ -18,6 +18,7 @@ from bot.replies import refusal_sentence
 from bot.storage.database import Database
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
+from bot.storage.member_data import MemberData
 from bot.storage.spool import INPUT_FILENAME, Spool
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Started
 from generation.requests import Img2ImgRequest, Img2ImgResult
@@ -124,7 +125,7 @@ class Executor:
 
 class Scene:
     def __init__(self, database: Database, folder: Path) -> None:
-        self._database = database
+        self.database = database
         self.discord, self.results, self.executor = Discord(), Results(), Executor()
         self.jobs, self.spool = Jobs(database), Spool(folder)
         discord: Any = self.discord
@@ -162,9 +163,9 @@ class Scene:
 
     async def set_disk(self, *, is_full: bool) -> None:
         """Let every write fail, or none."""
-        connection = self._database._connection
+        connection = self.database._connection
         assert connection is not None
-        await self._database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {int(is_full)}"))
+        await self.database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {int(is_full)}"))
 
     async def state(self, job: Job) -> JobState:
         row = await self.jobs.get(job.job_id)
@@ -204,6 +205,37 @@ async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) ->
     await scene.life.go_on(replace(job, status_message_id=7))
     await scene.life.open.close(grace_seconds=600)
     assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    assert scene.discord.told == [(7, "🚫 Cancelled")]
+
+
+@pytest.mark.parametrize("is_recent", [True, False], ids=["emptied", "deleted"])
+async def test_forgotten_while_its_requester_is_being_told_of_it(scene: Scene, is_recent: bool) -> None:
+    job = make_job(status_message_id=None)
+    await scene.jobs.accept(job)
+    assert await scene.life.endings.cancel(job.job_id)
+    write_down = scene.jobs.set_status_message
+
+    async def written_down_and_forgotten(job_id: str, status_message_id: int | None) -> None:
+        await write_down(job_id, status_message_id)
+        keep_since = job.accepted_at - 1 if is_recent else job.accepted_at
+        await MemberData(scene.database).delete_requests([job.job_id], keep_since=keep_since)
+
+    scene.jobs.set_status_message = written_down_and_forgotten  # type: ignore[method-assign]
+    await scene.life.go_on(replace(job, status_message_id=7))
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.told == [(7, "🚫 Cancelled")]
+
+
+async def test_forgotten_while_it_is_not_known_whether_anybody_was_told(scene: Scene) -> None:
+    scene.discord.found = 7
+    job = make_job(request_message_id=5, status_message_id=None)
+    await scene.jobs.accept(job)
+    await scene.life.tell_first(job)
+    await scene.discord.asked.wait()
+    assert await scene.life.endings.cancel(job.job_id)
+    await MemberData(scene.database).delete_requests([job.job_id], keep_since=job.accepted_at)
+    scene.discord.answers.set()
+    await scene.life.open.close(grace_seconds=600)
     assert scene.discord.told == [(7, "🚫 Cancelled")]
 
 
