@@ -173,8 +173,8 @@ def unknown_error(reference: str) -> str:
 
 def with_typed_prompt(sentence: str, prompt: str) -> str:
     """Give back what was typed with a wish that was refused, ready to be copied; both fit into a message."""
-    inert = prompt.replace("```", "'" * 3)
-    given_back = f"\n```\n{inert[:1600]}\n```" if prompt else ""
+    typed = prompt.replace("```", "'" * 3)
+    given_back = f"\n```\n{typed[:1600]}\n```" if prompt else ""
     room = _MAX_CHARACTERS - len(given_back)
     return f"{sentence if len(sentence) <= room else sentence[: room - 1] + '…'}{given_back}"
 

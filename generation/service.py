@@ -42,7 +42,6 @@ class GenerationService:
         *,
         load_request: LoadRequest,
         report: Report,
-        max_attempts: int = 2,
         max_running_per_owner: int | None = None,
         breaker: CircuitBreaker | None = None,
         note_rest: Callable[[], None] = lambda: None,
@@ -65,7 +64,6 @@ class GenerationService:
             self._tickets.keys(),
             report=report,
             note_attempt=note_attempt,
-            max_attempts=max_attempts,
         )
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()  # nothing runs, and nothing that waits may begin

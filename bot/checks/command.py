@@ -20,14 +20,9 @@ from generation.models.catalog import Catalog, load_catalog
 from generation.safety.checker import PictureChecker
 from generation.settings import WrongSettings, read_settings
 
-EXIT_INTERRUPTED = 130
-
 
 def check(*, as_json: bool) -> int:
-    """Examine everything and print one line (or JSON object) a finding.
-
-    Returns 0 if nothing failed, else 1; 130 if interrupted.
-    """
+    """Examine everything and print one line (or JSON object) a finding; return 0 if nothing failed, else 1."""
     try:
         settings = read_settings(Settings)
     except WrongSettings as error:
@@ -36,10 +31,7 @@ def check(*, as_json: bool) -> int:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
         # Here the findings say what is wrong; the library's own lines, as that voice will not work, would only disturb.
         logging.getLogger("discord").setLevel(logging.ERROR)
-        try:
-            found = asyncio.run(examine(settings))
-        except KeyboardInterrupt:
-            return EXIT_INTERRUPTED
+        found = asyncio.run(examine(settings))
     return tell(found, as_json=as_json)
 
 

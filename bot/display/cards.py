@@ -237,10 +237,8 @@ def _link(job: Job, message_id: int | None) -> str:
     return f"https://discord.com/channels/{place}/{job.channel_id}/{message_id}"
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float) -> str:
     """Return a duration as a person would say it."""
-    if seconds is None:
-        return "?"
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 90 * 60:

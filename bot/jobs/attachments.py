@@ -10,6 +10,7 @@ from bot.errors import Refused
 from generation.images.decoder import MAX_INPUT_BYTES
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 
 class AttachmentDownloads:
@@ -25,13 +26,11 @@ class AttachmentDownloads:
         hosts: tuple[str, ...],
         *,
         max_bytes: int = MAX_INPUT_BYTES,
-        timeout_seconds: float = 15.0,
         pauses_seconds: Sequence[float] = (0.5, 2.0, 5.0),
     ) -> None:
         self._session = session
         self._hosts = frozenset(hosts)
         self._max_bytes = max_bytes
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._pauses_seconds = tuple(pauses_seconds)
 
     def is_allowed(self, url: str) -> bool:
@@ -59,13 +58,13 @@ class AttachmentDownloads:
 
     async def _fetch(self, url: str) -> bytes:
         try:
-            async with self._session.get(url, allow_redirects=False, timeout=self._timeout) as response:
+            async with self._session.get(url, allow_redirects=False, timeout=_TIMEOUT) as response:
                 if response.status in (401, 403, 404, 410):
                     raise Refused("attachment_gone")
                 if response.status != 200:
                     raise Refused("download_failed")
                 return await self._read(response)
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise Refused("download_failed") from error
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:

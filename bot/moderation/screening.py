@@ -13,23 +13,14 @@ from bot.storage.remixing import Remixing
 from generation.errors import CheckFailed
 from generation.references import reference_of
 from generation.safety.checker import PictureChecker
-from generation.safety.hashes import is_alike
 from generation.safety.prompt import check_prompt
-from generation.safety.verdict import Label, PictureVerdict, Verdict, highest
+from generation.safety.verdict import Label, PictureVerdict, Verdict, highest, is_alike
 
 log = logging.getLogger(__name__)
 
 # Of a server and a channel: may only adults be there?
 IsAgeRestricted = Callable[[int | None, int], bool]
 NoteDecision = Callable[[Job, str, float | None], None]
-
-
-async def known_at_once() -> None:
-    """Wait for nothing."""
-
-
-def note_nothing(_job: Job, _what: str, _score: float | None) -> None:
-    """Tell nobody."""
 
 
 class Screening:
@@ -46,8 +37,8 @@ class Screening:
         remixing: Remixing,
         jobs: Jobs,
         is_age_restricted: IsAgeRestricted,
-        note: NoteDecision = note_nothing,
-        servers_known: Callable[[], Awaitable[None]] = known_at_once,
+        note: NoteDecision,
+        servers_known: Callable[[], Awaitable[None]],
     ) -> None:
         self._checker = checker
         self._policies = policies

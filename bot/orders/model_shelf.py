@@ -55,18 +55,14 @@ class ModelShelf:
     def find(self, name: str) -> ModelEntry:
         """Return an entry; raise ModelUnavailable (``unknown``), which names those that can be used."""
         if name not in self._catalog:
-            raise ModelUnavailable(name, "unknown", known=[entry.name for entry in self.usable()])
+            raise ModelUnavailable(name, ModelProblem.UNKNOWN, known=[entry.name for entry in self.usable()])
         return self._catalog.find(name)
 
     def require(self, name: str) -> None:
         """Raise ModelUnavailable (``unknown``, ``not_downloaded``) unless the model can be used."""
         self.find(name)
-        if not self.is_usable(name):
-            raise ModelUnavailable(name, "not_downloaded")
-
-    def is_usable(self, name: str) -> bool:
-        """Tell whether the model can be used."""
-        return name in self._here and name in self._catalog
+        if name not in self._here:
+            raise ModelUnavailable(name, ModelProblem.NOT_DOWNLOADED)
 
     def usable(self) -> list[ModelEntry]:
         """Return the models that can be used, in the order of the catalog."""

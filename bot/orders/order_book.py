@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bot.errors import Refused
-from bot.orders.layers import NUMBERS, Decided, Layer, Layers
+from bot.orders.layers import NUMBERS, Layer, Layers
 from bot.orders.model_shelf import ModelShelf
 from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults
@@ -233,13 +233,8 @@ def _number(layers: Layers, name: str, chosen: Any) -> Any:
         return decided.value
     limit = layers.limit(name)
     if limit is not None and chosen > limit.value:
-        raise past_limit(name, limit)
+        raise Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
     return chosen
-
-
-def past_limit(name: str, limit: Decided) -> Refused:
-    """Return the refusal of a number beyond somebody's limit."""
-    return Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
 
 
 def _max_result_bytes(file_limit_bytes: int, count: int) -> int:

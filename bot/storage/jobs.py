@@ -147,11 +147,11 @@ class Jobs:
         """Return the jobs that are over and whose status message may not say so yet."""
         return await self._select("WHERE is_end_shown = 0 AND settled_at IS NOT NULL")
 
-    async def forget_settled_before(self, moment: float) -> int:
-        """Delete the rows of jobs that ended before ``moment``; return how many there were."""
-        return await self._database.execute("DELETE FROM jobs WHERE settled_at < ?", moment)
+    async def forget_settled_before(self, moment: float) -> None:
+        """Delete the rows of jobs that ended before ``moment``."""
+        await self._database.execute("DELETE FROM jobs WHERE settled_at < ?", moment)
 
-    async def last_measured(self, model: str, limit: int = 20) -> list[Job]:
+    async def last_measured(self, model: str, limit: int) -> list[Job]:
         """Return the newest jobs of a model that have been timed."""
         return await self._select(
             "WHERE model = ? AND seconds IS NOT NULL ORDER BY rendered_at DESC LIMIT ?", model, limit

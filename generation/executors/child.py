@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 WORKER = "generation.executors.worker"
 DIFFUSERS_ENGINE = "generation.engine.diffusers_engine:create_engine"
-MAX_BACKOFF_SECONDS = 300.0
+_START_ATTEMPTS = 3
 _REVIVAL_SECONDS = 60.0
 _IMPOSSIBLE = {
     getattr(signal, name)
@@ -53,13 +53,11 @@ class ChildExecutor:
         *,
         engine: str = DIFFUSERS_ENGINE,
         budgets: PhaseBudgets | None = None,
-        start_attempts: int = 3,
         backoff_seconds: float = 1.0,
     ) -> None:
         self._configure = Frame("configure", {"engine": engine, "options": dict(options)})
         self._budgets = budgets or PhaseBudgets()
         self._pace = Pace()
-        self._start_attempts = start_attempts
         self._backoff_seconds = backoff_seconds
         self._child: ChildProcess | None = None
         self._condemned: dict[ChildProcess, FailureKind] = {}  # those that are being killed here, and why
@@ -160,7 +158,7 @@ class ChildExecutor:
 
     async def _start_patiently(self) -> ChildProcess:
         delay_seconds = self._backoff_seconds
-        for attempts_left in range(self._start_attempts - 1, -1, -1):
+        for attempts_left in range(_START_ATTEMPTS - 1, -1, -1):
             try:
                 await self.start()
             except ExecutorError as error:
@@ -168,7 +166,7 @@ class ChildExecutor:
                 if not attempts_left:
                     raise
                 await asyncio.sleep(delay_seconds)
-                delay_seconds = min(2 * delay_seconds, MAX_BACKOFF_SECONDS)
+                delay_seconds *= 2
             if self._child is not None:
                 return self._child
         raise ExecutorError("it was stopped")

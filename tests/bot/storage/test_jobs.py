@@ -41,7 +41,7 @@ async def test_the_whole_way_of_a_job(jobs: Jobs) -> None:
     assert (delivered.state, delivered.result_message_id) == (JobState.DELIVERED, 99)
     assert delivered.settled_at is not None
     assert await jobs.unsettled() == []
-    assert [timed.seconds for timed in await jobs.last_measured("demo")] == [1.5]
+    assert [timed.seconds for timed in await jobs.last_measured("demo", 20)] == [1.5]
 
 
 @pytest.mark.parametrize("state", list(JobState))
