@@ -47,7 +47,6 @@ class CleanImage:
     original_width: int
     original_height: int
     format: str
-    is_animated: bool
     sha256: str
     seconds: float
 
