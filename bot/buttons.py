@@ -48,7 +48,8 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
     async def callback(self, interaction: discord.Interaction) -> None:
         ours = cast("discord.Interaction[Palimpsest]", interaction)
         try:
-            await self.act(ours, await self.find_job(ours))
+            job = await ours.client.desk.find(self.job_id)
+            await (self.act_on_forgotten(ours) if job is None else self.act(ours, job))
         except Exception as error:  # a button has no error handler of its own; this one answers everything
             await answer_error(interaction, error)
 
@@ -62,6 +63,10 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         """Do what the button says."""
         raise TypeError(f"{type(self).__name__} does nothing")
+
+    async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Do what can be done where nothing is known of the job any more."""
+        raise Refused("job_unknown")
 
 
 class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
@@ -141,6 +146,16 @@ class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
             await client.reports.settle(job.job_id)
             about = {"member_id": job.requester_id, "job_id": job.job_id}
             await client.mod_log.write(job.guild_id, moderator_id, "deleted", **about)
+
+    async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Delete the message all the same; its text says for whom it is, and nobody else is mentioned there."""
+        message = interaction.message
+        assert message is not None, "the button is under one"
+        is_moderator = interaction.guild_id is not None and interaction.permissions.manage_messages
+        if interaction.user.id not in message.raw_mentions and not is_moderator:
+            raise Refused("not_yours_to_delete")
+        await interaction.response.defer()
+        await message.delete()
 
 
 class ReportButton(JobButton, template=f"report:{JOB_ID}"):

@@ -16,6 +16,7 @@ from generation.models.problems import ModelProblem
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
 TRIMMED = "-# Only the middle of your picture was used, because models paint nothing longer than 4:1."
+NOT_QUOTED = "-# This server's AutoMod does not let me repeat your words."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
 # By the reason for which a job was given up, where there is one.
@@ -115,6 +116,7 @@ _REFUSALS: Mapping[str, str] = {
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
     "shutting_down": "I am just being restarted. Please try again in a minute.",
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
+    "stopped_by_automod": "This server's AutoMod does not let me write these words. Please choose others.",
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "too_late_to_cancel": "This is over already.",
     "words_forbidden": "I do not paint anything sexual with minors. If you mean adults, please say woman or man.",

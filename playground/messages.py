@@ -64,6 +64,7 @@ class MessageBoard:
         content.check_message(payload, flags)
         uploads = match_uploads(payload, files, kept=())
         self._check_sizes(channel, uploads)
+        self._check_words(channel, author, payload, flags)
         loading = MessageFlags.LOADING in flags
         if not (loading or uploads or _has_something(payload)):
             raise errors.empty_message()
@@ -110,6 +111,7 @@ class MessageBoard:
         content.check_message(payload, flags)
         uploads = match_uploads(payload, files, kept=message.attachments)
         self._check_sizes(channel, uploads)
+        self._check_words(channel, message.author, payload, flags)
         kept = _kept(payload, message.attachments)
         current: Json = {"content": message.content, "embeds": message.embeds, "components": message.components}
         after = {key: payload.get(key, value) for key, value in current.items()}
@@ -168,6 +170,19 @@ class MessageBoard:
         limit = self._world.max_file_bytes(channel)
         if any(len(upload.data) > limit for upload in uploads):
             raise errors.entity_too_large()
+
+    def _check_words(self, channel: Channel, author: User, payload: Json, flags: MessageFlags) -> None:
+        """Refuse what the server's AutoMod does not want, edits too; who manages the server is exempt, a bot is not.
+
+        https://discord.com/developers/docs/resources/auto-moderation
+        """
+        if channel.is_direct or MessageFlags.EPHEMERAL in flags:
+            return
+        text = (payload.get("content") or "").lower()
+        if not any(word in text for word in self._world.automod_words):
+            return
+        if Permission.MANAGE_GUILD not in self._world.permissions(channel, author.id):
+            raise errors.stopped_by_automod()
 
     def _store(self, channel: Channel, upload: Upload) -> Attachment:
         return self._files.add(f"attachments/{channel.id}", upload)

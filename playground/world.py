@@ -46,6 +46,7 @@ class World:
         self.commands_registered = False
         self.commands_for_everybody: set[str] = set()
         self.privileged_intents = 0
+        self.automod_words: tuple[str, ...] = ()
         self.application_settings: Json = {}
         self.bot_intents = 0
 

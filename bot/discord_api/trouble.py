@@ -9,6 +9,8 @@ UNKNOWN_INTERACTION = 10062
 NO_HISTORY = 160002
 # A thread that was archived, or locked as well, so that nobody but moderators wakes it up.
 _THREAD_CLOSED = (50083, 160005)
+# What a server's own rules do not let anybody write, a bot neither: the words of a member that it repeats.
+STOPPED_BY_AUTOMOD = 200000
 # Beside 5xx: the token is just being replaced, too slow, too many.
 _PASSING_STATUSES = (401, 408, 429)
 

@@ -54,9 +54,9 @@ class Paused:
 Standing = Waiting | Painting | Resting | Paused | None
 
 
-def status_text(job: Job, standing: Standing = None) -> str:
-    """Return the text of the status message."""
-    return "\n".join((_headline(job, standing), *_reference(job), *_quoted_prompt(job)))
+def status_text(job: Job, standing: Standing = None, *, quotes: bool = True) -> str:
+    """Return the text of the status message; without ``quotes`` the member's own words are left out."""
+    return "\n".join((_headline(job, standing), *_reference(job), *(_quoted_prompt(job) if quotes else ())))
 
 
 def _headline(job: Job, standing: Standing) -> str:
@@ -121,8 +121,11 @@ def status_view(job: Job) -> discord.ui.View | None:
     return _view(CancelButton(job.job_id))
 
 
-def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
-    """Return the text of the result message: what was asked, by whom, and every number that made it."""
+def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True) -> str:
+    """Return the text of the result message: what was asked, by whom, and every number that made it.
+
+    Without ``quotes`` the member's own words are left out.
+    """
     first = job.pictures[0]
     seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
     steps = f"{job.num_inference_steps} steps"
@@ -140,10 +143,12 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     if job.adapter:
         adapters = read_adapters(job.adapter, job.adapter_weight)
         numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
-    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>"]
-    if job.negative_prompt:
+    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>" if quotes else f"For <@{job.requester_id}>"]
+    if job.negative_prompt and quotes:
         lines.append(f"without: {inert(job.negative_prompt)}")
     lines.append(f"🌱 seed {seeds} · {numbers}")
+    if not quotes:
+        lines.append(replies.NOT_QUOTED)
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
     if first.trimmed >= _MUCH_TRIMMED:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import is_closed, is_passing
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, is_closed, is_passing
 from bot.display.cards import Standing, Waiting, status_text, status_view
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
@@ -123,6 +123,7 @@ class _Line:
         self._preview: bytes | None = None  # one that has come and was not sent yet
         self._shown = ""
         self._is_gone = self._is_closed = False
+        self._quotes = True
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -190,7 +191,7 @@ class _Line:
 
     async def _send(self, job: Job, standing: Standing) -> bool:
         """Show a state; return False if that is worth another try."""
-        text = status_text(job, standing)
+        text = status_text(job, standing, quotes=self._quotes)
         attached = await self._take_attachments(job)
         if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
             return True
@@ -203,6 +204,9 @@ class _Line:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
             if is_passing(error):
                 return False
+            if getattr(error, "code", None) == STOPPED_BY_AUTOMOD and self._quotes:
+                self._quotes = False  # a rule that is newer than what was said before
+                return await self._send(job, standing)
             if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
                 self._admit_preview = None  # no right to attach files any more, or one too large: words still go
                 return await self._send(job, standing)

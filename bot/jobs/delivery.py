@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import NO_HISTORY, is_closed, is_passing
+from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed, is_passing
 from bot.display.cards import alt_text, result_text, result_view, status_text
 from bot.display.previews import preview_file
 from bot.errors import Refused
@@ -71,9 +71,9 @@ class Delivery:
             if may_be_there and (found := await self._find_result(job)) is not None:
                 return found
             may_be_there = True  # the answer may be what is lost, and the nonce is forgotten within minutes
-            return await self._send(job, is_reply=is_reply)
+            return await self._send(job, is_reply=is_reply, quotes=quotes)
 
-        smaller, is_reply = False, True
+        smaller, is_reply, quotes = False, True, True
         while True:
             try:
                 return await self._patiently(job, send)
@@ -84,6 +84,9 @@ class Delivery:
                     raise Refused("not_allowed_here") from error
                 if error.code == NO_HISTORY and is_reply:
                     is_reply = False
+                    continue
+                if error.code == STOPPED_BY_AUTOMOD and quotes:  # a negative prompt, or a rule that is new
+                    quotes = False
                     continue
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
                     raise
@@ -149,7 +152,7 @@ class Delivery:
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
 
-    async def _send(self, job: Job, *, is_reply: bool) -> int:
+    async def _send(self, job: Job, *, is_reply: bool, quotes: bool) -> int:
         # Moderators may have hidden it while it waited for Discord.
         row = await once_stored(lambda: self._jobs.get(job.job_id))
         files = [
@@ -171,6 +174,7 @@ class Delivery:
                 job,
                 is_demo=self._shelf.is_demo(job.model),
                 takes_strength=self._shelf.takes_strength(job.model),
+                quotes=quotes,
             ),
             files=files,
             view=result_view(job),

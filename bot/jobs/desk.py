@@ -9,8 +9,9 @@ from dataclasses import replace
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_passing
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, UNKNOWN_INTERACTION, is_passing
 from bot.display.cards import Resting, Waiting, status_text
+from bot.errors import Refused
 from bot.jobs.audience import CHANNEL_GONE, SERVER_LEFT
 from bot.jobs.delivery import Delivery
 from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
@@ -117,7 +118,8 @@ class JobDesk:
         """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
 
         The row comes first, so that a message that says "taking your picture in" always has one. A person who could not
-        be told in time is told in the channel. Raises StorageTrouble, and what ``acknowledge`` raises if that is final.
+        be told in time is told in the channel. Raises StorageTrouble, Refused (``stopped_by_automod``), and what
+        ``acknowledge`` raises if that is final.
         """
         await self._jobs.accept(job)
         try:
@@ -125,6 +127,8 @@ class JobDesk:
         except (aiohttp.ClientError, OSError, discord.HTTPException) as error:
             if not is_passing(error) and getattr(error, "code", None) != UNKNOWN_INTERACTION:
                 await self._jobs.expire(job.job_id, NEVER_TOLD)
+                if getattr(error, "code", None) == STOPPED_BY_AUTOMOD:
+                    raise Refused("stopped_by_automod") from error
                 raise
             # Out of reach or broken, so that it may have been heard all the same, or too late.
             log.info("job %s could not be acknowledged (%s)", job.job_id, type(error).__name__)

@@ -1,10 +1,9 @@
 """Forgets: what a member wants gone, what is past its time, and what belongs to servers that are long gone."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -49,44 +48,48 @@ class Forgetting:
                 await client.load_decisions()
         await self._database.empty_log()
 
-    async def forget_requests(self, member_id: int) -> None:
-        """Give up a member's open requests and delete all of them, with messages and pictures."""
+    async def forget_requests(self, member_id: int) -> int:
+        """Give up a member's open requests and delete all of them, with messages and pictures.
+
+        Returns how many messages Discord did not let go.
+        """
         client = self._client
         open_jobs = [job for job in await client.jobs.of_requester_since(member_id, 0) if not job.state.is_settled]
         # All at once, or the last would be painted while the first one's message is still told.
         await asyncio.gather(*(client.desk.cancel(job.job_id) for job in open_jobs))
         jobs = await client.jobs.of_requester_since(member_id, 0)
-        for job in jobs:
-            await self._delete_messages(job)
+        left = sum([await self._delete_messages(job) for job in jobs])
         await self.member_data.delete_requests([job.job_id for job in jobs], keep_since=time.time() - DAY_SECONDS)
         await self.member_data.delete(member_id, Kind.REPORTS)
+        return left
 
     async def forget_preferences(self, member_id: int) -> None:
         """Delete a member's own numbers."""
         await self._client.defaults.reset(Layer.MEMBER, member_id)
         await self._database.empty_log()
 
-    async def forget_member(self, member_id: int) -> None:
-        """Delete everything of a member that they may delete."""
-        await self.forget_requests(member_id)
+    async def forget_member(self, member_id: int) -> int:
+        """Delete everything of a member that they may delete; return how many messages Discord did not let go."""
+        left = await self.forget_requests(member_id)
         await self.forget_preferences(member_id)
         await self._client.remixing.set(member_id, is_allowed=True)
         await self._database.empty_log()
+        return left
 
-    async def _delete_messages(self, job: Job) -> None:
-        """Delete a request's result, its status message and its pictures; what Discord does not let go stays there.
+    async def _delete_messages(self, job: Job) -> int:
+        """Delete a request's result, its status message and its pictures; return how many messages are still there.
 
         The status message goes first: else it would be edited to say that the result was deleted, which takes one of
         the channel's few requests for each.
         """
+        left = 0
         channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
         if job.status_message_id is not None:
-            with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-                await channel.get_partial_message(job.status_message_id).delete()
+            left += not await _is_gone(channel.get_partial_message(job.status_message_id).delete())
             await self._client.jobs.set_status_message(job.job_id, None)
-        with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-            await self._client.desk.delete(job.job_id)
+        left += not await _is_gone(self._client.desk.delete(job.job_id))
         await self._client.spool.delete(job.job_id)
+        return left
 
     def _visible_places(self) -> Collection[int] | None:
         """Return every server and channel that can be seen, or None while that cannot be told."""
@@ -95,3 +98,13 @@ class Forgetting:
             return None
         channels = [place.id for guild in client.guilds for place in (*guild.channels, *guild.threads)]
         return {guild.id for guild in client.guilds}.union(channels)
+
+
+async def _is_gone(deletion: Awaitable[None]) -> bool:
+    try:
+        await deletion
+    except discord.NotFound:  # what was wanted
+        return True
+    except (discord.HTTPException, aiohttp.ClientError, OSError):
+        return False
+    return True

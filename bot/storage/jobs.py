@@ -114,8 +114,8 @@ class Jobs:
         await self._database.execute("UPDATE jobs SET pictures = ? WHERE job_id = ?", text, job_id)
 
     async def get(self, job_id: str) -> Job | None:
-        """Return a job by its id."""
-        jobs = await self._select("WHERE job_id = ?", job_id)
+        """Return a job by its id; one that was emptied, because its member had it forgotten, is none any more."""
+        jobs = await self._select("WHERE job_id = ? AND prompt <> ''", job_id)
         return jobs[0] if jobs else None
 
     async def by_message(self, message_id: int) -> Job | None:

@@ -95,6 +95,10 @@ class Staging(Transport):
         """Grant the application privileged intents (a bit field); one that is not granted closes with 4014."""
         await self.post("set_privileged_intents", {"intents": intents})
 
+    async def set_automod(self, *words: str) -> None:
+        """Let the server's AutoMod stop every message with one of these words, whatever is around them."""
+        await self.post("set_automod", {"words": list(words)})
+
     async def set_application(self, settings: Json) -> None:
         """Set up the application as its owner would, by the names of Discord's API; what is not named is as ever."""
         await self.post("set_application", {"settings": settings})

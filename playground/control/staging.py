@@ -34,6 +34,7 @@ class Staging:
             "set_upload_limit": self.set_upload_limit,
             "set_direct_messages": self.set_direct_messages,
             "set_privileged_intents": self.set_privileged_intents,
+            "set_automod": self.set_automod,
             "set_application": self.set_application,
             "set_url_lifetime": self.set_url_lifetime,
             "judge": self.judge,
@@ -137,6 +138,10 @@ class Staging:
 
     async def set_privileged_intents(self, arguments: Json, _files: Files) -> Json:
         self.playground.world.privileged_intents = int(arguments["intents"])
+        return {}
+
+    async def set_automod(self, arguments: Json, _files: Files) -> Json:
+        self.playground.world.automod_words = tuple(word.lower() for word in arguments["words"])
         return {}
 
     async def set_application(self, arguments: Json, _files: Files) -> Json:

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from bot.discord_api.perseverance import PAUSES_SECONDS
+from bot.replies import NOT_QUOTED, refusal_sentence
 from generation.images.metadata import read_embedded
 from playground.client import Message
 from playground.client.records import GatewayAction
-from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, CAT, BotProcess
+from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, CAT, BotProcess, told
 from tests.end_to_end.test_monitoring import figures
 
 CALLBACK = ("POST", r"^/interactions/.*/callback$")
@@ -160,6 +161,33 @@ async def test_where_the_bot_may_not_reply_any_more_the_result_comes_by_itself(b
     assert result.attachments
     assert result.reference is None
     assert result.mentions == ["Ada"]
+
+
+async def test_automod_does_not_let_the_bot_repeat_what_it_does_not_let_members_write(bot: BotProcess) -> None:
+    sentence = refusal_sentence("stopped_by_automod", {})
+    statement = "SELECT count(*) FROM jobs WHERE settled_at IS NULL"
+    try:
+        await bot.client.set_automod("verboten")
+        by_command = await bot.client.command("img2img", {"image": CAT, "prompt": "a Verboten cat"})
+        assert told(by_command).startswith(sentence)
+        assert "a Verboten cat" in told(by_command)
+        said = await bot.client.say("@Palimpsest a verboten cat", member="Grace", files=[CAT])  # who is exempt
+        assert (await bot.answer_to(said)).content == sentence
+        assert bot.rows(statement) == [(0,)]
+        status = await bot.img2img(prompt="a shown cat", negative_prompt="verboten", steps=4)
+        result = await bot.result_of(status)
+        assert result.content.startswith("For <@")
+        assert "verboten" not in result.content
+        assert NOT_QUOTED in result.content
+        assert result.mentions == ["Ada"]
+        with bot.held():
+            status = await bot.img2img(prompt="a new rule", steps=4)
+            await bot.status_with(status, "Painting")
+            await bot.client.set_automod("rule")
+            await bot.client.press(status.id, "Cancel")
+        assert (await bot.status_with(status, "Cancelled")).content == "🚫 Cancelled"
+    finally:
+        await bot.client.set_automod()
 
 
 async def test_a_result_that_the_bot_cannot_reach_any_more_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:

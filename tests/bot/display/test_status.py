@@ -7,10 +7,12 @@ from typing import Any
 import discord
 import pytest
 
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.display.cards import Painting, Waiting
 from bot.display.previews import preview_file
 from bot.display.status import StatusBoard
 from bot.monitoring.invalid_requests import Restraint
+from bot.replies import refusal_sentence
 from bot.storage.job import Job, JobState
 from tests.bot.jobs_made import admit_any_preview, make_job
 
@@ -208,6 +210,21 @@ async def test_where_the_bot_is_not_let_in_the_last_word_is_tried_once_more() ->
     edits.troubles = [forbidden, forbidden]  # the first with what it does not let go, the second without
     assert not await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # is to be said after the next start
     assert len(edits.taken) == 1
+
+
+async def test_what_automod_does_not_let_the_bot_repeat_is_left_out() -> None:
+    texts: list[str] = []
+
+    async def edit(job: Job, text: str, *_: Any) -> None:
+        if job.prompt in text:
+            raise discord.HTTPException(_Response(400), {"code": STOPPED_BY_AUTOMOD, "message": "blocked"})  # type: ignore[arg-type]
+        texts.append(text)
+
+    board = StatusBoard(edit, deleted=print, interval_seconds=0)
+    failed = replace(RUNNING, state=JobState.FAILED, failure_kind="result_lost")
+    assert await board.settle(failed)
+    (text,) = texts
+    assert text.startswith(f"⚠️ {refusal_sentence('result_lost', {})}")
 
 
 async def test_a_last_word_that_comes_while_another_is_being_said_is_said_too() -> None:
