@@ -112,7 +112,10 @@ class JobDesk:
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
         await self._open.close(_LAST_STEPS_SECONDS)
         last_words = [asyncio.create_task(self._lookout.close()), *self._endings.background]
-        await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
+        _, late = await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
+        for words in late:  # are said after the next start; the connections are about to be closed
+            words.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
         """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
