@@ -210,7 +210,7 @@ class JobDesk:
 
     async def _result_deleted(self, job: Job) -> None:
         """Note that a result is gone, delete the pictures kept for it, and say so in the status message."""
-        await self._jobs.set_result_message(job.job_id, None)
+        await self._jobs.note_result_gone(job.job_id)
         await self._spool.delete(job.job_id)
         if job.state is JobState.DELIVERED and job.status_message_id is not None:
             self._endings.in_background(self._endings.show_end(replace(job, result_message_id=None)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Collection
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import discord
 from bot.orders.allowances import DAY_SECONDS
 from bot.orders.layers import Layer
 from bot.storage.database import Database
+from bot.storage.facts import Facts
 from bot.storage.job import Job
 from bot.storage.member_data import Kind, MemberData
 from bot.storage.places import Places
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FORGETTING_FACT = "forgetting:"
 GONE_DAYS = 30
 TRAIL_DAYS = 90
 
@@ -33,11 +36,14 @@ class Forgetting:
         self._database = database
         self.member_data = MemberData(database)
         self._places = Places(database)
+        self._facts = Facts(database)
+        self._under_way: set[int] = set()
 
     async def sweep(self) -> None:
         """Delete what is past its time."""
         now = time.time()
         client = self._client
+        await self._go_on()
         await client.audit.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
         await client.reports.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
         await self.member_data.forget_emptied(now - DAY_SECONDS)
@@ -51,13 +57,34 @@ class Forgetting:
     async def forget_requests(self, member_id: int) -> int:
         """Give up a member's open requests and delete all of them, with messages and pictures.
 
-        Returns how many messages Discord did not let go.
+        Returns how many messages Discord did not let go. What is cut short goes on at the next start.
         """
+        wish = f"{_FORGETTING_FACT}{member_id}"
+        await self._facts.set(wish, repr(time.time()))
+        self._under_way.add(member_id)
+        try:
+            left = await self._forget_requests(member_id)
+        finally:
+            self._under_way.discard(member_id)
+        await self._facts.forget(wish)
+        return left
+
+    async def _go_on(self) -> None:
+        """Finish what a member wanted when the bot ended; what they have asked for since then stays."""
+        for member, moment in (await self._facts.starting_with(_FORGETTING_FACT)).items():
+            if int(member) not in self._under_way:
+                await self._forget_requests(int(member), until=float(moment))
+                await self._facts.forget(f"{_FORGETTING_FACT}{member}")
+
+    async def _forget_requests(self, member_id: int, *, until: float = math.inf) -> int:
         client = self._client
-        open_jobs = [job for job in await client.jobs.of_requester_since(member_id, 0) if not job.state.is_settled]
+
+        async def wanted() -> list[Job]:
+            return [job for job in await client.jobs.of_requester_since(member_id, 0) if job.accepted_at <= until]
+
         # All at once, or the last would be painted while the first one's message is still told.
-        await asyncio.gather(*(client.desk.cancel(job.job_id) for job in open_jobs))
-        jobs = await client.jobs.of_requester_since(member_id, 0)
+        await asyncio.gather(*(client.desk.cancel(job.job_id) for job in await wanted() if not job.state.is_settled))
+        jobs = await wanted()
         left = sum([await self._delete_messages(job) for job in jobs])
         await self.member_data.delete_requests([job.job_id for job in jobs], keep_since=time.time() - DAY_SECONDS)
         await self.member_data.delete(member_id, Kind.REPORTS)
