@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.errors import Refused
 from bot.orders.origin import Origin
+from bot.replies import error_sentence
 from generation.errors import ModelUnavailable
-from generation.sentences import error_sentence
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -43,7 +44,7 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     )
     try:
         model = client.orders.model_for(origin)
-    except ModelUnavailable as error:
+    except (ModelUnavailable, Refused) as error:
         return [f"⚠️ {error_sentence(error)}", settings]
     lines = [
         f"The model here is **{model.title}**. {model.summary}",

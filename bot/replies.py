@@ -11,7 +11,8 @@ from bot.storage.trouble import StorageTrouble
 from generation import sentences
 from generation.errors import GenerationError, ModelUnavailable
 from generation.events import FailureKind
-from generation.models.problems import ModelProblem
+from generation.models.problems import ModelProblem, model_unavailable_sentence
+from generation.units import plain_number
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
@@ -131,7 +132,7 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
     if "limit" in data:
-        shown["limit"] = sentences.plain_number(data["limit"])
+        shown["limit"] = plain_number(data["limit"])
     if "max_waiting" in data:
         shown["max_pictures"] = counted(data["max_waiting"], "picture")
     if "allowed" in data:
@@ -155,7 +156,7 @@ def error_sentence(error: BaseException) -> str | None:
         return refusal_sentence(error.reason, {})
     if isinstance(error, ModelUnavailable) and error.reason == ModelProblem.UNKNOWN:
         known = [inert(name) for name in error.data.get("known", ())]
-        return sentences.model_unavailable_sentence(inert(error.model, 80), error.reason, {"known": known})
+        return model_unavailable_sentence(inert(error.model, 80), error.reason, {"known": known})
     if isinstance(error, GenerationError):
         return sentences.error_sentence(error)
     return None

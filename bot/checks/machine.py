@@ -16,7 +16,8 @@ from generation.models.files import is_here
 from generation.models.fit import Fit, fit_of
 from generation.models.hub import cache_folder, free_bytes
 from generation.models.recommendation import recommended_model
-from generation.sentences import error_sentence, gibibytes
+from generation.sentences import error_sentence
+from generation.units import gibibytes
 
 _DATABASE_BYTES = 256 * 2**20
 _MODELS = "python -m generation models"

@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
+from bot.errors import Refused
 from bot.orders.order_book import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_of
@@ -103,7 +104,7 @@ async def complete_adapter(
     chosen = getattr(interaction.namespace, "model", None)
     try:
         entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
-    except ModelUnavailable:
+    except (ModelUnavailable, Refused):
         return []
     listed, comma, typed = current.rpartition(",")
     before = [part.strip() for part in listed.split(",")] if comma else []

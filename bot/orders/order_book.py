@@ -12,7 +12,6 @@ from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
 from generation.adapter_weights import NO_ADAPTER, read_adapters, write_adapters
-from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
 from generation.models.catalog import ModelEntry
 from generation.models.embeddings import embeddings_in
@@ -196,7 +195,10 @@ class OrderBook:
         return self._allowed(self.layers(origin))
 
     def model_for(self, origin: Origin) -> ModelEntry:
-        """Return the model that paints there when nobody chooses one."""
+        """Return the model that paints there when nobody chooses one.
+
+        Raises ModelUnavailable, or Refused (``model_not_allowed``), where moderators allow none that is here.
+        """
         return self.model_in(self.layers(origin))
 
     def model_in(self, layers: Layers) -> ModelEntry:
@@ -217,8 +219,9 @@ class OrderBook:
         decided = layers.model()
         if decided is not None and decided.value in allowed:
             return decided.value
-        if not allowed:
-            raise ModelUnavailable("allowed here", "not_downloaded")
+        if not allowed:  # some list of moderators leaves nothing that is here: say why its first model is not taken
+            listed = next(values["models"] for _, values in layers.layers if "models" in values)
+            return self._model(layers, next((name for name in listed if layers.allows_model(name) is None), listed[0]))
         return allowed[0]
 
     def _allowed(self, layers: Layers) -> list[ModelEntry]:
