@@ -213,6 +213,20 @@ async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) ->
     assert scene.discord.told == [(7, "🚫 Cancelled")]
 
 
+async def test_whose_message_is_deleted_while_it_is_answered_is_given_up(scene: Scene) -> None:
+    delivery: Any = None
+    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    job = make_job(request_message_id=5, status_message_id=None)
+
+    async def acknowledge(_text: str) -> int:
+        await desk.message_deleted(5, job.channel_id)
+        return 7
+
+    await desk.take(job, acknowledge)
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.told == [(7, "🚫 Cancelled, because the message that asked for it was deleted")]
+
+
 @pytest.mark.parametrize("is_recent", [True, False], ids=["emptied", "deleted"])
 async def test_forgotten_while_its_requester_is_being_told_of_it(scene: Scene, is_recent: bool) -> None:
     job = make_job(status_message_id=None)
