@@ -43,6 +43,7 @@ class JobDesk:
         self._lookout = life.lookout
         self._endings = life.endings
         self._serving: asyncio.Task[None] | None = None
+        self._being_told: dict[str, Job] = {}
 
     def start(self) -> None:
         """Begin to generate."""
@@ -112,7 +113,10 @@ class JobDesk:
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
         await self._open.close(_LAST_STEPS_SECONDS)
         last_words = [asyncio.create_task(self._lookout.close()), *self._endings.background]
-        await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
+        _, late = await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
+        for words in late:  # are said after the next start; the connections are about to be closed
+            words.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
         """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
@@ -122,6 +126,7 @@ class JobDesk:
         ``acknowledge`` raises if that is final.
         """
         await self._jobs.accept(job)
+        self._being_told[job.job_id] = job
         try:
             status_message_id = await acknowledge(status_text(job))
         except (aiohttp.ClientError, OSError, discord.HTTPException) as error:
@@ -138,6 +143,8 @@ class JobDesk:
             # Whether Discord has heard it is not known: that is found out now, or after the next start.
             await self._life.tell_first(job)
             raise
+        finally:
+            del self._being_told[job.job_id]
         await self._life.go_on(replace(job, status_message_id=status_message_id))
 
     async def find(self, job_id: str) -> Job | None:
@@ -159,6 +166,8 @@ class JobDesk:
     async def message_deleted(self, message_id: int, channel_id: int) -> None:
         """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
         await self._endings.message_deleted(message_id)
+        for job in [job for job in self._being_told.values() if job.request_message_id == message_id]:
+            await self.cancel(job.job_id, CancelReason.REQUEST_DELETED)
         job = await self.find_by_message(message_id, channel_id)
         if job is not None and job.result_message_id == message_id:
             await self._result_deleted(job)
