@@ -71,7 +71,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
         ) as client,
         Monitoring(
             metrics,
-            Standing(client, executor),
+            Standing(client, executor.process),
             write=partial(Facts(database).set, "last_health_check", "done"),
             host=settings.monitoring_host,
             port=settings.monitoring_port,

@@ -239,7 +239,7 @@ async def test_close_tells_which_jobs_it_interrupted(make_executor: MakeExecutor
         await reports.wait_for(Progress, "A")
         assert await service.close(grace_seconds=0) == ("A",)
         assert waiting_in(service) == ["B"]
-        assert executor.pid is None
+        assert executor.process.pid is None
 
 
 async def test_a_suspect_comes_last_and_runs_alone(make_executor: MakeExecutor, gates: Gates) -> None:

@@ -2,47 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
 
-import psutil
 import pytest
 
-from generation.errors import ExecutorError
-from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
+from generation.events import Cancelled, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Phase, PhaseBudgets
-from generation.executors.child import ChildExecutor
-from generation.models.problems import ModelProblem
 from tests.generation.conftest import Gates
+from tests.generation.executors.runs import MakeExecutor, events_of, failure_of, next_of, runs_well
 from tests.generation.samples import request
 
-MakeExecutor = Callable[..., ChildExecutor]
-
-T = TypeVar("T", bound=Event)
 SHORT_SILENCE = PhaseBudgets(load_seconds=0.3, first_step_seconds=0.3, step_seconds=0.3, decode_seconds=0.3)
-
-
-async def events_of(executor: ChildExecutor, job_id: str, script: str, attempt: int = 1) -> list[Event]:
-    return [event async for event in executor.run(job_id, attempt, request(script))]
-
-
-async def next_of(events: AsyncIterator[Event], kind: type[T]) -> T:
-    async for event in events:
-        if isinstance(event, kind):
-            return event
-    raise AssertionError(f"no {kind.__name__} came")
-
-
-async def failure_of(executor: ChildExecutor, script: str) -> Failed:
-    """Return how a run of a script fails."""
-    *_, last = await events_of(executor, "A", script)
-    assert isinstance(last, Failed)
-    return last
-
-
-async def runs_well(executor: ChildExecutor) -> None:
-    """Hold that a run succeeds now; if another is under way, the child has then taken every message sent before."""
-    assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)
 
 
 async def test_a_run_is_told_in_order_and_its_result_arrives_whole(make_executor: MakeExecutor) -> None:
@@ -61,7 +30,7 @@ async def test_a_run_is_told_in_order_and_its_result_arrives_whole(make_executor
     assert finished.attempt == 1
     assert finished.result.pictures[0].data == b"load encode step step decode"
     assert finished.result.pictures[0].parameters == {"prompt": "load encode step step decode"}
-    assert (executor.slots, executor.device, executor.dtype) == (2, "none", "float32")
+    assert (executor.slots, executor.process.device, executor.process.dtype) == (2, "none", "float32")
 
 
 async def test_two_runs_are_in_flight_at_once_and_do_not_mix(make_executor: MakeExecutor, gates: Gates) -> None:
@@ -102,14 +71,14 @@ async def test_cancel_while_denoising_stops_at_the_next_step(make_executor: Make
     executor = make_executor()
     events = executor.run("A", 1, request("encode step gate:gate step die"))  # going on would kill the child
     await next_of(events, Progress)
-    pid = executor.pid
+    pid = executor.process.pid
     executor.cancel("A")
     assert await anext(events) == Cancelled(job_id="A", attempt=1)
     await runs_well(executor)
     await gates.open("gate")
     assert [event async for event in events] == []
     await runs_well(executor)
-    assert executor.pid == pid
+    assert executor.process.pid == pid
 
 
 async def test_cancel_while_the_child_starts_is_answered_at_once(make_executor: MakeExecutor) -> None:
@@ -119,7 +88,7 @@ async def test_cancel_while_the_child_starts_is_answered_at_once(make_executor: 
     await asyncio.sleep(0)  # the run is known now, its child is not there yet
     executor.cancel("A")
     assert await first == Cancelled(job_id="A", attempt=1)
-    assert executor.pid is None
+    assert executor.process.pid is None
     assert [event async for event in events] == []
 
 
@@ -128,11 +97,11 @@ async def test_leaving_the_iterator_cancels_the_run(make_executor: MakeExecutor,
     executor = make_executor()
     async with contextlib.aclosing(executor.run("A", 1, request("step gate:gate step die"))) as events:
         await next_of(events, Progress)
-    pid = executor.pid
+    pid = executor.process.pid
     await runs_well(executor)
     await gates.open("gate")
     await runs_well(executor)
-    assert executor.pid == pid
+    assert executor.process.pid == pid
 
 
 async def test_messages_of_an_old_attempt_are_dropped(make_executor: MakeExecutor, gates: Gates) -> None:
@@ -149,83 +118,13 @@ async def test_messages_of_an_old_attempt_are_dropped(make_executor: MakeExecuto
     assert [(type(event), event.attempt) for event in rest] == [(Progress, 2), (Finished, 2)]
 
 
-@pytest.mark.parametrize(
-    ("death", "kind"),
-    [
-        ("die", FailureKind.EXECUTOR_DIED),
-        ("segfault", FailureKind.EXECUTOR_CRASHED),
-        ("kill", FailureKind.EXECUTOR_KILLED),
-        ("device_lost", FailureKind.DEVICE_LOST),
-    ],
-)
-async def test_death_is_noticed_and_the_next_run_gets_a_new_child(
-    make_executor: MakeExecutor, death: str, kind: FailureKind
-) -> None:
-    executor = make_executor()
-    assert (await failure_of(executor, f"encode step {death}")).kind is kind
-    assert executor.pid is None
-    assert not executor.is_warm
-    assert executor.losses == {kind.value: 1}
-    await runs_well(executor)
-
-
-async def test_a_default_model_that_came_with_a_job_is_as_good(make_executor: MakeExecutor) -> None:
-    executor = make_executor(missing=ModelProblem.NOT_A_MODEL, model="demo")
-    await executor.start()
-    assert not executor.is_warm
-    await runs_well(executor)
-    assert executor.is_warm
-
-
-async def test_one_that_dies_while_nobody_wants_anything_comes_back_but_not_again_and_again(
-    make_executor: MakeExecutor,
-) -> None:
-    executor = make_executor()
-
-    async def dies() -> int:
-        """Kill the child when it has its model, wait until that is known, and return which one it was."""
-        while not executor.is_warm:
-            await runs_well(executor)
-        assert executor.pid is not None
-        (listening,), pid = executor._listeners, executor.pid
-        psutil.Process(pid).kill()
-        await listening
-        return pid
-
-    first = await dies()
-    assert executor._reviving is not None
-    await executor._reviving
-    assert executor.pid not in (None, first)
-    await dies()
-    assert executor._reviving.done()  # there is no other one
-    assert executor.pid is None
-    await runs_well(executor)
-
-
-async def test_death_ends_every_run_of_the_child(make_executor: MakeExecutor, gates: Gates) -> None:
-    gates.make("never", "go")
-    executor = make_executor()
-    bystander = executor.run("A", 1, request("step gate:never"))
-    await next_of(bystander, Progress)
-    culprit = asyncio.create_task(events_of(executor, "B", "step gate:go die"))
-    await gates.open("go")
-    failed = await next_of(bystander, Failed)
-    assert failed.kind is FailureKind.EXECUTOR_DIED
-    assert isinstance((await culprit)[-1], Failed)
-
-
 @pytest.mark.parametrize("phase", ["load", "encode", "encode step", "decode"])
 async def test_a_hang_is_noticed_in_every_phase(make_executor: MakeExecutor, phase: str) -> None:
     executor = make_executor(budgets=SHORT_SILENCE)
     assert (await failure_of(executor, f"{phase} hang")).kind is FailureKind.EXECUTOR_HUNG
-    assert executor.losses == {"executor_hung": 1}
+    assert executor.process.losses == {"executor_hung": 1}
     executor._budgets = PhaseBudgets()  # the next one is asked whether it ends, not how quickly
     await runs_well(executor)
-
-
-async def test_a_frozen_process_is_noticed_by_its_missing_answers(make_executor: MakeExecutor) -> None:
-    executor = make_executor(budgets=PhaseBudgets(ping_seconds=0.05, answer_seconds=0.3))
-    assert (await failure_of(executor, "encode freeze")).kind is FailureKind.EXECUTOR_HUNG
 
 
 async def test_a_run_is_allowed_what_earlier_ones_have_taken(make_executor: MakeExecutor, gates: Gates) -> None:
@@ -255,10 +154,10 @@ async def test_a_failure_of_the_run_leaves_the_child_alive(
 ) -> None:
     executor = make_executor()
     await executor.start()
-    pid = executor.pid
+    pid = executor.process.pid
     assert (await failure_of(executor, f"encode step {word}")).kind is kind
     await runs_well(executor)
-    assert executor.pid == pid
+    assert executor.process.pid == pid
 
 
 async def test_an_unknown_error_is_logged_with_its_reference_and_without_its_message(
@@ -271,18 +170,3 @@ async def test_an_unknown_error_is_logged_with_its_reference_and_without_its_mes
     assert "builtins.RuntimeError" in logged
     assert "in _go_wrong" in logged
     assert "SECRET" not in logged.replace('raise RuntimeError("a message that quotes the SECRET prompt")', "")
-
-
-async def test_an_engine_that_cannot_be_made_says_why(make_executor: MakeExecutor) -> None:
-    executor = make_executor(broken=True)
-    with pytest.raises(ExecutorError, match="broken on purpose"):
-        await executor.start()
-    events = await events_of(executor, "A", "step")
-    assert [type(event) for event in events] == [Failed]
-    assert isinstance(events[0], Failed)
-    assert events[0].kind is FailureKind.EXECUTOR_UNAVAILABLE
-
-
-async def test_a_child_that_dies_at_its_start_is_tried_again(make_executor: MakeExecutor, gates: Gates) -> None:
-    executor = make_executor(dies_at_start=str(gates.folder / "died"))
-    await runs_well(executor)
