@@ -195,9 +195,6 @@ class Conversation:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:
             log.info("a message could not be answered (%s)", type(error).__name__)
-        except RuntimeError:
-            if not self._client.is_closed():  # else the connections are closed, and nothing can be said any more
-                raise
         finally:
             self._answering.discard(message.author.id)
 

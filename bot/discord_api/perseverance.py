@@ -100,10 +100,20 @@ class _CountedSession:
 async def _persevere(send: Callable[[], Awaitable[T]], files: Sequence[discord.File]) -> T:
     for pause_seconds in PAUSES_SECONDS:
         try:
-            return await send()
+            return await _once(send)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
             log.info("a request came to nothing (%s); it is sent again", type(error).__name__)
             await asyncio.sleep(pause_seconds)
             for file in files:
                 file.reset()
-    return await send()
+    return await _once(send)
+
+
+async def _once(send: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await send()
+    except RuntimeError as error:
+        if str(error) != "Session is closed":
+            raise
+        # What aiohttp says of a bot that has ended: for whoever asks, one more way in which Discord is out of reach.
+        raise aiohttp.ClientError("the bot has closed its connections") from error
