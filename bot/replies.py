@@ -119,6 +119,7 @@ _REFUSALS: Mapping[str, str] = {
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
     "stopped_by_automod": "This server's AutoMod does not let me write these words. Please choose others.",
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
+    "timed_out": "Moderators of this server have timed me out; I can paint here again <t:{until}:R>.",
     "too_late_to_cancel": "This is over already.",
     "words_forbidden": "I do not paint anything sexual with minors. If you mean adults, please say woman or man.",
     "words_not_wanted": "The moderators of this server do not want some of these words here. Please choose others.",

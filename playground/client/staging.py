@@ -83,6 +83,18 @@ class Staging(Transport):
         """Add a text channel."""
         await self.post("add_channel", {"name": name, "age_restricted": age_restricted})
 
+    async def add_thread(self, name: str, *, channel: str = "general") -> None:
+        """Begin a public thread in a text channel."""
+        await self.post("add_thread", {"name": name, "channel": channel})
+
+    async def set_thread(self, name: str, *, archived: bool, locked: bool = False) -> None:
+        """Archive a thread or open it again, and lock it or not."""
+        await self.post("set_thread", {"name": name, "archived": archived, "locked": locked})
+
+    async def time_out(self, seconds: float, *, member: str = "bot") -> None:
+        """Let a member, or the bot, write nothing for a while; 0 ends that."""
+        await self.post("time_out", {"member": member, "seconds": seconds})
+
     async def remove_channel(self, name: str) -> None:
         """Delete a channel with its messages."""
         await self.post("remove_channel", {"name": name})
