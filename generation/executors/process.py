@@ -61,7 +61,8 @@ class GenerationProcess:
         self._handle = handle
         self._lost = lost
         self.child: ChildProcess | None = None
-        self._condemned: dict[ChildProcess, FailureKind] = {}  # those that are being killed here, and why
+        self._condemned: tuple[ChildProcess, FailureKind] | None = None  # the last that was killed here, and why
+        self._killing = asyncio.Lock()
         self._listeners: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._stopped = False
@@ -132,12 +133,12 @@ class GenerationProcess:
 
     async def kill(self, child: ChildProcess, kind: FailureKind, *, cause: FailureKind | None = None) -> None:
         """End a child at once: its runs are lost by ``kind``, the child itself is counted by ``cause``."""
-        self._condemned[child] = cause or kind
-        try:
+        async with self._killing:
+            if child is not self.child:  # all its runs went silent at the same moment, and another has said so first
+                return
+            self._condemned = (child, cause or kind)
             await child.kill()  # before anybody hears of it: two children must never hold the memory of one device
             self._forget(child, kind)
-        finally:
-            del self._condemned[child]
 
     async def _hello_of(self, child: ChildProcess) -> Frame:
         try:
@@ -165,7 +166,7 @@ class GenerationProcess:
                 child.pid,
                 status,
             )
-            if child not in self._condemned:
+            if self._condemned is None or self._condemned[0] is not child:
                 kind = loss_of(status)
         except Exception as error:
             # A message that cannot be understood means that the child cannot be trusted with anything further.
@@ -204,7 +205,8 @@ class GenerationProcess:
             was_warm = self.is_warm
             self.child, self.is_warm, self.device_memory_bytes = None, False, None
             if not self._stopped:
-                self.losses[self._condemned.get(child, kind).value] += 1
+                condemned, cause = self._condemned or (None, kind)
+                self.losses[(cause if condemned is child else kind).value] += 1
                 if was_warm:
                     self._revive()
         self._lost(child, kind)

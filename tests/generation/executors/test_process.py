@@ -97,3 +97,14 @@ async def test_an_engine_that_cannot_be_made_says_why(make_executor: MakeExecuto
 async def test_a_child_that_dies_at_its_start_is_tried_again(make_executor: MakeExecutor, gates: Gates) -> None:
     executor = make_executor(dies_at_start=str(gates.folder / "died"))
     await runs_well(executor)
+
+
+async def test_two_runs_that_call_the_process_hung_at_the_same_moment_end_it_once(make_executor: MakeExecutor) -> None:
+    executor = make_executor()
+    await executor.start()
+    process, child = executor.process, executor.process.child
+    assert child is not None
+    await asyncio.gather(*(process.kill(child, FailureKind.EXECUTOR_HUNG) for _ in range(2)))
+    assert process.losses == {"executor_hung": 1}
+    assert process.child is not child
+    await runs_well(executor)
