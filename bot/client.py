@@ -84,7 +84,7 @@ class Palimpsest(Events):
         super().__init__(
             intents=INTENTS,
             http_trace=self.traffic.trace,
-            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_mentions=discord.AllowedMentions.none(),  # whoever is to be pinged is named where that is said
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),

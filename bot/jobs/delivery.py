@@ -54,9 +54,7 @@ class Delivery:
         assert job.status_message_id is not None
         message = self._channel(job).get_partial_message(job.status_message_id)
         attachments = discord.utils.MISSING if previews is None else [preview_file(job, data) for data in previews]
-        await message.edit(
-            content=text, view=view, attachments=attachments, allowed_mentions=discord.AllowedMentions.none()
-        )
+        await message.edit(content=text, view=view, attachments=attachments)
 
     async def send(self, job: Job, *, may_be_there: bool) -> int:
         """Send a rendered job's pictures and return the message's id.
@@ -180,9 +178,7 @@ class Delivery:
             view=result_view(job),
             nonce=job.job_id,
             reference=reference,
-            allowed_mentions=discord.AllowedMentions(
-                everyone=False, roles=False, users=[discord.Object(job.requester_id)], replied_user=False
-            ),
+            allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.requester_id)]),
         )
         return message.id
 

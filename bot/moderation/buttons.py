@@ -28,7 +28,7 @@ async def _decided(interaction: "discord.Interaction[Palimpsest]", action: str, 
     await interaction.client.mod_log.write(interaction.guild_id, interaction.user.id, action, **more)
     notice = await interaction.original_response()  # as it is now: somebody else may have acted meanwhile
     text = f"{notice.content}\n{words} by <@{interaction.user.id}>"
-    await interaction.edit_original_response(content=text[:2000], allowed_mentions=discord.AllowedMentions.none())
+    await interaction.edit_original_response(content=text[:2000])
 
 
 class _ModButton(JobButton, template="job"):

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.moderation.buttons import decision_view
-from bot.moderation.cards import SILENT, decision_text
+from bot.moderation.cards import decision_text
 from bot.storage.audit import Audit, AuditEntry
 from bot.storage.job import Job
 from bot.storage.policies import Policies
@@ -69,7 +69,7 @@ class ModLog:
             if channel_id is not None:
                 channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
                 view = decision_view(job, is_shown=what in _SHOWN)
-                await channel.send(decision_text(job, what, score), view=view, allowed_mentions=SILENT)
+                await channel.send(decision_text(job, what, score), view=view)
         except Exception as error:
             # The decision itself stands; a disk or a channel that is in trouble must not break who waits for it.
             log.warning("moderators could not be told of job %s (%s)", job.job_id, type(error).__name__)

@@ -75,8 +75,7 @@ class FrontDesk:
         """Take a wish from a command, button or modal; the public response is its status message."""
 
         async def acknowledge(text: str) -> int | None:
-            response = await interaction.response.send_message(text, allowed_mentions=discord.AllowedMentions.none())
-            return response.message_id
+            return (await interaction.response.send_message(text)).message_id
 
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
 
