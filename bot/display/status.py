@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import aiohttp
 import discord
@@ -21,6 +22,8 @@ AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
 Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
 _UNKNOWN_MESSAGE = 10008
 _SPARING_FACTOR = 10
+# Discord lets a message that is older than an hour be edited only now and then (error 30046).
+_OLD, _OLD_FACTOR = timedelta(hours=1), 20
 _NEAR = 5
 _LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # of the last word; the library tries each five times itself
 
@@ -182,10 +185,12 @@ class _Line:
         """
         if self._next is None:
             return None
-        _, standing = self._next
+        job, standing = self._next
         distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
         if isinstance(standing, Waiting):
             distance *= 1 + standing.ahead // _NEAR
+        if job.status_message_id is not None and _age(job.status_message_id) > _OLD:
+            distance *= _OLD_FACTOR
         least = self._rules.interval_seconds if self._is_held_back() else 0.0
         return max(least, distance * self._rules.interval_seconds - since_last_seconds)
 
@@ -230,6 +235,10 @@ class _Line:
         if not await self._admit_preview(job, preview):
             return None
         return (preview,)
+
+
+def _age(message_id: int) -> timedelta:
+    return discord.utils.utcnow() - discord.utils.snowflake_time(message_id)
 
 
 async def _wait(event: asyncio.Event, seconds: float | None) -> None:

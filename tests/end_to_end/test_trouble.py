@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import re
 from typing import Any
 
@@ -21,11 +22,23 @@ STATUS = ("PATCH", r"^/channels/\d+/messages/\d+$")
 RESULT = ("POST", r"^/channels/\d+/messages$")
 
 
-@pytest.mark.parametrize("request_of", [CALLBACK, STATUS, RESULT], ids=["acknowledgement", "status", "result"])
-@pytest.mark.parametrize("trouble", ["429", "502", "reset", "drop_after"])
-async def test_one_request_meets_trouble(bot: BotProcess, request_of: tuple[str, str], trouble: str) -> None:
-    method, pattern = request_of
-    fault: dict[str, Any] = {"status": int(trouble)} if trouble.isdigit() else {"action": trouble}
+REQUESTS = {"acknowledgement": CALLBACK, "status": STATUS, "result": RESULT}
+TROUBLES: dict[str, dict[str, Any]] = {
+    "429": {"status": 429},
+    "502": {"status": 502},
+    "page 429": {"action": "page", "status": 429},
+    "page 502": {"action": "page", "status": 502},
+    "reset": {"action": "reset"},
+    "drop_after": {"action": "drop_after"},
+}
+# Who is shut out before Discord is answered too late: see the acknowledgements below.
+MET = [pair for pair in itertools.product(REQUESTS, TROUBLES) if pair != ("acknowledgement", "page 429")]
+
+
+@pytest.mark.parametrize(("request_of", "trouble"), MET)
+async def test_one_request_meets_trouble(bot: BotProcess, request_of: str, trouble: str) -> None:
+    method, pattern = REQUESTS[request_of]
+    fault = TROUBLES[trouble]
     fault_id = await bot.client.add_fault(pattern, method=method, **fault)
     status = await bot.img2img(steps=4)
     result = await bot.result_of(status)
