@@ -1,4 +1,4 @@
-"""What the bot says of itself: the ways in, the model, prompts that it understands, where the settings are."""
+"""The help text: how to ask, the model, prompts that it understands, where the settings are."""
 
 import json
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from generation.errors import ModelUnavailable
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-_MAX_NAMED = 8  # more adapters or words than that and the rest of the help would not fit into a message
+_MAX_NAMED = 8  # with more adapters or words the help would not fit into a message
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
 def help_text(client: "Palimpsest", origin: Origin) -> str:
-    """Return the help for a place, as it is there now."""
+    """Return the help as it applies in a place now."""
     mention = client.user.mention if client.user else "@me"
     lines = [
         "**I paint new pictures over yours.**",

@@ -20,15 +20,15 @@ TRIMMED = "-# Only the middle of your picture was used, because models paint not
 NOT_QUOTED = "-# This server's AutoMod does not let me repeat your words."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
-# By the reason for which a job was given up, where there is one.
+# By the reason why a job was cancelled, where there is one.
 CANCELLED: Mapping[str, str] = {
     CancelReason.BY_MODERATOR: " by a moderator",
     CancelReason.REQUEST_DELETED: ", because the message that asked for it was deleted",
 }
 
-_MAX_CHARACTERS = 2000  # of a message of Discord's
+_MAX_CHARACTERS = 2000  # of one message
 
-# What an option is called in commands, where that is not the field's own name.
+# What an option is called in commands, where that differs from the field's name.
 OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
 
 # The others name folders and files of the operator's machine; they are in the log.
@@ -169,12 +169,12 @@ def counted(count: float, one: str, many: str | None = None) -> str:
 
 
 def unknown_error(reference: str) -> str:
-    """Return what is said when something broke that nobody foresaw."""
+    """Return the sentence for an unexpected error."""
     return f"Something went wrong on my side. If it happens again, tell the operator this reference: `{reference}`."
 
 
 def with_typed_prompt(sentence: str, prompt: str) -> str:
-    """Give back what was typed with a wish that was refused, ready to be copied; both fit into a message."""
+    """Append the prompt of a refused request, ready to be copied; both fit into a message."""
     typed = prompt.replace("```", "'" * 3)
     given_back = f"\n```\n{typed[:1600]}\n```" if prompt else ""
     room = _MAX_CHARACTERS - len(given_back)
@@ -194,7 +194,7 @@ def job_sentence(job: Job) -> str:
 
 
 def fitting(text: str) -> str:
-    """Return a text as one message holds it: of a longer one the lines that fit, and how many more there are."""
+    """Return a text that fits into one message: of a longer one the first lines, and how many more there are."""
     if len(text) <= _MAX_CHARACTERS:
         return text
     kept, line_end, _ = text[: _MAX_CHARACTERS - len("\n… and 999 more")].rpartition("\n")
@@ -204,7 +204,7 @@ def fitting(text: str) -> str:
 
 
 def role_mentioned(mention: str) -> str:
-    """Say why nothing comes of a mention of the bot's role, which bears the bot's name in Discord's list."""
+    """Say why a mention of the bot's role, which has the bot's name, leads to nothing."""
     return f"You have mentioned my role; Discord shows me only messages that mention me myself. Please write {mention}."
 
 

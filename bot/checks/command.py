@@ -1,4 +1,4 @@
-"""Run all examinations and print what they find."""
+"""Run all checks and print what they find."""
 
 import asyncio
 import dataclasses
@@ -29,7 +29,7 @@ def check(*, as_json: bool) -> int:
         found = [fail("settings", str(error), "Correct it: .env.example explains every setting.")]
     else:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
-        # Here the findings say what is wrong; the library's own lines, as that voice will not work, would only disturb.
+        # The findings say what is wrong; the library's own lines, such as that voice is unavailable, are noise here.
         logging.getLogger("discord").setLevel(logging.ERROR)
         found = asyncio.run(examine(settings))
     return tell(found, as_json=as_json)

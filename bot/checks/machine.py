@@ -71,7 +71,7 @@ def _try_to_write(folder: Path) -> None:
 
 
 def model_finding(settings: Settings, catalog: Catalog) -> Finding:
-    """Tell whether the model that MODEL names is here, or can come."""
+    """Tell whether the model that MODEL names is here or can be downloaded."""
     try:
         entry = catalog.find(settings.model)
     except ModelUnavailable as error:

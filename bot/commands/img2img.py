@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Img2Img(app_commands.Command[Any, ..., None]):
-    """The command, without the options for adapters where the operator's catalog has none."""
+    """The command; without the adapter options where the operator's catalog has no adapters."""
 
     def __init__(self, callback: Callable[..., Coroutine[Any, Any, None]]) -> None:
         super().__init__(name="img2img", description=str(callback.__doc__), callback=callback)

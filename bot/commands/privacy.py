@@ -44,7 +44,7 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
             left = await forgetting.forget_member(interaction.user.id)
     try:
         await tell(interaction, f"{cards.deleted_text(left)}\n{await _shown(interaction)}")
-    except discord.HTTPException:  # many messages take longer than the fifteen minutes in which this can be answered
+    except discord.HTTPException:  # with many messages it takes longer than the 15 minutes of an interaction
         log.info("a deletion was over too late to be told [%s]", new_reference())
 
 

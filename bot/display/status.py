@@ -42,7 +42,7 @@ class _Rules:
 
 
 class _Pace:
-    """Keep what all status messages of the bot say together below a rate; the rest of Discord's is for answers."""
+    """Keep all status edits together below a rate; the rest of Discord's limit is for answers."""
 
     def __init__(self, most_per_second: float) -> None:
         self._gap_seconds = 1 / most_per_second
@@ -123,7 +123,7 @@ class _Line:
         self._rules = rules
         self._admit_preview = rules.admit_preview
         self._next: tuple[Job, Standing] | None = None
-        self._preview: bytes | None = None  # one that has come and was not sent yet
+        self._preview: bytes | None = None  # received and not sent yet
         self._shown = ""
         self._is_gone = self._is_closed = False
         self._quotes = True
@@ -179,9 +179,9 @@ class _Line:
         return self._rules.restraint() is Restraint.SILENT
 
     def _pause_seconds(self, since_last_seconds: float) -> float | None:
-        """Return for how long what comes next has to wait, None for as long as nothing does.
+        """Return how long the next edit has to wait; None if there is none.
 
-        Who is far back in a long queue hears less often: all together would use up what Discord allows in a second.
+        Jobs far back in a long queue are updated less often: all together would use up Discord's limit.
         """
         if self._next is None:
             return None

@@ -1,4 +1,4 @@
-"""What everybody asks of the jobs: take one, find one, cancel one, show the queue, pause, end and begin again."""
+"""The jobs as the rest of the bot sees them: accept, find, cancel, delete, list, pause, close and resume."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # Sends a first text to the person and returns the id of its message.
 Acknowledge = Callable[[str], Awaitable[int | None]]
-# Together with the grace for what runs, and the end of its process, less than the 30 s that are promised.
+# Together with the grace period and the end of the process this stays below the promised 30 s.
 _LAST_STEPS_SECONDS, _LAST_WORDS_SECONDS = 1.5, 1.0
 DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
 
@@ -53,7 +53,7 @@ class JobDesk:
         try:
             await self._service.run()
         except Exception as error:
-            # Nobody waits for this task: without a word everything would be taken, and nothing ever be painted.
+            # Nobody awaits this task: unlogged, everything would be accepted and nothing ever painted.
             log.critical("the queue broke; nothing is painted before the bot is started anew\n%s", stack_of(error))
 
     @property
@@ -64,7 +64,7 @@ class JobDesk:
     async def resume(self, *, bot_died: bool) -> None:
         """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place.
 
-        ``bot_died`` says that nobody had asked the bot to end. A job that was running when that happened time and again
+        ``bot_died`` says that nobody had asked the bot to end. A job that was running when that happened repeatedly
         waits until nothing else does, then runs alone; one that goes on like that is given up.
         """
         for job in await self._jobs.with_end_to_show():
@@ -107,7 +107,7 @@ class JobDesk:
             return
         unfinished = await self._service.close(grace_seconds, drains=drains)
         for job_id in unfinished:
-            with contextlib.suppress(StorageTrouble):  # the next start returns it all the same
+            with contextlib.suppress(StorageTrouble):  # the next start does it all the same
                 await self._jobs.return_to_queue(job_id)
         self._serving.cancel()
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
@@ -158,13 +158,13 @@ class JobDesk:
         What is delivered elsewhere, or not this job, keeps nobody waiting: there are three seconds for an answer.
         """
         job = await self._jobs.by_message(message_id)
-        if job is None and (open_here := self._open.in_channel(channel_id)):  # a result that its row does not know yet?
+        if job is None and (open_here := self._open.in_channel(channel_id)):  # its row may not know of it yet
             await self._open.wait_until_delivered(*(each.job_id for each in open_here))
             job = await self._jobs.by_message(message_id)
         return await self.find(job.job_id) if job is not None else None
 
     async def message_deleted(self, message_id: int, channel_id: int) -> None:
-        """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
+        """Settle what depends on a message that somebody deleted: its request, or its result."""
         await self._endings.message_deleted(message_id)
         for job in [job for job in self._being_told.values() if job.request_message_id == message_id]:
             await self.cancel(job.job_id, CancelReason.REQUEST_DELETED)

@@ -27,7 +27,7 @@ from generation.requests import (
 from generation.samplers import check_sampler
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
-_FORM_BYTES = 64 * 1024  # what a request holds beside its files
+_FORM_BYTES = 64 * 1024  # what a request holds besides its files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Options:
 class Source:
     """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
 
-    ``ignored_pictures`` counts what came beside it and is not used. ``posted_by`` is who showed it, if that is known.
+    ``ignored_pictures`` counts further pictures that are not used. ``posted_by`` is its poster, if that is known.
     """
 
     attachment_url: str | None = None
@@ -69,7 +69,7 @@ class Source:
 
 
 def options_of(job: Job) -> Options:
-    """Return a job's choices as they were, so that some can be changed; the seed is left to be drawn anew."""
+    """Return a job's choices as they were, so that some can be changed; a new seed will be drawn."""
     return Options(
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
@@ -87,7 +87,7 @@ def options_of(job: Job) -> Options:
 
 
 def changed(earlier: Options, said: Options) -> Options:
-    """Return earlier choices with what has been said now over them; another model brings what is its own."""
+    """Return earlier choices overridden by later ones; with another model its own sampler and adapters apply."""
     changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
     if said.model not in (None, earlier.model):
         changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}

@@ -1,4 +1,4 @@
-"""Where a wish comes from, as a value: who, where, and what may be sent there."""
+"""Where a request comes from, as a value: who, where, and what may be sent there."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,12 +11,12 @@ from bot.errors import Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The person and the place of a wish.
+    """The person and the place of a request.
 
     ``settings_channel_id`` is the channel whose settings hold (a thread has its parent's). ``file_limit_bytes`` is what
     a message of the bot may carry there per file: the server's limit, because the interaction's own may come from the
     member's Nitro and counts only for its own response. A server may have the commands and not the bot: then
-    ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is how long its moderators want to hear nothing.
+    ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is the end of the bot's own time-out.
     """
 
     requester_id: int

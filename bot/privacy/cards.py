@@ -1,4 +1,4 @@
-"""What a member reads about what is kept of them."""
+"""What a member is told about the data that is kept about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bot.storage.member_data import Kind
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is over is kept."""
+    """How long data of settled jobs is kept."""
 
     input_hours: float
     job_days: float

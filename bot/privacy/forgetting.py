@@ -1,4 +1,4 @@
-"""Forgets: what a member wants gone, what is past its time, and what belongs to servers that are long gone."""
+"""Deletes what a member wants deleted, what is past its time, and what belongs to servers long gone."""
 
 import asyncio
 import logging
@@ -82,7 +82,7 @@ class Forgetting:
         async def wanted() -> list[Job]:
             return [job for job in await client.jobs.of_requester_since(member_id, 0) if job.accepted_at <= until]
 
-        # All at once, or the last would be painted while the first one's message is still told.
+        # All at once: otherwise the last would still be painted while the first is being announced.
         await asyncio.gather(*(client.desk.cancel(job.job_id) for job in await wanted() if not job.state.is_settled))
         jobs = await wanted()
         left = sum([await self._delete_messages(job) for job in jobs])
@@ -106,8 +106,8 @@ class Forgetting:
     async def _delete_messages(self, job: Job) -> int:
         """Delete a request's result, its status message and its pictures; return how many messages are still there.
 
-        The status message goes first: else it would be edited to say that the result was deleted, which takes one of
-        the channel's few requests for each.
+        The status message goes first: otherwise it would be edited to say that the result was deleted, which costs one
+        of the channel's few requests.
         """
         left = 0
         channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
@@ -130,7 +130,7 @@ class Forgetting:
 async def _is_gone(deletion: Awaitable[None]) -> bool:
     try:
         await deletion
-    except discord.NotFound:  # what was wanted
+    except discord.NotFound:  # already gone
         return True
     except (discord.HTTPException, aiohttp.ClientError, OSError):
         return False

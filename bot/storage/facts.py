@@ -20,7 +20,7 @@ class Facts:
         await self._database.execute(statement, name, value)
 
     async def starting_with(self, beginning: str) -> dict[str, str]:
-        """Return the facts whose names begin like that, with the rest of their names."""
+        """Return the facts whose names begin with a prefix, by the rest of their names."""
         statement = "SELECT substr(name, length(?1) + 1) AS rest, value FROM facts WHERE name GLOB ?1 || '*'"
         return {row["rest"]: row["value"] for row in await self._database.select(statement, beginning)}
 

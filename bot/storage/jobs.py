@@ -116,7 +116,7 @@ class Jobs:
         await self._database.execute("UPDATE jobs SET pictures = ? WHERE job_id = ?", text, job_id)
 
     async def get(self, job_id: str) -> Job | None:
-        """Return a job by its id; one that was emptied, because its member had it forgotten, is none any more."""
+        """Return a job by its id; one that was emptied because its member had it forgotten does not count."""
         jobs = await self._select("WHERE job_id = ? AND prompt <> ''", job_id)
         return jobs[0] if jobs else None
 
