@@ -1,4 +1,4 @@
-"""``python -m bot``, which is ``bot.main``: Ctrl+C ends it without a traceback from the first import on."""
+"""``python -m bot``, which runs ``bot.main``: Ctrl+C never ends in a traceback, not even during the imports."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 EXIT_INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 
 if __name__ == "__main__":
-    usual = signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))  # nothing has begun yet
+    usual = signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))  # nothing is open yet
     from bot.main import main
 
     signal.signal(signal.SIGINT, usual)

@@ -1,4 +1,4 @@
-"""Where an interaction that went wrong ends: one sentence for the person, a line in the log if nobody foresaw it."""
+"""Answers an interaction that went wrong: a sentence for the person, a log entry for unexpected errors."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     """Tell the person, and only the person, what went wrong.
 
     In this order: refusals and other errors raised on purpose get their sentence; an interaction that Discord no longer
-    knows gets nothing, for nobody listens; everything else gets a reference that stands in the log with the stack.
+    knows gets nothing, since nobody listens; everything else gets a reference that the log has with the stack.
     The prompt that was typed is given back, because neither a command nor a form keeps it.
     """
     if interaction.client.is_closed():  # nothing can be said any more, and what broke is that
@@ -34,9 +34,9 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
         log.warning("an interaction was not answered in time")
         return
-    if isinstance(cause, discord.HTTPException) and is_closed(cause):  # rights go and threads close at any moment
+    if isinstance(cause, discord.HTTPException) and is_closed(cause):  # permissions may change at any moment
         cause = Refused("closed_to_the_bot")
-    if isinstance(cause, app_commands.CommandNotFound):  # an earlier version's, or of another bot with this token
+    if isinstance(cause, app_commands.CommandNotFound):  # of an earlier version, or of another bot with this token
         cause = Refused("command_unknown")
     sentence = replies.error_sentence(cause)
     metrics = cast("Palimpsest", interaction.client).metrics

@@ -1,4 +1,4 @@
-"""What the bot says of itself: the ways in, the model, prompts that it understands, where the settings are."""
+"""The help text: how to ask, the model, prompts that it understands, where the settings are."""
 
 import json
 from collections.abc import Sequence
@@ -6,19 +6,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.errors import Refused
 from bot.orders.origin import Origin
+from bot.replies import error_sentence
 from generation.errors import ModelUnavailable
-from generation.sentences import error_sentence
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-_MAX_NAMED = 8  # more adapters or words than that and the rest of the help would not fit into a message
+_MAX_NAMED = 8  # with more adapters or words the help would not fit into a message
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
 def help_text(client: "Palimpsest", origin: Origin) -> str:
-    """Return the help for a place, as it is there now."""
+    """Return the help as it applies in a place now."""
     mention = client.user.mention if client.user else "@me"
     lines = [
         "**I paint new pictures over yours.**",
@@ -43,7 +44,7 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     )
     try:
         model = client.orders.model_for(origin)
-    except ModelUnavailable as error:
+    except (ModelUnavailable, Refused) as error:
         return [f"⚠️ {error_sentence(error)}", settings]
     lines = [
         f"The model here is **{model.title}**. {model.summary}",

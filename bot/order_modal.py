@@ -95,17 +95,17 @@ class OrderModal(discord.ui.Modal):
 
 
 class OpenForms:
-    """The forms that are waited for, one of each member.
+    """The open forms, at most one of each member.
 
-    Discord says nothing of a form that is closed, so the bot would keep all that anybody has opened in a day. Whoever
-    opens another one has no eyes for the one before.
+    Discord does not report closed forms, so the bot would keep every form opened within a day. Who
+    opens another one has given up the one before.
     """
 
     def __init__(self) -> None:
         self._of: dict[int, OrderModal] = {}
 
     async def show(self, interaction: discord.Interaction, form: OrderModal) -> None:
-        """Answer with a form, and wait for it instead of the member's one before."""
+        """Answer with a form, which replaces the member's earlier one."""
         await interaction.response.send_modal(form)
         before = self._of.pop(interaction.user.id, None)
         if before is not None:
@@ -114,7 +114,7 @@ class OpenForms:
         self._of[interaction.user.id] = form
 
     def is_awaited(self, custom_id: str) -> bool:
-        """Tell whether a form is waited for."""
+        """Tell whether a form is open."""
         return any(form.custom_id == custom_id and not form.is_finished() for form in self._of.values())
 
 

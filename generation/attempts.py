@@ -15,10 +15,11 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[Event], Awaitable[None]]
 NoteAttempt = Callable[[str, int], Awaitable[None]]
+MAX_ATTEMPTS = 2  # the sentences about lost executors say "twice"
 
 
 class Attempts:
-    """Run jobs on the executor, and once more whoever was lost with it, up to ``max_attempts``.
+    """Run jobs on the executor, and once more whoever was lost with it.
 
     Every event is awaited in ``report`` before the next is taken; ``note_attempt`` is awaited as soon as an attempt is
     lost, before any wait. A job whose executor could not be started has lost nothing. ``running`` are the jobs that
@@ -33,14 +34,12 @@ class Attempts:
         *,
         report: Report,
         note_attempt: NoteAttempt,
-        max_attempts: int,
     ) -> None:
         self._executor = executor
         self._recovery = recovery
         self._running = running
         self._report = report
         self._note_attempt = note_attempt
-        self._max_attempts = max_attempts
         self._cancelled: set[str] = set()
         self._closing = False
         self.left: list[str] = []  # by what waited for its turn when the service closed
@@ -79,7 +78,7 @@ class Attempts:
                 return
             self._recovery.lost(loss, losses)
             if loss.kind.is_executor_loss:
-                if attempt >= self._max_attempts:
+                if attempt >= MAX_ATTEMPTS:
                     await self._report(loss)
                     return
                 attempt += 1

@@ -1,4 +1,4 @@
-"""What can go wrong, as data; the sentences are made in ``generation.sentences`` and ``bot.replies``."""
+"""What can go wrong, as data; ``generation.sentences`` and ``bot.replies`` make the sentences."""
 
 from typing import Any
 

@@ -91,7 +91,6 @@ class Cancelled:
 
 
 Event = Started | Progress | Finished | Failed | Cancelled
-FinalEvent = Finished | Failed | Cancelled
 
 
 def is_final(event: Event) -> bool:

@@ -78,7 +78,7 @@ def forecast(
         device.begin(ticket, seconds_left(ticket))
     while future:
         blocked = blocked_owners(device.owners, max_running_per_owner)
-        ticket = future.pop_unless(blocked) if len(device) < max(1, slots) else None
+        ticket = future.pop(blocked) if len(device) < max(1, slots) else None
         if ticket is None:
             device.end_first()
         else:

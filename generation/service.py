@@ -42,7 +42,6 @@ class GenerationService:
         *,
         load_request: LoadRequest,
         report: Report,
-        max_attempts: int = 2,
         max_running_per_owner: int | None = None,
         breaker: CircuitBreaker | None = None,
         note_rest: Callable[[], None] = lambda: None,
@@ -65,7 +64,6 @@ class GenerationService:
             self._tickets.keys(),
             report=report,
             note_attempt=note_attempt,
-            max_attempts=max_attempts,
         )
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()  # nothing runs, and nothing that waits may begin
@@ -95,11 +93,6 @@ class GenerationService:
     def running_job_ids(self) -> tuple[str, ...]:
         """The jobs that have a slot."""
         return tuple(self._running)
-
-    @property
-    def waiting_job_ids(self) -> tuple[str, ...]:
-        """The jobs that wait, in the order in which they will be served."""
-        return (*(ticket.job_id for ticket in self._queue.order()), *self._suspects)
 
     def forecast(self, *, seconds_left: Seconds, seconds: Seconds) -> list[Turn]:
         """Return the turns of those who wait; see ``generation.forecast``. While paused nobody knows when."""
@@ -186,7 +179,7 @@ class GenerationService:
         if self._suspects and not self._queue and not self._tickets:
             return self._suspects.pop(next(iter(self._suspects)))
         running = Counter(ticket.owner for ticket in self._tickets.values())
-        return self._queue.pop_unless(blocked_owners(running, self._max_running_per_owner))
+        return self._queue.pop(blocked_owners(running, self._max_running_per_owner))
 
     def _rest_changed(self) -> None:
         self._changed.set()

@@ -74,7 +74,8 @@ async def show(bot_data_dir: Path, *, once: bool) -> int:
     assert this_task is not None
     for name in ("SIGTERM", "SIGHUP"):  # the second: the terminal was closed
         with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has none that could be handled
-            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), this_task.cancel)
+            if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # as nohup wants it
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), this_task.cancel)
     async with (
         PlaygroundServer(
             port=int(PORT),

@@ -2,9 +2,15 @@
 
 import gc
 import os
+import signal
 
 # As in the executor's process, and for the same reason; it has to be said before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell that starts the tests in its background lets them, and all they start, ignore Ctrl+C; a test that sends it
+# would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -1,4 +1,4 @@
-"""Run all examinations and print what they find."""
+"""Run all checks and print what they find."""
 
 import asyncio
 import dataclasses
@@ -20,26 +20,18 @@ from generation.models.catalog import Catalog, load_catalog
 from generation.safety.checker import PictureChecker
 from generation.settings import WrongSettings, read_settings
 
-EXIT_INTERRUPTED = 130
-
 
 def check(*, as_json: bool) -> int:
-    """Examine everything and print one line (or JSON object) a finding.
-
-    Returns 0 if nothing failed, else 1; 130 if interrupted.
-    """
+    """Examine everything and print one line (or JSON object) a finding; return 0 if nothing failed, else 1."""
     try:
         settings = read_settings(Settings)
     except WrongSettings as error:
         found = [fail("settings", str(error), "Correct it: .env.example explains every setting.")]
     else:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
-        # Here the findings say what is wrong; the library's own lines, as that voice will not work, would only disturb.
+        # The findings say what is wrong; the library's own lines, such as that voice is unavailable, are noise here.
         logging.getLogger("discord").setLevel(logging.ERROR)
-        try:
-            found = asyncio.run(examine(settings))
-        except KeyboardInterrupt:
-            return EXIT_INTERRUPTED
+        found = asyncio.run(examine(settings))
     return tell(found, as_json=as_json)
 
 

@@ -203,6 +203,6 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
     problem = None
     try:
         layers = orders.with_model(layers, orders.model_in(layers).name)
-    except ModelUnavailable as error:  # what was set is set; whoever set it is told what it leads to
+    except (ModelUnavailable, Refused) as error:  # what was set is set; whoever set it is told what it leads to
         problem = replies.error_sentence(error)
     await tell(interaction, settings_table(layers, problem))

@@ -19,7 +19,7 @@ from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 _BAR_LENGTH = 12
-_MUCH_TRIMMED = 0.15  # less is what it costs to come to a size that a model can paint
+_MUCH_TRIMMED = 0.15  # less is lost merely to reach a size that a model can paint
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class Paused:
 Standing = Waiting | Painting | Resting | Paused | None
 
 
-def status_text(job: Job, standing: Standing = None) -> str:
-    """Return the text of the status message."""
-    return "\n".join((_headline(job, standing), *_reference(job), *_quoted_prompt(job)))
+def status_text(job: Job, standing: Standing = None, *, quotes: bool = True) -> str:
+    """Return the text of the status message; without ``quotes`` the member's own words are left out."""
+    return "\n".join((_headline(job, standing), *_reference(job), *(_quoted_prompt(job) if quotes else ())))
 
 
 def _headline(job: Job, standing: Standing) -> str:
@@ -93,7 +93,7 @@ def _headline(job: Job, standing: Standing) -> str:
 
 
 def _reference(job: Job) -> tuple[str, ...]:
-    """Name what to search the log for under everything that went wrong, if the sentence has not done so."""
+    """Name what to search the log for, unless the sentence of the failure has done so."""
     if job.state not in (JobState.FAILED, JobState.EXPIRED) or job.failure_reference:
         return ()
     return (f"-# Reference: {reference_of(job.job_id)}",)
@@ -109,7 +109,7 @@ def _quoted_prompt(job: Job) -> tuple[str, ...]:
 def _about(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    if seconds > 10:  # a text that changes with every second would be an edit every second
+    if seconds > 10:  # a text that changed every second would mean an edit every second
         seconds = 5 * round(seconds / 5)
     return f" · about {duration(seconds)} on this machine"
 
@@ -121,12 +121,15 @@ def status_view(job: Job) -> discord.ui.View | None:
     return _view(CancelButton(job.job_id))
 
 
-def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
-    """Return the text of the result message: what was asked, by whom, and every number that made it."""
+def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True) -> str:
+    """Return the text of the result message: what was asked, by whom, and every number that made it.
+
+    Without ``quotes`` the member's own words are left out.
+    """
     first = job.pictures[0]
     seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
     steps = f"{job.num_inference_steps} steps"
-    # Families and samplers round differently, so what was run counts where it is known.
+    # Families and samplers round differently, so the steps that were run are shown where they are known.
     run = first.denoising_steps or denoising_steps(job.strength, job.num_inference_steps)
     if run != job.num_inference_steps:
         steps += f" ({run} run)"
@@ -140,10 +143,12 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     if job.adapter:
         adapters = read_adapters(job.adapter, job.adapter_weight)
         numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
-    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>"]
-    if job.negative_prompt:
+    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>" if quotes else f"For <@{job.requester_id}>"]
+    if job.negative_prompt and quotes:
         lines.append(f"without: {inert(job.negative_prompt)}")
     lines.append(f"🌱 seed {seeds} · {numbers}")
+    if not quotes:
+        lines.append(replies.NOT_QUOTED)
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
     if first.trimmed >= _MUCH_TRIMMED:
@@ -212,7 +217,7 @@ def result_view(job: Job) -> discord.ui.View:
 
 
 def alt_text(job: Job, number: int) -> str:
-    """Return the description of a result's file, counted from 1, for who cannot see it (Discord allows 1,024)."""
+    """Return the description of a result's file, counted from 1, for those who cannot see it; Discord allows 1,024."""
     which = f"Picture {number} of {job.count}" if job.count > 1 else "A picture"
     return f"{which}, painted over another one for the prompt: {job.prompt}"[:1024]
 
@@ -232,10 +237,8 @@ def _link(job: Job, message_id: int | None) -> str:
     return f"https://discord.com/channels/{place}/{job.channel_id}/{message_id}"
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float) -> str:
     """Return a duration as a person would say it."""
-    if seconds is None:
-        return "?"
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 90 * 60:

@@ -1,4 +1,4 @@
-"""Download of attachments, from the hosts that may be asked and no further than the size that may come."""
+"""Download of attachments, from allowed hosts and up to an allowed size."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,13 +10,14 @@ from bot.errors import Refused
 from generation.images.decoder import MAX_INPUT_BYTES
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 
 class AttachmentDownloads:
     """Fetch pictures over HTTP: listed hosts only, no redirects, a hard cap on bytes and on time.
 
-    A host may be listed with its port. Plain http is accepted from this machine itself and nowhere else. A download
-    that breaks is begun again after each of ``pauses_seconds``.
+    A host may be listed with its port. Plain http is accepted from this machine only. A download
+    that breaks is started again after each of ``pauses_seconds``.
     """
 
     def __init__(
@@ -25,17 +26,15 @@ class AttachmentDownloads:
         hosts: tuple[str, ...],
         *,
         max_bytes: int = MAX_INPUT_BYTES,
-        timeout_seconds: float = 15.0,
         pauses_seconds: Sequence[float] = (0.5, 2.0, 5.0),
     ) -> None:
         self._session = session
         self._hosts = frozenset(hosts)
         self._max_bytes = max_bytes
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._pauses_seconds = tuple(pauses_seconds)
 
     def is_allowed(self, url: str) -> bool:
-        """Tell whether this address may be asked at all."""
+        """Tell whether this address may be requested at all."""
         parsed = URL(url)
         host = parsed.host or ""
         if parsed.scheme != "https" and not (parsed.scheme == "http" and host in _LOOPBACK):
@@ -59,13 +58,13 @@ class AttachmentDownloads:
 
     async def _fetch(self, url: str) -> bytes:
         try:
-            async with self._session.get(url, allow_redirects=False, timeout=self._timeout) as response:
+            async with self._session.get(url, allow_redirects=False, timeout=_TIMEOUT) as response:
                 if response.status in (401, 403, 404, 410):
                     raise Refused("attachment_gone")
                 if response.status != 200:
                     raise Refused("download_failed")
                 return await self._read(response)
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise Refused("download_failed") from error
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:

@@ -1,4 +1,4 @@
-"""Looks at every prompt and picture before anything is shown; what cannot be checked is refused."""
+"""Checks every prompt and picture before it is shown; what cannot be checked is refused."""
 
 import hashlib
 import logging
@@ -13,9 +13,8 @@ from bot.storage.remixing import Remixing
 from generation.errors import CheckFailed
 from generation.references import reference_of
 from generation.safety.checker import PictureChecker
-from generation.safety.hashes import is_alike
 from generation.safety.prompt import check_prompt
-from generation.safety.verdict import Label, PictureVerdict, Verdict, highest
+from generation.safety.verdict import Label, PictureVerdict, Verdict, highest, is_alike
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +23,8 @@ IsAgeRestricted = Callable[[int | None, int], bool]
 NoteDecision = Callable[[Job, str, float | None], None]
 
 
-async def known_at_once() -> None:
-    """Wait for nothing."""
-
-
-def note_nothing(_job: Job, _what: str, _score: float | None) -> None:
-    """Tell nobody."""
-
-
 class Screening:
-    """Bring verdict, policy and place together: on the prompt, the input picture, every preview and the result.
+    """Decide about prompt, input picture, previews and result by verdict, policy and place.
 
     ``note`` is told of what was blocked or hidden, and with which score. ``servers_known`` is waited for before a
     picture is judged: after a restart jobs go on before Discord has said which channels are age-restricted.
@@ -46,8 +37,8 @@ class Screening:
         remixing: Remixing,
         jobs: Jobs,
         is_age_restricted: IsAgeRestricted,
-        note: NoteDecision = note_nothing,
-        servers_known: Callable[[], Awaitable[None]] = known_at_once,
+        note: NoteDecision,
+        servers_known: Callable[[], Awaitable[None]],
     ) -> None:
         self._checker = checker
         self._policies = policies
@@ -58,7 +49,7 @@ class Screening:
         self._servers_known = servers_known
 
     def require_welcome(self, requester_id: int, guild_id: int | None, owner_id: int | None) -> None:
-        """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or a picture's owner do not let."""
+        """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or the picture's owner exclude."""
         if self._policies.is_blocked(guild_id, requester_id):
             raise Refused("member_blocked")
         if owner_id is not None and owner_id != requester_id and self._remixing.is_refused(owner_id):
@@ -73,7 +64,7 @@ class Screening:
             raise Refused(reason)
 
     async def require_words_still(self, job: Job) -> None:
-        """Do the same before a job begins, for moderators may have decided otherwise while it waited."""
+        """Do the same before a job runs, since moderators may have changed their lists while it waited."""
         await self._servers_known()
         self.require_words(job)
 
@@ -98,7 +89,7 @@ class Screening:
         """
         found: list[PictureVerdict] = []
         for data in pictures:
-            # A result before the inputs of those who come after it: otherwise a crowd would keep it for ever.
+            # Results go before new inputs: otherwise a crowd would hold them up for ever.
             one = await self._check(job, data, is_urgent=True)
             self._require_unlisted(job, one, hashlib.sha256(data).hexdigest())
             found.append(one)

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bot.errors import Refused
-from bot.orders.layers import NUMBERS, Decided, Layer, Layers
+from bot.orders.layers import NUMBERS, Layer, Layers
 from bot.orders.model_shelf import ModelShelf
 from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
 from generation.adapter_weights import NO_ADAPTER, read_adapters, write_adapters
-from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
 from generation.models.catalog import ModelEntry
 from generation.models.embeddings import embeddings_in
@@ -28,7 +27,7 @@ from generation.requests import (
 from generation.samplers import check_sampler
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
-_FORM_BYTES = 64 * 1024  # what a request holds beside its files
+_FORM_BYTES = 64 * 1024  # what a request holds besides its files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ class Options:
 class Source:
     """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
 
-    ``ignored_pictures`` counts what came beside it and is not used. ``posted_by`` is who showed it, if that is known.
+    ``ignored_pictures`` counts further pictures that are not used. ``posted_by`` is its poster, if that is known.
     """
 
     attachment_url: str | None = None
@@ -70,7 +69,7 @@ class Source:
 
 
 def options_of(job: Job) -> Options:
-    """Return a job's choices as they were, so that some can be changed; the seed is left to be drawn anew."""
+    """Return a job's choices as they were, so that some can be changed; a new seed will be drawn."""
     return Options(
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
@@ -88,7 +87,7 @@ def options_of(job: Job) -> Options:
 
 
 def changed(earlier: Options, said: Options) -> Options:
-    """Return earlier choices with what has been said now over them; another model brings what is its own."""
+    """Return earlier choices overridden by later ones; with another model its own sampler and adapters apply."""
     changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
     if said.model not in (None, earlier.model):
         changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
@@ -196,7 +195,10 @@ class OrderBook:
         return self._allowed(self.layers(origin))
 
     def model_for(self, origin: Origin) -> ModelEntry:
-        """Return the model that paints there when nobody chooses one."""
+        """Return the model that paints there when nobody chooses one.
+
+        Raises ModelUnavailable, or Refused (``model_not_allowed``), where moderators allow none that is here.
+        """
         return self.model_in(self.layers(origin))
 
     def model_in(self, layers: Layers) -> ModelEntry:
@@ -217,8 +219,9 @@ class OrderBook:
         decided = layers.model()
         if decided is not None and decided.value in allowed:
             return decided.value
-        if not allowed:
-            raise ModelUnavailable("allowed here", "not_downloaded")
+        if not allowed:  # some list of moderators leaves nothing that is here: say why its first model is not taken
+            listed = next(values["models"] for _, values in layers.layers if "models" in values)
+            return self._model(layers, next((name for name in listed if layers.allows_model(name) is None), listed[0]))
         return allowed[0]
 
     def _allowed(self, layers: Layers) -> list[ModelEntry]:
@@ -233,13 +236,8 @@ def _number(layers: Layers, name: str, chosen: Any) -> Any:
         return decided.value
     limit = layers.limit(name)
     if limit is not None and chosen > limit.value:
-        raise past_limit(name, limit)
+        raise Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
     return chosen
-
-
-def past_limit(name: str, limit: Decided) -> Refused:
-    """Return the refusal of a number beyond somebody's limit."""
-    return Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
 
 
 def _max_result_bytes(file_limit_bytes: int, count: int) -> int:

@@ -1,4 +1,4 @@
-"""What people say around a wish, or instead of one, that nobody wants to see painted."""
+"""What people say around a request, or instead of one, that is not meant to be painted."""
 
 import re
 
@@ -12,7 +12,7 @@ _HELP = frozenset(("help", "/help", "?"))
 _AGAIN = words_of("again reroll repeat retry")
 # Around options: "please use seed 5", "same again, but with strength 0.8".
 _FILLING = words_of("and at but do it just now please same set that the this to try use with")
-# To a picture that they like: "thanks, so cool".
+# About a picture that they like: "thanks, so cool".
 _REMARKS = words_of(
     "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
     " wow yay"
@@ -26,12 +26,12 @@ def asks_for_help(text: str) -> bool:
 
 
 def asks_again(words: frozenset[str]) -> bool:
-    """Tell whether words that are nothing but filling ask for another try of the same."""
+    """Tell whether words ask for another try of the same; only meaningful for filling words."""
     return bool(words & _AGAIN)
 
 
 def is_filling(words: frozenset[str]) -> bool:
-    """Tell whether words are there only to lead to options."""
+    """Tell whether words only introduce options."""
     return words != frozenset() and words <= _FILLING | _AGAIN
 
 

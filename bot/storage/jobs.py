@@ -99,10 +99,12 @@ class Jobs:
         statement = "UPDATE jobs SET status_message_id = ? WHERE job_id = ?"
         await self._database.execute(statement, status_message_id, job_id)
 
-    async def set_result_message(self, job_id: str, result_message_id: int | None) -> None:
-        """Remember that a delivered result's message is another one now, or gone."""
-        statement = "UPDATE jobs SET result_message_id = ? WHERE job_id = ?"
-        await self._database.execute(statement, result_message_id, job_id)
+    async def note_result_gone(self, job_id: str) -> None:
+        """Remember that a result's message is gone; the status message of a delivered one is to say so."""
+        statement = (
+            "UPDATE jobs SET result_message_id = NULL, is_end_shown = is_end_shown AND state <> ? WHERE job_id = ?"
+        )
+        await self._database.execute(statement, JobState.DELIVERED, job_id)
 
     async def hide(self, job_id: str) -> None:
         """Remember that a job's pictures are shown as spoilers only."""
@@ -114,8 +116,8 @@ class Jobs:
         await self._database.execute("UPDATE jobs SET pictures = ? WHERE job_id = ?", text, job_id)
 
     async def get(self, job_id: str) -> Job | None:
-        """Return a job by its id."""
-        jobs = await self._select("WHERE job_id = ?", job_id)
+        """Return a job by its id; one that was emptied because its member had it forgotten does not count."""
+        jobs = await self._select("WHERE job_id = ? AND prompt <> ''", job_id)
         return jobs[0] if jobs else None
 
     async def by_message(self, message_id: int) -> Job | None:
@@ -147,11 +149,11 @@ class Jobs:
         """Return the jobs that are over and whose status message may not say so yet."""
         return await self._select("WHERE is_end_shown = 0 AND settled_at IS NOT NULL")
 
-    async def forget_settled_before(self, moment: float) -> int:
-        """Delete the rows of jobs that ended before ``moment``; return how many there were."""
-        return await self._database.execute("DELETE FROM jobs WHERE settled_at < ?", moment)
+    async def forget_settled_before(self, moment: float) -> None:
+        """Delete the rows of jobs that ended before ``moment``."""
+        await self._database.execute("DELETE FROM jobs WHERE settled_at < ?", moment)
 
-    async def last_measured(self, model: str, limit: int = 20) -> list[Job]:
+    async def last_measured(self, model: str, limit: int) -> list[Job]:
         """Return the newest jobs of a model that have been timed."""
         return await self._select(
             "WHERE model = ? AND seconds IS NOT NULL ORDER BY rendered_at DESC LIMIT ?", model, limit

@@ -77,11 +77,10 @@ class Policies:
         pictures = {} if guild_id is None else self._pictures.get(guild_id, {})
         return sorted(pictures.values(), key=lambda picture: picture.added_at)
 
-    async def set_policy(self, guild_id: int, **scores: float | None) -> None:
-        """Set the scores that are not None."""
-        given = {name: score for name, score in scores.items() if score is not None}
-        await self._write(guild_id, given)
-        self._policies[guild_id] = replace(self.of(guild_id), **given)
+    async def set_policy(self, guild_id: int, **scores: float) -> None:
+        """Set the scores that are named, of those of ``Policy``."""
+        await self._write(guild_id, scores)
+        self._policies[guild_id] = replace(self.of(guild_id), **scores)
 
     async def set_log_channel(self, guild_id: int, channel_id: int | None) -> None:
         """Set the moderators' channel, or none."""

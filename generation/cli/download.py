@@ -12,8 +12,9 @@ from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.digests import forget_digests
 from generation.models.files import ensure_model, is_here
-from generation.models.hub import LOCK_NAME, Hub, ModelFiles
+from generation.models.hub import Hub
 from generation.models.problems import ModelProblem
+from generation.models.snapshots import LOCK_NAME, ModelFiles
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings
 

@@ -61,9 +61,9 @@ class Caches:
         self.pictures.clear()
 
 
-def make_caches(max_bytes: int = _MAX_BYTES) -> Caches:
-    """Make empty caches that hold ``max_bytes`` each."""
-    return Caches(ByteCache(max_bytes, _bytes_of_text), ByteCache(max_bytes, _bytes_of_distribution))
+def make_caches() -> Caches:
+    """Make empty caches."""
+    return Caches(ByteCache(_MAX_BYTES, _bytes_of_text), ByteCache(_MAX_BYTES, _bytes_of_distribution))
 
 
 def _bytes_of_text(tensors: Mapping[str, torch.Tensor]) -> int:

@@ -54,7 +54,6 @@ class Decoded:
     original_width: int
     original_height: int
     format: str
-    is_animated: bool
 
 
 def decode_picture(data: bytes) -> Decoded:
@@ -126,7 +125,6 @@ def _decode(data: bytes, name: Format) -> Decoded:
         original_width=frame.height if sideways else frame.width,
         original_height=frame.width if sideways else frame.height,
         format=name.value,
-        is_animated=frame.is_animated,
     )
 
 
@@ -139,7 +137,6 @@ class _Frame:
     height: int
     orientation: int
     icc_profile: bytes
-    is_animated: bool
 
 
 def _first_frame(data: bytes, name: Format) -> _Frame:
@@ -157,7 +154,6 @@ def _first_frame(data: bytes, name: Format) -> _Frame:
             height=height,
             orientation=_orientation(image),
             icc_profile=image.info.get("icc_profile") or b"",
-            is_animated=name is not Format.JPEG and _is_animated(image),
         )
 
 
@@ -184,14 +180,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # broken EXIF is common in good pictures and raises anything
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _is_animated(image: Image.Image) -> bool:
-    """Tell whether there is a second frame, without counting frames: that would read the whole file."""
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except Exception:  # only the first frame is used; a broken second one is nobody's loss
-        return True
 
 
 def _eight_bits(image: Image.Image, png: bytes) -> Image.Image:

@@ -5,7 +5,7 @@ import math
 from PIL import Image, ImageOps
 
 MAX_ASPECT = 4.0  # beyond 1:4 a model paints the same thing over and over; the middle of such a picture is used
-ENLARGED_SIDE = 512
+_ENLARGED_SIDE = 512
 # Trimmed pixels are lost and missing ones only make the picture a little smaller.
 _CROP_WEIGHT = 2.0
 
@@ -44,12 +44,12 @@ def fit_image(image: Image.Image, width: int, height: int) -> Image.Image:
     return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
 
 
-def enlargement_factor(width: int, height: int, target: int = ENLARGED_SIDE) -> int:
-    """Return the whole factor that brings a small picture to about ``target`` × ``target`` pixels in area, at least 1.
+def enlargement_factor(width: int, height: int) -> int:
+    """Return the whole factor that brings a small picture to about 512 × 512 pixels in area, at least 1.
 
     The area counts and not a side, so that all aspects of one pixel budget are enlarged alike.
     """
-    return max(1, round(target / math.sqrt(width * height)))
+    return max(1, round(_ENLARGED_SIDE / math.sqrt(width * height)))
 
 
 def enlarge(image: Image.Image, factor: int) -> Image.Image:

@@ -5,10 +5,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from generation.errors import ModelUnavailable
-from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
+from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 from generation.models.rows import Kinds, own_path
+from generation.models.snapshots import ensure, here, locked_names
 from generation.models.tensor_files import is_whole
 
 
@@ -33,7 +34,7 @@ class AddOnFile:
         return self.hub_id or (self.path.name if self.path else "")
 
     def ensure(self, data_dir: Path, hub: Hub = USUAL_HUB, on_progress: OnProgress | None = None) -> Path:
-        """Return the file, downloading it if it is missing; see ``generation.models.hub.ensure``."""
+        """Return the file, downloading it if it is missing; see ``generation.models.snapshots.ensure``."""
         if self.hub_id is None:
             return self.locate(data_dir, hub)
         wanted = self._wanted(self.hub_id)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+_MAX_DISTANCE = 12  # of 128 bits: a copy in another size and JPEG differs in a few, two pictures in dozens
+
 
 class Label(StrEnum):
     """What is found: in words with the score 1, in a picture with the classifier's probability."""
@@ -37,6 +39,11 @@ class PictureVerdict:
 
     verdict: Verdict
     perceptual_hash: str | None = None
+
+
+def is_alike(first: str, second: str) -> bool:
+    """Tell whether two perceptual hashes belong to the same picture, perhaps in another size or format."""
+    return (int(first, 16) ^ int(second, 16)).bit_count() <= _MAX_DISTANCE
 
 
 def highest(verdicts: Iterable[Verdict]) -> Verdict:

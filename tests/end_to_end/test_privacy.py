@@ -79,6 +79,40 @@ async def test_a_request_that_is_being_painted_is_given_up_and_deleted(quick_bot
     assert await bot.results(status) == []
 
 
+async def test_what_discord_does_not_let_go_is_said_and_can_be_deleted_later(quick_bot: BotProcess) -> None:
+    bot = quick_bot
+    result = await bot.result_of(await bot.img2img(member=MEMBER, steps=1))
+    await bot.client.set_permissions("general", deny=["VIEW_CHANNEL"])
+    told = await privacy(bot, "delete", channel=f"@{MEMBER}", what="requests")
+    assert told.startswith("🧹 Deleted, but for 2 messages of mine"), told
+    assert "**0** requests" in told
+    await bot.client.set_permissions("general")
+    again = await bot.client.press(result.id, "Again", member=MEMBER)
+    assert again.response is not None
+    assert again.response.content == refusal_sentence("job_unknown", {})
+    refused = await bot.client.press(result.id, "Delete", member=OTHER)
+    assert refused.response is not None
+    assert refused.response.content == refusal_sentence("not_yours_to_delete", {})
+    await bot.client.press(result.id, "Delete", member=MEMBER)
+    await bot.client.wait_for_edit(result.id, lambda message: message.deleted)
+
+
+async def test_a_deletion_that_the_end_of_the_bot_cuts_short_goes_on_at_the_next_start(quick_bot: BotProcess) -> None:
+    bot = quick_bot
+    statuses = [await bot.img2img(member=MEMBER, steps=1) for _ in range(2)]
+    results = [await bot.result_of(status) for status in statuses]
+    fault = await bot.client.add_fault(rf"/messages/{results[0].id}$", method="DELETE", action="hang")
+    await bot.client.command("privacy delete", {"what": "requests"}, member=MEMBER)
+    await bot.client.wait_for_fault(fault)
+    await bot.kill()
+    await bot.client.clear_faults()
+    await bot.start()
+    for message in (*statuses, *results):
+        await bot.client.wait_for_edit(message.id, lambda message: message.deleted)
+    await bot.until(lambda: bot.rows("SELECT 1 FROM jobs WHERE prompt <> ''") == [])
+    await bot.until(lambda: bot.rows("SELECT 1 FROM facts WHERE name LIKE 'forgetting%'") == [])
+
+
 async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotProcess) -> None:
     refusal = refusal_sentence("remixing_off", {})
     result = await bot.result_of(await bot.img2img(member=MEMBER, steps=2))

@@ -57,7 +57,7 @@ class TestDefaults:
         assert "⚠️" in shown
         assert await defaults(bot, "show", channel="modern") == shown
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a fox"}, channel="modern")
-        assert "not downloaded yet" in told(refused)
+        assert "The model sd-turbo is not downloaded yet" in told(refused)
         assert "a fox" in told(refused)
         shown = told(await bot.client.command("help", {}, channel="modern"))
         assert "/img2img" in shown
@@ -66,6 +66,15 @@ class TestDefaults:
         shown = await defaults(bot, "reset", channel="modern", where="channel", name="models")
         assert "⚠️" not in shown
         assert "model: **demo** (from the operator)" in shown
+
+    async def test_lists_that_exclude_each_other_are_shown_and_mended(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("strict")
+        await defaults(bot, "set", channel="strict", where="channel", models="demo")
+        shown = await defaults(bot, "set", channel="strict", where="server", models="sd-turbo")
+        assert "⚠️ The server does not allow the model demo here." in shown
+        assert "does not allow the model demo" in told(await bot.client.command("help", {}, channel="strict"))
+        shown = await defaults(bot, "reset", channel="strict", where="server", name="models")
+        assert "⚠️" not in shown
 
     async def test_models_are_offered_by_name(self, bot: BotProcess) -> None:
         for command, option in (("defaults set", "model"), ("preferences set", "model"), ("operator model", "name")):

@@ -2,15 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import discord
 import pytest
 
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.display.cards import Painting, Waiting
 from bot.display.previews import preview_file
 from bot.display.status import StatusBoard
 from bot.monitoring.invalid_requests import Restraint
+from bot.replies import refusal_sentence
 from bot.storage.job import Job, JobState
 from tests.bot.jobs_made import admit_any_preview, make_job
 
@@ -43,13 +46,18 @@ class Edits:
         return self.taken[count - 1]
 
 
+def message_id(minutes_old: int = 0) -> int:
+    return discord.utils.time_snowflake(discord.utils.utcnow() - timedelta(minutes=minutes_old))
+
+
 class _Response:
     def __init__(self, status: int) -> None:
         self.status, self.reason = status, "refused"
 
 
 def refusal(status: int) -> discord.HTTPException:
-    kind = discord.DiscordServerError if status >= 500 else discord.HTTPException
+    kinds = {403: discord.Forbidden, 502: discord.DiscordServerError}
+    kind = kinds.get(status, discord.HTTPException)
     return kind(_Response(status), "refused")  # type: ignore[arg-type]
 
 
@@ -148,7 +156,7 @@ async def test_previews_are_the_first_to_be_left_out() -> None:
 
 async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes() -> None:
     """With an interval of an hour nothing is sent twice within the test, but what is due is sent at once."""
-    edits, waiting = Edits(), replace(RUNNING, state=JobState.QUEUED)
+    edits, waiting = Edits(), replace(RUNNING, state=JobState.QUEUED, status_message_id=message_id())
     board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
     board.show(waiting, Waiting(60, None))
     assert "60 ahead" in (await edits.number(1))[0]
@@ -160,6 +168,18 @@ async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes(
     board.show(RUNNING, Painting(1, 4, None))
     await board.settle(replace(waiting, state=JobState.CANCELLED))
     assert edits.taken[-1] == ("🚫 Cancelled", [])
+
+
+@pytest.mark.parametrize(("minutes", "times"), [(50, 1), (70, 20)])
+async def test_a_message_that_is_old_is_seldom_edited(minutes: int, times: int) -> None:
+    edits, old = Edits(), replace(RUNNING, status_message_id=message_id(minutes))
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
+    board.show(old, Painting(1, 4, None))
+    await edits.number(1)
+    board.show(old, Painting(2, 4, None))
+    assert board._lines[old.job_id]._pause_seconds(0) == times * 3600
+    await board.settle(replace(old, state=JobState.CANCELLED))  # the last word does not wait
+    assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]
 
 
 async def test_when_much_changes_at_once_the_last_words_go_first() -> None:
@@ -183,6 +203,45 @@ async def test_the_last_word_is_tried_again_when_discord_is_out_of_reach(trouble
     board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, retry_seconds=0)
     await board.settle(replace(RUNNING, state=JobState.CANCELLED))
     assert edits.taken == [("🚫 Cancelled", [])]
+
+
+async def test_where_the_bot_is_not_let_in_the_last_word_is_tried_once_more() -> None:
+    edits, asked, forbidden = Edits(), asyncio.Event(), refusal(403)
+
+    async def edit(*arguments: Any) -> None:
+        asked.set()
+        await edits.edit(*arguments)
+
+    async def closed(job: Job) -> StatusBoard:
+        edits.troubles = [forbidden]
+        board = StatusBoard(edit, deleted=print, interval_seconds=0)
+        board.show(job, Painting(1, 4, None))
+        await asked.wait()
+        board.show(job, Painting(2, 4, None))  # left out: what Discord refuses counts towards shutting the bot out
+        return board
+
+    board = await closed(RUNNING)
+    assert await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # it is let in again by now
+    assert edits.taken == [("🚫 Cancelled", [])]
+    board = await closed(RUNNING)
+    edits.troubles = [forbidden, forbidden]  # the first with what it does not let go, the second without
+    assert not await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # is to be said after the next start
+    assert len(edits.taken) == 1
+
+
+async def test_what_automod_does_not_let_the_bot_repeat_is_left_out() -> None:
+    texts: list[str] = []
+
+    async def edit(job: Job, text: str, *_: Any) -> None:
+        if job.prompt in text:
+            raise discord.HTTPException(_Response(400), {"code": STOPPED_BY_AUTOMOD, "message": "blocked"})  # type: ignore[arg-type]
+        texts.append(text)
+
+    board = StatusBoard(edit, deleted=print, interval_seconds=0)
+    failed = replace(RUNNING, state=JobState.FAILED, failure_kind="result_lost")
+    assert await board.settle(failed)
+    (text,) = texts
+    assert text.startswith(f"⚠️ {refusal_sentence('result_lost', {})}")
 
 
 async def test_a_last_word_that_comes_while_another_is_being_said_is_said_too() -> None:

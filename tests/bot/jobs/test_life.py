@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
+from bot.jobs import desk as desk_module
 from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.life import JobLife
@@ -18,6 +19,7 @@ from bot.replies import refusal_sentence
 from bot.storage.database import Database
 from bot.storage.job import Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
+from bot.storage.member_data import MemberData
 from bot.storage.spool import INPUT_FILENAME, Spool
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Started
 from generation.requests import Img2ImgRequest, Img2ImgResult
@@ -32,6 +34,8 @@ class Discord:
         self.found: int | None = None
         self.told: list[tuple[int | None, str]] = []
         self.sent: list[str] = []
+        self.hears = asyncio.Event()
+        self.hears.set()
         self.withdrawn: list[tuple[str, int | None]] = []
         self._came = asyncio.Condition()
 
@@ -53,6 +57,7 @@ class Discord:
         return None
 
     async def edit_status(self, job: Job, text: str, *_: Any) -> None:
+        await self.hears.wait()
         async with self._came:
             self.told.append((job.status_message_id, text))
             self._came.notify_all()
@@ -124,7 +129,7 @@ class Executor:
 
 class Scene:
     def __init__(self, database: Database, folder: Path) -> None:
-        self._database = database
+        self.database = database
         self.discord, self.results, self.executor = Discord(), Results(), Executor()
         self.jobs, self.spool = Jobs(database), Spool(folder)
         discord: Any = self.discord
@@ -162,9 +167,9 @@ class Scene:
 
     async def set_disk(self, *, is_full: bool) -> None:
         """Let every write fail, or none."""
-        connection = self._database._connection
+        connection = self.database._connection
         assert connection is not None
-        await self._database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {int(is_full)}"))
+        await self.database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {int(is_full)}"))
 
     async def state(self, job: Job) -> JobState:
         row = await self.jobs.get(job.job_id)
@@ -177,6 +182,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with Database(tmp_path) as database:
         scene = Scene(database, tmp_path / "spool")
         yield scene
+        scene.discord.hears.set()
         await scene.life.open.close(grace_seconds=0)
         await scene.life.lookout.close()
 
@@ -204,6 +210,51 @@ async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) ->
     await scene.life.go_on(replace(job, status_message_id=7))
     await scene.life.open.close(grace_seconds=600)
     assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    assert scene.discord.told == [(7, "🚫 Cancelled")]
+
+
+async def test_whose_message_is_deleted_while_it_is_answered_is_given_up(scene: Scene) -> None:
+    delivery: Any = None
+    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    job = make_job(request_message_id=5, status_message_id=None)
+
+    async def acknowledge(_text: str) -> int:
+        await desk.message_deleted(5, job.channel_id)
+        return 7
+
+    await desk.take(job, acknowledge)
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.told == [(7, "🚫 Cancelled, because the message that asked for it was deleted")]
+
+
+@pytest.mark.parametrize("is_recent", [True, False], ids=["emptied", "deleted"])
+async def test_forgotten_while_its_requester_is_being_told_of_it(scene: Scene, is_recent: bool) -> None:
+    job = make_job(status_message_id=None)
+    await scene.jobs.accept(job)
+    assert await scene.life.endings.cancel(job.job_id)
+    write_down = scene.jobs.set_status_message
+
+    async def written_down_and_forgotten(job_id: str, status_message_id: int | None) -> None:
+        await write_down(job_id, status_message_id)
+        keep_since = job.accepted_at - 1 if is_recent else job.accepted_at
+        await MemberData(scene.database).delete_requests([job.job_id], keep_since=keep_since)
+
+    scene.jobs.set_status_message = written_down_and_forgotten  # type: ignore[method-assign]
+    await scene.life.go_on(replace(job, status_message_id=7))
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.told == [(7, "🚫 Cancelled")]
+
+
+async def test_forgotten_while_it_is_not_known_whether_anybody_was_told(scene: Scene) -> None:
+    scene.discord.found = 7
+    job = make_job(request_message_id=5, status_message_id=None)
+    await scene.jobs.accept(job)
+    await scene.life.tell_first(job)
+    await scene.discord.asked.wait()
+    assert await scene.life.endings.cancel(job.job_id)
+    await MemberData(scene.database).delete_requests([job.job_id], keep_since=job.accepted_at)
+    scene.discord.answers.set()
+    await scene.life.open.close(grace_seconds=600)
     assert scene.discord.told == [(7, "🚫 Cancelled")]
 
 
@@ -286,3 +337,22 @@ async def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_painted(sc
     await serving
     assert await scene.state(job) is JobState.FAILED
     assert await scene.spool.job_ids() == []
+
+
+async def test_what_cannot_be_said_in_time_at_the_end_is_left_to_the_next_start(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "_LAST_WORDS_SECONDS", 0.0)
+    scene.discord.hears.clear()
+    delivery: Any = None
+    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    desk.start()
+    job = make_job()
+    await scene.jobs.accept(job)
+    cancelled = await scene.jobs.cancel(job.job_id)
+    assert cancelled is not None
+    scene.life.endings.in_background(scene.life.endings.show_end(cancelled))
+    await asyncio.sleep(0)
+    await desk.close(grace_seconds=0, drains=False)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert await scene.jobs.with_end_to_show() == [cancelled]

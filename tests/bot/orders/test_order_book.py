@@ -184,8 +184,22 @@ async def test_a_forbidden_model_is_refused_by_name(tmp_path: Path) -> None:
             orders.order(origin(), Options(prompt="x", model="demo"), NO_PICTURE)
         said = refusal_sentence(refusal.value.reason, refusal.value.data)
         assert said == "The channel does not allow the model demo here. Please choose another one."
-        with pytest.raises(ModelUnavailable):
-            orders.order(origin(), Options(prompt="x"), NO_PICTURE)
+
+
+async def test_where_nothing_that_is_allowed_is_here_the_reason_names_a_model(tmp_path: Path) -> None:
+    async with Database(tmp_path) as database:
+        defaults = Defaults(database)
+        orders = book(defaults)
+        await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["sd-turbo"]})
+        with pytest.raises(ModelUnavailable) as unavailable:
+            orders.model_for(origin())
+        assert (unavailable.value.model, unavailable.value.reason) == ("sd-turbo", "not_downloaded")
+        await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["demo"]})
+        await defaults.set(Layer.SERVER, SERVER, {"models": ["sd-turbo"]})
+        with pytest.raises(Refused) as refusal:
+            orders.model_for(origin())
+        said = refusal_sentence(refusal.value.reason, refusal.value.data)
+        assert said == "The server does not allow the model demo here. Please choose another one."
 
 
 async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> None:
