@@ -157,13 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         data_dir = read_settings(GenerationSettings).data_dir
-        folder = data_dir / "playground"
-        folder.mkdir(parents=True, exist_ok=True)
-        # A folder of its own: channels and messages are gone with the stand-in, and another playground may be at work.
-        bot_data = tempfile.TemporaryDirectory(prefix="bot-", dir=folder, ignore_cleanup_errors=True)
     except WrongSettings as error:
         print(error, file=sys.stderr)
         return 2
+    folder = data_dir / "playground"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A folder of its own: channels and messages are gone with the stand-in, and another playground may be at work.
+        bot_data = tempfile.TemporaryDirectory(prefix="bot-", dir=folder, ignore_cleanup_errors=True)
     except OSError as error:
         print(f"DATA_DIR, {data_dir}, cannot be written ({error.strerror}).", file=sys.stderr)
         return 2
