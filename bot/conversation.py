@@ -153,8 +153,11 @@ class Conversation:
         """Answer a reply to one of our results, or to the status message that leads to it.
 
         New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed;
-        "again" repeats it with a new seed.
+        "again" repeats it with a new seed, and who asks for the seed gets it alone, as phones can copy it.
         """
+        if said.seed:
+            await self._say(message, "\n".join(str(picture.seed) for picture in job.pictures) or str(job.seed))
+            return
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
         if said.options.prompt:
             if not job.state.is_settled:

@@ -26,7 +26,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "• `/img2img`: attach a picture, write a prompt.",
         f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
         "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that,"
-        " `again` with a new seed.",
+        " `again` with a new seed; `seed?` tells you its seed.",
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
         "Options can be named anywhere in the text: `strength` (0.3 a touch, 0.6 a change, 0.9 something new),"

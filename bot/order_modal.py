@@ -75,7 +75,7 @@ class OrderModal(discord.ui.Modal):
             if text.value.strip()
         )
         said = understand(f"{numbers} {self._more.value}".strip())
-        if said.options.prompt or said.again or said.help:
+        if said.options.prompt or said.again or said.help or said.seed:
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         kept = Options(
             prompt=self._prompt.value,

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.orders.order_book import Options
-from bot.orders.small_talk import asks_again, asks_for_help, is_filling, is_remark, words_of
+from bot.orders.small_talk import asks_again, asks_for_help, asks_for_seed, is_filling, is_remark, words_of
 from generation.samplers import SAMPLERS
 
 _NAMES = {
@@ -121,13 +121,14 @@ _WORD_AND_FRACTION = re.compile(r"\s*(?P<word>[^\W\d]+)\s*[:=]?\s*0?[.,]\d+\s*")
 class Said:
     """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given.
 
-    ``again`` asks for another try of the same, ``help`` for the help and nothing else. A ``remark``, such
-    as "thanks, so cool", is no request if it comes without a picture.
+    ``again`` asks for another try of the same, ``help`` for the help and nothing else, ``seed`` for the seed of a
+    picture. A ``remark``, such as "thanks, so cool", is no request if it comes without a picture.
     """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
     again: bool = False
     help: bool = False
+    seed: bool = False
     remark: bool = False
 
     @property
@@ -189,6 +190,10 @@ def understand(text: str) -> Said:
     if (unknown := _WORD_AND_FRACTION.fullmatch(text)) is not None:
         raise _unknown_option(unknown["word"].lower())
     words = words_of(text)
+    if not values and asks_for_seed(words):
+        return Said(seed=True)
+    if not values and (name := _tidy(text).rstrip(".!?").lower()) in _FIELD_OF and name != "model":
+        raise Refused("option_without_value", option=name)
     again = asks_again(words)
     if is_filling(words) and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)

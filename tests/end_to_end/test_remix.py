@@ -161,6 +161,17 @@ class TestReply:
         answered = {answer.reference.message_id for answer in answers if answer.reference is not None}
         assert answered.isdisjoint(remark.id for remark in remarks)
 
+    async def test_who_asks_for_the_seed_gets_it_alone(self, bot: BotProcess, result: Message) -> None:
+        asked = await bot.client.say("what was the seed?", reply_to=result.id)
+        assert (await bot.answer_to(asked)).content == "77"
+        several = await bot.result_of(await bot.img2img(count=2, seed=5, steps=4))
+        asked = await bot.client.say("seed", reply_to=several.id)
+        assert (await bot.answer_to(asked)).content == "5\n6"
+
+    async def test_who_says_hello_is_told_what_can_be_done(self, bot: BotProcess) -> None:
+        said = await bot.client.say("@Palimpsest hello there!")
+        assert "I paint new pictures over yours" in (await bot.answer_to(said)).content
+
     async def test_again_repeats_the_request_with_a_new_seed(self, bot: BotProcess, result: Message) -> None:
         made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
         assert "a cat on a beach" in made.content
