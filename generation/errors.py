@@ -10,7 +10,7 @@ class GenerationError(Exception):
     ├── InvalidRequest     a number or text outside its range
     ├── ImageRefused       a picture that cannot be taken
     ├── ModelUnavailable   a model that is unknown, not downloaded, gated or broken
-    ├── CheckFailed        a picture that could not be looked at, so that nobody knows what it shows
+    ├── CheckFailed        a picture that could not be checked for safety
     └── ExecutorError      the generation process could not be started or died
     """
 

@@ -25,7 +25,7 @@ class Ticket:
     runs_alone: bool = False
 
 
-_ALIKE = 0.5  # of a service: starts that are nearer to each other count as one
+_ALIKE = 0.5  # share of a service: starts that differ by less count as equal
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class FairQueue:
             owner.line = deque(replace(ticket, cost=cost(ticket)) for ticket in owner.line)
 
     def copy(self) -> "FairQueue":
-        """Return a queue in the same state, to be served in thought."""
+        """Return a copy to simulate with."""
         copied = copy(self)
         copied._owners = {name: owner.copy() for name, owner in self._owners.items()}
         copied._gone = {name: owner.copy() for name, owner in self._gone.items()}
@@ -150,7 +150,7 @@ class FairQueue:
         return copied
 
     def _in_order(self) -> Iterator[_Owner]:
-        """Yield who waits in the order of their turns; mostly the first is all that is asked for, so it comes cheap."""
+        """Yield who waits in the order of their turns; usually only the first is needed, so it is computed lazily."""
         waiting = sorted(self._owners.values(), key=lambda owner: owner.waits_since)
         while waiting:
             first = min(waiting, key=lambda owner: owner.start)

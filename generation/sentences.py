@@ -1,4 +1,4 @@
-"""The one place of the generator where errors become sentences: plain words that name what to do."""
+"""The one place of the generator where errors become sentences, which say what to do."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -77,7 +77,7 @@ class GenerationService:
 
     @property
     def rest_seconds_left(self) -> float:
-        """How much longer nothing is begun because the executor went down again and again; 0 if it may be tried."""
+        """How much longer no job may begin because the executor keeps failing; 0 if one may."""
         return self._recovery.rest_seconds_left
 
     def pause(self) -> None:

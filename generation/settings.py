@@ -1,4 +1,4 @@
-"""What the environment (and ``.env``) says to this package; read once by whoever starts it, handed on as values."""
+"""Settings of this package from the environment and ``.env``: read once at the start, passed on as values."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from generation.logs import LogFormat
 from generation.requests import StrengthSchedule
 
 ENV_FILE = ".env"
-ENV_FILE_ENCODING = "utf-8-sig"  # some editors on Windows write a mark first, which is no part of the first name
+ENV_FILE_ENCODING = "utf-8-sig"  # some editors on Windows write a byte order mark first
 PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
 
 _TOKEN = re.compile(r"[!#-&(-~]+")  # printable ASCII without spaces and quotes
@@ -133,7 +133,7 @@ def _check_lines() -> None:
         with path.open(encoding=ENV_FILE_ENCODING) as file:
             wrong = next((binding.original for binding in parse_stream(file) if binding.error), None)
         if wrong is not None:
-            line = wrong.line + wrong.string[: -len(wrong.string.lstrip())].count("\n")  # it may begin with empty ones
+            line = wrong.line + wrong.string[: -len(wrong.string.lstrip())].count("\n")  # it may begin with empty lines
             raise WrongSettings(f"Line {line} of .env cannot be read: write it as NAME=value.")
 
 

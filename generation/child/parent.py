@@ -22,7 +22,7 @@ class ChildProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
-        # Two who wait for one stream at the same moment can each take away what wakes the other, for ever.
+        # Two readers that wait for one stream at the same moment can leave each other waiting for ever.
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -31,8 +31,8 @@ class ChildProcess:
     ) -> Self:
         """Start a fresh interpreter (never a fork: it would share CUDA contexts and locks); raise ExecutorError.
 
-        ``environment`` is added to ours, of which a child that is not ``trusted`` gets only what an interpreter needs:
-        no token stands in it.
+        ``environment`` is added to ours. A child that is not ``trusted`` gets only what an interpreter needs of ours:
+        no tokens.
         """
         inherited = os.environ if trusted else {name: os.environ[name] for name in _HARMLESS if name in os.environ}
         try:
@@ -56,7 +56,7 @@ class ChildProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the child has not been seen to end."""
+        """Whether the child is not known to have ended."""
         return self._process.returncode is None
 
     async def send(self, frame: Frame) -> None:
@@ -87,7 +87,7 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         self._stdin.close()
-        # Python's wait() ends only with the pipes (python/cpython#119710), and one that is full and unread never does.
-        async with self._reading:  # whoever reads it now comes to its end, because the child is dead
+        # Python's wait() returns only once the pipes are closed (python/cpython#119710), so a full one has to be read.
+        async with self._reading:  # a reader comes to the end of the stream, because the child is dead
             await self._stdout.read()
         return await self._process.wait()

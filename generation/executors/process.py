@@ -134,7 +134,7 @@ class GenerationProcess:
     async def kill(self, child: ChildProcess, kind: FailureKind, *, cause: FailureKind | None = None) -> None:
         """End a child at once: its runs are lost by ``kind``, the child itself is counted by ``cause``."""
         async with self._killing:
-            if child is not self.child:  # all its runs went silent at the same moment, and another has said so first
+            if child is not self.child:  # its runs went silent at the same moment, and another was first to say so
                 return
             self._condemned = (child, cause or kind)
             await child.kill()  # before anybody hears of it: two children must never hold the memory of one device
@@ -169,7 +169,7 @@ class GenerationProcess:
             if self._condemned is None or self._condemned[0] is not child:
                 kind = loss_of(status)
         except Exception as error:
-            # A message that cannot be understood means that the child cannot be trusted with anything further.
+            # A child that sends nonsense cannot be trusted any further.
             log.error("the generation process %d made no sense\n%s", child.pid, stack_of(error))
             await child.kill()
         finally:
@@ -214,7 +214,7 @@ class GenerationProcess:
     def _revive(self) -> None:
         """Start another child although nobody may want a picture now, so that the next one need not wait for it.
 
-        One that does not live long is left to the next run: what it dies of may be its being there.
+        One that does not live long is left to the next run: starting it may be what kills it.
         """
         now = asyncio.get_running_loop().time()
         if now - self._revived_at >= _REVIVAL_SECONDS:

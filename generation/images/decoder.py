@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 MAX_INPUT_BYTES = 25 * 1024 * 1024
 MAX_CHILD_BYTES = 512 * 1024**2
 START_SECONDS = 60.0
-ENCODE_SECONDS = 60.0  # our own pictures are no danger, and a slow machine takes long over a large one
+ENCODE_SECONDS = 60.0  # our own pictures are harmless, and a slow machine takes long for a large one
 # For glibc: more arenas than cores reserve address space that the wall would count, and unless told otherwise it keeps
 # the memory of a large picture for the next one, in pieces that do not fit.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
 
 
 def read_input(path: Path) -> bytes:
-    """Return a file to be decoded, and of one that is too large no more than shows it. Raises OSError."""
+    """Return the bytes of a file, at most one more than may be decoded. Raises OSError."""
     with path.open("rb") as file:
         return file.read(MAX_INPUT_BYTES + 1)
 
@@ -131,7 +131,7 @@ class ImageDecoder:
     async def _answer(self, frame: Frame, deadline_seconds: float) -> tuple[Frame, float]:
         """Return the child's answer and the seconds that it took.
 
-        A child that dies for no known reason gets one silent successor: it may have been somebody else's fault.
+        If the child dies for no known reason, another tries once: the picture need not be the cause.
         """
         for _ in range(2):
             with contextlib.suppress(_ChildDied):
@@ -148,7 +148,7 @@ class ImageDecoder:
             seconds = time.perf_counter() - started
             keep = not answer.fields.get("is_spent") and self._pictures < self._max_images_per_child
         finally:
-            # Also after a cancellation: the answer that is still to come belongs to nobody.
+            # Also after a cancellation: the answer still to come must not be taken for the next picture's.
             if not keep:
                 self._replacing = asyncio.create_task(self._replace())
         if answer.kind == "refused":

@@ -41,7 +41,7 @@ class AddOnFile:
         return ensure(wanted, data_dir, hub, on_progress).path / locked_names(wanted, data_dir)[0]
 
     def locate(self, data_dir: Path, hub: Hub = USUAL_HUB) -> Path:
-        """Return the file without a network, sure that it is the one that was downloaded first.
+        """Return the file without a network, verified to be the one that was downloaded first.
 
         Raises ModelUnavailable (``no_file``, ``add_on_not_here``, ``changed``).
         """
@@ -56,7 +56,7 @@ class AddOnFile:
         return here(self._wanted(self.hub_id), data_dir, hub) is not None
 
     def trouble(self, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelUnavailable | None:
-        """Return why it cannot be used, as far as its place and its head say; not whether it fits the model."""
+        """Return why it cannot be used, judged by place and header alone, not by whether it fits the model."""
         try:
             path = self.locate(data_dir, hub)
         except ModelUnavailable as error:

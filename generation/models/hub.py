@@ -1,4 +1,4 @@
-"""The hub: which one is asked, what is wanted of its repositories, and the way of their files into its cache."""
+"""The hub: which one is asked, what is wanted of a repository, and the download of its files into the cache."""
 
 import errno
 import logging
@@ -22,7 +22,7 @@ from generation.models.problems import ModelProblem
 log = logging.getLogger(__name__)
 
 _DISK_MARGIN = 1.1
-_LOGGED_BYTES, _LOGGED_SHARE = 2**30, 0.1  # one line of the log for so much that has arrived, whichever is more
+_LOGGED_BYTES, _LOGGED_SHARE = 2**30, 0.1  # a log line for each such amount, whichever is more
 ANSWER_SECONDS = 20.0
 
 
@@ -77,14 +77,14 @@ def cache_folder(hub: Hub = USUAL_HUB) -> Path:
 
 def free_bytes(folder: Path) -> int:
     """Return how much room the disk has that holds a folder, which need not exist yet."""
-    while not os.path.exists(folder):  # unlike Path's own it takes what may not be looked at for absent
+    while not os.path.exists(folder):  # unlike Path.exists() it is False where permission is denied
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def _stays_inside(name: str) -> bool:
     """Tell whether a file's name leads to a place in its folder on every system."""
-    path = PureWindowsPath(name)  # which knows slashes, too
+    path = PureWindowsPath(name)  # it accepts slashes too
     return not path.anchor and ".." not in path.parts
 
 

@@ -46,7 +46,7 @@ def replace_text(path: Path, text: str) -> None:
     with draft.open("w", encoding="utf-8") as file:
         file.write(text + "\n")
         file.flush()
-        os.fsync(file.fileno())  # else a cut of power may leave the new name without the new contents
+        os.fsync(file.fileno())  # otherwise a power cut may leave the new name without the new contents
     os.replace(draft, path)
 
 

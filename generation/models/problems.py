@@ -53,7 +53,7 @@ _SENTENCES: Mapping[str, str] = {
     ),
     ModelProblem.DOES_NOT_FIT: "The file {source} of the {thing} does not fit the model.",
     ModelProblem.NOT_SAFETENSORS: (
-        "The file {source} of the {thing} is none of safetensors, whatever its name says, or not whole; fetch it anew."
+        "The file {source} of the {thing} is incomplete or not a safetensors file, whatever its name; fetch it again."
     ),
     ModelProblem.NO_SAFETENSORS: (
         "The {thing} at {source} has no safetensors files, and files that may run code are never loaded."

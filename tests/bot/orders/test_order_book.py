@@ -279,8 +279,8 @@ def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
         ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0 to 1.2."),
         (
             {"adapter": "torn"},
-            "The file torn.safetensors of the adapter torn of demo is none of safetensors, whatever its name says, or "
-            "not whole; fetch it anew.",
+            "The file torn.safetensors of the adapter torn of demo is incomplete or not a safetensors file, whatever "
+            "its name; fetch it again.",
         ),
         ({"adapter": "ink, ink"}, "No adapter can be named twice."),
         ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
