@@ -12,6 +12,11 @@ if __name__ == "__main__":
 
     signal.signal(signal.SIGINT, usual)
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+        status = EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever reads what a check finds, ``head`` perhaps, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at the end would raise once more
+        status = 1
+    sys.exit(status)

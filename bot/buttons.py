@@ -11,7 +11,7 @@ from bot import replies
 from bot.discord_api.permissions import may_manage
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.order_modal import OrderModal
+from bot.order_modal import BackToFormButton, OrderModal
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
@@ -181,4 +181,5 @@ BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
     UseAsInputButton,
     DeleteButton,
     ReportButton,
+    BackToFormButton,
 )

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def answer_error(interaction: discord.Interaction, error: Exception) -> None:
+async def answer_error(
+    interaction: discord.Interaction, error: Exception, *, way_on: discord.ui.View | None = None
+) -> None:
     """Tell the person, and only the person, what went wrong.
 
     In this order: refusals and other errors raised on purpose get their sentence; an interaction that Discord no longer
     knows gets nothing, since nobody listens; everything else gets a reference that the log has with the stack.
-    The prompt that was typed is given back, because neither a command nor a form keeps it.
+    The prompt that was typed is given back, because neither a command nor a form keeps it; ``way_on`` stands below.
     """
     if interaction.client.is_closed():  # nothing can be said any more, and what broke is that
         log.info("an interaction was cut short by the end of the bot (%s)", type(error).__name__)
@@ -50,11 +52,12 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
         log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
     sentence = replies.with_typed_prompt(sentence, next(_typed_prompts(interaction.data or {}), ""))
+    below: dict[str, Any] = {} if way_on is None else {"view": way_on}
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(sentence, ephemeral=True)
+            await interaction.followup.send(sentence, ephemeral=True, **below)
         else:
-            await interaction.response.send_message(sentence, ephemeral=True)
+            await interaction.response.send_message(sentence, ephemeral=True, **below)
     except discord.HTTPException as failure:
         log.warning("a refusal could not be said: Discord answered %s (%s)", failure.status, failure.code)
     except (aiohttp.ClientError, OSError) as failure:

@@ -23,6 +23,21 @@ class WrongSettings(Exception):
     """The environment or ``.env`` cannot be used; the message is one sentence that says why."""
 
 
+# What pydantic says of these is for programmers.
+_PLAIN_WORDS = {
+    "int_parsing": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "finite_number": "it must be a number",
+    "bool_parsing": "it must be true or false",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than_equal": "it must be at most {le}",
+    "literal_error": "it must be {expected}",
+    "byte_size": "it is an amount of memory such as 6GiB",
+    "byte_size_unit": "it is an amount of memory such as 6GiB",
+}
+
+
 def _home_found(path: Path) -> Path:
     return Path(os.path.expanduser(path))
 
@@ -124,9 +139,11 @@ def _check_lines() -> None:
 
 def settings_sentence(error: ValidationError) -> str:
     """Say in one sentence which setting is wrong first, by the name that it has in the environment."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    problem = error.errors(include_url=False, include_input=False)[0]
     name = "_".join(str(part) for part in problem["loc"]).upper()
-    what = _lower_first(problem["msg"].removeprefix("Value error, "))
+    plain = _PLAIN_WORDS.get(problem["type"])
+    what = plain.format_map(problem.get("ctx", {})) if plain else _lower_first(problem["msg"])
+    what = what.removeprefix("value error, ")
     return f"{name} in the environment or in .env cannot be used: {what}."
 
 

@@ -72,7 +72,8 @@ def _settings_finding() -> Finding:
         return warn("settings", "Other accounts of this machine can read .env and the token in it.", "chmod 600 .env")
     if not unused:
         return ok("settings", "Environment and .env can be read.")
-    return warn("settings", f"In .env {', '.join(unused)} has no effect.", " ".join(dict.fromkeys(unused.values())))
+    remedies = " ".join(f"{name}: {remedy}" for name, remedy in unused.items())
+    return warn("settings", f"In .env {', '.join(unused)} {'has' if len(unused) == 1 else 'have'} no effect.", remedies)
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Finding]]:

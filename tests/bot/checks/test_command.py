@@ -38,6 +38,22 @@ def test_a_setting_that_cannot_be_read_is_the_only_finding(tmp_path: Path) -> No
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe without a reader is another error there")
+def test_a_reader_who_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "check"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "SLOTS": "0"},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_only_what_failed_makes_the_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     fine, poor = ok("token", "Discord accepts it."), warn("clock", "The clock is off.", "Set it.")
     broken = fail("data", "The folder cannot be written.", "Set DATA_DIR.")
