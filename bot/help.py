@@ -39,7 +39,8 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
 
 def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     settings = (
-        "`/queue` shows what waits, `/preferences` keeps your own numbers. For moderators: `/defaults`, `/limits` and"
+        "`/queue` shows what waits, `/preferences` keeps your own numbers and negative prompt."
+        " For moderators: `/defaults`, `/limits` and"
         " `/moderation`."
     )
     try:

@@ -85,6 +85,8 @@ class OrderModal(discord.ui.Modal):
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         kept = Options(
             prompt=self._prompt.value,
+            # Taken out of the form it is not wanted; a form that never had it leaves it to the member's preferences.
+            negative_prompt=None if self._chosen.negative_prompt is None else "",
             size=self._chosen.size,
             model=self._chosen.model,
             sampler=self._chosen.sampler,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bot.display.inert import inert
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layer, Layers
 from bot.replies import OPTION_NAMES
@@ -32,6 +33,8 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
     model = layers.model()
     if model is not None:
         lines.append(f"• model: **{model.value}** ({_whose(model.layer)})")
+    if (negative_prompt := layers.wanted("negative_prompt")) is not None:
+        lines.append(f"• negative_prompt: {inert(negative_prompt.value)} ({_whose(negative_prompt.layer)})")
     for layer, values in layers.layers:
         if "models" in values:
             lines.append(f"• allowed models: {', '.join(values['models'])} ({_whose(layer)})")

@@ -21,6 +21,7 @@ class Layer(StrEnum):
 # Each has a default (its own name) and a limit ("max_" before it); "model" has a default and a list, "models".
 NUMBERS = ("strength", "guidance_scale", "num_inference_steps", "count")
 DEFAULT_NAMES = (*NUMBERS, "model")
+MEMBER_NAMES = (*DEFAULT_NAMES, "negative_prompt")
 LIMIT_NAMES = (*(f"max_{name}" for name in NUMBERS), "models")
 
 

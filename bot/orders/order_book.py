@@ -144,10 +144,14 @@ class OrderBook:
         sampler = options.sampler or model.defaults.sampler
         check_sampler(sampler)
         family = FAMILIES[model.family]
-        family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
+        negative_prompt = (options.negative_prompt or "").strip()
+        family.check_negative_prompt(negative_prompt, model.title)
+        if options.negative_prompt is None and family.takes_negative_prompt:
+            kept = layers.wanted("negative_prompt")
+            negative_prompt = "" if kept is None else kept.value
         family.check_sampler(sampler, model.title)
         adapter, adapter_weight = self._adapters(model, options)
-        for embedding in embeddings_in(f"{options.prompt}\n{options.negative_prompt or ''}", model.embeddings.values()):
+        for embedding in embeddings_in(f"{options.prompt}\n{negative_prompt}", model.embeddings.values()):
             self._shelf.require_add_on(embedding.file)
         strength = family.strength_for(numbers["strength"])
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
@@ -157,7 +161,7 @@ class OrderBook:
             guild_id=origin.guild_id,
             channel_id=origin.channel_id,
             prompt=options.prompt.strip(),
-            negative_prompt=(options.negative_prompt or "").strip(),
+            negative_prompt=negative_prompt,
             strength=strength,
             guidance_scale=numbers["guidance_scale"],
             num_inference_steps=steps,

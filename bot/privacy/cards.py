@@ -33,7 +33,7 @@ def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: b
         f" {counted(retention.job_days, 'day')} after the end",
         f"• the pictures that these began with: {counted(retention.input_hours, 'hour')} after the end,"
         " so that **Again** works",
-        f"• {_bold(counts[Kind.PREFERENCES], 'number')} of `/preferences`: until you reset them",
+        f"• {_bold(counts[Kind.PREFERENCES], 'setting')} of `/preferences`: until you reset them",
         f"• {_bold(counts[Kind.REPORTS], 'report')} that you have made: 90 days",
         f"• {_bold(counts[Kind.BLOCKS], 'server')} whose moderators have blocked you: until they unblock you",
         f"• {_bold(counts[Kind.ACTS], 'entry', 'entries')} in the trails of servers that name you: 90 days",

@@ -96,6 +96,23 @@ class TestPreferences:
         shown = told(await bot.client.command("preferences show", {}, member="Linus"))
         assert "(from you)" not in shown
 
+    async def test_a_negative_prompt_is_kept_and_can_be_left_out_once(self, bot: BotProcess) -> None:
+        kept = {"negative_prompt": "blurry *things*"}
+        shown = told(await bot.client.command("preferences set", kept, member="Linus"))
+        assert "negative_prompt: blurry \\*things\\* (from you)" in shown
+        made = await bot.result_of(await bot.img2img(member="Linus", steps=4))
+        assert "without: blurry" in made.content
+        form = await bot.client.press(made.id, "Edit", member="Linus")
+        sent = await bot.client.submit_modal(form, {"more": "steps 4"}, member="Linus")
+        assert sent.response is not None
+        assert "without:" not in (await bot.result_of(sent.response)).content
+        form = await bot.client.message_command("Remix", made.id, member="Linus")
+        sent = await bot.client.submit_modal(form, {"prompt": "a dog", "more": "steps 4"}, member="Linus")
+        assert sent.response is not None
+        assert "without: blurry" in (await bot.result_of(sent.response)).content
+        shown = told(await bot.client.command("preferences reset", {"name": "negative_prompt"}, member="Linus"))
+        assert "blurry" not in shown
+
     async def test_they_bow_to_the_limits_of_the_place(self, bot: BotProcess) -> None:
         await bot.client.add_channel("narrow")
         await defaults(bot, "set", channel="narrow", where="channel", max_strength=0.5)

@@ -304,8 +304,19 @@ def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
     demo = PACKAGED_MODELS_FILE.read_text().partition("\n# Licence")[0]
     models_file.write_text(demo.replace('family = "stable-diffusion"', 'family = "flux-2-klein"'))
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
-    orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
+    defaults = Defaults(Database(tmp_path))
+    defaults._values[Layer.MEMBER, MEMBER] = {"negative_prompt": "blurry"}
+    orders = OrderBook(shelf, defaults, {"model": "demo"})
     job = orders.order(make_origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)
-    assert (job.strength, job.num_inference_steps) == (1.0, 4)
+    assert (job.strength, job.num_inference_steps, job.negative_prompt) == (1.0, 4, "")
     with pytest.raises(InvalidRequest, match="negative_prompt"):
         orders.order(make_origin(), Options(prompt="a fox", negative_prompt="rain"), NO_PICTURE)
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "blurry"), ("rain", "rain"), ("", "")])
+def test_a_members_negative_prompt_is_used_where_none_was_chosen(tmp_path: Path, chosen: str | None, used: str) -> None:
+    defaults = Defaults(Database(tmp_path))
+    defaults._values[Layer.MEMBER, MEMBER] = {"negative_prompt": "blurry"}
+    job = book(defaults).order(make_origin(), Options(prompt="a fox", negative_prompt=chosen), NO_PICTURE)
+    assert job.negative_prompt == used
+    assert book(defaults).options_again(make_origin(), job).negative_prompt == used  # whatever is kept by then
