@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot import replies
-from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_closed
+from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_closed, is_passing
 from bot.errors import Refused
 from generation.references import new_reference
 from generation.tracebacks import stack_of
@@ -38,6 +38,9 @@ async def answer_error(
         return
     if isinstance(cause, discord.HTTPException) and is_closed(cause):  # permissions may change at any moment
         cause = Refused("closed_to_the_bot")
+    if isinstance(cause, discord.HTTPException | aiohttp.ClientError) and is_passing(cause):
+        log.warning("an interaction met Discord in trouble (%s)", type(cause).__name__)
+        cause = Refused("discord_trouble")
     if isinstance(cause, app_commands.CommandNotFound):  # of an earlier version, or of another bot with this token
         cause = Refused("command_unknown")
     sentence = replies.error_sentence(cause)

@@ -57,6 +57,7 @@ _REFUSALS: Mapping[str, str] = {
     "form_expired": (
         "This form was opened before another one, before my last start, or too long ago. Please open it once more."
     ),
+    "discord_trouble": "Discord did not answer me just now. Please try again.",
     "download_failed": "Your picture could not be downloaded from Discord just now. Please send it again.",
     "host_not_allowed": "Pictures are taken from Discord's own servers only. Please attach the picture itself.",
     "input_blocked": "I do not take this picture here: it looks sexual to me. Please choose another one.",
