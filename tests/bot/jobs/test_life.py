@@ -178,13 +178,12 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with Database(tmp_path) as database:
-        scene = Scene(database, tmp_path / "spool")
-        yield scene
-        scene.discord.hears.set()
-        await scene.life.open.close(grace_seconds=0)
-        await scene.life.lookout.close()
+async def scene(tmp_path: Path, database: Database) -> AsyncIterator[Scene]:
+    scene = Scene(database, tmp_path / "spool")
+    yield scene
+    scene.discord.hears.set()
+    await scene.life.open.close(grace_seconds=0)
+    await scene.life.lookout.close()
 
 
 @pytest.mark.parametrize("found", [None, 7])
