@@ -11,7 +11,7 @@ from bot.storage.trouble import StorageTrouble
 from generation import sentences
 from generation.errors import GenerationError, ModelUnavailable
 from generation.events import FailureKind
-from generation.models.problems import ModelProblem, model_unavailable_sentence
+from generation.models.problems import ModelProblem, model_unavailable_sentence, one_of
 from generation.units import plain_number
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
@@ -138,7 +138,7 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     if "max_waiting" in data:
         shown["max_pictures"] = counted(data["max_waiting"], "picture")
     if "allowed" in data:
-        shown["other"] = f"one of {', '.join(map(inert, data['allowed']))}" if data["allowed"] else "another one"
+        shown["other"] = one_of([inert(name) for name in data["allowed"]])
     if "text" in data:
         shown["text"] = inert(data["text"])
     if "value" in data:

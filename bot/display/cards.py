@@ -111,7 +111,7 @@ def _about(seconds: float | None) -> str:
         return ""
     if seconds > 10:  # a text that changed every second would mean an edit every second
         seconds = 5 * round(seconds / 5)
-    return f" · about {duration(seconds)} on this machine"
+    return f" · about {duration(seconds)}"
 
 
 def status_view(job: Job) -> discord.ui.View | None:
@@ -188,7 +188,7 @@ def queue_text(
         lines.append("Draining: what waits is finished, nothing new is taken.")
     ends = [place.seconds for _, place in waiting if place.seconds is not None]
     if ends and len(ends) == len(waiting) and not is_paused:
-        lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
+        lines.append(f"All of it takes about {duration(max(ends))}.")
     for job in running:
         if job.requester_id == member_id:
             lines.append(f"🎨 yours: {inert(job.prompt, 80)}{_status_link(job)}")

@@ -1,6 +1,6 @@
 """Why a model cannot be used: short codes, and the sentence of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -37,7 +37,7 @@ class ModelProblem(StrEnum):
 
 _AGAIN = "delete it from the cache of Hugging Face and start again"
 _SENTENCES: Mapping[str, str] = {
-    ModelProblem.UNKNOWN: "There is no model called {model} here; choose one of {known_list}.",
+    ModelProblem.UNKNOWN: "There is no model called {model} here; choose {other}.",
     ModelProblem.NOT_DOWNLOADED: (
         "The model {model} is not downloaded yet; the operator does that with `python -m generation download {model}`."
     ),
@@ -98,8 +98,15 @@ _SENTENCES: Mapping[str, str] = {
 def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any]) -> str:
     """Return why a model cannot be used and who can change that."""
     thing = f"{data['add_on']} of {model}" if "add_on" in data else f"model {model}"
-    shown = {**data, "model": model, "thing": thing, "known_list": ", ".join(data.get("known", ()))}
+    shown = {**data, "model": model, "thing": thing, "other": one_of(data.get("known", ()))}
     if reason == ModelProblem.DISK_FULL:
         shown |= {"needed": gibibytes(data["needed_bytes"]), "free": gibibytes(data["free_bytes"])}
     sentence = _SENTENCES.get(reason, "The model {model} cannot be used at the moment; choose another one.")
     return sentence.format_map(shown)
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Return what may be chosen as a sentence names it, one or several."""
+    if not names:
+        return "another one"
+    return names[0] if len(names) == 1 else f"one of {', '.join(names)}"

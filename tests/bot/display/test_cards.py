@@ -33,7 +33,7 @@ def rendered(**changes: Any) -> Job:
 
 def test_the_status_tells_place_and_time() -> None:
     queued = replace(make_job(), state=JobState.QUEUED)
-    assert "2 ahead of you · about 14 min on this machine" in status_text(queued, Waiting(2, 840.0))
+    assert "2 ahead of you · about 14 min" in status_text(queued, Waiting(2, 840.0))
     assert "next in line" in status_text(queued, Waiting(0, None))
     assert "> a cat on a beach" in status_text(queued, Waiting(0, None))
 

@@ -49,7 +49,7 @@ def test_what_was_not_chosen_comes_from_the_model(orders: OrderBook) -> None:
 def test_a_model_that_there_is_not_is_answered_with_those_that_can_be_used(orders: OrderBook) -> None:
     with pytest.raises(ModelUnavailable) as refused:
         orders.order(make_origin(), Options(prompt="a fox", model="foo"), NO_PICTURE)
-    assert error_sentence(refused.value) == "There is no model called foo here; choose one of demo."
+    assert error_sentence(refused.value) == "There is no model called foo here; choose demo."
 
 
 def test_what_was_chosen_stays(orders: OrderBook) -> None:
