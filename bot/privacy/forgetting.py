@@ -15,7 +15,7 @@ from bot.orders.layers import Layer
 from bot.storage.database import Database
 from bot.storage.facts import Facts
 from bot.storage.job import Job
-from bot.storage.member_data import Kind, MemberData
+from bot.storage.member_data import MemberData
 from bot.storage.places import Places
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ class Forgetting:
 
         Returns how many messages Discord did not let go. What is cut short goes on at the next start.
         """
-        wish = f"{_FORGETTING_FACT}{member_id}"
-        await self._facts.set(wish, repr(time.time()))
+        fact = f"{_FORGETTING_FACT}{member_id}"
+        await self._facts.set(fact, repr(time.time()))
         self._under_way.add(member_id)
         try:
             left = await self._forget_requests(member_id)
         finally:
             self._under_way.discard(member_id)
-        await self._facts.forget(wish)
+        await self._facts.forget(fact)
         return left
 
     async def _go_on(self) -> None:
@@ -86,8 +86,8 @@ class Forgetting:
         await asyncio.gather(*(client.desk.cancel(job.job_id) for job in await wanted() if not job.state.is_settled))
         jobs = await wanted()
         left = sum([await self._delete_messages(job) for job in jobs])
+        await client.reports.forget_member(member_id)
         await self.member_data.delete_requests([job.job_id for job in jobs], keep_since=time.time() - DAY_SECONDS)
-        await self.member_data.delete(member_id, Kind.REPORTS)
         return left
 
     async def forget_preferences(self, member_id: int) -> None:

@@ -97,7 +97,10 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     expected = dict.fromkeys(Kind, 1) | {Kind.REQUESTS: 0, Kind.ACTS: 2}
     assert await data.count(MEMBER) == expected
 
-    assert await data.delete(MEMBER, *Kind) == 3
+    client: Any = SimpleNamespace(
+        jobs=Jobs(database), reports=reports, defaults=Defaults(database), remixing=Remixing(database)
+    )
+    assert await Forgetting(client, database).forget_member(MEMBER) == 0
     gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING), 0)
     assert await data.count(MEMBER) == expected | gone
     assert (await data.count(OTHER))[Kind.REPORTS] == 1
