@@ -121,10 +121,12 @@ def status_view(job: Job) -> discord.ui.View | None:
     return _view(CancelButton(job.job_id))
 
 
-def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True) -> str:
+def result_text(
+    job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True, earlier: Job | None = None
+) -> str:
     """Return the text of the result message: what was asked, by whom, and every number that made it.
 
-    Without ``quotes`` the member's own words are left out.
+    Without ``quotes`` the member's own words are left out. ``earlier`` is whose result was painted over.
     """
     first = job.pictures[0]
     seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
@@ -147,6 +149,8 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True, quotes:
     if job.negative_prompt and quotes:
         lines.append(f"without: {inert(job.negative_prompt)}")
     lines.append(f"🌱 seed {seeds} · {numbers}")
+    if earlier is not None and earlier.result_message_id is not None:
+        lines.append(f"-# Painted over {message_link(earlier)}")
     if not quotes:
         lines.append(replies.NOT_QUOTED)
     if first.media_type != "image/png":

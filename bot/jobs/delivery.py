@@ -162,6 +162,10 @@ class Delivery:
             )
             for number, picture in enumerate(job.pictures, start=1)
         ]
+        earlier = None
+        if job.attachment_url is not None and job.parent_job_id is not None:  # else it begins with what that began with
+            parent_job_id = job.parent_job_id
+            earlier = await once_stored(lambda: self._jobs.get(parent_job_id))
         reference: Any = None  # the library's own default, which its types leave out
         if is_reply and (answered := job.status_message_id or job.request_message_id) is not None:
             reference = discord.MessageReference(
@@ -173,6 +177,7 @@ class Delivery:
                 is_demo=self._shelf.is_demo(job.model),
                 takes_strength=self._shelf.takes_strength(job.model),
                 quotes=quotes,
+                earlier=earlier,
             ),
             files=files,
             view=result_view(job),

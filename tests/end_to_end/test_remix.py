@@ -1,6 +1,7 @@
 """The ways to remix: mention, reply, menu, form; each once right and once wrong."""
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -176,11 +177,13 @@ class TestReply:
         made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
         assert "a cat on a beach" in made.content
         assert "`77`" not in made.content
+        assert "Painted over" not in made.content  # it begins with the same picture
 
     async def test_new_words_paint_over_the_result(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("a dog in the snow", reply_to=result.id)
         made = await bot.result_of(await bot.answer_to(asked))
         assert "a dog in the snow" in made.content
+        assert re.search(rf"^-# Painted over https://.*/{result.id}$", made.content, re.MULTILINE)
         assert "`77`" not in made.content
         assert "5 steps" in made.content
 
