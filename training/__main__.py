@@ -12,6 +12,7 @@ VERBS = (
 
 if __name__ == "__main__":
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # diffusers loads onnxruntime where it is installed
     parser = argparse.ArgumentParser(
         prog="python -m training",
         description="Train the demo model again, verb by verb; models/demo/README.md has their order.",

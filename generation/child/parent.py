@@ -12,6 +12,9 @@ from generation.child.worker import PARENT_PID_VARIABLE
 from generation.errors import ExecutorError
 
 _HARMLESS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LANG", "TZ")
+# onnxruntime, from 1.29 on, tells Microsoft about every session unless this is set (its Privacy.md). Not only the check
+# of pictures loads it: diffusers does so too where it is installed.
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
 class ChildProcess:
@@ -43,7 +46,7 @@ class ChildProcess:
                 *arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={**inherited, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
+                env={**inherited, **_QUIET, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
             )
         except OSError as error:
             raise ExecutorError(f"{module} could not be started: {error.strerror}") from error

@@ -13,9 +13,8 @@ from generation.turns import Turns
 log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
-# One OpenMP pool and one arena: the child has one thread that works. And onnxruntime, from 1.29 on, tells Microsoft
-# about every session unless this is set (its Privacy.md).
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "ORT_DISABLE_TELEMETRY": "1"}
+# One OpenMP pool and one arena: the child has one thread that works.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class PictureChecker:
