@@ -11,10 +11,7 @@ LABEL org.opencontainers.image.title="Palimpsest" \
     org.opencontainers.image.licenses="MIT"
 
 ENV PATH=/venv/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
-    DATA_DIR=/data \
-    XDG_CACHE_HOME=/cache \
-    HF_HOME=/cache/huggingface
+    PYTHONUNBUFFERED=1
 
 # The folders exist before they become volumes, so that a new volume belongs to the user who writes there.
 RUN useradd --uid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin palimpsest \
@@ -33,8 +30,9 @@ COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip="python -m pip --disable-pip-version-check" \
     && if [ -n "$TORCH_INDEX_URL" ]; then \
-        awk '/^[a-z]/ { of_torch = /^(torch|triton|nvidia-|cuda-)/ } !of_torch' requirements.lock > without-torch.lock \
-        && $pip install --require-hashes --only-binary :all: --no-deps --requirement without-torch.lock \
+        awk '/^[a-z]/ { of_torch = /^(torch|triton|nvidia-|cuda-)/ } !of_torch' requirements.lock > /tmp/without-torch.lock \
+        && $pip install --require-hashes --only-binary :all: --no-deps --requirement /tmp/without-torch.lock \
+        && rm /tmp/without-torch.lock \
         && $pip install "$(grep --only-matching '^torch==[^ ]*' requirements.lock)" --index-url "$TORCH_INDEX_URL"; \
     else \
         $pip install --require-hashes --only-binary :all: --requirement requirements.lock; \
@@ -50,6 +48,10 @@ COPY --chmod=755 playground playground
 COPY --chmod=755 bot bot
 RUN python -m compileall -q bot generation playground
 
+# After pip: its own cache lies at XDG_CACHE_HOME too, and belongs to the builder.
+ENV DATA_DIR=/data \
+    XDG_CACHE_HOME=/cache \
+    HF_HOME=/cache/huggingface
 VOLUME ["/data", "/cache"]
 # A number, for whoever has to see that it is not root's: Kubernetes' runAsNonRoot.
 USER 10001

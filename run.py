@@ -132,6 +132,9 @@ def main(arguments: list[str]) -> int:
             print(problem, file=sys.stderr)
             return 2
     verb = arguments[0] if arguments else "run"
+    if verb in ("-h", "--help", "help"):
+        print(__doc__)
+        return 0
     if verb not in ("run", "test", "lint", "prove", "setup"):
         print(__doc__, file=sys.stderr)
         return 2

@@ -126,15 +126,15 @@ async def executor_seconds(settings: GenerationSettings, side: int, *, idles: bo
     began, begun_with = time.perf_counter(), 0.0
     try:
         await executor.start()
-        assert executor.pid is not None
+        assert executor.process.pid is not None
         if idles:
-            while not executor.is_warm:  # noqa: ASYNC110 - a benchmark may look at its watch
+            while not executor.process.is_warm:  # noqa: ASYNC110 - a benchmark may look at its watch
                 await asyncio.sleep(0.01)
-            began, begun_with = time.perf_counter(), core_seconds(executor.pid)
+            began, begun_with = time.perf_counter(), core_seconds(executor.process.pid)
         async with contextlib.aclosing(executor.run("cold", 1, request(side, settings.model))) as events:
             async for event in events:
                 if isinstance(event, Progress):
-                    return time.perf_counter() - began, core_seconds(executor.pid) - begun_with
+                    return time.perf_counter() - began, core_seconds(executor.process.pid) - begun_with
         raise RuntimeError("the executor ended without a step")
     finally:
         await executor.stop()

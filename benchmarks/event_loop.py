@@ -62,7 +62,7 @@ async def one_round(ticker: Ticker, data_dir: Path, number: int) -> None:
     try:
         async with ticker.during("loading"):
             await executor.start()
-            while not executor.is_warm:  # noqa: ASYNC110 - the executor's warmth is a flag
+            while not executor.process.is_warm:  # noqa: ASYNC110 - the executor's warmth is a flag
                 await asyncio.sleep(TICK_SECONDS)
         async with ticker.during("generating"):
             events = [event async for event in executor.run(f"whole {number}", 1, request(SIDE, settings.model))]

@@ -24,9 +24,9 @@ from benchmarks.shapes import sd15_pipeline
 from generation.engine.device import choose_device
 from generation.engine.loading import load_model
 from generation.models.catalog import ModelDefaults, ModelEntry
-from generation.models.hub import ModelFiles
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan
 from generation.models.sizes import read_sizes
+from generation.models.snapshots import ModelFiles
 
 GOAL = 0.2  # of the measured peak
 SETTINGS = {  # number format, pixels of a side

@@ -1,4 +1,4 @@
-"""``python -m bot``, which is ``bot.main``: Ctrl+C ends it without a traceback from the first import on."""
+"""``python -m bot``, which runs ``bot.main``: Ctrl+C never ends in a traceback, not even during the imports."""
 
 import os
 import signal
@@ -7,11 +7,16 @@ import sys
 EXIT_INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 
 if __name__ == "__main__":
-    usual = signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))  # nothing has begun yet
+    usual = signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))  # nothing is open yet
     from bot.main import main
 
     signal.signal(signal.SIGINT, usual)
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+        status = EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever reads what a check finds, ``head`` perhaps, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at the end would raise once more
+        status = 1
+    sys.exit(status)

@@ -1,4 +1,4 @@
-"""The buttons under messages: each carries its job's id and nothing trusted; the row is loaded, rights are checked."""
+"""The buttons under messages: each carries only a job id; the row is loaded and rights are checked."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from bot import replies
 from bot.discord_api.permissions import may_manage
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.order_modal import OrderModal
+from bot.order_modal import BackToFormButton, OrderModal
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
@@ -26,7 +26,7 @@ JOB_ID = r"(?P<job_id>[0-9A-Z]{20})"
 
 
 class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
-    """A button that works after a restart, because all it knows stands in its custom_id."""
+    """A button that still works after a restart, because everything it knows is in its custom_id."""
 
     label: str
     style = discord.ButtonStyle.secondary
@@ -48,12 +48,13 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
     async def callback(self, interaction: discord.Interaction) -> None:
         ours = cast("discord.Interaction[Palimpsest]", interaction)
         try:
-            await self.act(ours, await self.find_job(ours))
-        except Exception as error:  # a button has no error handler of its own; this one answers everything
+            job = await ours.client.desk.find(self.job_id)
+            await (self.act_on_forgotten(ours) if job is None else self.act(ours, job))
+        except Exception as error:  # buttons have no error handler of their own
             await answer_error(interaction, error)
 
     async def find_job(self, interaction: "discord.Interaction[Palimpsest]") -> Job:
-        """Return the job as it is now, for a form may be open for long; raise Refused (``job_unknown``)."""
+        """Return the job as it is now, since a form may stay open for long; raise Refused (``job_unknown``)."""
         job = await interaction.client.desk.find(self.job_id)
         if job is None:
             raise Refused("job_unknown")
@@ -63,9 +64,13 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
         """Do what the button says."""
         raise TypeError(f"{type(self).__name__} does nothing")
 
+    async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Do what is still possible when the job is no longer known."""
+        raise Refused("job_unknown")
+
 
 class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
-    """Give a waiting or running job up: the requester and moderators."""
+    """Cancel a waiting or running job; for its requester and for moderators."""
 
     label, emoji, verb = "Cancel", "✖️", "cancel"
 
@@ -79,7 +84,7 @@ class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
 
 
 class AgainButton(JobButton, template=f"again:{JOB_ID}"):
-    """Paint the same once more with a new seed: everybody who may use the bot here."""
+    """Repeat the request with a new seed; for everybody who may use the bot here."""
 
     label, emoji, verb = "Again", "🔁", "again"
     style = discord.ButtonStyle.primary
@@ -91,7 +96,7 @@ class AgainButton(JobButton, template=f"again:{JOB_ID}"):
 
 
 class EditButton(JobButton, template=f"edit:{JOB_ID}"):
-    """Paint over the same picture again with other words or numbers, in a form that shows the present ones."""
+    """Repeat the request with other words or numbers, in a form that starts with the present ones."""
 
     label, emoji, verb = "Edit", "✏️", "edit"
 
@@ -127,7 +132,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
 
 
 class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
-    """Delete the result and the pictures kept for it: the requester and moderators."""
+    """Delete the result and the pictures kept for it; for the requester and for moderators."""
 
     label, emoji, verb = "Delete", "🗑️", "delete"
 
@@ -142,16 +147,26 @@ class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
             about = {"member_id": job.requester_id, "job_id": job.job_id}
             await client.mod_log.write(job.guild_id, moderator_id, "deleted", **about)
 
+    async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Delete the message all the same; its text says for whom it is, and nobody else is mentioned there."""
+        message = interaction.message
+        assert message is not None, "the button is under one"
+        is_moderator = interaction.guild_id is not None and interaction.permissions.manage_messages
+        if interaction.user.id not in message.raw_mentions and not is_moderator:
+            raise Refused("not_yours_to_delete")
+        await interaction.response.defer()
+        await message.delete()
+
 
 class ReportButton(JobButton, template=f"report:{JOB_ID}"):
-    """Ask moderators to look at a result: everybody who sees it."""
+    """Ask moderators to look at a result; for everybody who sees it."""
 
     label, emoji, verb = "Report", "🚩", "report"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         client = interaction.client
         count = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
-        if count == 1:  # whoever comes later is counted: a crowd must not fill the moderators' channel
+        if count == 1:  # later reports are only counted: a crowd must not fill the moderators' channel
             client.mod_log.note(job, "reported", None)
             if job.guild_id is None:  # no moderators there: the operator reads it here
                 log.warning("the result of job %s, in a direct message, was reported", job.job_id)
@@ -166,4 +181,5 @@ BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
     UseAsInputButton,
     DeleteButton,
     ReportButton,
+    BackToFormButton,
 )

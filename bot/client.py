@@ -63,7 +63,7 @@ _TOLD_TO_STOP_FACT = "told_to_stop"
 
 
 class Palimpsest(Events):
-    """The bot. Everything that it needs is opened before it is made and handed to it, but for what needs the login."""
+    """The bot. What it needs is opened beforehand and handed to it, except for what needs the login."""
 
     def __init__(
         self,
@@ -77,14 +77,14 @@ class Palimpsest(Events):
         session: aiohttp.ClientSession,
         metrics: Metrics,
     ) -> None:
-        # Voice is not used here, so nobody needs to hear that its libraries are missing.
+        # Voice is not used, so warnings about its missing libraries are noise.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         self.metrics = metrics
         self.traffic = DiscordTraffic(metrics)
         super().__init__(
             intents=INTENTS,
             http_trace=self.traffic.trace,
-            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_mentions=discord.AllowedMentions.none(),  # whoever is to be pinged is named where that is said
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -167,7 +167,7 @@ class Palimpsest(Events):
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         assert self.application_id is not None, "it is known after the login"
-        async_context.set(PerseveringWebhooks(self.application_id))  # for all that this task begins
+        async_context.set(PerseveringWebhooks(self.application_id))  # inherited by every task started from here
         self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
         await self.load_decisions()
         await self.shelf.refresh()
@@ -179,7 +179,7 @@ class Palimpsest(Events):
         self._sweeping = asyncio.create_task(self._janitor.run(), name="janitor")
 
     def obstacles(self) -> list[str]:
-        """Return why no wish would be taken and painted now; an empty list if one would."""
+        """Return why no request would be accepted and painted now; an empty list if one would."""
         states = {
             "not connected to Discord": not self.is_connected,
             "closing": self.is_closing,
@@ -205,7 +205,7 @@ class Palimpsest(Events):
             await decisions.load()
 
     def is_age_restricted(self, guild_id: int | None, channel_id: int) -> bool:
-        """Tell whether a channel, or a thread's channel, is for adults; what is not known counts as if it were not."""
+        """Tell whether a channel, or a thread's channel, is for adults; an unknown one counts as if it were not."""
         channel = None if guild_id is None else self.get_channel(channel_id)
         if channel is None or isinstance(channel, discord.CategoryChannel | discord.abc.PrivateChannel):
             return False
@@ -221,7 +221,7 @@ class Palimpsest(Events):
         return application.owner.id == user_id
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        """Tell nobody anything after the end: the library's own "ready" may come later, and be an error by then."""
+        """Dispatch nothing after the end: the library's "ready" may come later and would then be an error."""
         if not self.is_closed():
             super().dispatch(event, *args, **kwargs)
 
@@ -230,7 +230,7 @@ class Palimpsest(Events):
         if self.is_closing:
             return
         self.is_closing = self.front_desk.is_closing = True
-        with contextlib.suppress(StorageTrouble):  # then the next start counts this end as a death, no more
+        with contextlib.suppress(StorageTrouble):  # the next start then counts this end as a crash, no more
             await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
         if self._sweeping is not None:
             self._sweeping.cancel()

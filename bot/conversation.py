@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LONGEST_THREAD = 5  # messages of one person that are followed back; nobody misunderstands each other more often
-_UNFOLDING_SECONDS = 3.0  # in which Discord has mostly looked what a link leads to
+_LONGEST_THREAD = 5  # messages followed back; no misunderstanding lasts longer
+_UNFOLDING_SECONDS = 3.0  # within which Discord has usually resolved a link
 
 
 class Conversation:
@@ -42,11 +42,11 @@ class Conversation:
 
     def __init__(self, client: "Palimpsest") -> None:
         self._client = client
-        self._answering: set[int] = set()  # members to whom a sentence is on its way
+        self._answering: set[int] = set()  # members who are just being answered
         self._heard = HeardMessages()
 
     async def hear(self, message: discord.Message) -> None:
-        """Take a message; one that is not for the bot is none of its business."""
+        """Handle a new message; one that is not for the bot is ignored."""
         if message.author.bot or message.is_system():
             return
         if not self._is_for_us(message):
@@ -62,13 +62,13 @@ class Conversation:
                 return
         await asyncio.sleep(_UNFOLDING_SECONDS)
         async with heard.lock:
-            if heard.version == version:  # else it was heard again meanwhile, with what the link leads to
+            if heard.version == version:  # otherwise it was handled meanwhile, with what the link leads to
                 await self._hear(message)
 
     async def hear_again(self, message: discord.Message) -> None:
-        """Take a message that has changed, by an edit or because Discord shows by now what its link leads to.
+        """Handle a message that has changed: it was edited, or Discord now shows what its link leads to.
 
-        That is for a mention that was forgotten and a number that was wrong: what a request has come of stays as it is.
+        That is for a forgotten mention or a wrong number; a message that has led to a request is left alone.
         """
         if message.author.bot or message.is_system() or not self._is_for_us(message) or not is_new(message):
             return
@@ -88,7 +88,7 @@ class Conversation:
             await self._say(message, replies.error_sentence(error) or "")
         except Exception as error:
             if isinstance(error, discord.HTTPException) and not is_passing(error):
-                # Its writer has deleted it meanwhile, or the bot may not write there any more.
+                # Its author has deleted it meanwhile, or the bot may no longer write there.
                 log.info("a message could not be answered (%s, %s)", error.status, error.code)
                 return
             # The last wall, as for interactions: the person is told, the log has the stack under the same reference.
@@ -128,9 +128,9 @@ class Conversation:
         await self._take(message, said, source)
 
     async def _thread(self, message: discord.Message) -> list[discord.Message]:
-        """Return a message and, where it answers a question of ours, what that question was about, newest first.
+        """Return a message and, where it answers a question of the bot's, the messages that led to it, newest first.
 
-        Discord shows these messages as well, for each was meant for the bot.
+        Discord shows the content of these too, since each was meant for the bot.
         """
         thread = [message]
         while len(thread) < _LONGEST_THREAD:
@@ -140,21 +140,24 @@ class Conversation:
             if await self._client.desk.find_by_message(question.id, message.channel.id) is not None:
                 break
             try:
-                # Once more, because what comes within another message need not say what it answers itself.
+                # Fetched again, because a message inside another one need not say what it replies to.
                 asked = (await message.channel.fetch_message(question.id)).reference
                 if asked is None or asked.message_id is None:
                     break
                 thread.append(await message.channel.fetch_message(asked.message_id))
             except discord.HTTPException:
-                break  # deleted, or nothing that may be seen any more
+                break  # deleted, or no longer visible to the bot
         return thread
 
     async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> None:
         """Answer a reply to one of our results, or to the status message that leads to it.
 
         New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed;
-        "again" repeats it with a new seed.
+        "again" repeats it with a new seed, and who asks for the seed gets it alone, as phones can copy it.
         """
+        if said.seed:
+            await self._say(message, "\n".join(str(picture.seed) for picture in job.pictures) or str(job.seed))
+            return
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
         if said.options.prompt:
             if not job.state.is_settled:
@@ -182,9 +185,9 @@ class Conversation:
         await self._client.front_desk.take(origin, options, source, acknowledge, request_message_id=message.id)
 
     async def _say(self, message: discord.Message, text: str) -> None:
-        """Answer with a sentence, one at a time to each member.
+        """Answer with a sentence; each member gets one at a time.
 
-        Whoever writes faster than Discord lets the bot answer must not fill the line in which others' results wait.
+        Who writes faster than Discord lets the bot answer must not fill the queue in which others' results wait.
         """
         if message.author.id in self._answering or not _may_be_answered(message):
             return
@@ -195,9 +198,6 @@ class Conversation:
             log.info("a message could not be answered (%s)", error.status)
         except (aiohttp.ClientError, OSError) as error:
             log.info("a message could not be answered (%s)", type(error).__name__)
-        except RuntimeError:
-            if not self._client.is_closed():  # else the connections are closed, and nothing can be said any more
-                raise
         finally:
             self._answering.discard(message.author.id)
 
@@ -212,13 +212,13 @@ async def _answer_with(message: discord.Message, text: str) -> None:
 
 
 def _may_be_answered(message: discord.Message) -> bool:
-    """Tell whether Discord would take an answer; what it refuses counts towards shutting the bot out everywhere."""
+    """Tell whether Discord would accept an answer; refusals count towards a ban of the bot's address."""
     needed = {"view_channel", "send_messages", "send_messages_in_threads"}
     return message.guild is None or needed.isdisjoint(Origin.of_message(message).missing_permissions)
 
 
 def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message]) -> Said:
-    """Return what was said, and what still holds of the messages before it; what was not understood is left out."""
+    """Return what was said, completed by the messages before it; those that were not understood are left out."""
     for message in earlier:
         with contextlib.suppress(Refused):
             before = understand(message.content)

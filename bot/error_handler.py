@@ -1,4 +1,4 @@
-"""Where an interaction that went wrong ends: one sentence for the person, a line in the log if nobody foresaw it."""
+"""Answers an interaction that went wrong: a sentence for the person, a log entry for unexpected errors."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot import replies
-from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_closed
+from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_closed, is_passing
 from bot.errors import Refused
 from generation.references import new_reference
 from generation.tracebacks import stack_of
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def answer_error(interaction: discord.Interaction, error: Exception) -> None:
+async def answer_error(
+    interaction: discord.Interaction, error: Exception, *, way_on: discord.ui.View | None = None
+) -> None:
     """Tell the person, and only the person, what went wrong.
 
     In this order: refusals and other errors raised on purpose get their sentence; an interaction that Discord no longer
-    knows gets nothing, for nobody listens; everything else gets a reference that stands in the log with the stack.
-    The prompt that was typed is given back, because neither a command nor a form keeps it.
+    knows gets nothing, since nobody listens; everything else gets a reference that the log has with the stack.
+    The prompt that was typed is given back, because neither a command nor a form keeps it; ``way_on`` stands below.
     """
     if interaction.client.is_closed():  # nothing can be said any more, and what broke is that
         log.info("an interaction was cut short by the end of the bot (%s)", type(error).__name__)
@@ -34,9 +36,12 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
     if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
         log.warning("an interaction was not answered in time")
         return
-    if isinstance(cause, discord.HTTPException) and is_closed(cause):  # rights go and threads close at any moment
+    if isinstance(cause, discord.HTTPException) and is_closed(cause):  # permissions may change at any moment
         cause = Refused("closed_to_the_bot")
-    if isinstance(cause, app_commands.CommandNotFound):  # an earlier version's, or of another bot with this token
+    if isinstance(cause, discord.HTTPException | aiohttp.ClientError) and is_passing(cause):
+        log.warning("an interaction met Discord in trouble (%s)", type(cause).__name__)
+        cause = Refused("discord_trouble")
+    if isinstance(cause, app_commands.CommandNotFound):  # of an earlier version, or of another bot with this token
         cause = Refused("command_unknown")
     sentence = replies.error_sentence(cause)
     metrics = cast("Palimpsest", interaction.client).metrics
@@ -50,11 +55,12 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
         log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
     sentence = replies.with_typed_prompt(sentence, next(_typed_prompts(interaction.data or {}), ""))
+    below: dict[str, Any] = {} if way_on is None else {"view": way_on}
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(sentence, ephemeral=True)
+            await interaction.followup.send(sentence, ephemeral=True, **below)
         else:
-            await interaction.response.send_message(sentence, ephemeral=True)
+            await interaction.response.send_message(sentence, ephemeral=True, **below)
     except discord.HTTPException as failure:
         log.warning("a refusal could not be said: Discord answered %s (%s)", failure.status, failure.code)
     except (aiohttp.ClientError, OSError) as failure:

@@ -1,4 +1,4 @@
-"""What Discord tells of by itself, and who has to hear of it."""
+"""Discord's events, and who handles each."""
 
 import asyncio
 import logging
@@ -52,23 +52,23 @@ class Events(discord.Client):
         await self.desk.server_left(guild.id)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        """Settle what a channel that is gone was waiting for; of each of its threads the library tells as well."""
+        """Settle what a deleted channel was waiting for; the library reports each of its threads too."""
         await self.desk.channel_gone(channel.id)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
-        """Settle what a thread that is gone was waiting for."""
+        """Settle what a deleted thread was waiting for."""
         await self.desk.channel_gone(payload.thread_id)
 
     async def on_message(self, message: discord.Message) -> None:
-        """Hear what is said to the bot."""
+        """Handle a new message."""
         await self.conversation.hear(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        """Hear what is said to the bot by now."""
+        """Handle a message that was edited."""
         await self.conversation.hear_again(payload.message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Note when it came, and answer what nobody waits for any more; all else is answered elsewhere.
+        """Note its arrival, and answer what no handler waits for any more; the rest is answered elsewhere.
 
         That is a form of an earlier run, or a button of an earlier version or of another bot with this token.
         """
@@ -84,10 +84,10 @@ class Events(discord.Client):
                 await answer_error(interaction, Refused("form_expired"))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        """Settle what hangs on a deleted message."""
+        """Settle what depends on a deleted message."""
         await self.desk.message_deleted(payload.message_id, payload.channel_id)
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        """Settle what hangs on deleted messages."""
+        """Settle what depends on deleted messages."""
         deleted = (self.desk.message_deleted(message_id, payload.channel_id) for message_id in payload.message_ids)
         await asyncio.gather(*deleted)

@@ -1,4 +1,4 @@
-"""Which messages were heard, and in which version: Discord tells of each again when it changes."""
+"""Which messages were handled, and in which version: Discord reports each again when it changes."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -16,27 +16,27 @@ Version = tuple[object, ...]
 
 @dataclass(slots=True)
 class Heard:
-    """A message that was heard, in which version; whoever hears one holds the lock meanwhile."""
+    """A message that was handled, and in which version; the lock is held while one is handled."""
 
     version: Version | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class HeardMessages:
-    """The last messages that were for the bot."""
+    """The most recent messages that were for the bot."""
 
     def __init__(self) -> None:
         self._heard: dict[int, Heard] = {}
 
     def remember(self, message: discord.Message) -> Heard:
-        """Return what is known of a message, from now on if nothing was."""
+        """Return the record of a message, a new one if there is none."""
         if message.id not in self._heard and len(self._heard) >= _MOST_REMEMBERED:
             del self._heard[next(iter(self._heard))]
         return self._heard.setdefault(message.id, Heard())
 
 
 def version_of(message: discord.Message) -> Version:
-    """Return what tells a message from what it was before: its last edit, and the links that are shown."""
+    """Return what distinguishes versions of a message: its last edit and the number of its embeds."""
     return message.edited_at, len(message.embeds)
 
 
@@ -46,6 +46,6 @@ def is_new(message: discord.Message) -> bool:
 
 
 def may_unfold(message: discord.Message) -> bool:
-    """Tell whether the picture of a message may be behind a link that Discord has not looked at yet."""
+    """Tell whether the picture of a message may be behind a link that Discord has not resolved yet."""
     has_link = "https://" in message.content or "http://" in message.content
     return has_link and message.reference is None and not message.embeds and source_in(message) is None

@@ -1,4 +1,4 @@
-"""What the bot says of itself: the ways in, the model, prompts that it understands, where the settings are."""
+"""The help text: how to ask, the model, prompts that it understands, where the settings are."""
 
 import json
 from collections.abc import Sequence
@@ -6,26 +6,27 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.errors import Refused
 from bot.orders.origin import Origin
+from bot.replies import error_sentence
 from generation.errors import ModelUnavailable
-from generation.sentences import error_sentence
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-_MAX_NAMED = 8  # more adapters or words than that and the rest of the help would not fit into a message
+_MAX_NAMED = 8  # with more adapters or words the help would not fit into a message
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
 def help_text(client: "Palimpsest", origin: Origin) -> str:
-    """Return the help for a place, as it is there now."""
+    """Return the help as it applies in a place now."""
     mention = client.user.mention if client.user else "@me"
     lines = [
         "**I paint new pictures over yours.**",
         "• `/img2img`: attach a picture, write a prompt.",
         f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
         "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that,"
-        " `again` with a new seed.",
+        " `again` with a new seed; `seed?` tells you its seed.",
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
         "Options can be named anywhere in the text: `strength` (0.3 a touch, 0.6 a change, 0.9 something new),"
@@ -38,12 +39,13 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
 
 def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     settings = (
-        "`/queue` shows what waits, `/preferences` keeps your own numbers. For moderators: `/defaults`, `/limits` and"
+        "`/queue` shows what waits, `/preferences` keeps your own numbers and negative prompt."
+        " For moderators: `/defaults`, `/limits` and"
         " `/moderation`."
     )
     try:
         model = client.orders.model_for(origin)
-    except ModelUnavailable as error:
+    except (ModelUnavailable, Refused) as error:
         return [f"⚠️ {error_sentence(error)}", settings]
     lines = [
         f"The model here is **{model.title}**. {model.summary}",

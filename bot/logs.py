@@ -20,7 +20,7 @@ def set_up_logging(secrets: Sequence[str], log_format: LogFormat = "text") -> No
 
 
 def _without_stack_of_lost_connection(record: logging.LogRecord) -> bool:
-    """Say in one line that Discord is out of reach: where in the library that was noticed helps nobody."""
+    """Reduce a lost connection to one line: the library's stack trace helps nobody."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, aiohttp.ClientError | OSError | discord.DiscordException):
         record.msg = f"Discord is out of reach ({type(error).__name__}): {record.msg}"

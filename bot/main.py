@@ -1,6 +1,6 @@
 """``python -m bot``: connect to Discord and work until told to stop.
 
-``python -m bot check`` only looks around; ``backup`` and ``restore`` keep what must not be lost.
+``python -m bot check`` only examines the set-up; ``backup`` and ``restore`` are for what must not be lost.
 """
 
 import argparse
@@ -71,7 +71,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
         ) as client,
         Monitoring(
             metrics,
-            Standing(client, executor),
+            Standing(client, executor.process),
             write=partial(Facts(database).set, "last_health_check", "done"),
             host=settings.monitoring_host,
             port=settings.monitoring_port,
@@ -81,7 +81,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
         try:
             await client.start(token)
         except Exception:
-            if not client.is_closing:  # else the end has only cut off a login that was under way
+            if not client.is_closing:  # otherwise closing has only interrupted the login
                 raise
 
 
@@ -106,7 +106,7 @@ def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
 
 
 def give_up() -> None:
-    """End at once: nothing that was promised hangs on an orderly end."""
+    """End at once: no promise depends on an orderly end."""
     log.error("the bot did not end in time; what is open goes on with the next start")
     os._exit(EXIT_FAILURE)
 
@@ -160,7 +160,7 @@ def keep(command: str, file: Path) -> int:
 
 
 def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
-    """Run the bot with what computes in its executor's process; return the exit status."""
+    """Run the bot with this engine in the executor's process; return the exit status."""
     try:
         settings = read_settings(Settings)
         catalog = load_catalog(settings.models_file)

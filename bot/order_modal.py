@@ -1,8 +1,9 @@
 """The form behind Remix, Edit and Use as input: prompt, strength, seed and whatever else is known by name."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import discord
 
@@ -11,6 +12,9 @@ from bot.errors import Refused
 from bot.orders.free_text import negative_as_written, understand
 from bot.orders.order_book import Options, changed
 from generation import requests
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
 
 _OPEN_SECONDS = 24 * 3600
 
@@ -25,7 +29,9 @@ class OrderModal(discord.ui.Modal):
     """
 
     def __init__(self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1) -> None:
-        super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=f"order:{secrets.token_hex(8)}")
+        self.token = secrets.token_hex(8)
+        super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=f"order:{self.token}")
+        self._pictures = pictures
         self._chosen = chosen
         self._submitted = submitted
         self._prompt = discord.ui.TextInput[Any](
@@ -75,10 +81,12 @@ class OrderModal(discord.ui.Modal):
             if text.value.strip()
         )
         said = understand(f"{numbers} {self._more.value}".strip())
-        if said.options.prompt or said.again or said.help:
+        if said.options.prompt or said.again or said.help or said.seed:
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         kept = Options(
             prompt=self._prompt.value,
+            # Taken out of the form it is not wanted; a form that never had it leaves it to the member's preferences.
+            negative_prompt=None if self._chosen.negative_prompt is None else "",
             size=self._chosen.size,
             model=self._chosen.model,
             sampler=self._chosen.sampler,
@@ -91,21 +99,56 @@ class OrderModal(discord.ui.Modal):
         await self._submitted(interaction, options, picture)
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
-        await answer_error(interaction, error)
+        cast("Palimpsest", interaction.client).forms.keep(interaction.user.id, self)
+        way_on = discord.ui.View(timeout=None)
+        way_on.add_item(BackToFormButton(self.token))
+        await answer_error(interaction, error, way_on=way_on)
+
+    def as_typed(self) -> "OrderModal":
+        """Return the form anew, as it was sent."""
+        form = OrderModal(self.title, self._chosen, self._submitted, pictures=self._pictures)
+        for name in ("_prompt", "_strength", "_seed", "_more"):
+            getattr(form, name).default = getattr(self, name).value or None
+        if form._which is not None and self._which is not None:
+            for option in form._which.options:
+                option.default = option.value in self._which.values
+        return form
+
+
+class BackToFormButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"form:(?P<token>[0-9a-f]{16})"):
+    """Open a form again that was refused, with everything that was typed into it."""
+
+    def __init__(self, token: str) -> None:
+        style = discord.ButtonStyle.primary
+        super().__init__(discord.ui.Button(label="Back to the form", emoji="✏️", style=style, custom_id=f"form:{token}"))
+        self._token = token
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(match["token"])
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        try:
+            await cast("Palimpsest", interaction.client).forms.show_again(interaction, self._token)
+        except Exception as error:  # as in bot.buttons
+            await answer_error(interaction, error)
 
 
 class OpenForms:
-    """The forms that are waited for, one of each member.
+    """The open forms, at most one of each member.
 
-    Discord says nothing of a form that is closed, so the bot would keep all that anybody has opened in a day. Whoever
-    opens another one has no eyes for the one before.
+    Discord does not report closed forms, so the bot would keep every form opened within a day. Who
+    opens another one has given up the one before.
     """
 
     def __init__(self) -> None:
         self._of: dict[int, OrderModal] = {}
+        self._refused: dict[int, OrderModal] = {}
 
     async def show(self, interaction: discord.Interaction, form: OrderModal) -> None:
-        """Answer with a form, and wait for it instead of the member's one before."""
+        """Answer with a form, which replaces the member's earlier one."""
         await interaction.response.send_modal(form)
         before = self._of.pop(interaction.user.id, None)
         if before is not None:
@@ -113,8 +156,19 @@ class OpenForms:
         self._of = {member_id: each for member_id, each in self._of.items() if not each.is_finished()}
         self._of[interaction.user.id] = form
 
+    def keep(self, member_id: int, form: OrderModal) -> None:
+        """Keep what a member has typed into a form that was refused, until the next one."""
+        self._refused[member_id] = form
+
+    async def show_again(self, interaction: discord.Interaction, token: str) -> None:
+        """Answer with a refused form as it was typed; raise Refused (``form_expired``) if it is not kept."""
+        form = self._refused.get(interaction.user.id)
+        if form is None or form.token != token:
+            raise Refused("form_expired")
+        await self.show(interaction, form.as_typed())
+
     def is_awaited(self, custom_id: str) -> bool:
-        """Tell whether a form is waited for."""
+        """Tell whether a form is open."""
         return any(form.custom_id == custom_id and not form.is_finished() for form in self._of.values())
 
 

@@ -11,22 +11,24 @@ from bot.storage.trouble import StorageTrouble
 from generation import sentences
 from generation.errors import GenerationError, ModelUnavailable
 from generation.events import FailureKind
-from generation.models.problems import ModelProblem
+from generation.models.problems import ModelProblem, model_unavailable_sentence, one_of
+from generation.units import plain_number
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
 TRIMMED = "-# Only the middle of your picture was used, because models paint nothing longer than 4:1."
+NOT_QUOTED = "-# This server's AutoMod does not let me repeat your words."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
-# By the reason for which a job was given up, where there is one.
+# By the reason why a job was cancelled, where there is one.
 CANCELLED: Mapping[str, str] = {
     CancelReason.BY_MODERATOR: " by a moderator",
     CancelReason.REQUEST_DELETED: ", because the message that asked for it was deleted",
 }
 
-_MAX_CHARACTERS = 2000  # of a message of Discord's
+_MAX_CHARACTERS = 2000  # of one message
 
-# What an option is called in commands, where that is not the field's own name.
+# What an option is called in commands, where that differs from the field's name.
 OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
 
 # The others name folders and files of the operator's machine; they are in the log.
@@ -55,6 +57,7 @@ _REFUSALS: Mapping[str, str] = {
     "form_expired": (
         "This form was opened before another one, before my last start, or too long ago. Please open it once more."
     ),
+    "discord_trouble": "Discord did not answer me just now. Please try again.",
     "download_failed": "Your picture could not be downloaded from Discord just now. Please send it again.",
     "host_not_allowed": "Pictures are taken from Discord's own servers only. Please attach the picture itself.",
     "input_blocked": "I do not take this picture here: it looks sexual to me. Please choose another one.",
@@ -115,7 +118,9 @@ _REFUSALS: Mapping[str, str] = {
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
     "shutting_down": "I am just being restarted. Please try again in a minute.",
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
+    "stopped_by_automod": "This server's AutoMod does not let me write these words. Please choose others.",
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
+    "timed_out": "Moderators of this server have timed me out; I can paint here again <t:{until}:R>.",
     "too_late_to_cancel": "This is over already.",
     "words_forbidden": "I do not paint anything sexual with minors. If you mean adults, please say woman or man.",
     "words_not_wanted": "The moderators of this server do not want some of these words here. Please choose others.",
@@ -129,11 +134,11 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
     if "limit" in data:
-        shown["limit"] = sentences.plain_number(data["limit"])
+        shown["limit"] = plain_number(data["limit"])
     if "max_waiting" in data:
         shown["max_pictures"] = counted(data["max_waiting"], "picture")
     if "allowed" in data:
-        shown["other"] = f"one of {', '.join(map(inert, data['allowed']))}" if data["allowed"] else "another one"
+        shown["other"] = one_of([inert(name) for name in data["allowed"]])
     if "text" in data:
         shown["text"] = inert(data["text"])
     if "value" in data:
@@ -153,7 +158,7 @@ def error_sentence(error: BaseException) -> str | None:
         return refusal_sentence(error.reason, {})
     if isinstance(error, ModelUnavailable) and error.reason == ModelProblem.UNKNOWN:
         known = [inert(name) for name in error.data.get("known", ())]
-        return sentences.model_unavailable_sentence(inert(error.model, 80), error.reason, {"known": known})
+        return model_unavailable_sentence(inert(error.model, 80), error.reason, {"known": known})
     if isinstance(error, GenerationError):
         return sentences.error_sentence(error)
     return None
@@ -165,12 +170,12 @@ def counted(count: float, one: str, many: str | None = None) -> str:
 
 
 def unknown_error(reference: str) -> str:
-    """Return what is said when something broke that nobody foresaw."""
+    """Return the sentence for an unexpected error."""
     return f"Something went wrong on my side. If it happens again, tell the operator this reference: `{reference}`."
 
 
 def with_typed_prompt(sentence: str, prompt: str) -> str:
-    """Give back what was typed with a wish that was refused, ready to be copied; both fit into a message."""
+    """Append the prompt of a refused request, ready to be copied; both fit into a message."""
     typed = prompt.replace("```", "'" * 3)
     given_back = f"\n```\n{typed[:1600]}\n```" if prompt else ""
     room = _MAX_CHARACTERS - len(given_back)
@@ -190,7 +195,7 @@ def job_sentence(job: Job) -> str:
 
 
 def fitting(text: str) -> str:
-    """Return a text as one message holds it: of a longer one the lines that fit, and how many more there are."""
+    """Return a text that fits into one message: of a longer one the first lines, and how many more there are."""
     if len(text) <= _MAX_CHARACTERS:
         return text
     kept, line_end, _ = text[: _MAX_CHARACTERS - len("\n… and 999 more")].rpartition("\n")
@@ -200,7 +205,7 @@ def fitting(text: str) -> str:
 
 
 def role_mentioned(mention: str) -> str:
-    """Say why nothing comes of a mention of the bot's role, which bears the bot's name in Discord's list."""
+    """Say why a mention of the bot's role, which has the bot's name, leads to nothing."""
     return f"You have mentioned my role; Discord shows me only messages that mention me myself. Please write {mention}."
 
 

@@ -14,7 +14,7 @@ from yarl import URL
 from generation.settings import ENV_FILE, ENV_FILE_ENCODING, GenerationSettings, Token
 
 MEBIBYTE = 1024 * 1024
-_NOT_OURS = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "TORCH_INDEX_URL")  # others read them, who know no .env
+_NOT_OURS = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "TORCH_INDEX_URL")  # read by others, who know no .env
 _SAME_NAME = 0.8  # "SLOTTS" and "DISCORD_TOKENS" are meant as settings, "HF_HOME" is not HF_TOKEN
 
 
@@ -96,6 +96,6 @@ def unused_settings() -> Mapping[str, str]:
     meant = {name: difflib.get_close_matches(name.upper(), known, 1, _SAME_NAME) for name in unknown}
     return {
         **{name: f"Write {names[0]}." for name, names in meant.items() if names},
-        # A container has them from there all the same.
+        # In a container .env becomes the environment.
         **{name: "Set it in the environment." for name in unknown if name in _NOT_OURS and name not in os.environ},
     }

@@ -9,8 +9,8 @@ if __name__ == "__main__":
     try:
         status = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads, ``head`` perhaps, has had enough
-        # As Python's documentation of SIGPIPE says: or the flush at the end would raise once more.
+    except BrokenPipeError:  # the reader, ``head`` perhaps, has closed the pipe
+        # As Python's documentation of SIGPIPE advises: otherwise the flush at exit would raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)

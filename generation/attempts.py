@@ -1,4 +1,4 @@
-"""A job that has a slot, on the executor: as often as it takes, or as often as it may be lost."""
+"""Runs a job that has a slot on the executor, and again if the executor is lost."""
 
 import contextlib
 import logging
@@ -19,11 +19,11 @@ MAX_ATTEMPTS = 2  # the sentences about lost executors say "twice"
 
 
 class Attempts:
-    """Run jobs on the executor, and once more whoever was lost with it.
+    """Run jobs on the executor, and those that were lost with it once more.
 
     Every event is awaited in ``report`` before the next is taken; ``note_attempt`` is awaited as soon as an attempt is
-    lost, before any wait. A job whose executor could not be started has lost nothing. ``running`` are the jobs that
-    have a slot, as they are at any moment. When somebody may begin is for ``recovery`` to say.
+    lost, before any wait. An executor that could not be started costs no attempt. ``running`` are the jobs that
+    have a slot at any moment. ``recovery`` decides when a job may begin.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class Attempts:
         self._note_attempt = note_attempt
         self._cancelled: set[str] = set()
         self._closing = False
-        self.left: list[str] = []  # by what waited for its turn when the service closed
+        self.left: list[str] = []  # jobs that still waited for their turn when the service closed
 
     async def start(self) -> None:
-        """Try until the executor stands or the service closes; jobs wait meanwhile."""
+        """Try until the executor has started or the service closes; jobs wait meanwhile."""
         while not self._closing:
             try:
                 await self._executor.start()
@@ -57,7 +57,7 @@ class Attempts:
                     await self._recovery.change()
 
     async def run(self, ticket: Ticket, request: Img2ImgRequest) -> None:
-        """Report what becomes of a job; without a last event it was interrupted, or is ``left``."""
+        """Report what becomes of a job; one without a final event was interrupted, or is in ``left``."""
         job_id, attempt = ticket.job_id, ticket.attempt
         while True:
             if attempt > 1:
@@ -97,12 +97,12 @@ class Attempts:
         self._recovery.over(job_id)
 
     def close(self) -> None:
-        """Let nothing begin any more."""
+        """Let no job begin any more."""
         self._closing = True
         self._recovery.wake()
 
     async def _run_once(self, job_id: str, attempt: int, request: Img2ImgRequest) -> Failed | None:
-        """Report what happens in an attempt; return how it was lost, if the executor was."""
+        """Report the events of one attempt; return its failure if the executor was lost."""
         async with contextlib.aclosing(self._executor.run(job_id, attempt, request)) as events:
             async for event in events:
                 if isinstance(event, Failed) and (

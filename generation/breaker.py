@@ -1,4 +1,4 @@
-"""When to leave a generation process alone that goes down again and again."""
+"""A circuit breaker: when to stop restarting a generation process that keeps failing."""
 
 import time
 from collections import deque
@@ -8,7 +8,7 @@ from collections.abc import Callable
 class CircuitBreaker:
     """Rest after ``max_losses`` losses within ``window_seconds``, then try one job; rest twice as long if it fails too.
 
-    A job that ends without a loss closes the breaker: everything is as in the beginning. ``clock`` counts seconds.
+    A job that ends without a loss closes the breaker and resets it. ``clock`` counts seconds.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class CircuitBreaker:
 
     @property
     def seconds_left(self) -> float:
-        """How much longer nothing is begun; 0 if something may be."""
+        """How much longer no job may begin; 0 if one may."""
         return 0.0 if self._rests_until is None else max(0.0, self._rests_until - self._clock())
 
     @property
@@ -49,7 +49,7 @@ class CircuitBreaker:
             self.rest()
 
     def rest(self) -> None:
-        """Rest at once: the process cannot even be started."""
+        """Rest at once, because the process cannot even be started."""
         if self.seconds_left:  # another slot has said so already
             return
         self._rests_until = self._clock() + self._next_rest_seconds

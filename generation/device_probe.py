@@ -1,4 +1,4 @@
-"""Ask torch, in a process that lives for seconds, what the executor would compute with."""
+"""Ask torch, in a short-lived process, what the executor would compute with."""
 
 import asyncio
 import json

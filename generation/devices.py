@@ -1,4 +1,4 @@
-"""What this machine has, told without loading torch."""
+"""This machine's memory and accelerators, found without loading torch."""
 
 import platform
 import shutil

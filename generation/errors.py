@@ -1,4 +1,4 @@
-"""What can go wrong, as data; the sentences are made in ``generation.sentences`` and ``bot.replies``."""
+"""What can go wrong, as data; ``generation.sentences`` and ``bot.replies`` make the sentences."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ class GenerationError(Exception):
     ├── InvalidRequest     a number or text outside its range
     ├── ImageRefused       a picture that cannot be taken
     ├── ModelUnavailable   a model that is unknown, not downloaded, gated or broken
-    ├── CheckFailed        a picture that could not be looked at, so that nobody knows what it shows
+    ├── CheckFailed        a picture that could not be checked for safety
     └── ExecutorError      the generation process could not be started or died
     """
 

@@ -17,8 +17,8 @@ class FailureKind(StrEnum):
     RESULT_TOO_LARGE = "result_too_large"
     BROKEN_OUTPUT = "broken_output"  # NaN or black where a picture should be
     EXECUTOR_DIED = "executor_died"  # it ended by itself
-    EXECUTOR_CRASHED = "executor_crashed"  # by a signal that says that it did something impossible
-    EXECUTOR_KILLED = "executor_killed"  # by one that comes from outside, mostly because memory was short
+    EXECUTOR_CRASHED = "executor_crashed"  # by a signal that means a crash, such as SIGSEGV
+    EXECUTOR_KILLED = "executor_killed"  # by a signal from outside, mostly because memory was short
     EXECUTOR_HUNG = "executor_hung"
     DEVICE_LOST = "device_lost"  # an error of the device that sticks to the process
     EXECUTOR_UNAVAILABLE = "executor_unavailable"  # it could not be started at all

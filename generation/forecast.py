@@ -1,4 +1,4 @@
-"""When those who wait will be served: the queue and its slots played forward in thought."""
+"""When waiting jobs will be served, by simulating the queue and its slots."""
 
 import heapq
 import math
@@ -67,7 +67,7 @@ def forecast(
     """Return the turns of all who wait, in the order in which they begin, if nobody joins and nobody leaves.
 
     ``seconds_left`` is asked for what runs, ``seconds`` for what waits: seconds of the device, which the jobs in the
-    slots share evenly. A job that takes nobody knows how long keeps its slot, and its share, for ever; who can only be
+    slots share evenly. A job of unknown duration keeps its slot, and its share, for ever; one that can only be
     served after it has no time either. ``afterwards`` are tickets beside the queue, each of which runs alone when
     everything before it is over.
     """
@@ -78,7 +78,7 @@ def forecast(
         device.begin(ticket, seconds_left(ticket))
     while future:
         blocked = blocked_owners(device.owners, max_running_per_owner)
-        ticket = future.pop_unless(blocked) if len(device) < max(1, slots) else None
+        ticket = future.pop(blocked) if len(device) < max(1, slots) else None
         if ticket is None:
             device.end_first()
         else:

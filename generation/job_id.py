@@ -1,4 +1,4 @@
-"""Names for jobs that sort by the moment of their making."""
+"""Job ids that sort by the time at which they were made."""
 
 import secrets
 import time

@@ -1,4 +1,4 @@
-"""Log lines, as text or as JSON, with the secrets cut out whoever wrote them."""
+"""Log lines, as text or as JSON, with secrets cut out whichever library logs them."""
 
 import json
 import logging

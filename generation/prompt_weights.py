@@ -1,4 +1,4 @@
-"""``(word:1.2)`` in a prompt: how much a part of it counts, in the way of AUTOMATIC1111's and its relatives' users."""
+"""``(word:1.2)`` in a prompt: how much a part of it counts, in the syntax of AUTOMATIC1111 and its relatives."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _WEIGHTED = re.compile(r"(?<!\\)\(([^()]*?[^()\s\\]\s*):\s*(\d*\.?\d+)\s*\)")
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A part of a prompt and how much it counts; 1 is as it would without a weight, 0 is nothing."""
+    """A part of a prompt and how much it counts: 1 as without a weight, 0 not at all."""
 
     text: str
     weight: float = 1.0
@@ -40,5 +40,5 @@ def without_weights(prompt: str) -> str:
 
 
 def without_escapes(text: str) -> str:
-    """Return a text with the brackets that backslashes have kept from being a weight's."""
+    """Return a text with its escaped brackets unescaped."""
     return text.replace("\\(", "(").replace("\\)", ")")

@@ -25,7 +25,7 @@ class Ticket:
     runs_alone: bool = False
 
 
-_ALIKE = 0.5  # of a service: starts that are nearer to each other count as one
+_ALIKE = 0.5  # share of a service: starts that differ by less count as equal
 
 
 @dataclass(slots=True)
@@ -93,14 +93,8 @@ class FairQueue:
         self._gone: dict[str, _Owner] = {}  # who does not, and was served a little ahead of the others
         self._served: dict[str, int] = {}  # the moment of a group's last service
 
-    def __len__(self) -> int:
-        return sum(len(owner.line) for owner in self._owners.values())
-
     def __bool__(self) -> bool:
         return bool(self._owners)
-
-    def __contains__(self, job_id: object) -> bool:
-        return any(ticket.job_id == job_id for ticket in self._tickets())
 
     def push(self, ticket: Ticket) -> None:
         """Let a ticket wait; what its owner owes delays the first of their line by no more than its own cost."""
@@ -113,14 +107,7 @@ class FairQueue:
             self._owners[ticket.owner] = owner
         owner.line.append(ticket)
 
-    def pop(self) -> Ticket:
-        """Take the next ticket out; raise IndexError when nobody waits."""
-        ticket = self.pop_unless(())
-        if ticket is None:
-            raise IndexError("the queue is empty")
-        return ticket
-
-    def pop_unless(self, blocked: Collection[str]) -> Ticket | None:
+    def pop(self, blocked: Collection[str] = ()) -> Ticket | None:
         """Take the next ticket out, passing over owners who are ``blocked``; return None if that leaves nobody."""
         eligible = (owner for owner in self._in_order() if owner.name not in blocked)
         owner = next(eligible, None)
@@ -155,25 +142,15 @@ class FairQueue:
             owner.line = deque(replace(ticket, cost=cost(ticket)) for ticket in owner.line)
 
     def copy(self) -> "FairQueue":
-        """Return a queue in the same state, to be served in thought."""
+        """Return a copy to simulate with."""
         copied = copy(self)
         copied._owners = {name: owner.copy() for name, owner in self._owners.items()}
         copied._gone = {name: owner.copy() for name, owner in self._gone.items()}
         copied._served = dict(self._served)
         return copied
 
-    def order(self) -> Iterator[Ticket]:
-        """Yield the tickets in the order in which they would be served if nobody joined and nobody was blocked."""
-        future = self.copy()
-        while future:
-            yield future.pop()
-
-    def position(self, job_id: str) -> int | None:
-        """Return how many tickets are served before this one, or None if it does not wait."""
-        return next((place for place, ticket in enumerate(self.order()) if ticket.job_id == job_id), None)
-
     def _in_order(self) -> Iterator[_Owner]:
-        """Yield who waits in the order of their turns; mostly the first is all that is asked for, so it comes cheap."""
+        """Yield who waits in the order of their turns; usually only the first is needed, so it is computed lazily."""
         waiting = sorted(self._owners.values(), key=lambda owner: owner.waits_since)
         while waiting:
             first = min(waiting, key=lambda owner: owner.start)

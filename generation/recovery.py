@@ -1,4 +1,4 @@
-"""After the executor was lost: who may begin when, so that nobody pays for somebody else's job."""
+"""After a loss of the executor: which job may begin when, so that no job suffers for another."""
 
 import asyncio
 import logging
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Let nothing begin while the executor rests, and whoever was lost with it begin again one by one.
+    """Let no job begin while the executor rests, and let those that were lost with it begin again one by one.
 
     They are alone then, because one of those that were lost together may have been the cause: the others must not be
-    lost with it again. When to rest is for ``breaker`` to say; ``note_rest`` is called when a rest begins and when it
+    lost with it again. ``breaker`` decides when to rest; ``note_rest`` is called when a rest begins and when it
     ends.
     """
 
@@ -28,7 +28,7 @@ class Recovery:
 
     @property
     def rest_seconds_left(self) -> float:
-        """How much longer nothing is begun because the executor went down again and again; 0 if it may be tried."""
+        """How much longer no job may begin because the executor keeps failing; 0 if one may."""
         return self._breaker.seconds_left
 
     def slots(self, slots: int) -> int:
@@ -61,11 +61,11 @@ class Recovery:
         return self._losses
 
     def wake(self) -> None:
-        """Let everybody look again who waits for a change."""
+        """Wake all who wait for a change."""
         self._changed.set()
 
     async def change(self) -> None:
-        """Wait until somebody may begin who might not before, perhaps."""
+        """Wait until the answer of ``may_begin`` may have changed."""
         self._changed.clear()
         await self._changed.wait()
 
@@ -75,7 +75,7 @@ class Recovery:
         self._changed.set()
 
     def lost(self, loss: Failed, losses_before: int) -> None:
-        """Note how an attempt was lost that began after so many losses; each counts once, for all its jobs."""
+        """Note the loss of an attempt that began after ``losses_before``; a loss shared by several jobs counts once."""
         self._tried = None
         if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
             self.rest()

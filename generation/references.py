@@ -1,4 +1,4 @@
-"""Short codes that join what a person reads to what the log says, and the job that a task works on."""
+"""Short codes that link what a person reads to the log, and the job that the current task works on."""
 
 import secrets
 from contextvars import ContextVar

@@ -24,7 +24,7 @@ class Sampler:
 
 
 # Titles and configurations: https://huggingface.co/docs/diffusers/api/schedulers/overview. Another scheduler's file may
-# say things that only it means so: what matters to a class is written out.
+# use the same keys with other meanings: what matters to a class is written out.
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
         OWN_SAMPLER: Sampler(title="the model's own"),
@@ -51,6 +51,6 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
 
 
 def check_sampler(name: str) -> None:
-    """Raise InvalidRequest (``unknown``) for a sampler that there is not."""
+    """Raise InvalidRequest (``unknown``) for an unknown sampler."""
     if name not in SAMPLERS:
         raise InvalidRequest("sampler", "unknown", value=name, known=list(SAMPLERS))

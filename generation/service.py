@@ -77,7 +77,7 @@ class GenerationService:
 
     @property
     def rest_seconds_left(self) -> float:
-        """How much longer nothing is begun because the executor went down again and again; 0 if it may be tried."""
+        """How much longer no job may begin because the executor keeps failing; 0 if one may."""
         return self._recovery.rest_seconds_left
 
     def pause(self) -> None:
@@ -93,11 +93,6 @@ class GenerationService:
     def running_job_ids(self) -> tuple[str, ...]:
         """The jobs that have a slot."""
         return tuple(self._running)
-
-    @property
-    def waiting_job_ids(self) -> tuple[str, ...]:
-        """The jobs that wait, in the order in which they will be served."""
-        return (*(ticket.job_id for ticket in self._queue.order()), *self._suspects)
 
     def forecast(self, *, seconds_left: Seconds, seconds: Seconds) -> list[Turn]:
         """Return the turns of those who wait; see ``generation.forecast``. While paused nobody knows when."""
@@ -184,7 +179,7 @@ class GenerationService:
         if self._suspects and not self._queue and not self._tickets:
             return self._suspects.pop(next(iter(self._suspects)))
         running = Counter(ticket.owner for ticket in self._tickets.values())
-        return self._queue.pop_unless(blocked_owners(running, self._max_running_per_owner))
+        return self._queue.pop(blocked_owners(running, self._max_running_per_owner))
 
     def _rest_changed(self) -> None:
         self._changed.set()

@@ -1,4 +1,4 @@
-"""What the environment (and ``.env``) says to this package; read once by whoever starts it, handed on as values."""
+"""Settings of this package from the environment and ``.env``: read once at the start, passed on as values."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from generation.logs import LogFormat
 from generation.requests import StrengthSchedule
 
 ENV_FILE = ".env"
-ENV_FILE_ENCODING = "utf-8-sig"  # some editors on Windows write a mark first, which is no part of the first name
+ENV_FILE_ENCODING = "utf-8-sig"  # some editors on Windows write a byte order mark first
 PACKAGED_MODELS_FILE = Path(__file__).with_name("models.toml")
 
 _TOKEN = re.compile(r"[!#-&(-~]+")  # printable ASCII without spaces and quotes
@@ -21,6 +21,21 @@ _TOKEN = re.compile(r"[!#-&(-~]+")  # printable ASCII without spaces and quotes
 
 class WrongSettings(Exception):
     """The environment or ``.env`` cannot be used; the message is one sentence that says why."""
+
+
+# What pydantic says of these is for programmers.
+_PLAIN_WORDS = {
+    "int_parsing": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "finite_number": "it must be a number",
+    "bool_parsing": "it must be true or false",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than_equal": "it must be at most {le}",
+    "literal_error": "it must be {expected}",
+    "byte_size": "it is an amount of memory such as 6GiB",
+    "byte_size_unit": "it is an amount of memory such as 6GiB",
+}
 
 
 def _home_found(path: Path) -> Path:
@@ -118,15 +133,17 @@ def _check_lines() -> None:
         with path.open(encoding=ENV_FILE_ENCODING) as file:
             wrong = next((binding.original for binding in parse_stream(file) if binding.error), None)
         if wrong is not None:
-            line = wrong.line + wrong.string[: -len(wrong.string.lstrip())].count("\n")  # it may begin with empty ones
+            line = wrong.line + wrong.string[: -len(wrong.string.lstrip())].count("\n")  # it may begin with empty lines
             raise WrongSettings(f"Line {line} of .env cannot be read: write it as NAME=value.")
 
 
 def settings_sentence(error: ValidationError) -> str:
     """Say in one sentence which setting is wrong first, by the name that it has in the environment."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    problem = error.errors(include_url=False, include_input=False)[0]
     name = "_".join(str(part) for part in problem["loc"]).upper()
-    what = _lower_first(problem["msg"].removeprefix("Value error, "))
+    plain = _PLAIN_WORDS.get(problem["type"])
+    what = plain.format_map(problem.get("ctx", {})) if plain else _lower_first(problem["msg"])
+    what = what.removeprefix("value error, ")
     return f"{name} in the environment or in .env cannot be used: {what}."
 
 

@@ -1,4 +1,4 @@
-"""Tracebacks that may be logged: where it happened and what kind it was, never what the message quoted."""
+"""Tracebacks that may be logged: places and types of errors, never their messages."""
 
 import traceback
 

@@ -1,4 +1,4 @@
-"""A lock with two lines before it."""
+"""A lock with two queues, one of them urgent."""
 
 import asyncio
 import heapq
@@ -38,7 +38,7 @@ class Turns:
         try:
             await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled():  # the turn had come at that very moment
+            if not waiter.cancelled():  # it was given the turn at that very moment
                 self._pass_on()
             raise
 

@@ -1,5 +1,6 @@
 """The whole thing on one machine: the stand-in, the real bot, and one photograph sent through ``/img2img``."""
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -7,18 +8,19 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from generation.settings import GenerationSettings, WrongSettings, read_settings
 from playground.client import Message, PlaygroundServer
 from playground.client.process import ServerEnded
 
 T = TypeVar("T")
 
 PHOTOGRAPHS = Path(__file__).with_name("photographs")
-DATA_DIR = Path(os.environ.get("DATA_DIR") or "data") / "playground"
 PORT = os.environ.get("PLAYGROUND_PORT") or "0"
+LARGEST_PORT = 65535
 PROMPT = "a cat on a beach"
 SEED = 2  # one of those with which the small model does well, so that the first picture is a good one
 READY_SECONDS, RESULT_SECONDS = 300.0, 600.0
@@ -67,7 +69,7 @@ async def send_photograph(server: PlaygroundServer) -> tuple[Message, float]:
 
 
 async def show(bot_data_dir: Path, *, once: bool) -> int:
-    """Run the demonstration; return 0 if the picture arrived. Without ``once`` stay up until told to stop."""
+    """Run the demonstration; return 0 if the picture arrived, beside the bot's folder. Without ``once`` stay up."""
     this_task = asyncio.current_task()
     assert this_task is not None
     for name in ("SIGTERM", "SIGHUP"):  # the second: the terminal was closed
@@ -83,8 +85,8 @@ async def show(bot_data_dir: Path, *, once: bool) -> int:
         ) as server,
         running_bot(server, bot_data_dir) as bot,
     ):
-        print("No DISCORD_TOKEN is set: this is the playground, a stand-in for Discord on this machine.")
-        print("Starting the bot and its small demo model …", flush=True)
+        print("This is the playground, a stand-in for Discord on this machine; it needs no token.")
+        print("Starting the bot and its model …", flush=True)
         try:
             await _or_end_of(bot, server.client.wait_until_bot_ready(timeout_seconds=READY_SECONDS))
             print(f"Sending {PHOTOGRAPHS.name}/cat.jpg through /img2img with the prompt “{PROMPT}” …", flush=True)
@@ -93,7 +95,7 @@ async def show(bot_data_dir: Path, *, once: bool) -> int:
             print(f"The picture did not arrive: {error or type(error).__name__}", file=sys.stderr)
             return 1
         attachment = result.attachments[0]
-        path = DATA_DIR / f"result{Path(attachment.filename).suffix}"
+        path = bot_data_dir.parent / f"result{Path(attachment.filename).suffix}"
         path.write_bytes(await server.client.download(attachment.url))
         print(f"seed {seed_in(path)} · {seconds:.1f} seconds · {path}")
         if once:
@@ -142,16 +144,33 @@ async def _stay_up(bot: asyncio.subprocess.Process) -> None:
         wait.cancel()
 
 
-def main() -> int:
-    """Run the demonstration; ``ONCE=1`` in the environment ends it after the first picture."""
-    if not PORT.isdecimal():
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demonstration; return the exit status: 0 done, 1 no picture, 2 a wrong argument or setting."""
+    argparse.ArgumentParser(
+        prog="python -m playground",
+        description="Run the bot in a stand-in for Discord on this machine, and send one photograph through it.",
+        epilog="In the environment ONCE=1 ends it after that picture, PLAYGROUND_PORT names the port of its page"
+        " (else one that is free), and all settings of the bot hold but those of Discord.",
+    ).parse_args(arguments)
+    if not PORT.isdecimal() or int(PORT) > LARGEST_PORT:
         print(f"PLAYGROUND_PORT is to be the number of a port, not {PORT}.", file=sys.stderr)
         return 2
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-    # A folder of its own: channels and messages are gone with the stand-in, and another playground may be at work.
-    with tempfile.TemporaryDirectory(prefix="bot-", dir=DATA_DIR, ignore_cleanup_errors=True) as folder:
+    try:
+        data_dir = read_settings(GenerationSettings).data_dir
+    except WrongSettings as error:
+        print(error, file=sys.stderr)
+        return 2
+    folder = data_dir / "playground"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A folder of its own: channels and messages are gone with the stand-in, and another playground may be at work.
+        bot_data = tempfile.TemporaryDirectory(prefix="bot-", dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        print(f"DATA_DIR, {data_dir}, cannot be written ({error.strerror}).", file=sys.stderr)
+        return 2
+    with bot_data as bot_data_dir:
         try:
-            return asyncio.run(show(Path(folder), once=os.environ.get("ONCE", "") not in ("", "0")))
+            return asyncio.run(show(Path(bot_data_dir), once=os.environ.get("ONCE", "") not in ("", "0")))
         except (KeyboardInterrupt, asyncio.CancelledError):
             return 0
         except ServerEnded as error:

@@ -107,6 +107,18 @@ def cannot_reply_without_history() -> DiscordError:
     return DiscordError(400, 160002, "You cannot reply without permission to read message history")
 
 
+def thread_is_archived() -> DiscordError:
+    return DiscordError(400, 50083, "Thread is archived")
+
+
+def thread_is_locked() -> DiscordError:
+    return DiscordError(400, 160005, "Thread is locked")
+
+
+def stopped_by_automod() -> DiscordError:
+    return DiscordError(400, 200000, "Message was blocked by automatic moderation")
+
+
 def invalid_form(errors: Json) -> DiscordError:
     """Refuse a body with the given tree of errors."""
     return DiscordError(400, 50035, "Invalid Form Body", errors)

@@ -10,9 +10,10 @@ from typing import Literal, get_args
 
 from playground.feed import Feed
 
-FaultAction = Literal["status", "reset", "hang", "drop_after"]
-"""``status`` answers with it; ``reset`` cuts the connection before the request is carried out; ``drop_after`` carries
-it out and cuts the connection instead of answering; ``hang`` holds the request until the fault is cleared."""
+FaultAction = Literal["status", "page", "reset", "hang", "drop_after"]
+"""``status`` answers with it; ``page`` too, in HTML, as what stands before Discord does; ``reset`` cuts the connection
+before the request is carried out; ``drop_after`` carries it out and cuts the connection instead of answering; ``hang``
+holds the request until the fault is cleared."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Faults:
         """
         if action not in get_args(FaultAction):
             raise ValueError(f"a fault's action is one of {', '.join(get_args(FaultAction))}, not {action!r}")
-        if action == "status" and not 400 <= status <= 599:
+        if action in ("status", "page") and not 400 <= status <= 599:
             raise ValueError("a fault's status is between 400 and 599")
         try:
             pattern = re.compile(path_pattern)

@@ -23,7 +23,9 @@ from playground.models import (
     User,
 )
 from playground.permissions import Permission
+from playground.uploads import kept_attachments, match_uploads
 from playground.views import Views
+from playground.wire import channel_json
 from playground.wire_messages import MessageWriter
 from playground.world import World
 
@@ -64,6 +66,8 @@ class MessageBoard:
         content.check_message(payload, flags)
         uploads = match_uploads(payload, files, kept=())
         self._check_sizes(channel, uploads)
+        self._check_words(channel, author, payload, flags)
+        self._wake(channel, author)
         loading = MessageFlags.LOADING in flags
         if not (loading or uploads or _has_something(payload)):
             raise errors.empty_message()
@@ -110,7 +114,10 @@ class MessageBoard:
         content.check_message(payload, flags)
         uploads = match_uploads(payload, files, kept=message.attachments)
         self._check_sizes(channel, uploads)
-        kept = _kept(payload, message.attachments)
+        self._check_words(channel, message.author, payload, flags)
+        if channel.archived:
+            raise errors.thread_is_archived()
+        kept = kept_attachments(payload, message.attachments)
         current: Json = {"content": message.content, "embeds": message.embeds, "components": message.components}
         after = {key: payload.get(key, value) for key, value in current.items()}
         if not (kept or uploads or _has_something(after)):
@@ -169,6 +176,31 @@ class MessageBoard:
         if any(len(upload.data) > limit for upload in uploads):
             raise errors.entity_too_large()
 
+    def _wake(self, channel: Channel, author: User) -> None:
+        """Open an archived thread again for a new message; one that is locked is closed to all but its moderators.
+
+        https://discord.com/developers/docs/topics/threads
+        """
+        if channel.locked and Permission.MANAGE_THREADS not in self._world.permissions(channel, author.id):
+            raise errors.thread_is_archived() if channel.archived else errors.thread_is_locked()
+        if channel.archived:
+            channel.archived = False
+            body = channel_json(self._world, channel)
+            self._gateway.dispatch("THREAD_UPDATE", lambda _intents: body)
+
+    def _check_words(self, channel: Channel, author: User, payload: Json, flags: MessageFlags) -> None:
+        """Refuse what the server's AutoMod does not want, edits too; who manages the server is exempt, a bot is not.
+
+        https://discord.com/developers/docs/resources/auto-moderation
+        """
+        if channel.is_direct or MessageFlags.EPHEMERAL in flags:
+            return
+        text = (payload.get("content") or "").lower()
+        if not any(word in text for word in self._world.automod_words):
+            return
+        if Permission.MANAGE_GUILD not in self._world.permissions(channel, author.id):
+            raise errors.stopped_by_automod()
+
     def _store(self, channel: Channel, upload: Upload) -> Attachment:
         return self._files.add(f"attachments/{channel.id}", upload)
 
@@ -187,42 +219,6 @@ class MessageBoard:
 def message_intent(channel: Channel) -> Intent:
     """Return the intent that messages of a channel need."""
     return Intent.DIRECT_MESSAGES if channel.is_direct else Intent.GUILD_MESSAGES
-
-
-def match_uploads(payload: Json, files: dict[int, Upload], *, kept: list[Attachment] | tuple[()]) -> list[Upload]:
-    """Join the files of a multipart body with what ``attachments`` says about them.
-
-    Raises DiscordError for an entry that names neither a file of the body nor an attachment of the message.
-    """
-    known = {str(attachment.id) for attachment in kept}
-    described: dict[str, Json] = {}
-    for number, entry in enumerate(payload.get("attachments") or []):
-        name = str(entry["id"])
-        if name not in known and not (name.isdigit() and int(name) in files):
-            path = f"attachments.{number}.id"
-            raise errors.invalid_field(path, "ATTACHMENT_NOT_FOUND", "Attachment data not found")
-        described[name] = entry
-    uploads: list[Upload] = []
-    for index, file in sorted(files.items()):
-        entry = described.get(str(index), {})
-        uploads.append(
-            Upload(
-                filename=entry.get("filename") or file.filename,
-                data=file.data,
-                description=entry.get("description"),
-                spoiler=bool(entry.get("is_spoiler")),
-            )
-        )
-    if len(uploads) + len(_kept(payload, list(kept))) > limits.FILES_PER_MESSAGE:
-        raise errors.DiscordError(400, 30015, "Maximum number of attachments in a message reached (10)")
-    return uploads
-
-
-def _kept(payload: Json, attachments: list[Attachment]) -> list[Attachment]:
-    if "attachments" not in payload:
-        return list(attachments)
-    named = {str(entry["id"]) for entry in payload["attachments"] or []}
-    return [attachment for attachment in attachments if str(attachment.id) in named]
 
 
 def _has_something(payload: Json) -> bool:

@@ -15,6 +15,7 @@ class ChannelType(IntEnum):
 
     TEXT = 0
     DIRECT = 1
+    THREAD = 11
 
 
 class MessageType(IntEnum):
@@ -107,11 +108,18 @@ class Channel:
     position: int = 0
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
     recipient_id: int | None = None
+    parent_id: int | None = None
+    archived: bool = False
+    locked: bool = False
     message_ids: list[int] = field(default_factory=list)
 
     @property
     def is_direct(self) -> bool:
         return self.type is ChannelType.DIRECT
+
+    @property
+    def is_thread(self) -> bool:
+        return self.type is ChannelType.THREAD
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,6 +127,7 @@ class Member:
     user: User
     role_ids: list[int]
     joined_at: float
+    timed_out_until: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -30,9 +30,10 @@ class Permission(IntFlag):
     CHANGE_NICKNAME = 1 << 26
     MANAGE_ROLES = 1 << 28
     USE_APPLICATION_COMMANDS = 1 << 31
-    MODERATE_MEMBERS = 1 << 40
+    MANAGE_THREADS = 1 << 34
     CREATE_PUBLIC_THREADS = 1 << 35
     SEND_MESSAGES_IN_THREADS = 1 << 38
+    MODERATE_MEMBERS = 1 << 40
     USE_EXTERNAL_APPS = 1 << 50
 
     @classmethod
@@ -74,6 +75,7 @@ DIRECT_MESSAGE = (
     | Permission.ADD_REACTIONS
     | Permission.USE_APPLICATION_COMMANDS
 )
+TIMED_OUT = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
 WRITING = Permission.MENTION_EVERYONE | Permission.SEND_TTS_MESSAGES | Permission.ATTACH_FILES | Permission.EMBED_LINKS
 
 
@@ -91,26 +93,34 @@ def guild_permissions(guild: Guild, user_id: int) -> Permission:
     return ALL if Permission.ADMINISTRATOR in value else value
 
 
-def channel_permissions(guild: Guild, channel: Channel, user_id: int) -> Permission:
-    """Return what a member may do in one channel, overwrites and implicit denials included."""
+def sending(channel: Channel) -> Permission:
+    """Return the permission that writing there takes: threads have one of their own."""
+    return Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
+
+
+def channel_permissions(guild: Guild, channel: Channel, parent: Channel, user_id: int, *, now: float) -> Permission:
+    """Return what a member may do in one channel, overwrites, implicit denials and time-outs included.
+
+    The overwrites are those of ``parent``, which is the channel of a thread and any other channel itself.
+    """
     if channel.is_direct:
         return DIRECT_MESSAGE
     value = guild_permissions(guild, user_id)
     member = guild.members.get(user_id)
     if member is None or value == ALL:
         return value
-    if (everyone := channel.overwrites.get(guild.id)) is not None:
+    if (everyone := parent.overwrites.get(guild.id)) is not None:
         value = value & ~Permission(everyone.deny) | Permission(everyone.allow)
     allow = deny = Permission(0)
     for role_id in member.role_ids:
-        if (overwrite := channel.overwrites.get(role_id)) is not None:
+        if (overwrite := parent.overwrites.get(role_id)) is not None:
             allow |= Permission(overwrite.allow)
             deny |= Permission(overwrite.deny)
     value = value & ~deny | allow
-    if (own := channel.overwrites.get(user_id)) is not None:
+    if (own := parent.overwrites.get(user_id)) is not None:
         value = value & ~Permission(own.deny) | Permission(own.allow)
     if Permission.VIEW_CHANNEL not in value:
         return Permission(0)
-    if Permission.SEND_MESSAGES not in value:
+    if sending(channel) not in value:
         value &= ~WRITING
-    return value
+    return value & TIMED_OUT if member.timed_out_until > now else value

@@ -57,7 +57,7 @@ def member_json(member: Member, *, with_user: bool = True) -> Json:
     body: Json = {
         "avatar": None,
         "banner": None,
-        "communication_disabled_until": None,
+        "communication_disabled_until": iso_time(member.timed_out_until) if member.timed_out_until else None,
         "flags": 0,
         "joined_at": iso_time(member.joined_at),
         "nick": None,
@@ -76,6 +76,8 @@ def channel_json(world: World, channel: Channel) -> Json:
     if channel.is_direct:
         recipient = world.user(channel.recipient_id or 0)
         return body | {"recipients": [user_json(recipient)]}
+    if channel.is_thread:
+        return body | _thread_json(world, channel)
     return body | {
         "guild_id": str(channel.guild_id),
         "name": channel.name,
@@ -88,6 +90,26 @@ def channel_json(world: World, channel: Channel) -> Json:
             {"id": str(o.id), "type": int(o.is_member), "allow": str(o.allow), "deny": str(o.deny)}
             for o in channel.overwrites.values()
         ],
+    }
+
+
+def _thread_json(world: World, thread: Channel) -> Json:
+    count = len(thread.message_ids)
+    return {
+        "guild_id": str(thread.guild_id),
+        "name": thread.name,
+        "parent_id": str(thread.parent_id),
+        "owner_id": str(world.owner.id),
+        "rate_limit_per_user": 0,
+        "message_count": count,
+        "total_message_sent": count,
+        "member_count": 1,
+        "thread_metadata": {
+            "archived": thread.archived,
+            "locked": thread.locked,
+            "auto_archive_duration": 1440,
+            "archive_timestamp": iso_time(world.guild.created_at),
+        },
     }
 
 
@@ -157,8 +179,8 @@ def guild_create_json(world: World, *, all_members: bool) -> Json:
         "unavailable": False,
         "member_count": len(world.guild.members),
         "members": [member_json(m) for m in members if all_members or m.user.id == world.bot.id],
-        "channels": [channel_json(world, c) for c in world.channels.values() if not c.is_direct],
-        "threads": [],
+        "channels": [channel_json(world, c) for c in world.channels.values() if not (c.is_direct or c.is_thread)],
+        "threads": [channel_json(world, c) for c in world.channels.values() if c.is_thread and not c.archived],
         "presences": [],
         "voice_states": [],
         "stage_instances": [],

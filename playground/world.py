@@ -46,6 +46,7 @@ class World:
         self.commands_registered = False
         self.commands_for_everybody: set[str] = set()
         self.privileged_intents = 0
+        self.automod_words: tuple[str, ...] = ()
         self.application_settings: Json = {}
         self.bot_intents = 0
 
@@ -123,8 +124,22 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def add_thread(self, name: str, parent: Channel) -> Channel:
+        """Add a public thread to a text channel."""
+        thread = Channel(
+            id=self.ids.next(), type=ChannelType.THREAD, name=name, guild_id=self.guild.id, parent_id=parent.id
+        )
+        self.channels[thread.id] = thread
+        return thread
+
+    def parent(self, channel: Channel) -> Channel:
+        """Return the channel of a thread, and any other channel itself."""
+        return channel if channel.parent_id is None else self.channel_once_known(channel.parent_id)
+
     def remove_channel(self, channel: Channel) -> None:
-        """Delete a channel of the server with everything in it."""
+        """Delete a channel or thread of the server with everything in it."""
+        for thread in [thread for thread in self.channels.values() if thread.parent_id == channel.id]:
+            self.remove_channel(thread)
         for message_id in channel.message_ids:
             self.messages[message_id].deleted = True
         channel.message_ids.clear()
@@ -183,7 +198,7 @@ class World:
 
     def permissions(self, channel: Channel, user_id: int) -> Permission:
         """Return what a user may do in a channel."""
-        return channel_permissions(self.guild, channel, user_id)
+        return channel_permissions(self.guild, channel, self.parent(channel), user_id, now=self.clock.now())
 
     def max_file_bytes(self, channel: Channel) -> int:
         """Return how large one file of the bot may be in a channel; direct messages know no boosts."""

@@ -96,10 +96,10 @@ class Workshop:
 
     async def inject(self, fault: Fault, number: int) -> Outcome:
         """Let a fault strike a job once, then do another job."""
-        began, known = time.monotonic(), dict(self._executor.losses)
+        began, known = time.monotonic(), dict(self._executor.process.losses)
         if fault.kind.is_executor_loss:
             end = await self._do(f"{fault.word}-{number}", f"encode step once:{fault.word}-{number} {fault.word}")
-            lost = {kind: times - known.get(kind, 0) for kind, times in self._executor.losses.items()}
+            lost = {kind: times - known.get(kind, 0) for kind, times in self._executor.process.losses.items()}
             is_recognised = {kind: times for kind, times in lost.items() if times} == {fault.kind.value: 1}
             is_healed = isinstance(end, Finished) and end.attempt == 2
         else:

@@ -13,6 +13,7 @@ the bombs of the tests and the largest pictures that are taken, which have to fi
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
 import sys
@@ -273,11 +274,9 @@ class _MemoryWatch:
             await asyncio.sleep(0.01)
 
     def _look(self) -> None:
-        for pid in self._decoder.pids:
-            try:
+        if (pid := self._decoder.pid) is not None:
+            with contextlib.suppress(OSError, psutil.NoSuchProcess):
                 self.most_bytes = max(self.most_bytes, _peak_bytes(pid))
-            except (OSError, psutil.NoSuchProcess):
-                continue
 
 
 def _peak_bytes(pid: int) -> int:

@@ -226,6 +226,14 @@ def test_the_image_takes_nothing_but_what_is_locked() -> None:
     assert [line.split()[-2:] for line in unhashed] == [["--index-url", '"$TORCH_INDEX_URL"']]
 
 
+def test_the_builder_keeps_what_pip_fetched() -> None:
+    install, _, after = text_of(REPOSITORY / "Dockerfile").partition("$pip uninstall")
+
+    assert "--mount=type=cache,target=/root/.cache/pip" in install
+    assert "XDG_CACHE_HOME" not in install  # pip would keep its files there
+    assert "XDG_CACHE_HOME=/cache" in after
+
+
 def test_the_image_holds_what_it_copies() -> None:
     let_in = re.findall(r"^!(\S+)$", text_of(REPOSITORY / ".dockerignore"), re.MULTILINE)
     copied = re.findall(r"^COPY (?:--\S+ )*(\S+) \S+$", text_of(REPOSITORY / "Dockerfile"), re.MULTILINE)

@@ -103,6 +103,13 @@ def test_the_project_names_the_same_versions() -> None:
         assert re.search(rf"{oldest[0]}\.{oldest[1]}\s+to\s+{newest[0]}\.{newest[1]}", text), name
 
 
+def test_help_is_an_answer_and_an_unknown_word_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--help"]) == 0
+    assert "python run.py test" in capsys.readouterr().out
+    assert run.main(["tset"]) == 2
+    assert "python run.py test" in capsys.readouterr().err
+
+
 def test_all_tests_run_side_by_side_where_cores_are_many() -> None:
     assert [run.pytest_arguments([], cores) for cores in (1, 2, 3)] == [[], [], []]
     assert run.pytest_arguments([], 8) == ["-n", "4", "--dist", "loadfile"]

@@ -1,6 +1,8 @@
 """Run one verb, `python -m training VERB …`; the order of a whole training is in the model card."""
 
+import argparse
 import importlib
+import os
 import sys
 
 VERBS = (
@@ -9,6 +11,18 @@ VERBS = (
 )
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in VERBS:
-        sys.exit(f"usage: python -m training {{{','.join(VERBS)}}} …")
-    importlib.import_module(f"training.{sys.argv[1]}").main(sys.argv[2:])
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # diffusers loads onnxruntime where it is installed
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="Train the demo model again, verb by verb; models/demo/README.md has their order.",
+        epilog="VERB --help tells what one does.",
+    )
+    parser.add_argument("verb", choices=VERBS, metavar="VERB", help=", ".join(VERBS))
+    verb = parser.parse_args(sys.argv[1:2]).verb
+    try:
+        importlib.import_module(f"training.{verb}").main(sys.argv[2:])
+    except FileNotFoundError as error:
+        sys.exit(f"There is no {error.filename}; models/demo/README.md says which verb makes it.")
+    except KeyboardInterrupt:
+        sys.exit(130)

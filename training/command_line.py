@@ -8,9 +8,9 @@ from training.tiers import TIERS, Tier
 
 def run_parser(verb: str, description: str | None) -> argparse.ArgumentParser:
     """Return a parser that knows ``--tier`` and ``--folder``."""
-    parser = argparse.ArgumentParser(prog=f"training {verb}", description=description)
-    parser.add_argument("--tier", choices=TIERS, default="a")
-    parser.add_argument("--folder", type=Path, default=Path("build/training"))
+    parser = argparse.ArgumentParser(prog=f"python -m training {verb}", description=description)
+    parser.add_argument("--tier", choices=TIERS, default="a", help="which model: a is the committed one")
+    parser.add_argument("--folder", type=Path, default=Path("build/training"), help="default: %(default)s")
     return parser
 
 

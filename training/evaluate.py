@@ -247,8 +247,8 @@ PARTS: dict[str, Callable[[Bench], Measured]] = {
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training evaluate", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
+    parser = argparse.ArgumentParser(prog="python -m training evaluate", description=__doc__)
+    parser.add_argument("--tier", choices=TIERS, default="a", help="which model: a is the committed one")
     parser.add_argument("--model", type=Path, default=Path("models/demo"))
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="measure only these")
     parser.add_argument("--share", type=float, default=1.0, help="ask only the first part of the questions")

@@ -53,6 +53,6 @@ def _edit(spec: Spec, wanted: Subject, rng: random.Random) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    argparse.ArgumentParser(prog="training evaluation_set", description=__doc__).parse_args(arguments)
+    argparse.ArgumentParser(prog="python -m training evaluation_set", description=__doc__).parse_args(arguments)
     for tier in TIERS.values():
         path(tier).write_text(json.dumps(composed(tier), indent=1) + "\n")

@@ -52,8 +52,8 @@ def edit_rows(bench: Bench, pictures: np.ndarray, prompts: Sequence[str]) -> np.
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="training grids", description=__doc__)
-    parser.add_argument("--tier", choices=TIERS, default="a")
+    parser = argparse.ArgumentParser(prog="python -m training grids", description=__doc__)
+    parser.add_argument("--tier", choices=TIERS, default="a", help="which model: a is the committed one")
     parser.add_argument("--model", type=Path, default=Path("models/demo"))
     parser.add_argument("--target", type=Path, default=Path("models/demo/pictures"))
     parser.add_argument("--photographs", type=Path, nargs="*", default=[])

@@ -1,5 +1,6 @@
 """Keep drawn pictures in shards on disk: drawing costs as much as a training step, so each is used many times."""
 
+import errno
 import json
 import random
 from dataclasses import asdict
@@ -17,8 +18,11 @@ SHARD = 2_000
 
 
 def shard_paths(folder: Path, size: tuple[int, int]) -> list[Path]:
-    """List the finished shards of one picture size."""
-    return sorted(folder.glob(f"pictures-{size[0]}x{size[1]}-*.npy"))
+    """List the finished shards of one picture size; raise FileNotFoundError if there is none."""
+    names = f"pictures-{size[0]}x{size[1]}-*.npy"
+    if not (found := sorted(folder.glob(names))):
+        raise FileNotFoundError(errno.ENOENT, "no such pictures", str(folder / names))
+    return found
 
 
 def load_shard(path: Path) -> tuple[np.ndarray, list[str], list[Spec]]:

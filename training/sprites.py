@@ -63,7 +63,7 @@ def load() -> dict[str, list[Image.Image]]:
 
 
 def main(arguments: list[str]) -> None:
-    argparse.ArgumentParser(prog="training sprites", description=__doc__).parse_args(arguments)
+    argparse.ArgumentParser(prog="python -m training sprites", description=__doc__).parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         sets = download(Path(folder))
     rendered = {

@@ -1,4 +1,4 @@
-"""Run all examinations and print what they find."""
+"""Run all checks and print what they find."""
 
 import asyncio
 import dataclasses
@@ -29,7 +29,7 @@ def check(*, as_json: bool) -> int:
         found = [fail("settings", str(error), "Correct it: .env.example explains every setting.")]
     else:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
-        # Here the findings say what is wrong; the library's own lines, as that voice will not work, would only disturb.
+        # The findings say what is wrong; the library's own lines, such as that voice is unavailable, are noise here.
         logging.getLogger("discord").setLevel(logging.ERROR)
         found = asyncio.run(examine(settings))
     return tell(found, as_json=as_json)
@@ -72,7 +72,8 @@ def _settings_finding() -> Finding:
         return warn("settings", "Other accounts of this machine can read .env and the token in it.", "chmod 600 .env")
     if not unused:
         return ok("settings", "Environment and .env can be read.")
-    return warn("settings", f"In .env {', '.join(unused)} has no effect.", " ".join(dict.fromkeys(unused.values())))
+    remedies = " ".join(f"{name}: {remedy}" for name, remedy in unused.items())
+    return warn("settings", f"In .env {', '.join(unused)} {'has' if len(unused) == 1 else 'have'} no effect.", remedies)
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Finding]]:

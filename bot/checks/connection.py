@@ -81,7 +81,7 @@ class _ClockReader:
     async def _read(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
-        with contextlib.suppress(KeyError, ValueError):  # no such header, or none that can be read
+        with contextlib.suppress(KeyError, ValueError):  # the header is absent or unreadable
             theirs = parsedate_to_datetime(params.response.headers["Date"]).timestamp()
             self._ahead_seconds = time.time() - theirs
 

@@ -1,4 +1,4 @@
-"""What an examination finds: one sentence, how bad it is, and what to do about it."""
+"""What a check finds: one sentence, how bad it is, and what to do about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. ``message`` says how it is, ``remedy`` what to do; both are whole sentences."""
+    """The outcome of one check. ``message`` says how things are, ``remedy`` what to do; both are whole sentences."""
 
     check: str
     verdict: Verdict

@@ -16,7 +16,8 @@ from generation.models.files import is_here
 from generation.models.fit import Fit, fit_of
 from generation.models.hub import cache_folder, free_bytes
 from generation.models.recommendation import recommended_model
-from generation.sentences import error_sentence, gibibytes
+from generation.sentences import error_sentence
+from generation.units import gibibytes
 
 _DATABASE_BYTES = 256 * 2**20
 _MODELS = "python -m generation models"
@@ -70,7 +71,7 @@ def _try_to_write(folder: Path) -> None:
 
 
 def model_finding(settings: Settings, catalog: Catalog) -> Finding:
-    """Tell whether the model that MODEL names is here, or can come."""
+    """Tell whether the model that MODEL names is here or can be downloaded."""
     try:
         entry = catalog.find(settings.model)
     except ModelUnavailable as error:

@@ -1,4 +1,4 @@
-"""Whether pictures can be looked at, without which none is taken."""
+"""Whether pictures can be checked for safety; without that none is accepted."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Whether the bot may do in each server what it has to."""
+"""Whether the bot has the permissions that it needs in each server."""
 
 import discord
 
@@ -51,10 +51,11 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
 
 
 def _missing(room: _Room, me: discord.Member) -> list[str]:
-    """Return what the bot lacks in a channel; into a forum itself nobody writes, only into its posts, the threads."""
+    """Return what the bot lacks in a channel; in a forum one writes only in its posts, which are threads."""
     if not isinstance(room, discord.ForumChannel):
         return missing_names(room.permissions_for(me))
-    rights = discord.abc.GuildChannel.permissions_for(room, me)  # for discord.py who may not post may attach nothing
+    # Not the forum's own method: for discord.py nobody may attach files who may not post.
+    rights = discord.abc.GuildChannel.permissions_for(room, me)
     return [name for name in missing_names(rights) if name != "send_messages"]
 
 

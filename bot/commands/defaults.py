@@ -12,7 +12,7 @@ from bot.commands.shared import chosen, client_of, group, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
 from bot.display.tables import setting_name, settings_table
 from bot.errors import Refused
-from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, NUMBERS, Layer, Layers
+from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, MEMBER_NAMES, NUMBERS, Layer, Layers
 from bot.orders.origin import Origin
 from generation import requests
 from generation.errors import ModelUnavailable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Strength = Range[float, requests.MIN_STRENGTH, requests.MAX_STRENGTH]
 GuidanceScale = Range[float, requests.MIN_GUIDANCE_SCALE, requests.MAX_GUIDANCE_SCALE]
 Steps = Range[int, requests.MIN_STEPS, requests.MAX_STEPS]
+NegativePrompt = Range[str, 1, requests.MAX_NEGATIVE_PROMPT_CHARACTERS]
 Count = Range[int, requests.MIN_COUNT, requests.MAX_COUNT]
 
 _WHERE = [
@@ -30,10 +31,10 @@ _WHERE = [
     Choice(name="the whole server", value=Layer.SERVER.value),
 ]
 _EVERY_NAME = [Choice(name=setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
-_OWN_NAMES = [Choice(name=setting_name(name), value=name) for name in DEFAULT_NAMES]
+_OWN_NAMES = [Choice(name=setting_name(name), value=name) for name in MEMBER_NAMES]
 
 defaults = moderators_group("defaults", "What holds in this server and its channels when nobody chooses")
-preferences = group("preferences", "Your own numbers, wherever you are")
+preferences = group("preferences", "What you get when you choose nothing, wherever you are")
 
 
 @defaults.command(name="show")
@@ -125,6 +126,7 @@ async def preferences_show(interaction: discord.Interaction) -> None:
     steps="Your steps",
     count="How many pictures",
     model="Your model",
+    negative_prompt="What your pictures should not show",
 )
 async def preferences_set(
     interaction: discord.Interaction,
@@ -133,11 +135,17 @@ async def preferences_set(
     steps: Steps | None = None,
     count: Count | None = None,
     model: str | None = None,
+    negative_prompt: NegativePrompt | None = None,
 ) -> None:
-    """Set your own numbers"""
+    """Set your own numbers, model and negative prompt"""
     client = client_of(interaction)
     values = chosen(
-        strength=strength, guidance_scale=guidance_scale, num_inference_steps=steps, count=count, model=model
+        strength=strength,
+        guidance_scale=guidance_scale,
+        num_inference_steps=steps,
+        count=count,
+        model=model,
+        negative_prompt=(negative_prompt or "").strip() or None,
     )
     if model is not None:
         client.shelf.require(model)
@@ -149,7 +157,7 @@ async def preferences_set(
 @app_commands.describe(name="Only this one; everything if left out")
 @app_commands.choices(name=_OWN_NAMES)
 async def preferences_reset(interaction: discord.Interaction, name: str | None = None) -> None:
-    """Forget your own numbers"""
+    """Forget what you have set"""
     await client_of(interaction).defaults.reset(Layer.MEMBER, interaction.user.id, name)
     await _show(interaction, with_member=True)
 
@@ -203,6 +211,6 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
     problem = None
     try:
         layers = orders.with_model(layers, orders.model_in(layers).name)
-    except ModelUnavailable as error:  # what was set is set; whoever set it is told what it leads to
+    except (ModelUnavailable, Refused) as error:  # what was set is set; whoever set it is told what it leads to
         problem = replies.error_sentence(error)
     await tell(interaction, settings_table(layers, problem))

@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
+from bot.errors import Refused
 from bot.orders.order_book import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Img2Img(app_commands.Command[Any, ..., None]):
-    """The command, without the options for adapters where the operator's catalog has none."""
+    """The command; without the adapter options where the operator's catalog has no adapters."""
 
     def __init__(self, callback: Callable[..., Coroutine[Any, Any, None]]) -> None:
         super().__init__(name="img2img", description=str(callback.__doc__), callback=callback)
@@ -103,7 +104,7 @@ async def complete_adapter(
     chosen = getattr(interaction.namespace, "model", None)
     try:
         entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
-    except ModelUnavailable:
+    except (ModelUnavailable, Refused):
         return []
     listed, comma, typed = current.rpartition(",")
     before = [part.strip() for part in listed.split(",")] if comma else []

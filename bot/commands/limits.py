@@ -52,13 +52,13 @@ async def limits_reset(interaction: discord.Interaction, role: discord.Role) -> 
 
 
 async def _show(interaction: discord.Interaction, guild_id: int) -> None:
-    """Show every role's limits to the person alone, but those of roles that are gone, which nobody has any more."""
+    """Show the limits of every role that still exists, to the person alone."""
     client = client_of(interaction)
     known = {role.id for role in interaction.guild.roles} if interaction.guild is not None else set()
     limits = {
         role_id: limit
         for role_id, limit in client.role_limits.of(guild_id).items()
-        if role_id in known or not known  # a server that Discord does not let the bot see shows no roles at all
+        if role_id in known or not known  # of a server that the bot is not in no roles are known
     }
     text = limits_table(guild_id, limits, client.operator_allowance)
     await tell(interaction, text)

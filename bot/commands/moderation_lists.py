@@ -80,7 +80,7 @@ async def terms_remove(interaction: discord.Interaction, term: Term) -> None:
 
 @terms_remove.autocomplete("term")
 async def complete_term(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
-    """Offer the listed words, to moderators: a long list is shown to its first lines only."""
+    """Offer the listed words to moderators; the list itself is cut where it is long."""
     if not interaction.permissions.manage_guild:
         return []
     listed = client_of(interaction).policies.terms(interaction.guild_id)
@@ -124,7 +124,7 @@ async def pictures_remove(interaction: discord.Interaction, picture: Range[str, 
 @pictures_remove.autocomplete("picture")
 async def complete_picture(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Offer the listed pictures, to moderators."""
-    if not interaction.permissions.manage_guild:  # a refusal could not be said here, it would be an error in the log
+    if not interaction.permissions.manage_guild:  # a refusal would only be an error in the log
         return []
     listed = [picture.sha256[:16] for picture in client_of(interaction).policies.pictures(interaction.guild_id)]
     return [Choice(name=beginning, value=beginning) for beginning in listed if current in beginning][:_MAX_CHOICES]

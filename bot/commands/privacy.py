@@ -34,16 +34,17 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
     """Delete what I keep about you, for good"""
     forgetting = client_of(interaction).forgetting
     await interaction.response.defer(ephemeral=True, thinking=True)
+    left = 0
     match what.value:
         case "requests":
-            await forgetting.forget_requests(interaction.user.id)
+            left = await forgetting.forget_requests(interaction.user.id)
         case "preferences":
             await forgetting.forget_preferences(interaction.user.id)
         case _:
-            await forgetting.forget_member(interaction.user.id)
+            left = await forgetting.forget_member(interaction.user.id)
     try:
-        await tell(interaction, f"{cards.DELETED}\n{await _shown(interaction)}")
-    except discord.HTTPException:  # many messages take longer than the fifteen minutes in which this can be answered
+        await tell(interaction, f"{cards.deleted_text(left)}\n{await _shown(interaction)}")
+    except discord.HTTPException:  # with many messages it takes longer than the 15 minutes of an interaction
         log.info("a deletion was over too late to be told [%s]", new_reference())
 
 

@@ -50,9 +50,9 @@ def chosen(**values: Any) -> dict[str, Any]:
 
 
 async def tell(interaction: discord.Interaction, text: str) -> None:
-    """Tell the person alone, and ping nobody; what is too long for a message is cut."""
+    """Tell the person alone; what is too long for a message is cut."""
     text = replies.fitting(text)
     if interaction.response.is_done():
-        await interaction.followup.send(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
+        await interaction.followup.send(text, ephemeral=True)
     else:
-        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
+        await interaction.response.send_message(text, ephemeral=True)

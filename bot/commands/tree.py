@@ -1,4 +1,4 @@
-"""All slash and context-menu commands: their list, what holds for every one, and their registration with Discord."""
+"""All slash and context-menu commands: the list, what all of them share, and their registration with Discord."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ _REGISTERED_FACT = "registered_commands_sha256"
 
 
 class Tree(app_commands.CommandTree["Palimpsest"]):
-    """The command tree: nothing is begun while the bot closes, and every error is answered."""
+    """The command tree: nothing is started while the bot closes, and every error is answered."""
 
     def __init__(self, client: "Palimpsest") -> None:
         super().__init__(client)

@@ -26,7 +26,7 @@ def missing_permissions(rights: discord.Permissions, *, in_thread: bool) -> tupl
 def require_moderator(interaction: discord.Interaction) -> int:
     """Return the server's id if the person may manage it; raise Refused (``server_only``, ``not_a_moderator``) if not.
 
-    Discord was told so for the command, but a server may give a command to whom it likes.
+    Discord was told so for the command, but a server may grant a command to anybody.
     """
     if interaction.guild_id is None:
         raise Refused("server_only")

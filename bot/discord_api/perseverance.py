@@ -2,7 +2,7 @@
 
 discord.py 2.7.1 repeats a request after a reset on macOS and Windows only: it looks for their error numbers (54 and
 10054) and not for Linux' 104, nor for a connection that ends without an answer. Repeating is safe: messages carry a
-nonce, edits and deletions can be done twice, and an acknowledgement that had been heard after all is recognised.
+nonce, edits and deletions can be done twice, and an acknowledgement that did arrive is recognised.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ def make_persevering(http: HTTPClient) -> None:
 
 
 class PerseveringWebhooks(AsyncWebhookAdapter):
-    """The same for answers to interactions, which have a way of their own through the library.
+    """The same for answers to interactions, which take a separate path through the library.
 
-    ``application_id`` is needed to look at an answer that was heard although its own answer was lost.
+    ``application_id`` is needed to look up a response that reached Discord although Discord's answer was lost.
     """
 
     def __init__(self, application_id: int) -> None:
@@ -65,7 +65,7 @@ class PerseveringWebhooks(AsyncWebhookAdapter):
         return await self._heard(route, session, (arguments.get("payload") or {}).get("type"))
 
     async def _heard(self, route: Route, session: aiohttp.ClientSession, kind: int | None) -> Any:
-        """Return what Discord would have answered to an acknowledgement that it has taken."""
+        """Return what Discord would have answered to an acknowledgement that did reach it."""
         answer: dict[str, Any] = {"interaction": {"id": str(route.webhook_id), "type": 0}}
         if kind is None or kind in _MESSAGE_TYPES:
             assert route.webhook_token is not None
@@ -100,10 +100,20 @@ class _CountedSession:
 async def _persevere(send: Callable[[], Awaitable[T]], files: Sequence[discord.File]) -> T:
     for pause_seconds in PAUSES_SECONDS:
         try:
-            return await send()
+            return await _once(send)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
             log.info("a request came to nothing (%s); it is sent again", type(error).__name__)
             await asyncio.sleep(pause_seconds)
             for file in files:
                 file.reset()
-    return await send()
+    return await _once(send)
+
+
+async def _once(send: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await send()
+    except RuntimeError as error:
+        if str(error) != "Session is closed":
+            raise
+        # What aiohttp says of a bot that has ended: for whoever asks, one more way in which Discord is out of reach.
+        raise aiohttp.ClientError("the bot has closed its connections") from error

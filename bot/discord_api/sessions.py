@@ -1,13 +1,13 @@
-"""A connection to the gateway that has nothing to resume begins anew."""
+"""A gateway connection that has nothing to resume starts a new session."""
 
 from discord.gateway import DiscordWebSocket
 
 
 def begin_anew_without_a_session() -> None:
-    """Let no connection resume a session that it does not have.
+    """Let no connection try to resume a session that it does not have.
 
-    One that ends before Discord has greeted it leaves none, and discord.py 2.7.1 asks to resume it all the same. Where
-    that is closed as malformed (4002), it does so again at once: 15,000 connections in a minute were seen.
+    One that ends before Discord's hello has none, yet discord.py 2.7.1 asks to resume it all the same. Where
+    Discord closes that as malformed (4002), it tries again at once: 15,000 connections in a minute were seen.
     """
     resume = DiscordWebSocket.resume
 

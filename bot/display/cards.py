@@ -19,7 +19,7 @@ from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 _BAR_LENGTH = 12
-_MUCH_TRIMMED = 0.15  # less is what it costs to come to a size that a model can paint
+_MUCH_TRIMMED = 0.15  # less is lost merely to reach a size that a model can paint
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class Paused:
 Standing = Waiting | Painting | Resting | Paused | None
 
 
-def status_text(job: Job, standing: Standing = None) -> str:
-    """Return the text of the status message."""
-    return "\n".join((_headline(job, standing), *_reference(job), *_quoted_prompt(job)))
+def status_text(job: Job, standing: Standing = None, *, quotes: bool = True) -> str:
+    """Return the text of the status message; without ``quotes`` the member's own words are left out."""
+    return "\n".join((_headline(job, standing), *_reference(job), *(_quoted_prompt(job) if quotes else ())))
 
 
 def _headline(job: Job, standing: Standing) -> str:
@@ -93,7 +93,7 @@ def _headline(job: Job, standing: Standing) -> str:
 
 
 def _reference(job: Job) -> tuple[str, ...]:
-    """Name what to search the log for under everything that went wrong, if the sentence has not done so."""
+    """Name what to search the log for, unless the sentence of the failure has done so."""
     if job.state not in (JobState.FAILED, JobState.EXPIRED) or job.failure_reference:
         return ()
     return (f"-# Reference: {reference_of(job.job_id)}",)
@@ -109,9 +109,9 @@ def _quoted_prompt(job: Job) -> tuple[str, ...]:
 def _about(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    if seconds > 10:  # a text that changes with every second would be an edit every second
+    if seconds > 10:  # a text that changed every second would mean an edit every second
         seconds = 5 * round(seconds / 5)
-    return f" · about {duration(seconds)} on this machine"
+    return f" · about {duration(seconds)}"
 
 
 def status_view(job: Job) -> discord.ui.View | None:
@@ -121,12 +121,17 @@ def status_view(job: Job) -> discord.ui.View | None:
     return _view(CancelButton(job.job_id))
 
 
-def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
-    """Return the text of the result message: what was asked, by whom, and every number that made it."""
+def result_text(
+    job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True, earlier: Job | None = None
+) -> str:
+    """Return the text of the result message: what was asked, by whom, and every number that made it.
+
+    Without ``quotes`` the member's own words are left out. ``earlier`` is whose result was painted over.
+    """
     first = job.pictures[0]
     seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
     steps = f"{job.num_inference_steps} steps"
-    # Families and samplers round differently, so what was run counts where it is known.
+    # Families and samplers round differently, so the steps that were run are shown where they are known.
     run = first.denoising_steps or denoising_steps(job.strength, job.num_inference_steps)
     if run != job.num_inference_steps:
         steps += f" ({run} run)"
@@ -140,10 +145,14 @@ def result_text(job: Job, *, is_demo: bool, takes_strength: bool = True) -> str:
     if job.adapter:
         adapters = read_adapters(job.adapter, job.adapter_weight)
         numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
-    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>"]
-    if job.negative_prompt:
+    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>" if quotes else f"For <@{job.requester_id}>"]
+    if job.negative_prompt and quotes:
         lines.append(f"without: {inert(job.negative_prompt)}")
     lines.append(f"🌱 seed {seeds} · {numbers}")
+    if earlier is not None and earlier.result_message_id is not None:
+        lines.append(f"-# Painted over {message_link(earlier)}")
+    if not quotes:
+        lines.append(replies.NOT_QUOTED)
     if first.media_type != "image/png":
         lines.append(replies.encoded_smaller(first.media_type))
     if first.trimmed >= _MUCH_TRIMMED:
@@ -183,7 +192,7 @@ def queue_text(
         lines.append("Draining: what waits is finished, nothing new is taken.")
     ends = [place.seconds for _, place in waiting if place.seconds is not None]
     if ends and len(ends) == len(waiting) and not is_paused:
-        lines.append(f"All of it takes about {duration(max(ends))} on this machine.")
+        lines.append(f"All of it takes about {duration(max(ends))}.")
     for job in running:
         if job.requester_id == member_id:
             lines.append(f"🎨 yours: {inert(job.prompt, 80)}{_status_link(job)}")
@@ -212,7 +221,7 @@ def result_view(job: Job) -> discord.ui.View:
 
 
 def alt_text(job: Job, number: int) -> str:
-    """Return the description of a result's file, counted from 1, for who cannot see it (Discord allows 1,024)."""
+    """Return the description of a result's file, counted from 1, for those who cannot see it; Discord allows 1,024."""
     which = f"Picture {number} of {job.count}" if job.count > 1 else "A picture"
     return f"{which}, painted over another one for the prompt: {job.prompt}"[:1024]
 

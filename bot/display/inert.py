@@ -1,17 +1,17 @@
-"""What somebody has typed, shown so that it does nothing: no markdown, no mention, no link, no trick of direction."""
+"""What somebody typed, made inert: no markdown, no mention, no link, no change of writing direction."""
 
 import re
 
 import discord
 
-_INVISIBLE = "\u200b"  # a space without width, which keeps Discord from making something of what is around it
-_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # turns what follows it around, the bot's own words too
+_INVISIBLE = "\u200b"  # a zero-width space, which keeps Discord from interpreting what is around it
+_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would reverse what follows, the bot's own words too
 # Links, which would be the bot's, also where the member may post none; channels, commands, moments and the like.
 _ACTIVE = re.compile(r"\w:(?=/)|\bdiscord\.gg(?=/)|<(?=#|/\w|t:|id:)", re.IGNORECASE)
 
 
 def inert(text: str, longest: int = 300) -> str:
-    """Return a text as one line, as it is read, of no more than ``longest`` characters before they are escaped."""
+    """Return a text on one line, escaped, of at most ``longest`` characters before escaping."""
     line = " ".join(_TURNED.sub("", text).split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"
@@ -20,5 +20,5 @@ def inert(text: str, longest: int = 300) -> str:
 
 
 def inert_code(text: str) -> str:
-    """Return a text that stays what it is between backticks."""
+    """Return a text that stays literal between backticks."""
     return text.replace("`", "'")

@@ -1,4 +1,4 @@
-"""What those who wait are shown: who comes first, how far a picture is, and how long it takes as measured here."""
+"""What those who wait are shown: their place, how far a picture is, and how long it takes as measured here."""
 
 import itertools
 import time
@@ -12,7 +12,7 @@ from bot.storage.job import Job
 from generation.queue import Ticket
 from generation.service import GenerationService
 
-# Between two changes of place only the first few are told anew how long it takes: every edit counts against the
+# Between two changes of place only the first few get a new estimate: every edit counts against the
 # channel's rate limit, which the results need too.
 _NEAR = 5
 _NEAR_INTERVAL_SECONDS = 10.0
@@ -52,7 +52,7 @@ class Lookout:
         self._near_shown = clock()
 
     def show_step(self, job: Job, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        """Show how far a running job is; ``preview`` is a small encoded picture of how it looks by now."""
+        """Show how far a running job is; ``preview`` is a small encoded picture of how it looks so far."""
         now, sharing = self._clock(), self._sharing()
         course = self._course_after(job, step, total_steps, now)
         left = None if course.seconds_left is None else course.seconds_left * sharing
@@ -63,7 +63,7 @@ class Lookout:
                 self._board.show(waiting_job, self._standing(waiting))
 
     def show_loss(self, job: Job) -> None:
-        """Show that nothing is left of how far a job was; when it is painted again is not known."""
+        """Show that a job's progress is lost; when it is painted again is not known."""
         self.forget(job.job_id)
         self._board.show(job, self.resting())
 
@@ -78,7 +78,7 @@ class Lookout:
         return self.resting() or (Paused() if self._service.is_paused else waiting)
 
     def show_rest(self) -> None:
-        """Tell everybody, those whose picture was just being painted too, that a rest has begun or ended."""
+        """Tell everybody, including those whose picture was being painted, that a rest has begun or ended."""
         if (resting := self.resting()) is not None:
             for job_id in self._service.running_job_ids:
                 if job_id in self._open:

@@ -5,11 +5,12 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import is_closed, is_passing
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, is_closed, is_passing
 from bot.display.cards import Standing, Waiting, status_text, status_view
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
@@ -21,6 +22,8 @@ AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
 Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
 _UNKNOWN_MESSAGE = 10008
 _SPARING_FACTOR = 10
+# Discord lets a message that is older than an hour be edited only now and then (error 30046).
+_OLD, _OLD_FACTOR = timedelta(hours=1), 20
 _NEAR = 5
 _LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # of the last word; the library tries each five times itself
 
@@ -39,7 +42,7 @@ class _Rules:
 
 
 class _Pace:
-    """Keep what all status messages of the bot say together below a rate; the rest of Discord's is for answers."""
+    """Keep all status edits together below a rate; the rest of Discord's limit is for answers."""
 
     def __init__(self, most_per_second: float) -> None:
         self._gap_seconds = 1 / most_per_second
@@ -120,9 +123,10 @@ class _Line:
         self._rules = rules
         self._admit_preview = rules.admit_preview
         self._next: tuple[Job, Standing] | None = None
-        self._preview: bytes | None = None  # one that has come and was not sent yet
+        self._preview: bytes | None = None  # received and not sent yet
         self._shown = ""
         self._is_gone = self._is_closed = False
+        self._quotes = True
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -175,22 +179,24 @@ class _Line:
         return self._rules.restraint() is Restraint.SILENT
 
     def _pause_seconds(self, since_last_seconds: float) -> float | None:
-        """Return for how long what comes next has to wait, None for as long as nothing does.
+        """Return how long the next edit has to wait; None if there is none.
 
-        Who is far back in a long queue hears less often: all together would use up what Discord allows in a second.
+        Jobs far back in a long queue are updated less often: all together would use up Discord's limit.
         """
         if self._next is None:
             return None
-        _, standing = self._next
+        job, standing = self._next
         distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
         if isinstance(standing, Waiting):
             distance *= 1 + standing.ahead // _NEAR
+        if job.status_message_id is not None and _age(job.status_message_id) > _OLD:
+            distance *= _OLD_FACTOR
         least = self._rules.interval_seconds if self._is_held_back() else 0.0
         return max(least, distance * self._rules.interval_seconds - since_last_seconds)
 
     async def _send(self, job: Job, standing: Standing) -> bool:
         """Show a state; return False if that is worth another try."""
-        text = status_text(job, standing)
+        text = status_text(job, standing, quotes=self._quotes)
         attached = await self._take_attachments(job)
         if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
             return True
@@ -203,6 +209,9 @@ class _Line:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
             if is_passing(error):
                 return False
+            if getattr(error, "code", None) == STOPPED_BY_AUTOMOD and self._quotes:
+                self._quotes = False  # a rule that is newer than what was said before
+                return await self._send(job, standing)
             if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
                 self._admit_preview = None  # no right to attach files any more, or one too large: words still go
                 return await self._send(job, standing)
@@ -226,6 +235,10 @@ class _Line:
         if not await self._admit_preview(job, preview):
             return None
         return (preview,)
+
+
+def _age(message_id: int) -> timedelta:
+    return discord.utils.utcnow() - discord.utils.snowflake_time(message_id)
 
 
 async def _wait(event: asyncio.Event, seconds: float | None) -> None:

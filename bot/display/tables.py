@@ -1,7 +1,8 @@
-"""What holds and whose word it is, as lists: numbers, limits, budgets."""
+"""Settings, limits and budgets as lists, each with who decides it."""
 
 from collections.abc import Mapping
 
+from bot.display.inert import inert
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layer, Layers
 from bot.replies import OPTION_NAMES
@@ -18,7 +19,7 @@ def setting_name(name: str) -> str:
 
 
 def settings_table(layers: Layers, problem: str | None = None) -> str:
-    """Say what holds, what is the most that may be chosen, and whose word each is; and why nothing can be painted."""
+    """List every default and limit with who decides it, and the reason if nothing can be painted."""
     lines = ["**What holds here**"]
     for name in NUMBERS:
         default, wanted, limit = layers.default(name), layers.wanted(name), layers.limit(name)
@@ -32,6 +33,8 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
     model = layers.model()
     if model is not None:
         lines.append(f"• model: **{model.value}** ({_whose(model.layer)})")
+    if (negative_prompt := layers.wanted("negative_prompt")) is not None:
+        lines.append(f"• negative_prompt: {inert(negative_prompt.value)} ({_whose(negative_prompt.layer)})")
     for layer, values in layers.layers:
         if "models" in values:
             lines.append(f"• allowed models: {', '.join(values['models'])} ({_whose(layer)})")
@@ -41,9 +44,8 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
 
 
 def _whose(layer: Layer) -> str:
-    return (
-        "from you" if layer is Layer.MEMBER else f"from the {layer}"
-    )  # a member's own numbers are shown to nobody else
+    # A member's own numbers are shown to nobody else.
+    return "from you" if layer is Layer.MEMBER else f"from the {layer}"
 
 
 def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allowance) -> str:

@@ -1,4 +1,4 @@
-"""Download of attachments, from the hosts that may be asked and no further than the size that may come."""
+"""Download of attachments, from allowed hosts and up to an allowed size."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15)
 class AttachmentDownloads:
     """Fetch pictures over HTTP: listed hosts only, no redirects, a hard cap on bytes and on time.
 
-    A host may be listed with its port. Plain http is accepted from this machine itself and nowhere else. A download
-    that breaks is begun again after each of ``pauses_seconds``.
+    A host may be listed with its port. Plain http is accepted from this machine only. A download
+    that breaks is started again after each of ``pauses_seconds``.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class AttachmentDownloads:
         self._pauses_seconds = tuple(pauses_seconds)
 
     def is_allowed(self, url: str) -> bool:
-        """Tell whether this address may be asked at all."""
+        """Tell whether this address may be requested at all."""
         parsed = URL(url)
         host = parsed.host or ""
         if parsed.scheme != "https" and not (parsed.scheme == "http" and host in _LOOPBACK):

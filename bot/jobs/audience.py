@@ -14,13 +14,13 @@ REQUESTER_LEFT, SERVER_LEFT, CHANNEL_GONE = "requester_left", "server_left", "ch
 
 
 class Audience:
-    """Ask Discord, because members that come and go are told only to bots with a privileged intent."""
+    """Ask Discord, because only bots with a privileged intent are told of members who join and leave."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
     async def missing(self, job: Job) -> str | None:
-        """Return why nobody waits for a job any more, or None if somebody does or it cannot be known now."""
+        """Return why nobody waits for a job any more; None if somebody does, or if that cannot be known now."""
         if job.guild_id is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""The result's way into the channel: once, whatever happens in between."""
+"""Sends the result to the channel exactly once, whatever happens in between."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import NO_HISTORY, is_closed, is_passing
+from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed, is_passing
 from bot.display.cards import alt_text, result_text, result_view, status_text
 from bot.display.previews import preview_file
 from bot.errors import Refused
@@ -28,7 +28,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REQUEST_TOO_LARGE = 40005
-_HISTORY_LIMIT = 2000  # messages; a hundred come with one request
+_HISTORY_LIMIT = 2000  # messages, a hundred for each request to Discord
 
 
 class Delivery:
@@ -54,9 +54,7 @@ class Delivery:
         assert job.status_message_id is not None
         message = self._channel(job).get_partial_message(job.status_message_id)
         attachments = discord.utils.MISSING if previews is None else [preview_file(job, data) for data in previews]
-        await message.edit(
-            content=text, view=view, attachments=attachments, allowed_mentions=discord.AllowedMentions.none()
-        )
+        await message.edit(content=text, view=view, attachments=attachments)
 
     async def send(self, job: Job, *, may_be_there: bool) -> int:
         """Send a rendered job's pictures and return the message's id.
@@ -70,10 +68,10 @@ class Delivery:
             nonlocal may_be_there
             if may_be_there and (found := await self._find_result(job)) is not None:
                 return found
-            may_be_there = True  # the answer may be what is lost, and the nonce is forgotten within minutes
-            return await self._send(job, is_reply=is_reply)
+            may_be_there = True  # perhaps only the answer was lost, and Discord forgets the nonce within minutes
+            return await self._send(job, is_reply=is_reply, quotes=quotes)
 
-        smaller, is_reply = False, True
+        smaller, is_reply, quotes = False, True, True
         while True:
             try:
                 return await self._patiently(job, send)
@@ -85,6 +83,9 @@ class Delivery:
                 if error.code == NO_HISTORY and is_reply:
                     is_reply = False
                     continue
+                if error.code == STOPPED_BY_AUTOMOD and quotes:  # a negative prompt, or a rule that is new
+                    quotes = False
+                    continue
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
                     raise
                 if smaller:
@@ -93,7 +94,7 @@ class Delivery:
                 job = await self._encode_smaller(job)
 
     async def status_message_of(self, job: Job) -> int | None:
-        """Look for the message that told a requester of their job before the row knew of it."""
+        """Look for a status message that was sent but not written to the row."""
         begin = job.interaction_id or job.request_message_id
         if begin is None:
             return None
@@ -108,9 +109,9 @@ class Delivery:
         return await self._patiently(job, lambda: self._find(job, begin, is_status))
 
     async def send_status(self, job: Job) -> int | None:
-        """Tell a person of their job, because nobody has; return None if that is not possible.
+        """Send the status message of a job that has none; return its id, or None if that is not possible.
 
-        The message that a wish came in is answered; whoever used a command is mentioned in its channel.
+        A request by message is replied to; who used a command is mentioned in its channel.
         """
         channel = self._channel(job)
 
@@ -130,7 +131,7 @@ class Delivery:
     async def delete(self, job: Job) -> None:
         """Delete the result's message, if it is still there."""
         if job.result_message_id is not None:
-            with contextlib.suppress(discord.NotFound):  # gone is what was wanted
+            with contextlib.suppress(discord.NotFound):  # already gone
                 await self._channel(job).get_partial_message(job.result_message_id).delete()
 
     async def withdraw(self, job: Job, message_id: int | None) -> None:
@@ -149,7 +150,7 @@ class Delivery:
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
 
-    async def _send(self, job: Job, *, is_reply: bool) -> int:
+    async def _send(self, job: Job, *, is_reply: bool, quotes: bool) -> int:
         # Moderators may have hidden it while it waited for Discord.
         row = await once_stored(lambda: self._jobs.get(job.job_id))
         files = [
@@ -161,6 +162,10 @@ class Delivery:
             )
             for number, picture in enumerate(job.pictures, start=1)
         ]
+        earlier = None
+        if job.attachment_url is not None and job.parent_job_id is not None:  # else it begins with what that began with
+            parent_job_id = job.parent_job_id
+            earlier = await once_stored(lambda: self._jobs.get(parent_job_id))
         reference: Any = None  # the library's own default, which its types leave out
         if is_reply and (answered := job.status_message_id or job.request_message_id) is not None:
             reference = discord.MessageReference(
@@ -171,19 +176,19 @@ class Delivery:
                 job,
                 is_demo=self._shelf.is_demo(job.model),
                 takes_strength=self._shelf.takes_strength(job.model),
+                quotes=quotes,
+                earlier=earlier,
             ),
             files=files,
             view=result_view(job),
             nonce=job.job_id,
             reference=reference,
-            allowed_mentions=discord.AllowedMentions(
-                everyone=False, roles=False, users=[discord.Object(job.requester_id)], replied_user=False
-            ),
+            allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.requester_id)]),
         )
         return message.id
 
     async def _find_result(self, job: Job) -> int | None:
-        """Look for a result that was sent before we could write down that it was."""
+        """Look for a result that was sent but not written to the row."""
 
         def is_result(message: discord.Message) -> bool:
             return any(job.job_id in attachment.filename for attachment in message.attachments)
@@ -203,7 +208,7 @@ class Delivery:
         return None
 
     async def _patiently(self, job: Job, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask Discord until it answers."""
+        """Repeat a request to Discord until the trouble that passes has passed."""
         delay_seconds = 1.0
         while True:
             try:

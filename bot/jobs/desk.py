@@ -1,4 +1,4 @@
-"""What everybody asks of the jobs: take one, find one, cancel one, show the queue, pause, end and begin again."""
+"""The jobs as the rest of the bot sees them: accept, find, cancel, delete, list, pause, close and resume."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,9 @@ from dataclasses import replace
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_passing
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, UNKNOWN_INTERACTION, is_passing
 from bot.display.cards import Resting, Waiting, status_text
+from bot.errors import Refused
 from bot.jobs.audience import CHANNEL_GONE, SERVER_LEFT
 from bot.jobs.delivery import Delivery
 from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # Sends a first text to the person and returns the id of its message.
 Acknowledge = Callable[[str], Awaitable[int | None]]
-# Together with the grace for what runs, and the end of its process, less than the 30 s that are promised.
+# Together with the grace period and the end of the process this stays below the promised 30 s.
 _LAST_STEPS_SECONDS, _LAST_WORDS_SECONDS = 1.5, 1.0
 DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
 
@@ -42,6 +43,7 @@ class JobDesk:
         self._lookout = life.lookout
         self._endings = life.endings
         self._serving: asyncio.Task[None] | None = None
+        self._being_told: dict[str, Job] = {}
 
     def start(self) -> None:
         """Begin to generate."""
@@ -51,7 +53,7 @@ class JobDesk:
         try:
             await self._service.run()
         except Exception as error:
-            # Nobody waits for this task: without a word everything would be taken, and nothing ever be painted.
+            # Nobody awaits this task: unlogged, everything would be accepted and nothing ever painted.
             log.critical("the queue broke; nothing is painted before the bot is started anew\n%s", stack_of(error))
 
     @property
@@ -62,7 +64,7 @@ class JobDesk:
     async def resume(self, *, bot_died: bool) -> None:
         """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place.
 
-        ``bot_died`` says that nobody had asked the bot to end. A job that was running when that happened time and again
+        ``bot_died`` says that nobody had asked the bot to end. A job that was running when that happened repeatedly
         waits until nothing else does, then runs alone; one that goes on like that is given up.
         """
         for job in await self._jobs.with_end_to_show():
@@ -105,26 +107,33 @@ class JobDesk:
             return
         unfinished = await self._service.close(grace_seconds, drains=drains)
         for job_id in unfinished:
-            with contextlib.suppress(StorageTrouble):  # the next start returns it all the same
+            with contextlib.suppress(StorageTrouble):  # the next start does it all the same
                 await self._jobs.return_to_queue(job_id)
         self._serving.cancel()
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
         await self._open.close(_LAST_STEPS_SECONDS)
         last_words = [asyncio.create_task(self._lookout.close()), *self._endings.background]
-        await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
+        _, late = await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
+        for words in late:  # are said after the next start; the connections are about to be closed
+            words.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
         """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
 
         The row comes first, so that a message that says "taking your picture in" always has one. A person who could not
-        be told in time is told in the channel. Raises StorageTrouble, and what ``acknowledge`` raises if that is final.
+        be told in time is told in the channel. Raises StorageTrouble, Refused (``stopped_by_automod``), and what
+        ``acknowledge`` raises if that is final.
         """
         await self._jobs.accept(job)
+        self._being_told[job.job_id] = job
         try:
             status_message_id = await acknowledge(status_text(job))
         except (aiohttp.ClientError, OSError, discord.HTTPException) as error:
             if not is_passing(error) and getattr(error, "code", None) != UNKNOWN_INTERACTION:
                 await self._jobs.expire(job.job_id, NEVER_TOLD)
+                if getattr(error, "code", None) == STOPPED_BY_AUTOMOD:
+                    raise Refused("stopped_by_automod") from error
                 raise
             # Out of reach or broken, so that it may have been heard all the same, or too late.
             log.info("job %s could not be acknowledged (%s)", job.job_id, type(error).__name__)
@@ -134,6 +143,8 @@ class JobDesk:
             # Whether Discord has heard it is not known: that is found out now, or after the next start.
             await self._life.tell_first(job)
             raise
+        finally:
+            del self._being_told[job.job_id]
         await self._life.go_on(replace(job, status_message_id=status_message_id))
 
     async def find(self, job_id: str) -> Job | None:
@@ -147,14 +158,16 @@ class JobDesk:
         What is delivered elsewhere, or not this job, keeps nobody waiting: there are three seconds for an answer.
         """
         job = await self._jobs.by_message(message_id)
-        if job is None and (open_here := self._open.in_channel(channel_id)):  # a result that its row does not know yet?
+        if job is None and (open_here := self._open.in_channel(channel_id)):  # its row may not know of it yet
             await self._open.wait_until_delivered(*(each.job_id for each in open_here))
             job = await self._jobs.by_message(message_id)
         return await self.find(job.job_id) if job is not None else None
 
     async def message_deleted(self, message_id: int, channel_id: int) -> None:
-        """Settle what hangs on a message that somebody deleted: a wish taken back, or a result not wanted."""
+        """Settle what depends on a message that somebody deleted: its request, or its result."""
         await self._endings.message_deleted(message_id)
+        for job in [job for job in self._being_told.values() if job.request_message_id == message_id]:
+            await self.cancel(job.job_id, CancelReason.REQUEST_DELETED)
         job = await self.find_by_message(message_id, channel_id)
         if job is not None and job.result_message_id == message_id:
             await self._result_deleted(job)
@@ -206,7 +219,7 @@ class JobDesk:
 
     async def _result_deleted(self, job: Job) -> None:
         """Note that a result is gone, delete the pictures kept for it, and say so in the status message."""
-        await self._jobs.set_result_message(job.job_id, None)
+        await self._jobs.note_result_gone(job.job_id)
         await self._spool.delete(job.job_id)
         if job.state is JobState.DELIVERED and job.status_message_id is not None:
             self._endings.in_background(self._endings.show_end(replace(job, result_message_id=None)))

@@ -1,4 +1,4 @@
-"""How a job ends, however far it is: its row first, then its slot and its files, then the last word about it."""
+"""How a job ends, whatever its state: its row first, then its slot and files, then its last status."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Endings:
-    """End jobs, whoever or whatever wants that, and say so; what cannot be said now is said after the next start."""
+    """End jobs and say so; what cannot be said now is said after the next start."""
 
     def __init__(
         self,
@@ -43,18 +43,18 @@ class Endings:
         self._open = open_jobs
         self._lookout = lookout
         self._note_settled = note_settled
-        self.background: set[asyncio.Task[None]] = set()  # what is told about jobs that are over
+        self.background: set[asyncio.Task[None]] = set()  # messages about jobs that are over
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
         """Give a job up, for a ``reason`` that its requester may not know; return False if it was already over.
 
-        On a disk that takes nothing it is given up all the same, and its row says so as soon as it can. Until then a
-        restart would begin it anew: raises Refused (``cancelled_unstored``).
+        If nothing can be stored it is given up all the same, and its row says so as soon as possible. Until then a
+        restart would run it again: raises Refused (``cancelled_unstored``).
         """
         try:
             cancelled = await self._jobs.cancel(job_id, reason)
         except StorageTrouble as error:
-            if (job := self._open.get(job_id)) is not None:  # else somebody has said so before
+            if (job := self._open.get(job_id)) is not None:  # otherwise it is being given up already
                 self._open.forget(job_id)
                 self._service.cancel(job_id)
                 self.in_background(self._cancel_once_stored(job, reason))
@@ -108,7 +108,7 @@ class Endings:
     async def withdraw(self, job: Job, message_id: int | None = None) -> None:
         """Delete a result that was given up while it was on its way, by its message or wherever it is, and say so.
 
-        Only then is the end of such a job taken for shown, so that the next start goes on with what was cut short.
+        Only then does the end of such a job count as shown, so that the next start resumes what was cut short.
         """
         await self._delivery.withdraw(job, message_id)
         if await self._lookout.settle(job):
@@ -123,7 +123,7 @@ class Endings:
                     await self.cancel(job.job_id, reason)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nobody waits for."""
+        """Run something that nobody waits for, and keep its task."""
         task = asyncio.create_task(work)
         self.background.add(task)
         task.add_done_callback(self.background.discard)
@@ -137,5 +137,5 @@ class Endings:
             await self.settle(cancelled)
 
     async def _note_end_shown(self, job: Job) -> None:
-        with contextlib.suppress(StorageTrouble):  # then it is said once more after the next start
+        with contextlib.suppress(StorageTrouble):  # it is then shown again after the next start
             await self._jobs.note_end_shown(job.job_id)

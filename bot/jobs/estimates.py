@@ -1,4 +1,4 @@
-"""How long a job takes on this machine, from the jobs that it has done."""
+"""How long a job takes on this machine, learnt from earlier jobs."""
 
 import itertools
 import statistics
@@ -12,8 +12,8 @@ from generation.requests import denoising_steps
 
 _REMEMBERED = 20
 _GUESSED_SECONDS_PER_WORK = 1.0
-_UNLIKE = 1.5  # how many times one job's work is another's before the two tell what grows with it
-_FLATTEST = 8  # a line may rise by so much less than seconds per work say: few points may seem to say it does not rise
+_UNLIKE = 1.5  # two jobs tell the slope only if their work differs by this factor
+_FLATTEST = 8  # the slope is at least the lowest rate divided by this: few points may suggest no slope at all
 
 
 def work(job: Job) -> float:
@@ -24,7 +24,7 @@ def work(job: Job) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """What a picture takes whatever is asked for (encoding, decoding, checks), and what each unit of work adds."""
+    """The fixed time of a picture (encoding, decoding, checks), and the time for each unit of work."""
 
     fixed_seconds: float
     seconds_per_work: float
@@ -38,7 +38,7 @@ class _Measured:
 
     def __init__(self, jobs: Collection[Job] = ()) -> None:
         self._points: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
-        self.pace: _Pace | None = None  # asked for every job that waits, so it is worked out once for all
+        self.pace: _Pace | None = None  # needed for every waiting job, so it is computed once
         self.add(*jobs)
 
     def add(self, *jobs: Job) -> None:
@@ -91,7 +91,7 @@ class Estimates:
     def cost(self, job: Job) -> float:
         """Return the seconds that a job counts for in the queue and in budgets, guessed where nothing was measured.
 
-        The guess takes the model for as quick as the slowest one here that was, so that an unknown one is no bargain.
+        An unmeasured model is taken to be as slow as the slowest measured one, so that it is no bargain.
         """
         seconds = self.seconds(job)
         if seconds is not None:

@@ -1,4 +1,4 @@
-"""The way in of the picture that a job begins with."""
+"""Brings in the picture that a job begins with."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ from generation.images.decoder import ImageDecoder
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# What fails for a moment on a machine that has too much to do, or with a child that has just died.
+# Failures that pass: an overloaded machine, or a child process that has just died.
 _PASSING = ("check_failed", "download_failed")
 _PAUSES_SECONDS = (0.5, 2.0)
 
 
 async def once_more(work: Callable[[], Awaitable[T]]) -> T:
-    """Do something that is given up only when it fails again: what has been promised is worth a second try."""
+    """Run ``work``, and again after a pause if it fails in a way that may pass."""
     for pause_seconds in _PAUSES_SECONDS:
         try:
             return await work()

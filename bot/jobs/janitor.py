@@ -1,4 +1,4 @@
-"""Retention: what is past its time or beyond its room goes."""
+"""Retention: deletes what is past its time or beyond its space."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-_SET_SECONDS = 3600.0  # a machine that slept for a while has lost less, in most places
+_SET_SECONDS = 3600.0  # a machine that was suspended usually lost less
 
 
 class Janitor:

@@ -1,4 +1,4 @@
-"""The steps of a job's life: brought in, queued, generated, delivered; a row before every word."""
+"""The steps of a job's life: brought in, queued, generated, delivered; each is stored before it is announced."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,9 +29,9 @@ NEVER_TOLD = "never_told"
 
 
 class JobLife:
-    """Take every job from one step to the next, whoever or whatever brings it there.
+    """Take every job from one step to the next.
 
-    All that must not be lost is in ``jobs`` and ``spool`` before anybody is told of it.
+    Everything that must not be lost is in ``jobs`` and ``spool`` before anybody is told of it.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class JobLife:
     async def go_on(self, job: Job) -> None:
         """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
         await self._estimates.load(job.model)
-        # Nothing is awaited from here on: the front desk, which counts it until now, must not count it twice.
+        # Nothing is awaited from here on: the front desk has counted it so far and must not count it twice.
         self.open.keep(job)
         match job.state:
             case JobState.ACCEPTED:
@@ -99,7 +99,7 @@ class JobLife:
                 self.open.begin(job, self._deliver(job, may_be_there=True))
 
     async def tell_first(self, job: Job, *, forgets_commands: bool = False) -> None:
-        """Go on with a job of which it is not known whether its requester was told, as soon as they are.
+        """Find out whether the requester was told of a job, tell them if not, then go on with it.
 
         With ``forgets_commands`` (after a restart) a command that was not answered is given up: Discord has said so to
         the person, and they ask again if they like.

@@ -1,4 +1,4 @@
-"""The jobs that something must still happen to, and what is being done for them in the background."""
+"""The open jobs, and the background task that works on each."""
 
 import asyncio
 import logging
@@ -11,13 +11,13 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-_DELIVERY_SECONDS = 2.0  # Discord gives an answer 3 s
+_DELIVERY_SECONDS = 2.0  # an interaction must be answered within 3 s
 
 Break = Callable[[Job, str], Awaitable[None]]
 
 
 class OpenJobs(Mapping[str, Job]):
-    """Every open job as its row is, and at most one step of its life under way.
+    """Every open job as in its row, with at most one step of its life under way.
 
     What is in memory here can be rebuilt from the rows. ``broke`` is told of a job whose step broke in a way that
     nobody foresaw, with the reference under which the log has the stack.

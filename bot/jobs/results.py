@@ -1,4 +1,4 @@
-"""What goes to the generator for a job, and what becomes of the pictures that come back."""
+"""The request of a job to the generator, and the pictures that come back."""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ def request_of(job: Job, image: bytes) -> Img2ImgRequest:
 
 
 class Results:
-    """Keep finished pictures on disk until they are delivered; none that may not be shown."""
+    """Keep finished pictures on disk until they are delivered, provided that they may be shown."""
 
     def __init__(self, spool: Spool, screening: Screening) -> None:
         self._spool = spool

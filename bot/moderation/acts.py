@@ -1,4 +1,4 @@
-"""What moderators do: hide a result that is there already, block a member, tell a picture by its looks."""
+"""What moderators do: hide a delivered result, block a member, list a picture."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""The buttons under what moderators are told: Delete, Spoiler, List picture, Block; each checks who presses it."""
+"""The buttons under moderators' notices: Delete, Spoiler, List picture, Block; each checks who presses it."""
 
 import asyncio
 import re
@@ -28,11 +28,11 @@ async def _decided(interaction: "discord.Interaction[Palimpsest]", action: str, 
     await interaction.client.mod_log.write(interaction.guild_id, interaction.user.id, action, **more)
     notice = await interaction.original_response()  # as it is now: somebody else may have acted meanwhile
     text = f"{notice.content}\n{words} by <@{interaction.user.id}>"
-    await interaction.edit_original_response(content=text[:2000], allowed_mentions=discord.AllowedMentions.none())
+    await interaction.edit_original_response(content=text[:2000])
 
 
 class _ModButton(JobButton, template="job"):
-    """A button for who may manage the server that the job belongs to."""
+    """A button for those who may manage the job's server."""
 
     done: str
     action: str
@@ -83,7 +83,7 @@ class ModListButton(_ModButton, template=f"mod-list:{JOB_ID}"):
 class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"mod-block:(?P<member_id>[0-9]{1,20})"):
     """Let a member ask for nothing more in the server, and give up what waits of theirs.
 
-    It names the member and not a job, because of a prompt that was refused there is none.
+    It names the member and not a job, because a refused prompt has no job.
     """
 
     def __init__(self, member_id: int) -> None:
@@ -108,7 +108,7 @@ class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"
             async with _alone(ours):
                 await block_member(ours.client, guild_id, self.member_id)
                 await _decided(ours, "member_blocked", "⛔ Blocked", member_id=self.member_id)
-        except Exception as error:  # a button has no error handler of its own; this one answers everything
+        except Exception as error:  # buttons have no error handler of their own
             await answer_error(ours, error)
 
 

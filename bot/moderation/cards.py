@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Sequence
 
-import discord
-
 from bot.display.cards import message_link
 from bot.display.inert import inert
 from bot.moderation.policy import MINOR_BLOCK_SCORE, Policy, refusal_of_words
@@ -142,6 +140,3 @@ def _where(job: Job) -> str:
     if job.state is JobState.DELIVERED and job.result_message_id is None:
         place += ", deleted since"
     return f"{place} · {reference_of(job.job_id)}"
-
-
-SILENT = discord.AllowedMentions.none()

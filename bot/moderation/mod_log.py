@@ -1,4 +1,4 @@
-"""Tells moderators, in the channel that they have chosen, and writes the trail."""
+"""Notifies moderators in the channel that they have chosen, and writes the audit trail."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.moderation.buttons import decision_view
-from bot.moderation.cards import SILENT, decision_text
+from bot.moderation.cards import decision_text
 from bot.storage.audit import Audit, AuditEntry
 from bot.storage.job import Job
 from bot.storage.policies import Policies
@@ -34,11 +34,11 @@ class ModLog:
         self._acts: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def one_act_at_a_time(self, message_id: int) -> asyncio.Lock:
-        """Return what moderators hold while they act on what one message tells, for each act is written under it."""
+        """Return the lock to hold while acting on a notice, because each act is written under it."""
         return self._acts.setdefault(message_id, asyncio.Lock())
 
     def note(self, job: Job, what: str, score: float | None) -> None:
-        """Take note of what was done with a job of a server's, by itself."""
+        """Record, in the background, what the bot has done with a job of a server."""
         if job.guild_id is not None:
             self._begin(self._note(job, job.guild_id, what, score))
 
@@ -47,7 +47,7 @@ class ModLog:
         await self._audit.write(AuditEntry(guild_id=guild_id, actor_id=actor_id, action=action, **more))
 
     async def close(self) -> None:
-        """Let what is being told end, for a moment."""
+        """Give notices under way a moment to be sent."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2.0)
         for task in self._tasks:
@@ -69,9 +69,9 @@ class ModLog:
             if channel_id is not None:
                 channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
                 view = decision_view(job, is_shown=what in _SHOWN)
-                await channel.send(decision_text(job, what, score), view=view, allowed_mentions=SILENT)
+                await channel.send(decision_text(job, what, score), view=view)
         except Exception as error:
-            # The decision itself stands; a disk or a channel that is in trouble must not break who waits for it.
+            # The decision stands; trouble with the disk or the channel must not break its caller.
             log.warning("moderators could not be told of job %s (%s)", job.job_id, type(error).__name__)
 
     def _was_noted_just_now(self, guild_id: int, member_id: int, what: str) -> bool:

@@ -1,4 +1,4 @@
-"""From a verdict, a server's policy and the place to what happens: allow, spoiler, block."""
+"""Turns a verdict, a server's policy and the place into a decision: allow, spoiler or block."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -6,7 +6,7 @@ from enum import IntEnum
 from generation.safety.verdict import Label, Verdict
 
 MAX_OPEN_SCORE = 0.95  # where minors may be, no server can switch the check off
-# A picture for words that name a minor is blocked from here on, everywhere and whatever the policy.
+# With a minor in the words a picture is blocked from this score on, whatever the place and the policy.
 MINOR_BLOCK_SCORE = 0.5
 
 

@@ -1,4 +1,4 @@
-"""Looks at every prompt and picture before anything is shown; what cannot be checked is refused."""
+"""Checks every prompt and picture before it is shown; what cannot be checked is refused."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ NoteDecision = Callable[[Job, str, float | None], None]
 
 
 class Screening:
-    """Bring verdict, policy and place together: on the prompt, the input picture, every preview and the result.
+    """Decide about prompt, input picture, previews and result by verdict, policy and place.
 
     ``note`` is told of what was blocked or hidden, and with which score. ``servers_known`` is waited for before a
     picture is judged: after a restart jobs go on before Discord has said which channels are age-restricted.
@@ -49,7 +49,7 @@ class Screening:
         self._servers_known = servers_known
 
     def require_welcome(self, requester_id: int, guild_id: int | None, owner_id: int | None) -> None:
-        """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or a picture's owner do not let."""
+        """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or the picture's owner exclude."""
         if self._policies.is_blocked(guild_id, requester_id):
             raise Refused("member_blocked")
         if owner_id is not None and owner_id != requester_id and self._remixing.is_refused(owner_id):
@@ -64,7 +64,7 @@ class Screening:
             raise Refused(reason)
 
     async def require_words_still(self, job: Job) -> None:
-        """Do the same before a job begins, for moderators may have decided otherwise while it waited."""
+        """Do the same before a job runs, since moderators may have changed their lists while it waited."""
         await self._servers_known()
         self.require_words(job)
 
@@ -89,7 +89,7 @@ class Screening:
         """
         found: list[PictureVerdict] = []
         for data in pictures:
-            # A result before the inputs of those who come after it: otherwise a crowd would keep it for ever.
+            # Results go before new inputs: otherwise a crowd would hold them up for ever.
             one = await self._check(job, data, is_urgent=True)
             self._require_unlisted(job, one, hashlib.sha256(data).hexdigest())
             found.append(one)

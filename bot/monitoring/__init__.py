@@ -1,1 +1,1 @@
-"""What operators see of the running bot: health, readiness and figures, over HTTP on this machine."""
+"""Health, readiness and metrics of the running bot, over HTTP on this machine."""

@@ -1,4 +1,4 @@
-"""How many of Discord's answers count towards being shut out, and how much restraint that asks for."""
+"""How many of Discord's answers count towards a ban, and how much restraint that asks for."""
 
 import logging
 import time

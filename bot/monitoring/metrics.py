@@ -1,4 +1,4 @@
-"""The figures that are counted when something happens; none of them says who or what.
+"""Metrics that are counted when something happens; none of them names a person or a prompt.
 
 The names follow https://prometheus.io/docs/practices/naming/; what is read only when somebody asks is in
 ``bot.monitoring.standing``.
@@ -27,7 +27,7 @@ class Metrics:
     """All counters and histograms of one bot, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series for each that nobody asks for
+        disable_created_metrics()  # they would double the number of series
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.acknowledgement_seconds = Histogram(
@@ -37,7 +37,7 @@ class Metrics:
             registry=self.registry,
         )
         self._refusals = Counter(
-            "palimpsest_refusals_total", "Wishes that were refused, by reason.", ["reason"], registry=self.registry
+            "palimpsest_refusals_total", "Requests that were refused, by reason.", ["reason"], registry=self.registry
         )
         self.errors = Counter(
             "palimpsest_errors_total",
@@ -105,7 +105,7 @@ class Metrics:
             self._gateway_connections.labels(kind)
 
     def refused(self, error: BaseException) -> None:
-        """Count a wish that was refused, by the short code that every refusal has."""
+        """Count a refused request, by the short code that every refusal has."""
         self._refusals.labels(str(getattr(error, "reason", type(error).__name__))).inc()
 
     def settled(self, job: Job) -> None:

@@ -21,7 +21,7 @@ _TICK_SECONDS = 1.0
 class Monitoring:
     """Answer operators and their machines, and watch how late the event loop is.
 
-    A port that is taken costs a line in the log and not the start, so that two bots on one machine need no thought.
+    A port in use is a warning in the log and not an error, so that two bots can run on one machine.
     ``port`` 0 takes a free one, None serves nobody. ``write`` writes to the database.
     """
 
@@ -72,7 +72,7 @@ class Monitoring:
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port).start()
-        except (OSError, UnicodeError) as error:  # the second: a name that no host can have
+        except (OSError, UnicodeError) as error:  # UnicodeError: an impossible host name
             log.warning(
                 "there is no monitoring: %s port %d cannot be used (%s); set MONITORING_HOST or MONITORING_PORT anew",
                 host,
@@ -97,7 +97,7 @@ class Monitoring:
         return _verdict([])
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        """Whether a wish would be painted now."""
+        """Whether a request would be painted now."""
         return _verdict(self._standing.not_ready())
 
     async def _show_metrics(self, _: web.Request) -> web.Response:

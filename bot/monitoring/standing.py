@@ -33,7 +33,7 @@ class Bot(Protocol):
 
 
 class Standing(Collector):
-    """Read the gauges from what they are about, so that none of them can be forgotten to be set."""
+    """Gauges that are read from their source when they are scraped, so that none can be stale."""
 
     def __init__(self, bot: Bot, executor: ExecutorFigures) -> None:
         self._bot = bot
@@ -47,7 +47,7 @@ class Standing(Collector):
         return reasons
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Leave the asking to the first scrape: nothing may be there yet when this is registered."""
+        """Describe nothing: when this is registered there may be nothing to read yet."""
         return ()
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
@@ -84,7 +84,7 @@ class Standing(Collector):
                 value=device,
             )
         yield GaugeMetricFamily(
-            "palimpsest_ready", "1 if a wish would be painted now, as /readyz says.", value=not self.not_ready()
+            "palimpsest_ready", "1 if a request would be painted now, as /readyz says.", value=not self.not_ready()
         )
 
 

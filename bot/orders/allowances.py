@@ -37,7 +37,7 @@ NO_LIMIT = Allowance(0, 0)
 
 
 def allowance_of(limits: Mapping[int, RoleLimit], role_ids: Sequence[int]) -> Allowance:
-    """Return what a member's roles allow: of every number the most generous that any of them names."""
+    """Return what a member's roles allow: the most generous of each number."""
     said = [limits[role_id] for role_id in role_ids if role_id in limits]
     cooldowns = [limit.cooldown_seconds for limit in said if limit.cooldown_seconds is not None]
     budgets = [limit.daily_budget_seconds for limit in said if limit.daily_budget_seconds is not None]

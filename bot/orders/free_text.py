@@ -1,4 +1,4 @@
-"""What somebody writes to the bot in their own words: a prompt, with options by name wherever they stand in it."""
+"""Reads free text: a prompt, with options by name anywhere in it."""
 
 import contextlib
 import difflib
@@ -11,12 +11,12 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.orders.order_book import Options
-from bot.orders.small_talk import asks_again, asks_for_help, is_filling, is_remark, words_of
+from bot.orders.small_talk import asks_again, asks_for_help, asks_for_seed, is_filling, is_remark, words_of
 from generation.samplers import SAMPLERS
 
 _NAMES = {
     "negative_prompt": ("negative_prompt", "negative prompt", "negative", "neg", "without"),
-    # The last ones of each are other programs' names.
+    # Each list ends with names that other programs use.
     "strength": ("strength", "denoising_strength", "denoising strength", "denoise"),
     "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg", "cfg_scale", "cfg scale"),
     "num_inference_steps": ("num_inference_steps", "steps"),
@@ -71,9 +71,9 @@ _DECIMAL_COMMA = re.compile(
     rf"(?:\s*[:=]\s*|\s+)\d+|(?!(?:{_ALTERNATIVES}):)[^\W\d][\w.-]*:[0-2]),(\d+)(?!\w)",
     re.IGNORECASE,
 )
-# As wide as the letters of East Asia, which keyboards there write: "strength：０．７".
+# Full-width characters, as East Asian keyboards produce: "strength：０．７".
 _NARROW = {ord(sign) + 0xFEE0: sign for sign in "0123456789.,:;=%+-"}
-# An adapter that brings its weight along: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
+# An adapter with its weight: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
 _LORA = re.compile(r"<lora:([^<>:\s,;]+(?::[^<>:\s,;]+)?)>", re.IGNORECASE)
 _WEIGHED_ADAPTER = re.compile(rf"(?!(?:{_ALTERNATIVES}):)\d*[^\W\d][^\s,;:=<>]*:\d*\.?\d+(?!\w)", re.IGNORECASE)
 # "adapter: ink, clay:0.5": further ones come with a weight, else it is the prompt that goes on.
@@ -87,19 +87,19 @@ _NEGATIVE = re.compile(
     r"|(?P<named>negative[_ ]prompt|negative|neg)\s*[:=]\s*)(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
-# In quotes it is what it is, whatever looks like an option in it.
+# Quoted text is taken literally, even if it looks like an option.
 _QUOTED_NEGATIVE = re.compile(
     r"(?<![\w-])(?:--)?(?:negative[_ ]prompt|negative|neg)\s*[:=]\s*[\"“]"
     r"(?:(?P<whole>.*)[\"”]\s*$|(?P<part>[^\"“”]*)[\"”])",
     re.IGNORECASE | re.DOTALL,
 )
-# What is written like an option and is none, or has no value, once the options have been taken out.
+# Looks like an option but is unknown or has no value, once the options have been taken out.
 _LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)=", re.IGNORECASE)
 _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
 _MENTION = re.compile(r"<@[!&]?\d+>")
-# A command that was written and not chosen, and the name of what follows.
+# A command typed as text, and a label before the prompt.
 _PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
 # "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
 _NUMBER_FIRST = re.compile(
@@ -121,13 +121,14 @@ _WORD_AND_FRACTION = re.compile(r"\s*(?P<word>[^\W\d]+)\s*[:=]?\s*0?[.,]\d+\s*")
 class Said:
     """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given.
 
-    ``again`` is the wish for another try of the same, ``help`` that for the help and nothing else. A ``remark``, such
-    as "thanks, so cool", is no wish if it comes without a picture.
+    ``again`` asks for another try of the same, ``help`` for the help and nothing else, ``seed`` for the seed of a
+    picture. A ``remark``, such as "thanks, so cool", is no request if it comes without a picture.
     """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
     again: bool = False
     help: bool = False
+    seed: bool = False
     remark: bool = False
 
     @property
@@ -189,6 +190,10 @@ def understand(text: str) -> Said:
     if (unknown := _WORD_AND_FRACTION.fullmatch(text)) is not None:
         raise _unknown_option(unknown["word"].lower())
     words = words_of(text)
+    if not values and asks_for_seed(words):
+        return Said(seed=True)
+    if not values and (name := _tidy(text).rstrip(".!?").lower()) in _FIELD_OF and name != "model":
+        raise Refused("option_without_value", option=name)
     again = asks_again(words)
     if is_filling(words) and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
@@ -196,7 +201,7 @@ def understand(text: str) -> Said:
 
 
 def negative_as_written(negative_prompt: str) -> str:
-    """Write a negative prompt so that it is understood as it is; it has to come last."""
+    """Write a negative prompt so that ``understand`` reads it unchanged; it has to come last."""
     plain = f"negative: {negative_prompt}"
     with contextlib.suppress(Refused):
         if understand(plain) == Said(Options(prompt="", negative_prompt=negative_prompt)):

@@ -1,4 +1,4 @@
-"""Where a person's wish becomes a job: checks that need next to no waiting, the acknowledgement, then the desk."""
+"""Where a request becomes a job: quick checks, the acknowledgement, then the desk."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from bot.orders.origin import Origin
 
 
 class FrontDesk:
-    """Take wishes. What is refused here is refused to the person alone and costs nobody anything."""
+    """Take requests. What is refused here is told to the person alone and costs nobody anything."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class FrontDesk:
         self._max_waiting = max_waiting
         self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
-        self._arriving: list[Origin] = []  # let in, but not a row yet: a burst must not slip through together
+        self._arriving: list[Origin] = []  # admitted, but not a row yet: a burst must not pass the limits together
         self.is_draining = False
         self.is_closing = False
 
@@ -47,10 +47,10 @@ class FrontDesk:
         request_message_id: int | None = None,
         interaction_id: int | None = None,
     ) -> None:
-        """Make a job of a wish, or raise what ``bot.replies`` has a sentence for.
+        """Make a job of a request, or raise what ``bot.replies`` has a sentence for.
 
         ``acknowledge`` sends the first text, which is the status message from then on, and returns its id.
-        ``request_message_id`` is the person's message, ``interaction_id`` the interaction that the wish came in.
+        ``request_message_id`` is the person's message, ``interaction_id`` the interaction of the request.
         """
         if self.is_closing:
             raise Refused("shutting_down")
@@ -72,11 +72,10 @@ class FrontDesk:
             self._arriving.remove(origin)
 
     async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
-        """Take a wish from a command, button or modal; the public response is its status message."""
+        """Take a request by command, button or modal; the public response is its status message."""
 
         async def acknowledge(text: str) -> int | None:
-            response = await interaction.response.send_message(text, allowed_mentions=discord.AllowedMentions.none())
-            return response.message_id
+            return (await interaction.response.send_message(text)).message_id
 
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
 

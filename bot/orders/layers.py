@@ -9,7 +9,7 @@ from generation.requests import StrengthSchedule
 
 
 class Layer(StrEnum):
-    """Whose word it is; the first that has one decides a default, the narrowest decides a limit."""
+    """Who has set a value; the first layer that has one decides a default, the narrowest decides a limit."""
 
     MEMBER = "member"
     CHANNEL = "channel"
@@ -21,12 +21,13 @@ class Layer(StrEnum):
 # Each has a default (its own name) and a limit ("max_" before it); "model" has a default and a list, "models".
 NUMBERS = ("strength", "guidance_scale", "num_inference_steps", "count")
 DEFAULT_NAMES = (*NUMBERS, "model")
+MEMBER_NAMES = (*DEFAULT_NAMES, "negative_prompt")
 LIMIT_NAMES = (*(f"max_{name}" for name in NUMBERS), "models")
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A value and whose it is."""
+    """A value and the layer that it comes from."""
 
     value: Any
     layer: Layer
@@ -60,7 +61,7 @@ class Layers:
         return None
 
     def strength_schedule(self) -> StrengthSchedule:
-        """Return what strength means where nobody chose, which is for the operator to say."""
+        """Return what strength means where nobody chose, as the operator has set it."""
         return next(
             (values["strength_schedule"] for _, values in self.layers if "strength_schedule" in values), "noise"
         )

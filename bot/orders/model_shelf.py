@@ -25,7 +25,7 @@ _MAX_CHOICES = 25  # Discord's limit for one list
 class ModelShelf:
     """The catalog's models that lie on this machine, and the operator's own, which is fetched if it does not.
 
-    Nobody's command starts a download of gigabytes: that is the operator's to do.
+    No command starts a download of gigabytes: only the operator does that.
     """
 
     def __init__(self, catalog: Catalog, *, default_model: str, data_dir: Path) -> None:
@@ -48,7 +48,7 @@ class ModelShelf:
 
         here, self._add_on_troubles = await asyncio.to_thread(look)
         for trouble in filter(None, self._add_on_troubles.values()):
-            if trouble.reason != ModelProblem.ADD_ON_NOT_HERE:  # which may be meant
+            if trouble.reason != ModelProblem.ADD_ON_NOT_HERE:  # which may be intended
                 log.warning("%s", error_sentence(trouble))
         self._here = here | {self._default_model}
 
@@ -90,7 +90,7 @@ class ModelShelf:
         return self._add_on_troubles.get(file, file.missing()) is None
 
     def choices(self, typed: str, among: Iterable[ModelEntry] | None = None) -> list[Choice[str]]:
-        """Return the models that fit what was typed, of those that are usable or of some, as Discord offers them."""
+        """Return the models that match what was typed as Discord's choices, of ``among`` or of all that are usable."""
         return [
             Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
             for entry in (self.usable() if among is None else among)

@@ -12,7 +12,6 @@ from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults
 from bot.storage.job import Job
 from generation.adapter_weights import NO_ADAPTER, read_adapters, write_adapters
-from generation.errors import ModelUnavailable
 from generation.job_id import new_job_id
 from generation.models.catalog import ModelEntry
 from generation.models.embeddings import embeddings_in
@@ -28,7 +27,7 @@ from generation.requests import (
 from generation.samplers import check_sampler
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
-_FORM_BYTES = 64 * 1024  # what a request holds beside its files
+_FORM_BYTES = 64 * 1024  # what a request holds besides its files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ class Options:
 class Source:
     """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
 
-    ``ignored_pictures`` counts what came beside it and is not used. ``posted_by`` is who showed it, if that is known.
+    ``ignored_pictures`` counts further pictures that are not used. ``posted_by`` is its poster, if that is known.
     """
 
     attachment_url: str | None = None
@@ -70,7 +69,7 @@ class Source:
 
 
 def options_of(job: Job) -> Options:
-    """Return a job's choices as they were, so that some can be changed; the seed is left to be drawn anew."""
+    """Return a job's choices as they were, so that some can be changed; a new seed will be drawn."""
     return Options(
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
@@ -88,7 +87,7 @@ def options_of(job: Job) -> Options:
 
 
 def changed(earlier: Options, said: Options) -> Options:
-    """Return earlier choices with what has been said now over them; another model brings what is its own."""
+    """Return earlier choices overridden by later ones; with another model its own sampler and adapters apply."""
     changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
     if said.model not in (None, earlier.model):
         changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
@@ -145,10 +144,14 @@ class OrderBook:
         sampler = options.sampler or model.defaults.sampler
         check_sampler(sampler)
         family = FAMILIES[model.family]
-        family.check_negative_prompt((options.negative_prompt or "").strip(), model.title)
+        negative_prompt = (options.negative_prompt or "").strip()
+        family.check_negative_prompt(negative_prompt, model.title)
+        if options.negative_prompt is None and family.takes_negative_prompt:
+            kept = layers.wanted("negative_prompt")
+            negative_prompt = "" if kept is None else kept.value
         family.check_sampler(sampler, model.title)
         adapter, adapter_weight = self._adapters(model, options)
-        for embedding in embeddings_in(f"{options.prompt}\n{options.negative_prompt or ''}", model.embeddings.values()):
+        for embedding in embeddings_in(f"{options.prompt}\n{negative_prompt}", model.embeddings.values()):
             self._shelf.require_add_on(embedding.file)
         strength = family.strength_for(numbers["strength"])
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
@@ -158,7 +161,7 @@ class OrderBook:
             guild_id=origin.guild_id,
             channel_id=origin.channel_id,
             prompt=options.prompt.strip(),
-            negative_prompt=(options.negative_prompt or "").strip(),
+            negative_prompt=negative_prompt,
             strength=strength,
             guidance_scale=numbers["guidance_scale"],
             num_inference_steps=steps,
@@ -196,7 +199,10 @@ class OrderBook:
         return self._allowed(self.layers(origin))
 
     def model_for(self, origin: Origin) -> ModelEntry:
-        """Return the model that paints there when nobody chooses one."""
+        """Return the model that paints there when nobody chooses one.
+
+        Raises ModelUnavailable, or Refused (``model_not_allowed``), where moderators allow none that is here.
+        """
         return self.model_in(self.layers(origin))
 
     def model_in(self, layers: Layers) -> ModelEntry:
@@ -217,8 +223,9 @@ class OrderBook:
         decided = layers.model()
         if decided is not None and decided.value in allowed:
             return decided.value
-        if not allowed:
-            raise ModelUnavailable("allowed here", "not_downloaded")
+        if not allowed:  # some list of moderators leaves nothing that is here: say why its first model is not taken
+            listed = next(values["models"] for _, values in layers.layers if "models" in values)
+            return self._model(layers, next((name for name in listed if layers.allows_model(name) is None), listed[0]))
         return allowed[0]
 
     def _allowed(self, layers: Layers) -> list[ModelEntry]:

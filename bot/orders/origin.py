@@ -1,4 +1,4 @@
-"""Where a wish comes from, as a value: who, where, and what may be sent there."""
+"""Where a request comes from, as a value: who, where, and what may be sent there."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,12 +11,12 @@ from bot.errors import Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The person and the place of a wish.
+    """The person and the place of a request.
 
     ``settings_channel_id`` is the channel whose settings hold (a thread has its parent's). ``file_limit_bytes`` is what
     a message of the bot may carry there per file: the server's limit, because the interaction's own may come from the
     member's Nitro and counts only for its own response. A server may have the commands and not the bot: then
-    ``is_bot_there`` is False.
+    ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is the end of the bot's own time-out.
     """
 
     requester_id: int
@@ -27,6 +27,7 @@ class Origin:
     missing_permissions: tuple[str, ...]
     role_ids: tuple[int, ...] = ()
     is_bot_there: bool = True
+    timed_out_until: int | None = None
 
     @classmethod
     def of_interaction(cls, interaction: discord.Interaction) -> Self:
@@ -41,6 +42,7 @@ class Origin:
             missing_permissions=_missing(interaction.guild, interaction.channel, interaction.app_permissions),
             role_ids=_role_ids(interaction.user),
             is_bot_there=interaction.guild_id is None or interaction.client.get_guild(interaction.guild_id) is not None,
+            timed_out_until=_timed_out_until(interaction.guild),
         )
 
     @classmethod
@@ -59,12 +61,15 @@ class Origin:
             file_limit_bytes=_file_limit_bytes(message.guild),
             missing_permissions=_missing(message.guild, message.channel, rights),
             role_ids=_role_ids(message.author),
+            timed_out_until=_timed_out_until(message.guild),
         )
 
     def require_room_to_answer(self) -> None:
-        """Raise Refused (``not_in_server``, ``missing_permissions``) unless a result could be posted there."""
+        """Raise Refused (``not_in_server``, ``timed_out``, ``missing_permissions``) unless a result could be posted."""
         if not self.is_bot_there:
             raise Refused("not_in_server")
+        if self.timed_out_until is not None:
+            raise Refused("timed_out", until=self.timed_out_until)
         if self.missing_permissions:
             raise Refused("missing_permissions", permissions=list(self.missing_permissions))
 
@@ -75,6 +80,11 @@ def _settings_channel_id(channel: object) -> int | None:
 
 def _role_ids(author: discord.User | discord.Member) -> tuple[int, ...]:
     return tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else ()
+
+
+def _timed_out_until(guild: discord.Guild | None) -> int | None:
+    until = guild.me.timed_out_until if guild is not None and guild.me is not None else None
+    return None if until is None or until <= discord.utils.utcnow() else round(until.timestamp())
 
 
 def _file_limit_bytes(guild: discord.Guild | None) -> int:

@@ -1,4 +1,4 @@
-"""What people say around a wish, or instead of one, that nobody wants to see painted."""
+"""What people say around a request, or instead of one, that is not meant to be painted."""
 
 import re
 
@@ -9,10 +9,13 @@ def words_of(text: str) -> frozenset[str]:
 
 
 _HELP = frozenset(("help", "/help", "?"))
+_GREETINGS = words_of("hello hey heya hi hiya howdy yo")
+_BESIDE_GREETINGS = words_of("again all bot everyone folks guys palimpsest there you")
+_SEED_QUESTION = words_of("a for give is it its me please s seed tell that the this use used was what whats which you")
 _AGAIN = words_of("again reroll repeat retry")
 # Around options: "please use seed 5", "same again, but with strength 0.8".
 _FILLING = words_of("and at but do it just now please same set that the this to try use with")
-# To a picture that they like: "thanks, so cool".
+# About a picture that they like: "thanks, so cool".
 _REMARKS = words_of(
     "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
     " wow yay"
@@ -21,17 +24,24 @@ _BESIDE_REMARKS = words_of("bot i is it job much one so that this very work you"
 
 
 def asks_for_help(text: str) -> bool:
-    """Tell whether a text asks how to use the bot and nothing else."""
-    return text.strip().lower() in _HELP
+    """Tell whether a text asks how to use the bot and nothing else, or just says hello."""
+    words = words_of(text)
+    greets = bool(words & _GREETINGS) and words <= _GREETINGS | _BESIDE_GREETINGS
+    return greets or text.strip().lower() in _HELP
+
+
+def asks_for_seed(words: frozenset[str]) -> bool:
+    """Tell whether words ask for the seed of a picture and for nothing else."""
+    return "seed" in words and words <= _SEED_QUESTION
 
 
 def asks_again(words: frozenset[str]) -> bool:
-    """Tell whether words that are nothing but filling ask for another try of the same."""
+    """Tell whether words ask for another try of the same; only meaningful for filling words."""
     return bool(words & _AGAIN)
 
 
 def is_filling(words: frozenset[str]) -> bool:
-    """Tell whether words are there only to lead to options."""
+    """Tell whether words only introduce options."""
     return words != frozenset() and words <= _FILLING | _AGAIN
 
 

@@ -9,7 +9,7 @@ from generation.images.decoder import MAX_INPUT_BYTES
 
 
 def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, posted_by: int | None = None) -> Source:
-    """Return an attachment as a source; raise Refused for one that need not be downloaded to be refused."""
+    """Return an attachment as a source; raise Refused (``attachment_too_large``) before downloading it."""
     if attachment.size > MAX_INPUT_BYTES:
         raise Refused("attachment_too_large", max_bytes=MAX_INPUT_BYTES)
     return Source(
@@ -23,8 +23,8 @@ def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, post
 def source_in(message: discord.Message) -> Source | None:
     """Return the first picture of a message, attached or embedded, or None if it shows none.
 
-    Those of a message that is forwarded count too. A picture in an embed lies somewhere on the internet; Discord's
-    proxy has it, and only the proxy is asked.
+    Pictures of a forwarded message count too. A picture in an embed lies anywhere on the internet; Discord's
+    proxy has a copy, and only the proxy is asked.
     """
     shown = (message, *message.message_snapshots)
     pictures = [attachment for part in shown for attachment in part.attachments if _may_be_picture(attachment)]
@@ -58,6 +58,6 @@ async def result_message(client: discord.Client, job: Job) -> discord.Message:
 
 
 def _may_be_picture(attachment: discord.Attachment) -> bool:
-    """Leave out what its sender's program calls a sound, a video or a text; whether the rest is one, decoding tells."""
+    """Rule out sounds, videos and texts by their declared type; decoding tells about the rest."""
     kind = (attachment.content_type or "").partition("/")[0]
     return kind not in ("audio", "video", "text")

@@ -1,4 +1,4 @@
-"""What a member reads about what is kept of them."""
+"""What a member is told about the data that is kept about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,23 @@ from dataclasses import dataclass
 from bot.replies import counted
 from bot.storage.member_data import Kind
 
-DELETED = "🧹 Deleted."
-
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is over is kept."""
+    """How long data of settled jobs is kept."""
 
     input_hours: float
     job_days: float
+
+
+def deleted_text(left: int) -> str:
+    """Say that everything is deleted, but for the messages that Discord did not let go."""
+    if not left:
+        return "🧹 Deleted."
+    return (
+        f"🧹 Deleted, but for {counted(left, 'message')} of mine where Discord does not let me in any more."
+        " Please ask a moderator there, or press **Delete** under a result once I am let in again."
+    )
 
 
 def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: bool) -> str:
@@ -25,7 +33,7 @@ def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: b
         f" {counted(retention.job_days, 'day')} after the end",
         f"• the pictures that these began with: {counted(retention.input_hours, 'hour')} after the end,"
         " so that **Again** works",
-        f"• {_bold(counts[Kind.PREFERENCES], 'number')} of `/preferences`: until you reset them",
+        f"• {_bold(counts[Kind.PREFERENCES], 'setting')} of `/preferences`: until you reset them",
         f"• {_bold(counts[Kind.REPORTS], 'report')} that you have made: 90 days",
         f"• {_bold(counts[Kind.BLOCKS], 'server')} whose moderators have blocked you: until they unblock you",
         f"• {_bold(counts[Kind.ACTS], 'entry', 'entries')} in the trails of servers that name you: 90 days",

@@ -1,10 +1,10 @@
-"""Forgets: what a member wants gone, what is past its time, and what belongs to servers that are long gone."""
+"""Deletes what a member wants deleted, what is past its time, and what belongs to servers long gone."""
 
 import asyncio
-import contextlib
 import logging
+import math
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -13,8 +13,9 @@ import discord
 from bot.orders.allowances import DAY_SECONDS
 from bot.orders.layers import Layer
 from bot.storage.database import Database
+from bot.storage.facts import Facts
 from bot.storage.job import Job
-from bot.storage.member_data import Kind, MemberData
+from bot.storage.member_data import MemberData
 from bot.storage.places import Places
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FORGETTING_FACT = "forgetting:"
 GONE_DAYS = 30
 TRAIL_DAYS = 90
 
@@ -34,11 +36,14 @@ class Forgetting:
         self._database = database
         self.member_data = MemberData(database)
         self._places = Places(database)
+        self._facts = Facts(database)
+        self._under_way: set[int] = set()
 
     async def sweep(self) -> None:
         """Delete what is past its time."""
         now = time.time()
         client = self._client
+        await self._go_on()
         await client.audit.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
         await client.reports.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
         await self.member_data.forget_emptied(now - DAY_SECONDS)
@@ -49,44 +54,69 @@ class Forgetting:
                 await client.load_decisions()
         await self._database.empty_log()
 
-    async def forget_requests(self, member_id: int) -> None:
-        """Give up a member's open requests and delete all of them, with messages and pictures."""
+    async def forget_requests(self, member_id: int) -> int:
+        """Give up a member's open requests and delete all of them, with messages and pictures.
+
+        Returns how many messages Discord did not let go. What is cut short goes on at the next start.
+        """
+        fact = f"{_FORGETTING_FACT}{member_id}"
+        await self._facts.set(fact, repr(time.time()))
+        self._under_way.add(member_id)
+        try:
+            left = await self._forget_requests(member_id)
+        finally:
+            self._under_way.discard(member_id)
+        await self._facts.forget(fact)
+        return left
+
+    async def _go_on(self) -> None:
+        """Finish what a member wanted when the bot ended; what they have asked for since then stays."""
+        for member, moment in (await self._facts.starting_with(_FORGETTING_FACT)).items():
+            if int(member) not in self._under_way:
+                await self._forget_requests(int(member), until=float(moment))
+                await self._facts.forget(f"{_FORGETTING_FACT}{member}")
+
+    async def _forget_requests(self, member_id: int, *, until: float = math.inf) -> int:
         client = self._client
-        open_jobs = [job for job in await client.jobs.of_requester_since(member_id, 0) if not job.state.is_settled]
-        # All at once, or the last would be painted while the first one's message is still told.
-        await asyncio.gather(*(client.desk.cancel(job.job_id) for job in open_jobs))
-        jobs = await client.jobs.of_requester_since(member_id, 0)
-        for job in jobs:
-            await self._delete_messages(job)
+
+        async def wanted() -> list[Job]:
+            return [job for job in await client.jobs.of_requester_since(member_id, 0) if job.accepted_at <= until]
+
+        # All at once: otherwise the last would still be painted while the first is being announced.
+        await asyncio.gather(*(client.desk.cancel(job.job_id) for job in await wanted() if not job.state.is_settled))
+        jobs = await wanted()
+        left = sum([await self._delete_messages(job) for job in jobs])
+        await client.reports.forget_member(member_id)
         await self.member_data.delete_requests([job.job_id for job in jobs], keep_since=time.time() - DAY_SECONDS)
-        await self.member_data.delete(member_id, Kind.REPORTS)
+        return left
 
     async def forget_preferences(self, member_id: int) -> None:
         """Delete a member's own numbers."""
         await self._client.defaults.reset(Layer.MEMBER, member_id)
         await self._database.empty_log()
 
-    async def forget_member(self, member_id: int) -> None:
-        """Delete everything of a member that they may delete."""
-        await self.forget_requests(member_id)
+    async def forget_member(self, member_id: int) -> int:
+        """Delete everything of a member that they may delete; return how many messages Discord did not let go."""
+        left = await self.forget_requests(member_id)
         await self.forget_preferences(member_id)
         await self._client.remixing.set(member_id, is_allowed=True)
         await self._database.empty_log()
+        return left
 
-    async def _delete_messages(self, job: Job) -> None:
-        """Delete a request's result, its status message and its pictures; what Discord does not let go stays there.
+    async def _delete_messages(self, job: Job) -> int:
+        """Delete a request's result, its status message and its pictures; return how many messages are still there.
 
-        The status message goes first: else it would be edited to say that the result was deleted, which takes one of
-        the channel's few requests for each.
+        The status message goes first: otherwise it would be edited to say that the result was deleted, which costs one
+        of the channel's few requests.
         """
+        left = 0
         channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
         if job.status_message_id is not None:
-            with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-                await channel.get_partial_message(job.status_message_id).delete()
+            left += not await _is_gone(channel.get_partial_message(job.status_message_id).delete())
             await self._client.jobs.set_status_message(job.job_id, None)
-        with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-            await self._client.desk.delete(job.job_id)
+        left += not await _is_gone(self._client.desk.delete(job.job_id))
         await self._client.spool.delete(job.job_id)
+        return left
 
     def _visible_places(self) -> Collection[int] | None:
         """Return every server and channel that can be seen, or None while that cannot be told."""
@@ -95,3 +125,13 @@ class Forgetting:
             return None
         channels = [place.id for guild in client.guilds for place in (*guild.channels, *guild.threads)]
         return {guild.id for guild in client.guilds}.union(channels)
+
+
+async def _is_gone(deletion: Awaitable[None]) -> bool:
+    try:
+        await deletion
+    except discord.NotFound:  # already gone
+        return True
+    except (discord.HTTPException, aiohttp.ClientError, OSError):
+        return False
+    return True

@@ -26,7 +26,7 @@ class Audit:
         self._database = database
 
     async def write(self, entry: AuditEntry) -> None:
-        """Add an entry, with the time of now."""
+        """Add an entry with the current time."""
         values = (
             entry.guild_id, entry.actor_id, entry.action, entry.member_id, entry.job_id, entry.detail, time.time(),
         )  # fmt: skip

@@ -23,8 +23,8 @@ def back_up(data_dir: Path, file: Path) -> int:
     """Write database and pictures to a new tar file; return its size in bytes.
 
     The database is copied by SQLite itself (https://sqlite.org/backup.html) at one moment, whatever the bot writes
-    meanwhile; the pictures follow, so that every job of the copy has its own unless it was over in between. Nobody
-    but the operator's user can read the file. Raises BackupRefused.
+    meanwhile; the pictures follow, so that every job in the copy has its own unless it ended in between. Only
+    the operator's user can read the file. Raises BackupRefused.
     """
     database = data_dir / DATABASE_NAME
     if not database.is_file():
@@ -45,7 +45,7 @@ def back_up(data_dir: Path, file: Path) -> int:
         with tarfile.open(whole, "w") as tar:
             tar.add(copied, DATABASE_NAME)
             for path in (data_dir / _LOCK_NAME, *sorted((data_dir / _SPOOL_NAME).rglob("*"))):
-                with contextlib.suppress(FileNotFoundError):  # its job is over
+                with contextlib.suppress(FileNotFoundError):  # its job has ended meanwhile
                     tar.add(path, path.relative_to(data_dir).as_posix(), recursive=False)
         whole.chmod(0o600)
         os.replace(whole, file)
@@ -71,7 +71,7 @@ def restore(file: Path, data_dir: Path) -> None:
         if not (unpacked / DATABASE_NAME).is_file():
             raise BackupRefused(f"{file} is no backup: it holds no {DATABASE_NAME}.")
         _require_sound(unpacked / DATABASE_NAME)
-        # The database comes last: where it is, everything else is too.
+        # The database comes last: once it is there, everything is.
         for path in sorted(unpacked.rglob("*")):
             if path.is_file() and path != unpacked / DATABASE_NAME:
                 target = data_dir / path.relative_to(unpacked)
@@ -83,7 +83,7 @@ def restore(file: Path, data_dir: Path) -> None:
 
 
 def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
-    """Do as ``back_up`` does, into a pipe; for a while the copy takes room in the data folder."""
+    """Write a backup to a pipe, as ``back_up`` does; meanwhile the copy takes space in the data folder."""
     if not data_dir.is_dir():
         raise BackupRefused(f"There is no folder {data_dir}: set DATA_DIR to the folder of the bot.")
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=".backup-") as folder:
@@ -96,7 +96,7 @@ def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
 
 
 def restore_from(stream: BinaryIO, data_dir: Path) -> None:
-    """Do as ``restore`` does, from a pipe."""
+    """Restore from a pipe, as ``restore`` does."""
     data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as folder:
         file = Path(folder, "backup.tar")
@@ -108,7 +108,7 @@ def restore_from(stream: BinaryIO, data_dir: Path) -> None:
 def database_problem(data_dir: Path) -> str | None:
     """Return why this program cannot work with a folder's database, as a sentence, or None; nothing is changed.
 
-    Not for a folder in which a bot works: what is not in the database's own file yet is not seen.
+    Not for a folder in which a bot works: the write-ahead log is not looked at.
     """
     database = data_dir / DATABASE_NAME
     if not database.is_file():
@@ -122,7 +122,7 @@ def database_problem(data_dir: Path) -> str | None:
 
 
 def _as_it_lies_there(database: Path) -> sqlite3.Connection:
-    """Open a database that nobody writes to; no file is made beside it, for which a full disk may have no room."""
+    """Open a database that nobody writes to, without creating files beside it: the disk may be full."""
     return sqlite3.connect(f"{database.resolve().as_uri()}?immutable=1", uri=True)
 
 

@@ -59,14 +59,14 @@ class Database:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a transaction: committed when it returns, rolled back when it raises.
 
-        Works that wait at the same moment share one commit, for it is the disk that takes the time: two hundred
+        Calls that wait at the same moment share one commit, because the disk takes the time: two hundred
         commands at once are one wait and not two hundred. ``work`` may be run a second time, after a rollback. Raises
         StorageTrouble if the disk takes nothing.
         """
         future: Future[T] = Future()
         self._waiting.append((work, future))
         self._thread.submit(self._run_waiting)
-        # Shielded, because a thread cannot be interrupted: the caller may go, the transaction ends as it must.
+        # Shielded: a thread cannot be interrupted, so the transaction ends even if its caller is cancelled.
         return await asyncio.shield(asyncio.wrap_future(future))
 
     async def execute(self, statement: str, *values: object) -> int:
@@ -97,7 +97,7 @@ class Database:
     def _transaction(self, works: Sequence[Work]) -> list[Any]:
         connection = self._connection
         assert connection is not None, "the database is not open"
-        if not works:  # an earlier call has taken them along
+        if not works:  # an earlier call has run them
             return []
         began = time.perf_counter()
         try:
@@ -113,7 +113,7 @@ class Database:
         return results
 
     async def empty_log(self) -> bool:
-        """Bring everything from the write-ahead log into the database and cut the log to nothing.
+        """Move the write-ahead log into the database and truncate it.
 
         What was deleted is overwritten in the database (``secure_delete``), but the log still has the page as it was
         before. Returns False if somebody, such as a backup, is reading an earlier state; then the next call does it.
@@ -142,8 +142,8 @@ class Database:
         database = self._folder / DATABASE_NAME
         try:
             database.touch()
-            with contextlib.suppress(PermissionError):  # another account's, who has let this one in
-                database.chmod(0o600)  # prompts are nobody else's; SQLite gives its other files the same mode
+            with contextlib.suppress(PermissionError):  # it belongs to another account that lets this one in
+                database.chmod(0o600)  # prompts are private; SQLite gives its other files the same mode
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
         try:

@@ -18,3 +18,12 @@ class Facts:
         """Write a fact."""
         statement = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         await self._database.execute(statement, name, value)
+
+    async def starting_with(self, beginning: str) -> dict[str, str]:
+        """Return the facts whose names begin with a prefix, by the rest of their names."""
+        statement = "SELECT substr(name, length(?1) + 1) AS rest, value FROM facts WHERE name GLOB ?1 || '*'"
+        return {row["rest"]: row["value"] for row in await self._database.select(statement, beginning)}
+
+    async def forget(self, name: str) -> None:
+        """Delete a fact."""
+        await self._database.execute("DELETE FROM facts WHERE name = ?", name)

@@ -1,4 +1,4 @@
-"""A job as its row says it is."""
+"""A job as in its row."""
 
 import json
 import sqlite3

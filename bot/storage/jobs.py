@@ -99,10 +99,12 @@ class Jobs:
         statement = "UPDATE jobs SET status_message_id = ? WHERE job_id = ?"
         await self._database.execute(statement, status_message_id, job_id)
 
-    async def set_result_message(self, job_id: str, result_message_id: int | None) -> None:
-        """Remember that a delivered result's message is another one now, or gone."""
-        statement = "UPDATE jobs SET result_message_id = ? WHERE job_id = ?"
-        await self._database.execute(statement, result_message_id, job_id)
+    async def note_result_gone(self, job_id: str) -> None:
+        """Remember that a result's message is gone; the status message of a delivered one is to say so."""
+        statement = (
+            "UPDATE jobs SET result_message_id = NULL, is_end_shown = is_end_shown AND state <> ? WHERE job_id = ?"
+        )
+        await self._database.execute(statement, JobState.DELIVERED, job_id)
 
     async def hide(self, job_id: str) -> None:
         """Remember that a job's pictures are shown as spoilers only."""
@@ -114,8 +116,8 @@ class Jobs:
         await self._database.execute("UPDATE jobs SET pictures = ? WHERE job_id = ?", text, job_id)
 
     async def get(self, job_id: str) -> Job | None:
-        """Return a job by its id."""
-        jobs = await self._select("WHERE job_id = ?", job_id)
+        """Return a job by its id; one that was emptied because its member had it forgotten does not count."""
+        jobs = await self._select("WHERE job_id = ? AND prompt <> ''", job_id)
         return jobs[0] if jobs else None
 
     async def by_message(self, message_id: int) -> Job | None:

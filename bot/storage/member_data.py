@@ -1,4 +1,4 @@
-"""Everything in the database that belongs to a member, listed in one place: what is shown, what is deleted.
+"""Everything in the database that belongs to a member, listed and counted in one place.
 
 A test reads the schema and fails for a column of ids that is named neither here nor among those of other things.
 """
@@ -24,16 +24,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Rows of ``table`` that are a member's by ``column``; ``condition`` narrows them down.
-
-    ``is_deletable`` is False for what moderators have decided: a member could undo it otherwise.
-    """
+    """Rows of ``table`` that are a member's by ``column``; ``condition`` narrows them down."""
 
     table: str
     column: str
     kind: Kind
     condition: str = "1"
-    is_deletable: bool = True
 
 
 HOLDINGS = (
@@ -41,9 +37,9 @@ HOLDINGS = (
     Holding(table="defaults", column="owner_id", kind=Kind.PREFERENCES, condition="layer = 'member'"),
     Holding(table="reports", column="member_id", kind=Kind.REPORTS),
     Holding(table="remix_refusals", column="member_id", kind=Kind.REMIXING),
-    Holding(table="blocked_members", column="member_id", kind=Kind.BLOCKS, is_deletable=False),
-    Holding(table="audit", column="member_id", kind=Kind.ACTS, is_deletable=False),
-    Holding(table="audit", column="actor_id", kind=Kind.ACTS, is_deletable=False),
+    Holding(table="blocked_members", column="member_id", kind=Kind.BLOCKS),
+    Holding(table="audit", column="member_id", kind=Kind.ACTS),
+    Holding(table="audit", column="actor_id", kind=Kind.ACTS),
 )
 
 # Ids of other things than members.
@@ -78,16 +74,6 @@ class MemberData:
             ((count,),) = await self._database.select(statement, member_id)
             counts[holding.kind] += count
         return counts
-
-    async def delete(self, member_id: int, *kinds: Kind) -> int:
-        """Delete rows of these kinds, from every file of the database; return how many there were."""
-        deleted = 0
-        for holding in HOLDINGS:
-            if holding.kind in kinds and holding.is_deletable:
-                statement = f"DELETE FROM {holding.table} WHERE {holding.column} = ? AND {holding.condition}"
-                deleted += await self._database.execute(statement, member_id)
-        await self._database.empty_log()
-        return deleted
 
     async def delete_requests(self, job_ids: Collection[str], *, keep_since: float) -> None:
         """Delete requests that are over; those taken in after ``keep_since`` are emptied and still count in budgets.

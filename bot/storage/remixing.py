@@ -11,7 +11,7 @@ class Remixing:
         self._refusing: set[int] = set()
 
     async def load(self) -> None:
-        """Read everybody's wish."""
+        """Read everybody's choice."""
         rows = await self._database.select("SELECT member_id FROM remix_refusals")
         self._refusing = {row["member_id"] for row in rows}
 
@@ -20,7 +20,7 @@ class Remixing:
         return member_id in self._refusing
 
     async def set(self, member_id: int, *, is_allowed: bool) -> None:
-        """Remember a member's wish."""
+        """Remember a member's choice."""
         statement = (
             "DELETE FROM remix_refusals WHERE member_id = ?"
             if is_allowed

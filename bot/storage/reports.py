@@ -47,6 +47,10 @@ class Reports:
         """Forget the reports of a job that a moderator has decided about."""
         await self._database.execute("DELETE FROM reports WHERE job_id = ?", job_id)
 
+    async def forget_member(self, member_id: int) -> None:
+        """Delete the reports that a member has made."""
+        await self._database.execute("DELETE FROM reports WHERE member_id = ?", member_id)
+
     async def forget_before(self, moment: float) -> None:
         """Delete the reports from before ``moment``."""
         await self._database.execute("DELETE FROM reports WHERE reported_at < ?", moment)

@@ -16,7 +16,7 @@ class RoleLimit:
 
 
 class RoleLimits:
-    """Read without waiting, write durably. The role that everybody has bears the id of its server."""
+    """Read without waiting, write durably. The role @everyone has the id of its server."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

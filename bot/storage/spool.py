@@ -22,7 +22,7 @@ class Spool:
         try:
             try:
                 await asyncio.to_thread(self._write, job_id, filename, data)
-            except FileNotFoundError:  # deleted meanwhile, as the job was given up: no trouble of the disk's
+            except FileNotFoundError:  # its folder was deleted meanwhile with the job: no trouble of the disk's
                 await asyncio.to_thread(self._write, job_id, filename, data)
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
@@ -53,7 +53,7 @@ class Spool:
 
     def _write(self, job_id: str, filename: str, data: bytes) -> None:
         folder = self._folder / job_id
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's pictures are no other account's
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # pictures are private
         folder.mkdir(exist_ok=True)
         partial = folder / f".{filename}.partial"
         with partial.open("wb") as file:

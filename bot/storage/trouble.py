@@ -1,4 +1,4 @@
-"""A disk that takes nothing: said as data, and waited out where a promise has been given."""
+"""A disk that takes nothing: an error for it, and waiting it out where a promise was given."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
 
 
 async def once_stored(write: Callable[[], Awaitable[T]], *, first_delay_seconds: float = 1.0) -> T:
-    """Try to write until it works, however long the disk is in trouble: what has been promised is not given up."""
+    """Repeat a write until it works, however long the disk is in trouble: promises are kept."""
     delay_seconds = first_delay_seconds
     is_troubled = False
     while True:

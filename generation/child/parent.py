@@ -12,6 +12,9 @@ from generation.child.worker import PARENT_PID_VARIABLE
 from generation.errors import ExecutorError
 
 _HARMLESS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LANG", "TZ")
+# onnxruntime, from 1.29 on, tells Microsoft about every session unless this is set (its Privacy.md). Not only the check
+# of pictures loads it: diffusers does so too where it is installed.
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
 class ChildProcess:
@@ -22,7 +25,7 @@ class ChildProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
-        # Two who wait for one stream at the same moment can each take away what wakes the other, for ever.
+        # Two readers that wait for one stream at the same moment can leave each other waiting for ever.
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -31,8 +34,8 @@ class ChildProcess:
     ) -> Self:
         """Start a fresh interpreter (never a fork: it would share CUDA contexts and locks); raise ExecutorError.
 
-        ``environment`` is added to ours, of which a child that is not ``trusted`` gets only what an interpreter needs:
-        no token stands in it.
+        ``environment`` is added to ours. A child that is not ``trusted`` gets only what an interpreter needs of ours:
+        no tokens.
         """
         inherited = os.environ if trusted else {name: os.environ[name] for name in _HARMLESS if name in os.environ}
         try:
@@ -43,7 +46,7 @@ class ChildProcess:
                 *arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={**inherited, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
+                env={**inherited, **_QUIET, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
             )
         except OSError as error:
             raise ExecutorError(f"{module} could not be started: {error.strerror}") from error
@@ -56,7 +59,7 @@ class ChildProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the child has not been seen to end."""
+        """Whether the child is not known to have ended."""
         return self._process.returncode is None
 
     async def send(self, frame: Frame) -> None:
@@ -87,7 +90,7 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         self._stdin.close()
-        # Python's wait() ends only with the pipes (python/cpython#119710), and one that is full and unread never does.
-        async with self._reading:  # whoever reads it now comes to its end, because the child is dead
+        # Python's wait() returns only once the pipes are closed (python/cpython#119710), so a full one has to be read.
+        async with self._reading:  # a reader comes to the end of the stream, because the child is dead
             await self._stdout.read()
         return await self._process.wait()

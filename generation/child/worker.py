@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import queue
 import signal
 import sys
 import threading
@@ -40,6 +41,26 @@ class ParentPipe:
         while (frame := self.receive()) is not None:
             handle(frame)
         os._exit(0)
+
+    def answer_in_a_thread(self, make_answer: Callable[[], Callable[[Frame], Frame]]) -> None:
+        """Answer every message with one, in a thread of its own, so that even a busy child notices its parent's end.
+
+        ``make_answer`` is called in that thread, and ``ready`` is sent when it has returned.
+        """
+        frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                answer = make_answer()
+                self.send("ready")
+                while True:
+                    reply = answer(frames.get())
+                    self.send(reply.kind, *reply.blobs, **reply.fields)
+            finally:
+                os._exit(1)  # without this thread the process would live on and never answer
+
+        threading.Thread(target=work, daemon=True).start()
+        self.serve(frames.put)
 
 
 def claim_pipes() -> ParentPipe:

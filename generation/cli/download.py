@@ -1,4 +1,4 @@
-"""``download``: a model of the catalog and what is offered beside it onto this machine, with a bar."""
+"""``download``: fetch a model of the catalog and its add-ons to this machine, with a progress bar."""
 
 import logging
 import sys
@@ -12,8 +12,9 @@ from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.digests import forget_digests
 from generation.models.files import ensure_model, is_here
-from generation.models.hub import LOCK_NAME, Hub, ModelFiles
+from generation.models.hub import Hub
 from generation.models.problems import ModelProblem
+from generation.models.snapshots import LOCK_NAME, ModelFiles
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings
 
@@ -29,7 +30,7 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
     bar = _Bar(name)
     try:
         entry = catalog.find(name)
-        forget_digests(settings.data_dir)  # whoever asks whether a model is whole has every byte looked at
+        forget_digests(settings.data_dir)  # who asks for a download wants every byte checked
         files = ensure_model(entry, settings.data_dir, hub, bar.show)
         bar.close()
         _tell_model(entry, files, bar, settings)
@@ -100,7 +101,7 @@ def _here(is_here: bool) -> str:
 
 
 class _Bar:
-    """A bar that appears with the first byte; its speed does not count what was here before."""
+    """A progress bar that appears with the first byte; its speed does not count what was here before."""
 
     def __init__(self, name: str) -> None:
         self._name = name

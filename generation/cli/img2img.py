@@ -32,12 +32,12 @@ from generation.sentences import (
 from generation.service import GenerationService
 from generation.settings import GenerationSettings
 
-MAX_RESULT_BYTES = 2**30  # a file on a disk has no limit that would be worth a worse picture
+MAX_RESULT_BYTES = 2**30  # files on disk need no limit
 _PICTURE_SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
 
 
 class BadInput(Exception):
-    """What was typed cannot be done; the message is the sentence."""
+    """The command line cannot be carried out; the message is the sentence."""
 
 
 class Img2ImgCommand:
@@ -54,7 +54,7 @@ class Img2ImgCommand:
         self._bar: tqdm[NoReturn] | None = None
 
     async def run(self) -> int:
-        """Generate, write the files and tell of them."""
+        """Generate, write the files and print a line for each."""
         try:
             entry, output = self._entry(), self._output()
             data = await asyncio.to_thread(read_input, self._options.input)
@@ -68,7 +68,7 @@ class Img2ImgCommand:
         settings = self._settings.for_child()
         strict = settings["strict"] or self._options.strict
         executor = ChildExecutor({**settings, "model": entry.name, "strict": strict})
-        starting = asyncio.create_task(executor.start())  # takes seconds, in which the picture is read
+        starting = asyncio.create_task(executor.start())  # takes seconds; meanwhile the picture is read
         try:
             async with ImageDecoder() as decoder:
                 image = await decoder.decode(data)
@@ -131,7 +131,7 @@ class Img2ImgCommand:
         if not MIN_SIZE <= size <= entry.max_size:
             raise InvalidRequest("max_pixels", "out_of_range", value=size**2, low=MIN_SIZE**2, high=entry.max_size**2)
         if options.seed is None:
-            options.seed = draw_seed()  # one for all prompts: they are there to be compared
+            options.seed = draw_seed()  # one for all prompts, so that they can be compared
         sampler = options.sampler or defaults.sampler
         check_sampler(sampler)
         adapter, weight = write_adapters(entry.checked_adapters(options.adapter, options.adapter_weight))
@@ -168,14 +168,14 @@ class Img2ImgCommand:
         if not output.parent.is_dir():
             raise BadInput(f"There is no folder {output.parent} to write to; make it first.")
         for stem in self._stems(output):
-            # Which suffix the result gets is known only at its end, and the input must outlive that.
+            # The suffix of a result is known only at its end, and the input must not be overwritten.
             for path in (Path(f"{stem}{suffix}") for suffix in _PICTURE_SUFFIXES):
                 if path.exists() and path.samefile(source):
                     raise BadInput(f"{path} is the input itself; choose another name for the result.")
         return output
 
     def _free_name(self, output: Path) -> Path:
-        """Return a name that nobody chose with a number behind it if need be: earlier results are not overwritten."""
+        """Return a default name, numbered if need be: earlier results are not overwritten."""
 
         def is_free(name: Path) -> bool:
             return not any(Path(f"{stem}{end}").exists() for stem in self._stems(name) for end in _PICTURE_SUFFIXES)

@@ -13,7 +13,7 @@ from pathlib import Path
 from generation.cli.download import download_model
 from generation.cli.img2img import Img2ImgCommand
 from generation.cli.models import print_models
-from generation.cli.plan import memory_bytes, print_plan
+from generation.cli.plan import print_plan
 from generation.errors import ExecutorError, GenerationError
 from generation.models.catalog import Catalog, load_catalog
 from generation.models.hub import Hub
@@ -21,6 +21,7 @@ from generation.requests import STRENGTH_SCHEDULES
 from generation.samplers import SAMPLERS
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings, WrongSettings, read_settings
+from generation.units import memory_bytes
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 

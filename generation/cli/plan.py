@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 
 import psutil
 
@@ -14,18 +13,8 @@ from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, pla
 from generation.models.problems import ModelProblem
 from generation.models.sizes import ModelSizes, read_sizes
 from generation.requests import MIN_SIZE
-from generation.sentences import gibibytes
 from generation.settings import GenerationSettings
-
-_UNITS = {"gib": 2**30, "gb": 10**9, "mib": 2**20, "mb": 10**6}
-
-
-def memory_bytes(text: str) -> int:
-    """Read an amount of memory such as ``6GiB``; raise ValueError."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)", text.strip().lower())
-    if found is None or found[2] not in _UNITS:
-        raise ValueError(text)
-    return round(float(found[1]) * _UNITS[found[2]])
+from generation.units import gibibytes
 
 
 def print_plan(

@@ -19,9 +19,9 @@ from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES, Family
-from generation.models.hub import ModelFiles
 from generation.models.memory_plan import MemoryPlan, Placement
 from generation.models.problems import ModelProblem
+from generation.models.snapshots import ModelFiles
 
 
 class _TorchvisionNote(logging.Filter):

@@ -18,9 +18,10 @@ from generation.engine.placement import free_bytes, place
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import ensure_model
-from generation.models.hub import Hub, ModelFiles
+from generation.models.hub import Hub
 from generation.models.memory_plan import MemoryPlan, make_plan, plan_words, widest_plan
 from generation.models.sizes import read_sizes
+from generation.models.snapshots import ModelFiles
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The seam between the queue and whatever computes: one method that matters, so that a stand-in stays small."""
+"""The interface between the queue and what computes, kept small so that a stand-in is easy to write."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol

@@ -10,7 +10,7 @@ from generation.executors.messages import RunKey
 
 
 class TrackedRun:
-    """What the parent knows of one run: the events to hand on, and until when the next sign of life is due."""
+    """What the parent knows of one run: the events to hand on, and when the next sign of life is due."""
 
     def __init__(self, key: RunKey, model: str, budgets: PhaseBudgets, pace: Pace) -> None:
         self.key = key

@@ -108,7 +108,7 @@ class Worker:
                 self._pipe.send("pong", device_memory_bytes=device_memory_bytes())
 
     def _start(self, frame: Frame) -> None:
-        # The parent decides how: a person who was given a reference may find the stack under it in this log.
+        # In the parent's format: the stack under a reference that a person was given is in this log.
         options = frame.fields["options"]
         self._default_model = options.get("model")
         secrets = [options.get("hf_token") or ""]
@@ -122,7 +122,7 @@ class Worker:
             self._pipe.send("broken", reason=str(error))
             os._exit(1)
         except Exception as error:
-            # Whatever keeps the engine from existing has to reach the parent, which would wait in vain.
+            # The parent has to hear of any error, or it would wait in vain.
             reason = f"{type(error).__name__}: {error}"
             if token := frame.fields["options"].get("hf_token"):
                 reason = reason.replace(token, "[secret]")
@@ -134,7 +134,7 @@ class Worker:
         self._warm_up(engine)
 
     def _warm_up(self, engine: Engine) -> None:
-        """Bring the default model into memory, however often what keeps it away may pass, unless a job does it."""
+        """Bring the default model into memory, retrying while the trouble may pass, unless a job does it."""
         pause_seconds = _FIRST_PAUSE_SECONDS
         while not self._is_warm:
             try:
@@ -193,13 +193,13 @@ class Worker:
 
 
 def import_function(path: str) -> Any:
-    """Import ``module:function``, without looking for garbage: that takes a quarter of the time and finds none."""
+    """Import ``module:function`` without garbage collection, which takes a quarter of the time and finds nothing."""
     module, _, name = path.partition(":")
     gc.disable()
     try:
         return getattr(importlib.import_module(module), name)
     finally:
-        gc.freeze()  # what was imported stays, so nobody need look at it again
+        gc.freeze()  # what was imported stays, so the collector can skip it
         gc.enable()
 
 

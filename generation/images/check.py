@@ -1,4 +1,4 @@
-"""Tells of files on this machine whether they would be taken, through exactly the decoder that uploads go through."""
+"""Tells whether files on this machine would be taken, by the same decoder that uploads go through."""
 
 import asyncio
 import json

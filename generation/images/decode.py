@@ -54,7 +54,6 @@ class Decoded:
     original_width: int
     original_height: int
     format: str
-    is_animated: bool
 
 
 def decode_picture(data: bytes) -> Decoded:
@@ -89,7 +88,7 @@ def refusing_surprises(format_name: str) -> Iterator[None]:
         raise
     except MemoryError:
         raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
-    except Exception as error:  # codecs answer hostile bytes with every kind of exception; all mean the same
+    except Exception as error:  # codecs raise any kind of exception for hostile bytes
         if "memory" in str(error).lower():
             raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
         if "MAX_TEXT_CHUNK" in str(error):
@@ -114,7 +113,7 @@ def _decode(data: bytes, name: Format) -> Decoded:
     pixels = pixels.convert("RGB")
     if frame.orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[frame.orientation])
-    # Saving writes whatever `info` holds: only new pixels are certain to carry nothing along.
+    # Saving writes whatever `info` holds: only a new image is certain to carry no metadata.
     clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
     file = BytesIO()
     clean.save(file, "PNG", compress_level=4)
@@ -126,7 +125,6 @@ def _decode(data: bytes, name: Format) -> Decoded:
         original_width=frame.height if sideways else frame.width,
         original_height=frame.width if sideways else frame.height,
         format=name.value,
-        is_animated=frame.is_animated,
     )
 
 
@@ -139,7 +137,6 @@ class _Frame:
     height: int
     orientation: int
     icc_profile: bytes
-    is_animated: bool
 
 
 def _first_frame(data: bytes, name: Format) -> _Frame:
@@ -157,7 +154,6 @@ def _first_frame(data: bytes, name: Format) -> _Frame:
             height=height,
             orientation=_orientation(image),
             icc_profile=image.info.get("icc_profile") or b"",
-            is_animated=name is not Format.JPEG and _is_animated(image),
         )
 
 
@@ -176,7 +172,7 @@ def _ask_for_a_smaller_decode(image: Image.Image) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation; XMP's, which ``getexif`` would take otherwise, is followed by no browser either."""
+    """Return EXIF's orientation; not XMP's, which ``getexif`` falls back on and no browser follows."""
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif") or b"")
@@ -184,14 +180,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # broken EXIF is common in good pictures and raises anything
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _is_animated(image: Image.Image) -> bool:
-    """Tell whether there is a second frame, without counting frames: that would read the whole file."""
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except Exception:  # only the first frame is used; a broken second one is nobody's loss
-        return True
 
 
 def _eight_bits(image: Image.Image, png: bytes) -> Image.Image:
@@ -238,7 +226,7 @@ def _transparent_colour(transparency: object, *, depth: int, colour_type: int) -
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """Lay a picture with alpha over white, a strip at a time: what is made on the way takes as much as the picture."""
+    """Lay a picture with alpha over white, a strip at a time: copies of the whole would take too much memory."""
     flat = Image.new("RGB", image.size, "white")
     for top in range(0, image.height, _STRIP_HEIGHT):
         strip = image.crop((0, top, image.width, min(top + _STRIP_HEIGHT, image.height))).convert("RGBA")

@@ -1,4 +1,4 @@
-"""The parent's side of decoding: warm children with a deadline and a memory wall, replaced when they fail."""
+"""The parent's side of decoding: a warm child with a deadline and a memory wall, replaced when it fails."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 MAX_INPUT_BYTES = 25 * 1024 * 1024
 MAX_CHILD_BYTES = 512 * 1024**2
 START_SECONDS = 60.0
-ENCODE_SECONDS = 60.0  # our own pictures are no danger, and a slow machine takes long over a large one
+ENCODE_SECONDS = 60.0  # our own pictures are harmless, and a slow machine takes long for a large one
 # For glibc: more arenas than cores reserve address space that the wall would count, and unless told otherwise it keeps
 # the memory of a large picture for the next one, in pieces that do not fit.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
 
 
 def read_input(path: Path) -> bytes:
-    """Return a file to be decoded, and of one that is too large no more than shows it. Raises OSError."""
+    """Return the bytes of a file, at most one more than may be decoded. Raises OSError."""
     with path.open("rb") as file:
         return file.read(MAX_INPUT_BYTES + 1)
 
@@ -47,17 +47,8 @@ class CleanImage:
     original_width: int
     original_height: int
     format: str
-    is_animated: bool
     sha256: str
     seconds: float
-
-
-@dataclass(slots=True, eq=False)
-class _Seat:
-    """A child and how many pictures it was given."""
-
-    child: ChildProcess
-    pictures: int = 0
 
 
 class _ChildDied(Exception):
@@ -65,7 +56,7 @@ class _ChildDied(Exception):
 
 
 class ImageDecoder:
-    """Decode pictures in child processes that may be killed.
+    """Decode pictures, one after the other, in a child process that may be killed.
 
     A child that misses ``deadline_seconds``, dies, runs out of ``memory_bytes`` or has seen ``max_images_per_child``
     pictures is replaced by a fresh one in the background; the next picture is served.
@@ -78,23 +69,19 @@ class ImageDecoder:
         max_input_bytes: int = MAX_INPUT_BYTES,
         memory_bytes: int = MAX_CHILD_BYTES,
         max_images_per_child: int = 500,
-        children: int = 1,
         kernel_wall: bool = HAS_KERNEL_WALL,
         worker: str = "generation.images.worker",
     ) -> None:
-        if not 1 <= children <= 2:
-            raise ValueError("children must be 1 or 2: each may need half a gigabyte")
         self._deadline_seconds = deadline_seconds
         self._max_input_bytes = max_input_bytes
         self._memory_bytes = memory_bytes
         self._max_images_per_child = max_images_per_child
-        self._children = children
         self._kernel_wall = kernel_wall
         self._worker = worker
-        self._idle: asyncio.Queue[_Seat | None] = asyncio.Queue()  # None: a seat whose child did not start
-        self._started = 0
-        self._seats: set[_Seat] = set()  # those with a living child
-        self._replacements: set[asyncio.Task[None]] = set()
+        self._child: ChildProcess | None = None
+        self._pictures = 0  # that this child was given
+        self._turn = asyncio.Lock()
+        self._replacing: asyncio.Task[None] | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -105,19 +92,14 @@ class ImageDecoder:
         await self.close()
 
     @property
-    def pids(self) -> frozenset[int]:
-        """The process ids of the children."""
-        return frozenset(seat.child.pid for seat in self._seats)
+    def pid(self) -> int | None:
+        """The child's process id, while there is one."""
+        return None if self._child is None else self._child.pid
 
     async def start(self) -> None:
-        """Start the children and return when they are warm; raise ExecutorError if that is impossible."""
-        try:
-            while self._started < self._children:
-                self._idle.put_nowait(await self._new_seat())
-                self._started += 1
-        except BaseException:  # also a cancellation: nobody will close what did not start
-            await self.close()
-            raise
+        """Start the child and return when it is warm; raise ExecutorError if that is impossible."""
+        async with self._turn:
+            await self._warm_child()
 
     async def decode(self, data: bytes) -> CleanImage:
         """Decode one picture; raise ImageRefused, or ExecutorError if no child can be started."""
@@ -138,67 +120,68 @@ class ImageDecoder:
         return answer.blobs[0], answer.fields["media_type"]
 
     async def close(self) -> None:
-        """End the children; whoever still waits for a picture gets ExecutorError."""
+        """End the child; whoever still waits for a picture gets ExecutorError."""
         self._closed = True
-        for seat in tuple(self._seats):
-            await seat.child.kill()
-        while self._started:  # every seat comes back to the queue, with a child or without
-            seat = await self._idle.get()
-            self._started -= 1
-            if seat is not None:
-                await self._end(seat)
-        self._idle.put_nowait(None)  # those who wait for a seat hand this one round, and learn that it is over
+        await self._end_child()
+        async with self._turn:
+            if self._replacing is not None:
+                await self._replacing
+            await self._end_child()
 
     async def _answer(self, frame: Frame, deadline_seconds: float) -> tuple[Frame, float]:
         """Return the child's answer and the seconds that it took.
 
-        A child that dies for no known reason gets one silent successor: it may have been somebody else's fault.
+        If the child dies for no known reason, another tries once: the picture need not be the cause.
         """
         for _ in range(2):
             with contextlib.suppress(_ChildDied):
-                return await self._answer_of_next_child(frame, deadline_seconds)
+                async with self._turn:
+                    return await self._answer_of_next_child(frame, deadline_seconds)
         raise ImageRefused(Refusal.CRASHED)
 
     async def _answer_of_next_child(self, frame: Frame, deadline_seconds: float) -> tuple[Frame, float]:
-        seat = await self._idle.get()
-        if self._closed:
-            self._idle.put_nowait(seat)
-            raise ExecutorError("the image decoder is closed")
+        child = await self._warm_child()
         keep = False
         try:
-            if seat is None:
-                seat = await self._new_seat()
             started = time.perf_counter()
-            answer = await self._ask(seat, frame, deadline_seconds)
+            answer = await self._ask(child, frame, deadline_seconds)
             seconds = time.perf_counter() - started
-            keep = not answer.fields.get("is_spent") and seat.pictures < self._max_images_per_child
+            keep = not answer.fields.get("is_spent") and self._pictures < self._max_images_per_child
         finally:
-            # Also after a cancellation: the answer that is still to come belongs to nobody.
-            if keep and not self._closed:
-                self._idle.put_nowait(seat)
-            else:
-                self._replace(seat)
+            # Also after a cancellation: the answer still to come must not be taken for the next picture's.
+            if not keep:
+                self._replacing = asyncio.create_task(self._replace())
         if answer.kind == "refused":
             raise ImageRefused(Refusal(answer.fields["reason"]), **answer.fields["data"])
         return answer, seconds
 
-    async def _ask(self, seat: _Seat, frame: Frame, deadline_seconds: float) -> Frame:
-        seat.pictures += 1
-        watching = watched(seat.child, self._memory_bytes, active=not self._kernel_wall)
+    async def _ask(self, child: ChildProcess, frame: Frame, deadline_seconds: float) -> Frame:
+        self._pictures += 1
+        watching = watched(child, self._memory_bytes, active=not self._kernel_wall)
         try:
             async with asyncio.timeout(deadline_seconds), watching as watch:
-                await seat.child.send(frame)
-                answer = await seat.child.receive()
+                await child.send(frame)
+                answer = await child.receive()
         except TimeoutError:
             raise ImageRefused(Refusal.TOO_SLOW, seconds=deadline_seconds) from None
         if answer is not None:
             return answer
         if watch.tripped:
             raise ImageRefused(Refusal.TOO_MUCH_MEMORY)
-        log.warning("a decode child died at its picture %d", seat.pictures)
+        log.warning("a decode child died at its picture %d", self._pictures)
         raise _ChildDied
 
-    async def _new_seat(self) -> _Seat:
+    async def _warm_child(self) -> ChildProcess:
+        """Return the child, which is started if there is none; raise ExecutorError."""
+        if self._replacing is not None:
+            await asyncio.wait([self._replacing])
+        if self._closed:
+            raise ExecutorError("the image decoder is closed")
+        if self._child is None:
+            self._child, self._pictures = await self._start_child(), 0
+        return self._child
+
+    async def _start_child(self) -> ChildProcess:
         wall = self._memory_bytes if self._kernel_wall else 0
         child = await ChildProcess.spawn(self._worker, str(wall), environment=_ENVIRONMENT, trusted=False)
         try:
@@ -211,28 +194,18 @@ class ImageDecoder:
             raise
         if ready is None:
             raise ExecutorError(f"the decode child ended at its start with status {await child.wait()}")
-        seat = _Seat(child)
-        self._seats.add(seat)
-        return seat
+        return child
 
-    async def _end(self, seat: _Seat) -> None:
-        self._seats.discard(seat)
-        await seat.child.kill()
+    async def _end_child(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.kill()
 
-    def _replace(self, seat: _Seat | None) -> None:
-        task = asyncio.create_task(self._replaced(seat))
-        self._replacements.add(task)
-        task.add_done_callback(self._replacements.discard)
-
-    async def _replaced(self, seat: _Seat | None) -> None:
-        """End a child and put a warm one in its place; without one the next picture tries again."""
-        fresh = None
-        try:
-            if seat is not None:
-                await self._end(seat)
-            if not self._closed:
-                fresh = await self._new_seat()
-        except ExecutorError as error:
-            log.error("no new decode child: %s", error)
-        finally:
-            self._idle.put_nowait(fresh)
+    async def _replace(self) -> None:
+        """End the child and put a warm one in its place; without one the next picture tries again."""
+        await self._end_child()
+        if not self._closed:
+            try:
+                self._child, self._pictures = await self._start_child(), 0
+            except ExecutorError as error:
+                log.error("no new decode child: %s", error)

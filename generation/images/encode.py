@@ -1,4 +1,4 @@
-"""Result files: the picture as well as it fits into a limit of bytes, with its parameters and nothing else."""
+"""Encodes result files: the best encoding within a limit of bytes, with the parameters and no other metadata."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -17,7 +17,7 @@ def encode_picture(image: Image.Image, embedded: EmbeddedParameters, *, max_byte
 
     Raises ImageRefused (``result_too_large``) if not even JPEG at quality 60 fits into ``max_bytes``.
     """
-    # A picture that came from a file drags that file's profile and comments along in `info`; its pixels do not.
+    # The `info` of a picture may hold a file's profile and comments; its pixels do not.
     pixels = Image.frombytes("RGB", image.size, image.convert("RGB").tobytes())
     for data, media_type in _encodings(pixels, embedded):
         if len(data) <= max_bytes:
@@ -28,7 +28,7 @@ def encode_picture(image: Image.Image, embedded: EmbeddedParameters, *, max_byte
 def encode_smaller(data: bytes, *, max_bytes: int) -> tuple[bytes, str]:
     """Encode a result file again so that it fits into ``max_bytes``, with the parameters that it carries.
 
-    Raises ImageRefused (``result_too_large``), and OSError for a file that is none of ours.
+    Raises ImageRefused (``result_too_large``), and OSError for a file that is not ours.
     """
     embedded = read_embedded(data)
     with Image.open(BytesIO(data), formats=("PNG", "WEBP", "JPEG")) as image:

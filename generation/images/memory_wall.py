@@ -9,7 +9,7 @@ from generation.child.parent import ChildProcess
 
 HAS_KERNEL_WALL = sys.platform == "linux"
 _WATCH_SECONDS = 0.05
-# What is resident of the interpreter and of the codecs' libraries themselves (measured: 15 MiB), and a little more.
+# For the code of the interpreter and the codecs' libraries (measured: 15 MiB), with a margin.
 _LIBRARY_BYTES = 24 * 1024**2
 
 

@@ -1,4 +1,4 @@
-"""What a result file says about its making: a JSON record of ours and the ``parameters`` text of A1111's ecosystem."""
+"""The metadata of a result file: our JSON record and the ``parameters`` text of A1111's ecosystem."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _UNICODE_COMMENT = b"UNICODE\0"  # EXIF 2.32, table 9: the character code of a U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureParameters:
-    """Everything that made one picture; nothing in it is text of the machine's own (paths, names of people).
+    """Everything that made one picture; nothing in it reveals the machine (paths, names of people).
 
     ``revision`` is the model's commit, empty if it has none. ``strength`` and ``guidance_scale`` are None for models
     that have no such thing. ``scheduler`` is the class that took the noise away, ``sampler`` the name it was chosen by;
@@ -183,6 +183,6 @@ def _encodable(text: str) -> str:
 
 
 def _comment_text(comment: bytes) -> str:
-    """Return the text of a UserComment as we write it; none of another's."""
+    """Return the text of a UserComment in the encoding that we write, empty for any other."""
     code, text = comment[: len(_UNICODE_COMMENT)], comment[len(_UNICODE_COMMENT) :]
     return text.decode("utf-16-be", "replace") if code == _UNICODE_COMMENT else ""

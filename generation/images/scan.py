@@ -1,4 +1,4 @@
-"""Looks at the structure of a file before a codec does, where the codec itself would do too much."""
+"""Looks at the structure of a file before a codec does, where the codec would take too long or read too much."""
 
 import re
 import struct
@@ -38,7 +38,7 @@ def count_scans(data: bytes) -> int:
 
 
 def without_text_chunks(data: bytes) -> bytes:
-    """Return a PNG without its text chunks (PNG specification, 11.3.3), which nobody here reads and which may be bombs.
+    """Return a PNG without its text chunks (PNG specification, 11.3.3), which are not used here and may be bombs.
 
     Anything that does not look like chunks is left for the decoder to judge.
     """

@@ -1,16 +1,13 @@
 """The decode child: ``python -m generation.images.worker MEMORY_BYTES`` works on the pictures that its parent sends."""
 
 import hashlib
-import os
-import queue
 import sys
-import threading
 from dataclasses import asdict
 
 from PIL import AvifImagePlugin
 
 from generation.child.frames import Frame
-from generation.child.worker import ParentPipe, claim_pipes, end_with_parent
+from generation.child.worker import claim_pipes, end_with_parent
 from generation.errors import ImageRefused
 from generation.images.decode import decode_picture, refusing_surprises
 from generation.images.encode import encode_smaller
@@ -38,24 +35,12 @@ def answer(frame: Frame) -> Frame:
 
 
 def main() -> None:
-    """Work until the parent is gone; codecs have a thread of their own, so that even a busy child notices that."""
+    """Work until the parent is gone."""
     pipe = claim_pipes()
     end_with_parent()
     limit_own_memory(int(sys.argv[1]))
     AvifImagePlugin.DEFAULT_MAX_THREADS = AVIF_THREADS
-    frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
-    threading.Thread(target=_work, args=(pipe, frames), daemon=True).start()
-    pipe.send("ready")
-    pipe.serve(frames.put)
-
-
-def _work(pipe: ParentPipe, frames: "queue.SimpleQueue[Frame]") -> None:
-    try:
-        while True:
-            reply = answer(frames.get())
-            pipe.send(reply.kind, *reply.blobs, **reply.fields)
-    finally:
-        os._exit(1)  # without this thread the process would live on and never answer
+    pipe.answer_in_a_thread(lambda: answer)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from generation.errors import ModelUnavailable
-from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted, ensure, here, locked_names
+from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 from generation.models.rows import Kinds, own_path
+from generation.models.snapshots import ensure, here, locked_names
 from generation.models.tensor_files import is_whole
 
 
@@ -33,14 +34,14 @@ class AddOnFile:
         return self.hub_id or (self.path.name if self.path else "")
 
     def ensure(self, data_dir: Path, hub: Hub = USUAL_HUB, on_progress: OnProgress | None = None) -> Path:
-        """Return the file, downloading it if it is missing; see ``generation.models.hub.ensure``."""
+        """Return the file, downloading it if it is missing; see ``generation.models.snapshots.ensure``."""
         if self.hub_id is None:
             return self.locate(data_dir, hub)
         wanted = self._wanted(self.hub_id)
         return ensure(wanted, data_dir, hub, on_progress).path / locked_names(wanted, data_dir)[0]
 
     def locate(self, data_dir: Path, hub: Hub = USUAL_HUB) -> Path:
-        """Return the file without a network, sure that it is the one that was downloaded first.
+        """Return the file without a network, verified to be the one that was downloaded first.
 
         Raises ModelUnavailable (``no_file``, ``add_on_not_here``, ``changed``).
         """
@@ -55,7 +56,7 @@ class AddOnFile:
         return here(self._wanted(self.hub_id), data_dir, hub) is not None
 
     def trouble(self, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelUnavailable | None:
-        """Return why it cannot be used, as far as its place and its head say; not whether it fits the model."""
+        """Return why it cannot be used, judged by place and header alone, not by whether it fits the model."""
         try:
             path = self.locate(data_dir, hub)
         except ModelUnavailable as error:

@@ -67,7 +67,7 @@ class ModelEntry:
 
     @property
     def source(self) -> str:
-        """The hub id, or the folder's name for a model that lies on this machine."""
+        """The hub id, or the folder of a model that lies on this machine."""
         return self.hub_id or str(self.folder)
 
     @property
@@ -77,7 +77,7 @@ class ModelEntry:
         return (*tiny, *(add_on.file for add_on in (*self.adapters.values(), *self.embeddings.values())))
 
     def adapter(self, name: str) -> Adapter:
-        """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) for one that the model has not."""
+        """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) for one that it does not have."""
         if not self.adapters:
             raise InvalidRequest("adapter", "not_for_model", model=self.title)
         if name not in self.adapters:
@@ -196,7 +196,7 @@ def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
 
 
 def _check_numbers(entry: ModelEntry, wrong: Callable[[str], ValueError]) -> None:
-    """Raise an error of ``wrong`` for numbers that no request may have, or that say nothing about a model."""
+    """Raise an error of ``wrong`` for numbers that no request may have, or that make no sense for a model."""
     try:
         for name in ("strength", "guidance_scale", "num_inference_steps", "max_pixels"):
             check_number(name, getattr(entry.defaults, name))

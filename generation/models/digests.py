@@ -1,7 +1,7 @@
 """``DATA_DIR/digests.json``: the sha256 of files, so that gigabytes are not read at every start to say what they are.
 
 A digest counts as long as the file is the same to the system: inode, size, and when its contents and its entry changed,
-to the nanosecond. The latter no program can set. Git knows its files in the same way:
+to the nanosecond. The last of these no program can set. Git recognises unchanged files in the same way:
 https://git-scm.com/docs/index-format.
 """
 
@@ -23,11 +23,12 @@ def sha256_of_all(files: Iterable[Path], data_dir: Path) -> list[str]:
     remembered = _read(path)
     rows: list[tuple[str, Row]] = []
     for file in files:
-        name, identity = str(file.absolute()), _identity(file)  # one that is written to meanwhile is another one then
+        # The identity is taken first: a file that is written to meanwhile will be read again.
+        name, identity = str(file.absolute()), _identity(file)
         row = remembered.get(name, [])
         rows.append((name, row if row[:-1] == identity else [*identity, sha256_of(file)]))
     if any(remembered.get(name) != row for name, row in rows):
-        with contextlib.suppress(OSError):  # a full disk costs time at the next start, and nothing else
+        with contextlib.suppress(OSError):  # on a full disk only time is lost, at the next start
             replace_text(path, json.dumps(remembered | dict(rows), indent=2))
     return [str(row[-1]) for _, row in rows]
 
@@ -40,7 +41,7 @@ def forget_digests(data_dir: Path) -> None:
 def _read(path: Path) -> dict[str, Row]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or no whole one
+    except (OSError, ValueError):  # there is none yet, or it is damaged
         return {}
 
 

@@ -1,6 +1,6 @@
-"""Fetch one file of the hub into Hugging Face's cache; what a cut connection or Ctrl+C left is gone on with.
+"""Fetch one file of the hub into Hugging Face's cache, resuming what a cut connection or Ctrl+C has left.
 
-``snapshot_download`` throws a half file away when it ends (huggingface_hub 2.4.0, ``_download_to_tmp_and_move``), which
+``snapshot_download`` deletes a partial file when it ends (huggingface_hub 2.4.0, ``_download_to_tmp_and_move``), which
 would cost whoever stops it gigabytes. So the file is fetched with the library's ``http_get`` into a file of its
 own and moved to its place in the cache when it is whole. It becomes an ordinary file there, as the library itself does
 where it cannot make links (https://huggingface.co/docs/huggingface_hub/guides/manage-cache#limitations).
@@ -21,7 +21,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from generation.models.lock import git_blob_id_of, is_commit, sha256_of
 
-_SIGN_SECONDS = 1.0  # who is silent for long while another process downloads would count as hung
+_SIGN_SECONDS = 1.0  # a silent wait for another process's download would count as hung
 
 OnArrival = Callable[[int], None]
 """Told how many bytes of a file are here, and told less again if the hub has to begin anew."""
@@ -96,7 +96,7 @@ class Commit:
             return digest
 
     def delete_other_halves(self) -> None:
-        """Delete what was begun of the repository's other commits, unless a process is at it."""
+        """Delete partial files of the repository's other commits, unless a process is fetching them."""
         for half in self._blobs.glob("*.incomplete"):
             revision, _, name = half.name.partition("-")
             if name and is_commit(revision) and revision != self.revision:
@@ -104,7 +104,7 @@ class Commit:
                     half.unlink()
 
     def _complete(self, file: HubFile, half: Path, on_arrival: OnArrival) -> None:
-        """Fetch what is missing; begin again where a connection broke, as long as something comes."""
+        """Fetch what is missing; resume a broken connection as long as there is progress."""
         url = hf_hub_url(self.repository, file.name, revision=self.revision, endpoint=self.endpoint)
         headers = build_hf_headers(token=self.token)
         while True:

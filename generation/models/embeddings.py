@@ -15,7 +15,7 @@ _NOT_IN_A_WORD = re.compile(r"[()\\:\s]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """What a word in a prompt stands for with one model: vectors in a file, in the place of what its letters say."""
+    """What a word in a prompt means to one model: vectors in a file, instead of the word's own tokens."""
 
     name: str
     title: str
@@ -46,7 +46,7 @@ def embeddings_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Pa
 
 
 def pattern_of(embeddings: Iterable[Embedding]) -> re.Pattern[str]:
-    """Return what finds the words of embeddings in a text, in any case, and never inside of another word."""
+    """Return a pattern for the words of embeddings, in any case, and never inside another word."""
     # The longest first, so that none is taken for the beginning of another.
     words = sorted((embedding.word for embedding in embeddings), key=len, reverse=True)
     return re.compile("|".join(map(_bounded, words)) or r"(?!)", re.IGNORECASE)

@@ -65,7 +65,7 @@ class Family:
         return strength if self.takes_strength else MAX_STRENGTH
 
     def check_negative_prompt(self, negative_prompt: str, model: str) -> None:
-        """Raise InvalidRequest (``not_used``) for a negative prompt that would have no effect."""
+        """Raise InvalidRequest (``not_used``) for a negative prompt if the family ignores it."""
         if negative_prompt and not self.takes_negative_prompt:
             raise InvalidRequest("negative_prompt", "not_used", model=model)
 

@@ -8,8 +8,9 @@ from generation.errors import ModelUnavailable
 from generation.models.catalog import ModelEntry
 from generation.models.digests import sha256_of_all
 from generation.models.families import FAMILIES
-from generation.models.hub import USUAL_HUB, Hub, ModelFiles, OnProgress, Wanted, ensure, here
+from generation.models.hub import USUAL_HUB, Hub, OnProgress, Wanted
 from generation.models.problems import ModelProblem
+from generation.models.snapshots import ModelFiles, ensure, here
 
 _TEXT_SUFFIXES = {".json", ".txt", ".model"}
 
@@ -17,7 +18,7 @@ _TEXT_SUFFIXES = {".json", ".txt", ".model"}
 def ensure_model(
     entry: ModelEntry, data_dir: Path, hub: Hub = USUAL_HUB, on_progress: OnProgress | None = None
 ) -> ModelFiles:
-    """Return the model's files, downloading what is missing; see ``generation.models.hub.ensure``."""
+    """Return the model's files, downloading what is missing; see ``generation.models.snapshots.ensure``."""
     if entry.hub_id is None:
         return _local_files(entry, data_dir)
     return ensure(_wanted(entry, entry.hub_id), data_dir, hub, on_progress)

@@ -1,4 +1,4 @@
-"""What a model takes of a machine: planned from its files where they are here, else the catalog's figure."""
+"""The memory that a model needs on a machine: planned from its files if they are here, else the catalog's figure."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,15 +1,8 @@
-"""Files of repositories of the hub: found on this machine or downloaded once, and the same ever after.
+"""The hub: which one is asked, what is wanted of a repository, and the download of its files into the cache."""
 
-``DATA_DIR/models.lock`` remembers, for everything that was ever wanted, the commit and the sha256 of each file of the
-first download; whatever differs later is refused. What is as it was at the last start is not read again for that
-(``generation/models/digests.py``).
-"""
-
-import contextlib
 import errno
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,30 +11,19 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, cast
 
 from httpx2 import HTTPError
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub import HfApi
 
 from generation.errors import ModelUnavailable
-from generation.models.digests import sha256_of_all
 from generation.models.download import Commit, HubFile, WrongContents
 from generation.models.hub_errors import reason_of
-from generation.models.lock import LockedModel, is_commit, read_lock, write_lock
+from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 
 log = logging.getLogger(__name__)
 
-LOCK_NAME = "models.lock"
 _DISK_MARGIN = 1.1
-_LOGGED_BYTES, _LOGGED_SHARE = 2**30, 0.1  # one line of the log for so much that has arrived, whichever is more
+_LOGGED_BYTES, _LOGGED_SHARE = 2**30, 0.1  # a log line for each such amount, whichever is more
 ANSWER_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """Where files lie and which they are: a commit, or for a local folder a digest of its files."""
-
-    path: Path
-    revision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,50 +68,6 @@ class Wanted:
         return self.problem(ModelProblem.FILE_TROUBLE, path=str(error.filename or path), why=error.strerror)
 
 
-def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | None = None) -> ModelFiles:
-    """Return the files, downloading what is missing; raise ModelUnavailable if that is impossible.
-
-    What has arrived is kept whatever happens, and the next call goes on from there. ``on_progress`` is called only
-    while something is downloaded.
-    """
-    lock_path = data_dir / LOCK_NAME
-    locked = _locked(wanted, lock_path)
-    if locked is not None:
-        path = _cached(wanted, locked, hub)
-        if path is None:
-            commit, files = _listing(wanted, hub, locked.revision)
-            _download(wanted, commit, [file for file in files if file.name in locked.files], on_progress)
-            path = commit.folder
-        _compare(wanted, path, locked, data_dir)
-        _keep_from_pruning(wanted, path)
-        return ModelFiles(path, locked.revision)
-    commit, files = _listing(wanted, hub, wanted.revision)
-    locked = LockedModel(commit.revision, _download(wanted, commit, files, on_progress))
-    try:
-        write_lock(lock_path, {**read_lock(lock_path), wanted.lock_name: locked})
-    except OSError as error:
-        raise wanted.file_trouble(error, lock_path) from error
-    commit.delete_other_halves()
-    _keep_from_pruning(wanted, commit.folder)
-    return ModelFiles(commit.folder, commit.revision)
-
-
-def here(wanted: Wanted, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelFiles | None:
-    """Return the files if they could be used without a network; nothing is hashed."""
-    try:
-        locked = _locked(wanted, data_dir / LOCK_NAME)
-    except ModelUnavailable:
-        return None
-    path = None if locked is None else _cached(wanted, locked, hub)
-    return None if path is None or locked is None else ModelFiles(path, locked.revision)
-
-
-def locked_names(wanted: Wanted, data_dir: Path) -> list[str]:
-    """Return the names of the files that the first download brought; none before it."""
-    locked = _locked(wanted, data_dir / LOCK_NAME)
-    return [] if locked is None else list(locked.files)
-
-
 def cache_folder(hub: Hub = USUAL_HUB) -> Path:
     """Return where the hub's files are kept."""
     from huggingface_hub.constants import HF_HUB_CACHE  # reads HF_HOME, which is not ours to read
@@ -139,28 +77,18 @@ def cache_folder(hub: Hub = USUAL_HUB) -> Path:
 
 def free_bytes(folder: Path) -> int:
     """Return how much room the disk has that holds a folder, which need not exist yet."""
-    while not os.path.exists(folder):  # unlike Path's own it takes what may not be looked at for absent
+    while not os.path.exists(folder):  # unlike Path.exists() it is False where permission is denied
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
-def _locked(wanted: Wanted, lock_path: Path) -> LockedModel | None:
-    try:
-        locked = read_lock(lock_path).get(wanted.lock_name)
-    except ValueError as error:
-        raise wanted.problem(ModelProblem.LOCK_BROKEN, lock=str(lock_path)) from error
-    except OSError as error:
-        raise wanted.file_trouble(error, lock_path) from error
-    return locked if locked is not None and wanted.revision in (None, locked.revision) else None
-
-
 def _stays_inside(name: str) -> bool:
     """Tell whether a file's name leads to a place in its folder on every system."""
-    path = PureWindowsPath(name)  # which knows slashes, too
+    path = PureWindowsPath(name)  # it accepts slashes too
     return not path.anchor and ".." not in path.parts
 
 
-def _listing(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
+def list_files(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
     """Ask the hub for the commit and the files that are wanted."""
     try:
         info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
@@ -190,7 +118,9 @@ def _listing(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, li
     ]
 
 
-def _download(wanted: Wanted, commit: Commit, files: list[HubFile], on_progress: OnProgress | None) -> dict[str, str]:
+def download_files(
+    wanted: Wanted, commit: Commit, files: list[HubFile], on_progress: OnProgress | None
+) -> dict[str, str]:
     """Fetch what is missing of a commit; return the sha256 of each file."""
     here = {file.name: commit.bytes_here(file) for file in files}
     total_bytes = sum(file.size for file in files)
@@ -230,37 +160,3 @@ def _download(wanted: Wanted, commit: Commit, files: list[HubFile], on_progress:
         if isinstance(error, OSError) and error.filename is not None:
             raise wanted.file_trouble(error, commit.cache) from error
         raise wanted.problem(reason_of(error, ModelProblem.CUT_OFF)) from error
-
-
-def _cached(wanted: Wanted, locked: LockedModel, hub: Hub) -> Path | None:
-    names = list(locked.files)
-    try:
-        path = Path(
-            snapshot_download(
-                wanted.hub_id,
-                revision=locked.revision,
-                allow_patterns=names,
-                cache_dir=hub.cache_dir,
-                local_files_only=True,
-                token=False,
-            )
-        )
-    except (LocalEntryNotFoundError, ValueError):
-        return None
-    return path if all((path / name).is_file() for name in names) else None
-
-
-def _keep_from_pruning(wanted: Wanted, snapshot: Path) -> None:
-    """Give the commit a name, as branches have one: ``hf cache prune`` deletes what has none, as the one before."""
-    name = "palimpsest" + re.sub(r"[^\w.-]", "-", wanted.lock_name.removeprefix(wanted.hub_id))
-    ref = snapshot.parents[1] / "refs" / name
-    with contextlib.suppress(OSError):  # a cache that cannot be written cannot be pruned either
-        ref.parent.mkdir(exist_ok=True)
-        ref.write_text(snapshot.name, encoding="ascii")
-
-
-def _compare(wanted: Wanted, path: Path, locked: LockedModel, data_dir: Path) -> None:
-    found = sha256_of_all([path / name for name in locked.files], data_dir)
-    for (name, expected), sha256 in zip(locked.files.items(), found, strict=True):
-        if sha256 != expected:
-            raise wanted.problem(ModelProblem.CHANGED, file=name, lock=str(data_dir / LOCK_NAME))

@@ -1,4 +1,4 @@
-"""What the hub and the way to it say, as a reason why something is not there."""
+"""Turns errors of the hub, and of the way to it, into reasons why a model is not there."""
 
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -12,7 +12,7 @@ from generation.models.problems import ModelProblem
 
 
 def reason_of(error: Exception, otherwise: ModelProblem) -> ModelProblem:
-    """Return the reason of an error of the hub; ``otherwise`` is for those in which nobody answered.
+    """Return the reason of an error of the hub; ``otherwise`` is for errors without an answer.
 
     The order matters: GatedRepoError is a RepositoryNotFoundError, and all of them are HfHubHTTPErrors.
     """

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +43,12 @@ def write_lock(path: Path, rows: Mapping[str, LockedModel]) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Replace a file of text in one step; it and its folder need not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
+    # Other threads, or a shell beside the bot, may be replacing it too.
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
     with draft.open("w", encoding="utf-8") as file:
         file.write(text + "\n")
         file.flush()
-        os.fsync(file.fileno())  # else a cut of power may leave the new name without the new contents
+        os.fsync(file.fileno())  # otherwise a power cut may leave the new name without the new contents
     os.replace(draft, path)
 
 

@@ -1,4 +1,4 @@
-"""What stays on the device, what is moved out of its way, how wide a call may be: decided before anything is loaded."""
+"""How a model is held in memory and how wide a call may be, decided before anything is loaded."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -107,7 +107,7 @@ class MemoryPlan:
 
 
 def widest_plan(*, device: str, dtype: str, max_width: int, has_adapters: bool) -> MemoryPlan:
-    """Return the plan of a device with more memory than anybody wants."""
+    """Return the plan for a device with unlimited memory."""
     return MemoryPlan(device=device, dtype=dtype, batch_width=max(2, max_width), may_store_float8=not has_adapters)
 
 
@@ -122,7 +122,7 @@ def make_plan(plan: MemoryPlan, sizes: ModelSizes, *, budget_bytes: int, max_pix
 
 
 def plan_words(plan: MemoryPlan) -> str:
-    """Say what a plan does."""
+    """Describe a plan in words."""
     words = [
         {
             Placement.RESIDENT: "everything stays on the device",

@@ -1,4 +1,4 @@
-"""The tables of ``models.toml`` as somebody wrote them: of what kind each name and value has to be."""
+"""Checks of the tables in ``models.toml``: what each name and value has to be."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def own_path(root: Path, text: str) -> Path:
 
 
 def check_kinds(values: Any, kinds: Kinds) -> None:
-    """Raise ValueError, with the end of a sentence, for a value of another kind than its key's; not for what lacks."""
+    """Raise ValueError, with the end of a sentence, for a value of the wrong kind; missing keys are not its concern."""
     if not isinstance(values, dict):
         raise ValueError("that is no table")
     for key, value in values.items():

@@ -38,7 +38,7 @@ class ModelSizes:
 
 
 def read_sizes(folder: Path) -> ModelSizes:
-    """Read the sizes of a model in diffusers' layout; raise ValueError for a folder that is none."""
+    """Read the sizes of a model in diffusers' layout; raise ValueError for any other folder."""
     try:
         return _read(folder)
     except (OSError, AttributeError, KeyError, IndexError, TypeError) as error:

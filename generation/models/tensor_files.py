@@ -1,4 +1,4 @@
-"""Safetensors files as far as their heads tell: nothing is loaded, and neither torch nor its library is needed.
+"""Reads the headers of safetensors files: nothing is loaded, and neither torch nor safetensors is needed.
 
 Source: https://huggingface.co/docs/safetensors/index#format
 """
@@ -24,7 +24,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether a file is one of safetensors and has all the bytes that it announces."""
+    """Tell whether a file is a safetensors file and has all the bytes that its header announces."""
     try:
         header = read_header(path)
         tensors = [tensor for name, tensor in header.items() if name != METADATA]

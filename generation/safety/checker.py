@@ -1,4 +1,4 @@
-"""The parent's side of looking at pictures: a child with a deadline, started anew when it fails."""
+"""The parent's side of checking pictures: a child with a deadline, restarted when it fails."""
 
 import asyncio
 import logging
@@ -13,9 +13,8 @@ from generation.turns import Turns
 log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
-# One OpenMP pool and one arena: the child has one thread that works. And onnxruntime, from 1.29 on, tells Microsoft
-# about every session unless this is set (its Privacy.md).
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "ORT_DISABLE_TELEMETRY": "1"}
+# One OpenMP pool and one arena: the child has one thread that works.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class PictureChecker:
@@ -61,7 +60,7 @@ class PictureChecker:
     async def check(self, data: bytes, *, is_urgent: bool = False) -> PictureVerdict:
         """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none.
 
-        A child that dies gets one silent successor: it may have been gone before this picture came.
+        If the child dies, another tries once: it may have died before this picture came.
         """
         async with self._turns.turn(is_urgent=is_urgent):
             answer = await self._ask(data) or await self._ask(data)
@@ -83,7 +82,7 @@ class PictureChecker:
         except TimeoutError:
             raise CheckFailed("too_slow") from None
         finally:
-            # Also after a cancellation: the verdict that is still to come belongs to no picture.
+            # Also after a cancellation: the verdict still to come must not be taken for the next picture's.
             if answer is None:
                 await self._end_child()
         return answer

@@ -1,4 +1,4 @@
-"""Brings a text to the form in which words are compared, whatever characters they were dressed up with."""
+"""Normalizes a text for comparing words, undoing look-alike characters and other disguises."""
 
 import itertools
 import re

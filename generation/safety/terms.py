@@ -68,14 +68,14 @@ csam, child erotica, preteen model, jailbait, ロリコン, ショタコン, ロ
 儿童色情, детское порно
 """
 
-# Phrases that hold one of these words and mean nothing of the kind.
+# Phrases that contain one of these words and are harmless.
 HARMLESS = """
 same sex, same-sex, opposite sex, sex education, sussex, essex, middlesex, wessex, naked eye,
 naked mole rat, naked mole-rat, anal fin, rape seed, rapeseed, rape field, high school musical, mankind,
 bra ket
 """
 
-# What somebody wants gone, of a picture that is asked for with words of the other list.
+# In a negative prompt: what is to be absent from the picture.
 DRESSED = """
 clothes, clothing, clothed, cloth, dress, dressed, shirt, pants, trousers, skirt, underwear, bikini,
 swimsuit, swimwear, panties, bra, garment, garments, outfit, fabric

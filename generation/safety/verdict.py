@@ -1,4 +1,4 @@
-"""What a check has found: labels with scores from 0 to 1, and no word on what follows from them."""
+"""What a check has found: labels with scores from 0 to 1; what follows from them is decided elsewhere."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

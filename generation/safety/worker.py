@@ -1,15 +1,10 @@
 """The safety child: ``python -m generation.safety.worker`` looks at the pictures that its parent sends."""
 
-import logging
-import os
-import queue
-import threading
+from functools import partial
 
 from generation.child.frames import Frame
-from generation.child.worker import ParentPipe, claim_pipes, end_with_parent
+from generation.child.worker import claim_pipes, end_with_parent
 from generation.safety.picture import PictureClassifier
-
-log = logging.getLogger(__name__)
 
 
 def answer(classifier: PictureClassifier, frame: Frame) -> Frame:
@@ -23,23 +18,10 @@ def answer(classifier: PictureClassifier, frame: Frame) -> Frame:
 
 
 def main() -> None:
-    """Work until the parent is gone; the model has a thread of its own, so that even a busy child notices that."""
+    """Work until the parent is gone."""
     pipe = claim_pipes()
     end_with_parent()
-    frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
-    threading.Thread(target=_work, args=(pipe, frames), daemon=True).start()
-    pipe.serve(frames.put)
-
-
-def _work(pipe: ParentPipe, frames: "queue.SimpleQueue[Frame]") -> None:
-    try:
-        classifier = PictureClassifier()
-        pipe.send("ready")
-        while True:
-            reply = answer(classifier, frames.get())
-            pipe.send(reply.kind, **reply.fields)
-    finally:
-        os._exit(1)  # without this thread the process would live on and never answer
+    pipe.answer_in_a_thread(lambda: partial(answer, PictureClassifier()))
 
 
 if __name__ == "__main__":

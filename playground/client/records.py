@@ -149,6 +149,6 @@ class Call:
     seconds_since_interaction: float | None
 
 
-FaultAction = Literal["status", "reset", "hang", "drop_after"]
+FaultAction = Literal["status", "page", "reset", "hang", "drop_after"]
 GatewayAction = Literal["drop", "reconnect", "invalid_session", "invalid_session_resumable"]
 Shown = Literal["filled", "empty", "absent"]

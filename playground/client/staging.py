@@ -83,6 +83,18 @@ class Staging(Transport):
         """Add a text channel."""
         await self.post("add_channel", {"name": name, "age_restricted": age_restricted})
 
+    async def add_thread(self, name: str, *, channel: str = "general") -> None:
+        """Begin a public thread in a text channel."""
+        await self.post("add_thread", {"name": name, "channel": channel})
+
+    async def set_thread(self, name: str, *, archived: bool, locked: bool = False) -> None:
+        """Archive a thread or open it again, and lock it or not."""
+        await self.post("set_thread", {"name": name, "archived": archived, "locked": locked})
+
+    async def time_out(self, seconds: float, *, member: str = "bot") -> None:
+        """Let a member, or the bot, write nothing for a while; 0 ends that."""
+        await self.post("time_out", {"member": member, "seconds": seconds})
+
     async def remove_channel(self, name: str) -> None:
         """Delete a channel with its messages."""
         await self.post("remove_channel", {"name": name})
@@ -94,6 +106,10 @@ class Staging(Transport):
     async def set_privileged_intents(self, intents: int) -> None:
         """Grant the application privileged intents (a bit field); one that is not granted closes with 4014."""
         await self.post("set_privileged_intents", {"intents": intents})
+
+    async def set_automod(self, *words: str) -> None:
+        """Let the server's AutoMod stop every message with one of these words, whatever is around them."""
+        await self.post("set_automod", {"words": list(words)})
 
     async def set_application(self, settings: Json) -> None:
         """Set up the application as its owner would, by the names of Discord's API; what is not named is as ever."""

@@ -23,7 +23,7 @@ from playground.models import (
     Reference,
     User,
 )
-from playground.permissions import Permission, guild_permissions
+from playground.permissions import Permission, guild_permissions, sending
 from playground.wire import user_json
 from playground.wire_messages import is_interaction_response
 
@@ -73,8 +73,9 @@ class Acts:
         embeds: list[Json] | None = None,
     ) -> Message:
         """Write a message; ``@Name`` in it becomes a mention. ``shown`` is how the bot gets to see a replied-to one."""
-        needed = Permission.SEND_MESSAGES | (Permission.ATTACH_FILES if files else Permission(0))
-        user, place = self.place(member, channel, needed)
+        user, place = self.place(member, channel, Permission.ATTACH_FILES if files else Permission(0))
+        if sending(place) not in self._world.permissions(place, user.id):
+            raise errors.missing_permissions()
         reference = None
         if reply_to is not None:
             target = self.visible_message(user, reply_to)
@@ -259,6 +260,10 @@ class Acts:
         message_id: int | None = None,
         parent: Interaction | None = None,
     ) -> Interaction:
+        if channel.archived:
+            raise errors.thread_is_archived()
+        if not channel.is_direct and self._world.guild.members[user.id].timed_out_until > self._world.clock.now():
+            raise errors.missing_permissions()
         return self._playground.interactions.start(
             kind,
             user_id=user.id,

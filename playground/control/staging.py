@@ -8,7 +8,7 @@ from playground.context import Playground
 from playground.control.arguments import Action, Files
 from playground.models import Json, Overwrite
 from playground.permissions import Permission
-from playground.wire import channel_json, guild_json
+from playground.wire import channel_json, guild_json, member_json
 
 
 class Staging:
@@ -29,11 +29,15 @@ class Staging:
             "set_command_access": self.set_command_access,
             "add_member": self.add_member,
             "add_channel": self.add_channel,
+            "add_thread": self.add_thread,
+            "set_thread": self.set_thread,
+            "time_out": self.time_out,
             "remove_channel": self.remove_channel,
             "leave": self.leave,
             "set_upload_limit": self.set_upload_limit,
             "set_direct_messages": self.set_direct_messages,
             "set_privileged_intents": self.set_privileged_intents,
+            "set_automod": self.set_automod,
             "set_application": self.set_application,
             "set_url_lifetime": self.set_url_lifetime,
             "judge": self.judge,
@@ -103,12 +107,36 @@ class Staging:
         self._channel_event("CHANNEL_CREATE", channel_json(world, channel))
         return self.playground.views.channel(channel)
 
+    async def add_thread(self, arguments: Json, _files: Files) -> Json:
+        world = self.playground.world
+        thread = world.add_thread(arguments["name"], world.channel_named(arguments["channel"]))
+        self._channel_event("THREAD_CREATE", channel_json(world, thread) | {"newly_created": True})
+        return self.playground.views.channel(thread)
+
+    async def set_thread(self, arguments: Json, _files: Files) -> Json:
+        world = self.playground.world
+        thread = world.channel_named(arguments["name"])
+        thread.archived, thread.locked = bool(arguments["archived"]), bool(arguments["locked"])
+        self._channel_event("THREAD_UPDATE", channel_json(world, thread))
+        return self.playground.views.channel(thread)
+
+    async def time_out(self, arguments: Json, _files: Files) -> Json:
+        """Let a member, or ``bot``, write nothing for a while; of others only bots with an intent are told."""
+        world = self.playground.world
+        user = world.bot if arguments["member"] == "bot" else world.user_named(arguments["member"])
+        member = world.guild.members[user.id]
+        member.timed_out_until = world.clock.now() + float(arguments["seconds"])
+        if user is world.bot:
+            body = member_json(member) | {"guild_id": str(world.guild.id)}
+            self.playground.gateway.dispatch("GUILD_MEMBER_UPDATE", lambda _intents: body)
+        return {}
+
     async def remove_channel(self, arguments: Json, _files: Files) -> Json:
         world = self.playground.world
         channel = world.channel_named(arguments["name"])
         body = channel_json(world, channel)
         world.remove_channel(channel)
-        self._channel_event("CHANNEL_DELETE", body)
+        self._channel_event("THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE", body)
         return {}
 
     async def leave(self, arguments: Json, _files: Files) -> Json:
@@ -137,6 +165,10 @@ class Staging:
 
     async def set_privileged_intents(self, arguments: Json, _files: Files) -> Json:
         self.playground.world.privileged_intents = int(arguments["intents"])
+        return {}
+
+    async def set_automod(self, arguments: Json, _files: Files) -> Json:
+        self.playground.world.automod_words = tuple(word.lower() for word in arguments["words"])
         return {}
 
     async def set_application(self, arguments: Json, _files: Files) -> Json:

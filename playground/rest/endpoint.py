@@ -88,7 +88,7 @@ class Endpoint:
             return self._cut(request, call, playground)
         headers: dict[str, str] = {}
         try:
-            if fault is not None and fault.action == "status":
+            if fault is not None and fault.action in ("status", "page"):
                 await request.read()
                 return self._strike(fault, call, playground)
             if self.needs_token and request.headers.get("Authorization") != f"Bot {playground.world.token}":
@@ -134,6 +134,10 @@ class Endpoint:
         )
 
     def _strike(self, fault: Fault, call: Call, playground: Playground) -> web.Response:
+        if fault.action == "page":
+            playground.journal.finish(call, fault.status, None)
+            text = f"<!DOCTYPE html><title>{fault.status} | discord.com | Cloudflare</title>"
+            return web.Response(status=fault.status, text=text, content_type="text/html")
         if fault.status == 429:
             headers = refusal_headers(fault.retry_after_seconds, fault.is_global)
             answer = _too_many(fault.retry_after_seconds, fault.is_global)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playground import errors, limits
 from playground.models import Channel, Json, Message, Reference
-from playground.permissions import Permission
+from playground.permissions import Permission, sending
 from playground.rest.access import require, visible_channel
 from playground.rest.endpoint import Answer, Endpoint, RestRequest
 
@@ -12,7 +12,7 @@ from playground.rest.endpoint import Answer, Endpoint, RestRequest
 async def create_message(request: RestRequest) -> Answer:
     channel = visible_channel(request)
     world, payload, board = request.world, request.payload, request.playground.messages
-    needed = Permission.SEND_MESSAGES
+    needed = sending(channel)
     if request.body.files:
         needed |= Permission.ATTACH_FILES
     if payload.get("embeds"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playground import errors
 from playground.gateway.protocol import Intent
 from playground.models import Json
-from playground.permissions import Permission
+from playground.permissions import sending
 from playground.rest.access import require, visible_channel
 from playground.rest.endpoint import Answer, Endpoint, RestRequest
 from playground.wire import (
@@ -61,7 +61,8 @@ async def get_guild(request: RestRequest) -> Answer:
 async def list_channels(request: RestRequest) -> Answer:
     _check_guild(request)
     world = request.world
-    return Answer(body=[channel_json(world, channel) for channel in world.channels.values() if not channel.is_direct])
+    channels = [channel for channel in world.channels.values() if not (channel.is_direct or channel.is_thread)]
+    return Answer(body=[channel_json(world, channel) for channel in channels])
 
 
 async def list_roles(request: RestRequest) -> Answer:
@@ -93,7 +94,7 @@ async def get_channel(request: RestRequest) -> Answer:
 
 async def start_typing(request: RestRequest) -> Answer:
     channel = visible_channel(request)
-    require(request, channel, Permission.SEND_MESSAGES)
+    require(request, channel, sending(channel))
     typing: Json = {"channel": channel.name, "name": request.world.bot.name}
     request.playground.feed.publish("typing", typing)
     return Answer()

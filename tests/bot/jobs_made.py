@@ -1,8 +1,9 @@
-"""Jobs for tests: valid ones, with whatever a test cares about replaced."""
+"""Jobs and origins for tests: valid ones, with whatever a test cares about replaced."""
 
 import time
 from typing import Any
 
+from bot.orders.origin import Origin
 from bot.storage.job import Job, StoredPicture
 from generation.job_id import new_job_id
 
@@ -47,3 +48,16 @@ def make_job(**changes: Any) -> Job:
         "status_message_id": 4,
     }
     return Job(**(values | changes))
+
+
+def make_origin(**changes: Any) -> Origin:
+    """Return where member 1 asks: in channel 3 of server 2, which takes files of 10 MiB."""
+    values: dict[str, Any] = {
+        "requester_id": 1,
+        "guild_id": 2,
+        "channel_id": 3,
+        "settings_channel_id": 3,
+        "file_limit_bytes": 10 * 2**20,
+        "missing_permissions": (),
+    }
+    return Origin(**(values | changes))

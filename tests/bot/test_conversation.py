@@ -86,18 +86,6 @@ async def test_a_message_that_changes_is_heard_again_until_a_request_has_come_of
     assert channel.said == ["0", "1", "2", "3", "4"]
 
 
-async def test_what_the_end_of_the_bot_cuts_short_is_no_fault() -> None:
-    async def reply(_text: str, **_: Any) -> None:
-        raise RuntimeError("Session is closed")
-
-    has_left = False
-    client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None), is_closed=lambda: has_left)
-    with pytest.raises(RuntimeError):
-        await Conversation(client).hear(Channel().message(1, "0,7", reply=reply))
-    has_left = True
-    await Conversation(client).hear(Channel().message(1, "0,7", reply=reply))
-
-
 @pytest.mark.parametrize("is_unfolded", [True, False])
 async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.MonkeyPatch, is_unfolded: bool) -> None:
     async def has_request(_member_id: int, _message_id: int) -> bool:

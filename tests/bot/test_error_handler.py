@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 from discord import AppCommandType
@@ -53,6 +54,24 @@ async def test_a_thread_that_was_closed_is_no_fault() -> None:
     await answer_error(person.interaction, discord.HTTPException(response, {"code": 50083, "message": "archived"}))
     assert "Discord does not let me do that here" in person.read
     assert person.broken == 0
+
+
+@pytest.mark.parametrize("status", [429, 502, None])
+async def test_discord_in_trouble_is_no_fault(status: int | None) -> None:
+    person = Person()
+    response: Any = SimpleNamespace(status=status, reason="trouble")
+    page = "<!DOCTYPE html>"
+    await answer_error(
+        person.interaction, aiohttp.ClientError() if status is None else discord.HTTPException(response, page)
+    )
+    assert "Discord did not answer me" in person.read
+    assert person.broken == 0
+
+
+async def test_a_disk_in_trouble_is_a_fault() -> None:
+    person = Person()
+    await answer_error(person.interaction, OSError("no space left on device"))
+    assert person.broken == 1
 
 
 async def test_what_the_end_of_the_bot_cuts_short_is_no_fault() -> None:

@@ -1,6 +1,5 @@
 """What ``/limits`` shows of roles that are there and of those that are gone."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,15 +39,14 @@ async def shown(limits: RoleLimits, *role_ids: int) -> str:
     return response.text
 
 
-async def test_limits_of_a_role_that_is_gone_are_not_shown_where_nobody_could_name_it(tmp_path: Path) -> None:
-    async with Database(tmp_path) as database:
-        limits = RoleLimits(database)
-        await limits.set(SERVER, GONE, cooldown_seconds=60)
-        assert "none is set" in await shown(limits, SERVER, BOOSTER)
-        for role_id in (SERVER, BOOSTER):
-            await limits.set(SERVER, role_id, cooldown_seconds=5)
-        text = await shown(limits, SERVER, BOOSTER)
-        assert "• @everyone: 5 s" in text
-        assert f"• <@&{BOOSTER}>: 5 s" in text
-        assert str(GONE) not in text
-        assert str(GONE) in await shown(limits)  # a server whose roles the bot does not see
+async def test_limits_of_a_role_that_is_gone_are_not_shown_where_nobody_could_name_it(database: Database) -> None:
+    limits = RoleLimits(database)
+    await limits.set(SERVER, GONE, cooldown_seconds=60)
+    assert "none is set" in await shown(limits, SERVER, BOOSTER)
+    for role_id in (SERVER, BOOSTER):
+        await limits.set(SERVER, role_id, cooldown_seconds=5)
+    text = await shown(limits, SERVER, BOOSTER)
+    assert "• @everyone: 5 s" in text
+    assert f"• <@&{BOOSTER}>: 5 s" in text
+    assert str(GONE) not in text
+    assert str(GONE) in await shown(limits)  # a server whose roles the bot does not see

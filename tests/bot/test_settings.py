@@ -68,6 +68,28 @@ def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatc
     assert "quotes" not in sentence  # a token is not shown, even one that is none
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("SLOTS", "two", "it must be a whole number"),
+        ("SLOTS", "0", "it must be at least 1"),
+        ("MAX_COUNT", "11", "it must be at most 10"),
+        ("STATUS_INTERVAL_SECONDS", "often", "it must be a number"),
+        ("PREVIEWS", "perhaps", "it must be true or false"),
+        ("LOG_FORMAT", "xml", "it must be 'text' or 'json'"),
+        ("MAX_VRAM", "lots", "it is an amount of memory such as 6GiB"),
+        ("DISCORD_GATEWAY_URL", "http://127.0.0.1", "it must begin with ws:// or wss://"),
+    ],
+)
+def test_it_says_in_plain_words_what_is_taken(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(WrongSettings) as error:
+        read_settings(Settings)
+    assert str(error.value) == f"{name} in the environment or in .env cannot be used: {what}."
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_a_file_in_another_encoding_is_one_sentence(tmp_path: Path, encoding: str) -> None:
     (tmp_path / ".env").write_text("# für uns\nMODEL=demo\n", encoding=encoding)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.replies import refusal_sentence
 from playground.client import Message, PlaygroundError
 from tests.end_to_end.bot_process import BotProcess, told
 
@@ -109,3 +110,28 @@ async def test_one_member_cannot_fill_the_queue(bot: BotProcess) -> None:
             await bot.status_with(job, "Cancelled")
     finally:
         await bot.client.command("operator resume", {}, member="Margaret")
+
+
+async def test_a_form_that_is_refused_comes_back_as_it_was_typed(bot: BotProcess) -> None:
+    several = await bot.result_of(await bot.img2img(count=2, steps=4))
+    form = await bot.client.press(several.id, "Use as input")
+    typed: dict[str, str | list[str]] = {"prompt": "a dog", "strength": "much", "more": "steps 4", "picture": ["2"]}
+    refused = await bot.client.submit_modal(form, typed)
+    assert "I do not understand `strength much`" in told(refused)
+    assert refused.response is not None
+    assert refused.response.labels() == ["Back to the form"]
+    again = await bot.client.press(refused.response.id, "Back to the form")
+    assert again.modal is not None
+    shown = {each["component"]["custom_id"]: each["component"] for each in again.modal["components"]}
+    assert [shown[name]["value"] for name in ("prompt", "strength", "more")] == ["a dog", "much", "steps 4"]
+    assert [option["default"] for option in shown["picture"]["options"]] == [False, True]
+    sent = await bot.client.submit_modal(again, {"strength": "0.7"})
+    assert sent.response is not None
+    made = await bot.result_of(sent.response)
+    assert "strength 0.7" in made.content
+    assert "4 steps" in made.content
+    newer = await bot.client.press(several.id, "Edit")
+    refused_again = await bot.client.submit_modal(newer, {"seed": "mine"})
+    assert refused_again.response is not None
+    outdated = await bot.client.press(refused.response.id, "Back to the form")
+    assert refusal_sentence("form_expired", {}) in told(outdated)

@@ -55,6 +55,32 @@ async def test_a_bot_without_a_token_says_what_to_do(tmp_path: Path) -> None:
     assert "DISCORD_TOKEN is not set" in errors.decode()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variables", "status", "said"),
+    [
+        (["--help"], {}, 0, "PLAYGROUND_PORT"),
+        (["--once"], {}, 2, "unrecognized arguments: --once"),
+        ([], {"PLAYGROUND_PORT": "70000"}, 2, "PLAYGROUND_PORT is to be the number of a port, not 70000."),
+        ([], {"SLOTS": "0"}, 2, "SLOTS in the environment or in .env cannot be used"),
+        ([], {"DATA_DIR": __file__}, 2, f"DATA_DIR, {__file__}, cannot be written"),
+    ],
+)
+async def test_a_playground_that_cannot_be_says_why(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], status: int, said: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "playground", *arguments),
+        cwd=REPOSITORY,
+        env={**os.environ, "DATA_DIR": str(tmp_path), "COLUMNS": "200", **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == status, output
+    assert said in output
+    assert "Traceback" not in output
+
+
 async def playground_at(data_dir: Path, moment: str) -> asyncio.subprocess.Process:
     """Start the playground in a process group of its own and return it when it has printed ``moment``."""
     environment = {**os.environ, "DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}

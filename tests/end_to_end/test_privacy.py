@@ -38,7 +38,7 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
     await bot.client.command("operator pause", {}, member="Margaret")
     waiting = await bot.status_with(await bot.img2img(member=MEMBER, prompt=f"{SECRET} two", steps=2), "Queued")
     shown = await privacy(bot, "show")
-    for line in ("**2** requests", "**1** number of", "**1** report that"):
+    for line in ("**2** requests", "**1** setting of", "**1** report that"):
         assert line in shown, shown
     assert SECRET.encode() in kept_bytes(bot.data_dir)
     spool = bot.data_dir / "spool"
@@ -46,7 +46,7 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
 
     told = await privacy(bot, "delete", what="everything")
     assert told.startswith("🧹 Deleted.")
-    for line in ("**0** requests", "**0** numbers of", "**0** reports that"):
+    for line in ("**0** requests", "**0** settings of", "**0** reports that"):
         assert line in told, told
     kept = kept_bytes(bot.data_dir)
     assert SECRET.encode() not in kept
@@ -77,6 +77,40 @@ async def test_a_request_that_is_being_painted_is_given_up_and_deleted(quick_bot
     assert SECRET.encode() not in kept_bytes(bot.data_dir)
     assert (await bot.client.message(status.id)).deleted
     assert await bot.results(status) == []
+
+
+async def test_what_discord_does_not_let_go_is_said_and_can_be_deleted_later(quick_bot: BotProcess) -> None:
+    bot = quick_bot
+    result = await bot.result_of(await bot.img2img(member=MEMBER, steps=1))
+    await bot.client.set_permissions("general", deny=["VIEW_CHANNEL"])
+    told = await privacy(bot, "delete", channel=f"@{MEMBER}", what="requests")
+    assert told.startswith("🧹 Deleted, but for 2 messages of mine"), told
+    assert "**0** requests" in told
+    await bot.client.set_permissions("general")
+    again = await bot.client.press(result.id, "Again", member=MEMBER)
+    assert again.response is not None
+    assert again.response.content == refusal_sentence("job_unknown", {})
+    refused = await bot.client.press(result.id, "Delete", member=OTHER)
+    assert refused.response is not None
+    assert refused.response.content == refusal_sentence("not_yours_to_delete", {})
+    await bot.client.press(result.id, "Delete", member=MEMBER)
+    await bot.client.wait_for_edit(result.id, lambda message: message.deleted)
+
+
+async def test_a_deletion_that_the_end_of_the_bot_cuts_short_goes_on_at_the_next_start(quick_bot: BotProcess) -> None:
+    bot = quick_bot
+    statuses = [await bot.img2img(member=MEMBER, steps=1) for _ in range(2)]
+    results = [await bot.result_of(status) for status in statuses]
+    fault = await bot.client.add_fault(rf"/messages/{results[0].id}$", method="DELETE", action="hang")
+    await bot.client.command("privacy delete", {"what": "requests"}, member=MEMBER)
+    await bot.client.wait_for_fault(fault)
+    await bot.kill()
+    await bot.client.clear_faults()
+    await bot.start()
+    for message in (*statuses, *results):
+        await bot.client.wait_for_edit(message.id, lambda message: message.deleted)
+    await bot.until(lambda: bot.rows("SELECT 1 FROM jobs WHERE prompt <> ''") == [])
+    await bot.until(lambda: bot.rows("SELECT 1 FROM facts WHERE name LIKE 'forgetting%'") == [])
 
 
 async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotProcess) -> None:

@@ -1,6 +1,7 @@
 """The ways to remix: mention, reply, menu, form; each once right and once wrong."""
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -161,15 +162,28 @@ class TestReply:
         answered = {answer.reference.message_id for answer in answers if answer.reference is not None}
         assert answered.isdisjoint(remark.id for remark in remarks)
 
+    async def test_who_asks_for_the_seed_gets_it_alone(self, bot: BotProcess, result: Message) -> None:
+        asked = await bot.client.say("what was the seed?", reply_to=result.id)
+        assert (await bot.answer_to(asked)).content == "77"
+        several = await bot.result_of(await bot.img2img(count=2, seed=5, steps=4))
+        asked = await bot.client.say("seed", reply_to=several.id)
+        assert (await bot.answer_to(asked)).content == "5\n6"
+
+    async def test_who_says_hello_is_told_what_can_be_done(self, bot: BotProcess) -> None:
+        said = await bot.client.say("@Palimpsest hello there!")
+        assert "I paint new pictures over yours" in (await bot.answer_to(said)).content
+
     async def test_again_repeats_the_request_with_a_new_seed(self, bot: BotProcess, result: Message) -> None:
         made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
         assert "a cat on a beach" in made.content
         assert "`77`" not in made.content
+        assert "Painted over" not in made.content  # it begins with the same picture
 
     async def test_new_words_paint_over_the_result(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("a dog in the snow", reply_to=result.id)
         made = await bot.result_of(await bot.answer_to(asked))
         assert "a dog in the snow" in made.content
+        assert re.search(rf"^-# Painted over https://.*/{result.id}$", made.content, re.MULTILINE)
         assert "`77`" not in made.content
         assert "5 steps" in made.content
 

@@ -57,7 +57,7 @@ class TestDefaults:
         assert "⚠️" in shown
         assert await defaults(bot, "show", channel="modern") == shown
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a fox"}, channel="modern")
-        assert "not downloaded yet" in told(refused)
+        assert "The model sd-turbo is not downloaded yet" in told(refused)
         assert "a fox" in told(refused)
         shown = told(await bot.client.command("help", {}, channel="modern"))
         assert "/img2img" in shown
@@ -66,6 +66,15 @@ class TestDefaults:
         shown = await defaults(bot, "reset", channel="modern", where="channel", name="models")
         assert "⚠️" not in shown
         assert "model: **demo** (from the operator)" in shown
+
+    async def test_lists_that_exclude_each_other_are_shown_and_mended(self, bot: BotProcess) -> None:
+        await bot.client.add_channel("strict")
+        await defaults(bot, "set", channel="strict", where="channel", models="demo")
+        shown = await defaults(bot, "set", channel="strict", where="server", models="sd-turbo")
+        assert "⚠️ The server does not allow the model demo here." in shown
+        assert "does not allow the model demo" in told(await bot.client.command("help", {}, channel="strict"))
+        shown = await defaults(bot, "reset", channel="strict", where="server", name="models")
+        assert "⚠️" not in shown
 
     async def test_models_are_offered_by_name(self, bot: BotProcess) -> None:
         for command, option in (("defaults set", "model"), ("preferences set", "model"), ("operator model", "name")):
@@ -86,6 +95,23 @@ class TestPreferences:
         await bot.client.command("preferences reset", {}, member="Linus")
         shown = told(await bot.client.command("preferences show", {}, member="Linus"))
         assert "(from you)" not in shown
+
+    async def test_a_negative_prompt_is_kept_and_can_be_left_out_once(self, bot: BotProcess) -> None:
+        kept = {"negative_prompt": "blurry *things*"}
+        shown = told(await bot.client.command("preferences set", kept, member="Linus"))
+        assert "negative_prompt: blurry \\*things\\* (from you)" in shown
+        made = await bot.result_of(await bot.img2img(member="Linus", steps=4))
+        assert "without: blurry" in made.content
+        form = await bot.client.press(made.id, "Edit", member="Linus")
+        sent = await bot.client.submit_modal(form, {"more": "steps 4"}, member="Linus")
+        assert sent.response is not None
+        assert "without:" not in (await bot.result_of(sent.response)).content
+        form = await bot.client.message_command("Remix", made.id, member="Linus")
+        sent = await bot.client.submit_modal(form, {"prompt": "a dog", "more": "steps 4"}, member="Linus")
+        assert sent.response is not None
+        assert "without: blurry" in (await bot.result_of(sent.response)).content
+        shown = told(await bot.client.command("preferences reset", {"name": "negative_prompt"}, member="Linus"))
+        assert "blurry" not in shown
 
     async def test_they_bow_to_the_limits_of_the_place(self, bot: BotProcess) -> None:
         await bot.client.add_channel("narrow")

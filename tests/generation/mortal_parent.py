@@ -14,7 +14,7 @@ async def main(folder: str, script: str) -> None:
     executor = ChildExecutor({"folder": folder, "slots": 1}, engine=SCRIPTED_ENGINE)
     async for event in executor.run("A", 1, request(script)):
         if isinstance(event, Progress) and event.step == 1:
-            print(executor.pid, flush=True)
+            print(executor.process.pid, flush=True)
 
 
 if __name__ == "__main__":

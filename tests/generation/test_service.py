@@ -79,6 +79,11 @@ async def serving(
             await task
 
 
+def waiting_in(service: GenerationService) -> list[str]:
+    """Return the jobs that wait, in the order in which they will be served."""
+    return [turn.job_id for turn in service.forecast(seconds_left=lambda _: 1.0, seconds=lambda _: 1.0)]
+
+
 async def loaded(script: str) -> Img2ImgRequest:
     return request(script)
 
@@ -93,7 +98,7 @@ async def test_jobs_wait_for_a_slot_and_are_served_in_order(make_executor: MakeE
         await reports.wait_for(Progress, "A")
         await reports.wait_for(Progress, "B")
         assert set(service.running_job_ids) == {"A", "B"}
-        assert service.waiting_job_ids == ("C",)
+        assert waiting_in(service) == ["C"]
         await gates.open("two")
         await reports.wait_for(Finished, "C")  # in the slot that B left
         assert "A" in service.running_job_ids
@@ -107,7 +112,7 @@ async def test_one_owner_may_be_kept_from_taking_every_slot(make_executor: MakeE
     async with serving(make_executor(slots=3), scripts, max_running_per_owner=1) as (service, reports):
         await reports.wait_for(Progress, "A1")
         await reports.wait_for(Progress, "B1")
-        assert service.waiting_job_ids == ("A2",)  # although a slot is free
+        assert waiting_in(service) == ["A2"]  # although a slot is free
         (turn,) = service.forecast(seconds_left=lambda _: 4.0, seconds=lambda _: 2.0)
         assert (turn.ahead, turn.seconds) == (1, 10.0)
         await gates.open("one")
@@ -233,8 +238,8 @@ async def test_close_tells_which_jobs_it_interrupted(make_executor: MakeExecutor
     async with serving(executor, {"A": "step gate:never", "B": "step"}) as (service, reports):
         await reports.wait_for(Progress, "A")
         assert await service.close(grace_seconds=0) == ("A",)
-        assert service.waiting_job_ids == ("B",)
-        assert executor.pid is None
+        assert waiting_in(service) == ["B"]
+        assert executor.process.pid is None
 
 
 async def test_a_suspect_comes_last_and_runs_alone(make_executor: MakeExecutor, gates: Gates) -> None:
@@ -251,7 +256,7 @@ async def test_a_suspect_comes_last_and_runs_alone(make_executor: MakeExecutor, 
         service.submit(Ticket(job_id="B", owner="b", group="g"))
         await reports.wait_for(Progress, "A")
         await reports.wait_for(Progress, "B")
-        assert service.waiting_job_ids == ("S",)  # although a slot is free
+        assert waiting_in(service) == ["S"]  # although a slot is free
         (turn,) = service.forecast(seconds_left=lambda _: 4.0, seconds=lambda _: 2.0)
         assert (turn.ahead, turn.seconds) == (2, 10.0)
         await gates.open("one")
@@ -259,7 +264,7 @@ async def test_a_suspect_comes_last_and_runs_alone(make_executor: MakeExecutor, 
         await reports.wait_for(Progress, "S")
         service.submit(Ticket(job_id="C", owner="c", group="g"))
         assert service.running_job_ids == ("S",)
-        assert service.waiting_job_ids == ("C",)
+        assert waiting_in(service) == ["C"]
         await gates.open("suspect")
         await reports.wait_for(Finished, "C")
 
@@ -270,7 +275,7 @@ async def test_a_suspect_can_be_cancelled(make_executor: MakeExecutor) -> None:
         service.submit(Ticket(job_id="S", owner="s", group="g", runs_alone=True))
         assert service.cancel("S")
         assert not service.cancel("S")
-        assert service.waiting_job_ids == ()
+        assert waiting_in(service) == []
 
 
 async def test_an_executor_that_goes_down_again_and_again_rests_and_is_tried_with_one_job(
@@ -293,7 +298,7 @@ async def test_an_executor_that_goes_down_again_and_again_rests_and_is_tried_wit
         for job_id in ("B", "C"):
             service.submit(Ticket(job_id=job_id, owner=job_id, group="g"))
         assert service.running_job_ids == ()
-        assert service.waiting_job_ids == ("B", "C")
+        assert waiting_in(service) == ["B", "C"]
         clock.now += 1000.0
         service.resume()  # the rest is over; what wakes the service is the loop's own clock, which the test cannot turn
         await reports.wait_for(Progress, "B")

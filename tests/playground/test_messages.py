@@ -271,3 +271,24 @@ async def test_members_have_only_their_own_rights(playground: PlaygroundClient) 
     assert (edited.content, edited.edited_count) == ("better", 1)
     await playground.delete_message(said.id, member="Grace")
     assert (await playground.message(said.id)).deleted
+
+
+async def test_automod_stops_members_and_bots_and_not_who_manages_the_server(
+    connect: Connect, playground: PlaygroundClient
+) -> None:
+    async with connect() as bot:
+        channel = bot.text_channel("general")
+        sent = await channel.send("harmless")
+        try:
+            await playground.set_automod("Verboten")
+            for stopped in (channel.send("it is verboten"), sent.edit(content="it is verboten")):
+                with pytest.raises(discord.HTTPException) as caught:
+                    await stopped
+                assert (caught.value.status, caught.value.code) == (400, 200000)
+            with pytest.raises(PlaygroundError, match="automatic moderation"):
+                await playground.say("it is verboten")
+            await playground.say("it is verboten", member="Grace")
+            await playground.say("it is verboten", channel="@Ada")
+        finally:
+            await playground.set_automod()
+        await channel.send("it is verboten")

@@ -12,7 +12,7 @@ import pytest
 from playground.client import PlaygroundClient, PlaygroundError
 from playground.clock import Clock, Snowflakes
 from playground.models import Overwrite
-from playground.permissions import ALL, Permission, channel_permissions
+from playground.permissions import ALL, Permission
 from playground.world import World
 from tests.playground.conftest import EVENT_SECONDS, Connect
 
@@ -25,7 +25,7 @@ def world() -> World:
 
 def may(world: World, name: str, permission: Permission) -> bool:
     channel = world.channel_named("general")
-    return permission in channel_permissions(world.guild, channel, world.user_named(name).id)
+    return permission in world.permissions(channel, world.user_named(name).id)
 
 
 def overwrite(world: World, target_id: int, *, allow: int = 0, deny: int = 0, is_member: bool = False) -> None:
@@ -53,7 +53,7 @@ def test_roles_give_and_overwrites_take(world: World) -> None:
 def test_who_does_not_see_a_channel_may_nothing_there(world: World) -> None:
     overwrite(world, world.guild.id, deny=Permission.VIEW_CHANNEL)
     channel = world.channel_named("general")
-    assert channel_permissions(world.guild, channel, world.user_named("Ada").id) == Permission(0)
+    assert world.permissions(channel, world.user_named("Ada").id) == Permission(0)
     assert [user.name for user in world.viewers(channel)] == ["Margaret"]
 
 
@@ -61,11 +61,11 @@ def test_administrators_may_everything(world: World) -> None:
     world.guild.roles[world.guild.id].permissions |= Permission.ADMINISTRATOR
     overwrite(world, world.guild.id, deny=Permission.SEND_MESSAGES)
     channel = world.channel_named("general")
-    assert channel_permissions(world.guild, channel, world.user_named("Ada").id) == ALL
+    assert world.permissions(channel, world.user_named("Ada").id) == ALL
 
 
 def test_strangers_may_nothing(world: World) -> None:
-    assert channel_permissions(world.guild, world.channel_named("general"), 1) == Permission(0)
+    assert world.permissions(world.channel_named("general"), 1) == Permission(0)
 
 
 Attempt = Callable[[discord.TextChannel], Awaitable[Any]]

@@ -33,7 +33,7 @@ def rendered(**changes: Any) -> Job:
 
 def test_the_status_tells_place_and_time() -> None:
     queued = replace(make_job(), state=JobState.QUEUED)
-    assert "2 ahead of you · about 14 min on this machine" in status_text(queued, Waiting(2, 840.0))
+    assert "2 ahead of you · about 14 min" in status_text(queued, Waiting(2, 840.0))
     assert "next in line" in status_text(queued, Waiting(0, None))
     assert "> a cat on a beach" in status_text(queued, Waiting(0, None))
 
@@ -191,3 +191,11 @@ async def test_button_ids_fit_discord() -> None:
 )
 def test_durations_read_well(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_a_result_leads_to_the_one_that_it_was_painted_over() -> None:
+    earlier = make_job(state=JobState.DELIVERED, result_message_id=77)
+    text = result_text(rendered(), is_demo=False, earlier=earlier)
+    assert text.endswith("\n-# Painted over https://discord.com/channels/2/3/77")
+    gone = replace(earlier, result_message_id=None)
+    assert "Painted over" not in result_text(rendered(), is_demo=False, earlier=gone)

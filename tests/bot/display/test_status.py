@@ -2,15 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import discord
 import pytest
 
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.display.cards import Painting, Waiting
 from bot.display.previews import preview_file
 from bot.display.status import StatusBoard
 from bot.monitoring.invalid_requests import Restraint
+from bot.replies import refusal_sentence
 from bot.storage.job import Job, JobState
 from tests.bot.jobs_made import admit_any_preview, make_job
 
@@ -41,6 +44,10 @@ class Edits:
         async with self._came:
             await self._came.wait_for(lambda: len(self.taken) >= count)
         return self.taken[count - 1]
+
+
+def message_id(minutes_old: int = 0) -> int:
+    return discord.utils.time_snowflake(discord.utils.utcnow() - timedelta(minutes=minutes_old))
 
 
 class _Response:
@@ -149,7 +156,7 @@ async def test_previews_are_the_first_to_be_left_out() -> None:
 
 async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes() -> None:
     """With an interval of an hour nothing is sent twice within the test, but what is due is sent at once."""
-    edits, waiting = Edits(), replace(RUNNING, state=JobState.QUEUED)
+    edits, waiting = Edits(), replace(RUNNING, state=JobState.QUEUED, status_message_id=message_id())
     board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
     board.show(waiting, Waiting(60, None))
     assert "60 ahead" in (await edits.number(1))[0]
@@ -161,6 +168,18 @@ async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes(
     board.show(RUNNING, Painting(1, 4, None))
     await board.settle(replace(waiting, state=JobState.CANCELLED))
     assert edits.taken[-1] == ("🚫 Cancelled", [])
+
+
+@pytest.mark.parametrize(("minutes", "times"), [(50, 1), (70, 20)])
+async def test_a_message_that_is_old_is_seldom_edited(minutes: int, times: int) -> None:
+    edits, old = Edits(), replace(RUNNING, status_message_id=message_id(minutes))
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
+    board.show(old, Painting(1, 4, None))
+    await edits.number(1)
+    board.show(old, Painting(2, 4, None))
+    assert board._lines[old.job_id]._pause_seconds(0) == times * 3600
+    await board.settle(replace(old, state=JobState.CANCELLED))  # the last word does not wait
+    assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]
 
 
 async def test_when_much_changes_at_once_the_last_words_go_first() -> None:
@@ -208,6 +227,21 @@ async def test_where_the_bot_is_not_let_in_the_last_word_is_tried_once_more() ->
     edits.troubles = [forbidden, forbidden]  # the first with what it does not let go, the second without
     assert not await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # is to be said after the next start
     assert len(edits.taken) == 1
+
+
+async def test_what_automod_does_not_let_the_bot_repeat_is_left_out() -> None:
+    texts: list[str] = []
+
+    async def edit(job: Job, text: str, *_: Any) -> None:
+        if job.prompt in text:
+            raise discord.HTTPException(_Response(400), {"code": STOPPED_BY_AUTOMOD, "message": "blocked"})  # type: ignore[arg-type]
+        texts.append(text)
+
+    board = StatusBoard(edit, deleted=print, interval_seconds=0)
+    failed = replace(RUNNING, state=JobState.FAILED, failure_kind="result_lost")
+    assert await board.settle(failed)
+    (text,) = texts
+    assert text.startswith(f"⚠️ {refusal_sentence('result_lost', {})}")
 
 
 async def test_a_last_word_that_comes_while_another_is_being_said_is_said_too() -> None:

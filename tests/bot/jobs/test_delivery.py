@@ -77,28 +77,28 @@ async def test_what_is_hidden_while_it_waits_for_discord_comes_hidden(
     assert channel.filenames == [f"SPOILER_{PICTURE.filename}"]
 
 
-async def test_a_result_is_withdrawn_wherever_it_is(tmp_path: Path) -> None:
-    async with Database(tmp_path) as database:
-        channel, job = Channel(), make_job(status_message_id=4)
-        theirs, ours = f"copy-of-{job.job_id}.png", f"palimpsest-{job.job_id}.png"
-        delivery = deliver_to(channel, Jobs(database), Spool(tmp_path))
-        await delivery.withdraw(job, None)  # it has never been sent
-        assert channel.deleted == []
-        channel.messages = [message(8, "a member", theirs), message(7, "the bot", "other.png")]
-        channel.messages += [message(6, "the bot", ours), message(3, "the bot", ours)]
-        await delivery.withdraw(job, None)
-        await delivery.withdraw(job, 9)
-        assert channel.deleted == [6, 9]
+async def test_a_result_is_withdrawn_wherever_it_is(tmp_path: Path, database: Database) -> None:
+    channel, job = Channel(), make_job(status_message_id=4)
+    theirs, ours = f"copy-of-{job.job_id}.png", f"palimpsest-{job.job_id}.png"
+    delivery = deliver_to(channel, Jobs(database), Spool(tmp_path))
+    await delivery.withdraw(job, None)  # it has never been sent
+    assert channel.deleted == []
+    channel.messages = [message(8, "a member", theirs), message(7, "the bot", "other.png")]
+    channel.messages += [message(6, "the bot", ours), message(3, "the bot", ours)]
+    await delivery.withdraw(job, None)
+    await delivery.withdraw(job, 9)
+    assert channel.deleted == [6, 9]
 
 
 @pytest.mark.parametrize("code", [50083, 160005])
-async def test_a_thread_that_was_closed_meanwhile_is_no_error_that_nobody_foresaw(tmp_path: Path, code: int) -> None:
+async def test_a_thread_that_was_closed_meanwhile_is_no_error_that_nobody_foresaw(
+    tmp_path: Path, database: Database, code: int
+) -> None:
     response: Any = SimpleNamespace(status=400, reason="Bad Request")
-    async with Database(tmp_path) as database:
-        jobs, spool, channel = Jobs(database), Spool(tmp_path), Channel()
-        channel.refusal = discord.HTTPException(response, {"code": code, "message": "Thread is archived"})
-        job = make_job(state=JobState.RENDERED, pictures=(PICTURE,))
-        await jobs.accept(job)
-        await spool.write(job.job_id, PICTURE.filename, b"a picture")
-        with pytest.raises(Refused, match="not_allowed_here"):
-            await deliver_to(channel, jobs, spool).send(job, may_be_there=False)
+    jobs, spool, channel = Jobs(database), Spool(tmp_path), Channel()
+    channel.refusal = discord.HTTPException(response, {"code": code, "message": "Thread is archived"})
+    job = make_job(state=JobState.RENDERED, pictures=(PICTURE,))
+    await jobs.accept(job)
+    await spool.write(job.job_id, PICTURE.filename, b"a picture")
+    with pytest.raises(Refused, match="not_allowed_here"):
+        await deliver_to(channel, jobs, spool).send(job, may_be_there=False)

@@ -69,12 +69,11 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+async def scene(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     monkeypatch.setattr(open_jobs, "_DELIVERY_SECONDS", 600.0)  # whoever waits for what does not come is found out
-    async with Database(tmp_path) as database:
-        scene = Scene(database, tmp_path)
-        yield scene
-        await scene.open.close(grace_seconds=0)
+    scene = Scene(database, tmp_path)
+    yield scene
+    await scene.open.close(grace_seconds=0)
 
 
 async def test_a_result_is_found_before_its_row_knows_of_it(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,8 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with Database(tmp_path) as database:
-        yield Place(database, tmp_path)
+def place(tmp_path: Path, database: Database) -> Place:
+    return Place(database, tmp_path)
 
 
 async def test_inputs_go_after_their_time_and_results_once_delivered(place: Place) -> None:

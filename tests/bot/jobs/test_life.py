@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
+from bot.jobs import desk as desk_module
 from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.life import JobLife
@@ -33,6 +34,8 @@ class Discord:
         self.found: int | None = None
         self.told: list[tuple[int | None, str]] = []
         self.sent: list[str] = []
+        self.hears = asyncio.Event()
+        self.hears.set()
         self.withdrawn: list[tuple[str, int | None]] = []
         self._came = asyncio.Condition()
 
@@ -54,6 +57,7 @@ class Discord:
         return None
 
     async def edit_status(self, job: Job, text: str, *_: Any) -> None:
+        await self.hears.wait()
         async with self._came:
             self.told.append((job.status_message_id, text))
             self._came.notify_all()
@@ -174,12 +178,12 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with Database(tmp_path) as database:
-        scene = Scene(database, tmp_path / "spool")
-        yield scene
-        await scene.life.open.close(grace_seconds=0)
-        await scene.life.lookout.close()
+async def scene(tmp_path: Path, database: Database) -> AsyncIterator[Scene]:
+    scene = Scene(database, tmp_path / "spool")
+    yield scene
+    scene.discord.hears.set()
+    await scene.life.open.close(grace_seconds=0)
+    await scene.life.lookout.close()
 
 
 @pytest.mark.parametrize("found", [None, 7])
@@ -206,6 +210,20 @@ async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) ->
     await scene.life.open.close(grace_seconds=600)
     assert len(scene.life.open) == 0  # else it would count against its member until the next start
     assert scene.discord.told == [(7, "🚫 Cancelled")]
+
+
+async def test_whose_message_is_deleted_while_it_is_answered_is_given_up(scene: Scene) -> None:
+    delivery: Any = None
+    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    job = make_job(request_message_id=5, status_message_id=None)
+
+    async def acknowledge(_text: str) -> int:
+        await desk.message_deleted(5, job.channel_id)
+        return 7
+
+    await desk.take(job, acknowledge)
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.told == [(7, "🚫 Cancelled, because the message that asked for it was deleted")]
 
 
 @pytest.mark.parametrize("is_recent", [True, False], ids=["emptied", "deleted"])
@@ -318,3 +336,22 @@ async def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_painted(sc
     await serving
     assert await scene.state(job) is JobState.FAILED
     assert await scene.spool.job_ids() == []
+
+
+async def test_what_cannot_be_said_in_time_at_the_end_is_left_to_the_next_start(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "_LAST_WORDS_SECONDS", 0.0)
+    scene.discord.hears.clear()
+    delivery: Any = None
+    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    desk.start()
+    job = make_job()
+    await scene.jobs.accept(job)
+    cancelled = await scene.jobs.cancel(job.job_id)
+    assert cancelled is not None
+    scene.life.endings.in_background(scene.life.endings.show_end(cancelled))
+    await asyncio.sleep(0)
+    await desk.close(grace_seconds=0, drains=False)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert await scene.jobs.with_end_to_show() == [cancelled]

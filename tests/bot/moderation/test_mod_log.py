@@ -1,8 +1,6 @@
 """Moderators are told, the trail is written, and neither a flood nor trouble with either breaks anything."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -29,21 +27,20 @@ class Place(NamedTuple):
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with Database(tmp_path) as database:
-        sent: list[tuple[int, str]] = []
+def place(database: Database) -> Place:
+    sent: list[tuple[int, str]] = []
 
-        def channel(channel_id: int, *, guild_id: int) -> Any:
-            async def send(text: str, **_: Any) -> None:
-                if channel_id != CHANNEL:
-                    raise ConnectionError
-                sent.append((guild_id, text))
+    def channel(channel_id: int, *, guild_id: int) -> Any:
+        async def send(text: str, **_: Any) -> None:
+            if channel_id != CHANNEL:
+                raise ConnectionError
+            sent.append((guild_id, text))
 
-            return SimpleNamespace(send=send)
+        return SimpleNamespace(send=send)
 
-        policies, audit = Policies(database), Audit(database)
-        client: Any = SimpleNamespace(get_partial_messageable=channel)
-        yield Place(ModLog(client, policies, audit), policies, audit, sent)
+    policies, audit = Policies(database), Audit(database)
+    client: Any = SimpleNamespace(get_partial_messageable=channel)
+    return Place(ModLog(client, policies, audit), policies, audit, sent)
 
 
 async def test_pictures_are_told_each_time_and_repeated_prompts_once(place: Place) -> None:

@@ -52,20 +52,19 @@ async def checker() -> AsyncIterator[PictureChecker]:
 
 
 @pytest.fixture
-async def place(tmp_path: Path, checker: PictureChecker) -> AsyncIterator[Place]:
-    async with Database(tmp_path) as database:
-        policies, remixing, jobs = Policies(database), Remixing(database), Jobs(database)
-        noted: list[tuple[str, str]] = []
-        screening = Screening(
-            checker,
-            policies,
-            remixing,
-            jobs,
-            lambda _, channel_id: channel_id == RESTRICTED,
-            lambda job, what, _: noted.append((job.job_id, what)),
-            known_at_once,
-        )
-        yield Place(screening, policies, remixing, jobs, noted)
+def place(database: Database, checker: PictureChecker) -> Place:
+    policies, remixing, jobs = Policies(database), Remixing(database), Jobs(database)
+    noted: list[tuple[str, str]] = []
+    screening = Screening(
+        checker,
+        policies,
+        remixing,
+        jobs,
+        lambda _, channel_id: channel_id == RESTRICTED,
+        lambda job, what, _: noted.append((job.job_id, what)),
+        known_at_once,
+    )
+    return Place(screening, policies, remixing, jobs, noted)
 
 
 def sha256(data: bytes) -> str:

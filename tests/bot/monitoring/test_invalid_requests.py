@@ -4,16 +4,7 @@ import pytest
 
 from bot.monitoring.invalid_requests import DISCORD_LIMIT, SILENT_AT, SPARING_AT, InvalidRequests, Restraint
 from bot.monitoring.metrics import Metrics
-
-
-class Clock:
-    """A clock that stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.clock import Clock
 
 
 def test_the_more_are_refused_the_more_is_left_out_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -27,10 +18,10 @@ def test_the_more_are_refused_the_more_is_left_out_and_it_is_said_once(caplog: p
     assert [seen.count(restraint) for restraint in Restraint] == [SPARING_AT - 1, SILENT_AT - SPARING_AT, 51]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert f"{SILENT_AT} requests" in caplog.text
-    clock.seconds += 599
+    clock.now += 599
     requests.note()
     assert (requests.recent, requests.restraint) == (SILENT_AT + 51, Restraint.SILENT)
-    clock.seconds += 1
+    clock.now += 1
     assert (requests.recent, requests.restraint) == (1, Restraint.NONE)  # they slide out one by one
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     for _ in range(SILENT_AT):

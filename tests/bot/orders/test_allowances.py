@@ -1,7 +1,6 @@
 """Cooldowns and budgets: the most generous role counts, what is spent comes back after a day, and when is said."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,22 +15,14 @@ from bot.replies import error_sentence
 from bot.storage.database import Database
 from bot.storage.jobs import Jobs
 from bot.storage.role_limits import RoleLimit, RoleLimits
-from tests.bot.jobs_made import PICTURE, make_job
+from tests.bot.jobs_made import PICTURE, make_job, make_origin
 
 NOW = 1_800_000_000.0
 SERVER, EVERYONE, BOOSTER = 2, 2, 77
 
 
 def origin(guild_id: int | None = SERVER, *role_ids: int) -> Origin:
-    return Origin(
-        requester_id=1,
-        guild_id=guild_id,
-        channel_id=3,
-        settings_channel_id=3,
-        file_limit_bytes=1,
-        missing_permissions=(),
-        role_ids=role_ids or (EVERYONE,),
-    )
+    return make_origin(guild_id=guild_id, role_ids=role_ids or (EVERYONE,))
 
 
 class Desk:
@@ -59,9 +50,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with Database(tmp_path) as database:
-        yield Desk(database)
+def desk(database: Database) -> Desk:
+    return Desk(database)
 
 
 def test_of_several_roles_the_most_generous_counts_for_each_number() -> None:

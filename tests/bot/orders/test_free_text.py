@@ -201,3 +201,33 @@ def test_a_negative_prompt_in_a_form_is_understood_as_it_is(words: str) -> None:
 
 def test_a_negative_prompt_that_needs_no_quotes_has_none() -> None:
     assert negative_as_written("blurry, ugly") == "negative: blurry, ugly"
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("seed", True),
+        ("Seed?", True),
+        ("what was the seed please", True),
+        ("what's the seed?", True),
+        ("seed packet", False),
+        ("the seed of a flower", False),
+        ("what a cat", False),
+    ],
+)
+def test_the_question_for_the_seed_is_no_prompt(text: str, asks: bool) -> None:
+    assert understand(text).seed is asks
+
+
+@pytest.mark.parametrize(
+    ("text", "is_greeting"),
+    [("hi", True), ("Hello there!", True), ("hey bot", True), ("hello kitty", False), ("say hi", False)],
+)
+def test_a_greeting_is_no_prompt(text: str, is_greeting: bool) -> None:
+    assert understand(text).help is is_greeting
+
+
+@pytest.mark.parametrize("text", ["strength", "Steps.", "cfg?", "negative prompt"])
+def test_the_name_of_an_option_alone_is_no_prompt(text: str) -> None:
+    with pytest.raises(Refused, match="option_without_value"):
+        understand(text)

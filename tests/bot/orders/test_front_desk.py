@@ -13,7 +13,7 @@ from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.replies import error_sentence
 from bot.storage.job import Job
-from tests.bot.jobs_made import make_job
+from tests.bot.jobs_made import make_job, make_origin
 
 
 class Desk:
@@ -63,17 +63,8 @@ async def ask(
     front_desk: FrontDesk, guild_id: int | None, acknowledge: Acknowledge = at_once, source: Source = ATTACHED
 ) -> str | None:
     """Let member 1 ask; return the sentence of a refusal."""
-    origin = Origin(
-        requester_id=1,
-        guild_id=guild_id,
-        channel_id=3,
-        settings_channel_id=3,
-        file_limit_bytes=1,
-        missing_permissions=(),
-    )
-
     try:
-        await front_desk.take(origin, Options(prompt="x"), source, acknowledge)
+        await front_desk.take(make_origin(guild_id=guild_id), Options(prompt="x"), source, acknowledge)
     except Refused as refused:
         return error_sentence(refused)
     return None

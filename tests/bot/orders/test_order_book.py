@@ -11,7 +11,6 @@ from bot.errors import Refused
 from bot.orders.layers import Layer
 from bot.orders.model_shelf import ModelShelf
 from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
-from bot.orders.origin import Origin
 from bot.replies import refusal_sentence
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults
@@ -20,22 +19,11 @@ from generation.models.catalog import load_catalog
 from generation.requests import MAX_SEED, denoising_steps
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE
+from tests.bot.jobs_made import make_origin
 
 MEBIBYTE = 1024 * 1024
 NO_PICTURE = Source()
 MEMBER, SERVER, CHANNEL = 1, 2, 3
-
-
-def origin(file_limit_bytes: int = 10 * MEBIBYTE, **changes: Any) -> Origin:
-    values: dict[str, Any] = {
-        "requester_id": MEMBER,
-        "guild_id": SERVER,
-        "channel_id": CHANNEL,
-        "settings_channel_id": CHANNEL,
-        "file_limit_bytes": file_limit_bytes,
-        "missing_permissions": (),
-    }
-    return Origin(**(values | changes))
 
 
 def book(defaults: Defaults) -> OrderBook:
@@ -49,7 +37,7 @@ def orders(tmp_path: Path) -> OrderBook:
 
 
 def test_what_was_not_chosen_comes_from_the_model(orders: OrderBook) -> None:
-    job = orders.order(origin(), Options(prompt="  a fox "), NO_PICTURE)
+    job = orders.order(make_origin(), Options(prompt="  a fox "), NO_PICTURE)
     defaults = load_catalog(PACKAGED_MODELS_FILE)["demo"].defaults
     assert job.prompt == "a fox"
     assert (job.model, job.count, job.negative_prompt) == ("demo", 1, "")
@@ -60,8 +48,8 @@ def test_what_was_not_chosen_comes_from_the_model(orders: OrderBook) -> None:
 
 def test_a_model_that_there_is_not_is_answered_with_those_that_can_be_used(orders: OrderBook) -> None:
     with pytest.raises(ModelUnavailable) as refused:
-        orders.order(origin(), Options(prompt="a fox", model="foo"), NO_PICTURE)
-    assert error_sentence(refused.value) == "There is no model called foo here; choose one of demo."
+        orders.order(make_origin(), Options(prompt="a fox", model="foo"), NO_PICTURE)
+    assert error_sentence(refused.value) == "There is no model called foo here; choose demo."
 
 
 def test_what_was_chosen_stays(orders: OrderBook) -> None:
@@ -76,27 +64,27 @@ def test_what_was_chosen_stays(orders: OrderBook) -> None:
         size=96,
         model="demo",
     )
-    job = orders.order(origin(), chosen, Source(spoiler=True))
+    job = orders.order(make_origin(), chosen, Source(spoiler=True))
     assert (job.strength, job.guidance_scale, job.num_inference_steps) == (0.35, 0.0, 9)
     assert (job.seed, job.count, job.max_pixels, job.spoiler) == (0, 3, 96 * 96, True)
 
 
 def test_the_sampler_and_the_meaning_of_strength_are_decided(orders: OrderBook) -> None:
-    job = orders.order(origin(), Options(prompt="a fox"), NO_PICTURE)
+    job = orders.order(make_origin(), Options(prompt="a fox"), NO_PICTURE)
     assert (job.sampler, job.strength_schedule) == (
         load_catalog(PACKAGED_MODELS_FILE)["demo"].defaults.sampler,
         "noise",
     )
-    job = orders.order(origin(), Options(prompt="a fox", sampler="euler-a", strength_schedule="index"), NO_PICTURE)
+    job = orders.order(make_origin(), Options(prompt="a fox", sampler="euler-a", strength_schedule="index"), NO_PICTURE)
     assert (job.sampler, job.strength_schedule) == ("euler-a", "index")
-    again = orders.order(origin(), options_of(job), NO_PICTURE)
+    again = orders.order(make_origin(), options_of(job), NO_PICTURE)
     assert (again.sampler, again.strength_schedule) == ("euler-a", "index")
 
 
 async def test_the_operator_says_what_strength_means(tmp_path: Path) -> None:
     shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model="demo", data_dir=Path("nowhere"))
     orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo", "strength_schedule": "index"})
-    assert orders.order(origin(), Options(prompt="a fox"), NO_PICTURE).strength_schedule == "index"
+    assert orders.order(make_origin(), Options(prompt="a fox"), NO_PICTURE).strength_schedule == "index"
 
 
 def test_another_model_brings_its_own_sampler() -> None:
@@ -108,21 +96,23 @@ def test_another_model_brings_its_own_sampler() -> None:
 
 
 def test_two_orders_draw_two_seeds(orders: OrderBook) -> None:
-    seeds = {orders.order(origin(), Options(prompt="a fox"), NO_PICTURE).seed for _ in range(5)}
+    seeds = {orders.order(make_origin(), Options(prompt="a fox"), NO_PICTURE).seed for _ in range(5)}
     assert len(seeds) == 5
 
 
 @pytest.mark.parametrize(("strength", "steps"), [(0.01, 1), (0.03, 20), (0.3, 2), (0.99, 1)])
 def test_there_is_always_a_step_to_run(orders: OrderBook, strength: float, steps: int) -> None:
     options = Options(prompt="a fox", strength=strength, num_inference_steps=steps)
-    job = orders.order(origin(), options, NO_PICTURE)
+    job = orders.order(make_origin(), options, NO_PICTURE)
     assert job.strength == strength
     assert denoising_steps(job.strength, job.num_inference_steps) >= 1
 
 
 def test_the_upload_limit_is_the_servers_shared_between_the_pictures(orders: OrderBook) -> None:
     def limit(file_limit_bytes: int, count: int) -> int:
-        return orders.order(origin(file_limit_bytes), Options(prompt="x", count=count), NO_PICTURE).max_result_bytes
+        return orders.order(
+            make_origin(file_limit_bytes=file_limit_bytes), Options(prompt="x", count=count), NO_PICTURE
+        ).max_result_bytes
 
     assert limit(10 * MEBIBYTE, 1) == 10 * MEBIBYTE
     assert 24 * MEBIBYTE < limit(100 * MEBIBYTE, 1) < 25 * MEBIBYTE
@@ -143,49 +133,59 @@ def test_the_upload_limit_is_the_servers_shared_between_the_pictures(orders: Ord
 )
 def test_what_cannot_be_is_refused(orders: OrderBook, options: Options, error: type[Exception]) -> None:
     with pytest.raises(error):
-        orders.order(origin(), options, NO_PICTURE)
+        orders.order(make_origin(), options, NO_PICTURE)
 
 
-async def test_members_channels_servers_and_the_operator_decide_in_this_order(tmp_path: Path) -> None:
-    async with Database(tmp_path) as database:
-        defaults = Defaults(database)
-        orders = book(defaults)
-        await defaults.set(Layer.SERVER, SERVER, {"strength": 0.3, "guidance_scale": 2.0, "num_inference_steps": 11})
-        await defaults.set(Layer.CHANNEL, CHANNEL, {"strength": 0.4, "guidance_scale": 3.0})
-        await defaults.set(Layer.MEMBER, MEMBER, {"strength": 0.5})
-        job = orders.order(origin(), Options(prompt="x"), NO_PICTURE)
-        assert (job.strength, job.guidance_scale, job.num_inference_steps, job.count) == (0.5, 3.0, 11, 1)
-        elsewhere = orders.order(origin(settings_channel_id=9, requester_id=8), Options(prompt="x"), NO_PICTURE)
-        assert (elsewhere.strength, elsewhere.guidance_scale) == (0.3, 2.0)
+async def test_members_channels_servers_and_the_operator_decide_in_this_order(database: Database) -> None:
+    defaults = Defaults(database)
+    orders = book(defaults)
+    await defaults.set(Layer.SERVER, SERVER, {"strength": 0.3, "guidance_scale": 2.0, "num_inference_steps": 11})
+    await defaults.set(Layer.CHANNEL, CHANNEL, {"strength": 0.4, "guidance_scale": 3.0})
+    await defaults.set(Layer.MEMBER, MEMBER, {"strength": 0.5})
+    job = orders.order(make_origin(), Options(prompt="x"), NO_PICTURE)
+    assert (job.strength, job.guidance_scale, job.num_inference_steps, job.count) == (0.5, 3.0, 11, 1)
+    elsewhere = orders.order(make_origin(settings_channel_id=9, requester_id=8), Options(prompt="x"), NO_PICTURE)
+    assert (elsewhere.strength, elsewhere.guidance_scale) == (0.3, 2.0)
 
 
-async def test_the_narrower_limit_wins_and_defaults_bow_to_it(tmp_path: Path) -> None:
-    async with Database(tmp_path) as database:
-        defaults = Defaults(database)
-        orders = book(defaults)
-        await defaults.set(Layer.SERVER, SERVER, {"max_strength": 0.6, "max_count": 2})
-        await defaults.set(Layer.CHANNEL, CHANNEL, {"max_strength": 0.9, "max_count": 9})
-        await defaults.set(Layer.MEMBER, MEMBER, {"strength": 0.8})
-        assert orders.order(origin(), Options(prompt="x"), NO_PICTURE).strength == 0.6
-        assert orders.order(origin(), Options(prompt="x", strength=0.6), NO_PICTURE).strength == 0.6
-        with pytest.raises(Refused) as refusal:
-            orders.order(origin(), Options(prompt="x", strength=0.7), NO_PICTURE)
-        assert refusal.value.data == {"name": "strength", "limit": 0.6, "layer": Layer.SERVER}
-        with pytest.raises(Refused):
-            orders.order(origin(), Options(prompt="x", count=3), NO_PICTURE)
+async def test_the_narrower_limit_wins_and_defaults_bow_to_it(database: Database) -> None:
+    defaults = Defaults(database)
+    orders = book(defaults)
+    await defaults.set(Layer.SERVER, SERVER, {"max_strength": 0.6, "max_count": 2})
+    await defaults.set(Layer.CHANNEL, CHANNEL, {"max_strength": 0.9, "max_count": 9})
+    await defaults.set(Layer.MEMBER, MEMBER, {"strength": 0.8})
+    assert orders.order(make_origin(), Options(prompt="x"), NO_PICTURE).strength == 0.6
+    assert orders.order(make_origin(), Options(prompt="x", strength=0.6), NO_PICTURE).strength == 0.6
+    with pytest.raises(Refused) as refusal:
+        orders.order(make_origin(), Options(prompt="x", strength=0.7), NO_PICTURE)
+    assert refusal.value.data == {"name": "strength", "limit": 0.6, "layer": Layer.SERVER}
+    with pytest.raises(Refused):
+        orders.order(make_origin(), Options(prompt="x", count=3), NO_PICTURE)
 
 
-async def test_a_forbidden_model_is_refused_by_name(tmp_path: Path) -> None:
-    async with Database(tmp_path) as database:
-        defaults = Defaults(database)
-        orders = book(defaults)
-        await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["sd-turbo"]})
-        with pytest.raises(Refused) as refusal:
-            orders.order(origin(), Options(prompt="x", model="demo"), NO_PICTURE)
-        said = refusal_sentence(refusal.value.reason, refusal.value.data)
-        assert said == "The channel does not allow the model demo here. Please choose another one."
-        with pytest.raises(ModelUnavailable):
-            orders.order(origin(), Options(prompt="x"), NO_PICTURE)
+async def test_a_forbidden_model_is_refused_by_name(database: Database) -> None:
+    defaults = Defaults(database)
+    orders = book(defaults)
+    await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["sd-turbo"]})
+    with pytest.raises(Refused) as refusal:
+        orders.order(make_origin(), Options(prompt="x", model="demo"), NO_PICTURE)
+    said = refusal_sentence(refusal.value.reason, refusal.value.data)
+    assert said == "The channel does not allow the model demo here. Please choose another one."
+
+
+async def test_where_nothing_that_is_allowed_is_here_the_reason_names_a_model(database: Database) -> None:
+    defaults = Defaults(database)
+    orders = book(defaults)
+    await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["sd-turbo"]})
+    with pytest.raises(ModelUnavailable) as unavailable:
+        orders.model_for(make_origin())
+    assert (unavailable.value.model, unavailable.value.reason) == ("sd-turbo", "not_downloaded")
+    await defaults.set(Layer.CHANNEL, CHANNEL, {"models": ["demo"]})
+    await defaults.set(Layer.SERVER, SERVER, {"models": ["sd-turbo"]})
+    with pytest.raises(Refused) as refusal:
+        orders.model_for(make_origin())
+    said = refusal_sentence(refusal.value.reason, refusal.value.data)
+    assert said == "The server does not allow the model demo here. Please choose another one."
 
 
 async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> None:
@@ -228,19 +228,19 @@ async def adapted(tmp_path: Path) -> OrderBook:
 
 
 def test_an_adapter_comes_with_its_weight_and_stays_with_it(adapted: OrderBook) -> None:
-    job = adapted.order(origin(), Options(prompt="a fox", adapter="ink"), NO_PICTURE)
+    job = adapted.order(make_origin(), Options(prompt="a fox", adapter="ink"), NO_PICTURE)
     assert (job.adapter, job.adapter_weight) == ("ink", 0.8)
-    job = adapted.order(origin(), Options(prompt="a fox", adapter="ink", adapter_weight=0.3), NO_PICTURE)
+    job = adapted.order(make_origin(), Options(prompt="a fox", adapter="ink", adapter_weight=0.3), NO_PICTURE)
     assert (job.adapter, job.adapter_weight) == ("ink", 0.3)
-    again = adapted.order(origin(), options_of(job), NO_PICTURE)
+    again = adapted.order(make_origin(), options_of(job), NO_PICTURE)
     assert (again.adapter, again.adapter_weight) == ("ink", 0.3)
-    assert adapted.order(origin(), Options(prompt="a fox"), NO_PICTURE).adapter == ""
+    assert adapted.order(make_origin(), Options(prompt="a fox"), NO_PICTURE).adapter == ""
 
 
 def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
     def ordered(options: Options) -> tuple[str, float]:
-        job = adapted.order(origin(), options, NO_PICTURE)
-        again = adapted.order(origin(), options_of(job), NO_PICTURE)
+        job = adapted.order(make_origin(), options, NO_PICTURE)
+        again = adapted.order(make_origin(), options_of(job), NO_PICTURE)
         assert (again.adapter, again.adapter_weight) == (job.adapter, job.adapter_weight)
         return job.adapter, job.adapter_weight
 
@@ -265,8 +265,8 @@ def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
         ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0 to 1.2."),
         (
             {"adapter": "torn"},
-            "The file torn.safetensors of the adapter torn of demo is none of safetensors, whatever its name says, or "
-            "not whole; fetch it anew.",
+            "The file torn.safetensors of the adapter torn of demo is incomplete or not a safetensors file, whatever "
+            "its name; fetch it again.",
         ),
         ({"adapter": "ink, ink"}, "No adapter can be named twice."),
         ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
@@ -276,17 +276,17 @@ def test_an_adapter_that_cannot_be_used_is_said_at_the_door(
     adapted: OrderBook, chosen: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises((InvalidRequest, ModelUnavailable)) as refused:
-        adapted.order(origin(), Options(prompt="a fox", **chosen), NO_PICTURE)
+        adapted.order(make_origin(), Options(prompt="a fox", **chosen), NO_PICTURE)
     assert error_sentence(refused.value) == sentence
 
 
 @pytest.mark.parametrize("words", [{"prompt": "a (Smoke:1.2) fox"}, {"prompt": "a fox", "negative_prompt": "smoke"}])
 def test_a_word_that_is_not_here_is_said_at_the_door(adapted: OrderBook, words: dict[str, Any]) -> None:
     with pytest.raises(ModelUnavailable, match="add_on_not_here") as refused:
-        adapted.order(origin(), Options(**words), NO_PICTURE)
+        adapted.order(make_origin(), Options(**words), NO_PICTURE)
     assert "The embedding smoke of demo is not downloaded yet" in error_sentence(refused.value)
     for prompt in ("a toy fox", "a smoked fish"):
-        assert adapted.order(origin(), Options(prompt=prompt), NO_PICTURE).prompt == prompt
+        assert adapted.order(make_origin(), Options(prompt=prompt), NO_PICTURE).prompt == prompt
 
 
 def test_another_model_brings_no_adapter() -> None:
@@ -304,8 +304,19 @@ def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
     demo = PACKAGED_MODELS_FILE.read_text().partition("\n# Licence")[0]
     models_file.write_text(demo.replace('family = "stable-diffusion"', 'family = "flux-2-klein"'))
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
-    orders = OrderBook(shelf, Defaults(Database(tmp_path)), {"model": "demo"})
-    job = orders.order(origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)
-    assert (job.strength, job.num_inference_steps) == (1.0, 4)
+    defaults = Defaults(Database(tmp_path))
+    defaults._values[Layer.MEMBER, MEMBER] = {"negative_prompt": "blurry"}
+    orders = OrderBook(shelf, defaults, {"model": "demo"})
+    job = orders.order(make_origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)
+    assert (job.strength, job.num_inference_steps, job.negative_prompt) == (1.0, 4, "")
     with pytest.raises(InvalidRequest, match="negative_prompt"):
-        orders.order(origin(), Options(prompt="a fox", negative_prompt="rain"), NO_PICTURE)
+        orders.order(make_origin(), Options(prompt="a fox", negative_prompt="rain"), NO_PICTURE)
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "blurry"), ("rain", "rain"), ("", "")])
+def test_a_members_negative_prompt_is_used_where_none_was_chosen(tmp_path: Path, chosen: str | None, used: str) -> None:
+    defaults = Defaults(Database(tmp_path))
+    defaults._values[Layer.MEMBER, MEMBER] = {"negative_prompt": "blurry"}
+    job = book(defaults).order(make_origin(), Options(prompt="a fox", negative_prompt=chosen), NO_PICTURE)
+    assert job.negative_prompt == used
+    assert book(defaults).options_again(make_origin(), job).negative_prompt == used  # whatever is kept by then

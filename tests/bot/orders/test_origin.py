@@ -15,7 +15,7 @@ HERE, ELSEWHERE = 2, 9
 
 def command(guild_id: int | None) -> Any:
     """Return a command that somebody gives in a server, or in a direct message; the bot is in one server."""
-    guild = SimpleNamespace(id=guild_id, filesize_limit=10)
+    guild = SimpleNamespace(id=guild_id, filesize_limit=10, me=None)
     return SimpleNamespace(
         client=SimpleNamespace(get_guild={HERE: guild}.get),
         user=SimpleNamespace(id=1),

@@ -2,12 +2,10 @@
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-import pytest
 
 from bot.moderation.policy import DEFAULT_POLICY
 from bot.orders.layers import Layer
@@ -27,12 +25,6 @@ from tests.bot.jobs_made import make_job
 
 MEMBER, OTHER, SERVER = 10**18 + 1, 10**18 + 2, 10**18 + 3
 SECRET = "a-prompt-that-nobody-else-would-write"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path) as database:
-        yield database
 
 
 def columns() -> Iterator[tuple[str, str]]:
@@ -105,7 +97,10 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     expected = dict.fromkeys(Kind, 1) | {Kind.REQUESTS: 0, Kind.ACTS: 2}
     assert await data.count(MEMBER) == expected
 
-    assert await data.delete(MEMBER, *Kind) == 3
+    client: Any = SimpleNamespace(
+        jobs=Jobs(database), reports=reports, defaults=Defaults(database), remixing=Remixing(database)
+    )
+    assert await Forgetting(client, database).forget_member(MEMBER) == 0
     gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING), 0)
     assert await data.count(MEMBER) == expected | gone
     assert (await data.count(OTHER))[Kind.REPORTS] == 1

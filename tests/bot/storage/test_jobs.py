@@ -116,6 +116,18 @@ async def test_an_end_is_to_be_shown_until_it_was(jobs: Jobs) -> None:
     assert await jobs.with_end_to_show() == []
 
 
+async def test_that_a_result_is_gone_is_an_end_to_be_shown_as_well(jobs: Jobs) -> None:
+    delivered, cancelled = make_job(state=JobState.DELIVERED, settled_at=1.0, result_message_id=9), make_job()
+    for job in (delivered, cancelled):
+        await jobs.accept(job)
+    await jobs.cancel(cancelled.job_id)
+    for job in (delivered, cancelled):
+        await jobs.note_end_shown(job.job_id)
+        await jobs.note_result_gone(job.job_id)
+    (shown,) = await jobs.with_end_to_show()
+    assert (shown.job_id, shown.result_message_id) == (delivered.job_id, None)
+
+
 async def test_a_clock_that_is_set_back_leaves_the_order(jobs: Jobs) -> None:
     first = make_job(job_id=new_job_id(2_000_000_000))
     second = make_job(job_id=new_job_id(1_000_000_000))

@@ -19,8 +19,8 @@ from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog
 from generation.models.embeddings import Embedding
-from generation.models.hub import ModelFiles
 from generation.models.memory_plan import MemoryPlan, Placement
+from generation.models.snapshots import ModelFiles
 from generation.sentences import error_sentence
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun

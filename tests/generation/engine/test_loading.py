@@ -15,8 +15,8 @@ from generation.engine.loading import load_model, pipeline_class
 from generation.errors import ModelUnavailable
 from generation.models.catalog import REPOSITORY, Catalog
 from generation.models.families import FAMILIES, Family
-from generation.models.hub import ModelFiles
 from generation.models.memory_plan import MemoryPlan
+from generation.models.snapshots import ModelFiles
 from tests.generation.engine.conftest import tiny_entry
 
 

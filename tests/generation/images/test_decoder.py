@@ -29,14 +29,19 @@ async def refusal_of(decoder: ImageDecoder, data: bytes) -> str:
     return refused.value.reason
 
 
-async def is_served_by_another_child(decoder: ImageDecoder, first: frozenset[int]) -> bool:
+def pid_of(decoder: ImageDecoder) -> int:
+    assert decoder.pid is not None
+    return decoder.pid
+
+
+async def is_served_by_another_child(decoder: ImageDecoder, first: int) -> bool:
     assert (await decoder.decode(SMALL)).width == 96
-    return not first & decoder.pids and not any(psutil.pid_exists(pid) for pid in first)
+    return decoder.pid != first and not psutil.pid_exists(first)
 
 
 async def test_a_picture_that_is_too_slow_is_given_up_and_the_next_is_served() -> None:
     async with ImageDecoder(deadline_seconds=0.1) as decoder:
-        first = decoder.pids
+        first = pid_of(decoder)
         assert await refusal_of(decoder, LONG) == Refusal.TOO_SLOW
         decoder._deadline_seconds = 120  # the next one is asked what it says, not how quickly
         assert await is_served_by_another_child(decoder, first)
@@ -53,7 +58,7 @@ async def test_a_picture_that_needs_too_much_memory_is_refused_and_the_next_is_s
         hungry = encoded(Image.new("RGBA", (5000, 4990)), "PNG", compress_level=1)  # 100 MB, and as much to shrink
     memory_bytes = memory_mebibytes * 1024**2
     async with ImageDecoder(deadline_seconds=120, memory_bytes=memory_bytes, kernel_wall=kernel_wall) as decoder:
-        first = decoder.pids
+        first = pid_of(decoder)
         assert await refusal_of(decoder, hungry) == Refusal.TOO_MUCH_MEMORY
         assert await is_served_by_another_child(decoder, first)
 
@@ -61,26 +66,26 @@ async def test_a_picture_that_needs_too_much_memory_is_refused_and_the_next_is_s
 async def test_the_hungriest_picture_that_is_taken_fits_into_the_memory_of_a_child() -> None:
     empty = Image.new("RGBA", (5000, 5000))  # the codec of WebP holds three times the picture
     async with ImageDecoder(deadline_seconds=600) as decoder:
-        first = decoder.pids
+        first = pid_of(decoder)
         assert (await decoder.decode(encoded(empty, "WEBP", method=0, quality=1))).original_width == 5000
-        assert decoder.pids == first
+        assert decoder.pid == first
 
 
 async def test_a_child_killed_from_outside_costs_its_picture_nothing() -> None:
     async with ImageDecoder() as decoder:
-        (first,) = decoder.pids
+        first = pid_of(decoder)
         os.kill(first, signal.SIGSTOP)  # so that it cannot be quicker than the one who kills it
         decoding = asyncio.create_task(decoder.decode(SMALL))
         await asyncio.sleep(0)
         os.kill(first, signal.SIGKILL)
         assert (await decoding).width == 96
-        assert first not in decoder.pids
+        assert decoder.pid != first
 
 
 async def test_a_picture_that_kills_every_child_gets_a_sentence_and_the_next_is_served(tmp_path: Path) -> None:
     async with ImageDecoder(worker=DYING_WORKER) as decoder:
         for name in ("SIGSEGV", "SIGKILL", "SIGABRT"):
-            first = decoder.pids
+            first = pid_of(decoder)
             assert await refusal_of(decoder, f"DIE {name}".encode()) == Refusal.CRASHED
             assert await is_served_by_another_child(decoder, first)
         once = f"DIE SIGSEGV ONCE {tmp_path / 'died'}\n".encode() + SMALL
@@ -89,12 +94,11 @@ async def test_a_picture_that_kills_every_child_gets_a_sentence_and_the_next_is_
 
 async def test_a_worn_child_is_replaced() -> None:
     async with ImageDecoder(max_images_per_child=2) as decoder:
-        seen = []
-        for _ in range(4):
-            seen.append(decoder.pids)
-            await decoder.decode(SMALL)
-        assert seen[0] == seen[1]
-        assert await is_served_by_another_child(decoder, seen[0])
+        first = pid_of(decoder)
+        await decoder.decode(SMALL)
+        assert decoder.pid == first
+        await decoder.decode(SMALL)
+        assert await is_served_by_another_child(decoder, first)
 
 
 async def test_an_answer_that_nobody_waits_for_is_not_taken_for_the_next() -> None:
@@ -108,9 +112,8 @@ async def test_an_answer_that_nobody_waits_for_is_not_taken_for_the_next() -> No
             assert given_up.cancelled()
 
 
-async def test_two_children_work_at_the_same_time_and_many_pictures_wait_their_turn() -> None:
-    async with ImageDecoder(children=2) as decoder:
-        assert len(decoder.pids) == 2
+async def test_many_pictures_wait_their_turn_and_each_gets_its_own_answer() -> None:
+    async with ImageDecoder() as decoder:
         sizes = [(10 + index, 20) for index in range(12)]
         files = [encoded(Image.new("RGB", size), "PNG") for size in sizes]
         clean = await asyncio.gather(*(decoder.decode(data) for data in files))
@@ -119,22 +122,22 @@ async def test_two_children_work_at_the_same_time_and_many_pictures_wait_their_t
 
 async def test_files_over_the_limit_are_refused_unseen() -> None:
     async with ImageDecoder(max_input_bytes=1000) as decoder:
-        first = decoder.pids
+        first = pid_of(decoder)
         assert await refusal_of(decoder, bytes(1001)) == Refusal.TOO_MANY_BYTES
-        assert decoder.pids == first
+        assert decoder.pid == first
 
 
 async def test_closing_ends_children_and_whoever_waits() -> None:
     decoder = ImageDecoder()
     await decoder.start()
-    (pid,) = decoder.pids
+    pid = pid_of(decoder)
     os.kill(pid, signal.SIGSTOP)
     waiting = [asyncio.create_task(decoder.decode(SMALL)) for _ in range(3)]
     await asyncio.sleep(0)
     await decoder.close()
     ends = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(end) for end in ends] == [ExecutorError] * 3
-    assert decoder.pids == frozenset()
+    assert decoder.pid is None
     assert not psutil.pid_exists(pid)
     with pytest.raises(ExecutorError):
         await decoder.decode(SMALL)
@@ -152,7 +155,7 @@ async def test_the_child_ends_with_a_parent_that_is_killed() -> None:
         "from generation.images.decoder import ImageDecoder\n"
         "async def main():\n"
         "    async with ImageDecoder() as decoder:\n"
-        "        print(*decoder.pids, flush=True)\n"
+        "        print(decoder.pid, flush=True)\n"
         "        await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
@@ -169,7 +172,7 @@ async def test_the_child_sees_no_secret_of_the_environment(monkeypatch: pytest.M
     monkeypatch.setenv("DISCORD_TOKEN", "CANARY-TOKEN")
     monkeypatch.setenv("HF_TOKEN", "CANARY-TOKEN")
     async with ImageDecoder() as decoder:
-        (pid,) = decoder.pids
+        pid = pid_of(decoder)
         assert "CANARY-TOKEN" not in psutil.Process(pid).environ().values()
 
 

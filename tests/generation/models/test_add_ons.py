@@ -13,8 +13,9 @@ from generation.errors import ModelUnavailable
 from generation.models.adapters import adapters_of
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry, load_catalog
-from generation.models.hub import LOCK_NAME, Hub
+from generation.models.hub import Hub
 from generation.models.problems import ModelProblem
+from generation.models.snapshots import LOCK_NAME
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
 from tests.generation.hub_server import COMMIT, LATER_COMMIT, REPOSITORY, HubServer

@@ -18,7 +18,8 @@ from generation.models.catalog import REPOSITORY as ROOT
 from generation.models.catalog import Catalog, load_catalog
 from generation.models.digests import DIGESTS_NAME
 from generation.models.files import ensure_model
-from generation.models.hub import LOCK_NAME, Hub, ModelFiles, cache_folder
+from generation.models.hub import Hub, cache_folder
+from generation.models.snapshots import LOCK_NAME, ModelFiles
 from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings
 from tests.generation.hub_server import COMMIT, REPOSITORY, HubServer
 

@@ -11,8 +11,9 @@ from huggingface_hub import scan_cache_dir
 from generation.errors import ModelUnavailable
 from generation.models.catalog import ModelEntry, load_catalog
 from generation.models.files import ensure_model, is_here, wanted_files
-from generation.models.hub import LOCK_NAME, Hub
+from generation.models.hub import Hub
 from generation.models.problems import ModelProblem
+from generation.models.snapshots import LOCK_NAME
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE
 from tests.generation.hub_server import COMMIT, LATER_COMMIT, REPOSITORY, HubServer

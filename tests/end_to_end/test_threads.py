@@ -1,0 +1,69 @@
+"""In threads the bot works as in their channel, by the settings of their channel, until they are closed to it."""
+
+import pytest
+
+from bot.replies import refusal_sentence
+from tests.end_to_end.bot_process import CAT, BotProcess, told
+
+
+async def test_a_thread_has_the_settings_of_its_channel_and_every_way_in(bot: BotProcess) -> None:
+    await bot.client.add_channel("with threads")
+    await bot.client.add_thread("a thread", channel="with threads")
+    where = {"where": "channel", "steps": 2, "max_steps": 3}
+    assert "(from the channel)" in told(
+        await bot.client.command("defaults set", where, member="Grace", channel="a thread")
+    )
+    result = await bot.result_of(await bot.img2img(channel="a thread"))
+    assert (result.channel, "2 steps" in result.content) == ("a thread", True)
+    past = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat", "steps": 4}, channel="with threads")
+    assert "The channel allows steps up to 3" in told(past)
+    said = await bot.client.say("@Palimpsest a fox, seed 5", files=[CAT], channel="a thread")
+    fox = await bot.result_of(await bot.answer_to(said))
+    assert "`5`" in fox.content
+    again = await bot.client.say("again", reply_to=fox.id, channel="a thread")
+    assert (await bot.result_of(await bot.answer_to(again))).attachments
+    pressed = await bot.client.press(fox.id, "Again", member="Linus")
+    assert pressed.response is not None
+    assert (await bot.result_of(pressed.response)).mentions == ["Linus"]
+    await bot.client.set_permissions("with threads", deny=["SEND_MESSAGES_IN_THREADS"])
+    refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="a thread")
+    assert "I lack Send Messages in Threads" in told(refused)
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+async def test_a_thread_that_is_archived_while_its_picture_is_painted(bot: BotProcess, is_locked: bool) -> None:
+    name = f"archived {'and locked' if is_locked else ''}".strip()
+    await bot.client.add_thread(name)
+    with bot.held():
+        status = await bot.img2img(channel=name, steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.client.set_thread(name, archived=True, locked=is_locked)
+    if not is_locked:  # the result wakes it
+        await bot.result_of(status)
+        return
+    await bot.until(lambda: bot.job(status)[:2] == ("failed", "not_allowed_here"))
+    assert "Painting" in (await bot.client.message(status.id)).content
+    await bot.until(lambda: "could not be edited (HTTPException)" in bot.log)
+    assert bot.rows("SELECT is_end_shown FROM jobs WHERE status_message_id = ?", int(status.id)) == [(0,)]
+
+
+async def test_a_thread_that_is_deleted_while_its_picture_is_painted(bot: BotProcess) -> None:
+    await bot.client.add_thread("short-lived")
+    with bot.held():
+        status = await bot.img2img(channel="short-lived", steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.client.remove_channel("short-lived")
+        await bot.until(lambda: bot.job(status)[0] == "expired")
+
+
+async def test_a_bot_that_is_timed_out_says_so_and_works_again_afterwards(quick_bot: BotProcess) -> None:
+    bot = quick_bot
+    with bot.held():
+        status = await bot.img2img(steps=4)
+        await bot.status_with(status, "Painting")
+        await bot.client.time_out(3600)
+    assert refusal_sentence("not_allowed_here", {}) in (await bot.status_with(status, "⚠️")).content
+    refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"})
+    assert "have timed me out; I can paint here again <t:" in told(refused)
+    await bot.client.time_out(0)
+    assert (await bot.result_of(await bot.img2img(steps=1))).attachments

@@ -1,0 +1,29 @@
+"""What `python -m training` says to whoever calls it wrongly."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from generation.models.catalog import REPOSITORY
+
+
+def training(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["latents", "--help"], 0), ([], 2), (["x"], 2)])
+def test_it_tells_its_use(arguments: list[str], status: int) -> None:
+    done = training(*arguments)
+    assert done.returncode == status
+    assert "usage: python -m training" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("verb", ["latents", "autoencoder"])
+def test_a_verb_whose_files_are_missing_says_which_and_where_the_order_stands(tmp_path: Path, verb: str) -> None:
+    done = training(verb, "--folder", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"There is no {tmp_path}")
+    assert done.stderr.count("\n") == 1
