@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 
 from bot.commands.shared import client_of, tell
-from bot.display.cards import queue_text
+from bot.display.queue import queue_text
 from bot.errors import Refused
 from bot.orders.origin import Origin
 

@@ -1,6 +1,5 @@
 """What a job looks like in the channel: functions of its row and of where it stands, nothing else."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +8,6 @@ import discord
 from bot import replies
 from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
 from bot.display.inert import inert
-from bot.display.tables import budget_used
-from bot.errors import Refused
-from bot.orders.allowances import Budget
 from bot.storage.job import Job, JobState
 from generation.adapter_weights import read_adapters
 from generation.references import reference_of
@@ -68,9 +64,9 @@ def _headline(job: Job, standing: Standing) -> str:
         case JobState.QUEUED, Paused():
             return "⏸️ **Queued**, paused by the operator: it is kept and goes on by itself"
         case JobState.QUEUED, Waiting(ahead=0, seconds=seconds):
-            return f"🕐 **Queued**, next in line{_about(seconds)}"
+            return f"🕐 **Queued**, next in line{about(seconds)}"
         case JobState.QUEUED, Waiting(ahead=ahead, seconds=seconds):
-            return f"🕐 **Queued**, {ahead} ahead of you{_about(seconds)}"
+            return f"🕐 **Queued**, {ahead} ahead of you{about(seconds)}"
         case JobState.QUEUED, _:
             return "🕐 **Queued**"
         case JobState.RUNNING, Painting(step=step, total_steps=total, seconds=seconds):
@@ -106,7 +102,8 @@ def _quoted_prompt(job: Job) -> tuple[str, ...]:
     return (f"> {inert(job.prompt)}",)
 
 
-def _about(seconds: float | None) -> str:
+def about(seconds: float | None) -> str:
+    """Return how long something takes, to be put behind what takes it; nothing if that is not known."""
     if seconds is None:
         return ""
     if seconds > 10:  # a text that changed every second would mean an edit every second
@@ -168,47 +165,6 @@ def result_text(
     return replies.fitting("\n".join(lines))
 
 
-def queue_text(
-    running: Sequence[Job],
-    waiting: Sequence[tuple[Job, Waiting]],
-    member_id: int,
-    budgets: Sequence[Budget] = (),
-    *,
-    refused: Refused | None = None,
-    is_paused: bool,
-    is_draining: bool = False,
-    resting: Resting | None = None,
-) -> str:
-    """Return what runs and waits; of other members' jobs only that they are there.
-
-    ``refused`` is why the member may not ask for anything now.
-    """
-    lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
-    if resting is not None:
-        lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
-    if is_paused:
-        lines.append("Paused by the operator: nothing new is begun.")
-    if is_draining:
-        lines.append("Draining: what waits is finished, nothing new is taken.")
-    ends = [place.seconds for _, place in waiting if place.seconds is not None]
-    if ends and len(ends) == len(waiting) and not is_paused:
-        lines.append(f"All of it takes about {duration(max(ends))}.")
-    for job in running:
-        if job.requester_id == member_id:
-            lines.append(f"🎨 yours: {inert(job.prompt, 80)}{_status_link(job)}")
-    for job, place in waiting:
-        if job.requester_id == member_id:
-            ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
-            lines.append(f"🕐 yours, {ahead}{_about(place.seconds)}: {inert(job.prompt, 80)}{_status_link(job)}")
-    if not running and not waiting:
-        begins_at_once = not (is_paused or is_draining or resting or refused)
-        lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
-    if refused is not None:
-        lines.append(replies.refusal_sentence(refused.reason, refused.data))
-    lines.extend(budget_used(budget) for budget in budgets)
-    return "\n".join(lines)
-
-
 def result_view(job: Job) -> discord.ui.View:
     """Return the buttons of the result message."""
     return _view(
@@ -228,15 +184,11 @@ def alt_text(job: Job, number: int) -> str:
 
 def message_link(job: Job) -> str:
     """Return the address of the result message."""
-    return _link(job, job.result_message_id)
+    return link(job, job.result_message_id)
 
 
-def _status_link(job: Job) -> str:
-    """Lead to where a job can be cancelled."""
-    return "" if job.status_message_id is None else f" · {_link(job, job.status_message_id)}"
-
-
-def _link(job: Job, message_id: int | None) -> str:
+def link(job: Job, message_id: int | None) -> str:
+    """Return the address of a message in a job's channel."""
     place = "@me" if job.guild_id is None else str(job.guild_id)
     return f"https://discord.com/channels/{place}/{job.channel_id}/{message_id}"
 

@@ -56,7 +56,7 @@ class ResidentModels:
         self._compiler = compiler
         self._models: dict[str, LoadedModel] = {}  # who was asked for least recently comes first
         self._lowered: dict[str, MemoryPlan] = {}  # what is left of the plan after memory has run out
-        self._fetching = threading.Lock()
+        self._fetching: dict[str, threading.Lock] = {}  # by model
         self._moves: Iterator[int] = iter(())
 
     def is_resident(self, name: str) -> bool:
@@ -70,13 +70,14 @@ class ResidentModels:
         This alone may be called by any thread; whoever owns the device is not to wait for a network.
         """
         entry = self._catalog.find(name)
-        while not self._fetching.acquire(timeout=1.0):  # two that want the same files fetch them once
+        fetching = self._fetching.setdefault(name, threading.Lock())
+        while not fetching.acquire(timeout=1.0):  # two that want the same files fetch them once
             alive()
         try:
             if name not in self._models:
                 ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
         finally:
-            self._fetching.release()
+            fetching.release()
 
     def get(self, name: str, alive: Callable[[], None]) -> LoadedModel:
         """Return the model, in memory; ``alive`` is called while it is being downloaded, which may take long.
@@ -102,6 +103,12 @@ class ResidentModels:
         except Exception as error:  # whatever a kernel shows of its memory, pictures can be painted without it
             log.warning("weights stay in small pages\n%s", stack_of(error))
             return False  # a generator that has raised has nothing more
+
+    def forget_graphs(self) -> None:
+        """Capture no calls of the models in memory any more, and give back what that took."""
+        for model in self._models.values():
+            if model.compiled is not None:
+                model.compiled.forget_graphs(for_good=True)
 
     def can_be_lowered(self, name: str) -> bool:
         """Tell whether the model could be held in less memory."""

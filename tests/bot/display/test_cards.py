@@ -14,12 +14,12 @@ from bot.display.cards import (
     Waiting,
     alt_text,
     duration,
-    queue_text,
     result_text,
     result_view,
     status_text,
     status_view,
 )
+from bot.display.queue import queue_text
 from bot.storage.job import Job, JobState
 from generation.events import FailureKind
 from tests.bot.jobs_made import PICTURE, make_job

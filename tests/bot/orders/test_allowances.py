@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.display.cards import queue_text
+from bot.display.queue import queue_text
 from bot.errors import Refused
 from bot.jobs.estimates import Estimates
 from bot.orders.allowances import DAY_SECONDS, NO_LIMIT, Allowance, Allowances, Budget, allowance_of

@@ -1,7 +1,9 @@
 """Models in memory: who leaves for whom, and what happens when the memory runs out while somebody is painted."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from generation.engine.device import limit_memory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.placement import free_bytes
 from generation.engine.resident_models import ResidentModels
-from generation.models.catalog import Catalog
+from generation.models.catalog import Catalog, ModelEntry
 from generation.models.hub import Hub
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan, Placement
 from tests.generation.engine.company import Company, painted
@@ -282,3 +284,29 @@ def test_of_a_card_no_more_is_planned_with_than_may_be_taken(monkeypatch: pytest
     assert free_bytes(device) == pytest.approx(5 * 2**30 - BASE_BYTES["cuda"], abs=1)
     limit_memory(device, 30 * 2**30)
     assert card.fraction == 1
+
+
+def test_a_model_that_is_here_does_not_wait_for_the_download_of_another(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, arrived = threading.Event(), threading.Event()
+
+    def ensure_model(entry: ModelEntry, *_: object) -> None:
+        if entry.name == "far":
+            begun.set()
+            assert arrived.wait(60)
+
+    def never() -> None:
+        raise AssertionError("it waits")
+
+    monkeypatch.setattr(resident_models, "ensure_model", ensure_model)
+    models_here = Catalog({**catalog, "far": replace(catalog["ddim"], name="far")})
+    models = ResidentModels(models_here, data_dir=tmp_path, hub=Hub(), device=torch.device("cpu"), dtype=torch.float32)
+    with ThreadPoolExecutor(1) as thread:
+        downloading = thread.submit(models.fetch, "far", lambda: None)
+        assert begun.wait(60)
+        try:
+            models.fetch("ddim", never)
+        finally:
+            arrived.set()
+        downloading.result()

@@ -1,0 +1,57 @@
+"""What ``/queue`` shows."""
+
+from collections.abc import Sequence
+
+from bot import replies
+from bot.display.cards import Resting, Waiting, about, duration, link
+from bot.display.inert import inert
+from bot.display.tables import budget_used
+from bot.errors import Refused
+from bot.orders.allowances import Budget
+from bot.storage.job import Job
+
+
+def queue_text(
+    running: Sequence[Job],
+    waiting: Sequence[tuple[Job, Waiting]],
+    member_id: int,
+    budgets: Sequence[Budget] = (),
+    *,
+    refused: Refused | None = None,
+    is_paused: bool,
+    is_draining: bool = False,
+    resting: Resting | None = None,
+) -> str:
+    """Return what runs and waits; of other members' jobs only that they are there.
+
+    ``refused`` is why the member may not ask for anything now.
+    """
+    lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
+    if resting is not None:
+        lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
+    if is_paused:
+        lines.append("Paused by the operator: nothing new is begun.")
+    if is_draining:
+        lines.append("Draining: what waits is finished, nothing new is taken.")
+    ends = [place.seconds for _, place in waiting if place.seconds is not None]
+    if ends and len(ends) == len(waiting) and not is_paused:
+        lines.append(f"All of it takes about {duration(max(ends))}.")
+    for job in running:
+        if job.requester_id == member_id:
+            lines.append(f"🎨 yours: {inert(job.prompt, 80)}{_status_link(job)}")
+    for job, place in waiting:
+        if job.requester_id == member_id:
+            ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
+            lines.append(f"🕐 yours, {ahead}{about(place.seconds)}: {inert(job.prompt, 80)}{_status_link(job)}")
+    if not running and not waiting:
+        begins_at_once = not (is_paused or is_draining or resting or refused)
+        lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
+    if refused is not None:
+        lines.append(replies.refusal_sentence(refused.reason, refused.data))
+    lines.extend(budget_used(budget) for budget in budgets)
+    return "\n".join(lines)
+
+
+def _status_link(job: Job) -> str:
+    """Lead to where a job can be cancelled."""
+    return "" if job.status_message_id is None else f" · {link(job, job.status_message_id)}"
