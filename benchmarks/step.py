@@ -4,12 +4,16 @@
     python -m benchmarks step --side 512 --repeats 2
 
 A call has a negative and a positive row, as with guidance. The rows of the table take one measure after the other:
-number format, memory layout, attention, on a CPU packed weights with all that the engine takes of the others, and with
---compile the compiler of torch. The last column is the distance to float32, as relative L2.
+number format, memory layout, attention, on a CPU packed weights with all that the engine takes of the others, on a card
+with CUDA the call as a graph, and with --compile the compiler of torch, there as a graph too. The last column is the
+distance to float32, as relative L2.
 """
 
+import copy
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -19,6 +23,8 @@ from benchmarks.measuring import alternate, arguments, report, times_quicker
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES
 from generation.engine.attention import CpuAttnProcessor
 from generation.engine.compiling import compiled_twin
+from generation.engine.conditioning import denoise
+from generation.engine.cuda_graphs import CudaGraphs
 from generation.engine.device import choose_device
 from generation.engine.kernel_probe import (
     bfloat16_pays,
@@ -44,6 +50,8 @@ MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, AttnProcessor2_0]] =
 }
 PACKED = "as the engine takes it, packed"
 COMPILED = "bfloat16, channels last, compiled"
+CAPTURED = "bfloat16, channels last, captured"
+COMPILED_AND_CAPTURED = "bfloat16, channels last, compiled and captured"
 
 
 def main(values: Sequence[str] = ()) -> int:
@@ -56,7 +64,14 @@ def main(values: Sequence[str] = ()) -> int:
         values=values,
     )
     device = choose_device("auto")
-    more = [name for name, wanted in ((PACKED, device.type == "cpu"), (COMPILED, options.compile)) if wanted]
+    captures = device.type == "cuda"
+    wanted = {
+        PACKED: device.type == "cpu",
+        CAPTURED: captures,
+        COMPILED: options.compile,
+        COMPILED_AND_CAPTURED: options.compile and captures,
+    }
+    more = [name for name, is_wanted in wanted.items() if is_wanted]
     measures = MEASURES | dict.fromkeys(more, MEASURES["bfloat16, channels last"])
     if options.packed:
         measures = {name: measures[name] for name in ("float32", PACKED)}
@@ -69,25 +84,32 @@ def main(values: Sequence[str] = ()) -> int:
         denoisers[PACKED] = shape.denoiser(torch.bfloat16, options.model)
         prepare_part(denoisers[PACKED], device, torch.bfloat16)
         pack_layers(denoisers[PACKED])
+    for name in (CAPTURED, COMPILED_AND_CAPTURED):  # with weights that stay where they are
+        if name in measures:
+            denoisers[name] = copy.deepcopy(denoisers[str(torch.bfloat16)]).to(memory_format=torch.channels_last)
     results: dict[str, torch.Tensor] = {}
 
     def prepare(name: str) -> None:
         dtype, layout, processor = measures[name]
-        if name != PACKED:
+        if name not in denoisers:
             denoisers[str(dtype)].to(memory_format=layout).set_attn_processor(processor)
 
     def work(name: str) -> Callable[[], None]:
         dtype = measures[name][0]
-        denoiser = denoisers[PACKED if name == PACKED else str(dtype)]
-        if name == COMPILED:
+        denoiser = denoisers.get(name, denoisers.get(str(dtype)))
+        if name in (COMPILED, COMPILED_AND_CAPTURED):
             denoiser = compiled_twin(denoiser, "inductor")
         inputs = shape.inputs(options.side, ROWS, dtype, device)
+        conditioning = {"encoder_hidden_states": inputs["encoder_hidden_states"], **(inputs["added_cond_kwargs"] or {})}
+        call: Callable[..., torch.Tensor] = partial(denoise, SimpleNamespace(unet=denoiser))
+        if name in (CAPTURED, COMPILED_AND_CAPTURED):
+            call = partial(CudaGraphs(device).call, name, call)
 
-        def call() -> None:
+        def work_once() -> None:
             with torch.inference_mode():
-                results[name] = denoiser(**inputs)[0]
+                results[name] = call(inputs["sample"], inputs["timestep"], conditioning)
 
-        return call
+        return work_once
 
     seconds = alternate({name: work(name) for name in measures}, repeats=options.repeats, prepare=prepare)
     truth = results["float32"].double()

@@ -213,7 +213,7 @@ async def _answer_with(message: discord.Message, text: str) -> None:
 
 def _may_be_answered(message: discord.Message) -> bool:
     """Tell whether Discord would accept an answer; refusals count towards a ban of the bot's address."""
-    needed = {"view_channel", "send_messages", "send_messages_in_threads"}
+    needed = {"view_channel", "connect", "send_messages", "send_messages_in_threads"}
     return message.guild is None or needed.isdisjoint(Origin.of_message(message).missing_permissions)
 
 

@@ -15,6 +15,7 @@ class ChannelType(IntEnum):
 
     TEXT = 0
     DIRECT = 1
+    VOICE = 2
     THREAD = 11
 
 
@@ -116,6 +117,10 @@ class Channel:
     @property
     def is_direct(self) -> bool:
         return self.type is ChannelType.DIRECT
+
+    @property
+    def is_voice(self) -> bool:
+        return self.type is ChannelType.VOICE
 
     @property
     def is_thread(self) -> bool:

@@ -27,6 +27,7 @@ class Permission(IntFlag):
     READ_MESSAGE_HISTORY = 1 << 16
     MENTION_EVERYONE = 1 << 17
     USE_EXTERNAL_EMOJIS = 1 << 18
+    CONNECT = 1 << 20
     CHANGE_NICKNAME = 1 << 26
     MANAGE_ROLES = 1 << 28
     USE_APPLICATION_COMMANDS = 1 << 31
@@ -62,6 +63,7 @@ EVERYONE = (
     | Permission.USE_APPLICATION_COMMANDS
     | Permission.USE_EXTERNAL_APPS
     | Permission.CREATE_INSTANT_INVITE
+    | Permission.CONNECT
     | Permission.CHANGE_NICKNAME
 )
 DIRECT_MESSAGE = (
@@ -96,6 +98,14 @@ def guild_permissions(guild: Guild, user_id: int) -> Permission:
 def sending(channel: Channel) -> Permission:
     """Return the permission that writing there takes: threads have one of their own."""
     return Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
+
+
+def seeing(channel: Channel) -> Permission:
+    """Return the permissions that reading there takes: the text of a voice channel takes that to join it as well.
+
+    https://discord.com/developers/docs/resources/message#get-channel-messages
+    """
+    return Permission.VIEW_CHANNEL | (Permission.CONNECT if channel.is_voice else Permission(0))
 
 
 def channel_permissions(guild: Guild, channel: Channel, parent: Channel, user_id: int, *, now: float) -> Permission:

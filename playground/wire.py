@@ -78,6 +78,8 @@ def channel_json(world: World, channel: Channel) -> Json:
         return body | {"recipients": [user_json(recipient)]}
     if channel.is_thread:
         return body | _thread_json(world, channel)
+    if channel.is_voice:
+        body |= {"bitrate": 64_000, "user_limit": 0, "rtc_region": None}
     return body | {
         "guild_id": str(channel.guild_id),
         "name": channel.name,

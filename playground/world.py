@@ -110,11 +110,13 @@ class World:
         channel = Channel(id=self.ids.next(), type=ChannelType.DIRECT, name=f"@{user.name}", recipient_id=user.id)
         self.channels[channel.id] = channel
 
-    def add_channel(self, name: str, *, topic: str | None = None, age_restricted: bool = False) -> Channel:
-        """Add a text channel to the server."""
+    def add_channel(
+        self, name: str, *, topic: str | None = None, age_restricted: bool = False, voice: bool = False
+    ) -> Channel:
+        """Add a text channel, or a voice channel with its text, to the server."""
         channel = Channel(
             id=self.ids.next(),
-            type=ChannelType.TEXT,
+            type=ChannelType.VOICE if voice else ChannelType.TEXT,
             name=name,
             guild_id=self.guild.id,
             topic=topic,

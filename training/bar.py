@@ -25,6 +25,8 @@ ROWS = (
     Row("colour_kept", "old colour kept at .15", {"a": 0.80, "b": 0.90}),
     Row("shape_kept", "shape kept in a colour edit at .7", {"a": 0.50, "b": 0.75}),
     Row("swap", "object swapped at .85", {"a": 0.65, "b": 0.80}),
+    Row("photograph_object", "object right over a photograph at .75", {"a": 0.55, "b": 0.80}),
+    Row("photograph_background", "background right there", {"a": 0.85, "b": 0.90}),
     Row("variety", "pairwise distance of 8 seeds at .7", {"a": 0.05, "b": 0.05}),
     Row("psnr", "autoencoder, dB PSNR", {"a": 28, "b": 30}),
 )

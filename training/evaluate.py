@@ -21,7 +21,7 @@ from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepSchedu
 from PIL import Image
 from torch import Tensor
 
-from training import classifier, evaluation_set
+from training import classifier, evaluation_set, photographs
 from training.autoencoder import normalised, psnr, to_uint8
 from training.bar import printed
 from training.data import Spec, drawn
@@ -153,6 +153,17 @@ class Bench:
         seen = self.seen(self.edited(pictures, prompts, seeds, 0.85))
         return {"swap": _agreement(seen.objects, wanted)}
 
+    def photographs(self) -> Measured:
+        """Measure what is painted over photographs, most of which are not square; the judge sees the middle."""
+        files = sorted(photographs.BUNDLED.glob("*.jpg"))
+        made = []
+        for index, row in enumerate(self.prompts):
+            picture = photographs.photograph(files[index % len(files)], self.tier)
+            made.append(self.edited(picture[None], [row["prompt"]], row["seeds"][:1], 0.75)[0])
+        squares = np.concatenate([photographs.middle(picture[None], self.tier.pixels) for picture in made])
+        shares = self.shares_right(squares, self.prompts)
+        return dict(zip(("photograph_object", "photograph_colour", "photograph_background"), shares, strict=True))
+
     def schedulers(self) -> Measured:
         """Measure each scheduler on the same prompts and seeds; a row each of object, colour, background."""
         rows = [row for row in self.prompts[: evaluation_set.SCHEDULER_PROMPTS] for _ in row["seeds"]]
@@ -229,6 +240,7 @@ PARTS: dict[str, Callable[[Bench], Measured]] = {
     "words": Bench.words,
     "edits": Bench.edits,
     "swaps": Bench.object_swaps,
+    "photographs": Bench.photographs,
     "schedulers": Bench.schedulers,
     "speed": Bench.speed,
 }

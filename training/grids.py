@@ -10,6 +10,7 @@ from PIL import Image
 from training.autoencoder import grid
 from training.data import Spec, Subject
 from training.evaluate import Bench, drawn_inputs
+from training.photographs import photograph
 from training.tiers import TIERS, Tier
 
 SCALE = 2
@@ -48,17 +49,6 @@ def edit_rows(bench: Bench, pictures: np.ndarray, prompts: Sequence[str]) -> np.
     """Return every input with its edits at rising strength beside it."""
     columns = [bench.edited(pictures, prompts, [7] * len(prompts), strength) for strength in STRENGTHS]
     return np.stack([pictures, *columns], 1).reshape(-1, *pictures.shape[1:])
-
-
-def photograph(path: Path, tier: Tier) -> np.ndarray:
-    """Read a photograph and crop it to the nearest of the model's picture sizes."""
-    image = Image.open(path).convert("RGB")
-    aspect = image.width / image.height
-    width, height = min(tier.sizes, key=lambda size: abs(np.log(size[0] / size[1] / aspect)))
-    share = max(width / image.width, height / image.height)
-    image = image.resize((round(image.width * share), round(image.height * share)), Image.Resampling.LANCZOS)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return np.asarray(image.crop((left, top, left + width, top + height)))
 
 
 def main(arguments: list[str]) -> None:

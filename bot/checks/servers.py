@@ -52,6 +52,9 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
 
 def _missing(room: _Room, me: discord.Member) -> list[str]:
     """Return what the bot lacks in a channel; in a forum one writes only in its posts, which are threads."""
+    if isinstance(room, discord.VoiceChannel | discord.StageChannel):
+        rights = room.permissions_for(me)
+        return [*missing_names(rights), *(() if rights.connect else ("connect",))]
     if not isinstance(room, discord.ForumChannel):
         return missing_names(room.permissions_for(me))
     # Not the forum's own method: for discord.py nobody may attach files who may not post.

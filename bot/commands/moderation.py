@@ -115,4 +115,4 @@ async def _show_policy(interaction: discord.Interaction, guild_id: int) -> None:
 
 
 def _missing_in(channel: discord.abc.GuildChannel) -> tuple[str, ...]:
-    return missing_permissions(channel.permissions_for(channel.guild.me), in_thread=False)
+    return missing_permissions(channel.permissions_for(channel.guild.me), channel)

@@ -17,10 +17,17 @@ def permission_words(names: Iterable[str]) -> str:
     return ", ".join(special.get(name, name.replace("_", " ").title()) for name in names)
 
 
-def missing_permissions(rights: discord.Permissions, *, in_thread: bool) -> tuple[str, ...]:
-    """Return what is missing to post a result in a channel or a thread."""
-    unused = "send_messages" if in_thread else "send_messages_in_threads"
-    return tuple(name for name in NEEDED if name != unused and not getattr(rights, name))
+def missing_permissions(rights: discord.Permissions, channel: object) -> tuple[str, ...]:
+    """Return what is missing to post a result in a channel or a thread.
+
+    The text of a voice channel is for those who may join it:
+    https://docs.discord.com/developers/resources/message#get-channel-messages.
+    """
+    unused = "send_messages" if isinstance(channel, discord.Thread) else "send_messages_in_threads"
+    needed = [name for name in NEEDED if name != unused]
+    if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
+        needed.append("connect")
+    return tuple(name for name in needed if not getattr(rights, name))
 
 
 def require_moderator(interaction: discord.Interaction) -> int:

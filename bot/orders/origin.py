@@ -92,4 +92,4 @@ def _file_limit_bytes(guild: discord.Guild | None) -> int:
 
 
 def _missing(guild: discord.Guild | None, channel: object, rights: discord.Permissions) -> tuple[str, ...]:
-    return () if guild is None else missing_permissions(rights, in_thread=isinstance(channel, discord.Thread))
+    return () if guild is None else missing_permissions(rights, channel)

@@ -1,4 +1,4 @@
-"""A compiled denoiser: made in the background while the usual one serves, and used for the shapes that are ready."""
+"""A denoiser made quicker: compiled in the background while the usual one serves, and captured where there is CUDA."""
 
 import copy
 import logging
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from generation.engine.conditioning import denoise
+from generation.engine.cuda_graphs import CudaGraphs, Inputs
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,6 @@ ROW_BUCKETS = (1, 2, 4, 8, 16)
 # Each width of block in each bucket and at each size is a version of the same code; torch gives up at 8.
 _VERSIONS = 256
 
-_Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]
-
 
 class CompiledDenoiser:
     """Call the denoiser of a pipeline, compiled where that is ready and as it is where it is not.
@@ -29,17 +28,19 @@ class CompiledDenoiser:
     A shape that is called for the first time is compiled by a thread of its own, one after the other, while calls of it
     are answered as without compiler. Only the repeated blocks are compiled, which takes a fraction of the whole's time.
     If compiling fails, for want of a C++ compiler perhaps, everything stays as it was and one line of the log says so.
+    With ``graphs`` the calls that nothing more is compiled for are replayed; without a compiler too, then.
     """
 
-    def __init__(self, pipeline: Any, *, backend: str = "inductor") -> None:
+    def __init__(self, pipeline: Any, *, backend: str = "inductor", graphs: CudaGraphs | None = None) -> None:
         self._eager = partial(denoise, pipeline)
         self._pipeline = pipeline
         self._backend = backend
+        self._graphs = graphs
         self._compiled: Any = None
         self._ready: set[Hashable] = set()
         self._wanted: set[Hashable] = set()
-        self._examples: queue.SimpleQueue[tuple[Hashable, _Inputs]] = queue.SimpleQueue()
-        self._gave_up = not can_be_compiled(pipeline)
+        self._examples: queue.SimpleQueue[tuple[Hashable, Inputs]] = queue.SimpleQueue()
+        self._gave_up = False
         self._thread: threading.Thread | None = None
 
     def __call__(
@@ -48,26 +49,39 @@ class CompiledDenoiser:
         """Return the prediction of all rows; see ``denoise``."""
         rows = latents.shape[0]
         bucket = next((bucket for bucket in ROW_BUCKETS if bucket >= rows), None)
-        if self._gave_up or bucket is None or _has_adapters(self._pipeline):
+        is_eager = self._gave_up  # for good; another thread may say so in between
+        if bucket is None or _has_adapters(self._pipeline) or (is_eager and self._graphs is None):
             return self._eager(latents, timesteps, conditioning)
         inputs = _filled(latents, timesteps, conditioning, bucket - rows)
         shape = _shape_of(inputs)
-        if shape in self._ready:
-            return self._compiled(*inputs)[:rows]
-        self._want(shape, inputs)
-        return self._eager(latents, timesteps, conditioning)
+        if not is_eager and shape not in self._ready:
+            self._want(shape, inputs)
+            return self._eager(latents, timesteps, conditioning)
+        denoiser = self._eager if is_eager else self._compiled
+        if self._graphs is None or self._is_compiling:
+            return denoiser(*inputs)[:rows]
+        return self._graphs.call((shape, is_eager), denoiser, *inputs)[:rows]
+
+    def forget_graphs(self, *, for_good: bool = False) -> None:
+        """Drop what was captured, because weights lie elsewhere now; ``for_good`` where there is no memory for it."""
+        if self._graphs is not None:
+            self._graphs.forget(for_good=for_good)
+
+    @property
+    def _is_compiling(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def wait(self) -> None:
         """Wait until what was asked for so far is compiled, or has turned out to be impossible."""
         if self._thread is not None:
             self._thread.join()
 
-    def _want(self, shape: Hashable, inputs: _Inputs) -> None:
+    def _want(self, shape: Hashable, inputs: Inputs) -> None:
         if shape in self._wanted:
             return
         self._wanted.add(shape)
         self._examples.put((shape, inputs))
-        if self._thread is None or not self._thread.is_alive():
+        if not self._is_compiling:
             self._thread = threading.Thread(target=self._compile, name="compile", daemon=True)
             self._thread.start()
 
@@ -118,7 +132,7 @@ def _has_adapters(pipeline: Any) -> bool:
 
 def _filled(
     latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor], missing: int
-) -> _Inputs:
+) -> Inputs:
     """Repeat the last row; what is computed for it is dropped."""
     if not missing:
         return latents, timesteps, conditioning
@@ -129,7 +143,7 @@ def _filled(
     return fill(latents), fill(timesteps), {name: fill(tensor) for name, tensor in conditioning.items()}
 
 
-def _shape_of(inputs: _Inputs) -> Hashable:
+def _shape_of(inputs: Inputs) -> Hashable:
     latents, _, conditioning = inputs
     names = tuple((name, tuple(tensor.shape)) for name, tensor in sorted(conditioning.items()))
     return tuple(latents.shape), latents.dtype, names

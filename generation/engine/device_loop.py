@@ -119,6 +119,7 @@ class DeviceLoop:
         if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
             self._is_short_of_memory = False
             self._caches.clear()
+            self._models.forget_graphs()
             gc.collect()
             free_memory(self._device)
             while self._to_lower:

@@ -35,7 +35,8 @@ transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_To
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # noqa: E402 - its import makes the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
-from generation.engine.compiling import CompiledDenoiser  # noqa: E402 - imports diffusers
+from generation.engine.compiling import CompiledDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
+from generation.engine.cuda_graphs import graphs_for  # noqa: E402 - the same
 from generation.engine.kernels import prepare_kernels  # noqa: E402 - the same
 
 
@@ -98,7 +99,9 @@ def load_model(
     weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
     packed_bytes = prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
-    compiled = CompiledDenoiser(pipeline, backend=compiler) if compiler and weights_stay else None
+    compiled = None
+    if compiler and weights_stay and can_be_compiled(pipeline):
+        compiled = CompiledDenoiser(pipeline, backend=compiler, graphs=graphs_for(device))
     adapters = Adapters(pipeline, entry.adapters, locate)
     return LoadedModel(
         entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled, packed_bytes

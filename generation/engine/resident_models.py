@@ -104,6 +104,12 @@ class ResidentModels:
             log.warning("weights stay in small pages\n%s", stack_of(error))
             return False  # a generator that has raised has nothing more
 
+    def forget_graphs(self) -> None:
+        """Capture no calls of the models in memory any more, and give back what that took."""
+        for model in self._models.values():
+            if model.compiled is not None:
+                model.compiled.forget_graphs(for_good=True)
+
     def can_be_lowered(self, name: str) -> bool:
         """Tell whether the model could be held in less memory."""
         return self._lower_plan(name) is not None

@@ -79,9 +79,9 @@ class Staging(Transport):
         """Let somebody join the server."""
         await self.post("add_member", {"name": name})
 
-    async def add_channel(self, name: str, *, age_restricted: bool = False) -> None:
-        """Add a text channel."""
-        await self.post("add_channel", {"name": name, "age_restricted": age_restricted})
+    async def add_channel(self, name: str, *, age_restricted: bool = False, voice: bool = False) -> None:
+        """Add a text channel, or a voice channel, which has text as well."""
+        await self.post("add_channel", {"name": name, "age_restricted": age_restricted, "voice": voice})
 
     async def add_thread(self, name: str, *, channel: str = "general") -> None:
         """Begin a public thread in a text channel."""

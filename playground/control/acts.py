@@ -23,7 +23,7 @@ from playground.models import (
     Reference,
     User,
 )
-from playground.permissions import Permission, guild_permissions, sending
+from playground.permissions import Permission, guild_permissions, seeing, sending
 from playground.wire import user_json
 from playground.wire_messages import is_interaction_response
 
@@ -42,7 +42,7 @@ class Acts:
         if place.is_direct and place.recipient_id != user.id:
             raise errors.missing_access()
         owned = self._world.permissions(place, user.id)
-        if Permission.VIEW_CHANNEL not in owned:
+        if seeing(place) not in owned:
             raise errors.missing_access()
         if needed not in owned:
             raise errors.missing_permissions()

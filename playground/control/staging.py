@@ -103,7 +103,9 @@ class Staging:
 
     async def add_channel(self, arguments: Json, _files: Files) -> Json:
         world = self.playground.world
-        channel = world.add_channel(arguments["name"], age_restricted=bool(arguments.get("age_restricted")))
+        channel = world.add_channel(
+            arguments["name"], age_restricted=bool(arguments.get("age_restricted")), voice=bool(arguments.get("voice"))
+        )
         self._channel_event("CHANNEL_CREATE", channel_json(world, channel))
         return self.playground.views.channel(channel)
 

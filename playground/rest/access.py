@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playground import errors
 from playground.models import Channel
-from playground.permissions import Permission
+from playground.permissions import Permission, seeing
 from playground.rest.endpoint import RestRequest
 
 
@@ -18,7 +18,7 @@ def visible_channel(request: RestRequest) -> Channel:
 def require(request: RestRequest, channel: Channel, needed: Permission) -> None:
     """Raise 50001 if the bot may not see the channel, 50013 if it lacks anything else."""
     owned = request.world.permissions(channel, request.world.bot.id)
-    if Permission.VIEW_CHANNEL not in owned:
+    if seeing(channel) not in owned:
         raise errors.missing_access()
     if needed not in owned:
         raise errors.missing_permissions()

@@ -1,4 +1,4 @@
-"""In threads the bot works as in their channel, by the settings of their channel, until they are closed to it."""
+"""In threads the bot works as in their channel, until they are closed to it; and in the text of voice channels."""
 
 import pytest
 
@@ -67,3 +67,13 @@ async def test_a_bot_that_is_timed_out_says_so_and_works_again_afterwards(quick_
     assert "have timed me out; I can paint here again <t:" in told(refused)
     await bot.client.time_out(0)
     assert (await bot.result_of(await bot.img2img(steps=1))).attachments
+
+
+async def test_the_text_of_a_voice_channel_is_for_those_who_may_join_it(bot: BotProcess) -> None:
+    await bot.client.add_channel("voices", voice=True)
+    assert (await bot.result_of(await bot.img2img(channel="voices", steps=4))).attachments
+    said = await bot.client.say("@Palimpsest a fox, steps 4", files=[CAT], channel="voices")
+    assert (await bot.result_of(await bot.answer_to(said))).attachments
+    await bot.client.set_permissions("voices", deny=["CONNECT"])
+    refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="voices")
+    assert "I lack Connect." in told(refused)

@@ -1,4 +1,4 @@
-"""Threads have a permission of their own, sleep and are locked; and whoever is timed out only reads."""
+"""Threads have a permission of their own, sleep and are locked; who is timed out only reads; voices have text too."""
 
 from __future__ import annotations
 
@@ -84,3 +84,17 @@ async def test_who_is_timed_out_reads_and_does_nothing_else(connect: Connect, pl
         with pytest.raises(PlaygroundError, match="50013"):
             await playground.say("meanwhile")
         await playground.time_out(0, member="Ada")
+
+
+async def test_the_text_of_a_voice_channel_is_for_those_who_may_join_it(
+    connect: Connect, playground: PlaygroundClient
+) -> None:
+    await playground.add_channel("voices", voice=True)
+    async with connect() as bot:
+        (channel,) = bot.guilds[0].voice_channels
+        sent = await channel.send("text")
+        await playground.set_permissions("voices", deny=["CONNECT"])
+        for refused in (channel.send("more"), channel.fetch_message(sent.id)):
+            with pytest.raises(discord.Forbidden, match="50001"):
+                await refused
+    await playground.remove_channel("voices")

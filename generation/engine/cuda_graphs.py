@@ -1,0 +1,134 @@
+"""A call of the denoiser as one launch: CUDA graphs, which replay a call's kernels at the addresses that it used.
+
+A UNet is some 2,000 kernels, and to launch each costs the processor microseconds: on a quick card more than the card
+takes for them. Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import torch
+
+from generation.engine.device import free_memory
+from generation.engine.placement import free_bytes
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
+
+Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]  # latents, timesteps, conditioning
+Denoiser = Callable[[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]
+
+_KEPT = 32  # shapes: of each the card keeps a list of its kernels, some megabytes
+_TOLERANCE = 1e-2  # relative L2 of a replay against the call itself; rounding in 16 bits is less
+
+
+class CudaGraphs:
+    """Answer calls of one denoiser by replays, one for each shape, captured after the first call of it.
+
+    A replay reads the weights where they lay when it was captured: whoever puts them elsewhere calls ``forget``. All
+    graphs share the memory that a call needs, so no answer refers to it. Where one cannot be captured, or says
+    something else than the call, or the card has no room, calls are made as they are. Used by one thread only, while
+    no other one computes on the card.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()  # those used last come last
+        self._pool: Any = None
+        self._gave_up = False
+
+    def call(
+        self,
+        shape: Hashable,
+        denoiser: Denoiser,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Mapping[str, torch.Tensor],
+    ) -> torch.Tensor:
+        """Return what ``denoiser`` says; ``shape`` stands for it and for the shapes of what it is told."""
+        inputs = latents, timesteps, conditioning
+        graph = self._graphs.get(shape)
+        if graph is not None:
+            self._graphs.move_to_end(shape)
+            return graph(inputs)
+        prediction = self._called(denoiser, inputs)
+        if not self._gave_up and self._has_room():
+            self._capture(shape, denoiser, inputs, prediction)
+        return prediction
+
+    def forget(self, *, for_good: bool = False) -> None:
+        """Drop what was captured, and capture nothing any more if that is ``for_good``."""
+        self._graphs.clear()
+        self._pool = None
+        self._gave_up |= for_good
+
+    def _called(self, denoiser: Denoiser, inputs: Inputs) -> torch.Tensor:
+        try:
+            return denoiser(*inputs)
+        except torch.OutOfMemoryError:
+            if not self._graphs:
+                raise
+        # Outside of the except block: the error's traceback refers to the tensors of the call.
+        self.forget(for_good=True)
+        free_memory(self._device)
+        return denoiser(*inputs)
+
+    def _has_room(self) -> bool:
+        """Tell whether the card could hold what a call needs once more, by the most that anything has needed so far."""
+        needed = torch.cuda.max_memory_allocated(self._device) - torch.cuda.memory_allocated(self._device)
+        return free_bytes(self._device) > needed
+
+    def _capture(self, shape: Hashable, denoiser: Denoiser, inputs: Inputs, prediction: torch.Tensor) -> None:
+        try:
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            graph = _Graph(denoiser, inputs, self._pool)
+            error = _relative_error(graph(inputs), prediction)
+        except Exception as failure:  # whatever a driver or a layer stumbles over, pictures can be painted without it
+            log.warning("calls of the denoiser cannot be captured here\n%s", stack_of(failure))
+            self.forget(for_good=True)
+            return
+        if not error <= _TOLERANCE:  # NaN is not
+            log.warning("what was captured of the denoiser says something else than its call; it is not used")
+            self.forget(for_good=True)
+            return
+        self._graphs[shape] = graph
+        if len(self._graphs) > _KEPT:
+            self._graphs.popitem(last=False)
+
+
+def graphs_for(device: torch.device) -> CudaGraphs | None:
+    """Return what captures calls on this device, if it can."""
+    return CudaGraphs(device) if device.type == "cuda" else None
+
+
+class _Graph:
+    """One captured call, with places of its own for what goes in and comes out."""
+
+    def __init__(self, denoiser: Denoiser, inputs: Inputs, pool: Any) -> None:
+        latents, timesteps, conditioning = inputs
+        self._inputs: Inputs = (
+            latents.clone(),
+            timesteps.clone(),
+            {name: tensor.clone() for name, tensor in conditioning.items()},
+        )
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+            self._prediction = denoiser(*self._inputs)
+
+    def __call__(self, inputs: Inputs) -> torch.Tensor:
+        for place, tensor in zip(_tensors(self._inputs), _tensors(inputs), strict=True):
+            place.copy_(tensor)
+        self._graph.replay()
+        return self._prediction.clone()
+
+
+def _tensors(inputs: Inputs) -> list[torch.Tensor]:
+    latents, timesteps, conditioning = inputs
+    return [latents, timesteps, *(conditioning[name] for name in sorted(conditioning))]
+
+
+def _relative_error(seen: torch.Tensor, true: torch.Tensor) -> float:
+    seen, true = seen.float(), true.float()
+    return float((seen - true).norm() / true.norm())

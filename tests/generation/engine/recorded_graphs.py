@@ -1,0 +1,85 @@
+"""CUDA graphs without CUDA: operations are written down while they run, and done again with the same memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map_only
+
+_Operation = tuple[Any, Any, Any, list[torch.Tensor]]  # function, arguments, keywords, and where its results lie
+
+
+class RecordedGraph:
+    """What torch.cuda.CUDAGraph is to its user: a replay reads and writes the memory that was used when captured."""
+
+    def __init__(self) -> None:
+        self.operations: list[_Operation] = []
+        self.replays = 0
+
+    def replay(self) -> None:
+        self.replays += 1
+        for function, arguments, keywords, places in self.operations:
+            results = _tensors(function(*arguments, **keywords))
+            for place, result in zip(places, results, strict=True):
+                if place.data_ptr() != result.data_ptr():
+                    place.copy_(result)
+
+
+class _Recording(TorchDispatchMode):
+    def __init__(self, graph: RecordedGraph) -> None:
+        super().__init__()
+        self._graph = graph
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        results = func(*args, **(kwargs or {}))
+        kept = tree_map_only(torch.Tensor, _same_memory, (args, kwargs or {}))
+        self._graph.operations.append((func, *kept, [_same_memory(tensor) for tensor in _tensors(results)]))
+        return results
+
+
+@contextmanager
+def _recorded(graph: RecordedGraph, *, pool: Any, capture_error_mode: str) -> Iterator[None]:
+    assert pool is not None
+    assert capture_error_mode == "thread_local"
+    with _Recording(graph):
+        yield
+
+
+class Graphs:
+    """What was captured, and how much memory there is; for whoever counts."""
+
+    def __init__(self) -> None:
+        self.made: list[RecordedGraph] = []
+        self.free_bytes = 2**40
+
+    def make(self) -> RecordedGraph:
+        self.made.append(RecordedGraph())
+        return self.made[-1]
+
+    @property
+    def replays(self) -> int:
+        return sum(graph.replays for graph in self.made)
+
+
+def record_graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
+    """Let whoever captures CUDA graphs get these, of tensors of the CPU."""
+    graphs = Graphs()
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", graphs.make)
+    monkeypatch.setattr(torch.cuda, "graph", _recorded)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1000)
+    monkeypatch.setattr("generation.engine.cuda_graphs.free_bytes", lambda device: graphs.free_bytes)
+    return graphs
+
+
+def _same_memory(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that stays with this memory, whatever becomes of a parameter's."""
+    return torch.ops.aten.detach.default(tensor)
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [value for value in tree_flatten(values)[0] if isinstance(value, torch.Tensor)]

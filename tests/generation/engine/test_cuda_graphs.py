@@ -1,0 +1,262 @@
+"""Captured calls say what the calls say, for every shape, also after everything that could make them wrong."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from generation.engine import loading
+from generation.engine.autoencoder import decode_in_slices
+from generation.engine.base import BrokenOutput
+from generation.engine.compiling import CompiledDenoiser
+from generation.engine.conditioning import denoise
+from generation.engine.cuda_graphs import CudaGraphs
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.precision import in_float32
+from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.recorded_graphs import Graphs, record_graphs
+from tests.generation.engine.test_compiling import inputs
+from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.tiny_pipeline import tiny_pipeline
+
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
+    return record_graphs(monkeypatch)
+
+
+def no_compiler(*_: Any) -> Any:
+    raise RuntimeError("no C++ compiler was found")
+
+
+def captured(pipeline: Any, backend: Any = "eager") -> CompiledDenoiser:
+    """Return a denoiser that has been compiled for two rows, or not where nothing can be."""
+    torch._dynamo.reset()
+    denoiser = CompiledDenoiser(pipeline, backend=backend, graphs=CudaGraphs(CUDA))
+    denoiser(*inputs(2))
+    denoiser.wait()
+    return denoiser
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("backend", ["eager", no_compiler])
+def test_replays_say_what_calls_say(graphs: Graphs, backend: Any) -> None:
+    pipeline: Any = tiny_pipeline()
+    denoiser = captured(pipeline, backend)
+    denoiser(*inputs(2))
+    assert len(graphs.made) == 1
+    first = denoiser(*inputs(2))
+    before = graphs.replays
+    for seed in range(3):
+        latents, timesteps, conditioning = inputs(2)
+        latents, timesteps = latents + seed, timesteps + 100 * seed
+        expected = denoise(pipeline, latents, timesteps, conditioning)
+        assert torch.allclose(denoiser(latents, timesteps, conditioning), expected, atol=1e-5)
+    assert graphs.replays == before + 3
+    assert torch.allclose(first, denoise(pipeline, *inputs(2)), atol=1e-5)  # no later replay has written over it
+
+
+@torch.no_grad()
+def test_each_shape_has_a_graph_and_rows_share_one(graphs: Graphs) -> None:
+    pipeline: Any = tiny_pipeline()
+    denoiser = captured(pipeline, no_compiler)
+    for rows, side in ((3, 8), (4, 8), (3, 16), (3, 8)):
+        expected = denoise(pipeline, *inputs(rows, side))
+        assert torch.allclose(denoiser(*inputs(rows, side)), expected, atol=1e-5)
+    assert len(graphs.made) == 2
+
+
+@torch.no_grad()
+def test_nothing_is_captured_while_the_compiler_is_at_work(graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoiser = captured(tiny_pipeline())
+    monkeypatch.setattr(CompiledDenoiser, "_is_compiling", True)
+    denoiser(*inputs(2))
+    assert graphs.made == []
+
+
+@torch.no_grad()
+def test_what_was_captured_is_forgotten_when_weights_lie_elsewhere(graphs: Graphs) -> None:
+    pipeline: Any = tiny_pipeline()
+    pipeline.unet.to(torch.bfloat16)
+    torch._dynamo.reset()
+    denoiser = CompiledDenoiser(pipeline, backend=no_compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
+
+    def call() -> torch.Tensor:
+        latents, timesteps, conditioning = inputs(2)
+        states = {name: tensor.bfloat16() for name, tensor in conditioning.items()}
+        return denoiser(latents.bfloat16(), timesteps, states)
+
+    call()
+    denoiser.wait()
+    call()
+    with in_float32(pipeline):
+        pass
+    pipeline.unet.conv_out.weight.zero_()
+    pipeline.unet.conv_out.bias.fill_(3.0)
+    assert call().unique().tolist() != [3.0]  # this is what a replay would read
+    denoiser.forget_graphs()
+    for _ in range(2):
+        assert call().unique().tolist() == [3.0]
+    assert len(graphs.made) == 2
+
+
+@torch.no_grad()
+def test_a_capture_that_fails_is_the_last(
+    graphs: Graphs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "graph", broken)
+    pipeline: Any = tiny_pipeline()
+    denoiser = captured(pipeline, no_compiler)
+    for rows in (2, 2, 4):
+        expected = denoise(pipeline, *inputs(rows))
+        assert torch.equal(denoiser(*inputs(rows)), expected)
+    assert len(graphs.made) == 1
+    assert len([record for record in caplog.records if "cannot be captured" in record.message]) == 1
+
+
+@torch.no_grad()
+def test_a_replay_that_says_something_else_is_not_used(graphs: Graphs, caplog: pytest.LogCaptureFixture) -> None:
+    calls = 0
+
+    def differs_when_captured(latents: torch.Tensor, *_: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return latents * calls
+
+    captures = CudaGraphs(CUDA)
+    shape = inputs(2)
+    assert torch.equal(captures.call("shape", differs_when_captured, *shape), shape[0])
+    assert torch.equal(captures.call("shape", differs_when_captured, *shape), 3 * shape[0])
+    assert "says something else" in caplog.text
+    assert len(graphs.made) == 1
+
+
+@torch.no_grad()
+def test_without_room_nothing_is_captured_yet(graphs: Graphs) -> None:
+    captures = CudaGraphs(CUDA)
+    graphs.free_bytes = 2000  # as much as a call needs at most
+    captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2))
+    assert graphs.made == []
+    graphs.free_bytes = 2001
+    captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2))
+    assert len(graphs.made) == 1
+
+
+@torch.no_grad()
+def test_memory_that_runs_out_is_taken_from_the_graphs(graphs: Graphs) -> None:
+    captures = CudaGraphs(CUDA)
+    captures.call("small", lambda latents, *_: 2 * latents, *inputs(2))
+
+    def call_beside_graphs(latents: torch.Tensor, *_: Any) -> torch.Tensor:
+        if captures._graphs:
+            raise torch.OutOfMemoryError
+        return 3 * latents
+
+    shape = inputs(4)
+    assert torch.equal(captures.call("large", call_beside_graphs, *shape), 3 * shape[0])
+    captures.call("small", lambda latents, *_: 2 * latents, *inputs(2))
+    assert len(graphs.made) == 1  # none since
+    with pytest.raises(torch.OutOfMemoryError):
+        captures.call("larger", _short_of_memory, *shape)
+
+
+def _short_of_memory(*_: Any) -> torch.Tensor:
+    raise torch.OutOfMemoryError
+
+
+@torch.no_grad()
+def test_shapes_that_were_not_asked_for_lately_leave(graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generation.engine.cuda_graphs._KEPT", 2)
+    captures = CudaGraphs(CUDA)
+    for shape in ("a", "b", "a", "c", "a", "b"):
+        captures.call(shape, lambda latents, *_: 2 * latents, *inputs(2))
+    assert len(graphs.made) == 4  # b was captured twice
+
+
+@pytest.fixture
+def capturing(
+    graphs: Graphs, make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[torch.dtype], DiffusersEngine]:
+    """Make engines that have given up compiling and captured the calls of a request's size."""
+
+    def make(dtype: torch.dtype) -> DiffusersEngine:
+        monkeypatch.setattr(loading, "graphs_for", lambda device: CudaGraphs(CUDA))
+        torch._dynamo.reset()
+        engine = make_engine(dtype=dtype, compiler=no_compiler)
+        engine.run(tiny_request(), RecordedRun())
+        compiled_of(engine).wait()
+        engine.run(tiny_request(), RecordedRun())
+        assert graphs.replays > 0
+        return engine
+
+    return make
+
+
+def compiled_of(engine: DiffusersEngine) -> CompiledDenoiser:
+    assert engine._models._model is not None
+    assert engine._models._model.compiled is not None
+    return engine._models._model.compiled
+
+
+def test_pictures_are_the_same_with_graphs(
+    graphs: Graphs, capturing: Callable[..., DiffusersEngine], make_engine: Callable[..., DiffusersEngine]
+) -> None:
+    plain = make_engine().run(tiny_request(), RecordedRun())
+    engine = capturing(torch.float32)
+    before = graphs.replays
+    seen = engine.run(tiny_request(), RecordedRun())
+    assert graphs.replays > before
+    assert pixels(seen.pictures[0].data) == pixels(plain.pictures[0].data)
+    engine._models.forget_graphs()
+    before = graphs.replays
+    engine.run(tiny_request(), RecordedRun())
+    assert graphs.replays == before
+
+
+@pytest.mark.parametrize("is_broken_in_float32_too", [False, True])
+def test_a_picture_that_was_painted_in_float32_leaves_no_graph(
+    graphs: Graphs, capturing: Callable[..., DiffusersEngine], is_broken_in_float32_too: bool
+) -> None:
+    engine = capturing(torch.float16)
+    assert engine._models._model is not None
+    vae = engine._models._model.pipeline.vae
+    with torch.no_grad():
+        vae.decoder.conv_in.weight.fill_(30_000.0)
+        if is_broken_in_float32_too:
+            vae.decoder.conv_out.bias.fill_(float("nan"))
+    with pytest.raises(BrokenOutput) if is_broken_in_float32_too else contextlib.nullcontext():
+        engine.run(tiny_request(), RecordedRun())
+    captures = compiled_of(engine)._graphs
+    assert captures is not None
+    assert not captures._graphs  # they would read memory that is no longer the weights'
+
+
+def test_memory_that_ran_out_elsewhere_is_taken_from_the_graphs(
+    graphs: Graphs, capturing: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = capturing(torch.float32)
+    monkeypatch.setattr("generation.engine.course.decode_in_slices", _short_of_memory_once())
+    (picture,) = engine.run(tiny_request(), RecordedRun()).pictures
+    assert picture.data
+    captures = compiled_of(engine)._graphs
+    assert captures is not None
+    assert not captures._graphs
+    assert captures._gave_up
+
+
+def _short_of_memory_once() -> Callable[..., Any]:
+    fails = iter([True])
+
+    def decode(pipeline: Any, latents: torch.Tensor) -> Any:
+        if next(fails, False):
+            raise torch.OutOfMemoryError
+        return decode_in_slices(pipeline, latents)
+
+    return decode
