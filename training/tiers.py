@@ -77,7 +77,7 @@ def _autoencoder(sample_size: int, channels: tuple[int, ...]) -> dict[str, Any]:
 TIER_A = Tier(
     name="a",
     pixels=64,
-    buckets=((72, 48), (48, 72), (72, 56), (56, 72), (80, 48), (48, 80)),
+    buckets=((96, 64), (64, 96), (80, 64), (64, 80), (96, 48), (48, 96)),
     vocabulary=VOCABULARY_A,
     square_pictures=40_000,
     bucket_pictures=10_000,
@@ -95,7 +95,7 @@ TIER_A = Tier(
 TIER_B = Tier(
     name="b",
     pixels=128,
-    buckets=((144, 96), (96, 144), (144, 112), (112, 144), (160, 96), (96, 160)),
+    buckets=((192, 128), (128, 192), (160, 128), (128, 160), (192, 96), (96, 192)),
     vocabulary=VOCABULARY_B,
     square_pictures=300_000,
     bucket_pictures=20_000,

@@ -20,7 +20,7 @@ from training.pictures import load_shard, shard_paths
 from training.tiers import Tier
 
 UNCAPTIONED_SHARE = 0.10
-SQUARE_SHARE = 0.40  # most photographs are not square
+SQUARE_SHARE = 0.45  # most photographs are not square
 NOISE_SHIFT = 3.0
 
 
