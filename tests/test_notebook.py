@@ -69,6 +69,15 @@ def test_what_is_left_out_here_needs_colab() -> None:
     assert "google.colab" in left_out["token"]
 
 
+def test_whoever_has_not_named_the_repository_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    install = next(cell for cell in code_cells() if cell["id"] == "install")
+
+    with pytest.raises(ValueError, match="into ADDRESS"):
+        exec(source_of(install), {})
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a cell is stopped with SIGINT, as on Colab, which is Linux")
 async def test_executes_on_the_embedded_model(tmp_path: Path) -> None:
     cells = [

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from generation.cli.main import main
-from generation.cli.plan import memory_bytes
 from generation.models.catalog import REPOSITORY
 from generation.models.memory_plan import MemoryPlan, Placement, make_plan, widest_plan
 from generation.models.sizes import ModelSizes, read_sizes
@@ -157,13 +156,6 @@ def test_what_never_fits_gets_the_last_rung() -> None:
     plan = plan_for(SDXL, 0.1, 1024)
     assert plan.lower() is None
     assert plan.host_bytes(SDXL) > 2 * GIBIBYTE
-
-
-@pytest.mark.parametrize(("text", "count"), [("6GiB", 6 * GIBIBYTE), ("512 MiB", 2**29), ("1.5gb", 1_500_000_000)])
-def test_amounts_of_memory_are_read(text: str, count: int) -> None:
-    assert memory_bytes(text) == count
-    with pytest.raises(ValueError, match="six"):
-        memory_bytes("six")
 
 
 def test_the_plan_is_said_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
