@@ -145,6 +145,12 @@ def main(arguments: list[str]) -> int:
     except subprocess.CalledProcessError:
         print("The packages could not be installed; what pip says above names the reason.", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(
+            f"{ENVIRONMENT} cannot be made ({error.strerror}): is this folder yours, and is there room?",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
         return 128 + signal.SIGINT

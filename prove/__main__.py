@@ -32,6 +32,7 @@ PROOFS = (
     Proof("executor_faults", "a fault in the generation process is recognised, the next job done", "20 min"),
     Proof("kills", "no job is lost, shown twice or stuck, whenever the bot is killed", "1 h"),
     Proof("terminations", "a bot that is told to stop is gone within 30 s and loses nothing", "30 min"),
+    Proof("members", "whatever members do at random, each request has one end that is said", "25 min"),
     Proof("trouble", "ten minutes of trouble on Discord's side lose nothing", "15 min"),
     Proof("acknowledgements", "10,000 commands and bursts of 200 are acknowledged in time", "15 min"),
     Proof("overload", "ten times as much as can be painted is refused politely", "7 min"),

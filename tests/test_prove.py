@@ -5,16 +5,20 @@ import itertools
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from bot.moderation.policy import DEFAULT_POLICY
 from generation.images.refusals import Refusal
+from playground.client import Message
 from prove import __main__ as prove_all
 from prove import false_alarms
 from prove.__main__ import PROOFS, Proof
 from prove.executor_faults import FAULTS, inject_all
 from prove.foreign_pictures import Outcome, broken_promises, figures_of
+from prove.members import Row, wrong_of
 from prove.page import commit, machine, write_line
 from prove.rounds import Rounds
 
@@ -154,3 +158,36 @@ async def test_every_fault_in_the_generation_process_is_recognised_and_the_next_
     outcomes = await inject_all(tmp_path, rounds, injections=1)
     assert len(outcomes) == len(FAULTS)
     assert [outcome for outcome in outcomes if not outcome.is_kept] == []
+
+
+def shown(message_id: int, content: str, filename: str | None = None) -> Message:
+    named = [SimpleNamespace(filename=filename)] if filename else []
+    return cast(Message, SimpleNamespace(id=str(message_id), content=content, attachments=named))
+
+
+JOB, DONE, DELETED = "1" * 20, shown(1, "✅ Done in 1 s: https://…"), shown(1, "🗑️ The picture was deleted")
+RESULT = shown(2, "**a cat**", f"SPOILER_palimpsest-{JOB}.png")
+
+
+@pytest.mark.parametrize(
+    ("messages", "row", "wrong"),
+    [
+        ([DONE, RESULT], Row(JOB, "delivered", 1, 2, False), []),
+        ([shown(1, "<@5> 🚫 Cancelled")], Row(JOB, "cancelled", 1, None, False), []),
+        ([DELETED], Row(JOB, "delivered", 1, None, False), []),
+        ([], Row(JOB, "delivered", 1, 2, False), []),  # moderators have deleted both
+        ([RESULT], Row(JOB, "delivered", None, None, True), []),  # it could not be deleted, and that was said
+        ([shown(1, "<@5> 📥 Taking your picture in…")], Row(JOB, "delivered", None, None, True), ["stuck"]),
+        ([DONE, RESULT, RESULT], Row(JOB, "delivered", 1, 2, False), ["shown twice"]),
+        ([shown(1, "🚫 Cancelled"), RESULT], Row(JOB, "cancelled", 1, None, False), ["shown although cancelled"]),
+        ([shown(1, "🚫 Cancelled")], Row(JOB, "failed", 1, None, False), ["failed, but the status message says"]),
+        ([DONE], Row(JOB, "delivered", 1, None, False), ["the picture of"]),
+        ([DELETED], Row(JOB, "delivered", 1, 2, False), ["the picture of"]),
+    ],
+)
+def test_what_members_are_left_with_is_compared_with_the_database(
+    messages: list[Message], row: Row, wrong: list[str]
+) -> None:
+    found = wrong_of(messages, [row])
+    assert len(found) == len(wrong)
+    assert all(text.startswith(beginning) for text, beginning in zip(found, wrong, strict=True))

@@ -110,6 +110,18 @@ def test_help_is_an_answer_and_an_unknown_word_a_mistake(capsys: pytest.CaptureF
     assert "python run.py test" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_no_place_for_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("requirements.txt", "requirements.lock", ".venv"):
+        (tmp_path / name).touch()  # the last one where a folder is wanted
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "ENVIRONMENT", tmp_path / ".venv" / "inside")
+    monkeypatch.setattr(run, "PYTHON", tmp_path / ".venv" / "inside" / "bin" / "python")
+    assert run.main(["setup"]) == 1
+    assert f"{tmp_path}/.venv/inside cannot be made (Not a directory)" in capsys.readouterr().err
+
+
 def test_all_tests_run_side_by_side_where_cores_are_many() -> None:
     assert [run.pytest_arguments([], cores) for cores in (1, 2, 3)] == [[], [], []]
     assert run.pytest_arguments([], 8) == ["-n", "4", "--dist", "loadfile"]

@@ -32,7 +32,9 @@ def data_dir_finding(settings: Settings) -> Finding:
         problem = None if in_use else database_problem(folder)
     except OSError as error:
         return fail(
-            "data", f"{folder} cannot be written ({error.strerror}).", "Set DATA_DIR, or change the folder's owner."
+            "data",
+            f"{folder} cannot be written ({error.strerror}).",
+            "Set DATA_DIR, change the folder's owner, or make room.",
         )
     if in_use:
         return warn("data", f"A bot is working with {folder} now.", "Stop it before you start another one there.")
@@ -57,7 +59,7 @@ def cache_finding() -> Finding:
         return warn(
             "disk",
             f"{cache} cannot be written ({error.strerror}), and downloaded models go there.",
-            "Set HF_HOME in the environment, or change the folder's owner.",
+            "Set HF_HOME in the environment, change the folder's owner, or make room.",
         )
     return ok("disk", f"Downloaded models go to {cache} (HF_HOME), which has {gibibytes(free_bytes(cache))} free.")
 

@@ -79,6 +79,10 @@ class Delivery:
                 raise Refused("channel_gone") from error
             except discord.HTTPException as error:
                 if is_closed(error):
+                    # An earlier try may have been heard, and only its answer have been lost.
+                    result_message_id = await self._patiently(job, partial(self._find_result, job))
+                    if result_message_id is not None:
+                        return result_message_id
                     raise Refused("not_allowed_here") from error
                 if error.code == NO_HISTORY and is_reply:
                     is_reply = False

@@ -1,6 +1,7 @@
 """A copy of everything that must not be lost, made while the bot works, and the way back."""
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -24,7 +25,7 @@ def back_up(data_dir: Path, file: Path) -> int:
 
     The database is copied by SQLite itself (https://sqlite.org/backup.html) at one moment, whatever the bot writes
     meanwhile; the pictures follow, so that every job in the copy has its own unless it ended in between. Only
-    the operator's user can read the file. Raises BackupRefused.
+    the operator's user can read the file. Raises BackupRefused, and OSError for the file.
     """
     database = data_dir / DATABASE_NAME
     if not database.is_file():
@@ -40,6 +41,8 @@ def back_up(data_dir: Path, file: Path) -> int:
             ):
                 source.backup(target)
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:  # not every error has one
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error
             raise BackupRefused(f"{database} cannot be copied ({error}).") from error
         _require_sound(copied)
         with tarfile.open(whole, "w") as tar:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import sys
@@ -202,7 +203,7 @@ class Img2ImgCommand:
                 for name, picture in zip(names, end.result.pictures, strict=True):
                     path = Path(f"{name}.{picture.extension}")
                     try:
-                        path.write_bytes(picture.data)
+                        _write_whole(path, picture.data)
                     except OSError as error:
                         print(unwritable_file_sentence(str(path), error), file=sys.stderr)
                         status = 1
@@ -221,3 +222,15 @@ class Img2ImgCommand:
     def _refuse(sentence: str, status: int = 2) -> int:
         print(sentence, file=sys.stderr)
         return status
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file or leave what was there: a disk that is full keeps no half of a picture."""
+    begun = path.with_name(f"{path.name}.part")
+    try:
+        begun.write_bytes(data)
+        begun.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            begun.unlink()
+        raise

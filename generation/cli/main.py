@@ -104,7 +104,11 @@ def _parser() -> argparse.ArgumentParser:
         "-p", "--prompt", dest="prompts", action="append", required=True, help="what to paint; may be repeated"
     )
     img2img.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", help="default: a new name, INPUT's with -img2img, in this folder"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="a name, whose suffix follows the picture's type, or a folder; default: INPUT's name with -img2img, here",
     )
     img2img.add_argument("--negative-prompt", default="", metavar="TEXT", help="what to keep out of the picture")
     img2img.add_argument("--strength", type=float, metavar="0.01…1", help="how far to go from the input")

@@ -1,7 +1,9 @@
 """A backup is made while the bot writes, and what is restored goes on."""
 
 import asyncio
+import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -87,6 +89,33 @@ async def test_a_pipe_will_do(tmp_path: Path) -> None:  # into a container and o
     refused = command("restore", tmp_path / "none", backup.stdout[:3000])
     assert (refused.returncode, refused.stderr.count(b"\n")) == (2, 1)
     assert list((tmp_path / "none").iterdir()) == []
+
+
+OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount")
+
+
+def can_mount() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode == 0
+
+
+def back_up_to_a_small_disk(data_dir: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    script = f"mount -t tmpfs -o size=64k tmpfs {folder}; {sys.executable} -m bot backup {folder}/b.tar; ls -A {folder}"
+    environment = {**os.environ, "DATA_DIR": str(data_dir)}
+    command = [*OWN_MOUNTS, "sh", "-c", script]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(not can_mount(), reason="this kernel gives no namespaces to its users")
+async def test_a_disk_that_is_full_is_named_and_left_as_it_was(tmp_path: Path) -> None:
+    async with Database(tmp_path / "old") as database:
+        await add_job(Jobs(database), Spool(tmp_path / "old" / "spool"))
+    small = tmp_path / "small"
+    small.mkdir()
+    done = back_up_to_a_small_disk(tmp_path / "old", small)
+    assert done.stderr == f"The backup failed: {os.strerror(errno.ENOSPC)} ({small}/b.tar)\n"
+    assert done.stdout == ""
 
 
 async def test_what_is_refused(tmp_path: Path) -> None:

@@ -102,3 +102,5 @@ async def test_a_thread_that_was_closed_meanwhile_is_no_error_that_nobody_foresa
     await spool.write(job.job_id, PICTURE.filename, b"a picture")
     with pytest.raises(Refused, match="not_allowed_here"):
         await deliver_to(channel, jobs, spool).send(job, may_be_there=False)
+    channel.messages = [message(9, "the bot", f"palimpsest-{job.job_id}.png")]  # it was heard, and its answer lost
+    assert await deliver_to(channel, jobs, spool).send(job, may_be_there=False) == 9

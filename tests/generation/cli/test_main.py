@@ -107,6 +107,7 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     done = generate("img2img", "cat.png", *wanted, "-o", "out.jpg")  # the suffix follows the file's type
     assert done.returncode == 1
     assert "The file out-1.png cannot be written (" in done.stderr
+    assert list(tmp_path.glob("*.part")) == []
     assert "Traceback" not in done.stderr
     assert [line.split("  ")[:3] for line in done.stdout.splitlines()] == [
         ["out-2.png", "seed 6", "672x432"],

@@ -1,20 +1,16 @@
 """The catalog, the families and the settings: what is written down, checked against what is there."""
 
 import inspect
-import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.catalog import REPOSITORY, load_catalog
 from generation.models.families import FAMILIES, Guidance, Size
 from generation.sentences import error_sentence
-from generation.settings import PACKAGED_MODELS_FILE, GenerationSettings, settings_sentence
-from generation.versions import VERSION, library_versions
+from generation.settings import PACKAGED_MODELS_FILE
 from tests.generation.samples import request
 
 ENTRY = """
@@ -203,50 +199,3 @@ def test_a_wrong_tiny_autoencoder_is_refused_with_a_sentence(
 def test_a_missing_catalog_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be read: No such file"):
         load_catalog(tmp_path / "models.toml")
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder without .env, in an environment without our names."""
-    for name in GenerationSettings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_settings_come_from_the_environment_and_from_the_file(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (elsewhere / ".env").write_text("MODEL=sd-turbo\nDEVICE=cpu\nDISCORD_TOKEN=somebody-elses\nDTYPE=\n")
-    monkeypatch.setenv("DEVICE", "mps")
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    settings = GenerationSettings()
-    assert (settings.model, settings.device, settings.dtype) == ("sd-turbo", "mps", "auto")
-    assert "hf_secret" not in repr(settings)
-    child = settings.for_child()
-    assert child["hf_token"] == "hf_secret"
-    assert child["data_dir"] == os.path.join(str(elsewhere), "data")
-
-
-def test_an_amount_of_memory_is_written_with_its_unit(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAX_VRAM", "6GiB")
-    assert GenerationSettings().for_child()["max_vram"] == 6 * 2**30
-    monkeypatch.setenv("MAX_VRAM", "")
-    assert GenerationSettings().for_child()["max_vram"] is None
-    monkeypatch.setenv("MAX_VRAM", "6")  # bytes, where somebody meant something else
-    with pytest.raises(ValidationError) as caught:
-        GenerationSettings()
-    assert settings_sentence(caught.value).startswith("MAX_VRAM in the environment or in .env cannot be used")
-
-
-def test_a_wrong_setting_is_refused_with_one_sentence(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEVICE", "toaster")
-    with pytest.raises(ValidationError) as caught:
-        GenerationSettings()
-    assert settings_sentence(caught.value) == (
-        "DEVICE in the environment or in .env cannot be used: input should be 'auto', 'cpu', 'cuda' or 'mps'."
-    )
-
-
-def test_the_version_is_the_projects() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert project["version"] == VERSION
-    assert set(library_versions()) == {"diffusers", "pillow", "torch", "transformers"}
