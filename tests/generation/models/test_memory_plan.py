@@ -161,7 +161,7 @@ def test_what_never_fits_gets_the_last_rung() -> None:
 def test_the_plan_is_said_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "demo", "--vram", "6GiB"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("Palimpsest Demo at 64 pixels on cuda with 6.0 GiB, bfloat16:")
+    assert said.startswith("Palimpsest Demo at 79 pixels on cuda with 6.0 GiB, bfloat16:")
     assert "everything stays on the device" in said
     assert main(["plan", "demo", "--vram", "6GiB", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
