@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot import replies
-from bot.commands.shared import chosen, client_of, group, moderators_group, tell
+from bot.commands.shared import SAMPLER_CHOICES, chosen, client_of, group, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
 from bot.display.tables import setting_name, settings_table
 from bot.errors import Refused
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Strength = Range[float, requests.MIN_STRENGTH, requests.MAX_STRENGTH]
 GuidanceScale = Range[float, requests.MIN_GUIDANCE_SCALE, requests.MAX_GUIDANCE_SCALE]
 Steps = Range[int, requests.MIN_STEPS, requests.MAX_STEPS]
+Size = Range[int, requests.MIN_SIZE, requests.MAX_SIZE]
 NegativePrompt = Range[str, 1, requests.MAX_NEGATIVE_PROMPT_CHARACTERS]
 Count = Range[int, requests.MIN_COUNT, requests.MAX_COUNT]
 
@@ -127,7 +128,10 @@ async def preferences_show(interaction: discord.Interaction) -> None:
     count="How many pictures",
     model="Your model",
     negative_prompt="What your pictures should not show",
+    size="Your size, where the model paints as large: 512 means as many pixels as 512×512",
+    sampler="Your sampler, where the model has a choice",
 )
+@app_commands.choices(sampler=SAMPLER_CHOICES)
 async def preferences_set(
     interaction: discord.Interaction,
     strength: Strength | None = None,
@@ -136,8 +140,10 @@ async def preferences_set(
     count: Count | None = None,
     model: str | None = None,
     negative_prompt: NegativePrompt | None = None,
+    size: Size | None = None,
+    sampler: str | None = None,
 ) -> None:
-    """Set your own numbers, model and negative prompt"""
+    """Set your own numbers, model, sampler and negative prompt"""
     client = client_of(interaction)
     values = chosen(
         strength=strength,
@@ -146,6 +152,8 @@ async def preferences_set(
         count=count,
         model=model,
         negative_prompt=(negative_prompt or "").strip() or None,
+        size=size,
+        sampler=sampler,
     )
     if model is not None:
         client.shelf.require(model)

@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
+from bot.commands.shared import SAMPLER_CHOICES
 from bot.errors import Refused
 from bot.orders.order_book import Options
 from bot.orders.origin import Origin
@@ -14,7 +15,6 @@ from bot.orders.sources import source_of
 from generation import requests
 from generation.adapter_weights import MAX_ADAPTERS
 from generation.errors import ModelUnavailable
-from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -51,7 +51,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     adapter_weight="How strongly each adapter counts that has no weight of its own",
     sampler="How the noise is taken away; the model's usual one if left out",
 )
-@app_commands.choices(sampler=[Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()])
+@app_commands.choices(sampler=SAMPLER_CHOICES)
 async def img2img(
     interaction: "discord.Interaction[Palimpsest]",
     image: discord.Attachment,

@@ -7,10 +7,12 @@ from discord import app_commands
 
 from bot import replies
 from bot.errors import Refused
+from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
+SAMPLER_CHOICES = [app_commands.Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()]
 _IN_SERVERS = app_commands.AppInstallationType(guild=True)
 
 

@@ -7,6 +7,7 @@ from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layer, Layers
 from bot.replies import OPTION_NAMES
 from bot.storage.role_limits import RoleLimit
+from generation.samplers import SAMPLERS
 
 
 def setting_name(name: str) -> str:
@@ -33,6 +34,10 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
     model = layers.model()
     if model is not None:
         lines.append(f"• model: **{model.value}** ({_whose(model.layer)})")
+    if (size := layers.wanted("size")) is not None:
+        lines.append(f"• size: **{size.value}** ({_whose(size.layer)})")
+    if (sampler := layers.wanted("sampler")) is not None:
+        lines.append(f"• sampler: **{SAMPLERS[sampler.value].title}** ({_whose(sampler.layer)})")
     if (negative_prompt := layers.wanted("negative_prompt")) is not None:
         lines.append(f"• negative_prompt: {inert(negative_prompt.value)} ({_whose(negative_prompt.layer)})")
     for layer, values in layers.layers:

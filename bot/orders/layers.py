@@ -21,7 +21,7 @@ class Layer(StrEnum):
 # Each has a default (its own name) and a limit ("max_" before it); "model" has a default and a list, "models".
 NUMBERS = ("strength", "guidance_scale", "num_inference_steps", "count")
 DEFAULT_NAMES = (*NUMBERS, "model")
-MEMBER_NAMES = (*DEFAULT_NAMES, "negative_prompt")
+MEMBER_NAMES = (*DEFAULT_NAMES, "negative_prompt", "size", "sampler")
 LIMIT_NAMES = (*(f"max_{name}" for name in NUMBERS), "models")
 
 
@@ -47,6 +47,11 @@ class Layers:
     def wanted(self, name: str) -> Decided | None:
         """Return the first layer's value for a name, whatever the limit for it is."""
         return next((Decided(values[name], layer) for layer, values in self.layers if name in values), None)
+
+    def kept(self, name: str) -> Any:
+        """Return the first layer's value for a name that knows no limit, or None if no layer has one."""
+        wanted = self.wanted(name)
+        return None if wanted is None else wanted.value
 
     def limit(self, name: str) -> Decided | None:
         """Return the narrowest limit of a number that any layer sets."""

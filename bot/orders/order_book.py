@@ -138,17 +138,16 @@ class OrderBook:
         model = self._shelf.find(self._model(layers, options.model))
         layers = self.with_model(layers, model.name)
         numbers = {name: _number(layers, name, getattr(options, name)) for name in NUMBERS}
-        size = options.size or model.defaults.size
+        size = options.size or min(layers.kept("size"), model.max_size)
         if size > model.max_size:
             raise Refused("size_too_large", model=model.title, max_size=model.max_size)
-        sampler = options.sampler or model.defaults.sampler
-        check_sampler(sampler)
         family = FAMILIES[model.family]
+        sampler = options.sampler or (layers.kept("sampler") if family.takes_samplers else model.defaults.sampler)
+        check_sampler(sampler)
         negative_prompt = (options.negative_prompt or "").strip()
         family.check_negative_prompt(negative_prompt, model.title)
         if options.negative_prompt is None and family.takes_negative_prompt:
-            kept = layers.wanted("negative_prompt")
-            negative_prompt = "" if kept is None else kept.value
+            negative_prompt = layers.kept("negative_prompt") or ""
         family.check_sampler(sampler, model.title)
         adapter, adapter_weight = self._adapters(model, options)
         for embedding in embeddings_in(f"{options.prompt}\n{negative_prompt}", model.embeddings.values()):

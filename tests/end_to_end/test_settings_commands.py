@@ -97,11 +97,13 @@ class TestPreferences:
         assert "(from you)" not in shown
 
     async def test_a_negative_prompt_is_kept_and_can_be_left_out_once(self, bot: BotProcess) -> None:
-        kept = {"negative_prompt": "blurry *things*"}
+        kept: dict[str, str | int] = {"negative_prompt": "blurry *things*", "sampler": "euler", "size": 64}
         shown = told(await bot.client.command("preferences set", kept, member="Linus"))
         assert "negative_prompt: blurry \\*things\\* (from you)" in shown
         made = await bot.result_of(await bot.img2img(member="Linus", steps=4))
         assert "without: blurry" in made.content
+        assert "· Euler" in made.content
+        assert "• size: **64** (from you)\n• sampler: **Euler** (from you)" in shown
         form = await bot.client.press(made.id, "Edit", member="Linus")
         sent = await bot.client.submit_modal(form, {"more": "steps 4"}, member="Linus")
         assert sent.response is not None
@@ -112,6 +114,7 @@ class TestPreferences:
         assert "without: blurry" in (await bot.result_of(sent.response)).content
         shown = told(await bot.client.command("preferences reset", {"name": "negative_prompt"}, member="Linus"))
         assert "blurry" not in shown
+        await bot.client.command("preferences reset", {}, member="Linus")
 
     async def test_they_bow_to_the_limits_of_the_place(self, bot: BotProcess) -> None:
         await bot.client.add_channel("narrow")

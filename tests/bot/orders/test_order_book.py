@@ -305,10 +305,11 @@ def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
     models_file.write_text(demo.replace('family = "stable-diffusion"', 'family = "flux-2-klein"'))
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
     defaults = Defaults(Database(tmp_path))
-    defaults._values[Layer.MEMBER, MEMBER] = {"negative_prompt": "blurry"}
+    defaults._values[Layer.MEMBER, MEMBER] = {"negative_prompt": "blurry", "sampler": "euler", "size": 2048}
     orders = OrderBook(shelf, defaults, {"model": "demo"})
     job = orders.order(make_origin(), Options(prompt="a fox", strength=0.3, num_inference_steps=4), NO_PICTURE)
     assert (job.strength, job.num_inference_steps, job.negative_prompt) == (1.0, 4, "")
+    assert (job.sampler, job.max_pixels) == ("own", shelf.find("demo").max_size ** 2)
     with pytest.raises(InvalidRequest, match="negative_prompt"):
         orders.order(make_origin(), Options(prompt="a fox", negative_prompt="rain"), NO_PICTURE)
 
@@ -320,3 +321,12 @@ def test_a_members_negative_prompt_is_used_where_none_was_chosen(tmp_path: Path,
     job = book(defaults).order(make_origin(), Options(prompt="a fox", negative_prompt=chosen), NO_PICTURE)
     assert job.negative_prompt == used
     assert book(defaults).options_again(make_origin(), job).negative_prompt == used  # whatever is kept by then
+
+
+def test_a_members_size_and_sampler_are_used_where_none_was_chosen(tmp_path: Path) -> None:
+    defaults = Defaults(Database(tmp_path))
+    defaults._values[Layer.MEMBER, MEMBER] = {"size": 64, "sampler": "euler"}
+    job = book(defaults).order(make_origin(), Options(prompt="a fox"), NO_PICTURE)
+    assert (job.sampler, job.max_pixels) == ("euler", 64**2)
+    job = book(defaults).order(make_origin(), Options(prompt="a fox", size=96, sampler="ddim"), NO_PICTURE)
+    assert (job.sampler, job.max_pixels) == ("ddim", 96**2)
