@@ -46,3 +46,8 @@ def test_the_storage_knows_nothing_else_of_the_bot() -> None:
     for path in modules("bot/storage"):
         known = {name for name in imports_of(path) if name.startswith("bot.")}
         assert all(name.startswith("bot.storage.") for name in known), path
+
+
+def test_what_people_see_of_a_job_knows_nothing_of_its_steps() -> None:
+    for path in modules("bot/display"):
+        assert not any(name.startswith("bot.jobs") for name in imports_of(path)), path
