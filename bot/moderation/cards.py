@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 
 from bot.display.cards import message_link
 from bot.display.inert import inert
-from bot.moderation.policy import MINOR_BLOCK_SCORE, Policy, refusal_of_words
+from bot.moderation.policy import MINOR_BLOCK_SCORE, refusal_of_words
 from bot.replies import NOT_QUOTED
 from bot.storage.audit import AuditEntry
 from bot.storage.job import Job, JobState
-from bot.storage.policies import BlockedPicture
+from bot.storage.policies import BlockedPicture, Policy
 from bot.storage.reports import Report
 from generation.references import reference_of
 from generation.safety.verdict import Verdict

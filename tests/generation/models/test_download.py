@@ -1,6 +1,7 @@
 """``python -m generation download`` against a local stand-in for the hub, over real HTTP."""
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub.utils import WeakFileLock
@@ -186,14 +188,19 @@ def test_contents_that_were_not_announced_are_thrown_away(
 
 
 def test_a_data_folder_that_takes_nothing_is_told_and_costs_no_second_download(
-    server: HubServer, download: Download
+    server: HubServer, download: Download, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = download.settings.data_dir / LOCK_NAME
-    draft = lock.with_name(lock.name + ".new")
-    draft.mkdir(parents=True)  # as good as a full disk, and the same for every account
-    status, _, sentence = download()
-    assert (status, str(draft) in sentence) == (1, True)
-    draft.rmdir()
+
+    def refuse_the_lock(draft: Path, target: Path, *, replace: Any = os.replace) -> None:
+        if target == lock:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(draft))
+        replace(draft, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse_the_lock)
+        status, _, sentence = download()
+    assert (status, str(lock) in sentence) == (1, True)
     server.requests.clear()
     assert download()[0] == 0
     assert server.downloads() == set()
