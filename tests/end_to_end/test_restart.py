@@ -47,7 +47,7 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
             await bot.until(lambda: bot.rows("SELECT job_id FROM jobs") == [])
             for button in ("Again", "Edit", "Use as input"):
                 assert "Nothing is known any more" in told(await client.press(second.id, button))
-            await client.press(second.id, "Delete")  # its message says enough
+            await client.press(second.id, "Delete")
             await client.wait_for_edit(second.id, lambda message: message.deleted)
 
 
