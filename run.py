@@ -53,14 +53,13 @@ def set_up(requirements: str) -> None:
     if not PYTHON.exists() or not has_pip():  # the second: somebody interrupted the making
         print(f"Making a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
         venv.create(ENVIRONMENT, with_pip=True)
-    if index_url:
-        (ENVIRONMENT / INDEX_NAME).write_text(index_url)
     print("Installing packages; torch is large, this can take a few minutes …", file=sys.stderr)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if index_url:
         torch = next(line for line in base.read_text().splitlines() if line.startswith("torch=="))
         # By force, because pip takes the builds of one version for the same whatever index they come from.
         subprocess.run([*pip, "--force-reinstall", "--no-deps", torch, "--index-url", index_url], check=True)
+        (ENVIRONMENT / INDEX_NAME).write_text(index_url)  # only now: a mistyped one is not to come again
     # The same versions of everything everywhere; the hashes are for the container, as pip takes all or none of them.
     constraints = ENVIRONMENT / "constraints.txt"
     constraints.write_text("\n".join(locked_versions(lock)) + "\n")

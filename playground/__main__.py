@@ -2,7 +2,8 @@
 
 import sys
 
+from generation.console import status_of
 from playground.demo import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.moderation.policy import DEFAULT_POLICY, MINOR_BLOCK_SCORE
+from bot.moderation.policy import MINOR_BLOCK_SCORE
+from bot.storage.policies import DEFAULT_POLICY
 from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
 from generation.safety.checker import PictureChecker

@@ -8,8 +8,8 @@ import pytest
 from tests.generation.test_imports import imports_of
 
 REPOSITORY = Path(__file__).parents[1]
-# The demonstration is the one place of the playground that knows the bot's pictures.
-DEMONSTRATION = REPOSITORY / "playground" / "demo.py"
+# The demonstration is the one place of the playground that knows the bot's settings and pictures.
+DEMONSTRATION = [REPOSITORY / "playground" / name for name in ("demo.py", "__main__.py")]
 
 
 def modules(folder: str) -> Iterator[Path]:
@@ -27,7 +27,7 @@ def modules(folder: str) -> Iterator[Path]:
 )
 def test_who_knows_whom(folder: str, unknown: set[str]) -> None:
     for path in modules(folder):
-        if path != DEMONSTRATION:
+        if path not in DEMONSTRATION:
             assert not {name.partition(".")[0] for name in imports_of(path)} & unknown, path
 
 
@@ -40,3 +40,14 @@ def test_only_the_storage_speaks_sql() -> None:
     for path in modules("bot"):
         knows = "sqlite3" in set(imports_of(path))
         assert not knows or path.parent.name == "storage", path
+
+
+def test_the_storage_knows_nothing_else_of_the_bot() -> None:
+    for path in modules("bot/storage"):
+        known = {name for name in imports_of(path) if name.startswith("bot.")}
+        assert all(name.startswith("bot.storage.") for name in known), path
+
+
+def test_what_people_see_of_a_job_knows_nothing_of_its_steps() -> None:
+    for path in modules("bot/display"):
+        assert not any(name.startswith("bot.jobs") for name in imports_of(path)), path

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from bot.moderation.policy import DEFAULT_POLICY
+from bot.storage.policies import DEFAULT_POLICY
 from generation.images.refusals import Refusal
 from playground.client import Message
 from prove import __main__ as prove_all

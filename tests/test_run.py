@@ -43,11 +43,13 @@ def test_an_update_takes_torch_from_where_it_came_and_needs_a_pip(
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "ENVIRONMENT", environment)
     monkeypatch.setattr(run, "PYTHON", environment)  # it is there
-    has_pip = True
+    has_pip = is_found = True
 
     def pretend(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         if command[-1] != "--version":
             calls.append(command)
+            if not is_found:
+                raise subprocess.CalledProcessError(1, command)
         return subprocess.CompletedProcess(command, 0 if has_pip else 1)
 
     monkeypatch.setattr(subprocess, "run", pretend)
@@ -68,6 +70,12 @@ def test_an_update_takes_torch_from_where_it_came_and_needs_a_pip(
     assert set_up("torch==1") == []
     assert set_up("torch==2") == [index_url, "usual"]
     assert made == []
+    monkeypatch.setenv("TORCH_INDEX_URL", "https://packages.example/cpuu")
+    is_found = False
+    with pytest.raises(subprocess.CalledProcessError):
+        set_up("torch==3")
+    is_found = True
+    monkeypatch.setenv("TORCH_INDEX_URL", "")  # what was mistyped is not remembered
     has_pip = False  # whoever made it was interrupted
     assert set_up("torch==3") == [index_url, "usual"]
     assert made == [environment]

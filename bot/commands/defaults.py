@@ -12,8 +12,9 @@ from bot.commands.shared import SAMPLER_CHOICES, chosen, client_of, group, moder
 from bot.discord_api.permissions import require_moderator
 from bot.display.tables import setting_name, settings_table
 from bot.errors import Refused
-from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, MEMBER_NAMES, NUMBERS, Layer, Layers
+from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, MEMBER_NAMES, NUMBERS, Layers
 from bot.orders.origin import Origin
+from bot.storage.defaults import Layer
 from generation import requests
 from generation.errors import ModelUnavailable
 

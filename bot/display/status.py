@@ -12,6 +12,7 @@ import discord
 
 from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, is_closed, is_passing
 from bot.display.cards import Standing, Waiting, status_text, status_view
+from bot.display.pace import NEAR, ChannelPaces, Pace
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 
@@ -24,7 +25,6 @@ _UNKNOWN_MESSAGE = 10008
 _SPARING_FACTOR = 10
 # Discord lets a message that is older than an hour be edited only now and then (error 30046).
 _OLD, _OLD_FACTOR = timedelta(hours=1), 20
-_NEAR = 5
 _LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # of the last word; the library tries each five times itself
 
 
@@ -38,21 +38,8 @@ class _Rules:
     restraint: Callable[[], Restraint]
     interval_seconds: float
     retry_seconds: float
-    pace: "_Pace"
-
-
-class _Pace:
-    """Keep all status edits together below a rate; the rest of Discord's limit is for answers."""
-
-    def __init__(self, most_per_second: float) -> None:
-        self._gap_seconds = 1 / most_per_second
-        self._free_at = float("-inf")
-
-    def seconds_until_turn(self, now: float) -> float:
-        """Take the next free moment and return how far away it is."""
-        moment = max(now, self._free_at)
-        self._free_at = moment + self._gap_seconds
-        return moment - now
+    pace: "Pace"
+    channels: "ChannelPaces"
 
 
 class StatusBoard:
@@ -63,7 +50,8 @@ class StatusBoard:
     that turns out to have been deleted, perhaps while the bot was not there to see it. A preview stays until a newer
     one comes or the job is not being painted any more. ``admit_preview`` is asked about every preview just before it
     would be shown, and without it none is. ``restraint`` says what may be left out just now; the last word never is,
-    and it is tried again when Discord is out of reach. All edits but the last ones are at most ``most_per_second``.
+    and it is tried again when Discord is out of reach. All edits but the last ones are at most ``most_per_second``, and
+    in each channel few enough that the last ones do not wait for them.
     """
 
     def __init__(
@@ -84,7 +72,8 @@ class StatusBoard:
             restraint=restraint,
             interval_seconds=interval_seconds,
             retry_seconds=retry_seconds,
-            pace=_Pace(most_per_second),
+            pace=Pace(most_per_second),
+            channels=ChannelPaces(interval_seconds),
         )
         self._lines: dict[str, _Line] = {}
 
@@ -157,10 +146,14 @@ class _Line:
         while True:
             if not self._finish.is_set():
                 pause_seconds = self._pause_seconds(clock() - sent_at)
+                if self._next is not None and pause_seconds is not None:
+                    pause_seconds = max(pause_seconds, self._rules.channels.seconds_until_free(*self._next, clock()))
                 if pause_seconds is None or pause_seconds > 0 or self._is_held_back():
                     await _wait(self._changed, pause_seconds)
                     self._changed.clear()
                     continue
+                assert self._next is not None, "there is something to wait for"
+                self._rules.channels.take(*self._next, clock())
                 # Discord allows 50 requests a second in all; when much changes at once, the last word still goes first.
                 await _wait(self._finish, self._rules.pace.seconds_until_turn(clock()))
             if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
@@ -188,7 +181,7 @@ class _Line:
         job, standing = self._next
         distance = 1 if self._rules.restraint() is Restraint.NONE else _SPARING_FACTOR
         if isinstance(standing, Waiting):
-            distance *= 1 + standing.ahead // _NEAR
+            distance *= 1 + standing.ahead // NEAR
         if job.status_message_id is not None and _age(job.status_message_id) > _OLD:
             distance *= _OLD_FACTOR
         least = self._rules.interval_seconds if self._is_held_back() else 0.0

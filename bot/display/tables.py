@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from bot.display.inert import inert
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
-from bot.orders.layers import NUMBERS, Layer, Layers
+from bot.orders.layers import NUMBERS, Layers
 from bot.replies import OPTION_NAMES
+from bot.storage.defaults import Layer
 from bot.storage.role_limits import RoleLimit
 from generation.samplers import SAMPLERS
 

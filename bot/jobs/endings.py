@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from bot.display.lookout import Lookout
 from bot.errors import Refused
 from bot.jobs.delivery import Delivery
+from bot.jobs.lookout import Lookout
 from bot.jobs.open_jobs import OpenJobs
 from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs

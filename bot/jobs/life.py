@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.display.lookout import Lookout
 from bot.display.status import AdmitPreview, StatusBoard
 from bot.errors import JobFailed, Refused
 from bot.jobs.audience import Audience
@@ -11,6 +10,7 @@ from bot.jobs.delivery import Delivery
 from bot.jobs.endings import Endings
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
+from bot.jobs.lookout import Lookout
 from bot.jobs.open_jobs import OpenJobs
 from bot.jobs.results import Results
 from bot.monitoring.invalid_requests import Restraint

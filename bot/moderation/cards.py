@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 
 from bot.display.cards import message_link
 from bot.display.inert import inert
-from bot.moderation.policy import MINOR_BLOCK_SCORE, Policy, refusal_of_words
+from bot.moderation.policy import MINOR_BLOCK_SCORE, refusal_of_words
+from bot.replies import NOT_QUOTED
 from bot.storage.audit import AuditEntry
 from bot.storage.job import Job, JobState
-from bot.storage.policies import BlockedPicture
+from bot.storage.policies import BlockedPicture, Policy
 from bot.storage.reports import Report
 from generation.references import reference_of
 from generation.safety.verdict import Verdict
@@ -126,12 +127,12 @@ def reports_text(reported: Sequence[tuple[Report, Job | None]]) -> str:
     return listed_text("Reports", items, "Nobody has reported anything.")
 
 
-def decision_text(job: Job, what: str, score: float | None) -> str:
-    """Return what moderators are told of a job."""
+def decision_text(job: Job, what: str, score: float | None, *, quotes: bool = True) -> str:
+    """Return what moderators are told of a job; without ``quotes`` the member's own words are left out."""
     lines = [f"🛡️ I {HAPPENED[what]} · <@{job.requester_id}> · {_where(job)}"]
     if score is not None:
         lines.append(f"Score {score:.2f}.")
-    lines.append(f"> ||{inert(job.prompt)}||")
+    lines.append(f"> ||{inert(job.prompt)}||" if quotes else NOT_QUOTED)
     return "\n".join(lines)
 
 

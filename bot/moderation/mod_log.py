@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import discord
 
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.moderation.buttons import decision_view
 from bot.moderation.cards import decision_text
 from bot.storage.audit import Audit, AuditEntry
@@ -69,7 +70,12 @@ class ModLog:
             if channel_id is not None:
                 channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
                 view = decision_view(job, is_shown=what in _SHOWN)
-                await channel.send(decision_text(job, what, score), view=view)
+                try:
+                    await channel.send(decision_text(job, what, score), view=view)
+                except discord.HTTPException as error:
+                    if error.code != STOPPED_BY_AUTOMOD:  # which may well have been told of the same words
+                        raise
+                    await channel.send(decision_text(job, what, score, quotes=False), view=view)
         except Exception as error:
             # The decision stands; trouble with the disk or the channel must not break its caller.
             log.warning("moderators could not be told of job %s (%s)", job.job_id, type(error).__name__)

@@ -1,8 +1,8 @@
 """Turns a verdict, a server's policy and the place into a decision: allow, spoiler or block."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+from bot.storage.policies import Policy
 from generation.safety.verdict import Label, Verdict
 
 MAX_OPEN_SCORE = 0.95  # where minors may be, no server can switch the check off
@@ -16,22 +16,6 @@ class Decision(IntEnum):
     ALLOW = 0
     SPOILER = 1
     BLOCK = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """From which scores on pictures are hidden and blocked, in channels for everybody and in age-restricted ones.
-
-    1 is never: no picture has that score. Direct messages count as channels for everybody: nobody's age is known.
-    """
-
-    spoiler_score: float = 0.6
-    block_score: float = 0.8
-    restricted_spoiler_score: float = 0.8
-    restricted_block_score: float = 1.0
-
-
-DEFAULT_POLICY = Policy()
 
 
 def refusal_of_words(words: Verdict, *, is_age_restricted: bool) -> str | None:

@@ -7,8 +7,8 @@ from operator import attrgetter
 
 from bot.errors import Refused
 from bot.jobs.estimates import Estimates
-from bot.orders.layers import Layer
 from bot.orders.origin import Origin
+from bot.storage.defaults import Layer
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.role_limits import RoleLimit, RoleLimits

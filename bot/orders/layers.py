@@ -2,21 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from bot.storage.defaults import Layer
 from generation.requests import StrengthSchedule
-
-
-class Layer(StrEnum):
-    """Who has set a value; the first layer that has one decides a default, the narrowest decides a limit."""
-
-    MEMBER = "member"
-    CHANNEL = "channel"
-    SERVER = "server"
-    OPERATOR = "operator"
-    MODEL = "model"
-
 
 # Each has a default (its own name) and a limit ("max_" before it); "model" has a default and a list, "models".
 NUMBERS = ("strength", "guidance_scale", "num_inference_steps", "count")

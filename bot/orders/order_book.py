@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bot.errors import Refused
-from bot.orders.layers import NUMBERS, Layer, Layers
+from bot.orders.layers import NUMBERS, Layers
 from bot.orders.model_shelf import ModelShelf
 from bot.orders.origin import Origin
-from bot.storage.defaults import Defaults
+from bot.storage.defaults import Defaults, Layer
 from bot.storage.job import Job
 from generation.adapter_weights import NO_ADAPTER, read_adapters, write_adapters
 from generation.job_id import new_job_id

@@ -11,8 +11,8 @@ import aiohttp
 import discord
 
 from bot.orders.allowances import DAY_SECONDS
-from bot.orders.layers import Layer
 from bot.storage.database import Database
+from bot.storage.defaults import Layer
 from bot.storage.facts import Facts
 from bot.storage.job import Job
 from bot.storage.member_data import MemberData

@@ -3,10 +3,20 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
-from bot.orders.layers import Layer
 from bot.storage.database import Database
+
+
+class Layer(StrEnum):
+    """Who has set a value; the first layer that has one decides a default, the narrowest decides a limit."""
+
+    MEMBER = "member"
+    CHANNEL = "channel"
+    SERVER = "server"
+    OPERATOR = "operator"
+    MODEL = "model"
 
 
 class Defaults:

@@ -5,9 +5,23 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
-from bot.moderation.policy import DEFAULT_POLICY, Policy
 from bot.storage.database import Database
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """From which scores on pictures are hidden and blocked, in channels for everybody and in age-restricted ones.
+
+    1 is never: no picture has that score. Direct messages count as channels for everybody: nobody's age is known.
+    """
+
+    spoiler_score: float = 0.6
+    block_score: float = 0.8
+    restricted_spoiler_score: float = 0.8
+    restricted_block_score: float = 1.0
+
+
+DEFAULT_POLICY = Policy()
 _SCORES = tuple(field.name for field in fields(Policy))
 
 

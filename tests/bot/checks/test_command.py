@@ -38,6 +38,13 @@ def test_a_setting_that_cannot_be_read_is_the_only_finding(tmp_path: Path) -> No
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_a_file_in_a_small_encoding_will_do(tmp_path: Path) -> None:
+    done = check(tmp_path, DISCORD_TOKEN="", DEVICE="cpu", PYTHONIOENCODING="cp1252")  # which has no arrow
+    assert done.returncode == 1
+    assert "Bot ? Reset Token" in done.stdout
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe without a reader is another error there")
 def test_a_reader_who_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
     reading, writing = os.pipe()

@@ -10,6 +10,7 @@ import pytest
 
 from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.display.cards import Painting, Waiting
+from bot.display.pace import ChannelPaces
 from bot.display.previews import preview_file
 from bot.display.status import StatusBoard
 from bot.monitoring.invalid_requests import Restraint
@@ -278,3 +279,38 @@ def test_a_preview_is_hidden_as_the_result_will_be() -> None:
     assert preview_file(RUNNING, JPEG).filename == "preview.jpg"
     hidden = preview_file(replace(RUNNING, spoiler=True), WEBP)
     assert hidden.filename == "SPOILER_preview.webp"
+
+
+async def test_a_last_word_does_not_wait_for_what_others_in_its_channel_say() -> None:
+    """With an interval of an hour nothing more of a channel is sent within the test, but last words are."""
+    edits = Edits()
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
+    first, second, elsewhere = (
+        make_job(state=JobState.RUNNING, channel_id=channel_id, status_message_id=message_id())
+        for channel_id in (3, 3, 4)
+    )
+    far = make_job(state=JobState.QUEUED, channel_id=3, status_message_id=message_id())
+    board.show(first, Painting(1, 4, None))
+    await edits.number(1)
+    board.show(second, Painting(2, 4, None))
+    board.show(far, Waiting(5, None))  # who is far back has a pace of their own
+    board.show(elsewhere, Painting(3, 4, None))
+    await edits.number(3)
+    await board.settle(replace(second, state=JobState.CANCELLED))
+    said = [text for text, _ in edits.taken]
+    assert not any("2/4" in text for text in said)
+    assert said[-1] == "🚫 Cancelled"
+    assert sorted("3/4" in text for text in said[1:3]) == [False, True]
+    await board.close()
+
+
+def test_in_a_channel_the_near_ones_take_turns_and_so_do_the_far_ones() -> None:
+    paces, job = ChannelPaces(4.0), make_job(channel_id=3)
+    painting, next_one, far = Painting(1, 4, None), Waiting(0, None), Waiting(5, None)
+    paces.take(job, painting, 10.0)
+    assert paces.seconds_until_free(job, next_one, 11.0) == 2.0
+    assert paces.seconds_until_free(job, far, 11.0) == 0.0
+    paces.take(job, far, 11.0)
+    assert paces.seconds_until_free(job, far, 12.0) == 7.0
+    assert paces.seconds_until_free(make_job(channel_id=4), painting, 11.0) == 0.0
+    assert paces.seconds_until_free(job, painting, 20.0) == 0.0

@@ -4,15 +4,18 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import discord
 import pytest
 
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.moderation.mod_log import ModLog
+from bot.replies import NOT_QUOTED
 from bot.storage.audit import Audit
 from bot.storage.database import Database
 from bot.storage.policies import Policies
 from tests.bot.jobs_made import make_job
 
-SERVER, CHANNEL = 2, 9
+SERVER, CHANNEL, WITH_AUTOMOD = 2, 9, 19
 
 
 class Place(NamedTuple):
@@ -32,7 +35,10 @@ def place(database: Database) -> Place:
 
     def channel(channel_id: int, *, guild_id: int) -> Any:
         async def send(text: str, **_: Any) -> None:
-            if channel_id != CHANNEL:
+            if channel_id == WITH_AUTOMOD and "a cat" in text:
+                response: Any = SimpleNamespace(status=400, reason="Bad Request")
+                raise discord.HTTPException(response, {"code": STOPPED_BY_AUTOMOD, "message": "blocked"})
+            if channel_id not in (CHANNEL, WITH_AUTOMOD):
                 raise ConnectionError
             sent.append((guild_id, text))
 
@@ -69,3 +75,12 @@ async def test_a_channel_in_trouble_breaks_nothing(place: Place, caplog: pytest.
     assert await place.actions() == ["result_blocked"]
     assert job.job_id in caplog.text
     assert job.prompt not in caplog.text
+
+
+async def test_moderators_are_told_of_words_that_automod_does_not_let_the_bot_repeat(place: Place) -> None:
+    await place.policies.set_log_channel(SERVER, WITH_AUTOMOD)
+    place.mod_log.note(make_job(guild_id=SERVER), "words_not_wanted", None)
+    await place.actions()
+    ((_, text),) = place.sent
+    assert "a cat" not in text
+    assert NOT_QUOTED in text

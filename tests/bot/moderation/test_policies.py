@@ -2,9 +2,8 @@
 
 import asyncio
 
-from bot.moderation.policy import Policy
 from bot.storage.database import Database
-from bot.storage.policies import Policies
+from bot.storage.policies import Policies, Policy
 
 SERVER, CHANNEL = 2, 3
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.moderation.policy import DEFAULT_POLICY, MINOR_BLOCK_SCORE, Decision, Policy, decide_picture, refusal_of_words
+from bot.moderation.policy import MINOR_BLOCK_SCORE, Decision, decide_picture, refusal_of_words
+from bot.storage.policies import DEFAULT_POLICY, Policy
 from generation.safety.prompt import check_prompt
 from generation.safety.verdict import Label, Verdict
 

@@ -9,10 +9,10 @@ from bot.display.queue import queue_text
 from bot.errors import Refused
 from bot.jobs.estimates import Estimates
 from bot.orders.allowances import DAY_SECONDS, NO_LIMIT, Allowance, Allowances, Budget, allowance_of
-from bot.orders.layers import Layer
 from bot.orders.origin import Origin
 from bot.replies import error_sentence
 from bot.storage.database import Database
+from bot.storage.defaults import Layer
 from bot.storage.jobs import Jobs
 from bot.storage.role_limits import RoleLimit, RoleLimits
 from tests.bot.jobs_made import PICTURE, make_job, make_origin

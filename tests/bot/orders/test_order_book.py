@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.orders.layers import Layer
 from bot.orders.model_shelf import ModelShelf
 from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
 from bot.replies import refusal_sentence
 from bot.storage.database import Database
-from bot.storage.defaults import Defaults
+from bot.storage.defaults import Defaults, Layer
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.catalog import load_catalog
 from generation.requests import MAX_SEED, denoising_steps

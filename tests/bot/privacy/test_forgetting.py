@@ -7,18 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bot.moderation.policy import DEFAULT_POLICY
-from bot.orders.layers import Layer
 from bot.privacy.forgetting import Forgetting
 from bot.storage.audit import Audit, AuditEntry
 from bot.storage.database import DATABASE_NAME, Database
-from bot.storage.defaults import Defaults
+from bot.storage.defaults import Defaults, Layer
 from bot.storage.jobs import Jobs
 from bot.storage.member_data import HOLDINGS, OTHER_IDS, Kind, MemberData
 from bot.storage.migrations import migrate
 from bot.storage.places import HOLDINGS as PLACES
 from bot.storage.places import Places
-from bot.storage.policies import Policies
+from bot.storage.policies import DEFAULT_POLICY, Policies
 from bot.storage.remixing import Remixing
 from bot.storage.reports import Reports
 from tests.bot.jobs_made import make_job

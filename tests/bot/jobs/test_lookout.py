@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.display.cards import Painting, Paused, Standing, Waiting
-from bot.display.lookout import Lookout
 from bot.jobs.estimates import Estimates
+from bot.jobs.lookout import Lookout
 from bot.storage.database import Database
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
