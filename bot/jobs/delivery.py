@@ -14,7 +14,6 @@ import discord
 
 from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed, is_passing
 from bot.display.cards import alt_text, result_text, result_view, status_text
-from bot.display.previews import preview_file
 from bot.errors import Refused
 from bot.orders.model_shelf import ModelShelf
 from bot.storage.job import Job, StoredPicture
@@ -53,7 +52,7 @@ class Delivery:
         """Change the status message with the bot's own token; None leaves its previews as they are."""
         assert job.status_message_id is not None
         message = self._channel(job).get_partial_message(job.status_message_id)
-        attachments = discord.utils.MISSING if previews is None else [preview_file(job, data) for data in previews]
+        attachments = discord.utils.MISSING if previews is None else [_preview(job, data) for data in previews]
         await message.edit(content=text, view=view, attachments=attachments)
 
     async def send(self, job: Job, *, may_be_there: bool) -> int:
@@ -244,3 +243,9 @@ class Delivery:
 def _mentioning(job: Job) -> str:
     """Return the first text about a job for a channel where it answers nothing."""
     return f"<@{job.requester_id}> {status_text(job)}"
+
+
+def _preview(job: Job, jpeg: bytes) -> discord.File:
+    """Return a preview as a file, hidden as the result will be."""
+    description = "How the picture looks while it is painted"
+    return discord.File(io.BytesIO(jpeg), filename="preview.jpg", spoiler=job.spoiler, description=description)

@@ -32,7 +32,7 @@ async def test_a_preview_is_attached_replaced_and_taken_away(
         board.show(job, Painting(1, 4, None), picture)
         first = await playground.wait_for_edit(status.id, lambda message: len(message.attachments) == 1)
         assert first.attachments[0].spoiler
-        assert first.attachments[0].filename == "SPOILER_preview.png"
+        assert first.attachments[0].filename == "SPOILER_preview.jpg"
         assert await playground.download(first.attachments[0].url) == picture
         board.show(job, Painting(2, 4, None))
         words = await playground.wait_for_edit(status.id, lambda message: "2/4" in message.content)
