@@ -32,7 +32,7 @@ _MAX_CHARACTERS = 2000  # of one message
 OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
 
 # The others name folders and files of the operator's machine; they are in the log.
-_MODEL_REASONS_FOR_MEMBERS = ("unknown", "not_downloaded", "gated")
+_MODEL_REASONS_FOR_MEMBERS = (ModelProblem.UNKNOWN, ModelProblem.NOT_DOWNLOADED, ModelProblem.GATED)
 
 _REFUSALS: Mapping[str, str] = {
     "attachment_gone": "Your picture is no longer there to be downloaded. Please send it again.",
