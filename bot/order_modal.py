@@ -45,7 +45,7 @@ class OrderModal(discord.ui.Modal):
             required=False,
             max_length=10,
             default=None if chosen.strength is None else f"{chosen.strength:g}",
-            placeholder="0.3 a touch · 0.6 a change · 0.9 something new",
+            placeholder="0.3 or subtle · 0.6 or balanced · 0.9 or strong",
             custom_id="strength",
         )
         self._seed = discord.ui.TextInput[Any](
