@@ -74,6 +74,10 @@ from bot.replies import error_sentence
         ("a pencil sketch with strength 0.5", {"prompt": "a pencil sketch", "strength": 0.5}),
         ("a fox with a strength of 0,5 and seed 5", {"prompt": "a fox", "strength": 0.5, "seed": 5}),
         ("a fox with the strength of 10 lions", {"prompt": "a fox with the strength of 10 lions"}),
+        ("strength High!", {"prompt": "", "strength": 0.9}),
+        ("a fox, strength subtle, seed 5", {"prompt": "a fox", "strength": 0.3, "seed": 5}),
+        ("strength=balanced seed=5", {"prompt": "", "strength": 0.6, "seed": 5}),
+        ("of a strength high up there", {"prompt": "of a strength high up there"}),
         ("strength 70%", {"prompt": "", "strength": 0.7}),
         ("please use strength to .3", {"prompt": "", "strength": 0.3}),
         ("the same, but at night", {"prompt": "the same, but at night"}),
@@ -123,7 +127,7 @@ def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None
         "a fox, count=two",
         "a fox, size: huge",
         "seed random",
-        "strength High!",
+        "guidance High!",
     ],
 )
 def test_what_is_not_understood_is_said(text: str) -> None:
