@@ -119,6 +119,9 @@ _REFUSALS: Mapping[str, str] = {
     "shutting_down": "I am just being restarted. Please try again in a minute.",
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
     "stopped_by_automod": "This server's AutoMod does not let me write these words. Please choose others.",
+    "strength_not_understood": (
+        "I do not understand `{option} {value}`. Please give a number such as 0.6, or say subtle, balanced or strong."
+    ),
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "timed_out": "Moderators of this server have timed me out; I can paint here again <t:{until}:R>.",
     "too_late_to_cancel": "This is over already.",

@@ -112,8 +112,9 @@ class Said:
 def understand(text: str) -> Said:
     """Read a message; raise Refused for what looks like an option and cannot be understood as one.
 
-    That is a value that is none (``not_understood``), a name without one (``option_without_value``), a name that there
-    is not (``option_unknown``), or nearly is (``option_misspelt``), and a name that comes twice (``option_twice``).
+    That is a value that is none (``not_understood``, ``strength_not_understood``), a name without one
+    (``option_without_value``), a name that there is not (``option_unknown``), or nearly is (``option_misspelt``), and a
+    name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
     adapter may bring its weight along, several do so: ``adapter: ink:0.8, clay:0.5``. The negative prompt is everything
     after ``negative:`` but for options, or what stands there in quotes. A name without a value that fits, as in "the
@@ -142,7 +143,8 @@ def understand(text: str) -> Said:
         try:
             converted = _CONVERT[name](value)
         except ValueError as error:
-            raise Refused("not_understood", option=match["name"].lower(), value=value[:40]) from error
+            reason = "strength_not_understood" if name == "strength" else "not_understood"
+            raise Refused(reason, option=match["name"].lower(), value=value[:40]) from error
         values[name] = f"{values[name]}, {converted}" if name in values else converted
         return " "
 

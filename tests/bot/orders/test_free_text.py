@@ -117,7 +117,6 @@ def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        "strength=much",
         "--seed abc",
         "seed: abc",
         "steps=lots",
@@ -235,3 +234,10 @@ def test_a_greeting_is_no_prompt(text: str, is_greeting: bool) -> None:
 def test_the_name_of_an_option_alone_is_no_prompt(text: str) -> None:
     with pytest.raises(Refused, match="option_without_value"):
         understand(text)
+
+
+@pytest.mark.parametrize("text", ["strength=much", "a fox, strength: more"])
+def test_who_does_not_find_a_word_for_the_strength_is_told_those_that_there_are(text: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        understand(text)
+    assert "say subtle, balanced or strong" in (error_sentence(refusal.value) or "")
