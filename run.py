@@ -48,11 +48,12 @@ def set_up(requirements: str) -> None:
         ENVIRONMENT / f"{name_of(file)}.sha256": hashlib.sha256(file.read_bytes() + index_url.encode()).hexdigest()
         for file in files
     }
-    if PYTHON.exists() and all(stamp.exists() and stamp.read_text() == digest for stamp, digest in stamps.items()):
+    is_made = can_run("import pip")
+    if is_made and all(stamp.exists() and stamp.read_text() == digest for stamp, digest in stamps.items()):
         return
-    if not PYTHON.exists() or not has_pip():  # the second: somebody interrupted the making
+    if not is_made:  # never, or not to the end, or the system has another Python since
         print(f"Making a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
-        venv.create(ENVIRONMENT, with_pip=True)
+        venv.create(ENVIRONMENT, clear=not can_run("pass"), symlinks=os.name != "nt", with_pip=True)
     print("Installing packages; torch is large, this can take a few minutes …", file=sys.stderr)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if index_url:
@@ -68,10 +69,12 @@ def set_up(requirements: str) -> None:
         stamp.write_text(digest)
 
 
-def has_pip() -> bool:
-    """Tell whether packages can be installed into the environment."""
-    asked = subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False)
-    return asked.returncode == 0
+def can_run(code: str) -> bool:
+    """Tell whether the environment's Python runs this."""
+    try:
+        return subprocess.run([str(PYTHON), "-c", code], capture_output=True, check=False).returncode == 0
+    except OSError:  # there is none, or it leads to one that is gone
+        return False
 
 
 def torch_index_url() -> str:
@@ -124,7 +127,7 @@ def become(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument says; return the exit status."""
-    if not PYTHON.exists():  # once made, the environment has a Python of its own
+    if not can_run("import pip"):  # once made, the environment has a Python of its own
         has_ensurepip = importlib.util.find_spec("ensurepip") is not None
         problem = python_problem(sys.version_info[:2], has_ensurepip=has_ensurepip)
         if problem is not None:

@@ -8,9 +8,9 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 
 if __name__ == "__main__":
     usual = signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))  # nothing is open yet
-    from bot.main import main
-    from generation.console import status_of
+    from generation.console import main_of, status_of
 
+    main = main_of("bot.main")
     signal.signal(signal.SIGINT, usual)
     try:
         sys.exit(status_of(main))

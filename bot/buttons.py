@@ -1,15 +1,14 @@
 """The buttons under messages: each carries only a job id; the row is loaded and rights are checked."""
 
 import logging
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot import replies
 from bot.discord_api.permissions import may_manage
-from bot.error_handler import answer_error
+from bot.dynamic_button import DynamicButton
 from bot.errors import Refused
 from bot.order_modal import BackToFormButton, OrderModal
 from bot.orders.order_book import Options, Source
@@ -22,40 +21,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JOB_ID = r"(?P<job_id>[0-9A-Z]{20})"
+JOB_ID = r"(?P<key>[0-9A-Z]{20})"
 
 
-class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="job"):
-    """A button that still works after a restart, because everything it knows is in its custom_id."""
+class JobButton(DynamicButton, template="job"):
+    """A button for a job, whose id is its key."""
 
-    label: str
-    style = discord.ButtonStyle.secondary
-    emoji: str
-    verb: str
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            discord.ui.Button(label=self.label, style=self.style, emoji=self.emoji, custom_id=f"{self.verb}:{job_id}")
-        )
-        self.job_id = job_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        return cls(match["job_id"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
-        ours = cast("discord.Interaction[Palimpsest]", interaction)
-        try:
-            job = await ours.client.desk.find(self.job_id)
-            await (self.act_on_forgotten(ours) if job is None else self.act(ours, job))
-        except Exception as error:  # buttons have no error handler of their own
-            await answer_error(interaction, error)
+    async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Act on the job, or do what is possible without one."""
+        job = await interaction.client.desk.find(self.key)
+        await (self.act_on_forgotten(interaction) if job is None else self.act(interaction, job))
 
     async def find_job(self, interaction: "discord.Interaction[Palimpsest]") -> Job:
         """Return the job as it is now, since a form may stay open for long; raise Refused (``job_unknown``)."""
-        job = await interaction.client.desk.find(self.job_id)
+        job = await interaction.client.desk.find(self.key)
         if job is None:
             raise Refused("job_unknown")
         return job

@@ -24,6 +24,7 @@ from bot.jobs.intake import Intake
 from bot.jobs.janitor import Janitor
 from bot.jobs.life import JobLife
 from bot.jobs.results import Results
+from bot.jobs.status_messages import StatusMessages
 from bot.moderation.buttons import MOD_BUTTONS
 from bot.moderation.mod_log import ModLog
 from bot.moderation.screening import Screening
@@ -128,6 +129,7 @@ class Palimpsest(Events):
             audience=Audience(self),
             results=Results(spool, self.screening),
             executor=executor,
+            status_messages=StatusMessages(self),
             delivery=delivery,
             estimates=estimates,
             admit_preview=self.screening.admit_preview if settings.previews else None,

@@ -29,7 +29,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         " `again` with a new seed; `seed?` tells you its seed.",
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
         "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
-        "Options can be named anywhere in the text: `strength` (0.3 a touch, 0.6 a change, 0.9 something new),"
+        "Options can be named anywhere in the text: `strength` (0.3 or `subtle`, 0.6 or `balanced`, 0.9 or `strong`),"
         " `seed` (the same one gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`, and"
         " `negative:` at the end.",
         *_about_model(client, origin),

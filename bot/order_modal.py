@@ -1,12 +1,12 @@
 """The form behind Remix, Edit and Use as input: prompt, strength, seed and whatever else is known by name."""
 
-import re
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
+from bot.dynamic_button import DynamicButton
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.orders.free_text import negative_as_written, understand
@@ -45,7 +45,7 @@ class OrderModal(discord.ui.Modal):
             required=False,
             max_length=10,
             default=None if chosen.strength is None else f"{chosen.strength:g}",
-            placeholder="0.3 a touch · 0.6 a change · 0.9 something new",
+            placeholder="0.3 or subtle · 0.6 or balanced · 0.9 or strong",
             custom_id="strength",
         )
         self._seed = discord.ui.TextInput[Any](
@@ -115,25 +115,13 @@ class OrderModal(discord.ui.Modal):
         return form
 
 
-class BackToFormButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"form:(?P<token>[0-9a-f]{16})"):
-    """Open a form again that was refused, with everything that was typed into it."""
+class BackToFormButton(DynamicButton, template=r"form:(?P<key>[0-9a-f]{16})"):
+    """Open a form again that was refused, with everything that was typed into it; its key is the form's token."""
 
-    def __init__(self, token: str) -> None:
-        style = discord.ButtonStyle.primary
-        super().__init__(discord.ui.Button(label="Back to the form", emoji="✏️", style=style, custom_id=f"form:{token}"))
-        self._token = token
+    label, emoji, verb, style = "Back to the form", "✏️", "form", discord.ButtonStyle.primary
 
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        return cls(match["token"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
-        try:
-            await cast("Palimpsest", interaction.client).forms.show_again(interaction, self._token)
-        except Exception as error:  # as in bot.buttons
-            await answer_error(interaction, error)
+    async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        await interaction.client.forms.show_again(interaction, self.key)
 
 
 class OpenForms:

@@ -32,7 +32,7 @@ _MAX_CHARACTERS = 2000  # of one message
 OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
 
 # The others name folders and files of the operator's machine; they are in the log.
-_MODEL_REASONS_FOR_MEMBERS = ("unknown", "not_downloaded", "gated")
+_MODEL_REASONS_FOR_MEMBERS = (ModelProblem.UNKNOWN, ModelProblem.NOT_DOWNLOADED, ModelProblem.GATED)
 
 _REFUSALS: Mapping[str, str] = {
     "attachment_gone": "Your picture is no longer there to be downloaded. Please send it again.",
@@ -119,6 +119,9 @@ _REFUSALS: Mapping[str, str] = {
     "shutting_down": "I am just being restarted. Please try again in a minute.",
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
     "stopped_by_automod": "This server's AutoMod does not let me write these words. Please choose others.",
+    "strength_not_understood": (
+        "I do not understand `{option} {value}`. Please give a number such as 0.6, or say subtle, balanced or strong."
+    ),
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "timed_out": "Moderators of this server have timed me out; I can paint here again <t:{until}:R>.",
     "too_late_to_cancel": "This is over already.",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, HttpUrl, field_validator
+from pydantic import ByteSize, Field, HttpUrl, field_validator
 from pydantic_settings import NoDecode
 from yarl import URL
 
@@ -34,7 +34,7 @@ class Settings(GenerationSettings):
 
     input_retention_hours: float = Field(default=72, ge=0)
     job_retention_days: float = Field(default=30, ge=0)
-    spool_max_bytes: int = Field(default=2048 * MEBIBYTE, ge=64 * MEBIBYTE)
+    spool_max_bytes: ByteSize = Field(default=ByteSize(2048 * MEBIBYTE), ge=64 * MEBIBYTE)
     max_waiting: int = Field(default=100, ge=1)
     max_waiting_per_server: int = Field(default=50, ge=1)
     max_waiting_per_member: int = Field(default=5, ge=1)

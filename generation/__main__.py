@@ -2,8 +2,7 @@
 
 import sys
 
-from generation.cli.main import main
-from generation.console import status_of
+from generation.console import main_of, status_of
 
 if __name__ == "__main__":
-    sys.exit(status_of(main))
+    sys.exit(status_of(main_of("generation.cli.main")))

@@ -1,11 +1,25 @@
-"""What every command line here owes to whoever reads it: no traceback because of where its output goes."""
+"""What every command line here owes to whoever runs it: no traceback for the wrong Python or an unread output."""
 
+import importlib
 import io
 import os
 import sys
 from collections.abc import Callable
 
-EXIT_UNREAD = 1
+EXIT_UNREAD, EXIT_WRONG_PYTHON = 1, 2
+
+
+def main_of(module: str) -> Callable[[], int]:
+    """Return a module's ``main``; end with a sentence if the packages that it needs are not there."""
+    try:
+        return importlib.import_module(module).main
+    except ModuleNotFoundError as error:
+        print(
+            f"This Python has no {error.name}: `python3 run.py setup` makes one that has all, .venv/bin/python"
+            r" (on Windows .venv\Scripts\python).",
+            file=sys.stderr,
+        )
+        sys.exit(EXIT_WRONG_PYTHON)
 
 
 def status_of(main: Callable[[], int]) -> int:

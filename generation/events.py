@@ -50,7 +50,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """``step`` of ``total_steps`` denoising steps of all pictures are done; ``preview`` is a small encoded picture."""
+    """``step`` of ``total_steps`` denoising steps of all pictures are done; ``preview`` is a small JPEG."""
 
     job_id: str
     attempt: int

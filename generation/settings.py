@@ -33,8 +33,8 @@ _PLAIN_WORDS = {
     "greater_than_equal": "it must be at least {ge}",
     "less_than_equal": "it must be at most {le}",
     "literal_error": "it must be {expected}",
-    "byte_size": "it is an amount of memory such as 6GiB",
-    "byte_size_unit": "it is an amount of memory such as 6GiB",
+    "byte_size": "it is an amount such as 6GiB",
+    "byte_size_unit": "it is an amount such as 6GiB",
 }
 
 

@@ -2,8 +2,7 @@
 
 import sys
 
-from generation.console import status_of
-from playground.demo import main
+from generation.console import main_of, status_of
 
 if __name__ == "__main__":
-    sys.exit(status_of(main))
+    sys.exit(status_of(main_of("playground.demo")))

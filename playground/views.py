@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from playground.models import CallbackType, Channel, Interaction, Json, Message, MessageFlags
+from playground.models import CallbackType, Channel, ChannelType, Interaction, Json, Message, MessageFlags
 from playground.wire_messages import MessageWriter, embedded_filenames
 from playground.world import World
+
+_MARKS = {ChannelType.TEXT: "#", ChannelType.VOICE: "🔊", ChannelType.THREAD: "↳", ChannelType.DIRECT: "@"}
 
 
 class Views:
@@ -102,6 +104,8 @@ class Views:
             "name": channel.name,
             "topic": channel.topic,
             "direct": channel.is_direct,
-            "age_restricted": channel.age_restricted,
+            "type": int(channel.type),
+            "mark": _MARKS[channel.type],
+            "age_restricted": self._world.parent(channel).age_restricted,
             "viewers": [user.name for user in self._world.viewers(channel)],
         }

@@ -134,6 +134,15 @@ class World:
         self.channels[thread.id] = thread
         return thread
 
+    def listed_channels(self) -> list[Channel]:
+        """Return the channels in their order, each with its threads below it."""
+        tops = [channel for channel in self.channels.values() if not channel.is_thread]
+        return [
+            channel
+            for top in tops
+            for channel in (top, *(each for each in self.channels.values() if each.parent_id == top.id))
+        ]
+
     def parent(self, channel: Channel) -> Channel:
         """Return the channel of a thread, and any other channel itself."""
         return channel if channel.parent_id is None else self.channel_once_known(channel.parent_id)

@@ -42,15 +42,15 @@ def test_an_update_takes_torch_from_where_it_came_and_needs_a_pip(
     environment.mkdir()
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "ENVIRONMENT", environment)
-    monkeypatch.setattr(run, "PYTHON", environment)  # it is there
     has_pip = is_found = True
 
     def pretend(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        if command[-1] != "--version":
-            calls.append(command)
-            if not is_found:
-                raise subprocess.CalledProcessError(1, command)
-        return subprocess.CompletedProcess(command, 0 if has_pip else 1)
+        if command[1] == "-c":
+            return subprocess.CompletedProcess(command, 0 if has_pip or command[2] == "pass" else 1)
+        calls.append(command)
+        if not is_found:
+            raise subprocess.CalledProcessError(1, command)
+        return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", pretend)
     monkeypatch.setattr(venv, "create", lambda *_, **__: made.append(environment))
@@ -109,6 +109,34 @@ def test_the_project_names_the_same_versions() -> None:
     for name in ("README.md", "docs/discord.md", "docs/windows.md", "docs/docker.md", "docs/original-readme.md"):
         text = (REPOSITORY / name).read_text(encoding="utf-8")
         assert re.search(rf"{oldest[0]}\.{oldest[1]}\s+to\s+{newest[0]}\.{newest[1]}", text), name
+
+
+def made_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an environment that wants no packages; return its Python."""
+    for name in ("requirements.txt", "requirements.lock"):
+        (folder / name).touch()
+    environment = folder / ".venv"
+    python = environment / run.PYTHON.relative_to(run.ENVIRONMENT)
+    for name, value in {"HERE": folder, "ENVIRONMENT": environment, "PYTHON": python}.items():
+        monkeypatch.setattr(run, name, value)
+    monkeypatch.delenv("TORCH_INDEX_URL", raising=False)
+    run.set_up("requirements.txt")
+    return python
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there an environment has a Python of its own")
+def test_a_system_that_has_another_python_since_gets_a_new_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = made_environment(tmp_path, monkeypatch)
+    capsys.readouterr()
+    run.set_up("requirements.txt")
+    assert capsys.readouterr().err == ""  # nothing to do
+    python.unlink()
+    python.symlink_to(tmp_path / "removed")
+    run.set_up("requirements.txt")
+    assert "Making a virtual environment" in capsys.readouterr().err
+    assert run.can_run("import pip")
 
 
 def test_help_is_an_answer_and_an_unknown_word_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     image="The picture to begin with (PNG, JPEG, GIF, WebP or AVIF)",
     prompt="What the new picture should show",
     negative_prompt="What it should not show",
-    strength="How far to go from your picture: 0.3 a touch, 0.6 a change, 0.9 something new",
+    strength="How far to go from your picture: 0.3 is subtle, 0.6 balanced, 0.9 strong",
     guidance_scale="How closely to follow the prompt",
     steps="Denoising steps: more is slower and sometimes finer",
     seed="The same seed gives the same picture again",

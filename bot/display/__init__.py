@@ -1,1 +1,1 @@
-"""What people see of a job: its card, its status message, its previews, the queue."""
+"""What people see of a job: its card, its status message, the queue."""

@@ -78,7 +78,7 @@ class StatusBoard:
         self._lines: dict[str, _Line] = {}
 
     def show(self, job: Job, standing: Standing = None, preview: bytes | None = None) -> None:
-        """Show a state soon, and a small encoded picture with it."""
+        """Show a state soon, and a preview (JPEG) with it."""
         line = self._lines.get(job.job_id)
         if line is None:
             line = self._lines[job.job_id] = _Line(self._rules)

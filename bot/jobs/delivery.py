@@ -1,21 +1,18 @@
 """Sends the result to the channel exactly once, whatever happens in between."""
 
-import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-import aiohttp
 import discord
 
-from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed, is_passing
-from bot.display.cards import alt_text, result_text, result_view, status_text
-from bot.display.previews import preview_file
+from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed
+from bot.display.cards import alt_text, result_text, result_view
 from bot.errors import Refused
+from bot.jobs.channels import channel_of, find_own_message, patiently
 from bot.orders.model_shelf import ModelShelf
 from bot.storage.job import Job, StoredPicture
 from bot.storage.jobs import Jobs
@@ -47,15 +44,6 @@ class Delivery:
         self._shelf = shelf
         self._decoder = decoder
 
-    async def edit_status(
-        self, job: Job, text: str, view: discord.ui.View | None, previews: Sequence[bytes] | None
-    ) -> None:
-        """Change the status message with the bot's own token; None leaves its previews as they are."""
-        assert job.status_message_id is not None
-        message = self._channel(job).get_partial_message(job.status_message_id)
-        attachments = discord.utils.MISSING if previews is None else [preview_file(job, data) for data in previews]
-        await message.edit(content=text, view=view, attachments=attachments)
-
     async def send(self, job: Job, *, may_be_there: bool) -> int:
         """Send a rendered job's pictures and return the message's id.
 
@@ -74,13 +62,13 @@ class Delivery:
         smaller, is_reply, quotes = False, True, True
         while True:
             try:
-                return await self._patiently(job, send)
+                return await patiently(job, send)
             except discord.NotFound as error:
                 raise Refused("channel_gone") from error
             except discord.HTTPException as error:
                 if is_closed(error):
                     # An earlier try may have been heard, and only its answer have been lost.
-                    result_message_id = await self._patiently(job, partial(self._find_result, job))
+                    result_message_id = await patiently(job, partial(self._find_result, job))
                     if result_message_id is not None:
                         return result_message_id
                     raise Refused("not_allowed_here") from error
@@ -97,46 +85,11 @@ class Delivery:
                 smaller = True
                 job = await self._encode_smaller(job)
 
-    async def status_message_of(self, job: Job) -> int | None:
-        """Look for a status message that was sent but not written to the row."""
-        begin = job.interaction_id or job.request_message_id
-        if begin is None:
-            return None
-
-        def is_status(message: discord.Message) -> bool:
-            interaction, reference = message.interaction_metadata, message.reference
-            if job.interaction_id is None:
-                return reference is not None and reference.message_id == job.request_message_id
-            is_response = interaction is not None and interaction.id == job.interaction_id
-            return is_response or message.content == _mentioning(job)
-
-        return await self._patiently(job, lambda: self._find(job, begin, is_status))
-
-    async def send_status(self, job: Job) -> int | None:
-        """Send the status message of a job that has none; return its id, or None if that is not possible.
-
-        A request by message is replied to; who used a command is mentioned in its channel.
-        """
-        channel = self._channel(job)
-
-        async def send() -> discord.Message:
-            nonce = f"{job.job_id}s"
-            if job.request_message_id is not None:
-                request = channel.get_partial_message(job.request_message_id)
-                return await request.reply(status_text(job), mention_author=False, nonce=nonce)
-            only_them = discord.AllowedMentions(users=[discord.Object(job.requester_id)])
-            return await channel.send(_mentioning(job), nonce=nonce, allowed_mentions=only_them)
-
-        try:
-            return (await self._patiently(job, send)).id
-        except discord.HTTPException:  # the message, the channel or the right to answer is gone
-            return None
-
     async def delete(self, job: Job) -> None:
         """Delete the result's message, if it is still there."""
         if job.result_message_id is not None:
             with contextlib.suppress(discord.NotFound):  # already gone
-                await self._channel(job).get_partial_message(job.result_message_id).delete()
+                await channel_of(self._client, job).get_partial_message(job.result_message_id).delete()
 
     async def withdraw(self, job: Job, message_id: int | None) -> None:
         """Delete a result that was given up while it was on its way, as soon as Discord can be reached.
@@ -149,10 +102,7 @@ class Delivery:
             await self.delete(replace(job, result_message_id=result_message_id))
 
         with contextlib.suppress(discord.HTTPException):  # the channel is gone, or closed to the bot
-            await self._patiently(job, withdraw)
-
-    def _channel(self, job: Job) -> discord.PartialMessageable:
-        return self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+            await patiently(job, withdraw)
 
     async def _send(self, job: Job, *, is_reply: bool, quotes: bool) -> int:
         # Moderators may have hidden it while it waited for Discord.
@@ -175,7 +125,7 @@ class Delivery:
             reference = discord.MessageReference(
                 message_id=answered, channel_id=job.channel_id, guild_id=job.guild_id, fail_if_not_exists=False
             )
-        message = await self._channel(job).send(
+        message = await channel_of(self._client, job).send(
             result_text(
                 job,
                 is_demo=self._shelf.is_demo(job.model),
@@ -197,32 +147,9 @@ class Delivery:
         def is_result(message: discord.Message) -> bool:
             return any(job.job_id in attachment.filename for attachment in message.attachments)
 
-        return await self._find(job, job.status_message_id or job.request_message_id or 0, is_result)
-
-    async def _find(self, job: Job, begin: int, is_it: Callable[[discord.Message], bool]) -> int | None:
-        """Return our newest message after ``begin`` that ``is_it``; without the right to look there is none."""
-        try:
-            async for message in self._channel(job).history(limit=_HISTORY_LIMIT):
-                if message.id <= begin:
-                    return None
-                if message.author == self._client.user and is_it(message):
-                    return message.id
-        except (discord.Forbidden, discord.NotFound) as error:
-            log.warning("the channel of job %s could not be searched (%s)", job.job_id, error.status)
-        return None
-
-    async def _patiently(self, job: Job, ask: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a request to Discord until the trouble that passes has passed."""
-        delay_seconds = 1.0
-        while True:
-            try:
-                return await ask()
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-                if not is_passing(error):
-                    raise
-                log.warning("job %s waits for Discord (%s)", job.job_id, type(error).__name__)
-                await asyncio.sleep(delay_seconds)
-                delay_seconds = min(delay_seconds * 2, 60.0)
+        return await find_own_message(
+            self._client, job, job.status_message_id or job.request_message_id or 0, is_result
+        )
 
     async def _encode_smaller(self, job: Job) -> Job:
         """Encode the pictures to half of what was refused, keeping their parameters; raise Refused if that fails."""
@@ -239,8 +166,3 @@ class Delivery:
             pictures.append(replace(picture, filename=filename, media_type=media_type))
         await once_stored(lambda: self._jobs.set_pictures(job.job_id, pictures))
         return replace(job, pictures=tuple(pictures))
-
-
-def _mentioning(job: Job) -> str:
-    """Return the first text about a job for a channel where it answers nothing."""
-    return f"<@{job.requester_id}> {status_text(job)}"

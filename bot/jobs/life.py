@@ -13,6 +13,7 @@ from bot.jobs.intake import Intake
 from bot.jobs.lookout import Lookout
 from bot.jobs.open_jobs import OpenJobs
 from bot.jobs.results import Results
+from bot.jobs.status_messages import StatusMessages
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
@@ -43,6 +44,7 @@ class JobLife:
         audience: Audience,
         results: Results,
         executor: Executor,
+        status_messages: StatusMessages,
         delivery: Delivery,
         estimates: Estimates,
         admit_preview: AdmitPreview | None,
@@ -56,6 +58,7 @@ class JobLife:
         self._intake = intake
         self._audience = audience
         self._results = results
+        self._status_messages = status_messages
         self._delivery = delivery
         self._estimates = estimates
         self.service = GenerationService(
@@ -68,7 +71,7 @@ class JobLife:
         )
         self.open = OpenJobs(self._broke)
         board = StatusBoard(
-            delivery.edit_status,
+            status_messages.edit,
             deleted=lambda message_id: self.endings.in_background(self.endings.message_deleted(message_id)),
             admit_preview=admit_preview,
             restraint=restraint,
@@ -109,9 +112,9 @@ class JobLife:
     async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
         """Look for the status message that may have been sent before the row knew of it, or send it."""
         is_command = job.request_message_id is None
-        status_message_id = await self._delivery.status_message_of(job)
+        status_message_id = await self._status_messages.find(job)
         if status_message_id is None and job.job_id in self.open and not (is_command and forgets_commands):
-            status_message_id = await self._delivery.send_status(job)
+            status_message_id = await self._status_messages.post(job)
         if status_message_id is None and is_command:
             await self.endings.expire(job, NEVER_TOLD)
             return

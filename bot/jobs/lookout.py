@@ -52,7 +52,7 @@ class Lookout:
         self._near_shown = clock()
 
     def show_step(self, job: Job, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        """Show how far a running job is; ``preview`` is a small encoded picture of how it looks so far."""
+        """Show how far a running job is; ``preview`` is a small JPEG of how it looks so far."""
         now, sharing = self._clock(), self._sharing()
         course = self._course_after(job, step, total_steps, now)
         left = None if course.seconds_left is None else course.seconds_left * sharing

@@ -1,14 +1,13 @@
 """The buttons under moderators' notices: Delete, Spoiler, List picture, Block; each checks who presses it."""
 
 import asyncio
-import re
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot.buttons import JOB_ID, JobButton
 from bot.discord_api.permissions import require_moderator
-from bot.error_handler import answer_error
+from bot.dynamic_button import DynamicButton
 from bot.errors import Refused
 from bot.moderation.acts import block_member, hide_result, list_result
 from bot.storage.job import Job
@@ -80,36 +79,20 @@ class ModListButton(_ModButton, template=f"mod-list:{JOB_ID}"):
         await list_result(interaction.client, job.guild_id, job)
 
 
-class ModBlockButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"mod-block:(?P<member_id>[0-9]{1,20})"):
+class ModBlockButton(DynamicButton, template=r"mod-block:(?P<key>[0-9]{1,20})"):
     """Let a member ask for nothing more in the server, and give up what waits of theirs.
 
-    It names the member and not a job, because a refused prompt has no job.
+    Its key is the member and not a job, because a refused prompt has no job.
     """
 
-    def __init__(self, member_id: int) -> None:
-        super().__init__(
-            discord.ui.Button(
-                label="Block", style=discord.ButtonStyle.danger, emoji="⛔", custom_id=f"mod-block:{member_id}"
-            )
-        )
-        self.member_id = member_id
+    label, emoji, verb, style = "Block", "⛔", "mod-block", discord.ButtonStyle.danger
 
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        return cls(int(match["member_id"]))
-
-    async def callback(self, interaction: discord.Interaction) -> None:
-        ours = cast("discord.Interaction[Palimpsest]", interaction)
-        try:
-            guild_id = require_moderator(ours)
-            await ours.response.defer()
-            async with _alone(ours):
-                await block_member(ours.client, guild_id, self.member_id)
-                await _decided(ours, "member_blocked", "⛔ Blocked", member_id=self.member_id)
-        except Exception as error:  # buttons have no error handler of their own
-            await answer_error(ours, error)
+    async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        member_id, guild_id = int(self.key), require_moderator(interaction)
+        await interaction.response.defer()
+        async with _alone(interaction):
+            await block_member(interaction.client, guild_id, member_id)
+            await _decided(interaction, "member_blocked", "⛔ Blocked", member_id=member_id)
 
 
 MOD_BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
@@ -127,5 +110,5 @@ def decision_view(job: Job, *, is_shown: bool) -> discord.ui.View:
         view.add_item(ModDeleteButton(job.job_id))
         view.add_item(ModSpoilerButton(job.job_id))
         view.add_item(ModListButton(job.job_id))
-    view.add_item(ModBlockButton(job.requester_id))
+    view.add_item(ModBlockButton(str(job.requester_id)))
     return view

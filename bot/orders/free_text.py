@@ -11,24 +11,17 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.orders.order_book import Options
-from bot.orders.small_talk import asks_again, asks_for_help, asks_for_seed, is_filling, is_remark, words_of
+from bot.orders.small_talk import (
+    asks_again,
+    asks_for_help,
+    asks_for_seed,
+    is_filling,
+    is_remark,
+    words_of,
+)
+from bot.orders.spellings import ALTERNATIVES, FIELD_OF, NAMES, NARROW, WEIGHED_ADAPTER, in_one_spelling
 from generation.samplers import SAMPLERS
 
-_NAMES = {
-    "negative_prompt": ("negative_prompt", "negative prompt", "negative", "neg", "without"),
-    # Each list ends with names that other programs use.
-    "strength": ("strength", "denoising_strength", "denoising strength", "denoise"),
-    "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg", "cfg_scale", "cfg scale"),
-    "num_inference_steps": ("num_inference_steps", "steps"),
-    "seed": ("seed",),
-    "count": ("count",),
-    "size": ("size",),
-    "model": ("model",),
-    "sampler": ("sampler",),
-    "adapter": ("adapter", "lora"),
-    "adapter_weight": ("adapter_weight", "adapter weight"),
-}
-_FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
 _SIDES = re.compile(r"(\d{1,5})[x×](\d{1,5})", re.IGNORECASE)
 
 
@@ -55,31 +48,11 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "adapter": str,
     "adapter_weight": float,
 }
-_ALTERNATIVES = "|".join(re.escape(name) for name in sorted(_FIELD_OF, key=len, reverse=True))
 # "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt. What leads
 # to an option, "a sketch with strength 0.5", goes with it.
 _OPTION = re.compile(
     rf"(?<![\w-])(?:(?:with|at|and|using)\s+(?:a\s+|the\s+)?)?"
-    rf"(?P<dashes>--)?(?P<name>{_ALTERNATIVES})(?P<sign>\s*[:=]\s*|\s+)(?P<value>[^\s,;]+)",
-    re.IGNORECASE,
-)
-# "a strength of 0.5" and "strength to 70%"; "the strength of 10 lions" is a prompt's.
-_STRENGTH_OF = re.compile(r"(?<![\w-])(strength)\s+(?:of|to)\s+(?=(?:[01]?[.,]\d+|\d+%)(?!\w))", re.IGNORECASE)
-# "0,7" as half of the world writes it, also as a weight, "ink:0,8"; elsewhere a comma ends an option.
-_DECIMAL_COMMA = re.compile(
-    r"(?<![\w-])((?:(?:denoising_)?strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"
-    rf"(?:\s*[:=]\s*|\s+)\d+|(?!(?:{_ALTERNATIVES}):)[^\W\d][\w.-]*:[0-2]),(\d+)(?!\w)",
-    re.IGNORECASE,
-)
-# Full-width characters, as East Asian keyboards produce: "strength：０．７".
-_NARROW = {ord(sign) + 0xFEE0: sign for sign in "0123456789.,:;=%+-"}
-# An adapter with its weight: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
-_LORA = re.compile(r"<lora:([^<>:\s,;]+(?::[^<>:\s,;]+)?)>", re.IGNORECASE)
-_WEIGHED_ADAPTER = re.compile(rf"(?!(?:{_ALTERNATIVES}):)\d*[^\W\d][^\s,;:=<>]*:\d*\.?\d+(?!\w)", re.IGNORECASE)
-# "adapter: ink, clay:0.5": further ones come with a weight, else it is the prompt that goes on.
-_ADAPTERS = re.compile(
-    r"(?:(?<![\w-])(?:adapter|lora)\s*[:=]\s*[^\s,;]+|--(?:adapter|lora)\s+[^\s,;]+"
-    rf"|(?<![\w-])(?:adapter|lora)\s+{_WEIGHED_ADAPTER.pattern})(?:\s*,\s*{_WEIGHED_ADAPTER.pattern})+",
+    rf"(?P<dashes>--)?(?P<name>{ALTERNATIVES})(?P<sign>\s*[:=]\s*|\s+)(?P<value>[^\s,;]+)",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
@@ -99,13 +72,6 @@ _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", 
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
 _MENTION = re.compile(r"<@[!&]?\d+>")
-# A command typed as text, and a label before the prompt.
-_PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
-# "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
-_NUMBER_FIRST = re.compile(
-    r"(?:(?<=[,;])|^)\s*(?P<value>(?:\d+(?:[.,]\d+)?|[.,]\d+)%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)",
-    re.IGNORECASE,
-)
 # Nothing but a name and what is meant as its value: "seed random", "strength high", "sampler best"; not "seed packet".
 _NAME_AND_WORD = re.compile(
     r"\s*(?:(?:strength|guidance|cfg|steps|seed)\s+(?:[^\s,;]*\d[^\s,;]*|any|auto|best|default|full|half|high|less|lots"
@@ -146,8 +112,9 @@ class Said:
 def understand(text: str) -> Said:
     """Read a message; raise Refused for what looks like an option and cannot be understood as one.
 
-    That is a value that is none (``not_understood``), a name without one (``option_without_value``), a name that there
-    is not (``option_unknown``), or nearly is (``option_misspelt``), and a name that comes twice (``option_twice``).
+    That is a value that is none (``not_understood``, ``strength_not_understood``), a name without one
+    (``option_without_value``), a name that there is not (``option_unknown``), or nearly is (``option_misspelt``), and a
+    name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
     adapter may bring its weight along, several do so: ``adapter: ink:0.8, clay:0.5``. The negative prompt is everything
     after ``negative:`` but for options, or what stands there in quotes. A name without a value that fits, as in "the
@@ -157,16 +124,14 @@ def understand(text: str) -> Said:
     if (quoted := _QUOTED_NEGATIVE.search(text)) is not None:
         values["negative_prompt"] = " ".join((quoted["whole"] or quoted["part"] or "").split("\n")).strip()
         text = text[: quoted.start()] + text[quoted.end() :]
-    text = _MENTION.sub(" ", text.translate(_NARROW))
+    text = _MENTION.sub(" ", text.translate(NARROW))
     if asks_for_help(text):
         return Said(help=True)
-    text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
-    text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
-    text = _ADAPTERS.sub(lambda several: re.sub(r"\s*,\s*", " adapter=", several[0]), _LORA.sub(r" adapter=\1 ", text))
+    text = in_one_spelling(text)
     is_nothing_else = _NAME_AND_WORD.fullmatch(text) is not None
 
     def take(match: re.Match[str]) -> str:
-        name = _FIELD_OF[match["name"].lower()]
+        name = FIELD_OF[match["name"].lower()]
         is_explicit = is_nothing_else or bool(match["dashes"]) or match["sign"].strip() != ""
         if name == "negative_prompt":
             return match[0]
@@ -178,7 +143,8 @@ def understand(text: str) -> Said:
         try:
             converted = _CONVERT[name](value)
         except ValueError as error:
-            raise Refused("not_understood", option=match["name"].lower(), value=value[:40]) from error
+            reason = "strength_not_understood" if name == "strength" else "not_understood"
+            raise Refused(reason, option=match["name"].lower(), value=value[:40]) from error
         values[name] = f"{values[name]}, {converted}" if name in values else converted
         return " "
 
@@ -192,7 +158,7 @@ def understand(text: str) -> Said:
     words = words_of(text)
     if not values and asks_for_seed(words):
         return Said(seed=True)
-    if not values and (name := _tidy(text).rstrip(".!?").lower()) in _FIELD_OF and name != "model":
+    if not values and (name := _tidy(text).rstrip(".!?").lower()) in FIELD_OF and name != "model":
         raise Refused("option_without_value", option=name)
     again = asks_again(words)
     if is_filling(words) and (values or again):
@@ -213,18 +179,18 @@ def _refuse_what_is_left(text: str) -> None:
     """Say what was meant as an option and is not understood, instead of painting it."""
     for match in _LEFT_OVER.finditer(text):
         option = (match["dashed"] or match["named"]).lower()
-        if option in _FIELD_OF:
+        if option in FIELD_OF:
             raise Refused("option_without_value", option=option)
         raise _unknown_option(option)
     for match in _WORD_BEFORE_NUMBER.finditer(text):
         word = match["word"].lower()
-        if word not in _FIELD_OF and (meant := difflib.get_close_matches(word, _FIELD_OF, 1, _SAME_WORD)):
+        if word not in FIELD_OF and (meant := difflib.get_close_matches(word, FIELD_OF, 1, _SAME_WORD)):
             raise Refused("option_misspelt", option=word, meant=meant[0])
 
 
 def _unknown_option(option: str) -> Refused:
     known = ", ".join(
-        f"`{names[-1] if field == 'num_inference_steps' else names[0]}`" for field, names in _NAMES.items()
+        f"`{names[-1] if field == 'num_inference_steps' else names[0]}`" for field, names in NAMES.items()
     )
     return Refused("option_unknown", option=option, known=known)
 
@@ -237,7 +203,7 @@ def _fits(name: str, value: str) -> bool:
         case "sampler":
             return value.lower() in SAMPLERS
         case "adapter":
-            return _WEIGHED_ADAPTER.fullmatch(value) is not None  # "adapter ink" may be the prompt's
+            return WEIGHED_ADAPTER.fullmatch(value) is not None  # "adapter ink" may be the prompt's
     return _NUMBER.fullmatch(value) is not None or (name == "size" and _SIDES.fullmatch(value) is not None)
 
 

@@ -8,6 +8,8 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", text.lower()))
 
 
+# Who has no feeling for the number says how far to go.
+STRENGTH_WORDS = {"subtle": 0.3, "low": 0.3, "weak": 0.3, "balanced": 0.6, "medium": 0.6, "strong": 0.9, "high": 0.9}
 _HELP = frozenset(("help", "/help", "?"))
 _GREETINGS = words_of("hello hey heya hi hiya howdy yo")
 _BESIDE_GREETINGS = words_of("again all bot everyone folks guys palimpsest there you")

@@ -1,5 +1,7 @@
 """Where the picture to begin with comes from."""
 
+from collections.abc import Iterable, Iterator
+
 import discord
 
 from bot.errors import Refused
@@ -21,7 +23,7 @@ def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, post
 
 
 def source_in(message: discord.Message) -> Source | None:
-    """Return the first picture of a message, attached or embedded, or None if it shows none.
+    """Return the first picture of a message, attached, embedded, in a layout or a sticker, or None if it shows none.
 
     Pictures of a forwarded message count too. A picture in an embed lies anywhere on the internet; Discord's
     proxy has a copy, and only the proxy is asked.
@@ -35,7 +37,14 @@ def source_in(message: discord.Message) -> Source | None:
         return source_of(pictures[0], ignored_pictures=beside, posted_by=message.author.id)
     if proxied:
         return Source(attachment_url=proxied[0], ignored_pictures=beside, posted_by=message.author.id)
-    return None
+    if laid_out := [item for part in shown for item in _laid_out(part.components)]:
+        url, spoiler = laid_out[0]
+        return Source(
+            attachment_url=url, spoiler=spoiler, ignored_pictures=len(laid_out) - 1, posted_by=message.author.id
+        )
+    stickers = [sticker for part in shown for sticker in part.stickers]
+    drawn = [sticker.url for sticker in stickers if sticker.format is not discord.StickerFormatType.lottie]
+    return Source(attachment_url=drawn[0], posted_by=message.author.id) if drawn else None
 
 
 async def source_in_result(client: discord.Client, job: Job, index: int) -> Source:
@@ -57,7 +66,27 @@ async def result_message(client: discord.Client, job: Job) -> discord.Message:
         raise Refused("result_gone") from error
 
 
-def _may_be_picture(attachment: discord.Attachment) -> bool:
+def _laid_out(components: Iterable[discord.Component]) -> Iterator[tuple[str, bool]]:
+    """Yield the pictures of a layout (Components V2), as other bots send it: proxied addresses, and whether hidden."""
+    for component in components:
+        if isinstance(component, discord.Container):
+            for url, spoiler in _laid_out(component.children):
+                yield url, spoiler or component.spoiler
+        elif isinstance(component, discord.SectionComponent):
+            yield from _laid_out([component.accessory])
+        elif isinstance(component, discord.MediaGalleryComponent):
+            for item in component.items:
+                yield from _shown_in(item.media, spoiler=item.spoiler)
+        elif isinstance(component, discord.ThumbnailComponent):
+            yield from _shown_in(component.media, spoiler=component.spoiler)
+
+
+def _shown_in(media: discord.UnfurledMediaItem, *, spoiler: bool) -> Iterator[tuple[str, bool]]:
+    if media.proxy_url and _may_be_picture(media):
+        yield media.proxy_url, spoiler
+
+
+def _may_be_picture(attachment: discord.Attachment | discord.UnfurledMediaItem) -> bool:
     """Rule out sounds, videos and texts by their declared type; decoding tells about the rest."""
     kind = (attachment.content_type or "").partition("/")[0]
     return kind not in ("audio", "video", "text")

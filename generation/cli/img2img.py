@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -168,6 +169,8 @@ class Img2ImgCommand:
             output = output.with_suffix("")
         if not output.parent.is_dir():
             raise BadInput(f"There is no folder {output.parent} to write to; make it first.")
+        if not os.access(output.parent, os.W_OK):  # known before minutes are spent on painting
+            raise BadInput(f"Nothing can be written to the folder {output.parent}; choose another one.")
         for stem in self._stems(output):
             # The suffix of a result is known only at its end, and the input must not be overwritten.
             for path in (Path(f"{stem}{suffix}") for suffix in _PICTURE_SUFFIXES):

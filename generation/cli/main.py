@@ -101,7 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     img2img = commands.add_parser("img2img", help="turn a picture and a prompt into new pictures")
     img2img.add_argument("input", type=Path, metavar="INPUT", help="a PNG, JPEG, GIF, WebP or AVIF file")
     img2img.add_argument(
-        "-p", "--prompt", dest="prompts", action="append", required=True, help="what to paint; may be repeated"
+        *("-p", "--prompt"),
+        dest="prompts",
+        metavar="TEXT",
+        action="append",
+        required=True,
+        help="what to paint; may be repeated",
     )
     img2img.add_argument(
         "-o",
@@ -131,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     img2img.add_argument("--json", action="store_true", help="print one JSON object a picture")
 
     check = commands.add_parser("check-image", help="tell whether files would be taken, as JSON lines")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="whatever somebody may send")
 
     download = commands.add_parser("download", help="fetch a model and its add-ons; without NAME, list them")
     download.add_argument("name", nargs="?", metavar="NAME", help="one of `models`")

@@ -100,7 +100,7 @@ class Denoising:
         self._position += 1
 
     def preview(self) -> bytes:
-        """Return how the picture looks by now, as a small encoded one."""
+        """Return how the picture looks so far, as a small JPEG."""
         return self._encode_preview(self._clean_estimate())
 
     def _clean_estimate(self) -> torch.Tensor:

@@ -27,7 +27,7 @@ _TINY_FACTOR = 8  # TAESD's picture is that many times as large as its latents
 
 
 class Previewer(Protocol):
-    """What turns clean latents into a small encoded picture."""
+    """What turns clean latents into a small JPEG."""
 
     def encode(self, latents: torch.Tensor) -> bytes:
         """Return a JPEG of latents (1, channels, height, width)."""

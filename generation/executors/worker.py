@@ -22,6 +22,7 @@ from generation.errors import ExecutorError, ImageRefused, InvalidRequest, Model
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.budgets import Phase
 from generation.executors.messages import EXIT_DEVICE_LOST, RunKey, event_frame, key_of, request_of
+from generation.images.refusals import Refusal
 from generation.logs import log_to_stderr
 from generation.models.problems import ModelProblem
 from generation.references import current_job_id, new_reference
@@ -175,7 +176,8 @@ class Worker:
             data = {"field": error.field, "reason": error.reason, **error.data}
             run.report(run.failed(FailureKind.INVALID_REQUEST, **data))
         except ImageRefused as error:
-            kind = FailureKind.RESULT_TOO_LARGE if error.reason == "result_too_large" else FailureKind.IMAGE_REFUSED
+            is_result = error.reason == Refusal.RESULT_TOO_LARGE
+            kind = FailureKind.RESULT_TOO_LARGE if is_result else FailureKind.IMAGE_REFUSED
             run.report(run.failed(kind, reason=error.reason, **error.data))
         except OutOfMemory:
             run.report(run.failed(FailureKind.OUT_OF_MEMORY))

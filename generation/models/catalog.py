@@ -127,17 +127,21 @@ def load_catalog(models_file: Path) -> Catalog:
         rows = tomllib.loads(models_file.read_text(encoding="utf-8-sig"))  # some editors on Windows write a mark first
     except OSError as error:
         raise ValueError(f"The model catalog {models_file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # TOMLDecodeError, or UnicodeDecodeError for a file that is not in UTF-8
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The model catalog {models_file} is not in UTF-8: save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"The model catalog {models_file} is not valid TOML: {error}.") from error
     if not rows:
         raise ValueError(f"The model catalog {models_file} names no model.")
     return Catalog({name: _entry(name, row) for name, row in rows.items()})
 
 
-def _entry(name: str, row: dict[str, Any]) -> ModelEntry:
+def _entry(name: str, row: Any) -> ModelEntry:
     def wrong(what: str) -> ValueError:
         return ValueError(f"The entry [{name}] of the model catalog {what}.")
 
+    if not isinstance(row, dict):
+        raise wrong("is no entry: begin one with its name in brackets, such as [my-style]")
     try:
         check_kinds(row, _KINDS)
         check_name(name)

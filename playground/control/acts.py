@@ -142,7 +142,7 @@ class Acts:
         contexts = definition.get("contexts")
         if contexts is not None and 0 not in contexts:
             raise errors.unknown_command()
-        if definition.get("nsfw") and not channel.age_restricted:
+        if definition.get("nsfw") and not self._world.parent(channel).age_restricted:
             raise errors.unknown_command()
         if command.name in self._world.commands_for_everybody:
             return

@@ -51,7 +51,7 @@ class Looking:
                 if not user.bot
             ],
             "roles": [{"id": str(role.id), "name": role.name} for role in world.guild.roles.values()],
-            "channels": [playground.views.channel(channel) for channel in world.channels.values()],
+            "channels": [playground.views.channel(channel) for channel in world.listed_channels()],
             "commands": [command_json(world, command) for command in world.commands.values()],
             "judged": playground.judge.active,
             "unjudged_reason": playground.judge.reason,

@@ -78,6 +78,8 @@ class OptionBuilder:
             return self._user_value(str(value))
         elif kind == CHANNEL:
             channel = self._playground.world.channel_named(str(value), self._user)
+            if int(channel.type) not in (definition.get("channel_types") or [int(channel.type)]):
+                raise errors.invalid_field(f"options.{name}", "CHANNEL_TYPE_INVALID", "Not a channel of this kind.")
             permissions = int(self._playground.world.permissions(channel, self._user.id))
             shown = channel_json(self._playground.world, channel) | {"permissions": str(permissions)}
             self.resolved.setdefault("channels", {})[str(channel.id)] = shown

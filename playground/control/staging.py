@@ -151,7 +151,7 @@ class Staging:
 
     def _channel_event(self, event: str, body: Json) -> None:
         self.playground.gateway.dispatch(event, lambda _intents: body)
-        channels = [self.playground.views.channel(channel) for channel in self.playground.world.channels.values()]
+        channels = [self.playground.views.channel(channel) for channel in self.playground.world.listed_channels()]
         self.playground.feed.publish("channels", {"channels": channels})
 
     async def set_upload_limit(self, arguments: Json, _files: Files) -> Json:

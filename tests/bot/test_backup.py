@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from bot.storage.jobs import Jobs
 from bot.storage.migrations import MIGRATIONS
 from bot.storage.spool import INPUT_FILENAME, Spool
 from tests.bot.jobs_made import make_job
+from tests.mounts import OWN_MOUNTS, needs_mounts
 
 
 async def add_job(jobs: Jobs, spool: Spool) -> str:
@@ -91,15 +91,6 @@ async def test_a_pipe_will_do(tmp_path: Path) -> None:  # into a container and o
     assert list((tmp_path / "none").iterdir()) == []
 
 
-OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount")
-
-
-def can_mount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode == 0
-
-
 def back_up_to_a_small_disk(data_dir: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     script = f"mount -t tmpfs -o size=64k tmpfs {folder}; {sys.executable} -m bot backup {folder}/b.tar; ls -A {folder}"
     environment = {**os.environ, "DATA_DIR": str(data_dir)}
@@ -107,7 +98,7 @@ def back_up_to_a_small_disk(data_dir: Path, folder: Path) -> subprocess.Complete
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.skipif(not can_mount(), reason="this kernel gives no namespaces to its users")
+@needs_mounts
 async def test_a_disk_that_is_full_is_named_and_left_as_it_was(tmp_path: Path) -> None:
     async with Database(tmp_path / "old") as database:
         await add_job(Jobs(database), Spool(tmp_path / "old" / "spool"))

@@ -40,6 +40,8 @@ class Channel:
             "embeds": [],
             "attachments": [],
             "message_snapshots": [],
+            "components": [],
+            "stickers": [],
             "reference": None,
         }
         return SimpleNamespace(**(values | changes))

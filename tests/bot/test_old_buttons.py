@@ -40,5 +40,5 @@ async def test_a_button_that_no_code_is_left_for_is_answered(custom_id: str) -> 
 
 async def test_a_button_of_ours_answers_for_itself() -> None:
     job_id = new_job_id()
-    for button in (CancelButton(job_id), ReportButton(job_id), ModDeleteButton(job_id), ModBlockButton(10**18)):
+    for button in (CancelButton(job_id), ReportButton(job_id), ModDeleteButton(job_id), ModBlockButton(str(10**18))):
         assert await told(button.custom_id) == []

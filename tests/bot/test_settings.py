@@ -77,7 +77,8 @@ def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatc
         ("STATUS_INTERVAL_SECONDS", "often", "it must be a number"),
         ("PREVIEWS", "perhaps", "it must be true or false"),
         ("LOG_FORMAT", "xml", "it must be 'text' or 'json'"),
-        ("MAX_VRAM", "lots", "it is an amount of memory such as 6GiB"),
+        ("MAX_VRAM", "lots", "it is an amount such as 6GiB"),
+        ("SPOOL_MAX_BYTES", "2 pictures", "it is an amount such as 6GiB"),
         ("DISCORD_GATEWAY_URL", "http://127.0.0.1", "it must begin with ws:// or wss://"),
     ],
 )
@@ -119,6 +120,12 @@ def test_monitoring_can_be_moved_and_switched_off(
 ) -> None:
     monkeypatch.setenv("MONITORING_PORT", value)
     assert Settings().monitoring_port == port
+
+
+@pytest.mark.parametrize("value", ["3GiB", "3221225472"])
+def test_room_for_pictures_is_an_amount(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SPOOL_MAX_BYTES", value)
+    assert Settings().spool_max_bytes == 3 * 2**30
 
 
 def test_the_token_is_not_shown() -> None:

@@ -2,7 +2,6 @@
 
 import re
 import resource
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.end_to_end.bot_process import CAT, QUICK, BotProcess, stand_in, told
 from tests.end_to_end.test_monitoring import ask
+from tests.mounts import OWN_MOUNTS, needs_mounts
 
 pytestmark = pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="only Linux lets one limit another process")
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -69,22 +69,12 @@ async def test_a_start_without_a_usable_folder_says_which(tmp_path: Path) -> Non
         assert f"{tmp_path / 'file' / 'data'}, cannot be used" in bot.log
 
 
-# Mounts of its own, which need no rights where the kernel gives every user a namespace.
-OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount")
-
-
-def can_mount() -> bool:
-    if shutil.which("unshare") is None or shutil.which("nsenter") is None:
-        return False
-    return subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode == 0
-
-
 def read_only(folder: Path) -> str:
     """Return the shell command that lays a folder read-only over itself."""
     return f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
 
 
-@pytest.mark.skipif(not can_mount(), reason="this kernel gives no namespaces to its users")
+@needs_mounts
 async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) -> None:
     """What was open can still be written: the kernel takes no file away from who has it, but no new one is made."""
     folder = tmp_path / "data"

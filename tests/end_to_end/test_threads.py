@@ -3,6 +3,7 @@
 import pytest
 
 from bot.replies import refusal_sentence
+from playground.client import PlaygroundError
 from tests.end_to_end.bot_process import CAT, BotProcess, told
 
 
@@ -74,6 +75,20 @@ async def test_the_text_of_a_voice_channel_is_for_those_who_may_join_it(bot: Bot
     assert (await bot.result_of(await bot.img2img(channel="voices", steps=4))).attachments
     said = await bot.client.say("@Palimpsest a fox, steps 4", files=[CAT], channel="voices")
     assert (await bot.result_of(await bot.answer_to(said))).attachments
+    with pytest.raises(PlaygroundError, match="Not a channel of this kind"):  # Discord offers none
+        await bot.client.command("moderation log", {"channel": "voices"}, member="Grace")
     await bot.client.set_permissions("voices", deny=["CONNECT"])
     refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="voices")
     assert "I lack Connect." in told(refused)
+
+
+async def test_a_thread_is_as_age_restricted_as_its_channel(bot: BotProcess) -> None:
+    await bot.client.add_thread("after-dark thread", channel="after-dark")
+    await bot.client.add_thread("everybody's thread", channel="general")
+    wish = {"image": CAT, "prompt": "a nude woman", "steps": 4}
+    refused = await bot.client.command("img2img", wish, channel="everybody's thread")
+    assert refusal_sentence("words_sexual", {}) in told(refused)
+    taken = await bot.client.command("img2img", wish, channel="after-dark thread")
+    assert taken.response is not None
+    assert not taken.ephemeral
+    await bot.result_of(taken.response)

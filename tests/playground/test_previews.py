@@ -2,11 +2,10 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any, cast
 
 from bot.display.cards import Painting
 from bot.display.status import StatusBoard
-from bot.jobs.delivery import Delivery
+from bot.jobs.status_messages import StatusMessages
 from bot.storage.job import JobState
 from playground.client import PlaygroundClient
 from tests.bot.jobs_made import admit_any_preview, make_job
@@ -26,13 +25,13 @@ async def test_a_preview_is_attached_replaced_and_taken_away(
             status_message_id=status.id,
             spoiler=True,
         )
-        nothing = cast("Any", None)  # only results need the rest
-        delivery = Delivery(bot, nothing, nothing, nothing, nothing)
-        board = StatusBoard(delivery.edit_status, admit_preview=admit_any_preview, deleted=print, interval_seconds=0)
+        board = StatusBoard(
+            StatusMessages(bot).edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0
+        )
         board.show(job, Painting(1, 4, None), picture)
         first = await playground.wait_for_edit(status.id, lambda message: len(message.attachments) == 1)
         assert first.attachments[0].spoiler
-        assert first.attachments[0].filename == "SPOILER_preview.png"
+        assert first.attachments[0].filename == "SPOILER_preview.jpg"
         assert await playground.download(first.attachments[0].url) == picture
         board.show(job, Painting(2, 4, None))
         words = await playground.wait_for_edit(status.id, lambda message: "2/4" in message.content)

@@ -98,3 +98,14 @@ async def test_the_text_of_a_voice_channel_is_for_those_who_may_join_it(
             with pytest.raises(discord.Forbidden, match="50001"):
                 await refused
     await playground.remove_channel("voices")
+
+
+async def test_threads_are_listed_below_their_channels(playground: PlaygroundClient, thread: str) -> None:
+    await playground.add_channel("later", age_restricted=True)
+    await playground.add_thread("of later", channel="later")
+    listed = [(each["mark"], each["name"], each["age_restricted"]) for each in (await playground.state())["channels"]]
+    assert listed.index(("↳", thread, False)) == listed.index(("#", "general", False)) + 1
+    assert listed.index(("↳", "of later", True)) == listed.index(("#", "later", True)) + 1
+    await playground.remove_channel("later")
+    names = [each["name"] for each in (await playground.state())["channels"]]
+    assert "of later" not in names

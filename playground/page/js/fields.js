@@ -67,7 +67,7 @@ export function optionField(option, command, picked, others) {
   else if (option.type === Type.NUMBER) input = h("input", { ...shared, ...numeric, type: "number", step: "any", inputMode: "decimal" });
   else if (option.type === Type.BOOLEAN) input = select(id, option, [[true, "True"], [false, "False"]]);
   else if (option.type === Type.USER || option.type === Type.MENTIONABLE) input = select(id, option, [...state.members, state.bot].map((user) => [user.id, user.name]));
-  else if (option.type === Type.CHANNEL) input = select(id, option, state.channels.filter((channel) => !channel.direct).map((channel) => [channel.id, `#${channel.name}`]));
+  else if (option.type === Type.CHANNEL) input = select(id, option, state.channels.filter((channel) => !channel.direct && (option.channel_types ?? [channel.type]).includes(channel.type)).map((channel) => [channel.id, `#${channel.name}`]));
   else if (option.type === Type.ROLE) input = select(id, option, state.roles.map((role) => [role.id, role.name]));
   else if (option.type === Type.ATTACHMENT) files = fileField(option, id, picked);
   else {

@@ -13,7 +13,7 @@ function renderChannels() {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.channel : null;
   list.replaceChildren(
     ...visibleChannels().map((known) => {
-      const label = known.direct ? `@ ${state.bot.name}` : `# ${known.name}`;
+      const label = `${known.mark} ${known.direct ? state.bot.name : known.name}`;
       const choose = () => {
         closeDrawer();
         switchTo({ channel: known.name });

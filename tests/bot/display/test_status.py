@@ -11,7 +11,6 @@ import pytest
 from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.display.cards import Painting, Waiting
 from bot.display.pace import ChannelPaces
-from bot.display.previews import preview_file
 from bot.display.status import StatusBoard
 from bot.monitoring.invalid_requests import Restraint
 from bot.replies import refusal_sentence
@@ -19,7 +18,7 @@ from bot.storage.job import Job, JobState
 from tests.bot.jobs_made import admit_any_preview, make_job
 
 RUNNING = make_job(state=JobState.RUNNING)
-JPEG, WEBP = b"\xff\xd8\xff\xe0 one", b"RIFF\0\0\0\0WEBP two"
+FIRST, SECOND = b"first preview", b"second preview"
 
 
 class Edits:
@@ -65,16 +64,16 @@ def refusal(status: int) -> discord.HTTPException:
 async def test_the_newest_preview_goes_with_the_next_edit_and_the_last_edit_takes_it_away() -> None:
     edits = Edits()
     board = StatusBoard(edits.edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0)
-    board.show(RUNNING, Painting(1, 4, None), JPEG)
-    board.show(RUNNING, Painting(2, 4, None), WEBP)
+    board.show(RUNNING, Painting(1, 4, None), FIRST)
+    board.show(RUNNING, Painting(2, 4, None), SECOND)
     board.show(RUNNING, Painting(3, 4, None))  # without one: what has come before is not lost
     text, previews = await edits.number(1)
     assert "3/4" in text
-    assert previews == [WEBP]
+    assert previews == [SECOND]
     board.show(RUNNING, Painting(4, 4, None))
     assert (await edits.number(2))[1] is None  # what is there stays
-    board.show(RUNNING, Painting(4, 4, None), JPEG)
-    assert (await edits.number(3))[1] == [JPEG]  # a new picture is news, even under the same words
+    board.show(RUNNING, Painting(4, 4, None), FIRST)
+    assert (await edits.number(3))[1] == [FIRST]  # a new picture is news, even under the same words
     await board.settle(replace(RUNNING, state=JobState.CANCELLED))
     assert edits.taken[-1] == ("🚫 Cancelled", [])
     await board.close()
@@ -83,9 +82,9 @@ async def test_the_newest_preview_goes_with_the_next_edit_and_the_last_edit_take
 async def test_a_channel_that_takes_no_files_still_gets_the_words() -> None:
     edits = Edits(403)
     board = StatusBoard(edits.edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0)
-    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    board.show(RUNNING, Painting(1, 4, None), FIRST)
     assert (await edits.number(1))[1] is None
-    board.show(RUNNING, Painting(2, 4, None), JPEG)
+    board.show(RUNNING, Painting(2, 4, None), FIRST)
     assert (await edits.number(2))[1] is None
     await board.settle(replace(RUNNING, state=JobState.CANCELLED))
     assert edits.taken[-1] == ("🚫 Cancelled", [])
@@ -96,16 +95,16 @@ async def test_only_what_is_admitted_is_shown() -> None:
     edits = Edits()
 
     async def admit(_job: Job, data: bytes) -> bool:
-        return data == WEBP
+        return data == SECOND
 
     board = StatusBoard(edits.edit, admit_preview=admit, deleted=print, interval_seconds=0)
-    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    board.show(RUNNING, Painting(1, 4, None), FIRST)
     assert (await edits.number(1))[1] is None
-    board.show(RUNNING, Painting(2, 4, None), WEBP)
-    assert (await edits.number(2))[1] == [WEBP]
+    board.show(RUNNING, Painting(2, 4, None), SECOND)
+    assert (await edits.number(2))[1] == [SECOND]
     await board.close()
     board = StatusBoard(edits.edit, deleted=print, interval_seconds=0)  # previews are off
-    board.show(RUNNING, Painting(3, 4, None), WEBP)
+    board.show(RUNNING, Painting(3, 4, None), SECOND)
     assert (await edits.number(3))[1] is None
     await board.close()
 
@@ -150,7 +149,7 @@ async def test_previews_are_the_first_to_be_left_out() -> None:
         restraint=lambda: Restraint.SPARING,
         interval_seconds=0,
     )
-    board.show(RUNNING, Painting(1, 4, None), JPEG)
+    board.show(RUNNING, Painting(1, 4, None), FIRST)
     assert (await edits.number(1))[1] is None
     await board.close()
 
@@ -273,12 +272,6 @@ async def test_a_bot_that_ends_does_not_wait_for_discord() -> None:
     await board.close()
     assert edits.taken == []
     assert len(edits.troubles) == 19
-
-
-def test_a_preview_is_hidden_as_the_result_will_be() -> None:
-    assert preview_file(RUNNING, JPEG).filename == "preview.jpg"
-    hidden = preview_file(replace(RUNNING, spoiler=True), WEBP)
-    assert hidden.filename == "SPOILER_preview.webp"
 
 
 async def test_a_last_word_does_not_wait_for_what_others_in_its_channel_say() -> None:

@@ -10,7 +10,7 @@ import discord
 import pytest
 
 from bot.errors import Refused
-from bot.jobs import delivery
+from bot.jobs import channels
 from bot.jobs.delivery import Delivery
 from bot.storage.database import Database
 from bot.storage.job import JobState
@@ -72,7 +72,7 @@ async def test_what_is_hidden_while_it_waits_for_discord_comes_hidden(
             await jobs.hide(job.job_id)
             channel.is_in_reach = True
 
-        monkeypatch.setattr(delivery, "asyncio", SimpleNamespace(sleep=a_moderator_presses_spoiler))
+        monkeypatch.setattr(channels, "asyncio", SimpleNamespace(sleep=a_moderator_presses_spoiler))
         assert await deliver_to(channel, jobs, spool).send(job, may_be_there=False) == 9
     assert channel.filenames == [f"SPOILER_{PICTURE.filename}"]
 

@@ -47,16 +47,16 @@ class Discord:
     async def missing(self, _job: Job) -> None:
         return None
 
-    async def status_message_of(self, _job: Job) -> int | None:
+    async def find(self, _job: Job) -> int | None:
         self.asked.set()
         await self.answers.wait()
         return self.found
 
-    async def send_status(self, job: Job) -> int | None:
+    async def post(self, job: Job) -> int | None:
         self.sent.append(job.job_id)
         return None
 
-    async def edit_status(self, job: Job, text: str, *_: Any) -> None:
+    async def edit(self, job: Job, text: str, *_: Any) -> None:
         await self.hears.wait()
         async with self._came:
             self.told.append((job.status_message_id, text))
@@ -142,6 +142,7 @@ class Scene:
             audience=discord,
             results=results,
             executor=self.executor,
+            status_messages=discord,
             delivery=discord,
             estimates=Estimates(self.jobs),
             admit_preview=None,

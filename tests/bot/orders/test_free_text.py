@@ -74,6 +74,10 @@ from bot.replies import error_sentence
         ("a pencil sketch with strength 0.5", {"prompt": "a pencil sketch", "strength": 0.5}),
         ("a fox with a strength of 0,5 and seed 5", {"prompt": "a fox", "strength": 0.5, "seed": 5}),
         ("a fox with the strength of 10 lions", {"prompt": "a fox with the strength of 10 lions"}),
+        ("strength High!", {"prompt": "", "strength": 0.9}),
+        ("a fox, strength subtle, seed 5", {"prompt": "a fox", "strength": 0.3, "seed": 5}),
+        ("strength=balanced seed=5", {"prompt": "", "strength": 0.6, "seed": 5}),
+        ("of a strength high up there", {"prompt": "of a strength high up there"}),
         ("strength 70%", {"prompt": "", "strength": 0.7}),
         ("please use strength to .3", {"prompt": "", "strength": 0.3}),
         ("the same, but at night", {"prompt": "the same, but at night"}),
@@ -113,7 +117,6 @@ def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        "strength=much",
         "--seed abc",
         "seed: abc",
         "steps=lots",
@@ -123,7 +126,7 @@ def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None
         "a fox, count=two",
         "a fox, size: huge",
         "seed random",
-        "strength High!",
+        "guidance High!",
     ],
 )
 def test_what_is_not_understood_is_said(text: str) -> None:
@@ -231,3 +234,10 @@ def test_a_greeting_is_no_prompt(text: str, is_greeting: bool) -> None:
 def test_the_name_of_an_option_alone_is_no_prompt(text: str) -> None:
     with pytest.raises(Refused, match="option_without_value"):
         understand(text)
+
+
+@pytest.mark.parametrize("text", ["strength=much", "a fox, strength: more"])
+def test_who_does_not_find_a_word_for_the_strength_is_told_those_that_there_are(text: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        understand(text)
+    assert "say subtle, balanced or strong" in (error_sentence(refusal.value) or "")

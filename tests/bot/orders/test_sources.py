@@ -12,7 +12,9 @@ OTHER = PICTURE | {"url": "https://cdn.discordapp.com/b.png"}
 AUTHOR = {"id": "7", "username": "ada", "discriminator": "0", "avatar": None}
 
 
-def message(attachments: list[dict[str, Any]], forwarded: list[dict[str, Any]] | None = None) -> discord.Message:
+def message(
+    attachments: list[dict[str, Any]], forwarded: list[dict[str, Any]] | None = None, **more: Any
+) -> discord.Message:
     state = discord.Client(intents=discord.Intents.none())._connection
     data: dict[str, Any] = {
         "id": "1",
@@ -30,6 +32,7 @@ def message(attachments: list[dict[str, Any]], forwarded: list[dict[str, Any]] |
         "mentions": [],
         "mention_roles": [],
         "components": [],
+        **more,
     }
     if forwarded is not None:
         data["message_reference"] = {"type": 1, "message_id": "9", "channel_id": "8"}
@@ -57,3 +60,26 @@ async def test_the_first_picture_is_taken_a_forwarded_one_too(
 
 async def test_a_message_without_a_picture_has_none() -> None:
     assert source_in(message([], [])) is None
+
+
+def media(name: str, kind: str = "image/png") -> dict[str, Any]:
+    return {"url": "https://example.org", "proxy_url": f"https://media.discordapp.net/{name}", "content_type": kind}
+
+
+async def test_a_picture_in_a_layout_is_taken_as_other_bots_send_it() -> None:
+    gallery = {"type": 12, "id": 2, "items": [{"media": media("v", "video/mp4")}, {"media": media("a")}]}
+    text = {"type": 10, "id": 3, "content": "words"}
+    thumbnail = {"type": 11, "id": 4, "media": media("b"), "spoiler": False}
+    section = {"type": 9, "id": 5, "components": [text], "accessory": thumbnail}
+    container = {"type": 17, "id": 1, "components": [text, gallery, section], "spoiler": True}
+    source = source_in(message([], components=[container]))
+    assert source is not None
+    assert (source.attachment_url, source.ignored_pictures) == ("https://media.discordapp.net/a", 1)
+    assert (source.spoiler, source.posted_by) == (True, 7)
+
+
+@pytest.mark.parametrize(("format_type", "extension"), [(1, "png"), (2, "png"), (4, "gif"), (3, None)])
+async def test_a_sticker_is_a_picture_unless_it_is_drawn_by_a_program(format_type: int, extension: str | None) -> None:
+    source = source_in(message([], sticker_items=[{"id": "5", "name": "wave", "format_type": format_type}]))
+    assert (source is None) is (extension is None)
+    assert source is None or (source.attachment_url or "").endswith(f"/stickers/5.{extension}")

@@ -1,10 +1,14 @@
 """What the command leaves on the disk."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from generation.cli.img2img import _write_whole
+from generation.models.catalog import REPOSITORY
+from tests.mounts import OWN_MOUNTS, needs_mounts
 
 resource = pytest.importorskip("resource", reason="Windows has no limits of this kind")
 
@@ -23,3 +27,14 @@ def test_a_disk_that_is_full_keeps_no_half_of_a_picture(tmp_path: Path) -> None:
     assert picture.read_bytes() == b"of yesterday"
     _write_whole(picture, b"of today")
     assert picture.read_bytes() == b"of today"
+
+
+@needs_mounts
+def test_a_folder_that_cannot_be_written_costs_no_painting(tmp_path: Path) -> None:
+    ask = f"{sys.executable} -m generation img2img playground/photographs/cat.jpg -p cat -o {tmp_path}/new.png"
+    script = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,bind,ro {tmp_path} && {ask}"
+    done = subprocess.run(
+        [*OWN_MOUNTS, "sh", "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"Nothing can be written to the folder {tmp_path}; choose another one.\n"

@@ -126,7 +126,7 @@ def test_an_operators_catalog_is_read(tmp_path: Path, encoding: str) -> None:
         (("stable-diffusion", "unstable-diffusion"), "names the unknown family unstable-diffusion"),
         (("multiple", 'revision = "main"\nmultiple'), "has a revision that is not a 40-digit commit"),
         (("[mine]", "[mine"), "is not valid TOML"),
-        ((ENTRY, 'title = "Mine"'), "The entry [title] of the model catalog is one that is no table."),
+        ((ENTRY, 'title = "Mine"'), "is no entry: begin one with its name in brackets, such as [my-style]."),
         ((ENTRY, ""), "names no model."),
         (("1.5", '"1.5"'), "The entry [mine] of the model catalog is one whose memory is not a number."),
         (("1.5", "nan"), "cannot convert float NaN to integer"),
@@ -155,6 +155,13 @@ def test_a_wrong_catalog_is_refused_with_a_sentence(tmp_path: Path, change: tupl
     with pytest.raises(ValueError, match="model catalog") as caught:
         load_catalog(models_file)
     assert sentence in str(caught.value)
+
+
+def test_a_catalog_in_another_encoding_is_told_as_one(tmp_path: Path) -> None:
+    models_file = tmp_path / "models.toml"
+    models_file.write_text(ENTRY.replace("Mine", "Über"), encoding="utf-16")
+    with pytest.raises(ValueError, match=r"^The model catalog .* is not in UTF-8: save it as UTF-8\.$"):
+        load_catalog(models_file)
 
 
 def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

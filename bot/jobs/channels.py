@@ -1,0 +1,51 @@
+"""The channel of a job, searched for the bot's own messages and asked until Discord answers."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import aiohttp
+import discord
+
+from bot.discord_api.trouble import is_passing
+from bot.storage.job import Job
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_HISTORY_LIMIT = 2000  # messages, a hundred for each request to Discord
+
+
+def channel_of(client: discord.Client, job: Job) -> discord.PartialMessageable:
+    """Return a job's channel, without asking Discord for it."""
+    return client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+
+
+async def find_own_message(
+    client: discord.Client, job: Job, begin: int, is_it: Callable[[discord.Message], bool]
+) -> int | None:
+    """Return our newest message after ``begin`` that ``is_it``; without the right to look there is none."""
+    try:
+        async for message in channel_of(client, job).history(limit=_HISTORY_LIMIT):
+            if message.id <= begin:
+                return None
+            if message.author == client.user and is_it(message):
+                return message.id
+    except (discord.Forbidden, discord.NotFound) as error:
+        log.warning("the channel of job %s could not be searched (%s)", job.job_id, error.status)
+    return None
+
+
+async def patiently(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a request to Discord until the trouble that passes has passed."""
+    delay_seconds = 1.0
+    while True:
+        try:
+            return await ask()
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            if not is_passing(error):
+                raise
+            log.warning("job %s waits for Discord (%s)", job.job_id, type(error).__name__)
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(delay_seconds * 2, 60.0)

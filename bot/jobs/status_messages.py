@@ -1,0 +1,70 @@
+"""The status message of a job: posted where nobody was told, found again after a restart, and edited."""
+
+import io
+from collections.abc import Sequence
+
+import discord
+
+from bot.display.cards import status_text
+from bot.jobs.channels import channel_of, find_own_message, patiently
+from bot.storage.job import Job
+
+
+class StatusMessages:
+    """Send, find and edit status messages with the bot's own token, which outlives that of an interaction."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def edit(self, job: Job, text: str, view: discord.ui.View | None, previews: Sequence[bytes] | None) -> None:
+        """Change a status message; None leaves its previews as they are."""
+        assert job.status_message_id is not None
+        message = channel_of(self._client, job).get_partial_message(job.status_message_id)
+        attachments = discord.utils.MISSING if previews is None else [_preview(job, data) for data in previews]
+        await message.edit(content=text, view=view, attachments=attachments)
+
+    async def find(self, job: Job) -> int | None:
+        """Look for a status message that was sent but not written to the row."""
+        begin = job.interaction_id or job.request_message_id
+        if begin is None:
+            return None
+
+        def is_status(message: discord.Message) -> bool:
+            interaction, reference = message.interaction_metadata, message.reference
+            if job.interaction_id is None:
+                return reference is not None and reference.message_id == job.request_message_id
+            is_response = interaction is not None and interaction.id == job.interaction_id
+            return is_response or message.content == _mentioning(job)
+
+        return await patiently(job, lambda: find_own_message(self._client, job, begin, is_status))
+
+    async def post(self, job: Job) -> int | None:
+        """Send the status message of a job that has none; return its id, or None if that is not possible.
+
+        A request by message is replied to; who used a command is mentioned in its channel.
+        """
+        channel = channel_of(self._client, job)
+
+        async def send() -> discord.Message:
+            nonce = f"{job.job_id}s"
+            if job.request_message_id is not None:
+                request = channel.get_partial_message(job.request_message_id)
+                return await request.reply(status_text(job), mention_author=False, nonce=nonce)
+            only_them = discord.AllowedMentions(users=[discord.Object(job.requester_id)])
+            return await channel.send(_mentioning(job), nonce=nonce, allowed_mentions=only_them)
+
+        try:
+            return (await patiently(job, send)).id
+        except discord.HTTPException:  # the message, the channel or the right to answer is gone
+            return None
+
+
+def _mentioning(job: Job) -> str:
+    """Return the first text about a job for a channel where it answers nothing."""
+    return f"<@{job.requester_id}> {status_text(job)}"
+
+
+def _preview(job: Job, jpeg: bytes) -> discord.File:
+    """Return a preview as a file, hidden as the result will be."""
+    description = "How the picture looks while it is painted"
+    return discord.File(io.BytesIO(jpeg), filename="preview.jpg", spoiler=job.spoiler, description=description)

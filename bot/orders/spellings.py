@@ -1,0 +1,66 @@
+"""How people write options: other programs' names, decimal commas, wide digits, numbers first, strength in words."""
+
+import re
+
+from bot.orders.small_talk import STRENGTH_WORDS
+
+NAMES = {
+    "negative_prompt": ("negative_prompt", "negative prompt", "negative", "neg", "without"),
+    # Each list ends with names that other programs use.
+    "strength": ("strength", "denoising_strength", "denoising strength", "denoise"),
+    "guidance_scale": ("guidance_scale", "guidance scale", "guidance", "cfg", "cfg_scale", "cfg scale"),
+    "num_inference_steps": ("num_inference_steps", "steps"),
+    "seed": ("seed",),
+    "count": ("count",),
+    "size": ("size",),
+    "model": ("model",),
+    "sampler": ("sampler",),
+    "adapter": ("adapter", "lora"),
+    "adapter_weight": ("adapter_weight", "adapter weight"),
+}
+FIELD_OF = {name: field for field, names in NAMES.items() for name in names}
+ALTERNATIVES = "|".join(re.escape(name) for name in sorted(FIELD_OF, key=len, reverse=True))
+# "a strength of 0.5" and "strength to 70%"; "the strength of 10 lions" is a prompt's.
+_STRENGTH_OF = re.compile(r"(?<![\w-])(strength)\s+(?:of|to)\s+(?=(?:[01]?[.,]\d+|\d+%)(?!\w))", re.IGNORECASE)
+# "strength: subtle", and "strength subtle" where it ends there; "the strength high up there" is a prompt's.
+_STRENGTH_WORDS = "|".join(STRENGTH_WORDS)
+_STRENGTH_IN_WORDS = re.compile(
+    rf"(?<![\w-])strength(?:\s*[:=]\s*(?P<said>{_STRENGTH_WORDS})\b|\s+(?P<named>{_STRENGTH_WORDS})(?=\s*(?:[,;.!?]|$)))",
+    re.IGNORECASE,
+)
+# "0,7" as half of the world writes it, also as a weight, "ink:0,8"; elsewhere a comma ends an option.
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\w-])((?:(?:denoising_)?strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"
+    rf"(?:\s*[:=]\s*|\s+)\d+|(?!(?:{ALTERNATIVES}):)[^\W\d][\w.-]*:[0-2]),(\d+)(?!\w)",
+    re.IGNORECASE,
+)
+# Full-width characters, as East Asian keyboards produce: "strength：０．７".
+NARROW = {ord(sign) + 0xFEE0: sign for sign in "0123456789.,:;=%+-"}
+# An adapter with its weight: "adapter: ink:0.8", and "<lora:ink:0.8>" as AUTOMATIC1111's users write it.
+_LORA = re.compile(r"<lora:([^<>:\s,;]+(?::[^<>:\s,;]+)?)>", re.IGNORECASE)
+WEIGHED_ADAPTER = re.compile(rf"(?!(?:{ALTERNATIVES}):)\d*[^\W\d][^\s,;:=<>]*:\d*\.?\d+(?!\w)", re.IGNORECASE)
+# "adapter: ink, clay:0.5": further ones come with a weight, else it is the prompt that goes on.
+_ADAPTERS = re.compile(
+    r"(?:(?<![\w-])(?:adapter|lora)\s*[:=]\s*[^\s,;]+|--(?:adapter|lora)\s+[^\s,;]+"
+    rf"|(?<![\w-])(?:adapter|lora)\s+{WEIGHED_ADAPTER.pattern})(?:\s*,\s*{WEIGHED_ADAPTER.pattern})+",
+    re.IGNORECASE,
+)
+# A command typed as text, and a label before the prompt.
+_PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
+# "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
+_NUMBER_FIRST = re.compile(
+    r"(?:(?<=[,;])|^)\s*(?P<value>(?:\d+(?:[.,]\d+)?|[.,]\d+)%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)",
+    re.IGNORECASE,
+)
+
+
+def in_one_spelling(text: str) -> str:
+    """Return a text with its options as ``bot.orders.free_text`` reads them: a name, then a number or word."""
+    text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
+    text = _STRENGTH_IN_WORDS.sub(_strength_in_numbers, text)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
+    return _ADAPTERS.sub(lambda several: re.sub(r"\s*,\s*", " adapter=", several[0]), _LORA.sub(r" adapter=\1 ", text))
+
+
+def _strength_in_numbers(match: re.Match[str]) -> str:
+    return f"strength={STRENGTH_WORDS[(match['said'] or match['named']).lower()]}"
