@@ -1,6 +1,6 @@
 """Make the README's strip: a photograph and what the embedded model paints over it, by the command line alone.
 
-python docs/pictures/make.py
+python -m docs.pictures.make
 """
 
 import subprocess

@@ -1,6 +1,6 @@
 """Take the pictures of the playground: the real bot, the embedded model, headless Chromium, a font with emoji.
 
-python docs/pictures/screenshots.py
+python -m docs.pictures.screenshots
 """
 
 import asyncio
