@@ -120,13 +120,12 @@ class FairQueue:
         self._passed = 0 if preferred is None else self._passed + 1
         return self._serve(preferred or owner)
 
-    def remove(self, job_id: str) -> Ticket | None:
-        """Take a ticket out wherever it stands; return None if it does not wait."""
+    def remove(self, job_id: str) -> None:
+        """Take a ticket out wherever it stands, if it waits."""
         ticket = next((ticket for ticket in self._tickets() if ticket.job_id == job_id), None)
         if ticket is not None:
             self._owners[ticket.owner].line.remove(ticket)
             self._let_go(self._owners[ticket.owner])
-        return ticket
 
     def settle(self, ticket: Ticket, cost: float) -> None:
         """Note what a served ticket has cost in the end; nobody's turn comes before now."""

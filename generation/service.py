@@ -119,18 +119,16 @@ class GenerationService:
         self._costs[job_id] = cost
         self._queue.reprice(expected)
 
-    def cancel(self, job_id: str) -> bool:
-        """Give a job up, waiting or running; return False if it is neither.
+    def cancel(self, job_id: str) -> None:
+        """Give a job up, waiting or running.
 
         A running job ends through its own Cancelled event; a waiting one is just taken out, and the caller,
         who knows that, settles it.
         """
-        if self._suspects.pop(job_id, None) is not None or self._queue.remove(job_id) is not None:
-            return True
         if job_id in self._running:
             self._attempts.cancel(job_id)
-            return True
-        return False
+        elif self._suspects.pop(job_id, None) is None:
+            self._queue.remove(job_id)
 
     async def run(self) -> None:
         """Serve until ``close``; the executor is started here and stopped by ``close``."""

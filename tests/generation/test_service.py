@@ -173,7 +173,7 @@ async def test_a_job_that_waits_to_be_tried_again_can_be_cancelled(make_executor
             await reports.wait_for(Progress, job_id)
         await gates.open("poison")
         await reports.wait_for(Progress, "P", attempt=2)
-        assert service.cancel("A")
+        service.cancel("A")
         await reports.wait_for(Cancelled, "A")
         await gates.open("poison")
         await reports.wait_for(Failed, "P")
@@ -222,14 +222,13 @@ async def test_cancel_reaches_waiting_and_running_jobs(make_executor: MakeExecut
     scripts = {"A": "step gate:gate step", "B": "step", "C": "step"}
     async with serving(make_executor(slots=1), scripts) as (service, reports):
         await reports.wait_for(Progress, "A")
-        assert service.cancel("B")
-        assert service.cancel("A")
+        service.cancel("B")
+        service.cancel("A")
         await reports.wait_for(Cancelled, "A")
-        assert not service.cancel("nobody")
         await gates.open("gate")
         await reports.wait_for(Finished, "C")
         assert "B" not in {event.job_id for event in reports.events}
-        assert not service.cancel("A")
+        service.cancel("A")  # which is over
 
 
 async def test_close_tells_which_jobs_it_interrupted(make_executor: MakeExecutor, gates: Gates) -> None:
@@ -273,8 +272,7 @@ async def test_a_suspect_can_be_cancelled(make_executor: MakeExecutor) -> None:
     async with serving(make_executor(), {}) as (service, _):
         service.pause()
         service.submit(Ticket(job_id="S", owner="s", group="g", runs_alone=True))
-        assert service.cancel("S")
-        assert not service.cancel("S")
+        service.cancel("S")
         assert waiting_in(service) == []
 
 
@@ -326,7 +324,7 @@ async def test_a_job_that_waits_for_the_end_of_a_rest_can_be_cancelled(make_exec
     async with serving(make_executor(), {"A": "step die"}, breaker=breaker, note_rest=rested.set) as (service, reports):
         await rested.wait()
         assert "A" in service.running_job_ids
-        assert service.cancel("A")
+        service.cancel("A")
         await reports.wait_for(Cancelled, "A")
 
 
