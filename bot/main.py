@@ -170,7 +170,7 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     except ModelUnavailable as error:
         return refuse(error_sentence(error))
     if settings.discord_token is None:
-        return refuse("DISCORD_TOKEN is not set: put the bot's token into .env, or try the playground without one.")
+        return refuse("DISCORD_TOKEN is not set: put it into .env, or try `python -m playground`, which needs none.")
     token = settings.discord_token.get_secret_value()
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
@@ -192,7 +192,7 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     except discord.PrivilegedIntentsRequired:
         return refuse("Discord refuses the intents: this program needs none of the privileged ones.")
     except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:
-        log.error("Discord cannot be reached (%s)", type(error).__name__)
+        log.error("Discord cannot be reached (%s): look at this machine's network", type(error).__name__)
         return EXIT_FAILURE
     except discord.ConnectionClosed as error:
         log.error("Discord closed the connection with code %s", error.code)
