@@ -1,5 +1,6 @@
-"""What a job looks like in the channel: functions of its row and of where it stands, nothing else."""
+"""What a job looks like in the channel: functions of its row, of where it stands and of the time of day."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from generation.references import reference_of
 from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
+_LONG_SECONDS = 600
 _BAR_LENGTH = 12
 _MUCH_TRIMMED = 0.15  # less is lost merely to reach a size that a model can paint
 
@@ -108,7 +110,11 @@ def about(seconds: float | None) -> str:
         return ""
     if seconds > 10:  # a text that changed every second would mean an edit every second
         seconds = 5 * round(seconds / 5)
-    return f" · about {duration(seconds)}"
+    if seconds < _LONG_SECONDS:
+        return f" · about {duration(seconds)}"
+    # A long wait is seldom told anew, so the time of day is given too, in the reader's own time zone.
+    moment = _LONG_SECONDS / 2 * round((time.time() + seconds) / (_LONG_SECONDS / 2))
+    return f" · about {duration(seconds)}, around <t:{moment:.0f}:t>"
 
 
 def status_view(job: Job) -> discord.ui.View | None:

@@ -1,6 +1,7 @@
 """What a job looks like, from its row alone."""
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -199,3 +200,11 @@ def test_a_result_leads_to_the_one_that_it_was_painted_over() -> None:
     assert text.endswith("\n-# Painted over https://discord.com/channels/2/3/77")
     gone = replace(earlier, result_message_id=None)
     assert "Painted over" not in result_text(rendered(), is_demo=False, earlier=gone)
+
+
+def test_who_waits_long_is_told_the_time_of_day_in_steps_of_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    queued = make_job(state=JobState.QUEUED)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_010.0)
+    assert "· about 14 min, around <t:1800000900:t>\n" in status_text(queued, Waiting(2, 840.0))
+    assert "· about 14 min, around <t:1800000900:t>\n" in status_text(queued, Waiting(2, 860.0))
+    assert "· about 9 min\n" in status_text(queued, Waiting(2, 560.0))
