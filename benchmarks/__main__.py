@@ -54,6 +54,7 @@ def main(values: Sequence[str]) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if values and values[0] in [benchmark.name for benchmark in BENCHMARKS]:
+        sys.argv[0] = f"python -m benchmarks {values[0]}"  # what its parser calls it
         return importlib.import_module(f"benchmarks.{values[0]}").main(values[1:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure ratios; see docs/performance.md."

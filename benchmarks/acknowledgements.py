@@ -6,6 +6,7 @@ Both are measured in one run against the stand-in, in turn, so that a noisy mach
 3 seconds; the table also says what share of them the slowest acknowledgement took.
 """
 
+import argparse
 import asyncio
 import json
 import statistics
@@ -43,8 +44,9 @@ async def begin_long_job(client: PlaygroundClient) -> Message:
     return await client.wait_for_edit(interaction.response.id, lambda message: "▰" in message.content)
 
 
-def main(_: Sequence[str] = ()) -> int:
+def main(values: Sequence[str]) -> int:
     """Print the figures as JSON and as a line; return the exit status."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args(values)
     return asyncio.run(measure())
 
 
@@ -74,4 +76,4 @@ async def measure() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

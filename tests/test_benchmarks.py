@@ -1,6 +1,7 @@
 """The benchmarks' frame: what is listed is there, models have the published size, ratios are of pairs."""
 
 import importlib
+import sys
 
 import pytest
 import torch
@@ -21,6 +22,15 @@ def test_what_is_listed_can_be_run(capsys: pytest.CaptureFixture[str]) -> None:
         assert callable(module.main)
         assert f"python -m benchmarks {benchmark.name}" in (module.__doc__ or "")
         assert benchmark.name in listed
+
+
+@pytest.mark.parametrize("name", [benchmark.name for benchmark in BENCHMARKS])
+def test_each_tells_its_options(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m benchmarks {name} ")
 
 
 # Source: the sizes of unet/diffusion_pytorch_model.safetensors, and of the papers.

@@ -73,6 +73,19 @@ class ChildProcess:
         async with self._reading:
             return await read_frame(self._stdout)
 
+    async def get_ready(self, seconds: float) -> None:
+        """Wait for the child's first message, which says that it is warm; raise ExecutorError if it does not come."""
+        try:
+            async with asyncio.timeout(seconds):
+                ready = await self.receive()
+        except BaseException as error:  # also a cancellation: nobody else may know of this child yet
+            await self.kill()
+            if isinstance(error, TimeoutError):
+                raise ExecutorError(f"a child was not ready after {seconds:.0f} s") from None
+            raise
+        if ready is None:
+            raise ExecutorError(f"a child ended at its start with status {await self.wait()}")
+
     async def wait(self) -> int:
         """Wait for the end of the process and return its exit status (negative: the signal that ended it)."""
         return await self._process.wait()

@@ -20,7 +20,7 @@ from generation.images.decoder import CleanImage, ImageDecoder, read_input
 from generation.job_id import new_job_id
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
-from generation.models.files import check_folder
+from generation.models.files import check_folder, path_here
 from generation.models.problems import ModelProblem
 from generation.queue import Ticket
 from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
@@ -61,6 +61,8 @@ class Img2ImgCommand:
             entry, output = self._entry(), self._output()
             data = await asyncio.to_thread(read_input, self._options.input)
             check_folder(entry)
+            if path_here(entry, self._settings.data_dir) is None:  # gigabytes are not fetched unasked
+                raise ModelUnavailable(entry.name, ModelProblem.NOT_DOWNLOADED)
         except BadInput as error:
             return self._refuse(str(error))
         except ModelUnavailable as error:

@@ -184,16 +184,7 @@ class ImageDecoder:
     async def _start_child(self) -> ChildProcess:
         wall = self._memory_bytes if self._kernel_wall else 0
         child = await ChildProcess.spawn(self._worker, str(wall), environment=_ENVIRONMENT, trusted=False)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                ready = await child.receive()
-        except BaseException as error:  # also a cancellation: nobody else knows of this child
-            await child.kill()
-            if isinstance(error, TimeoutError):
-                raise ExecutorError("the decode child did not get ready") from None
-            raise
-        if ready is None:
-            raise ExecutorError(f"the decode child ended at its start with status {await child.wait()}")
+        await child.get_ready(START_SECONDS)
         return child
 
     async def _end_child(self) -> None:

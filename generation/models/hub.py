@@ -12,10 +12,16 @@ from typing import Any, cast
 
 from httpx2 import HTTPError
 from huggingface_hub import HfApi
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 from generation.errors import ModelUnavailable
 from generation.models.download import Commit, HubFile, WrongContents
-from generation.models.hub_errors import reason_of
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 
@@ -97,7 +103,7 @@ def list_files(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, 
         if not is_commit(info.sha or ""):
             raise ValueError("no commit")
     except (HTTPError, OSError, ValueError) as error:
-        raise wanted.problem(reason_of(error, ModelProblem.UNREACHABLE)) from error
+        raise wanted.problem(_reason_of(error, ModelProblem.UNREACHABLE)) from error
     # Its folder is where a commit's files go, whatever a mirror calls them.
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or [] if _stays_inside(sibling.rfilename)}
     commit = Commit(
@@ -159,4 +165,23 @@ def download_files(
             raise no_room() from error
         if isinstance(error, OSError) and error.filename is not None:
             raise wanted.file_trouble(error, commit.cache) from error
-        raise wanted.problem(reason_of(error, ModelProblem.CUT_OFF)) from error
+        raise wanted.problem(_reason_of(error, ModelProblem.CUT_OFF)) from error
+
+
+def _reason_of(error: Exception, otherwise: ModelProblem) -> ModelProblem:
+    """Return the reason of an error of the hub; ``otherwise`` is for errors without an answer.
+
+    The order matters: GatedRepoError is a RepositoryNotFoundError, and all of them are HfHubHTTPErrors.
+    """
+    match error:
+        case GatedRepoError():
+            return ModelProblem.GATED
+        case RepositoryNotFoundError():
+            return ModelProblem.NOT_FOUND
+        case RevisionNotFoundError() | RemoteEntryNotFoundError():
+            return ModelProblem.NO_SUCH_REVISION
+        case HfHubHTTPError() if error.response.status_code in (401, 403):
+            return ModelProblem.TOKEN_REFUSED
+        case HfHubHTTPError():
+            return ModelProblem.HUB_BUSY
+    return otherwise

@@ -100,22 +100,13 @@ class PictureChecker:
         await self._end_child()
         try:
             child = self._child = await ChildProcess.spawn(self._worker, environment=_ENVIRONMENT, trusted=False)
-        except ExecutorError as error:
-            raise CheckFailed("not_started") from error
-        if self._closed:  # meanwhile, when there was no child to end yet
-            await self._end_child()
-            raise CheckFailed("closed")
-        ready: Frame | None = None
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                ready = await child.receive()
-        except TimeoutError:
-            raise CheckFailed("not_started") from None
-        finally:
-            if ready is None:
+            if self._closed:  # meanwhile, when there was no child to end yet
                 await self._end_child()
-        if ready is None:
-            raise CheckFailed("not_started")
+                raise CheckFailed("closed")
+            await child.get_ready(START_SECONDS)
+        except ExecutorError as error:
+            await self._end_child()
+            raise CheckFailed("not_started") from error
         return child
 
     async def _end_child(self) -> None:

@@ -1,5 +1,6 @@
 """What the command leaves on the disk."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,15 @@ def test_a_folder_that_cannot_be_written_costs_no_painting(tmp_path: Path) -> No
     )
     assert done.returncode == 2
     assert done.stderr == f"Nothing can be written to the folder {tmp_path}; choose another one.\n"
+
+
+def test_a_model_that_is_not_here_is_not_fetched_unasked(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "generation", "img2img", "playground/photographs/cat.jpg", "-p", "cat"]
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "--model", "sd-turbo"], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("The model sd-turbo is not downloaded yet;")
+    assert "`python -m generation download sd-turbo`" in done.stderr
+    assert done.stderr.count("\n") == 1
