@@ -104,7 +104,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     complaints = Complaints()
     complaints.watch(page)
     await page.goto(bot.server.address)
-    await expect(page.get_by_role("status")).to_have_text("Palimpsest is here")
+    await expect(page.get_by_role("status")).to_contain_text("Palimpsest is here")
     await page.get_by_role("button", name=f"# {CHANNEL}").click()
     await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"As Ada to #{CHANNEL}")
 
