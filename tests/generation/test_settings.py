@@ -11,22 +11,6 @@ from generation.models.catalog import REPOSITORY
 from generation.settings import GenerationSettings, settings_sentence
 from generation.versions import VERSION, library_versions
 
-ENTRY = """
-[mine]
-title = "Mine"
-summary = "A test."
-folder = "models/mine"
-family = "stable-diffusion"
-licence = "MIT"
-multiple = 8
-size = 512
-max_size = 1024
-memory = 1.5
-strength = 0.7
-guidance_scale = 7.5
-num_inference_steps = 30
-"""
-
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -1,4 +1,4 @@
-"""The catalog, the families and the settings: what is written down, checked against what is there."""
+"""The catalog and the families: what is written down, checked against what is there."""
 
 import inspect
 from pathlib import Path
