@@ -15,7 +15,8 @@ def choose_device(wanted: str) -> torch.device:
         wanted = next(name for name, is_here in here.items() if is_here)
     if not here[wanted]:
         raise ExecutorError(f"DEVICE is {wanted}, but torch finds no such device on this machine")
-    return torch.device(wanted)
+    # With a number, which some of torch's functions about CUDA want to hear.
+    return torch.device(wanted) if wanted == "cpu" else torch.device(f"{wanted}:0")
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
@@ -38,6 +39,14 @@ def limit_memory(device: torch.device, max_bytes: int | None) -> None:
     if device.type == "cuda" and max_bytes is not None:
         _, total = torch.cuda.mem_get_info(device)
         torch.cuda.set_per_process_memory_fraction(min(1.0, (max_bytes - BASE_BYTES["cuda"]) / total), device)
+
+
+def keep_float32(dtype: torch.dtype) -> None:
+    """Compute convolutions in float32 where that was asked for, and not in TensorFloat-32, which NVIDIA's cards take.
+
+    With its 10 bits a call of Stable Diffusion 1.5's shape said something else by 0.1 % for two rows than for eight.
+    """
+    torch.backends.cudnn.allow_tf32 = dtype != torch.float32
 
 
 def describe_device(device: torch.device) -> str:

@@ -1,6 +1,7 @@
 """The engine of diffusers: requests in, encoded pictures with their parameters out."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from generation.engine.base import Run
-from generation.engine.device import choose_device, choose_dtype, describe_device, limit_memory
+from generation.engine.device import choose_device, choose_dtype, describe_device, keep_float32, limit_memory
 from generation.engine.device_loop import DeviceLoop
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
@@ -29,13 +30,18 @@ def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
     """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is not here."""
     device = choose_device(options["device"])
     limit_memory(device, options["max_vram"])
+    dtype = choose_dtype(options["dtype"], device)
+    keep_float32(dtype)
+    # What is compiled is found again at the next start; a container's home folder would be lost, or cannot be written.
+    for name in ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
+        os.environ.setdefault(name, str(Path(options["data_dir"]) / "kernels"))
     return DiffusersEngine(
         catalog=load_catalog(Path(options["models_file"])),
         default_model=options["model"],
         data_dir=Path(options["data_dir"]),
         hub=Hub(token=options["hf_token"]),
         device=device,
-        dtype=choose_dtype(options["dtype"], device),
+        dtype=dtype,
         slots=options["slots"],
         max_width=options["max_width"],
         strict=options["strict"],

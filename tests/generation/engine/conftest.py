@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from generation.engine.base import RunCancelled
+from generation.engine.device import choose_device
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.width import FixedWidth
 from generation.executors.budgets import Phase
@@ -90,7 +91,7 @@ def make_engine(
             default_model=next(iter(catalog)),
             data_dir=tmp_path_factory.mktemp("data"),
             hub=Hub(),
-            device=torch.device(device),
+            device=choose_device(device),
             dtype=dtype,
             **{"make_width": FixedWidth, **options},
         )

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 import torch
 from diffusers.utils.torch_utils import TorchDeviceBackend
+from torch._utils import _get_device_index
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generation.engine.device_loop import DeviceLoop
+from tests.generation.engine.recorded_graphs import record_graphs
 
 _CPU = torch.device("cpu")
 _aten = torch.ops.aten
@@ -166,6 +168,7 @@ def _pretend_mps(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
 
 
 def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
+    record_graphs(monkeypatch)
     told_bytes = card.total_bytes  # whatever others take meanwhile
     answers = {
         "_lazy_init": None,
@@ -173,16 +176,22 @@ def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
         "empty_cache": None,
         "get_device_capability": (8, 0),
         "get_device_name": "no card",
-        "get_per_process_memory_fraction": 1.0,
         "is_available": True,
         "stream": nullcontext(),
         "synchronize": None,
     }
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", whole_of_numbered)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (told_bytes - card.held_bytes, told_bytes))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: card.held_bytes)
     monkeypatch.setattr(torch.cuda, "Stream", _Stream)
+
+
+def whole_of_numbered(device: torch.device) -> float:
+    """Return the share of a card that may be taken, all of it; raise what torch raises for one without a number."""
+    _get_device_index(device)
+    return 1.0
 
 
 @contextmanager

@@ -1,22 +1,26 @@
 """Which class loads a model, what is imported for it, and what is said of files that are none."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
 
+from generation.engine.diffusers_engine import create_engine
 from generation.engine.loading import load_model, pipeline_class
 from generation.errors import ModelUnavailable
 from generation.models.catalog import REPOSITORY, Catalog
 from generation.models.families import FAMILIES, Family
 from generation.models.memory_plan import MemoryPlan
 from generation.models.snapshots import ModelFiles
+from generation.settings import GenerationSettings
 from tests.generation.engine.conftest import tiny_entry
 
 
@@ -72,6 +76,23 @@ def test_want_of_memory_says_nothing_about_the_files(tiny_catalog: Catalog, monk
 def load_tiny(folder: Path) -> None:
     cpu, plan = torch.device("cpu"), MemoryPlan(device="cpu", dtype="float32", batch_width=2)
     load_model(tiny_entry("broken", folder), ModelFiles(folder, ""), cpu, torch.float32, plan, lambda _: folder)
+
+
+@pytest.mark.parametrize(("dtype", "is_exact"), [("float32", True), ("bfloat16", False)])
+def test_who_asks_for_float32_gets_it(
+    dtype: Literal["float32", "bfloat16"], is_exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # which it adds to
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", is_exact)
+    create_engine(GenerationSettings(dtype=dtype, data_dir=tmp_path).for_child()).close()
+    assert torch.backends.cudnn.allow_tf32 == (not is_exact)
+
+
+def test_what_is_compiled_is_kept_beside_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"TRITON_CACHE_DIR": "the operator's own"})
+    create_engine(GenerationSettings(data_dir=tmp_path).for_child()).close()
+    assert os.environ["TRITON_CACHE_DIR"] == "the operator's own"
+    assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) == tmp_path / "kernels"
 
 
 def test_loading_a_model_imports_no_other_families() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import torch
 from accelerate.hooks import CpuOffload
+from torch._utils import _get_device_index
 
 from generation.engine import resident_models
 from generation.engine.base import OutOfMemory
-from generation.engine.device import limit_memory
+from generation.engine.device import choose_device, limit_memory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.placement import free_bytes
 from generation.engine.resident_models import ResidentModels
@@ -261,7 +262,8 @@ class Card:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("mem_get_info", "memory_reserved"):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
-        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: self.fraction)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", self.limited)
         monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", self.limit)
 
     def mem_get_info(self, _: torch.device) -> tuple[int, int]:
@@ -270,12 +272,18 @@ class Card:
     def memory_reserved(self, _: torch.device) -> int:
         return 2**30
 
-    def limit(self, fraction: float, _: torch.device) -> None:
+    def limited(self, device: torch.device) -> float:
+        _get_device_index(device)  # which torch does: a card without a number is an error
+        return self.fraction
+
+    def limit(self, fraction: float, device: torch.device) -> None:
+        _get_device_index(device)
         self.fraction = fraction
 
 
 def test_of_a_card_no_more_is_planned_with_than_may_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    device, card = torch.device("cuda"), Card(monkeypatch)
+    card = Card(monkeypatch)
+    device = choose_device("cuda")
     assert free_bytes(device) == 21 * 2**30
     limit_memory(device, None)
     assert free_bytes(device) == 21 * 2**30
