@@ -6,6 +6,8 @@ import signal
 
 # As in the executor's process, and for the same reason; it has to be said before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Kernels for NVIDIA cards are run by Triton's interpreter, on the CPU; Triton asks when it is imported.
+os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # A shell that starts the tests in its background lets them, and all they start, ignore Ctrl+C; a test that sends it
 # would wait for ever.

@@ -7,6 +7,8 @@ import torch
 from diffusers.models.resnet import ResnetBlock2D
 from torch.nn import functional
 
+from generation.engine.channels_last import ChannelsLastGroupNorm
+
 
 class InPlaceResnetBlock(ResnetBlock2D):
     """diffusers' block, bit by bit, for whoever needs no gradients."""
@@ -15,11 +17,17 @@ class InPlaceResnetBlock(ResnetBlock2D):
         self, input_tensor: torch.Tensor, temb: torch.Tensor | None = None, *_: object, **__: object
     ) -> torch.Tensor:
         """Compute (rows, channels, height, width); ``temb`` is (rows, width of the time embedding), or None."""
-        hidden_states = self.conv1(functional.silu(self.norm1(input_tensor), inplace=True))
+        hidden_states = self.conv1(_activated(self.norm1, input_tensor))
         if self.time_emb_proj is not None and temb is not None:
             hidden_states += self.time_emb_proj(functional.silu(temb))[:, :, None, None]
-        hidden_states = self.conv2(functional.silu(self.norm2(hidden_states), inplace=True))
+        hidden_states = self.conv2(_activated(self.norm2, hidden_states))
         return hidden_states.add_(input_tensor if self.conv_shortcut is None else self.conv_shortcut(input_tensor))
+
+
+def _activated(norm: torch.nn.Module, hidden_states: torch.Tensor) -> torch.Tensor:
+    if isinstance(norm, ChannelsLastGroupNorm):
+        return norm(hidden_states, activates=True)
+    return functional.silu(norm(hidden_states), inplace=True)
 
 
 def compute_in_place(part: torch.nn.Module) -> None:

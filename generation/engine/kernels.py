@@ -6,14 +6,15 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
 from generation.engine.attention import CpuAttnProcessor
+from generation.engine.channels_last import has_flat_convolutions, keep_channels_last, put_channels_last
 from generation.engine.in_place import compute_in_place
 from generation.engine.kernel_probe import (
     blocked_attention_pays,
+    channels_last_norm_pays,
     channels_last_pays,
     packing_pays,
     padded_attention_pays,
 )
-from generation.engine.mapped_files import MappedFiles
 from generation.engine.packing import let_layers_pack, pack_layers
 
 
@@ -46,32 +47,18 @@ def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pac
     if dtype == torch.float32:
         return
     compute_in_place(part)
-    if device.type != "mps" and _has_flat_convolutions(part):
+    if device.type != "mps" and has_flat_convolutions(part):
         if may_pack and device.type == "cpu" and dtype == torch.bfloat16 and packing_pays():
             let_layers_pack(part)
+        elif device.type == "cuda" and channels_last_norm_pays(device, dtype):
+            put_channels_last(part)
+            keep_channels_last(part)
         elif channels_last_pays(device, dtype):
-            _put_channels_last(part)
+            put_channels_last(part)
     if device.type == "cpu" and _attends_as_usual(part):
         in_blocks, pads_keys = blocked_attention_pays(device, dtype), padded_attention_pays(device, dtype)
         if in_blocks or pads_keys:
             part.set_attn_processor(CpuAttnProcessor(in_blocks=in_blocks, pads_keys=pads_keys))
-
-
-def _put_channels_last(part: torch.nn.Module) -> None:
-    """Lay the weights of convolutions out anew, one by one: each old one makes room for the next new one."""
-    files = MappedFiles()
-    for parameter in part.parameters():
-        if parameter.dim() == 4:
-            before = parameter.data
-            parameter.data = before.to(memory_format=torch.channels_last)
-            if parameter.data_ptr() != before.data_ptr():
-                files.let_go(before)
-
-
-def _has_flat_convolutions(part: torch.nn.Module) -> bool:
-    """Tell whether a part has convolutions over pictures and none over films, whose layout is another one."""
-    dimensions = {parameter.dim() for parameter in part.parameters()}
-    return 4 in dimensions and 5 not in dimensions
 
 
 def _attends_as_usual(part: Any) -> bool:
