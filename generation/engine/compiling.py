@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from generation.engine.channels_last import forget_channels_last
 from generation.engine.conditioning import denoise
 from generation.engine.cuda_graphs import CudaGraphs, Inputs
 from generation.tracebacks import stack_of
@@ -26,12 +27,12 @@ class CompiledDenoiser:
     """Call the denoiser of a pipeline, compiled where that is ready and as it is where it is not.
 
     A shape that is called for the first time is compiled by a thread of its own, one after the other, while calls of it
-    are answered as without compiler. Only the repeated blocks are compiled, which takes a fraction of the whole's time.
-    If compiling fails, for want of a C++ compiler perhaps, everything stays as it was and one line of the log says so.
-    With ``graphs`` the calls that nothing more is compiled for are replayed; without a compiler too, then.
+    are answered as without compiler.
+    If compiling fails, for want of a C++ compiler perhaps, everything stays as it was and one line of the log says so;
+    so it does without a ``backend``. With ``graphs`` calls are captured, with and without the compiler, and replayed.
     """
 
-    def __init__(self, pipeline: Any, *, backend: str = "inductor", graphs: CudaGraphs | None = None) -> None:
+    def __init__(self, pipeline: Any, *, backend: str | None, graphs: CudaGraphs | None = None) -> None:
         self._eager = partial(denoise, pipeline)
         self._pipeline = pipeline
         self._backend = backend
@@ -40,7 +41,7 @@ class CompiledDenoiser:
         self._ready: set[Hashable] = set()
         self._wanted: set[Hashable] = set()
         self._examples: queue.SimpleQueue[tuple[Hashable, Inputs]] = queue.SimpleQueue()
-        self._gave_up = False
+        self._gave_up = backend is None
         self._thread: threading.Thread | None = None
 
     def __call__(
@@ -49,23 +50,28 @@ class CompiledDenoiser:
         """Return the prediction of all rows; see ``denoise``."""
         rows = latents.shape[0]
         bucket = next((bucket for bucket in ROW_BUCKETS if bucket >= rows), None)
-        is_eager = self._gave_up  # for good; another thread may say so in between
-        if bucket is None or _has_adapters(self._pipeline) or (is_eager and self._graphs is None):
+        if bucket is None or _has_adapters(self._pipeline):
             return self._eager(latents, timesteps, conditioning)
+        if self._gave_up:
+            return self._call(self._eager, (latents, timesteps, conditioning))
         inputs = _filled(latents, timesteps, conditioning, bucket - rows)
         shape = _shape_of(inputs)
-        if not is_eager and shape not in self._ready:
-            self._want(shape, inputs)
-            return self._eager(latents, timesteps, conditioning)
-        denoiser = self._eager if is_eager else self._compiled
-        if self._graphs is None or self._is_compiling:
-            return denoiser(*inputs)[:rows]
-        return self._graphs.call((shape, is_eager), denoiser, *inputs)[:rows]
+        if shape in self._ready:
+            return self._call(self._compiled, inputs)[:rows]
+        prediction = self._call(self._eager, (latents, timesteps, conditioning))  # captured before the compiler begins
+        self._want(shape, inputs)
+        return prediction
 
     def forget_graphs(self, *, for_good: bool = False) -> None:
         """Drop what was captured, because weights lie elsewhere now; ``for_good`` where there is no memory for it."""
         if self._graphs is not None:
             self._graphs.forget(for_good=for_good)
+
+    def _call(self, denoiser: Any, inputs: Inputs) -> torch.Tensor:
+        if self._graphs is None:
+            return denoiser(*inputs)
+        name = (_shape_of(inputs), denoiser is self._eager)
+        return self._graphs.call(name, denoiser, *inputs, may_capture=not self._is_compiling)
 
     @property
     def _is_compiling(self) -> bool:
@@ -91,6 +97,7 @@ class CompiledDenoiser:
             shape, inputs = self._examples.get()
             try:
                 if self._compiled is None:
+                    assert self._backend is not None
                     self._compiled = partial(denoise, _Twin(compiled_twin(self._pipeline.unet, self._backend)))
                 self._compiled(*inputs)
             except Exception as error:
@@ -118,10 +125,19 @@ def can_be_compiled(pipeline: Any) -> bool:
 
 
 def compiled_twin(unet: Any, backend: str) -> Any:
-    """Return a copy that shares every weight, whose repeated blocks are compiled at their first call in each shape."""
+    """Return a copy that shares every weight, and is compiled at its first call in each shape.
+
+    On a card as a whole, for what its compiler joins: normalizations with what is around them, residual sums, layouts
+    (a call of Stable Diffusion 1.5's shape took an H200 6.6 ms instead of 8.8). On a CPU only the repeated blocks are,
+    in a fraction of the time.
+    """
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VERSIONS)
     twin = copy.deepcopy(unet, {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())})
-    twin.compile_repeated_blocks(backend=backend, dynamic=False)
+    if next(twin.parameters()).is_cuda:
+        forget_channels_last(twin)  # the compiler's own normalization takes any layout
+        twin.compile(backend=backend, dynamic=False)
+    else:
+        twin.compile_repeated_blocks(backend=backend, dynamic=False)
     return twin
 
 

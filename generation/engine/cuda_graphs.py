@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]  # latents, timesteps, conditioning
 Denoiser = Callable[[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]
 
-_KEPT = 32  # shapes: of each the card keeps a list of its kernels, some megabytes
+_KEPT = 64  # shapes: of each the card keeps a list of its kernels, some megabytes
+_MOST_FAILURES = 3
 _TOLERANCE = 1e-2  # relative L2 of a replay against the call itself; rounding in 16 bits is less
 
 
@@ -29,14 +30,14 @@ class CudaGraphs:
 
     A replay reads the weights where they lay when it was captured: whoever puts them elsewhere calls ``forget``. All
     graphs share the memory that a call needs, so no answer refers to it. Where one cannot be captured, or says
-    something else than the call, or the card has no room, calls are made as they are. Used by one thread only, while
-    no other one computes on the card.
+    something else than the call, or the card has no room, calls are made as they are. Used by one thread only.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()  # those used last come last
         self._pool: Any = None
+        self._failed = set[Hashable]()
         self._gave_up = False
 
     def call(
@@ -46,15 +47,20 @@ class CudaGraphs:
         latents: torch.Tensor,
         timesteps: torch.Tensor,
         conditioning: Mapping[str, torch.Tensor],
+        *,
+        may_capture: bool = True,
     ) -> torch.Tensor:
-        """Return what ``denoiser`` says; ``shape`` stands for it and for the shapes of what it is told."""
+        """Return what ``denoiser`` says; ``shape`` stands for it and for the shapes of what it is told.
+
+        What was captured is replayed at any time; only to capture the card has to be this thread's.
+        """
         inputs = latents, timesteps, conditioning
         graph = self._graphs.get(shape)
         if graph is not None:
             self._graphs.move_to_end(shape)
             return graph(inputs)
         prediction = self._called(denoiser, inputs)
-        if not self._gave_up and self._has_room():
+        if may_capture and not self._gave_up and shape not in self._failed and self._has_room():
             self._capture(shape, denoiser, inputs, prediction)
         return prediction
 
@@ -85,17 +91,27 @@ class CudaGraphs:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             graph = _Graph(denoiser, inputs, self._pool)
             error = _relative_error(graph(inputs), prediction)
-        except Exception as failure:  # whatever a driver or a layer stumbles over, pictures can be painted without it
-            log.warning("calls of the denoiser cannot be captured here\n%s", stack_of(failure))
+        except torch.OutOfMemoryError:
             self.forget(for_good=True)
+            return
+        except Exception as failure:  # whatever a driver or a layer stumbles over, pictures can be painted without it
+            log.warning("a call of the denoiser cannot be captured\n%s", stack_of(failure))
+            self._give_up(shape)
             return
         if not error <= _TOLERANCE:  # NaN is not
             log.warning("what was captured of the denoiser says something else than its call; it is not used")
-            self.forget(for_good=True)
+            self._give_up(shape)
             return
         self._graphs[shape] = graph
         if len(self._graphs) > _KEPT:
             self._graphs.popitem(last=False)
+
+    def _give_up(self, shape: Hashable) -> None:
+        """Leave a shape as it is; where several cannot be captured, none of what was captured is trusted."""
+        self._failed.add(shape)
+        if len(self._failed) >= _MOST_FAILURES:
+            log.warning("calls of the denoiser are not captured any more")
+            self.forget(for_good=True)
 
 
 def graphs_for(device: torch.device) -> CudaGraphs | None:
@@ -113,6 +129,7 @@ class _Graph:
             timesteps.clone(),
             {name: tensor.clone() for name, tensor in conditioning.items()},
         )
+        denoiser(*self._inputs)  # a compiler may look at other tensors anew, which cannot be done while capturing
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
             self._prediction = denoiser(*self._inputs)

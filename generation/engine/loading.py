@@ -68,7 +68,8 @@ def load_model(
     """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
 
     ``locate`` finds the files of what the operator offers beside the model. ``compiler`` is the backend of
-    ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come and go is not compiled.
+    ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come and go is neither compiled nor
+    captured.
     """
     # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
     diffusers_logging.set_verbosity_error()
@@ -99,9 +100,9 @@ def load_model(
     weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
     packed_bytes = prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
-    compiled = None
-    if compiler and weights_stay and can_be_compiled(pipeline):
-        compiled = CompiledDenoiser(pipeline, backend=compiler, graphs=graphs_for(device))
+    compiled, graphs = None, graphs_for(device)
+    if (compiler or graphs) and weights_stay and can_be_compiled(pipeline):
+        compiled = CompiledDenoiser(pipeline, backend=compiler, graphs=graphs)
     adapters = Adapters(pipeline, entry.adapters, locate)
     return LoadedModel(
         entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled, packed_bytes

@@ -1,6 +1,7 @@
 """Captured calls say what the calls say, for every shape, also after everything that could make them wrong."""
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_replays_say_what_calls_say(graphs: Graphs, backend: Any) -> None:
     pipeline: Any = tiny_pipeline()
     denoiser = captured(pipeline, backend)
     denoiser(*inputs(2))
-    assert len(graphs.made) == 1
+    assert len(graphs.made) == (2 if backend == "eager" else 1)  # of what is compiled, and of the call as it is
     first = denoiser(*inputs(2))
     before = graphs.replays
     for seed in range(3):
@@ -61,21 +62,49 @@ def test_replays_say_what_calls_say(graphs: Graphs, backend: Any) -> None:
 
 
 @torch.no_grad()
-def test_each_shape_has_a_graph_and_rows_share_one(graphs: Graphs) -> None:
+def test_each_shape_and_number_of_rows_has_a_graph(graphs: Graphs) -> None:
     pipeline: Any = tiny_pipeline()
     denoiser = captured(pipeline, no_compiler)
     for rows, side in ((3, 8), (4, 8), (3, 16), (3, 8)):
         expected = denoise(pipeline, *inputs(rows, side))
         assert torch.allclose(denoiser(*inputs(rows, side)), expected, atol=1e-5)
-    assert len(graphs.made) == 2
+    assert len(graphs.made) == 4  # that of two rows among them
 
 
 @torch.no_grad()
-def test_nothing_is_captured_while_the_compiler_is_at_work(graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
-    denoiser = captured(tiny_pipeline())
-    monkeypatch.setattr(CompiledDenoiser, "_is_compiling", True)
+def test_without_a_compiler_calls_are_captured_at_once(graphs: Graphs) -> None:
+    pipeline: Any = tiny_pipeline()
+    denoiser = CompiledDenoiser(pipeline, backend=None, graphs=CudaGraphs(CUDA))
     denoiser(*inputs(2))
-    assert graphs.made == []
+    assert torch.allclose(denoiser(*inputs(2)), denoise(pipeline, *inputs(2)), atol=1e-5)
+    assert [graph.replays for graph in graphs.made] == [2]  # one of them told whether it can be used
+
+
+@torch.no_grad()
+def test_while_the_compiler_is_at_work_calls_are_replayed_and_not_captured(
+    graphs: Graphs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiling, may_compile = threading.Event(), threading.Event()
+
+    def slow_compiler(module: Any, _: Any) -> Any:
+        compiling.set()
+        assert may_compile.wait(60)
+        return module
+
+    torch._dynamo.reset()
+    denoiser = CompiledDenoiser(tiny_pipeline(), backend=slow_compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
+    denoiser(*inputs(2))
+    assert compiling.wait(60)
+    assert len(graphs.made) == 1
+    before = graphs.replays
+    denoiser(*inputs(2))
+    assert graphs.replays == before + 1
+    denoiser(*inputs(4))
+    assert len(graphs.made) == 1
+    may_compile.set()
+    denoiser.wait()
+    denoiser(*inputs(4))
+    assert len(graphs.made) == 2
 
 
 @torch.no_grad()
@@ -105,20 +134,49 @@ def test_what_was_captured_is_forgotten_when_weights_lie_elsewhere(graphs: Graph
 
 
 @torch.no_grad()
-def test_a_capture_that_fails_is_the_last(
+def test_a_shape_that_cannot_be_captured_is_left_and_after_three_all_are(
     graphs: Graphs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
-
-    monkeypatch.setattr(torch.cuda, "graph", broken)
+    monkeypatch.setattr(torch.cuda, "graph", _broken)
     pipeline: Any = tiny_pipeline()
     denoiser = captured(pipeline, no_compiler)
-    for rows in (2, 2, 4):
+    for rows in (2, 2, 4, 4, 1, 3):
         expected = denoise(pipeline, *inputs(rows))
         assert torch.equal(denoiser(*inputs(rows)), expected)
+    assert len(graphs.made) == 3
+    messages = [record.message for record in caplog.records]
+    assert len([message for message in messages if "cannot be captured" in message]) == 3
+    assert messages[-1] == "calls of the denoiser are not captured any more"
+
+
+@torch.no_grad()
+def test_a_capture_that_fails_leaves_what_was_captured(graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoiser = captured(tiny_pipeline(), no_compiler)
+    usual = torch.cuda.graph
+    monkeypatch.setattr(torch.cuda, "graph", _broken)
+    denoiser(*inputs(4))
+    monkeypatch.setattr(torch.cuda, "graph", usual)
+    before = graphs.replays
+    denoiser(*inputs(2))
+    assert graphs.replays == before + 1
+    denoiser(*inputs(1))
+    assert graphs.replays == before + 2
+
+
+@torch.no_grad()
+def test_without_memory_for_a_capture_there_is_none_any_more(
+    graphs: Graphs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    captures = CudaGraphs(CUDA)
+    monkeypatch.setattr(torch.cuda, "graph", _short_of_memory)
+    assert torch.equal(captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2)), 2 * inputs(2)[0])
+    captures.call("another", lambda latents, *_: 2 * latents, *inputs(2))
     assert len(graphs.made) == 1
-    assert len([record for record in caplog.records if "cannot be captured" in record.message]) == 1
+    assert not caplog.records
+
+
+def _broken(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
 
 
 @torch.no_grad()
@@ -133,7 +191,7 @@ def test_a_replay_that_says_something_else_is_not_used(graphs: Graphs, caplog: p
     captures = CudaGraphs(CUDA)
     shape = inputs(2)
     assert torch.equal(captures.call("shape", differs_when_captured, *shape), shape[0])
-    assert torch.equal(captures.call("shape", differs_when_captured, *shape), 3 * shape[0])
+    assert torch.equal(captures.call("shape", differs_when_captured, *shape), 4 * shape[0])  # it is called as it is
     assert "says something else" in caplog.text
     assert len(graphs.made) == 1
 
@@ -167,7 +225,7 @@ def test_memory_that_runs_out_is_taken_from_the_graphs(graphs: Graphs) -> None:
         captures.call("larger", _short_of_memory, *shape)
 
 
-def _short_of_memory(*_: Any) -> torch.Tensor:
+def _short_of_memory(*_: Any, **__: Any) -> torch.Tensor:
     raise torch.OutOfMemoryError
 
 

@@ -115,6 +115,20 @@ def test_pictures_of_all_kinds_are_painted_side_by_side(
             assert apart(image, Image.open(io.BytesIO(picture.data))) <= 1
 
 
+@pytest.mark.parametrize("placement", Placement)
+def test_calls_are_captured_where_the_weights_stay(
+    make_engine: MakeEngine, tiny_catalog: Catalog, placement: Placement
+) -> None:
+    engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), device="cuda")
+    held_as(engine, "ddim", placement=placement)
+    engine.run(tiny_request(), RecordedRun())
+    compiled = held_model(engine).compiled
+    assert (compiled is not None) == (placement is Placement.RESIDENT)
+    if compiled is not None:
+        assert compiled._graphs is not None
+        assert len(compiled._graphs._graphs) == 1
+
+
 @pytest.mark.parametrize("card", ["mps"], indirect=True)
 @pytest.mark.parametrize("model", ["ddim", "pndm", "euler", "euler-a", "dpm++2m-karras", "unipc", "lcm", "xl-euler"])
 def test_an_apple_is_asked_for_nothing_that_it_has_not(
