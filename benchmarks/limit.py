@@ -10,6 +10,8 @@ into order beforehand. A call's operations are counted by torch without computin
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -17,21 +19,26 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import Measured, alternate, arguments, report
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES, Shape
+from generation.engine.compiling import compiled_twin
+from generation.engine.conditioning import denoise
+from generation.engine.cuda_graphs import CudaGraphs
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.huge_pages import moves_to_huge_pages
 from generation.engine.kernels import prepare_part
 from generation.engine.packing import pack_layers
 
-GOAL = {"cpu": "40 %", "cuda": "30 %"}
+GOAL = {("cpu", 2): "40 %", ("cuda", 2): "30 %", ("cuda", 16): "45 %"}
 ROWS = 2
+ROWS_ON_A_CARD = (2, 16)  # one picture, and eight
 MATRICES = (512, 1024, 2048, 4096)
+MATRICES_ON_A_CARD = (8192,)
 CONVOLUTIONS = ((320, 64), (640, 32), (1280, 16))  # channels and side, as in the denoiser at 512 pixels
 
 
-def operations(shape: Shape, side: int) -> float:
+def operations(shape: Shape, side: int, rows: int = ROWS) -> float:
     """Return the floating-point operations of one call."""
     with FlopCounterMode(display=False) as counted, torch.no_grad():
-        shape.empty_denoiser()(**shape.inputs(side, ROWS, torch.float32, torch.device("meta")))
+        shape.empty_denoiser()(**shape.inputs(side, rows, torch.float32, torch.device("meta")))
     return counted.get_total_flops()
 
 
@@ -40,43 +47,78 @@ def peaks(device: torch.device, dtype: torch.dtype, repeats: int) -> tuple[float
     products: dict[str, Callable[[], object]] = {}
     convolutions: dict[str, Callable[[], object]] = {}
     counts: dict[str, float] = {}
-    for size in MATRICES:
+    is_card = device.type == "cuda"
+    for size in (*MATRICES, *(MATRICES_ON_A_CARD if is_card else ())):
         a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         name = f"product {size}"
         products[name], counts[name] = (lambda a=a, b=b: a @ b), 2.0 * size**3
+    rows = max(ROWS_ON_A_CARD) if is_card else ROWS
     for channels, side in CONVOLUTIONS:
         layer: Any = torch.nn.Conv2d(channels, channels, 3, padding=1, device=device, dtype=dtype)
         layer.to(memory_format=torch.channels_last)
-        picture = torch.randn(ROWS, channels, side, side).to(device, dtype, memory_format=torch.channels_last)
+        picture = torch.randn(rows, channels, side, side).to(device, dtype, memory_format=torch.channels_last)
         name = f"convolution {channels}x{side}"
         convolutions[name] = lambda layer=layer, x=picture: layer(x)
-        counts[name] = 18.0 * ROWS * (channels * side) ** 2
+        counts[name] = 18.0 * rows * (channels * side) ** 2
     with torch.inference_mode():
         seconds = alternate({**products, **convolutions}, repeats=max(repeats, 10), warm_ups=2)
     best = {name: counts[name] / min(measured.seconds) for name, measured in seconds.items()}
     return max(best[name] for name in products), max(best[name] for name in convolutions)
 
 
-def row(
-    options: argparse.Namespace, shape: Shape, device: torch.device, dtype: torch.dtype, counted: float
-) -> tuple[object, ...]:
-    """Measure one line of the table."""
+def measured_rows(
+    options: argparse.Namespace, shape: Shape, device: torch.device, dtype: torch.dtype
+) -> list[tuple[object, ...]]:
+    """Measure the lines of the table for one format: on a card also captured, also for eight pictures at once."""
     denoiser: Any = shape.denoiser(dtype, options.model)
     denoiser.to(device)
-    prepare_part(denoiser, device, dtype)
+    prepare_part(denoiser, device, dtype, may_pack=not options.compile)  # a compiler knows nothing of packed weights
     pack_layers(denoiser)
     for _ in moves_to_huge_pages():
         pass  # as the engine does when nobody waits
-    inputs = shape.inputs(options.side, ROWS, dtype, device)
     of_products, of_convolutions = peaks(device, dtype, options.repeats)
+    denoisers = {"": denoiser}
+    if options.compile:
+        denoisers["compiled"] = compiled_twin(denoiser, "inductor")
+    works: dict[tuple[str, int], Callable[[], object]] = {}
+    for how, module in denoisers.items():
+        for rows in ROWS_ON_A_CARD if device.type == "cuda" else (ROWS,):
+            inputs = shape.inputs(options.side, rows, dtype, device)
+            works[how, rows] = partial(module, **inputs)
+            if device.type == "cuda":
+                told = {"encoder_hidden_states": inputs["encoder_hidden_states"], **(inputs["added_cond_kwargs"] or {})}
+                works[f"{how} captured".strip(), rows] = partial(
+                    CudaGraphs(device).call,
+                    "the only shape",
+                    partial(denoise, SimpleNamespace(unet=module)),
+                    inputs["sample"],
+                    inputs["timestep"],
+                    told,
+                )
+    by_name = {f"{how} {rows}": work for (how, rows), work in works.items()}
     with torch.inference_mode():
-        call = alternate({"call": lambda: denoiser(**inputs)}, repeats=options.repeats)["call"]
-    shares = [
-        Measured(tuple(100 * counted / seconds / most for seconds in call.seconds))
-        for most in (of_products, of_convolutions)
-    ]
-    name = str(dtype).removeprefix("torch.")
-    return name, call, counted / 1e12, of_products / 1e9, shares[0], GOAL[device.type], of_convolutions / 1e9, shares[1]
+        seconds = alternate(by_name, repeats=options.repeats)
+    lines: list[tuple[object, ...]] = []
+    for how, rows in works:
+        call, counted = seconds[f"{how} {rows}"], operations(shape, options.side, rows)
+        shares = [
+            Measured(tuple(100 * counted / each / most for each in call.seconds))
+            for most in (of_products, of_convolutions)
+        ]
+        lines.append(
+            (
+                " ".join([str(dtype).removeprefix("torch."), *([how] if how else [])]),
+                rows,
+                call,
+                counted / 1e12,
+                of_products / 1e9,
+                shares[0],
+                GOAL[device.type, rows],
+                of_convolutions / 1e9,
+                shares[1],
+            )
+        )
+    return lines
 
 
 def main(values: Sequence[str] = ()) -> int:
@@ -85,17 +127,17 @@ def main(values: Sequence[str] = ()) -> int:
         __doc__,
         *SHAPE_ARGUMENTS,
         ("--float32", {"action": "store_true", "help": "measure float32 as well, which takes longer"}),
+        ("--compile", {"action": "store_true", "help": "with a compiled denoiser as well, which takes minutes"}),
         values=values,
     )
     device, shape = choose_device("auto"), SHAPES[options.shape]
-    counted = operations(shape, options.side)
     taken = choose_dtype("auto", device)
     formats = (torch.float32, taken) if options.float32 and taken != torch.float32 else (taken,)
-    rows = [row(options, shape, device, dtype, counted) for dtype in formats]
     report(
-        f"limit: a call of {shape.name} at {options.side} pixels, {ROWS} rows",
+        f"limit: a call of {shape.name} at {options.side} pixels",
         (
             "format",
+            "rows",
             "seconds",
             "TFLOP",
             "products reach, GFLOP/s",
@@ -104,7 +146,7 @@ def main(values: Sequence[str] = ()) -> int:
             "convolutions reach, GFLOP/s",
             "% of that",
         ),
-        rows,
+        [line for dtype in formats for line in measured_rows(options, shape, device, dtype)],
         options.json,
     )
     return 0

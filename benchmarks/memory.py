@@ -72,7 +72,7 @@ def peak_bytes() -> dict[str, int | None]:
         import resource
 
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"process": most, "device": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None}
+    return {"process": most, "device": torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None}
 
 
 def held_bytes(device: torch.device) -> int:

@@ -4,6 +4,7 @@ Source of the numbers: ``unet/config.json`` and ``vae/config.json`` of Stable Di
 1.0, and CLIP's text configs beside them.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ SCHEDULER: dict[str, Any] = {
 }
 START, END = "<|startoftext|>", "<|endoftext|>"
 TOKENS = 77
+_NORMAL_NUMBERS = 2**25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class Shape:
         added = {"text_embeds": normal(rows, 1280), "time_ids": normal(rows, 6)} if self.is_xl else None
         return {
             "sample": normal(rows, 4, side // 8, side // 8),
-            "timestep": torch.full((rows,), 500, device=device),
+            "timestep": torch.full((rows,), 500.0, device=device),  # as the engine's, which may lie between two
             "encoder_hidden_states": normal(rows, TOKENS, self.text_width),
             "added_cond_kwargs": added,
             "return_dict": False,
@@ -116,17 +118,21 @@ SHAPE_ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
 def random_weights(make: Callable[[], Any], dtype: torch.dtype) -> Any:
     """Make a module with seeded normal weights of the size that keeps activations in range, without slow initializers.
 
-    Weights are made in ``dtype`` at once, so that a large module needs its own memory and not twice as much.
+    Weights are made in ``dtype`` at once, so that a large module needs its own memory and not twice as much. Each is a
+    stretch of the same numbers, from a place of its own: to draw billions of them would take minutes.
     """
     with torch.device("meta"):
         module = make()
     module = module.to(dtype).to_empty(device="cpu").eval()
-    random = torch.Generator().manual_seed(0)
+    normal = torch.randn(_NORMAL_NUMBERS, generator=torch.Generator().manual_seed(0))
+    places = random.Random(0)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if parameter.dim() > 1:
                 spread = parameter[0].numel() ** -0.5
-                parameter.copy_(torch.empty(parameter.shape).normal_(0, spread, generator=random))
+                flat, begin = parameter.view(-1), places.randrange(_NORMAL_NUMBERS // 2)
+                for part in flat.split(_NORMAL_NUMBERS // 2):
+                    torch.mul(normal[begin : begin + len(part)], spread, out=part)
             else:
                 parameter.fill_(1.0 if name.endswith("weight") else 0.0)
         for name, buffer in module.named_buffers():
