@@ -9,6 +9,7 @@ interaction until it had the answer. Discord gives 3 s. On a machine that others
 what the bot computes for a burst, in seconds of the processor, does not depend on that.
 """
 
+import argparse
 import asyncio
 import os
 import sys
@@ -98,8 +99,9 @@ def broken_promises(rounds: Sequence[dict[str, Any]], *, timed: bool = True) -> 
     return [promise for promise, kept in promises.items() if not kept]
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the rounds that are missing, write the lines, return 0 if every promise is kept."""
+    argparse.ArgumentParser(prog="python -m prove.acknowledgements").parse_args(arguments)
     rounds = Rounds("acknowledgements")
     while len(rounds) < ROUNDS:
         with tempfile.TemporaryDirectory() as folder:

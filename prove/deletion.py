@@ -7,6 +7,7 @@ in the spool and rows that grow and shrink. Then one member after another delete
 of the others, and after each deletion every file of the data folder is searched for every prompt of theirs.
 """
 
+import argparse
 import asyncio
 import random
 import secrets
@@ -14,6 +15,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -124,8 +126,9 @@ async def prove(seed: int) -> dict[str, int]:
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Prove what is left to prove; return 1 if a byte remained."""
+    argparse.ArgumentParser(prog="python -m prove.deletion").parse_args(arguments)
     rounds = Rounds("deletion")
     while len(rounds) < ROUNDS:
         rounds.add(**asyncio.run(prove(len(rounds))))

@@ -9,6 +9,7 @@ ask for so much, short and long jobs, that all of them have work waiting: Jain's
 over the seconds that each was served meanwhile. What happened is read from the database's rows.
 """
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -124,8 +125,9 @@ async def shares(data_dir: Path, *, members: int, units_each: int, steps: Sequen
         return served(place)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof and write its lines; return 0 if every promise is kept."""
+    argparse.ArgumentParser(prog="python -m prove.fairness").parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         rounds = [
             asyncio.run(

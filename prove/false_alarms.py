@@ -11,6 +11,7 @@ scikit-image's samples (BSD), the photographs and drawings of the playground, an
 Packages are fetched by name from the sources that this machine uses anyway, with the sha256 below.
 """
 
+import argparse
 import asyncio
 import hashlib
 import io
@@ -147,8 +148,9 @@ def is_kept(scores: Mapping[str, Sequence[float]]) -> bool:
     return blocked <= MOST_BLOCKED * len(everything)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Look at all there is; return 0 if few enough are blocked, 1 if not, 2 if there are too few pictures here."""
+    argparse.ArgumentParser(prog="python -m prove.false_alarms").parse_args(arguments)
     folder = STATE / "false_alarms"
     folder.mkdir(parents=True, exist_ok=True)
     sources: dict[str, Callable[[], Iterator[bytes]]] = {}

@@ -6,6 +6,7 @@ Five minutes. What paints is scripted and does one picture a second, ten are ask
 defaults but for the one by member. At the end everything that was promised is delivered and new wishes are taken again.
 """
 
+import argparse
 import asyncio
 import os
 import sys
@@ -98,8 +99,9 @@ def broken_promises(outcome: Outcome, *, max_waiting: int) -> list[str]:
     return [promise for promise, kept in promises.items() if not kept]
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof and write its line; return 0 if every promise is kept."""
+    argparse.ArgumentParser(prog="python -m prove.overload").parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         outcome = asyncio.run(
             overload(

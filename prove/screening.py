@@ -8,6 +8,7 @@ the demo model's vocabulary are to raise no alarm. Then the process that looks a
 while it is asked about pictures whose scores are known.
 """
 
+import argparse
 import asyncio
 import itertools
 import json
@@ -18,6 +19,7 @@ import signal
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 
 import psutil
 
@@ -126,8 +128,9 @@ async def kill_at_random(rounds: Rounds) -> None:
             )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Prove what is left to prove; return 1 if a promise is broken."""
+    argparse.ArgumentParser(prog="python -m prove.screening").parse_args(arguments)
     found, tried, missed = count_found()
     alarms, harmless = count_alarms()
     print("missed, for example:", *missed[:10], sep="\n  ", file=sys.stderr)

@@ -7,6 +7,7 @@ every channel five messages may be sent and five edited in five seconds, as is s
 threads of the bot's process are looked at every five seconds, the first minute left out.
 """
 
+import argparse
 import asyncio
 import os
 import sys
@@ -105,8 +106,9 @@ def what_grew(vitals: Sequence[Vitals]) -> dict[str, float]:
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof and write its line; return 0 if every promise is kept."""
+    argparse.ArgumentParser(prog="python -m prove.soak").parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         outcome = asyncio.run(
             soak(

@@ -7,6 +7,7 @@ the gateway drops every 30 s. The bot paints with its real executor and the demo
 with a bot of its own; finished ones are not repeated.
 """
 
+import argparse
 import asyncio
 import sys
 import tempfile
@@ -104,8 +105,9 @@ def broken_promises(rounds: Sequence[dict[str, Any]]) -> list[str]:
     return [promise for promise, kept in promises.items() if not kept]
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof; return 0 if every promise is kept."""
+    argparse.ArgumentParser(prog="python -m prove.trouble").parse_args(arguments)
     return asyncio.run(prove())
 
 

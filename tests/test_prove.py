@@ -191,3 +191,11 @@ def test_what_members_are_left_with_is_compared_with_the_database(
     found = wrong_of(messages, [row])
     assert len(found) == len(wrong)
     assert all(text.startswith(beginning) for text, beginning in zip(found, wrong, strict=True))
+
+
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.name)
+def test_each_tells_its_options_and_does_not_begin(proof: Proof, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"prove.{proof.name}").main(["--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m prove.{proof.name} ")

@@ -108,7 +108,7 @@ def test_a_proof_of_what_is_broken_writes_no_line(tmp_path: Path, monkeypatch: p
         rounds.add(**GOOD_ROUND | {"lost": lost, "load": 1.0, "burst computed": 0.5})
     monkeypatch.setattr(acknowledgements, "Rounds", lambda _: rounds)
     monkeypatch.setattr(acknowledgements, "write_line", lambda promise, *_: lines.append(promise))
-    assert acknowledgements.main() == BROKEN
+    assert acknowledgements.main([]) == BROKEN
     assert lines == []
 
 
