@@ -20,12 +20,19 @@ RUN useradd --uid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nolog
 
 WORKDIR /app
 
-# What changes least comes first. Every package has a wheel: nothing is compiled, no compiler is installed. pip refuses
-# any file whose sha256 is not in the lock; what it has fetched stays with the builder for the next time. An empty
-# TORCH_INDEX_URL takes torch from the default index as well, whose build for Linux is the one with CUDA; another index
-# has builds of its own, which the lock cannot know: of torch and what torch alone brings along only the version is
-# certain then.
+# What changes least comes first. For a card, Triton compiles what starts its kernels while the bot runs: with a C
+# compiler, libc's headers and Python's, which Debian's own Python comes without. Nothing on a card asks for C++.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+RUN case "$TORCH_INDEX_URL" in */cpu) exit ;; esac; \
+    header="$(python -c "import sysconfig; print(sysconfig.get_path('include'))")/Python.h" \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev $([ -e "$header" ] || echo libpython3-dev) \
+    && rm -rf /var/lib/apt/lists/*
+
+# Every package has a wheel: nothing is compiled here. pip refuses any file whose sha256 is not in the lock; what it has
+# fetched stays with the builder for the next time. An empty TORCH_INDEX_URL takes torch from the default index as well,
+# whose build for Linux is the one with CUDA; another index has builds of its own, which the lock cannot know: of torch
+# and what torch alone brings along only the version is certain then.
 COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip="python -m pip --disable-pip-version-check" \

@@ -13,13 +13,14 @@ The clock counts seconds of the cores, with a card those of the wall; where noth
 next request.
 """
 
+import argparse
 import io
 import itertools
 import random
 import statistics
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ CLIENTS = (1, 2, 4, 8)
 SLOTS = 8
 MAX_WIDTH = 16
 LOAD = 0.8
+COST_HELP = (
+    "with --shape: instead of measuring, play forward what another machine takes (2=8.2 16=40 encode=5 decode=11)"
+)
 STRENGTHS = (0.3, 0.5, 0.6, 0.75, 0.75, 0.9)
 STEPS = (20, 20, 30, 50)
 GOALS_CLOSED = {4: "CPU: ≥ 1.7 embedded, ≥ 1.10 sd15 at 256", 8: "card: ≥ 2 without graphs, ≥ 1.3 with them"}
@@ -268,6 +272,20 @@ def virtual_loops(costs: Costs, requests: int) -> tuple[list[tuple[object, ...]]
     return closed, compared(usual, ours)
 
 
+def cost(text: str) -> tuple[str, float]:
+    """Read ``2=8.2``: what a call of two rows takes, or ``encode`` or ``decode``, in milliseconds."""
+    what, _, milliseconds = text.partition("=")
+    if not (what.isdecimal() or what in ("encode", "decode")):
+        raise argparse.ArgumentTypeError("say a number of rows, encode or decode, =, and milliseconds")
+    return what, float(milliseconds)
+
+
+def told_costs(milliseconds: Mapping[str, float]) -> Costs:
+    """Return costs that were measured on another machine."""
+    calls = {int(what): each / 1000 for what, each in milliseconds.items() if what.isdecimal()}
+    return Costs(calls, milliseconds.get("encode", 0.0) / 1000, milliseconds.get("decode", 0.0) / 1000)
+
+
 CLOSED_HEADER = ("clients", "seconds a picture", "times as many as with one", "goal")
 OPEN_HEADER = ("seconds until", "one after another", "side by side", "ratio", "goal")
 
@@ -278,11 +296,12 @@ def main(values: Sequence[str] = ()) -> int:
         ("--requests", {"type": int, "default": 200, "help": "of the open loop"}),
         ("--shape", {"choices": ["sd15"], "help": "a model of this shape instead of the embedded one"}),
         ("--side", {"type": int, "default": 256, "help": "pixels, with --shape"}),
+        ("--cost", {"type": cost, "action": "append", "default": [], "help": COST_HELP, "metavar": "WHAT=MS"}),
         ("--eager", {"action": "store_true", "help": "on an NVIDIA card: once more without CUDA graphs"}),
     )
     options = arguments(__doc__, *more, values=values)
-    if options.shape and not torch.cuda.is_available():
-        costs = measured_costs(options.side, options.repeats)
+    if options.shape and (options.cost or not torch.cuda.is_available()):
+        costs = told_costs(dict(options.cost)) if options.cost else measured_costs(options.side, options.repeats)
         name = f"{options.shape} at {options.side} pixels, calls measured, in virtual time"
         rows = [(rows, costs.call(rows), costs.call(rows) / rows / (costs.call(2) / 2)) for rows in costs.measured]
         report(f"batching: a call of {name}", ("rows", "seconds", "a row, against two"), rows)

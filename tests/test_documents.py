@@ -4,6 +4,8 @@ import importlib.util
 import re
 import shlex
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +226,48 @@ def test_the_image_takes_nothing_but_what_is_locked() -> None:
 
     assert len(installs) == 3
     assert [line.split()[-2:] for line in unhashed] == [["--index-url", '"$TORCH_INDEX_URL"']]
+
+
+def compiler_packages(tmp_path: Path, torch_index_url: str) -> list[str]:
+    """Run the step that installs a compiler with an apt-get and an rm that only write down what they were told."""
+    (step,) = re.findall(r"^RUN (case (?:.*\\\n)+.*)$", text_of(REPOSITORY / "Dockerfile"), re.MULTILINE)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, does in {
+        "apt-get": f'echo "$@" >> "{tmp_path}/told"',
+        "rm": f'echo rm "$@" >> "{tmp_path}/told"',
+        "python": f'echo "{tmp_path}/include"',
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    (tmp_path / "told").touch()
+    environment = {"PATH": str(programs), "TORCH_INDEX_URL": torch_index_url}
+    subprocess.run(["/bin/sh", "-f", "-c", step], env=environment, check=True)  # -f: a * stays one
+    return text_of(tmp_path / "told").splitlines()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the step is one of a shell")
+def test_an_image_for_a_cpu_has_no_compiler(tmp_path: Path) -> None:
+    (default,) = re.findall(r"^ARG TORCH_INDEX_URL=(.*)$", text_of(REPOSITORY / "Dockerfile"), re.MULTILINE)
+
+    assert compiler_packages(tmp_path, default) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the step is one of a shell")
+@pytest.mark.parametrize("service", ["bot-nvidia", None], ids=["compose", "default-index"])
+@pytest.mark.parametrize(("header", "more"), [("Python.h", ""), ("other.h", " libpython3-dev")])
+def test_an_image_for_a_card_has_what_triton_compiles_with(
+    tmp_path: Path, service: str | None, header: str, more: str
+) -> None:
+    index_url = compose()["services"][service]["build"]["args"]["TORCH_INDEX_URL"] if service else ""
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / header).touch()
+
+    assert compiler_packages(tmp_path, index_url) == [
+        "update",
+        f"install --yes --no-install-recommends gcc libc6-dev{more}",
+        "rm -rf /var/lib/apt/lists/*",
+    ]
 
 
 def test_the_builder_keeps_what_pip_fetched() -> None:
