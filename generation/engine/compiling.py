@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 # Calls are filled up to so many rows, because every number of rows is compiled for itself.
 ROW_BUCKETS = (1, 2, 4, 8, 16)
-# Each width of block in each bucket and at each size is a version of the same code; torch gives up at 8.
+# Each width of block in each bucket and at each size is a version of the same code; torch gives up at 8. This is said
+# with each twin, because torch's settings are each thread's own and a thread that compiles begins anew.
 _VERSIONS = 256
 
 
@@ -131,13 +132,12 @@ def compiled_twin(unet: Any, backend: str) -> Any:
     (a call of Stable Diffusion 1.5's shape took an H200 6.6 ms instead of 8.8). On a CPU only the repeated blocks are,
     in a fraction of the time.
     """
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VERSIONS)
     twin = copy.deepcopy(unet, {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())})
     if next(twin.parameters()).is_cuda:
         forget_channels_last(twin)  # the compiler's own normalization takes any layout
-        twin.compile(backend=backend, dynamic=False)
+        twin.compile(backend=backend, dynamic=False, recompile_limit=_VERSIONS)
     else:
-        twin.compile_repeated_blocks(backend=backend, dynamic=False)
+        twin.compile_repeated_blocks(backend=backend, dynamic=False, recompile_limit=_VERSIONS)
     return twin
 
 

@@ -53,6 +53,17 @@ def test_rows_share_a_bucket_and_sizes_do_not() -> None:
 
 
 @torch.no_grad()
+def test_what_is_said_to_be_compiled_is_however_many_sizes_there_are() -> None:
+    torch._dynamo.reset()
+    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    for side in range(4, 24, 2):
+        before = counters["stats"]["unique_graphs"]
+        compiled(*inputs(2, side))
+        compiled.wait()  # so that the next size finds no thread
+        assert counters["stats"]["unique_graphs"] > before
+
+
+@torch.no_grad()
 def test_the_twin_shares_its_weights() -> None:
     pipeline: Any = tiny_pipeline()
     compiled = CompiledDenoiser(pipeline, backend="eager")
