@@ -65,10 +65,15 @@ class CudaGraphs:
         return prediction
 
     def forget(self, *, for_good: bool = False) -> None:
-        """Drop what was captured, and capture nothing any more if that is ``for_good``."""
+        """Drop what was captured, and capture nothing any more if that is ``for_good``, for want of memory."""
         self._graphs.clear()
         self._pool = None
-        self._gave_up |= for_good
+        if for_good and not self._gave_up:
+            self._gave_up = True
+            log.warning(
+                "the memory does not suffice for captured calls of the denoiser; each is made as it is, which is slower, "
+                "until the model is loaded anew"
+            )
 
     def _called(self, denoiser: Denoiser, inputs: Inputs) -> torch.Tensor:
         try:
@@ -87,6 +92,8 @@ class CudaGraphs:
         return free_bytes(self._device) > needed
 
     def _capture(self, shape: Hashable, denoiser: Denoiser, inputs: Inputs, prediction: torch.Tensor) -> None:
+        if not torch.isfinite(prediction).all():
+            return  # with the call of a broken picture nothing can be compared
         try:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             graph = _Graph(denoiser, inputs, self._pool)
@@ -111,7 +118,8 @@ class CudaGraphs:
         self._failed.add(shape)
         if len(self._failed) >= _MOST_FAILURES:
             log.warning("calls of the denoiser are not captured any more")
-            self.forget(for_good=True)
+            self._gave_up = True
+            self.forget()
 
 
 def graphs_for(device: torch.device) -> CudaGraphs | None:
@@ -131,7 +139,11 @@ class _Graph:
         )
         denoiser(*self._inputs)  # a compiler may look at other tensors anew, which cannot be done while capturing
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+        # torch leaves its stream after a capture that ends well; after any other this thread would compute there.
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"),
+        ):
             self._prediction = denoiser(*self._inputs)
 
     def __call__(self, inputs: Inputs) -> torch.Tensor:

@@ -40,24 +40,36 @@ class _Recording(TorchDispatchMode):
         return results
 
 
-@contextmanager
-def _recorded(graph: RecordedGraph, *, pool: Any, capture_error_mode: str) -> Iterator[None]:
-    assert pool is not None
-    assert capture_error_mode == "thread_local"
-    with _Recording(graph):
-        yield
-
-
 class Graphs:
-    """What was captured, and how much memory there is; for whoever counts."""
+    """What was captured, how much memory there is, and on which stream one computes; for whoever counts."""
 
     def __init__(self) -> None:
         self.made: list[RecordedGraph] = []
         self.free_bytes = 2**40
+        self.stream = "usual"
 
     def make(self) -> RecordedGraph:
         self.made.append(RecordedGraph())
         return self.made[-1]
+
+    @contextmanager
+    def capture(self, graph: RecordedGraph, *, pool: Any, capture_error_mode: str) -> Iterator[None]:
+        """Record on a stream of its own, which is left only if all ends well, as torch 2.13 does."""
+        assert pool is not None
+        assert capture_error_mode == "thread_local"
+        before, self.stream = self.stream, "capturing"
+        with _Recording(graph):
+            yield
+        self.stream = before
+
+    @contextmanager
+    def on_stream(self, stream: str) -> Iterator[None]:
+        """Compute on a stream, then on the one before."""
+        before, self.stream = self.stream, stream
+        try:
+            yield
+        finally:
+            self.stream = before
 
     @property
     def replays(self) -> int:
@@ -68,7 +80,9 @@ def record_graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
     """Let whoever captures CUDA graphs get these, of tensors of the CPU."""
     graphs = Graphs()
     monkeypatch.setattr(torch.cuda, "CUDAGraph", graphs.make)
-    monkeypatch.setattr(torch.cuda, "graph", _recorded)
+    monkeypatch.setattr(torch.cuda, "graph", graphs.capture)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: graphs.stream)
+    monkeypatch.setattr(torch.cuda, "stream", graphs.on_stream)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3000)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1000)

@@ -172,6 +172,33 @@ def test_without_memory_for_a_capture_there_is_none_any_more(
     assert torch.equal(captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2)), 2 * inputs(2)[0])
     captures.call("another", lambda latents, *_: 2 * latents, *inputs(2))
     assert len(graphs.made) == 1
+    captures.forget(for_good=True)
+    assert caplog.text.count("the memory does not suffice for captured calls") == 1
+
+
+@torch.no_grad()
+def test_after_a_capture_that_fails_one_computes_where_one_did(graphs: Graphs) -> None:
+    captures = CudaGraphs(CUDA)
+
+    def refuses(latents: torch.Tensor, *_: Any) -> torch.Tensor:
+        if graphs.stream == "capturing":
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+        return 2 * latents
+
+    for _ in range(2):
+        assert torch.equal(captures.call("shape", refuses, *inputs(2)), 2 * inputs(2)[0])
+        assert graphs.stream == "usual"
+    assert len(graphs.made) == 1
+
+
+@torch.no_grad()
+def test_a_call_that_says_nothing_is_no_reason_to_give_up(graphs: Graphs, caplog: pytest.LogCaptureFixture) -> None:
+    captures = CudaGraphs(CUDA)
+    latents, timesteps, conditioning = inputs(2)
+    captures.call("shape", lambda latents, *_: 2 * latents, latents * float("nan"), timesteps, conditioning)
+    assert graphs.made == []
+    captures.call("shape", lambda latents, *_: 2 * latents, latents, timesteps, conditioning)
+    assert [graph.replays for graph in graphs.made] == [1]
     assert not caplog.records
 
 
