@@ -22,6 +22,7 @@ ROW_BUCKETS = (1, 2, 4, 8, 16)
 # Each width of block in each bucket and at each size is a version of the same code; torch gives up at 8. This is said
 # with each twin, because torch's settings are each thread's own and a thread that compiles begins anew.
 _VERSIONS = 256
+_THREAD = "compile"
 
 
 class CompiledDenoiser:
@@ -72,29 +73,30 @@ class CompiledDenoiser:
         if self._graphs is None:
             return denoiser(*inputs)
         name = (_shape_of(inputs), denoiser is self._eager)
-        return self._graphs.call(name, denoiser, *inputs, may_capture=not self._is_compiling)
-
-    @property
-    def _is_compiling(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self._graphs.call(name, denoiser, *inputs, may_capture=not _is_compiling())
 
     def wait(self) -> None:
         """Wait until what was asked for so far is compiled, or has turned out to be impossible."""
         if self._thread is not None:
             self._thread.join()
 
+    def close(self) -> None:
+        """Compile nothing more and drop what was captured: nobody is going to call it any more."""
+        self._gave_up = True
+        self.forget_graphs()
+
     def _want(self, shape: Hashable, inputs: Inputs) -> None:
-        if shape in self._wanted:
-            return
-        self._wanted.add(shape)
-        self._examples.put((shape, inputs))
-        if not self._is_compiling:
-            self._thread = threading.Thread(target=self._compile, name="compile", daemon=True)
+        if shape not in self._wanted:
+            self._wanted.add(shape)
+            self._examples.put((shape, inputs))
+        is_at_work = self._thread is not None and self._thread.is_alive()
+        if not is_at_work and not self._examples.empty():  # it may have ended just when this was put there
+            self._thread = threading.Thread(target=self._compile, name=_THREAD, daemon=True)
             self._thread.start()
 
     @torch.no_grad()
     def _compile(self) -> None:
-        while not self._examples.empty():
+        while not self._gave_up and not self._examples.empty():
             shape, inputs = self._examples.get()
             try:
                 if self._compiled is None:
@@ -108,6 +110,11 @@ class CompiledDenoiser:
                 return
             self._ready.add(shape)
             log.info("the denoiser is compiled for %d rows", inputs[0].shape[0])
+
+
+def _is_compiling() -> bool:
+    """Tell whether a thread compiles, for whichever model: it waits for the card, which ends any capture there."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class _Twin:

@@ -197,7 +197,11 @@ class ResidentModels:
             self._drop(name)
 
     def _drop(self, name: str) -> None:
-        if self._models.pop(name, None) is not None:
+        model = self._models.pop(name, None)
+        if model is not None:
+            if model.compiled is not None:
+                model.compiled.close()
+            del model
             gc.collect()
             free_memory(self._device)
 

@@ -3,6 +3,7 @@
 The compiler's backend here is the one that needs no C++ compiler; everything before it is what always runs.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from generation.engine.compiling import ROW_BUCKETS, CompiledDenoiser
+from generation.engine.compiling import ROW_BUCKETS, CompiledDenoiser, _shape_of
 from generation.engine.conditioning import denoise
 from generation.engine.diffusers_engine import DiffusersEngine
 from tests.generation.engine.conftest import RecordedRun
@@ -88,6 +89,37 @@ def test_where_nothing_can_be_compiled_the_usual_one_serves(caplog: pytest.LogCa
         assert torch.equal(compiled(*inputs(2)), expected)
         compiled.wait()
     assert len([record for record in caplog.records if "cannot be compiled" in record.message]) == 1
+
+
+@torch.no_grad()
+def test_what_was_put_there_just_when_the_thread_ended_is_compiled_at_the_next_call() -> None:
+    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    shape = _shape_of(inputs(2))
+    compiled._wanted.add(shape)
+    compiled._examples.put((shape, inputs(2)))
+    compiled(*inputs(2))
+    compiled.wait()
+    assert compiled._ready == {shape}
+
+
+@torch.no_grad()
+def test_for_a_model_that_leaves_nothing_more_is_compiled() -> None:
+    compiling, may_compile = threading.Event(), threading.Event()
+
+    def slow_compiler(module: Any, _: Any) -> Any:
+        compiling.set()
+        assert may_compile.wait(60)
+        return module
+
+    torch._dynamo.reset()
+    compiled = CompiledDenoiser(tiny_pipeline(), backend=slow_compiler)  # pyright: ignore[reportArgumentType]
+    compiled(*inputs(2))
+    assert compiling.wait(60)
+    compiled(*inputs(4))
+    compiled.close()
+    may_compile.set()
+    compiled.wait()
+    assert compiled._ready == {_shape_of(inputs(2))}
 
 
 @torch.no_grad()

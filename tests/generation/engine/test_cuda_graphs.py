@@ -100,11 +100,15 @@ def test_while_the_compiler_is_at_work_calls_are_replayed_and_not_captured(
     denoiser(*inputs(2))
     assert graphs.replays == before + 1
     denoiser(*inputs(4))
+    another = CompiledDenoiser(tiny_pipeline(), backend=None, graphs=CudaGraphs(CUDA))  # of another model
+    another(*inputs(2))
     assert len(graphs.made) == 1
     may_compile.set()
     denoiser.wait()
     denoiser(*inputs(4))
     assert len(graphs.made) == 2
+    another(*inputs(2))
+    assert len(graphs.made) == 3
 
 
 @torch.no_grad()
@@ -321,6 +325,15 @@ def test_a_picture_that_was_painted_in_float32_leaves_no_graph(
     captures = compiled_of(engine)._graphs
     assert captures is not None
     assert not captures._graphs  # they would read memory that is no longer the weights'
+
+
+def test_a_model_that_leaves_leaves_no_graph(graphs: Graphs, capturing: Callable[..., DiffusersEngine]) -> None:
+    engine = capturing(torch.float32)
+    captures = compiled_of(engine)._graphs
+    assert captures is not None
+    assert captures._graphs
+    engine._models._drop_all()
+    assert not captures._graphs  # whoever still compiles for it would keep their memory
 
 
 def test_memory_that_ran_out_elsewhere_is_taken_from_the_graphs(

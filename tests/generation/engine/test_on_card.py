@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
+from generation.engine import kernels
 from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.loading import LoadedModel
@@ -127,6 +129,46 @@ def test_calls_are_captured_where_the_weights_stay(
     if compiled is not None:
         assert compiled._graphs is not None
         assert len(compiled._graphs._graphs) == 1
+
+
+def test_adapters_take_the_place_of_what_was_captured(
+    make_engine: MakeEngine, tiny_catalog: Catalog, tmp_path: Path
+) -> None:
+    engine = make_engine(Catalog({"ddim": with_adapters(tiny_catalog["ddim"], tmp_path)}), device="cuda")
+    engine.run(tiny_request(), RecordedRun())
+    compiled = held_model(engine).compiled
+    assert compiled is not None
+    assert compiled._graphs is not None
+    assert compiled._graphs._graphs
+    engine.run(tiny_request(adapter="ink", adapter_weight=0.5), RecordedRun())
+    assert not compiled._graphs._graphs  # the card's memory is wanted for other things
+
+
+@pytest.mark.parametrize("placement", Placement)
+@pytest.mark.parametrize("stores_float8", [False, True])
+def test_normalizations_find_their_weights_however_they_are_held(
+    make_engine: MakeEngine,
+    tiny_catalog: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+    placement: Placement,
+    stores_float8: bool,
+) -> None:
+    pytest.importorskip("triton")
+    activates = list[bool]()
+
+    def of_the_card(pixels: Any, groups: int, *weights: Any, **told: bool) -> torch.Tensor:
+        assert all(isinstance(tensor, OnCard) for tensor in (pixels, *weights[:2]))
+        activates.append(told["activates"])
+        normalized = functional.group_norm(pixels, groups, *weights)
+        return functional.silu(normalized) if told["activates"] else normalized
+
+    monkeypatch.setattr("generation.engine.group_norm.group_norm", of_the_card)
+    monkeypatch.setattr(kernels, "channels_last_norm_pays", lambda *_: True)
+    engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), dtype=torch.bfloat16, device="cuda")
+    held_as(engine, "ddim", placement=placement, stores_float8=stores_float8)
+    for _ in range(2):  # what comes and goes in groups does so ahead of time the second time
+        assert engine.run(tiny_request(), RecordedRun()).pictures
+    assert set(activates) == {False, True}
 
 
 @pytest.mark.parametrize("card", ["mps"], indirect=True)
