@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.command_line import run_of, run_parser
+from training.command_line import model_folder, run_of, run_parser
 
 
 def adopted(model: Path, part: str) -> dict[str, Tensor]:
@@ -41,7 +41,7 @@ def adopt(model: Path, folder: Path) -> None:
 
 def main(arguments: list[str]) -> None:
     parser = run_parser("adopt", __doc__)
-    parser.add_argument("--model", type=Path, default=Path("models/demo"))
+    parser.add_argument("--model", type=model_folder, default=Path("models/demo"))
     options = parser.parse_args(arguments)
     _, folder = run_of(options)
     adopt(options.model, folder)

@@ -14,6 +14,14 @@ def run_parser(verb: str, description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def model_folder(text: str) -> Path:
+    """Read the folder of a model in diffusers' layout."""
+    folder = Path(text)
+    if not (folder / "model_index.json").is_file():
+        raise argparse.ArgumentTypeError(f"{text} is no model's folder: it has no model_index.json")
+    return folder
+
+
 def run_of(options: argparse.Namespace) -> tuple[Tier, Path]:
     """Return the tier that was asked for and the folder of its run."""
     return TIERS[options.tier], options.folder / options.tier

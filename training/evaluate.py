@@ -24,6 +24,7 @@ from torch import Tensor
 from training import classifier, evaluation_set, photographs
 from training.autoencoder import normalised, psnr, to_uint8
 from training.bar import printed
+from training.command_line import model_folder
 from training.data import Spec, drawn
 from training.loop import device
 from training.pictures import spec_of
@@ -249,7 +250,7 @@ PARTS: dict[str, Callable[[Bench], Measured]] = {
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m training evaluate", description=__doc__)
     parser.add_argument("--tier", choices=TIERS, default="a", help="which model: a is the committed one")
-    parser.add_argument("--model", type=Path, default=Path("models/demo"))
+    parser.add_argument("--model", type=model_folder, default=Path("models/demo"))
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="measure only these")
     parser.add_argument("--share", type=float, default=1.0, help="ask only the first part of the questions")
     parser.add_argument("--results", type=Path, nargs="*", default=[], help="read these, write the first")

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from training.autoencoder import grid
+from training.command_line import model_folder
 from training.data import Spec, Subject
 from training.evaluate import Bench, drawn_inputs
 from training.photographs import photograph
@@ -54,7 +55,7 @@ def edit_rows(bench: Bench, pictures: np.ndarray, prompts: Sequence[str]) -> np.
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m training grids", description=__doc__)
     parser.add_argument("--tier", choices=TIERS, default="a", help="which model: a is the committed one")
-    parser.add_argument("--model", type=Path, default=Path("models/demo"))
+    parser.add_argument("--model", type=model_folder, default=Path("models/demo"))
     parser.add_argument("--target", type=Path, default=Path("models/demo/pictures"))
     parser.add_argument("--photographs", type=Path, nargs="*", default=[])
     options = parser.parse_args(arguments)

@@ -71,8 +71,8 @@ class CudaGraphs:
         if for_good and not self._gave_up:
             self._gave_up = True
             log.warning(
-                "the memory does not suffice for captured calls of the denoiser; until the model is loaded anew each is "
-                "made as it is, which is slower"
+                "the memory does not suffice for captured calls of the denoiser; "
+                "until the model is loaded anew each is made as it is, which is slower"
             )
 
     def _called(self, denoiser: Denoiser, inputs: Inputs) -> torch.Tensor:

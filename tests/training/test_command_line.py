@@ -1,5 +1,6 @@
 """What `python -m training` says to whoever calls it wrongly."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -27,3 +28,13 @@ def test_a_verb_whose_files_are_missing_says_which_and_where_the_order_stands(tm
     assert done.returncode == 1
     assert done.stderr.startswith(f"There is no {tmp_path}")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["adopt", "evaluate", "grids"])
+def test_a_folder_without_a_model_is_one_sentence(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"training.{verb}").main(["--model", str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"{tmp_path} is no model's folder: it has no model_index.json" in capsys.readouterr().err
