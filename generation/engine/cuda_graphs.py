@@ -37,6 +37,7 @@ class CudaGraphs:
         self._device = device
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()  # those used last come last
         self._pool: Any = None
+        self._stream: Any = None  # the same for all, or they could not share memory
         self._failed = set[Hashable]()
         self._gave_up = False
 
@@ -96,7 +97,8 @@ class CudaGraphs:
             return  # with the call of a broken picture nothing can be compared
         try:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
-            graph = _Graph(denoiser, inputs, self._pool)
+            self._stream = self._stream or torch.cuda.Stream()
+            graph = _Graph(denoiser, inputs, self._pool, self._stream)
             error = _relative_error(graph(inputs), prediction)
         except torch.OutOfMemoryError:
             self.forget(for_good=True)
@@ -130,21 +132,22 @@ def graphs_for(device: torch.device) -> CudaGraphs | None:
 class _Graph:
     """One captured call, with places of its own for what goes in and comes out."""
 
-    def __init__(self, denoiser: Denoiser, inputs: Inputs, pool: Any) -> None:
+    def __init__(self, denoiser: Denoiser, inputs: Inputs, pool: Any, stream: Any) -> None:
         latents, timesteps, conditioning = inputs
         self._inputs: Inputs = (
             latents.clone(),
             timesteps.clone(),
             {name: tensor.clone() for name, tensor in conditioning.items()},
         )
-        denoiser(*self._inputs)  # a compiler may look at other tensors anew, which cannot be done while capturing
         self._graph = torch.cuda.CUDAGraph()
-        # torch leaves its stream after a capture that ends well; after any other this thread would compute there.
-        with (
-            torch.cuda.stream(torch.cuda.current_stream()),
-            torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"),
-        ):
-            self._prediction = denoiser(*self._inputs)
+        stream.wait_stream(torch.cuda.current_stream())
+        # Around both, because torch leaves the stream of a capture only if that ends well.
+        with torch.cuda.stream(stream):
+            # A compiler may look anew at other tensors and another stream, and cuBLAS wants memory for each stream;
+            # neither can be had while capturing.
+            denoiser(*self._inputs)
+            with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                self._prediction = denoiser(*self._inputs)
 
     def __call__(self, inputs: Inputs) -> torch.Tensor:
         for place, tensor in zip(_tensors(self._inputs), _tensors(inputs), strict=True):

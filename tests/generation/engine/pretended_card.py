@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generation.engine.device_loop import DeviceLoop
-from tests.generation.engine.recorded_graphs import record_graphs
+from tests.generation.engine.recorded_graphs import Stream, record_graphs
 
 _CPU = torch.device("cpu")
 _aten = torch.ops.aten
@@ -132,13 +132,6 @@ class _BeforeTorch(TorchFunctionMode):
         return _onto_card(result) if is_on_card else result
 
 
-class _Stream:
-    """A stream that has done what it was told before it is told the next."""
-
-    def synchronize(self) -> None:
-        pass
-
-
 @contextmanager
 def pretended_card(monkeypatch: pytest.MonkeyPatch, kind: str = "cuda", total_bytes: int = 8 * 2**30) -> Iterator[Card]:
     """Let torch find a card of a kind, ``cuda`` or ``mps``, and device loops that begin meanwhile compute on it.
@@ -172,7 +165,7 @@ def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
     told_bytes = card.total_bytes  # whatever others take meanwhile
     answers = {
         "_lazy_init": None,
-        "current_stream": _Stream(),
+        "current_stream": Stream(),
         "empty_cache": None,
         "get_device_capability": (8, 0),
         "get_device_name": "no card",
@@ -185,7 +178,6 @@ def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
     monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", whole_of_numbered)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (told_bytes - card.held_bytes, told_bytes))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: card.held_bytes)
-    monkeypatch.setattr(torch.cuda, "Stream", _Stream)
 
 
 def whole_of_numbered(device: torch.device) -> float:

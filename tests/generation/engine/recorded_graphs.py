@@ -41,30 +41,45 @@ class _Recording(TorchDispatchMode):
         return results
 
 
+class Stream:
+    """A stream that has done what it was told before it is told the next."""
+
+    def synchronize(self) -> None:
+        """Wait for nothing."""
+
+    def wait_stream(self, other: "Stream") -> None:
+        """Wait for nothing."""
+
+
 class Graphs:
     """What was captured, how much memory there is, and on which stream one computes; for whoever counts."""
 
     def __init__(self) -> None:
         self.made: list[RecordedGraph] = []
         self.free_bytes = 2**40
-        self.stream = "usual"
+        self.usual_stream = self.stream = Stream()
+        self.is_capturing = False
 
     def make(self) -> RecordedGraph:
         self.made.append(RecordedGraph())
         return self.made[-1]
 
     @contextmanager
-    def capture(self, graph: RecordedGraph, *, pool: Any, capture_error_mode: str) -> Iterator[None]:
-        """Record on a stream of its own, which is left only if all ends well, as torch 2.13 does."""
+    def capture(self, graph: RecordedGraph, *, pool: Any, stream: "Stream", capture_error_mode: str) -> Iterator[None]:
+        """Record on a stream, which is left only if all ends well, as torch 2.13 does."""
         assert pool is not None
         assert capture_error_mode == "thread_local"
-        before, self.stream = self.stream, "capturing"
-        with _Recording(graph):
-            yield
+        before, self.stream = self.stream, stream
+        self.is_capturing = True
+        try:
+            with _Recording(graph):
+                yield
+        finally:
+            self.is_capturing = False
         self.stream = before
 
     @contextmanager
-    def on_stream(self, stream: str) -> Iterator[None]:
+    def on_stream(self, stream: "Stream") -> Iterator[None]:
         """Compute on a stream, then on the one before."""
         before, self.stream = self.stream, stream
         try:
@@ -85,6 +100,7 @@ def record_graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
     graphs = Graphs()
     monkeypatch.setattr(torch.cuda, "CUDAGraph", graphs.make)
     monkeypatch.setattr(torch.cuda, "graph", graphs.capture)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: graphs.stream)
     monkeypatch.setattr(torch.cuda, "stream", graphs.on_stream)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)

@@ -185,14 +185,32 @@ def test_after_a_capture_that_fails_one_computes_where_one_did(graphs: Graphs) -
     captures = CudaGraphs(CUDA)
 
     def refuses(latents: torch.Tensor, *_: Any) -> torch.Tensor:
-        if graphs.stream == "capturing":
+        if graphs.is_capturing:
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
         return 2 * latents
 
     for _ in range(2):
         assert torch.equal(captures.call("shape", refuses, *inputs(2)), 2 * inputs(2)[0])
-        assert graphs.stream == "usual"
+        assert graphs.stream is graphs.usual_stream
     assert len(graphs.made) == 1
+
+
+@torch.no_grad()
+def test_what_has_to_be_prepared_for_a_stream_is_before_it_is_captured(
+    graphs: Graphs, caplog: pytest.LogCaptureFixture
+) -> None:
+    captures, prepared_for = CudaGraphs(CUDA), set[object]()
+
+    def prepares(latents: torch.Tensor, *_: Any) -> torch.Tensor:
+        if graphs.stream not in prepared_for:
+            assert not graphs.is_capturing
+            prepared_for.add(graphs.stream)
+        return 2 * latents
+
+    for rows in (2, 4):
+        captures.call(rows, prepares, *inputs(rows))
+    assert not caplog.records
+    assert len(prepared_for) == 2  # one's own, and the one on which all graphs are captured
 
 
 @torch.no_grad()
