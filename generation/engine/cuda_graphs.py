@@ -40,6 +40,7 @@ class CudaGraphs:
         self._stream: Any = None  # the same for all, or they could not share memory
         self._failed = set[Hashable]()
         self._gave_up = False
+        self._said_no_room = False
 
     def call(
         self,
@@ -90,7 +91,11 @@ class CudaGraphs:
     def _has_room(self) -> bool:
         """Tell whether the card could hold what a call needs once more, by the most that anything has needed so far."""
         needed = torch.cuda.max_memory_allocated(self._device) - torch.cuda.memory_allocated(self._device)
-        return free_bytes(self._device) > needed
+        has_room = free_bytes(self._device) > needed
+        if not has_room and not self._said_no_room:
+            self._said_no_room = True
+            log.info("calls of the denoiser are captured once %.1f GiB of the card's memory are free", needed / 2**30)
+        return has_room
 
     def _capture(self, shape: Hashable, denoiser: Denoiser, inputs: Inputs, prediction: torch.Tensor) -> None:
         if not torch.isfinite(prediction).all():

@@ -97,7 +97,7 @@ def channels_last_norm_pays(device: torch.device, dtype: torch.dtype) -> bool:
             captured = [_captured(work) for work in (usual, candidate)]
         return wins(*_compare(device, *captured))
     except Exception as error:  # whatever a compiler or a driver stumbles over, torch's own kernels are there
-        log.info("Triton cannot be used here: %s", type(error).__name__)
+        log.info("Triton cannot be used here, perhaps for want of a C compiler: %s", type(error).__name__)
         return False
 
 

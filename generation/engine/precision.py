@@ -21,15 +21,14 @@ def can_be_widened(pipeline: Any) -> bool:
 def in_float32(pipeline: Any) -> Iterator[None]:
     """Compute in float32 within; afterwards every weight is what it was, bit for bit.
 
-    Takes up to twice the memory meanwhile. Nobody else may use the pipeline, and what was compiled for it rests.
+    Takes up to twice the memory meanwhile. Nobody else may use the pipeline, nor what was compiled for it.
     """
     unpack_layers(_parts(pipeline))
     short = [(tensor, tensor.dtype) for part in _parts(pipeline) for tensor in _floating(part) if _is_short(tensor)]
     try:
-        with torch.compiler.set_stance("force_eager"):
-            for tensor, _ in short:
-                tensor.data = tensor.data.float()
-            yield
+        for tensor, _ in short:
+            tensor.data = tensor.data.float()
+        yield
     finally:
         for tensor, dtype in short:
             tensor.data = tensor.data.to(dtype)

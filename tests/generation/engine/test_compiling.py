@@ -14,6 +14,7 @@ from torch._dynamo.utils import counters
 from generation.engine.compiling import ROW_BUCKETS, CompiledDenoiser, _shape_of
 from generation.engine.conditioning import denoise
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.precision import in_float32
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
 from tests.tiny_pipeline import tiny_pipeline
@@ -100,6 +101,18 @@ def test_what_was_put_there_just_when_the_thread_ended_is_compiled_at_the_next_c
     compiled(*inputs(2))
     compiled.wait()
     assert compiled._ready == {shape}
+
+
+@torch.no_grad()
+def test_a_model_is_compiled_also_while_another_is_in_float32() -> None:
+    torch._dynamo.reset()
+    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    before = counters["stats"]["unique_graphs"]
+    with in_float32(tiny_pipeline().to(torch.bfloat16)):
+        compiled(*inputs(2))
+        compiled.wait()
+    assert compiled._ready
+    assert counters["stats"]["unique_graphs"] > before
 
 
 @torch.no_grad()

@@ -246,11 +246,14 @@ def test_a_replay_that_says_something_else_is_not_used(graphs: Graphs, caplog: p
 
 
 @torch.no_grad()
-def test_without_room_nothing_is_captured_yet(graphs: Graphs) -> None:
+def test_without_room_nothing_is_captured_yet(graphs: Graphs, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     captures = CudaGraphs(CUDA)
     graphs.free_bytes = 2000  # as much as a call needs at most
-    captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2))
+    for _ in range(2):
+        captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2))
     assert graphs.made == []
+    assert caplog.text.count("of the card's memory are free") == 1
     graphs.free_bytes = 2001
     captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2))
     assert len(graphs.made) == 1
