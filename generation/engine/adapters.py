@@ -35,7 +35,6 @@ class Adapters:
         self._loaded: list[str] = []  # who was used least recently comes first
         self._loads: dict[str, int] = {}  # which load of a file it was: another one may find other contents
         self._in_effect: tuple[tuple[str, float], ...] | None = ()
-        self.has_loaded = False  # whether any ever was, which changes the denoiser's layers
 
     def use(self, wanted: tuple[tuple[str, float], ...]) -> None:
         """Bring these into effect, or none; raise ModelUnavailable for a file that is not here or does not fit."""
@@ -84,8 +83,6 @@ class Adapters:
             if fault_of(error) is not None:  # which says nothing about the file
                 raise
             raise adapter.file.problem(ModelProblem.DOES_NOT_FIT) from error
-        finally:
-            self.has_loaded |= bool(self._pipeline.get_list_adapters())
 
     def _is_loaded(self, layers: str) -> bool:
         return any(layers in names for names in self._pipeline.get_list_adapters().values())

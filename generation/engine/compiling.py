@@ -49,10 +49,10 @@ class CompiledDenoiser:
     def __call__(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Return the prediction of all rows; see ``denoise``."""
+        """Return the prediction of all rows while no adapters are in effect; see ``denoise``."""
         rows = latents.shape[0]
         bucket = next((bucket for bucket in ROW_BUCKETS if bucket >= rows), None)
-        if bucket is None or _has_adapters(self._pipeline):
+        if bucket is None:
             return self._eager(latents, timesteps, conditioning)
         if self._gave_up:
             return self._call(self._eager, (latents, timesteps, conditioning))
@@ -61,7 +61,8 @@ class CompiledDenoiser:
         if shape in self._ready:
             return self._call(self._compiled, inputs)[:rows]
         prediction = self._call(self._eager, (latents, timesteps, conditioning))  # captured before the compiler begins
-        self._want(shape, inputs)
+        if not _has_adapters(self._pipeline):
+            self._want(shape, inputs)
         return prediction
 
     def forget_graphs(self, *, for_good: bool = False) -> None:
@@ -149,7 +150,7 @@ def compiled_twin(unet: Any, backend: str) -> Any:
 
 
 def _has_adapters(pipeline: Any) -> bool:
-    """Tell whether LoRA layers have been put into the denoiser, which the twin has not."""
+    """Tell whether LoRA layers have been put into the denoiser, which a twin made now would have for good."""
     return bool(getattr(pipeline.unet, "peft_config", None))
 
 

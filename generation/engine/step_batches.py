@@ -85,8 +85,6 @@ def _denoise(
 ) -> torch.Tensor:
     """Call the denoiser with the adapters of this request, which are those of everybody in its group."""
     model.adapters.use(request.adapters)
-    if model.compiled is not None:
-        if not model.adapters.has_loaded:
-            return model.compiled(latents, timesteps, conditioning)
-        model.compiled.close()  # what is compiled and captured knows nothing of adapters, and takes memory
+    if model.compiled is not None and not request.adapters:  # what is compiled and captured knows nothing of adapters
+        return model.compiled(latents, timesteps, conditioning)
     return denoise(model.pipeline, latents, timesteps, conditioning)

@@ -5,6 +5,8 @@ The compiler's backend here is the one that needs no C++ compiler; everything be
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,11 @@ from generation.engine.compiling import ROW_BUCKETS, CompiledDenoiser, _shape_of
 from generation.engine.conditioning import denoise
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.precision import in_float32
+from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.test_adapters import adapter
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.tiny_adapters import save_tiny_adapter
 from tests.tiny_pipeline import tiny_pipeline
 
 
@@ -142,6 +147,23 @@ def test_a_denoiser_with_adapters_is_called_as_it_is() -> None:
     compiled = CompiledDenoiser(pipeline, backend="eager")
     compiled(*inputs(2))
     assert compiled._wanted == set()
+
+
+def test_what_is_compiled_serves_whoever_wants_no_adapters(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = tiny_catalog["ddim"]
+    file = save_tiny_adapter(tmp_path, seed=1, model=entry.folder)
+    catalog = Catalog({"ddim": replace(entry, adapters={"ink": adapter("ink", file)})})
+    engine = make_engine(catalog, compiler="eager")
+    plain = engine.run(tiny_request(), RecordedRun()).pictures[0].data
+    assert engine._models._model is not None
+    compiled = engine._models._model.compiled
+    assert compiled is not None
+    compiled.wait()
+    inked = engine.run(tiny_request(adapter="ink", adapter_weight=0.5), RecordedRun()).pictures[0].data
+    monkeypatch.delattr(compiled, "_eager")
+    assert pixels(engine.run(tiny_request(), RecordedRun()).pictures[0].data) == pixels(plain) != pixels(inked)
 
 
 def test_pictures_are_the_same_before_and_after(make_engine: Callable[..., DiffusersEngine]) -> None:

@@ -23,6 +23,7 @@ from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.pretended_card import Card, OnCard, on_card, pretended_card
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_adapters import adapter
+from tests.generation.engine.test_diffusers_engine import pixels
 from tests.generation.engine.test_memory import short_of_memory
 from tests.generation.engine.test_step_batch import apart
 from tests.tiny_adapters import save_tiny_adapter
@@ -131,17 +132,29 @@ def test_calls_are_captured_where_the_weights_stay(
         assert len(compiled._graphs._graphs) == 1
 
 
-def test_adapters_take_the_place_of_what_was_captured(
+def test_calls_without_adapters_are_captured_whoever_has_used_some(
     make_engine: MakeEngine, tiny_catalog: Catalog, tmp_path: Path
 ) -> None:
     engine = make_engine(Catalog({"ddim": with_adapters(tiny_catalog["ddim"], tmp_path)}), device="cuda")
-    engine.run(tiny_request(), RecordedRun())
+    inked = tiny_request(adapter="ink", adapter_weight=0.5)
+    plain = engine.run(tiny_request(), RecordedRun()).pictures[0].data
+    replays = replays_of(engine)
+    other = engine.run(inked, RecordedRun()).pictures[0].data
+    assert replays_of(engine) == replays  # they know nothing of adapters
+    assert pixels(engine.run(tiny_request(), RecordedRun()).pictures[0].data) == pixels(plain) != pixels(other)
+    assert replays_of(engine) > replays
+    fresh = make_engine(Catalog({"ddim": with_adapters(tiny_catalog["ddim"], tmp_path / "fresh")}), device="cuda")
+    assert pixels(fresh.run(inked, RecordedRun()).pictures[0].data) == pixels(other)
+    for _ in range(2):
+        assert pixels(fresh.run(tiny_request(), RecordedRun()).pictures[0].data) == pixels(plain)
+    assert replays_of(fresh) > 0
+
+
+def replays_of(engine: DiffusersEngine) -> int:
     compiled = held_model(engine).compiled
     assert compiled is not None
     assert compiled._graphs is not None
-    assert compiled._graphs._graphs
-    engine.run(tiny_request(adapter="ink", adapter_weight=0.5), RecordedRun())
-    assert not compiled._graphs._graphs  # the card's memory is wanted for other things
+    return sum(graph._graph.replays for graph in compiled._graphs._graphs.values())  # pyright: ignore
 
 
 @pytest.mark.parametrize("placement", Placement)
