@@ -47,15 +47,23 @@ class CompiledDenoiser:
         self._thread: threading.Thread | None = None
 
     def __call__(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor]
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Mapping[str, torch.Tensor],
+        *,
+        adapters: Hashable = (),
     ) -> torch.Tensor:
-        """Return the prediction of all rows while no adapters are in effect; see ``denoise``."""
+        """Return the prediction of all rows; see ``denoise``.
+
+        ``adapters`` stands for those in effect, their contents and weights: with any, calls are captured at most.
+        """
         rows = latents.shape[0]
         bucket = next((bucket for bucket in ROW_BUCKETS if bucket >= rows), None)
         if bucket is None:
             return self._eager(latents, timesteps, conditioning)
-        if self._gave_up:
-            return self._call(self._eager, (latents, timesteps, conditioning))
+        if self._gave_up or adapters:
+            return self._call(self._eager, (latents, timesteps, conditioning), adapters)
         inputs = _filled(latents, timesteps, conditioning, bucket - rows)
         shape = _shape_of(inputs)
         if shape in self._ready:
@@ -70,10 +78,10 @@ class CompiledDenoiser:
         if self._graphs is not None:
             self._graphs.forget(for_good=for_good)
 
-    def _call(self, denoiser: Any, inputs: Inputs) -> torch.Tensor:
+    def _call(self, denoiser: Any, inputs: Inputs, adapters: Hashable = ()) -> torch.Tensor:
         if self._graphs is None:
             return denoiser(*inputs)
-        name = (_shape_of(inputs), denoiser is self._eager)
+        name = (_shape_of(inputs), denoiser is self._eager, adapters)
         return self._graphs.call(name, denoiser, *inputs, may_capture=not _is_compiling())
 
     def wait(self) -> None:

@@ -85,6 +85,7 @@ def _denoise(
 ) -> torch.Tensor:
     """Call the denoiser with the adapters of this request, which are those of everybody in its group."""
     model.adapters.use(request.adapters)
-    if model.compiled is not None and not request.adapters:  # what is compiled and captured knows nothing of adapters
-        return model.compiled(latents, timesteps, conditioning)
+    if model.compiled is not None:
+        adapters = model.adapters.contents_of(request.adapters)
+        return model.compiled(latents, timesteps, conditioning, adapters=adapters)
     return denoise(model.pipeline, latents, timesteps, conditioning)

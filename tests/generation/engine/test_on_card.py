@@ -1,6 +1,7 @@
 """The whole engine on a card that is none: whoever forgets on which device a tensor lies is told so here already."""
 
 import io
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,12 +19,12 @@ from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.loading import LoadedModel
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.memory_plan import MemoryPlan, Placement
+from generation.requests import Img2ImgRequest
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.pretended_card import Card, OnCard, on_card, pretended_card
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_adapters import adapter
-from tests.generation.engine.test_diffusers_engine import pixels
 from tests.generation.engine.test_memory import short_of_memory
 from tests.generation.engine.test_step_batch import apart
 from tests.tiny_adapters import save_tiny_adapter
@@ -132,22 +133,27 @@ def test_calls_are_captured_where_the_weights_stay(
         assert len(compiled._graphs._graphs) == 1
 
 
-def test_calls_without_adapters_are_captured_whoever_has_used_some(
+def test_calls_are_captured_for_each_weight_of_an_adapter_and_for_none(
     make_engine: MakeEngine, tiny_catalog: Catalog, tmp_path: Path
 ) -> None:
-    engine = make_engine(Catalog({"ddim": with_adapters(tiny_catalog["ddim"], tmp_path)}), device="cuda")
-    inked = tiny_request(adapter="ink", adapter_weight=0.5)
-    plain = engine.run(tiny_request(), RecordedRun()).pictures[0].data
-    replays = replays_of(engine)
-    other = engine.run(inked, RecordedRun()).pictures[0].data
-    assert replays_of(engine) == replays  # they know nothing of adapters
-    assert pixels(engine.run(tiny_request(), RecordedRun()).pictures[0].data) == pixels(plain) != pixels(other)
-    assert replays_of(engine) > replays
-    fresh = make_engine(Catalog({"ddim": with_adapters(tiny_catalog["ddim"], tmp_path / "fresh")}), device="cuda")
-    assert pixels(fresh.run(inked, RecordedRun()).pictures[0].data) == pixels(other)
-    for _ in range(2):
-        assert pixels(fresh.run(tiny_request(), RecordedRun()).pictures[0].data) == pixels(plain)
-    assert replays_of(fresh) > 0
+    catalog = Catalog({"ddim": with_adapters(tiny_catalog["ddim"], tmp_path)})
+    wanted = [tiny_request(), *(tiny_request(adapter="ink", adapter_weight=weight) for weight in (0.5, 1.0))]
+    engine, here = make_engine(catalog, device="cuda"), make_engine(catalog)
+    expected = [picture_of(here, each) for each in wanted]
+    assert all(apart(one, other) > 1 for one, other in itertools.combinations(expected, 2))
+    for seen in range(2):
+        for number, each in enumerate(wanted, start=1):
+            before = replays_of(engine)
+            assert apart(picture_of(engine, each), expected[number - 1]) <= 1
+            compiled = held_model(engine).compiled
+            assert compiled is not None
+            assert compiled._graphs is not None
+            assert len(compiled._graphs._graphs) == (3 if seen else number)
+            assert replays_of(engine) > before
+
+
+def picture_of(engine: DiffusersEngine, wanted: Img2ImgRequest) -> Image.Image:
+    return Image.open(io.BytesIO(engine.run(wanted, RecordedRun()).pictures[0].data))
 
 
 def replays_of(engine: DiffusersEngine) -> int:
