@@ -39,6 +39,7 @@ class CompiledDenoiser:
         self._pipeline = pipeline
         self._backend = backend
         self._graphs = graphs
+        self._twin: Any = None
         self._compiled: Any = None
         self._ready: set[Hashable] = set()
         self._wanted: set[Hashable] = set()
@@ -98,6 +99,8 @@ class CompiledDenoiser:
         if shape not in self._wanted:
             self._wanted.add(shape)
             self._examples.put((shape, inputs))
+        if self._twin is None:
+            self._twin = _twin_of(self._pipeline.unet)  # by this thread, which is also the one that loads adapters
         is_at_work = self._thread is not None and self._thread.is_alive()
         if not is_at_work and not self._examples.empty():  # it may have ended just when this was put there
             self._thread = threading.Thread(target=self._compile, name=_THREAD, daemon=True)
@@ -110,7 +113,7 @@ class CompiledDenoiser:
             try:
                 if self._compiled is None:
                     assert self._backend is not None
-                    self._compiled = partial(denoise, _Twin(compiled_twin(self._pipeline.unet, self._backend)))
+                    self._compiled = partial(denoise, _Twin(_compile_twin(self._twin, self._backend)))
                 self._compiled(*inputs)
             except Exception as error:
                 # Whatever a compiler stumbles over, pictures can be painted without it.
@@ -142,13 +145,21 @@ def can_be_compiled(pipeline: Any) -> bool:
 
 
 def compiled_twin(unet: Any, backend: str) -> Any:
-    """Return a copy that shares every weight, and is compiled at its first call in each shape.
+    """Return a copy that shares every weight, and is compiled at its first call in each shape."""
+    return _compile_twin(_twin_of(unet), backend)
+
+
+def _twin_of(unet: Any) -> Any:
+    return copy.deepcopy(unet, {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())})
+
+
+def _compile_twin(twin: Any, backend: str) -> Any:
+    """Let a twin be compiled at its first call in each shape; return it.
 
     On a card as a whole, for what its compiler joins: normalizations with what is around them, residual sums, layouts
     (a call of Stable Diffusion 1.5's shape took an H200 6.6 ms instead of 8.8). On a CPU only the repeated blocks are,
     in a fraction of the time.
     """
-    twin = copy.deepcopy(unet, {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())})
     if next(twin.parameters()).is_cuda:
         forget_channels_last(twin)  # the compiler's own normalization takes any layout
         twin.compile(backend=backend, dynamic=False, recompile_limit=_VERSIONS)

@@ -121,6 +121,26 @@ def test_a_model_is_compiled_also_while_another_is_in_float32() -> None:
 
 
 @torch.no_grad()
+def test_layers_that_are_put_in_while_the_compiler_begins_are_none_of_its(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch._dynamo.reset()
+    pipeline: Any = tiny_pipeline()
+    expected = denoise(pipeline, *inputs(2))
+    compiled = CompiledDenoiser(pipeline, backend="eager")
+    compile_all = compiled._compile
+
+    def compile_later() -> None:
+        pipeline.unet.conv_out = torch.nn.Sequential(pipeline.unet.conv_out, torch.nn.Tanh())  # as adapters do
+        compile_all()
+
+    monkeypatch.setattr(compiled, "_compile", compile_later)
+    compiled(*inputs(2))
+    compiled.wait()
+    assert compiled._ready
+    assert torch.allclose(compiled(*inputs(2)), expected, atol=1e-5)
+    assert not torch.allclose(denoise(pipeline, *inputs(2)), expected, atol=1e-5)
+
+
+@torch.no_grad()
 def test_for_a_model_that_leaves_nothing_more_is_compiled() -> None:
     compiling, may_compile = threading.Event(), threading.Event()
 
