@@ -4,7 +4,8 @@ import copy
 import logging
 import queue
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -45,6 +46,7 @@ class CompiledDenoiser:
         self._wanted: set[Hashable] = set()
         self._examples: queue.SimpleQueue[tuple[Hashable, Inputs]] = queue.SimpleQueue()
         self._gave_up = backend is None
+        self._moves = 0  # of the weights; an odd number while they lie elsewhere
         self._thread: threading.Thread | None = None
 
     def __call__(
@@ -79,6 +81,19 @@ class CompiledDenoiser:
         if self._graphs is not None:
             self._graphs.forget(for_good=for_good)
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Rest while the weights are others or lie elsewhere; what was captured is dropped.
+
+        What is being compiled meanwhile is compiled again later.
+        """
+        self._moves += 1
+        try:
+            yield
+        finally:
+            self._moves += 1
+            self.forget_graphs()
+
     def _call(self, denoiser: Any, inputs: Inputs, adapters: Hashable = ()) -> torch.Tensor:
         if self._graphs is None:
             return denoiser(*inputs)
@@ -110,15 +125,20 @@ class CompiledDenoiser:
     def _compile(self) -> None:
         while not self._gave_up and not self._examples.empty():
             shape, inputs = self._examples.get()
+            moves, failure = self._moves, None
             try:
                 if self._compiled is None:
                     assert self._backend is not None
                     self._compiled = partial(denoise, _Twin(_compile_twin(self._twin, self._backend)))
                 self._compiled(*inputs)
-            except Exception as error:
-                # Whatever a compiler stumbles over, pictures can be painted without it.
+            except Exception as error:  # whatever a compiler stumbles over, pictures can be painted without it
+                failure = stack_of(error)
+            if moves % 2 or moves != self._moves:
+                self._examples.put((shape, inputs))  # for the thread that the next call begins
+                return
+            if failure is not None:
                 self._gave_up = True
-                log.warning("the denoiser cannot be compiled here; it serves as it is\n%s", stack_of(error))
+                log.warning("the denoiser cannot be compiled here; it serves as it is\n%s", failure)
                 return
             self._ready.add(shape)
             log.info("the denoiser is compiled for %d rows", inputs[0].shape[0])

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Generator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -62,14 +63,10 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
     yield
     # In one piece: the pictures under way share these weights.
-    try:
-        with in_float32(model.pipeline):
-            model.adapters.use(order.request.adapters)
-            told = _told(model, order) if is_step_batched(model.pipeline) else {}
-            painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index, told)
-    finally:
-        if model.compiled is not None:
-            model.compiled.forget_graphs()  # the weights lie elsewhere now
+    with model.compiled.resting() if model.compiled is not None else nullcontext(), in_float32(model.pipeline):
+        model.adapters.use(order.request.adapters)
+        told = _told(model, order) if is_step_batched(model.pipeline) else {}
+        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index, told)
     return replace(painted, in_float32=True)
 
 

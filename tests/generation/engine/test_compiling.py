@@ -121,6 +121,37 @@ def test_a_model_is_compiled_also_while_another_is_in_float32() -> None:
 
 
 @torch.no_grad()
+def test_what_is_compiled_while_the_weights_are_others_is_compiled_again(caplog: pytest.LogCaptureFixture) -> None:
+    compiling, may_compile = threading.Event(), threading.Event()
+
+    def slow_compiler(module: Any, _: Any) -> Any:
+        compiling.set()
+        assert may_compile.wait(60)
+        return module
+
+    def call() -> torch.Tensor:
+        latents, timesteps, conditioning = inputs(2)
+        states = {name: tensor.bfloat16() for name, tensor in conditioning.items()}
+        return compiled(latents.bfloat16(), timesteps, states)
+
+    torch._dynamo.reset()
+    pipeline: Any = tiny_pipeline()
+    pipeline.unet.to(torch.bfloat16)
+    compiled = CompiledDenoiser(pipeline, backend=slow_compiler)  # pyright: ignore[reportArgumentType]
+    expected = call()
+    assert compiling.wait(60)
+    with compiled.resting(), in_float32(pipeline):
+        may_compile.set()
+        compiled.wait()
+    assert not compiled._ready
+    call()
+    compiled.wait()
+    assert compiled._ready
+    assert torch.equal(call(), expected)
+    assert "cannot be compiled" not in caplog.text
+
+
+@torch.no_grad()
 def test_layers_that_are_put_in_while_the_compiler_begins_are_none_of_its(monkeypatch: pytest.MonkeyPatch) -> None:
     torch._dynamo.reset()
     pipeline: Any = tiny_pipeline()
