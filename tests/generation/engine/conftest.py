@@ -15,6 +15,7 @@ from generation.engine.width import FixedWidth
 from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog, ModelDefaults, ModelEntry
 from generation.models.hub import Hub
+from tests.generation.engine.recorded_graphs import Graphs, record_graphs
 from tests.tiny_families.pipelines import stable_diffusion_xl
 from tests.tiny_pipeline import SCHEDULERS, save_tiny_pipeline
 
@@ -107,3 +108,9 @@ def make_engine(
 def engine(make_engine: Callable[..., DiffusersEngine]) -> DiffusersEngine:
     """An engine that many tests share."""
     return make_engine()
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
+    """CUDA graphs without CUDA."""
+    return record_graphs(monkeypatch)

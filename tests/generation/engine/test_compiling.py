@@ -35,6 +35,18 @@ def inputs(rows: int, side: int = 8) -> tuple[torch.Tensor, torch.Tensor, dict[s
     )
 
 
+class SlowCompiler:
+    """A backend that says when it is at work, and goes on when it may."""
+
+    def __init__(self) -> None:
+        self.compiling, self.may_compile = threading.Event(), threading.Event()
+
+    def __call__(self, module: Any, _: Any) -> Any:
+        self.compiling.set()
+        assert self.may_compile.wait(60)
+        return module
+
+
 @torch.no_grad()
 def test_each_row_is_what_the_usual_denoiser_says() -> None:
     pipeline: Any = tiny_pipeline()
@@ -122,12 +134,7 @@ def test_a_model_is_compiled_also_while_another_is_in_float32() -> None:
 
 @torch.no_grad()
 def test_what_is_compiled_while_the_weights_are_others_is_compiled_again(caplog: pytest.LogCaptureFixture) -> None:
-    compiling, may_compile = threading.Event(), threading.Event()
-
-    def slow_compiler(module: Any, _: Any) -> Any:
-        compiling.set()
-        assert may_compile.wait(60)
-        return module
+    compiler = SlowCompiler()
 
     def call() -> torch.Tensor:
         latents, timesteps, conditioning = inputs(2)
@@ -137,11 +144,11 @@ def test_what_is_compiled_while_the_weights_are_others_is_compiled_again(caplog:
     torch._dynamo.reset()
     pipeline: Any = tiny_pipeline()
     pipeline.unet.to(torch.bfloat16)
-    compiled = CompiledDenoiser(pipeline, backend=slow_compiler)  # pyright: ignore[reportArgumentType]
+    compiled = CompiledDenoiser(pipeline, backend=compiler)  # pyright: ignore[reportArgumentType]
     expected = call()
-    assert compiling.wait(60)
+    assert compiler.compiling.wait(60)
     with compiled.resting(), in_float32(pipeline):
-        may_compile.set()
+        compiler.may_compile.set()
         compiled.wait()
     assert not compiled._ready
     call()
@@ -173,20 +180,14 @@ def test_layers_that_are_put_in_while_the_compiler_begins_are_none_of_its(monkey
 
 @torch.no_grad()
 def test_for_a_model_that_leaves_nothing_more_is_compiled() -> None:
-    compiling, may_compile = threading.Event(), threading.Event()
-
-    def slow_compiler(module: Any, _: Any) -> Any:
-        compiling.set()
-        assert may_compile.wait(60)
-        return module
-
+    compiler = SlowCompiler()
     torch._dynamo.reset()
-    compiled = CompiledDenoiser(tiny_pipeline(), backend=slow_compiler)  # pyright: ignore[reportArgumentType]
+    compiled = CompiledDenoiser(tiny_pipeline(), backend=compiler)  # pyright: ignore[reportArgumentType]
     compiled(*inputs(2))
-    assert compiling.wait(60)
+    assert compiler.compiling.wait(60)
     compiled(*inputs(4))
     compiled.close()
-    may_compile.set()
+    compiler.may_compile.set()
     compiled.wait()
     assert compiled._ready == {_shape_of(inputs(2))}
 

@@ -1,33 +1,19 @@
 """Captured calls say what the calls say, for every shape, also after everything that could make them wrong."""
 
-import contextlib
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from generation.engine import loading
-from generation.engine.autoencoder import decode_in_slices
-from generation.engine.base import BrokenOutput
 from generation.engine.compiling import CompiledDenoiser
 from generation.engine.conditioning import denoise
 from generation.engine.cuda_graphs import CudaGraphs
-from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.precision import in_float32
-from tests.generation.engine.conftest import RecordedRun
-from tests.generation.engine.recorded_graphs import Graphs, record_graphs
-from tests.generation.engine.test_compiling import inputs
-from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.generation.engine.recorded_graphs import Graphs
+from tests.generation.engine.test_compiling import SlowCompiler, inputs
 from tests.tiny_pipeline import tiny_pipeline
 
 CUDA = torch.device("cuda")
-
-
-@pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
-    return record_graphs(monkeypatch)
 
 
 def no_compiler(*_: Any) -> Any:
@@ -84,17 +70,11 @@ def test_without_a_compiler_calls_are_captured_at_once(graphs: Graphs) -> None:
 def test_while_the_compiler_is_at_work_calls_are_replayed_and_not_captured(
     graphs: Graphs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compiling, may_compile = threading.Event(), threading.Event()
-
-    def slow_compiler(module: Any, _: Any) -> Any:
-        compiling.set()
-        assert may_compile.wait(60)
-        return module
-
+    compiler = SlowCompiler()
     torch._dynamo.reset()
-    denoiser = CompiledDenoiser(tiny_pipeline(), backend=slow_compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
+    denoiser = CompiledDenoiser(tiny_pipeline(), backend=compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
     denoiser(*inputs(2))
-    assert compiling.wait(60)
+    assert compiler.compiling.wait(60)
     assert len(graphs.made) == 1
     before = graphs.replays
     denoiser(*inputs(2))
@@ -103,7 +83,7 @@ def test_while_the_compiler_is_at_work_calls_are_replayed_and_not_captured(
     another = CompiledDenoiser(tiny_pipeline(), backend=None, graphs=CudaGraphs(CUDA))  # of another model
     another(*inputs(2))
     assert len(graphs.made) == 1
-    may_compile.set()
+    compiler.may_compile.set()
     denoiser.wait()
     denoiser(*inputs(4))
     assert len(graphs.made) == 2
@@ -288,94 +268,3 @@ def test_shapes_that_were_not_asked_for_lately_leave(graphs: Graphs, monkeypatch
     for shape in ("a", "b", "a", "c", "a", "b"):
         captures.call(shape, lambda latents, *_: 2 * latents, *inputs(2))
     assert len(graphs.made) == 4  # b was captured twice
-
-
-@pytest.fixture
-def capturing(
-    graphs: Graphs, make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[torch.dtype], DiffusersEngine]:
-    """Make engines that have given up compiling and captured the calls of a request's size."""
-
-    def make(dtype: torch.dtype) -> DiffusersEngine:
-        monkeypatch.setattr(loading, "graphs_for", lambda device: CudaGraphs(CUDA))
-        torch._dynamo.reset()
-        engine = make_engine(dtype=dtype, compiler=no_compiler)
-        engine.run(tiny_request(), RecordedRun())
-        compiled_of(engine).wait()
-        engine.run(tiny_request(), RecordedRun())
-        assert graphs.replays > 0
-        return engine
-
-    return make
-
-
-def compiled_of(engine: DiffusersEngine) -> CompiledDenoiser:
-    assert engine._models._model is not None
-    assert engine._models._model.compiled is not None
-    return engine._models._model.compiled
-
-
-def test_pictures_are_the_same_with_graphs(
-    graphs: Graphs, capturing: Callable[..., DiffusersEngine], make_engine: Callable[..., DiffusersEngine]
-) -> None:
-    plain = make_engine().run(tiny_request(), RecordedRun())
-    engine = capturing(torch.float32)
-    before = graphs.replays
-    seen = engine.run(tiny_request(), RecordedRun())
-    assert graphs.replays > before
-    assert pixels(seen.pictures[0].data) == pixels(plain.pictures[0].data)
-    engine._models.forget_graphs()
-    before = graphs.replays
-    engine.run(tiny_request(), RecordedRun())
-    assert graphs.replays == before
-
-
-@pytest.mark.parametrize("is_broken_in_float32_too", [False, True])
-def test_a_picture_that_was_painted_in_float32_leaves_no_graph(
-    graphs: Graphs, capturing: Callable[..., DiffusersEngine], is_broken_in_float32_too: bool
-) -> None:
-    engine = capturing(torch.float16)
-    assert engine._models._model is not None
-    vae = engine._models._model.pipeline.vae
-    with torch.no_grad():
-        vae.decoder.conv_in.weight.fill_(30_000.0)
-        if is_broken_in_float32_too:
-            vae.decoder.conv_out.bias.fill_(float("nan"))
-    with pytest.raises(BrokenOutput) if is_broken_in_float32_too else contextlib.nullcontext():
-        engine.run(tiny_request(), RecordedRun())
-    captures = compiled_of(engine)._graphs
-    assert captures is not None
-    assert not captures._graphs  # they would read memory that is no longer the weights'
-
-
-def test_a_model_that_leaves_leaves_no_graph(graphs: Graphs, capturing: Callable[..., DiffusersEngine]) -> None:
-    engine = capturing(torch.float32)
-    captures = compiled_of(engine)._graphs
-    assert captures is not None
-    assert captures._graphs
-    engine._models._drop_all()
-    assert not captures._graphs  # whoever still compiles for it would keep their memory
-
-
-def test_memory_that_ran_out_elsewhere_is_taken_from_the_graphs(
-    graphs: Graphs, capturing: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = capturing(torch.float32)
-    monkeypatch.setattr("generation.engine.course.decode_in_slices", _short_of_memory_once())
-    (picture,) = engine.run(tiny_request(), RecordedRun()).pictures
-    assert picture.data
-    captures = compiled_of(engine)._graphs
-    assert captures is not None
-    assert not captures._graphs
-    assert captures._gave_up
-
-
-def _short_of_memory_once() -> Callable[..., Any]:
-    fails = iter([True])
-
-    def decode(pipeline: Any, latents: torch.Tensor) -> Any:
-        if next(fails, False):
-            raise torch.OutOfMemoryError
-        return decode_in_slices(pipeline, latents)
-
-    return decode

@@ -20,7 +20,7 @@ from tests.generation.engine.test_compiling import inputs
 from tests.generation.engine.test_kernels import deviation, random
 from tests.tiny_pipeline import tiny_pipeline
 
-pytest.importorskip("triton", reason="Triton is for Linux, and on Windows for NVIDIA cards")
+pytest.importorskip("triton", reason="Triton is for Linux")
 from generation.engine import group_norm
 
 SHAPES = [(2, 320, 4, 4, 32), (1, 64, 24, 16, 32), (2, 96, 5, 7, 32), (1, 32, 40, 40, 8)]

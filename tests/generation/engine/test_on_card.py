@@ -172,7 +172,7 @@ def test_normalizations_find_their_weights_however_they_are_held(
     placement: Placement,
     stores_float8: bool,
 ) -> None:
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", reason="Triton is for Linux")
     activates = list[bool]()
 
     def of_the_card(pixels: Any, groups: int, *weights: Any, **told: bool) -> torch.Tensor:
