@@ -30,7 +30,7 @@ class CompiledDenoiser:
     """Call the denoiser of a pipeline, compiled where that is ready and as it is where it is not.
 
     A shape that is called for the first time is compiled by a thread of its own, one after the other, while calls of it
-    are answered as without compiler. If compiling fails, for want of a compiler of C perhaps, everything stays as it was
+    are answered as without compiler. If compiling fails, for want of a C compiler perhaps, everything stays as it was
     and one line of the log says so. Without a ``backend`` nothing is compiled. With ``graphs`` calls are captured, with
     and without the compiler, and replayed.
     """
