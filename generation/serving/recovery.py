@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Set
 
-from generation.breaker import CircuitBreaker
 from generation.events import Failed, FailureKind
+from generation.serving.breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
 

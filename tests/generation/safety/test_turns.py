@@ -2,7 +2,7 @@
 
 import asyncio
 
-from generation.turns import Turns
+from generation.safety.turns import Turns
 
 
 async def test_the_urgent_go_first_and_each_kind_in_its_order() -> None:

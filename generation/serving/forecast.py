@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from generation.queue import FairQueue, Ticket
+from generation.serving.queue import FairQueue, Ticket
 
 Seconds = Callable[[Ticket], float | None]
 

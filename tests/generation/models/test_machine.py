@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from generation.devices import Accelerator, this_machine
+from generation.models.machine import Accelerator, this_machine
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
 

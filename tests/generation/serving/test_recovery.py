@@ -1,8 +1,8 @@
 """Who may begin after a loss, as far as a whole service shows it only when things come at odd moments."""
 
-from generation.breaker import CircuitBreaker
 from generation.events import Failed, FailureKind
-from generation.recovery import Recovery
+from generation.serving.breaker import CircuitBreaker
+from generation.serving.recovery import Recovery
 from tests.clock import Clock
 
 

@@ -6,16 +6,16 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from generation.attempts import Attempts, NoteAttempt, Report
-from generation.breaker import CircuitBreaker
 from generation.errors import InvalidRequest
 from generation.events import Failed, FailureKind
 from generation.executors.base import Executor
-from generation.forecast import Seconds, Turn, blocked_owners, forecast
-from generation.queue import FairQueue, Ticket
-from generation.recovery import Recovery
 from generation.references import current_job_id, new_reference
 from generation.requests import Img2ImgRequest
+from generation.serving.attempts import Attempts, NoteAttempt, Report
+from generation.serving.breaker import CircuitBreaker
+from generation.serving.forecast import Seconds, Turn, blocked_owners, forecast
+from generation.serving.queue import FairQueue, Ticket
+from generation.serving.recovery import Recovery
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class GenerationService:
     A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
     of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
     in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. What becomes of
-    a job that has a slot is for ``generation.attempts`` to say.
+    a job that has a slot is for ``generation.serving.attempts`` to say.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class GenerationService:
         return tuple(self._running)
 
     def forecast(self, *, seconds_left: Seconds, seconds: Seconds) -> list[Turn]:
-        """Return the turns of those who wait; see ``generation.forecast``. While paused nobody knows when."""
+        """Return the turns of those who wait; see ``generation.serving.forecast``. While paused nobody knows when."""
         return forecast(
             self._queue,
             self._tickets.values(),

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from generation.breaker import CircuitBreaker
 from generation.errors import InvalidRequest
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.child import ChildExecutor
-from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
-from generation.service import GenerationService
+from generation.serving.breaker import CircuitBreaker
+from generation.serving.queue import Ticket
+from generation.serving.service import GenerationService
 from tests.clock import Clock
 from tests.generation.conftest import Gates
 from tests.generation.samples import request

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from generation.device_probe import probe_device
 from generation.errors import ExecutorError
+from generation.executors.probe import probe_device
 
 ABSENT = "cuda" if sys.platform == "darwin" else "mps"
 

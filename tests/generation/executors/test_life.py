@@ -18,7 +18,7 @@ GRACE_SECONDS = 60.0  # for a machine with little time; a child that has not hea
 @contextmanager
 def parent_of(folder: Path, script: str) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
     """Start a parent whose child has begun with the script."""
-    command = [sys.executable, "-m", "tests.generation.mortal_parent", str(folder), script]
+    command = [sys.executable, "-m", "tests.generation.executors.mortal_parent", str(folder), script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as parent:
         assert parent.stdout is not None
         try:

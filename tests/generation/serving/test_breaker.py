@@ -1,6 +1,6 @@
 """When a generation process is left alone, and for how long."""
 
-from generation.breaker import CircuitBreaker
+from generation.serving.breaker import CircuitBreaker
 from tests.clock import Clock
 
 

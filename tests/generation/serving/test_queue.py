@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from generation.queue import FairQueue, Ticket
+from generation.serving.queue import FairQueue, Ticket
 
 
 def ticket(name: str) -> Ticket:

@@ -1,7 +1,7 @@
 """Waiting times when several jobs run at once."""
 
-from generation.forecast import Turn, forecast
-from generation.queue import FairQueue, Ticket
+from generation.serving.forecast import Turn, forecast
+from generation.serving.queue import FairQueue, Ticket
 
 
 def ticket(name: str, seconds: float) -> Ticket:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Set
 from generation.errors import ExecutorError
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished
 from generation.executors.base import Executor
-from generation.queue import Ticket
-from generation.recovery import Recovery
 from generation.requests import Img2ImgRequest
+from generation.serving.queue import Ticket
+from generation.serving.recovery import Recovery
 
 log = logging.getLogger(__name__)
 
