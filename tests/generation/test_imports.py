@@ -17,6 +17,7 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)  # which may be modules
 
 
 def sources(*folders: str) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Tells whether files on this machine would be taken, by the same decoder that uploads go through."""
+"""``check-image``: whether files would be taken, asked of the same decoder that uploads go through."""
 
 import asyncio
 import json

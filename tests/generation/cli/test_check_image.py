@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from generation.images.check import check_files
+from generation.cli.check_image import check_files
 from tests.pictures import encoded, exif, photo
 
 
