@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot import replies
+from bot.components.dynamic_button import DynamicButton
+from bot.components.order_modal import BackToFormButton, OrderModal
 from bot.discord_api.permissions import may_manage
-from bot.dynamic_button import DynamicButton
 from bot.errors import Refused
-from bot.order_modal import BackToFormButton, OrderModal
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
-from bot.storage.job import CancelReason, Job
+from bot.storage.job import CancelReason, Job, JobState
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -162,3 +162,28 @@ BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
     ReportButton,
     BackToFormButton,
 )
+
+
+def status_view(job: Job) -> discord.ui.View | None:
+    """Return the buttons of the status message."""
+    if job.state not in (JobState.QUEUED, JobState.RUNNING):
+        return None
+    return _view(CancelButton(job.job_id))
+
+
+def result_view(job: Job) -> discord.ui.View:
+    """Return the buttons of the result message."""
+    return _view(
+        AgainButton(job.job_id),
+        EditButton(job.job_id),
+        UseAsInputButton(job.job_id),
+        DeleteButton(job.job_id),
+        ReportButton(job.job_id),
+    )
+
+
+def _view(*items: discord.ui.Item[Any]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for item in items:
+        view.add_item(item)
+    return view

@@ -13,8 +13,8 @@ import discord
 from bot import replies
 from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
-from bot.heard import HeardMessages, is_new, may_unfold, version_of
 from bot.help import help_text
+from bot.messages.heard import HeardMessages, is_new, may_unfold, version_of
 from bot.orders.free_text import Said, understand
 from bot.orders.order_book import Options, Source, changed
 from bot.orders.origin import Origin

@@ -9,8 +9,8 @@ from typing import Any
 import discord
 import pytest
 
-from bot import conversation
-from bot.conversation import Conversation
+from bot.messages import conversation
+from bot.messages.conversation import Conversation
 
 
 class Channel:

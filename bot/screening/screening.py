@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from bot.errors import Refused
-from bot.moderation.policy import Decision, decide_picture, refusal_of_words
+from bot.screening.policy import Decision, decide_picture, refusal_of_words
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
 from bot.storage.policies import BlockedPicture, Policies

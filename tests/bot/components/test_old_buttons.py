@@ -6,7 +6,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.buttons import CancelButton, ReportButton
+from bot.components.job_buttons import CancelButton, ReportButton
 from bot.events import Events
 from bot.moderation.buttons import ModBlockButton, ModDeleteButton
 from bot.replies import refusal_sentence

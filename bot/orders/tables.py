@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.display.inert import inert
+from bot.inert import inert
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layers
 from bot.replies import OPTION_NAMES

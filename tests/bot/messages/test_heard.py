@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot import heard
-from bot.heard import HeardMessages
+from bot.messages import heard
+from bot.messages.heard import HeardMessages
 
 
 def test_a_known_message_drives_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:

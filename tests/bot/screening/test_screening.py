@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from bot.errors import Refused
-from bot.moderation.screening import Screening
 from bot.replies import refusal_sentence
+from bot.screening.screening import Screening
 from bot.storage.database import Database
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.moderation.policy import MINOR_BLOCK_SCORE, Decision, decide_picture, refusal_of_words
+from bot.screening.policy import MINOR_BLOCK_SCORE, Decision, decide_picture, refusal_of_words
 from bot.storage.policies import DEFAULT_POLICY, Policy
 from generation.safety.prompt import check_prompt
 from generation.safety.verdict import Label, Verdict

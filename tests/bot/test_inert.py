@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.display.inert import inert, inert_code
+from bot.inert import inert, inert_code
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
-from bot.dynamic_button import DynamicButton
+from bot.components.dynamic_button import DynamicButton
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.orders.free_text import negative_as_written, understand
