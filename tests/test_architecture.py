@@ -37,8 +37,8 @@ def test_the_bot_knows_the_generators_values_and_service_only() -> None:
         assert not any(name.startswith("generation.engine") for name in imports_of(path)), path
 
 
-# Discord's library hands the client to every command and button. It is where the rooms are put together, so what it does
-# for them is asked of it, and its type is named.
+# Discord's library hands the client to every command and button. It puts the rooms together: they find each other
+# there, and name its type.
 TYPE_OF_THE_CLIENT = "\nif TYPE_CHECKING:\n    from bot.client import Palimpsest\n"
 
 
