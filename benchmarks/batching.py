@@ -37,9 +37,9 @@ from generation.engine.diffusers_engine import fitted_image
 from generation.engine.order import Order
 from generation.engine.resident_models import ResidentModels
 from generation.engine.width import FixedWidth, MeasuredWidth
-from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog, ModelEntry, load_catalog
 from generation.models.hub import Hub
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, steps_for_strength
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.demo import PHOTOGRAPHS

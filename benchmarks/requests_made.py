@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 from generation.engine.base import RunCancelled
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest
 from generation.samplers import OWN_SAMPLER
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.buttons import BUTTONS
+from bot.components.job_buttons import BUTTONS
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.moderation.buttons import MOD_BUTTONS
 
 if TYPE_CHECKING:
-    from bot.conversation import Conversation
+    from bot.components.order_modal import OpenForms
     from bot.jobs.desk import JobDesk
+    from bot.messages.conversation import Conversation
     from bot.monitoring.metrics import Metrics
     from bot.monitoring.traffic import DiscordTraffic
-    from bot.order_modal import OpenForms
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from discord.app_commands import Choice, Range
 from bot import replies
 from bot.commands.shared import SAMPLER_CHOICES, chosen, client_of, group, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
-from bot.display.tables import setting_name, settings_table
 from bot.errors import Refused
 from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, MEMBER_NAMES, NUMBERS, Layers
 from bot.orders.origin import Origin
+from bot.orders.tables import setting_name, settings_table
 from bot.storage.defaults import Layer
 from generation import requests
 from generation.errors import ModelUnavailable

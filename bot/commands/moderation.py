@@ -8,7 +8,7 @@ from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import missing_permissions, require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
-from bot.moderation.policy import MAX_OPEN_SCORE
+from bot.screening.policy import MAX_OPEN_SCORE
 from generation import requests
 from generation.safety.prompt import check_prompt
 

@@ -21,9 +21,9 @@ from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import once_stored
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.base import Executor
-from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
-from generation.service import GenerationService
+from generation.serving.queue import Ticket
+from generation.serving.service import GenerationService
 
 DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
 NEVER_TOLD = "never_told"

@@ -9,8 +9,8 @@ from bot.display.cards import Painting, Paused, Resting, Standing, Waiting
 from bot.display.status import StatusBoard
 from bot.jobs.estimates import Estimates
 from bot.storage.job import Job
-from generation.queue import Ticket
-from generation.service import GenerationService
+from generation.serving.queue import Ticket
+from generation.serving.service import GenerationService
 
 # Between two changes of place only the first few get a new estimate: every edit counts against the
 # channel's rate limit, which the results need too.

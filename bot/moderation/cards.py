@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from bot.display.cards import message_link
-from bot.display.inert import inert
-from bot.moderation.policy import MINOR_BLOCK_SCORE, refusal_of_words
+from bot.inert import inert
 from bot.replies import NOT_QUOTED
+from bot.screening.policy import MINOR_BLOCK_SCORE, refusal_of_words
 from bot.storage.audit import AuditEntry
 from bot.storage.job import Job, JobState
 from bot.storage.policies import BlockedPicture, Policy

@@ -22,7 +22,6 @@ from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
 from generation.models.files import check_folder, path_here
 from generation.models.problems import ModelProblem
-from generation.queue import Ticket
 from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
 from generation.samplers import check_sampler
 from generation.sentences import (
@@ -31,7 +30,8 @@ from generation.sentences import (
     unreadable_file_sentence,
     unwritable_file_sentence,
 )
-from generation.service import GenerationService
+from generation.serving.queue import Ticket
+from generation.serving.service import GenerationService
 from generation.settings import GenerationSettings
 
 MAX_RESULT_BYTES = 2**30  # files on disk need no limit

@@ -72,7 +72,7 @@ def _print_plan(options: argparse.Namespace, catalog: Catalog, settings: Generat
 
 
 def _check_images(files: Sequence[Path]) -> int:
-    from generation.images.check import check_files
+    from generation.cli.check_image import check_files
 
     try:
         refused = asyncio.run(check_files(files, lambda line: print(line, flush=True)))

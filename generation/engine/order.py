@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from generation.engine.base import Run
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
 # A run that waits for others says so this often: it is not hung, and this is where it hears that it is cancelled.

@@ -7,8 +7,8 @@ from typing import Self
 from generation.child.frames import Frame
 from generation.child.parent import ChildProcess
 from generation.errors import CheckFailed, ExecutorError
+from generation.safety.turns import Turns
 from generation.safety.verdict import Label, PictureVerdict, Verdict
-from generation.turns import Turns
 
 log = logging.getLogger(__name__)
 

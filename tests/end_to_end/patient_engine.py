@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.engine.base import Engine, Run
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult
 
 HOLD = "hold"
