@@ -25,7 +25,7 @@ async def test_kills_at_random_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["written", "told"])
-async def test_a_wish_in_a_message_is_answered_once_whether_or_not_the_bot_had_answered(
+async def test_a_request_in_a_message_is_answered_once_whether_or_not_the_bot_had_answered(
     tmp_path: Path, moment: str
 ) -> None:
     async with stand_in() as server:

@@ -74,17 +74,17 @@ async def test_an_acknowledgement_that_is_too_late_is_given_in_the_channel(bot: 
 async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_channel(bot: BotProcess) -> None:
     await bot.client.add_fault(CALLBACK[1], method="POST", action="reset", times=len(PAUSES_SECONDS) + 1)
     with bot.held():
-        wish = {"image": CAT, "prompt": "a cut off cat", "steps": 4}
-        asking = asyncio.create_task(bot.client.command("img2img", wish))
+        options = {"image": CAT, "prompt": "a cut off cat", "steps": 4}
+        asking = asyncio.create_task(bot.client.command("img2img", options))
         status = await first_about(bot, "a cut off cat")
         await bot.client.advance_clock(ACKNOWLEDGE_SECONDS)
         assert (await asking).response is None
     assert (await bot.result_of(status)).mentions == ["Ada"]
 
 
-async def test_a_wish_is_painted_although_discord_was_broken_when_it_was_to_be_answered(bot: BotProcess) -> None:
+async def test_a_request_is_painted_although_discord_was_broken_when_it_was_to_be_answered(bot: BotProcess) -> None:
     fault = await bot.client.add_fault(RESULT[1], method="POST", status=503)  # which the library does not repeat
-    asked = await bot.client.say("@Palimpsest a wish in a storm, steps 4", files=[CAT])
+    asked = await bot.client.say("@Palimpsest a request in a storm, steps 4", files=[CAT])
     await bot.client.wait_for_fault(fault)
     assert (await bot.result_of(await bot.answer_to(asked))).attachments
 
@@ -92,11 +92,11 @@ async def test_a_wish_is_painted_although_discord_was_broken_when_it_was_to_be_a
 async def test_a_message_that_is_deleted_before_it_is_answered_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
     before = (await figures(bot))["palimpsest_errors_total"]
     fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
-    wish = await bot.client.say("@Palimpsest a wish taken back, steps 4", files=[CAT])
+    asked = await bot.client.say("@Palimpsest a request taken back, steps 4", files=[CAT])
     await bot.client.wait_for_fault(fault)
-    await bot.client.delete_message(wish.id)
+    await bot.client.delete_message(asked.id)
     await bot.client.clear_faults()
-    statement = "SELECT state FROM jobs WHERE prompt = 'a wish taken back'"
+    statement = "SELECT state FROM jobs WHERE prompt = 'a request taken back'"
     # Discord's refusal and the news that the message is gone come in either order.
     ends = ([("expired",)], [("cancelled",)])
     await bot.until(lambda: bot.rows(statement) in ends and "a message could not be answered" in bot.log)
@@ -278,7 +278,7 @@ async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> N
     assert await bot.results(status) == []
 
 
-async def test_a_result_that_is_on_its_way_when_its_wish_is_taken_back_is_withdrawn(bot: BotProcess) -> None:
+async def test_a_result_that_is_on_its_way_when_its_request_is_taken_back_is_withdrawn(bot: BotProcess) -> None:
     await bot.client.add_channel("withdrawn")
     with bot.held():
         status = await bot.img2img(channel="withdrawn", steps=4)
