@@ -82,6 +82,10 @@ class Order:
         self._told_steps = max(self._told_steps, step)  # what is painted again has been told already
         self._run.step(self._told_steps, total_steps, preview)
 
+    def took(self, seconds: float) -> None:
+        """Hear how long the device worked for this order."""
+        self.seconds += seconds
+
     def show_life(self) -> None:
         """Say again where it stands if it has been silent for a while; raise RunCancelled."""
         if time.monotonic() - self._last_sign >= _SIGN_SECONDS:
