@@ -12,7 +12,7 @@ from bot.errors import Refused
 from bot.moderation.buttons import MOD_BUTTONS
 
 if TYPE_CHECKING:
-    from bot.components.order_modal import OpenForms
+    from bot.components.open_forms import OpenForms
     from bot.jobs.desk import JobDesk
     from bot.messages.conversation import Conversation
     from bot.monitoring.metrics import Metrics
