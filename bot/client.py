@@ -13,7 +13,7 @@ from discord.webhook.async_ import async_context
 from bot.commands.tree import Tree
 from bot.components.job_buttons import BUTTONS, result_view, status_view
 from bot.components.open_forms import OpenForms
-from bot.discord_api.perseverance import PerseveringWebhooks, make_persevering
+from bot.discord_api.retries import RetryingWebhooks, make_retrying
 from bot.events import Events
 from bot.jobs.attachments import AttachmentDownloads
 from bot.jobs.audience import Audience
@@ -90,7 +90,7 @@ class Palimpsest(Events):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
-        make_persevering(self.http)
+        make_retrying(self.http)
         self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
         self.defaults = Defaults(database)
         self.role_limits = RoleLimits(database)
@@ -169,7 +169,7 @@ class Palimpsest(Events):
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         assert self.application_id is not None, "it is known after the login"
-        async_context.set(PerseveringWebhooks(self.application_id))  # inherited by every task started from here
+        async_context.set(RetryingWebhooks(self.application_id))  # inherited by every task started from here
         self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
         await self.load_decisions()
         await self.shelf.refresh()
