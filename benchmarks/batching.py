@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from benchmarks.measuring import Measured, arguments, clock, report
+from benchmarks.measuring import Measured, arguments, clock, clock_now, report
 from benchmarks.model_files import catalog as random_catalog
 from benchmarks.virtual_time import Costs, measured_costs, virtual_times
 from generation.engine.device import choose_device, choose_dtype
@@ -37,9 +37,9 @@ from generation.engine.diffusers_engine import fitted_image
 from generation.engine.order import Order
 from generation.engine.resident_models import ResidentModels
 from generation.engine.width import FixedWidth, MeasuredWidth
-from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog, ModelEntry, load_catalog
 from generation.models.hub import Hub
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, steps_for_strength
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.demo import PHOTOGRAPHS
@@ -74,12 +74,12 @@ class Clock:
     """Seconds of the cores, and those that were skipped."""
 
     skipped: float = 0.0
-    began: float = field(default_factory=clock)
+    began: float = field(default_factory=clock_now)
 
     @property
     def now(self) -> float:
         """The seconds by now."""
-        return clock() - self.began + self.skipped
+        return clock_now() - self.began + self.skipped
 
     def wait_until(self, moment: float) -> None:
         """Skip what lies before a moment."""

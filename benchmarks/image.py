@@ -4,8 +4,11 @@
 
 The original recipe is a call of diffusers' pipeline as it is, in float32, with PNDM and 50 steps, of which 38 are run.
 Beside it: the engine with the same sampler and steps, which is the same work, and the engine as it paints by default.
+All of them read a PNG and write one, and none has seen the prompt or the picture before.
 """
 
+import io
+import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from benchmarks.measuring import alternate, arguments, report, times_quicker
 from benchmarks.model_files import catalog
-from benchmarks.requests_made import PROMPT, SilentRun, picture, request
+from benchmarks.requests_made import PROMPT, SilentRun, request
 from benchmarks.shapes import sd15_pipeline
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.models.hub import Hub
+from generation.requests import Img2ImgRequest
 
 ORIGINAL, SAME, OURS = "the original recipe", "the engine, same sampler and steps", "the engine, its defaults"
 GOAL = {SAME: "", OURS: "6 at 256 on a CPU; 8 on a GPU"}
@@ -54,34 +59,44 @@ def main(values: Sequence[str] = ()) -> int:
             compiler="inductor" if options.compile else None,
         )
         calls: dict[str, int] = {}
+        wanted: dict[str, Img2ImgRequest] = {}  # what is measured next
+        numbers = itertools.count()
 
         def original_recipe() -> None:
-            original(
-                prompt=PROMPT,
-                image=picture(options.side),
+            asked = wanted[ORIGINAL]
+            with Image.open(io.BytesIO(asked.image)) as opened:
+                image = opened.convert("RGB")
+            painted = original(
+                prompt=asked.prompt,
+                image=image,
                 strength=0.75,
                 guidance_scale=7.5,
                 num_inference_steps=options.original_steps,
                 generator=torch.Generator("cpu").manual_seed(7),
-            )
+            ).images[0]
+            painted.save(io.BytesIO(), "PNG")
             calls[ORIGINAL] = original.num_timesteps
 
-        def by_engine(name: str, model: str, steps: int) -> Callable[[], None]:
+        def by_engine(name: str) -> Callable[[], None]:
             def paint() -> None:
                 run = SilentRun()
-                engine.run(request(options.side, model, num_inference_steps=steps), run)
+                engine.run(wanted[name], run)
                 calls[name] = run.steps
 
             return paint
 
         works = {
             ORIGINAL: original_recipe,
-            SAME: by_engine(SAME, "pndm", options.original_steps),
-            OURS: by_engine(OURS, "dpm++2m-karras", options.steps),
+            SAME: by_engine(SAME),
+            OURS: by_engine(OURS),
         }
 
         def prepare(name: str) -> None:
-            model = "pndm" if name == SAME else "dpm++2m-karras"
+            model, steps = ("dpm++2m-karras", options.steps) if name == OURS else ("pndm", options.original_steps)
+            number = next(numbers)
+            wanted[name] = request(
+                options.side, model, number, prompt=f"{PROMPT}, number {number}", num_inference_steps=steps
+            )
             if device.type == "cpu" and not options.compile:
                 engine.run(request(64, model), SilentRun())  # which loads it
             elif name != ORIGINAL:

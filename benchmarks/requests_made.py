@@ -6,22 +6,25 @@ from typing import Any
 from PIL import Image
 
 from generation.engine.base import RunCancelled
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest
 from generation.samplers import OWN_SAMPLER
 
 PROMPT = "A fantasy landscape, trending on artstation"  # the original script's example
 
 
-def picture(side: int) -> Image.Image:
-    """Return a smooth picture of ``side`` pixels."""
-    return Image.merge("RGB", [Image.linear_gradient("L").resize((side, side)).rotate(90 * turn) for turn in range(3)])
+def picture(side: int, number: int = 0) -> Image.Image:
+    """Return a smooth picture of ``side`` pixels, another one for each number."""
+    bands = [Image.linear_gradient("L").resize((side, side)).rotate(90 * turn) for turn in range(3)]
+    image = Image.merge("RGB", bands)
+    image.putpixel((0, 0), (number % 256, number // 256, 0))
+    return image
 
 
-def request(side: int, model: str, **changes: Any) -> Img2ImgRequest:
+def request(side: int, model: str, number: int = 0, **changes: Any) -> Img2ImgRequest:
     """Return a request for one picture of ``side`` pixels at strength .75."""
     buffer = io.BytesIO()
-    picture(side).save(buffer, "PNG")
+    picture(side, number).save(buffer, "PNG")
     fields: dict[str, Any] = {
         "image": buffer.getvalue(),
         "input_sha256": "0" * 64,

@@ -10,10 +10,10 @@ import aiohttp
 import discord
 from discord.webhook.async_ import async_context
 
-from bot.buttons import BUTTONS
 from bot.commands.tree import Tree
-from bot.conversation import Conversation
-from bot.discord_api.perseverance import PerseveringWebhooks, make_persevering
+from bot.components.job_buttons import BUTTONS, result_view, status_view
+from bot.components.open_forms import OpenForms
+from bot.discord_api.retries import RetryingWebhooks, make_retrying
 from bot.events import Events
 from bot.jobs.attachments import AttachmentDownloads
 from bot.jobs.audience import Audience
@@ -25,19 +25,19 @@ from bot.jobs.janitor import Janitor
 from bot.jobs.life import JobLife
 from bot.jobs.results import Results
 from bot.jobs.status_messages import StatusMessages
+from bot.messages.conversation import Conversation
+from bot.model_shelf import ModelShelf
 from bot.moderation.buttons import MOD_BUTTONS
 from bot.moderation.mod_log import ModLog
-from bot.moderation.screening import Screening
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
-from bot.order_modal import OpenForms
 from bot.orders.allowances import Allowance, Allowances
 from bot.orders.front_desk import FrontDesk
-from bot.orders.model_shelf import ModelShelf
 from bot.orders.order_book import OrderBook
 from bot.privacy.cards import Retention
 from bot.privacy.forgetting import Forgetting
+from bot.screening.screening import Screening
 from bot.settings import Settings
 from bot.storage.audit import Audit
 from bot.storage.database import Database
@@ -90,7 +90,7 @@ class Palimpsest(Events):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
-        make_persevering(self.http)
+        make_retrying(self.http)
         self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
         self.defaults = Defaults(database)
         self.role_limits = RoleLimits(database)
@@ -121,7 +121,7 @@ class Palimpsest(Events):
         self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
         self.decoder, self.checker = decoder, checker
         estimates = Estimates(jobs)
-        delivery = Delivery(self, jobs, spool, self.shelf, decoder)
+        delivery = Delivery(self, jobs, spool, self.shelf, decoder, result_view)
         life = JobLife(
             jobs=jobs,
             spool=spool,
@@ -129,7 +129,7 @@ class Palimpsest(Events):
             audience=Audience(self),
             results=Results(spool, self.screening),
             executor=executor,
-            status_messages=StatusMessages(self),
+            status_messages=StatusMessages(self, status_view),
             delivery=delivery,
             estimates=estimates,
             admit_preview=self.screening.admit_preview if settings.previews else None,
@@ -169,7 +169,7 @@ class Palimpsest(Events):
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         assert self.application_id is not None, "it is known after the login"
-        async_context.set(PerseveringWebhooks(self.application_id))  # inherited by every task started from here
+        async_context.set(RetryingWebhooks(self.application_id))  # inherited by every task started from here
         self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
         await self.load_decisions()
         await self.shelf.refresh()

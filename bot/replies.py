@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.discord_api.permissions import permission_words
-from bot.display.inert import inert, inert_code
 from bot.errors import Refused
+from bot.inert import inert, inert_code
 from bot.storage.job import CancelReason, Job
 from bot.storage.trouble import StorageTrouble
 from generation import sentences

@@ -43,7 +43,7 @@ async def storm(place: Place, commands: int, per_second: float) -> list[Interact
 
     async def one(number: int) -> Interaction:
         if number % PICTURE_EVERY == 0:
-            return await place.wish(number, steps=BUSY_STEPS)
+            return await place.ask_in_turn(number, steps=BUSY_STEPS)
         return await place.client.command(QUICK[number % len(QUICK)], member=place.members[number % len(place.members)])
 
     sent: list[asyncio.Task[Interaction]] = []
@@ -54,7 +54,7 @@ async def storm(place: Place, commands: int, per_second: float) -> list[Interact
 
 
 async def burst(place: Place, commands: int) -> list[Interaction]:
-    """Send wishes for pictures all at the same moment and return how each was answered."""
+    """Send requests for pictures all at the same moment and return how each was answered."""
     where = {"members": place.members, "channels": place.channels}
     asked = {"image": small_picture(), "prompt": "a lighthouse", "steps": 2}
     answered = await place.client.burst("img2img", asked, times=commands, **where)
@@ -67,7 +67,7 @@ async def one_round(data_dir: Path, *, commands: int, per_second: float, in_burs
     """Send both kinds to one bot and return the seconds until each answer, None for those that had none."""
     async with open_place(data_dir, members=20, channels=20, engine="create_wide_engine") as place:
         for number in range(8):  # a queue, so that the executor is busy from the start
-            await place.wish(number, steps=BUSY_STEPS)
+            await place.ask_in_turn(number, steps=BUSY_STEPS)
         stormed = await storm(place, commands, per_second)
         before = place.processor_seconds()
         at_once = await burst(place, in_burst)
@@ -88,7 +88,7 @@ def broken_promises(rounds: Sequence[dict[str, Any]], *, timed: bool = True) -> 
     everything = [*storms, *(seconds for each in bursts for seconds in each)]
     promises = {
         "every command is acknowledged": None not in everything,
-        "every wish that was taken is delivered": all(each["lost"] == 0 for each in rounds),
+        "every request that was taken is delivered": all(each["lost"] == 0 for each in rounds),
         "nothing is shown twice": all(each["shown twice"] == 0 for each in rounds),
         "nobody is refused": all(each["refused"] == 0 for each in rounds),
     }
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     slowest = [max(seconds if seconds is not None else 3.0 for seconds in each["burst"]) for each in done]
     lost = sum(each["burst"].count(None) for each in done)
     write_line(
-        "Bursts of 200 wishes at the same moment are all acknowledged within 2.5 s",
+        "Bursts of 200 requests at the same moment are all acknowledged within 2.5 s",
         f"{len(done)} bursts, {lost} not acknowledged; the slowest answers after {min(slowest):.2f} to"
         f" {max(slowest):.2f} s; the bot computes {max(each['burst computed'] for each in done):.2f} s at most for one;"
         f" {load}",

@@ -134,8 +134,8 @@ def paint(setting: Setting) -> Painted:
             max_width=2 * setting.pictures,
         )
         with ThreadPoolExecutor(setting.pictures) as slots:
-            wishes = [replace(wanted, seed=seed) for seed in range(setting.pictures)]
-            pictures = list(slots.map(lambda wish: engine.run(wish, RecordedRun()).pictures[0], wishes))
+            requests = [replace(wanted, seed=seed) for seed in range(setting.pictures)]
+            pictures = list(slots.map(lambda request: engine.run(request, RecordedRun()).pictures[0], requests))
         held = engine._models.get(model.name, lambda: None)
         engine.close()
     return Painted(

@@ -20,10 +20,10 @@ from pathlib import Path
 from generation.events import Event, Failed, FailureKind, Finished, is_final
 from generation.executors.budgets import PhaseBudgets
 from generation.executors.child import ChildExecutor
-from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
 from generation.sentences import failure_sentence
-from generation.service import GenerationService
+from generation.serving.queue import Ticket
+from generation.serving.service import GenerationService
 from prove import KEPT
 from prove.page import say_broken, write_line
 from prove.rounds import Rounds

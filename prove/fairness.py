@@ -25,7 +25,7 @@ from prove import KEPT
 from prove.page import say_broken, write_line
 from prove.place import Place, open_place
 
-CROWD, OTHERS, WISHES_EACH = 50, 4, 5
+CROWD, OTHERS, REQUESTS_EACH = 50, 4, 5
 # In which channel the one member asks and in which the others; None is each one's direct messages.
 PLACES: tuple[tuple[int | None, int | None], ...] = ((0, 0), (None, 0), (None, None))
 MEMBERS, UNITS_EACH = 8, 12
@@ -56,9 +56,9 @@ def served(place: Place) -> list[Served]:
 
 
 def most_before(jobs: Sequence[Served]) -> int:
-    """Return the most jobs of the busiest member that were begun while somebody else's wish waited.
+    """Return the most jobs of the busiest member that were begun while somebody else's request waited.
 
-    A wish counts from when it was in the queue and its member's earlier ones had begun.
+    A request counts from when it was in the queue and its member's earlier ones had begun.
     """
     busiest, _ = Counter(job.requester for job in jobs).most_common(1)[0]
     worst = 0
@@ -94,7 +94,7 @@ async def crowd(
     *,
     jobs: int,
     others: int,
-    wishes_each: int,
+    requests_each: int,
     steps: int,
     places: tuple[int | None, int | None] = (0, 0),
 ) -> list[Served]:
@@ -104,7 +104,7 @@ async def crowd(
         await asyncio.gather(*(place.ask(0, crowded, steps=steps) for _ in range(jobs)))
 
         async def asks_again(member: int) -> None:
-            for _ in range(wishes_each):
+            for _ in range(requests_each):
                 answered = await place.ask(member, calm, steps=steps)
                 assert answered.response is not None
                 await place.settled(SETTLE_SECONDS, answered.response.id)
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     Path(folder) / f"crowd{number}",
                     jobs=CROWD,
                     others=OTHERS,
-                    wishes_each=WISHES_EACH,
+                    requests_each=REQUESTS_EACH,
                     steps=60,
                     places=places,
                 )
@@ -150,8 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = f"load average {os.getloadavg()[0]:.0f}"
     write_line(
         "A member with 50 jobs never makes another wait for more than one of them",
-        f"at most {worst}, in {OTHERS * WISHES_EACH} jobs of {OTHERS} others meanwhile, in one server, beside a server"
-        f" that the others share, and each in a place of their own; {load}",
+        f"at most {worst}, in {OTHERS * REQUESTS_EACH} jobs of {OTHERS} others meanwhile, in one server, beside a"
+        f" server that the others share, and each in a place of their own; {load}",
         "python -m prove.fairness",
     )
     write_line(

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.moderation.policy import MINOR_BLOCK_SCORE
+from bot.screening.policy import MINOR_BLOCK_SCORE
 from bot.storage.policies import DEFAULT_POLICY
 from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder

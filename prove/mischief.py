@@ -72,8 +72,13 @@ class Mischief:
         return self._chance.choice((1, 2, 4, 10, 30))
 
     async def _ask(self, member: str) -> None:
-        wish = {"image": _PICTURE, "prompt": "a cat", "steps": self._steps(), "count": self._chance.choice((1, 1, 3))}
-        await self._client.command("img2img", wish, member=member, channel=self._place(member))
+        options = {
+            "image": _PICTURE,
+            "prompt": "a cat",
+            "steps": self._steps(),
+            "count": self._chance.choice((1, 1, 3)),
+        }
+        await self._client.command("img2img", options, member=member, channel=self._place(member))
 
     async def _write(self, member: str) -> None:
         text = f"@Palimpsest a fox, steps {self._steps()}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.engine.base import Run
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult
 from prove.scripted_engine import ScriptedEngine
 from tests.end_to_end.patient_engine import PatientEngine

@@ -3,7 +3,8 @@
     python -m prove.overload
 
 Five minutes. What paints is scripted and does one picture a second, ten are asked for; the bounds are the bot's own
-defaults but for the one by member. At the end everything that was promised is delivered and new wishes are taken again.
+defaults but for the one by member. At the end everything that was promised is delivered and new requests are taken
+again.
 """
 
 import argparse
@@ -41,7 +42,7 @@ class Outcome:
 
 
 async def overload(
-    data_dir: Path, *, wishes: int, per_second: float | None, steps: int, max_waiting: int, sample_seconds: float
+    data_dir: Path, *, requests: int, per_second: float | None, steps: int, max_waiting: int, sample_seconds: float
 ) -> Outcome:
     """Ask for too much, steadily (without ``per_second`` at once), then wait for what was promised."""
     settings = SETTINGS | {"MAX_WAITING_PER_SERVER": str(max_waiting)}
@@ -64,15 +65,15 @@ async def overload(
         clock = asyncio.get_running_loop().time
         began = clock()
         sent: list[asyncio.Task[Interaction]] = []
-        for number in range(wishes):
+        for number in range(requests):
             if per_second is not None:
                 await asyncio.sleep(max(0.0, began + number / per_second - clock()))
-            sent.append(asyncio.create_task(place.wish(number, steps=steps)))
+            sent.append(asyncio.create_task(place.ask_in_turn(number, steps=steps)))
         await asyncio.gather(*sent)
         await place.settled(SETTLE_SECONDS)
         sampling.cancel()
         account, place.account = place.account, Account()
-        await place.wish(0, steps=2)
+        await place.ask_in_turn(0, steps=2)
         await place.settled(SETTLE_SECONDS)
         again = place.account.counts()
         return Outcome(account.counts(), Counter(account.refused), longest, memory, again["delivered"] == 1)
@@ -94,7 +95,7 @@ def broken_promises(outcome: Outcome, *, max_waiting: int) -> list[str]:
         "most are refused, with a sentence that says why": bool(sentences)
         and all("waiting already" in sentence for sentence in sentences),
         "what was promised is delivered": outcome.counts["lost"] == 0 and outcome.counts["shown twice"] == 0,
-        "wishes are taken again afterwards": outcome.is_taken_again,
+        "requests are taken again afterwards": outcome.is_taken_again,
     }
     return [promise for promise, kept in promises.items() if not kept]
 
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = asyncio.run(
             overload(
                 Path(folder),
-                wishes=round(SECONDS * PER_SECOND),
+                requests=round(SECONDS * PER_SECOND),
                 per_second=PER_SECOND,
                 steps=STEPS,
                 max_waiting=MAX_WAITING,
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = outcome.counts
     write_line(
         "Ten times overload for five minutes is refused politely, with flat memory",
-        f"{counts['promised'] + counts['refused'] + counts['unanswered']:,} wishes: {counts['delivered']:,} taken and"
+        f"{counts['promised'] + counts['refused'] + counts['unanswered']:,} requests: {counts['delivered']:,} taken and"
         f" delivered, {counts['lost']} lost, {counts['refused']:,} refused with a sentence, {counts['unanswered']}"
         f" unanswered; at most {outcome.longest_queue} of {MAX_WAITING} in the queue; memory"
         f" {outcome.memory[-1].mebibytes:.0f} MiB, {growth:+.1f} MiB between the halves;"

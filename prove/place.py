@@ -1,4 +1,4 @@
-"""A stand-in full of members and channels with the bot in it, and an account of every wish that was uttered there."""
+"""A stand-in full of members and channels with the bot in it, and an account of every request that was made there."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ def small_picture() -> bytes:
 
 @dataclass(slots=True)
 class Account:
-    """What became of the wishes: by the id of their status message, or of their interaction."""
+    """What became of the requests: by the id of their status message, or of their interaction."""
 
     results: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Account:
     unanswered: int = 0
 
     def take(self, interaction: Interaction) -> None:
-        """Note how a wish was answered."""
+        """Note how a request was answered."""
         if interaction.response is None:
             self.unanswered += 1
         elif interaction.ephemeral:
@@ -58,7 +58,7 @@ class Account:
 
     @property
     def open(self) -> set[str]:
-        """The wishes that were taken and are not at their end: the result there, and the status message says so."""
+        """The requests that were taken and are not at their end: the result there, and the status message says so."""
         over = self.failures.keys() | {status for status in self.told if self.results.get(status)}
         return self.promised - over
 
@@ -87,7 +87,7 @@ class Place:
         self._picture = small_picture()
         self._changed = asyncio.Event()
 
-    async def wish(self, number: int, **options: Any) -> Interaction:
+    async def ask_in_turn(self, number: int, **options: Any) -> Interaction:
         """Let the next member in the next channel ask for a picture; return how that was answered."""
         return await self.ask(number % len(self.members), number % len(self.channels), seed=number, **options)
 
@@ -115,7 +115,7 @@ class Place:
             changed.set()
 
     async def settled(self, timeout_seconds: float, status_id: str | None = None) -> None:
-        """Wait until no wish is open, or this one is not; or give up waiting."""
+        """Wait until no request is open, or this one is not; or give up waiting."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 while status_id in self.account.open if status_id else self.account.open:

@@ -1,4 +1,4 @@
-"""A crowd that asks whatever happens to the bot, and what became of its wishes in the end."""
+"""A crowd that asks whatever happens to the bot, and what became of its requests in the end."""
 
 import asyncio
 import contextlib
@@ -34,14 +34,14 @@ class Crowd:
 
     async def ask(self) -> None:
         """Send one command and do not wait for its acknowledgement."""
-        wish = {"image": _PICTURE, "prompt": "a cat", "steps": self._chance.randint(1, 12), "strength": 1.0}
+        options = {"image": _PICTURE, "prompt": "a cat", "steps": self._chance.randint(1, 12), "strength": 1.0}
         asked = self._client.command(
-            "img2img", wish, member=self._chance.choice(MEMBERS), channel=self._chance.choice(CHANNELS)
+            "img2img", options, member=self._chance.choice(MEMBERS), channel=self._chance.choice(CHANNELS)
         )
         self._asking.append(asyncio.create_task(asked))
 
     async def told(self) -> list[Message]:
-        """Return the status messages of all who were told that their wish was heard."""
+        """Return the status messages of all who were told that their request was heard."""
         interactions = await asyncio.gather(*self._asking)
         return [asked.response for asked in interactions if asked.response is not None and not asked.ephemeral]
 

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from generation.engine.base import Run
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 
 STEP_SECONDS = 0.02

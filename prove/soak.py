@@ -71,7 +71,7 @@ async def soak(
         for number in range(jobs):
             if per_second is not None:
                 await asyncio.sleep(max(0.0, began + number / per_second - clock()))
-            sent.append(asyncio.create_task(place.wish(number, steps=steps)))
+            sent.append(asyncio.create_task(place.ask_in_turn(number, steps=steps)))
         await asyncio.gather(*sent)
         sampling.cancel()
         await place.settled(SETTLE_SECONDS)
@@ -89,7 +89,7 @@ def broken_promises(outcome: Outcome) -> list[str]:
     """Return what was promised and not kept, but for what grew."""
     counts = outcome.counts
     promises = {
-        "every wish is acknowledged and taken": counts["unanswered"] == 0 and counts["refused"] == 0,
+        "every request is acknowledged and taken": counts["unanswered"] == 0 and counts["refused"] == 0,
         "nothing is lost": counts["lost"] == 0 and set(outcome.rows) == {"delivered"},
         "nothing is shown twice": counts["shown twice"] == 0,
         "every status message says its last word": counts["status left behind"] == 0,

@@ -48,7 +48,7 @@ class Outcome:
 
 
 async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outcome:
-    """Stop the bot again and again under the wishes of a crowd, then see what became of at least ``jobs`` of them."""
+    """Stop the bot again and again under the requests of a crowd, then see what became of at least ``jobs`` of them."""
     chance = random.Random(seed)
     seconds: list[float] = []
     statuses: list[int] = []

@@ -44,16 +44,16 @@ async def one_round(
     drops: Sequence[GatewayAction],
     engine: str | None = None,
 ) -> dict[str, Any]:
-    """Let members wish for pictures through the trouble and return the account; ``engine`` None is the real one."""
+    """Let members ask for pictures through the trouble and return the account; ``engine`` None is the real one."""
     async with open_place(data_dir, members=6, channels=6, engine=engine) as place:
         before = await place.client.stats()
         await add_trouble(place)
         ended = asyncio.Event()
 
-        async def keep_wishing(first: int) -> None:
+        async def keep_asking(first: int) -> None:
             number = first
             while not ended.is_set():
-                answered = await place.wish(number, steps=2)
+                answered = await place.ask_in_turn(number, steps=2)
                 if answered.response is not None:
                     await place.settled(SETTLE_SECONDS, answered.response.id)
                 number += AT_A_TIME
@@ -65,12 +65,12 @@ async def one_round(
                 await place.client.gateway(action)
                 await place.client.wait_for_reconnection(connected)
 
-        wishing = [asyncio.create_task(keep_wishing(number)) for number in range(AT_A_TIME)]
+        asking = [asyncio.create_task(keep_asking(number)) for number in range(AT_A_TIME)]
         dropping = asyncio.create_task(drop_gateway())
         await asyncio.sleep(seconds)
         ended.set()
         await dropping
-        await asyncio.gather(*wishing)
+        await asyncio.gather(*asking)
         await place.client.clear_faults()
         await place.settled(SETTLE_SECONDS)
         after = await place.client.stats()
@@ -125,9 +125,9 @@ async def prove() -> int:
     totals = {name: sum(each[name] for each in done) for name in done[0] if name != "rows"}
     write_line(
         "Ten minutes of trouble (5 % 429, 2 % 502, 1 % resets, the gateway drops every 30 s): nothing is lost",
-        f"{totals['promised']:,} wishes taken, {totals['lost']} lost, {totals['shown twice']} shown twice,"
-        f" {totals['unanswered']} not acknowledged in time; {totals['requests']:,} requests, {totals['drops']} drops,"
-        f" {totals['resumes']} resumes, {totals['new identifies']} new identifies",
+        f"{totals['promised']:,} requests taken, {totals['lost']} lost, {totals['shown twice']} shown twice,"
+        f" {totals['unanswered']} not acknowledged in time; {totals['requests']:,} HTTP requests,"
+        f" {totals['drops']} drops, {totals['resumes']} resumes, {totals['new identifies']} new identifies",
         "python -m prove.trouble",
     )
     return KEPT

@@ -1,6 +1,7 @@
 """The houses' rules between each other, read from the sources; those of the generator's own are beside its tests."""
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,31 @@ def test_who_knows_whom(folder: str, unknown: set[str]) -> None:
 def test_the_bot_knows_the_generators_values_and_service_only() -> None:
     for path in modules("bot"):
         assert not any(name.startswith("generation.engine") for name in imports_of(path)), path
+
+
+# Discord's library hands the client to every command and button. It puts the rooms together: they find each other
+# there, and name its type.
+TYPE_OF_THE_CLIENT = "\nif TYPE_CHECKING:\n    from bot.client import Palimpsest\n"
+
+
+@pytest.mark.parametrize("house", ["bot", "generation"])
+def test_no_room_leads_back_to_itself(house: str) -> None:
+    """A room is a folder, or a module beside the folders; imports for the types alone count, but for the client's."""
+    doors: dict[str, set[str]] = {}
+    for path in modules(house):
+        room = path.relative_to(REPOSITORY / house).with_suffix("").parts[0]
+        known = {name.split(".")[1] for name in imports_of(path) if name.startswith(f"{house}.")}
+        if TYPE_OF_THE_CLIENT in path.read_text(encoding="utf-8"):
+            known.remove("client")
+        doors.setdefault(room, set()).update(known - {room})
+    assert len(doors) > 5
+    TopologicalSorter(doors).prepare()  # raises CycleError, which names the rooms
+
+
+@pytest.mark.parametrize("house", ["bot", "generation"])
+def test_the_tests_mirror_the_tree(house: str) -> None:
+    tested = {path.parent.name for path in (REPOSITORY / "tests" / house).glob("*/__init__.py")}
+    assert tested <= {path.parent.name for path in (REPOSITORY / house).glob("*/__init__.py")}
 
 
 def test_only_the_storage_speaks_sql() -> None:

@@ -1,4 +1,4 @@
-"""The proofs under load, made small: the same program, fewer wishes, no clock in an assertion; and they can fail."""
+"""The proofs under load, made small: the same program, fewer requests, no clock in an assertion; and they can fail."""
 
 from collections import Counter
 from dataclasses import replace
@@ -34,7 +34,7 @@ async def test_a_storm_and_a_burst_of_commands(tmp_path: Path) -> None:
 
 
 async def test_overload(tmp_path: Path) -> None:
-    outcome = await overload.overload(tmp_path, wishes=50, per_second=None, steps=20, max_waiting=5, sample_seconds=1)
+    outcome = await overload.overload(tmp_path, requests=50, per_second=None, steps=20, max_waiting=5, sample_seconds=1)
     assert overload.broken_promises(outcome, max_waiting=5) == [], outcome
 
 
@@ -45,7 +45,7 @@ async def test_soak(tmp_path: Path) -> None:
 
 
 async def test_fairness(tmp_path: Path) -> None:
-    crowded = await fairness.crowd(tmp_path / "crowd", jobs=8, others=2, wishes_each=2, steps=12, places=(None, 0))
+    crowded = await fairness.crowd(tmp_path / "crowd", jobs=8, others=2, requests_each=2, steps=12, places=(None, 0))
     assert len(crowded) == 12
     assert most_before(crowded) <= 1
     shared = await fairness.shares(tmp_path / "shares", members=3, units_each=6, steps=(24, 12, 6))
@@ -68,7 +68,7 @@ def test_the_account_of_fairness_sees_what_is_unfair() -> None:
     assert jain_index(unlike) < 0.8
 
 
-def test_the_account_of_wishes_sees_what_is_lost() -> None:
+def test_the_account_of_requests_sees_what_is_lost() -> None:
     account = Account(promised={"1", "2", "3", "4"}, unanswered=1)
     account.results |= {"1": ["a"], "2": ["b", "c"]}
     account.failures["3"] = "⚠️ It did not work."
@@ -93,7 +93,7 @@ GOOD_ROUND = {
     [
         ({"storm": [0.1] * 98 + [2.0, 2.0]}, "p99 below 1 s"),
         ({"burst": [0.5, 2.6]}, "bursts within 2.5 s"),
-        ({"lost": 1}, "every wish that was taken is delivered"),
+        ({"lost": 1}, "every request that was taken is delivered"),
     ],
 )
 def test_one_bad_figure_breaks_its_promise(change: dict[str, object], promise: str) -> None:

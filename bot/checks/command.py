@@ -14,8 +14,8 @@ from bot.checks.machine import cache_finding, data_dir_finding, machine_findings
 from bot.checks.safety import safety_finding
 from bot.logs import set_up_logging
 from bot.settings import Settings, is_env_file_open, unused_settings
-from generation.device_probe import ProbedDevice, probe_device
 from generation.errors import ExecutorError
+from generation.executors.probe import ProbedDevice, probe_device
 from generation.models.catalog import Catalog, load_catalog
 from generation.safety.checker import PictureChecker
 from generation.settings import WrongSettings, read_settings

@@ -8,13 +8,13 @@ from bot.checks.findings import Finding, fail, ok, warn
 from bot.settings import Settings
 from bot.storage.backup import database_problem
 from bot.storage.database import is_in_use
-from generation.device_probe import ProbedDevice
-from generation.devices import Accelerator, Machine, this_machine
 from generation.errors import ModelUnavailable
+from generation.executors.probe import ProbedDevice
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import is_here
 from generation.models.fit import Fit, fit_of
 from generation.models.hub import cache_folder, free_bytes
+from generation.models.machine import Accelerator, Machine, this_machine
 from generation.models.recommendation import recommended_model
 from generation.sentences import error_sentence
 from generation.units import gibibytes

@@ -6,8 +6,8 @@ from discord.app_commands import Range
 
 from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
-from bot.display.tables import limits_table
 from bot.orders.allowances import DAY_SECONDS
+from bot.orders.tables import limits_table
 
 limits = moderators_group("limits", "How often and how much the members of a role may ask in this server")
 

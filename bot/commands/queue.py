@@ -7,6 +7,7 @@ from bot.commands.shared import client_of, tell
 from bot.display.queue import queue_text
 from bot.errors import Refused
 from bot.orders.origin import Origin
+from bot.orders.tables import budget_used
 
 
 @app_commands.command(name="queue")
@@ -26,7 +27,7 @@ async def queue(interaction: discord.Interaction) -> None:
         running,
         waiting,
         interaction.user.id,
-        await allowances.budgets(origin),
+        [budget_used(budget) for budget in await allowances.budgets(origin)],
         refused=refused,
         is_paused=client.desk.is_paused,
         is_draining=client.front_desk.is_draining,

@@ -6,8 +6,8 @@ import discord
 from discord import app_commands
 
 from bot.commands.shared import client_of
+from bot.components.order_modal import OrderModal
 from bot.errors import Refused
-from bot.order_modal import OrderModal
 from bot.orders.order_book import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in

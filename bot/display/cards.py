@@ -2,13 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
-
-import discord
 
 from bot import replies
-from bot.buttons import AgainButton, CancelButton, DeleteButton, EditButton, ReportButton, UseAsInputButton
-from bot.display.inert import inert
+from bot.inert import inert
 from bot.storage.job import Job, JobState
 from generation.adapter_weights import read_adapters
 from generation.references import reference_of
@@ -117,13 +113,6 @@ def about(seconds: float | None) -> str:
     return f" · about {duration(seconds)}, around <t:{moment:.0f}:t>"
 
 
-def status_view(job: Job) -> discord.ui.View | None:
-    """Return the buttons of the status message."""
-    if job.state not in (JobState.QUEUED, JobState.RUNNING):
-        return None
-    return _view(CancelButton(job.job_id))
-
-
 def result_text(
     job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True, earlier: Job | None = None
 ) -> str:
@@ -171,17 +160,6 @@ def result_text(
     return replies.fitting("\n".join(lines))
 
 
-def result_view(job: Job) -> discord.ui.View:
-    """Return the buttons of the result message."""
-    return _view(
-        AgainButton(job.job_id),
-        EditButton(job.job_id),
-        UseAsInputButton(job.job_id),
-        DeleteButton(job.job_id),
-        ReportButton(job.job_id),
-    )
-
-
 def alt_text(job: Job, number: int) -> str:
     """Return the description of a result's file, counted from 1, for those who cannot see it; Discord allows 1,024."""
     which = f"Picture {number} of {job.count}" if job.count > 1 else "A picture"
@@ -206,10 +184,3 @@ def duration(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _view(*items: discord.ui.Item[Any]) -> discord.ui.View:
-    view = discord.ui.View(timeout=None)
-    for item in items:
-        view.add_item(item)
-    return view

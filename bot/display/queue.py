@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from bot import replies
 from bot.display.cards import Resting, Waiting, about, duration, link
-from bot.display.inert import inert
-from bot.display.tables import budget_used
 from bot.errors import Refused
-from bot.orders.allowances import Budget
+from bot.inert import inert
 from bot.storage.job import Job
 
 
@@ -15,7 +13,7 @@ def queue_text(
     running: Sequence[Job],
     waiting: Sequence[tuple[Job, Waiting]],
     member_id: int,
-    budgets: Sequence[Budget] = (),
+    budgets: Sequence[str] = (),
     *,
     refused: Refused | None = None,
     is_paused: bool,
@@ -24,7 +22,7 @@ def queue_text(
 ) -> str:
     """Return what runs and waits; of other members' jobs only that they are there.
 
-    ``refused`` is why the member may not ask for anything now.
+    ``budgets`` are sentences about theirs, ``refused`` is why they may not ask for anything now.
     """
     lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
     if resting is not None:
@@ -48,7 +46,7 @@ def queue_text(
         lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
     if refused is not None:
         lines.append(replies.refusal_sentence(refused.reason, refused.data))
-    lines.extend(budget_used(budget) for budget in budgets)
+    lines.extend(budgets)
     return "\n".join(lines)
 
 

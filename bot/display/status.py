@@ -11,7 +11,7 @@ import aiohttp
 import discord
 
 from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, is_closed, is_passing
-from bot.display.cards import Standing, Waiting, status_text, status_view
+from bot.display.cards import Standing, Waiting, status_text
 from bot.display.pace import NEAR, ChannelPaces, Pace
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
 # The last is what to attach: None leaves what is there.
-Edit = Callable[[Job, str, discord.ui.View | None, Sequence[bytes] | None], Awaitable[None]]
+Edit = Callable[[Job, str, Sequence[bytes] | None], Awaitable[None]]
 _UNKNOWN_MESSAGE = 10008
 _SPARING_FACTOR = 10
 # Discord lets a message that is older than an hour be edited only now and then (error 30046).
@@ -38,8 +38,8 @@ class _Rules:
     restraint: Callable[[], Restraint]
     interval_seconds: float
     retry_seconds: float
-    pace: "Pace"
-    channels: "ChannelPaces"
+    pace: Pace
+    channels: ChannelPaces
 
 
 class StatusBoard:
@@ -196,7 +196,7 @@ class _Line:
         if self._is_closed and not self._finish.is_set():
             return True
         try:
-            await self._rules.edit(job, text, status_view(job), attached)
+            await self._rules.edit(job, text, attached)
             self._shown, self._is_closed = text, False
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)

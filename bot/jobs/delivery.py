@@ -3,17 +3,18 @@
 import contextlib
 import io
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import discord
 
 from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed
-from bot.display.cards import alt_text, result_text, result_view
+from bot.display.cards import alt_text, result_text
 from bot.errors import Refused
 from bot.jobs.channels import channel_of, find_own_message, patiently
-from bot.orders.model_shelf import ModelShelf
+from bot.model_shelf import ModelShelf
 from bot.storage.job import Job, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
@@ -21,28 +22,33 @@ from bot.storage.trouble import once_stored
 from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REQUEST_TOO_LARGE = 40005
-_HISTORY_LIMIT = 2000  # messages, a hundred for each request to Discord
 
 
 class Delivery:
     """Send results as ordinary messages of the bot.
 
     Such a message outlives the interaction's 15 minutes, and its ``nonce`` (the job id) makes Discord drop a repetition
-    within minutes; for later ones the channel is searched for our own message first.
+    within minutes; for later ones the channel is searched for our own message first. ``result_view`` makes the buttons.
     """
 
     def __init__(
-        self, client: discord.Client, jobs: Jobs, spool: Spool, shelf: ModelShelf, decoder: ImageDecoder
+        self,
+        client: discord.Client,
+        jobs: Jobs,
+        spool: Spool,
+        shelf: ModelShelf,
+        decoder: ImageDecoder,
+        result_view: Callable[[Job], discord.ui.View],
     ) -> None:
         self._client = client
         self._jobs = jobs
         self._spool = spool
         self._shelf = shelf
         self._decoder = decoder
+        self._result_view = result_view
 
     async def send(self, job: Job, *, may_be_there: bool) -> int:
         """Send a rendered job's pictures and return the message's id.
@@ -134,7 +140,7 @@ class Delivery:
                 earlier=earlier,
             ),
             files=files,
-            view=result_view(job),
+            view=self._result_view(job),
             nonce=job.job_id,
             reference=reference,
             allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.requester_id)]),

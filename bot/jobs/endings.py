@@ -17,7 +17,7 @@ from bot.storage.spool import Spool
 from bot.storage.trouble import StorageTrouble, once_stored
 from generation.events import FailureKind
 from generation.sentences import failure_sentence
-from generation.service import GenerationService
+from generation.serving.service import GenerationService
 
 log = logging.getLogger(__name__)
 

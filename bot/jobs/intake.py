@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from bot.errors import JobFailed, Refused
 from bot.jobs.attachments import AttachmentDownloads
-from bot.moderation.screening import Screening
+from bot.screening.screening import Screening
 from bot.storage.job import Job
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble

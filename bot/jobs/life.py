@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.display.status import AdmitPreview, StatusBoard
 from bot.errors import JobFailed, Refused
-from bot.jobs.audience import Audience
+from bot.jobs.audience import NEVER_TOLD, Audience
 from bot.jobs.delivery import Delivery
 from bot.jobs.endings import Endings
 from bot.jobs.estimates import Estimates
@@ -21,12 +21,11 @@ from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import once_stored
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.base import Executor
-from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
-from generation.service import GenerationService
+from generation.serving.queue import Ticket
+from generation.serving.service import GenerationService
 
 DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
-NEVER_TOLD = "never_told"
 
 
 class JobLife:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from bot.jobs.intake import once_more
-from bot.moderation.screening import Screening
+from bot.screening.screening import Screening
 from bot.storage.job import Job, StoredPicture
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import once_stored

@@ -1,7 +1,7 @@
 """The status message of a job: posted where nobody was told, found again after a restart, and edited."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import discord
 
@@ -11,17 +11,21 @@ from bot.storage.job import Job
 
 
 class StatusMessages:
-    """Send, find and edit status messages with the bot's own token, which outlives that of an interaction."""
+    """Send, find and edit status messages with the bot's own token, which outlives that of an interaction.
 
-    def __init__(self, client: discord.Client) -> None:
+    ``status_view`` makes the buttons: what these do leads back to every other room, so jobs are handed them.
+    """
+
+    def __init__(self, client: discord.Client, status_view: Callable[[Job], discord.ui.View | None]) -> None:
         self._client = client
+        self._status_view = status_view
 
-    async def edit(self, job: Job, text: str, view: discord.ui.View | None, previews: Sequence[bytes] | None) -> None:
+    async def edit(self, job: Job, text: str, previews: Sequence[bytes] | None) -> None:
         """Change a status message; None leaves its previews as they are."""
         assert job.status_message_id is not None
         message = channel_of(self._client, job).get_partial_message(job.status_message_id)
         attachments = discord.utils.MISSING if previews is None else [_preview(job, data) for data in previews]
-        await message.edit(content=text, view=view, attachments=attachments)
+        await message.edit(content=text, view=self._status_view(job), attachments=attachments)
 
     async def find(self, job: Job) -> int | None:
         """Look for a status message that was sent but not written to the row."""

@@ -1,1 +1,1 @@
-"""What a server wants and does not want: its policy, the checks, the log and the buttons of its moderators."""
+"""What moderators are told, and what they do about it: notices, their buttons, the trail."""

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.buttons import JOB_ID, JobButton
+from bot.components.dynamic_button import DynamicButton
+from bot.components.job_buttons import JOB_ID, JobButton
 from bot.discord_api.permissions import require_moderator
-from bot.dynamic_button import DynamicButton
 from bot.errors import Refused
 from bot.moderation.acts import block_member, hide_result, list_result
 from bot.storage.job import Job

@@ -6,10 +6,10 @@ import discord
 
 from bot.errors import Refused
 from bot.jobs.desk import Acknowledge, JobDesk
-from bot.moderation.screening import Screening
 from bot.orders.allowances import Allowances
 from bot.orders.order_book import Options, OrderBook, Source
 from bot.orders.origin import Origin
+from bot.screening.screening import Screening
 
 
 class FrontDesk:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bot.errors import Refused
+from bot.model_shelf import ModelShelf
 from bot.orders.layers import NUMBERS, Layers
-from bot.orders.model_shelf import ModelShelf
 from bot.orders.origin import Origin
 from bot.storage.defaults import Defaults, Layer
 from bot.storage.job import Job

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from generation.devices import Machine, this_machine
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import is_here
 from generation.models.fit import fit_of
+from generation.models.machine import Machine, this_machine
 from generation.models.memory_plan import plan_words
 from generation.settings import GenerationSettings
 

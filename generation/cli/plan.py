@@ -5,8 +5,8 @@ import json
 
 import psutil
 
-from generation.device_probe import probe_device
 from generation.errors import InvalidRequest, ModelUnavailable
+from generation.executors.probe import probe_device
 from generation.models.catalog import Catalog
 from generation.models.files import check_folder, path_here
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, plan_words, widest_plan

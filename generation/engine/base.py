@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult
 
 

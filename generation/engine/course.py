@@ -22,8 +22,8 @@ from generation.engine.placement import make_room
 from generation.engine.precision import can_be_widened, in_float32
 from generation.engine.previews import Previewer, fitted_previewer, tiny_previewer
 from generation.errors import ModelUnavailable
-from generation.executors.budgets import Phase
 from generation.models.problems import ModelProblem
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest
 from generation.sentences import error_sentence
 

@@ -56,7 +56,8 @@ class Denoising:
         self.guidance_scale = guidance_scale
         self.failure: BaseException | None = None
         self.last_tick = -1  # when it was last part of a call
-        self.schedule = schedule_of(scheduler, order.request, latents.device)
+        # On the CPU: a sampler asks for the number, and a card would have to be waited for.
+        self.schedule = schedule_of(scheduler, order.request)
         self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
         self._encode_preview = encode_preview
         self._step_arguments = _step_arguments(self._scheduler, generator)
@@ -82,7 +83,7 @@ class Denoising:
         return tuple(self.latents.shape[1:]), self.latents.dtype, self.conditioning.key, adapters
 
     def model_input(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the latents and the timesteps for the denoiser, one of each per row."""
+        """Return the latents and, on the CPU, the timesteps for the denoiser, one of each per row."""
         timestep = self.timesteps[self._position]
         latents = self._scheduler.scale_model_input(torch.cat([self.latents] * self.rows), timestep)
         return latents, timestep.to(torch.float32).expand(self.rows)

@@ -18,7 +18,8 @@ from generation.engine.base import OutOfMemory
 from generation.engine.caches import make_caches
 from generation.engine.course import Course, course_of
 from generation.engine.denoising import Denoising
-from generation.engine.device import free_memory, wait_for
+from generation.engine.device import free_memory
+from generation.engine.device_work import DeviceWork
 from generation.engine.faults import fault_of
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order, Painted
@@ -69,7 +70,8 @@ class DeviceLoop:
         self._overtaken = 0  # by how many the first of them was overtaken
         self._sliced: deque[_Picture] = deque()  # pictures with something to do beside denoising
         self._denoised: dict[Denoising, _Picture] = {}
-        self._batches = StepBatches(device, max_width=max_width, strict=strict, make_width=make_width)
+        self._work = DeviceWork(device)
+        self._batches = StepBatches(self._work, max_width=max_width, strict=strict, make_width=make_width)
         self._caches = make_caches()
         self._is_short_of_memory = False
         self._to_lower: set[str] = set()  # models that were short of it
@@ -116,8 +118,11 @@ class DeviceLoop:
         self._slice()
         self._step()
         self._show_life()
+        if not self._orders:
+            self._work.finish()  # nobody comes after it, and it refers to tensors
         if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
             self._is_short_of_memory = False
+            self._work.finish()
             self._caches.clear()
             self._models.forget_graphs()
             gc.collect()
@@ -192,17 +197,17 @@ class DeviceLoop:
                 break
 
     def _resume(self, picture: _Picture) -> None:
-        order, started = picture.order, time.perf_counter()
+        order, painted = picture.order, None
         with self._failing(order):
-            try:
-                denoising = next(picture.course)
-            except StopIteration as end:
-                order.seconds += time.perf_counter() - started
-                self._settle(order, picture.index, end.value)
-                return
-            wait_for(self._device)
-            order.seconds += time.perf_counter() - started
-            if denoising is None:
+            with self._work.piece(order.took):
+                try:
+                    denoising = next(picture.course)
+                except StopIteration as end:
+                    denoising, painted = None, end.value
+            if painted is not None:
+                self._work.finish()  # else what it took would be told too late
+                self._settle(order, picture.index, painted)
+            elif denoising is None:
                 self._sliced.appendleft(picture)
             else:
                 self._batches.join(picture.model, denoising)

@@ -15,13 +15,13 @@ from generation.engine.device_loop import DeviceLoop
 from generation.engine.order import Order, Painted
 from generation.engine.resident_models import ResidentModels
 from generation.engine.width import FixedWidth, MeasuredWidth
-from generation.executors.budgets import Phase
 from generation.images.encode import encode_picture
 from generation.images.fit import crop_loss, enlarge, enlargement_factor, fit_image, fitted_size
 from generation.images.metadata import PictureParameters
 from generation.models.catalog import Catalog, ModelEntry, load_catalog
 from generation.models.families import FAMILIES
 from generation.models.hub import Hub
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 from generation.versions import VERSION, library_versions
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from generation.engine.base import Run
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
 # A run that waits for others says so this often: it is not hung, and this is where it hears that it is cancelled.
@@ -81,6 +81,10 @@ class Order:
         self._phase, self._last_sign = Phase.DENOISE, time.monotonic()
         self._told_steps = max(self._told_steps, step)  # what is painted again has been told already
         self._run.step(self._told_steps, total_steps, preview)
+
+    def took(self, seconds: float) -> None:
+        """Hear how long the device worked for this order."""
+        self.seconds += seconds
 
     def show_life(self) -> None:
         """Say again where it stands if it has been silent for a while; raise RunCancelled."""

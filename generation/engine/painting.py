@@ -12,7 +12,7 @@ from generation.engine.base import BrokenOutput, Run
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Painted
 from generation.engine.schedules import schedule_of
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
 

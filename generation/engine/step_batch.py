@@ -94,6 +94,7 @@ class StepBatch:
         latents, timesteps = (torch.cat(parts) for parts in zip(*inputs, strict=True))
         names = pictures[0].conditioning.tensors
         conditioning = {name: torch.cat([picture.conditioning.tensors[name] for picture in pictures]) for name in names}
+        timesteps = timesteps.to(latents.device, non_blocking=True)
         prediction = self._denoiser(latents, timesteps, conditioning)
         return list(zip(pictures, prediction.split([picture.rows for picture in pictures]), strict=True))
 

@@ -1,14 +1,13 @@
 """The groups of pictures that share calls of a denoiser, and which of them has the next one."""
 
-import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 
 import torch
 
 from generation.engine.conditioning import denoise
 from generation.engine.denoising import Denoising
-from generation.engine.device import wait_for
+from generation.engine.device_work import DeviceWork
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order
 from generation.engine.step_batch import StepBatch
@@ -23,16 +22,16 @@ class StepBatches:
     """
 
     def __init__(
-        self, device: torch.device, *, max_width: int, strict: bool, make_width: Callable[[int], FixedWidth]
+        self, work: DeviceWork, *, max_width: int, strict: bool, make_width: Callable[[int], FixedWidth]
     ) -> None:
-        self._device = device
+        self._work = work
         self._max_width = max_width
         self._strict = strict
         self._make_width = make_width
         self._widths: dict[Hashable, FixedWidth] = {}
         self._batches: dict[tuple[Hashable, Hashable], StepBatch] = {}
         self._tick = 0
-        self.step_seconds = 0.0  # of the last one
+        self.step_seconds = 0.0  # of the last one that is known to be done
 
     def join(self, model: LoadedModel, denoising: Denoising) -> None:
         """Let a picture be part of the calls from the next one on."""
@@ -60,16 +59,19 @@ class StepBatches:
             return []
         (shape, _), batch = min(self._batches.items(), key=lambda item: item[1].last_tick)
         self._tick += 1
-        started = time.perf_counter()
-        admitted, left = batch.step(self._tick)
-        wait_for(self._device)  # else what is measured and charged is only how quickly it was told
-        self.step_seconds = time.perf_counter() - started
-        rows = sum(each.rows for each in admitted)
-        self._widths[shape].learn(rows, self.step_seconds)
-        for denoising in admitted:
-            denoising.order.seconds += self.step_seconds / rows * denoising.rows
+        admitted: list[Denoising] = []
+        with self._work.piece(partial(self._took, self._widths[shape], admitted)):
+            taken, left = batch.step(self._tick)
+            admitted.extend(taken)
         self._drop_empty()
         return left
+
+    def _took(self, width: FixedWidth, admitted: Sequence[Denoising], seconds: float) -> None:
+        self.step_seconds = seconds
+        rows = sum(each.rows for each in admitted)
+        width.learn(rows, seconds)
+        for denoising in admitted:
+            denoising.order.took(seconds / rows * denoising.rows)
 
     def _drop_empty(self) -> None:
         # An empty one would keep a model that is to leave.

@@ -20,11 +20,11 @@ from generation.engine.base import BrokenOutput, DeviceLost, Engine, OutOfMemory
 from generation.engine.memory import device_memory_bytes
 from generation.errors import ExecutorError, ImageRefused, InvalidRequest, ModelUnavailable
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
-from generation.executors.budgets import Phase
 from generation.executors.messages import EXIT_DEVICE_LOST, RunKey, event_frame, key_of, request_of
 from generation.images.refusals import Refusal
 from generation.logs import log_to_stderr
 from generation.models.problems import ModelProblem
+from generation.phases import Phase
 from generation.references import current_job_id, new_reference
 from generation.sentences import error_sentence
 from generation.tracebacks import stack_of

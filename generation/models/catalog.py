@@ -15,9 +15,9 @@ from generation.models.families import FAMILIES
 from generation.models.lock import is_commit
 from generation.models.problems import ModelProblem
 from generation.models.rows import Kinds, check_kinds, check_name, own_path
+from generation.request_problems import invalid_request_sentence
 from generation.requests import check_number
 from generation.samplers import OWN_SAMPLER, SAMPLERS
-from generation.sentences import error_sentence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -206,7 +206,7 @@ def _check_numbers(entry: ModelEntry, wrong: Callable[[str], ValueError]) -> Non
             check_number(name, getattr(entry.defaults, name))
         check_number("max_pixels", entry.max_size**2)
     except InvalidRequest as error:
-        sentence = error_sentence(error).rstrip(".")
+        sentence = invalid_request_sentence(error.field, error.reason, error.data).rstrip(".")
         raise wrong(f"cannot be used: {sentence[0].lower()}{sentence[1:]}") from error
     if entry.defaults.size > entry.max_size:
         raise wrong("has a size above its max_size")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from generation.devices import Machine
 from generation.models.catalog import ModelEntry
 from generation.models.files import path_here
+from generation.models.machine import Machine
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan, make_plan, widest_plan
 from generation.models.sizes import ModelSizes, read_sizes
 

@@ -1,8 +1,8 @@
 """Which model of the catalog suits a machine best."""
 
-from generation.devices import Machine
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
+from generation.models.machine import Machine
 
 
 def recommended_model(catalog: Catalog, machine: Machine) -> ModelEntry | None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.display.tables import limits_table
 from bot.errors import Refused
 from bot.orders.allowances import NO_LIMIT
+from bot.orders.tables import limits_table
 from bot.privacy.cards import Retention, kept_text
 from bot.replies import error_sentence, fitting, with_typed_prompt
 from bot.storage.member_data import Kind

@@ -174,8 +174,8 @@ class BotProcess:
     async def ask_in_vain(self, prompt: str, *, channel: str = "general") -> Interaction:
         """Ask while no acknowledgement gets through, until Discord has given the command up; the fault stays."""
         fault = await self.client.add_fault(r"^/interactions/.*/callback$", method="POST", action="hang")
-        wish = {"image": CAT, "prompt": prompt, "steps": 4}
-        asking = asyncio.create_task(self.client.command("img2img", wish, channel=channel))
+        options = {"image": CAT, "prompt": prompt, "steps": 4}
+        asking = asyncio.create_task(self.client.command("img2img", options, channel=channel))
         await self.client.wait_for_fault(fault)
         await self.client.advance_clock(ACKNOWLEDGE_SECONDS)
         return await asking

@@ -9,7 +9,7 @@ from typing import Any
 
 from generation.engine import start
 from generation.engine.base import Engine, Run
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult
 
 HOLD = "hold"

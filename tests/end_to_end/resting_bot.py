@@ -5,7 +5,7 @@ Nothing is painted by a model.
 
 import sys
 
-from generation.breaker import CircuitBreaker
+from generation.serving.breaker import CircuitBreaker
 from prove import mortal_bot
 
 if __name__ == "__main__":

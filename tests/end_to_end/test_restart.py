@@ -52,8 +52,8 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
 
 
 async def everybody_is_told_that_the_queue_is_full(bot: BotProcess) -> None:
-    wish = {"image": CAT, "prompt": "a fox"}
-    full = await bot.client.command("img2img", wish, member="Grace")
+    options = {"image": CAT, "prompt": "a fox"}
+    full = await bot.client.command("img2img", options, member="Grace")
     assert "with 2 pictures waiting already" in told(full)
 
 
@@ -61,8 +61,8 @@ async def everybody_is_told_that_it_closes(bot: BotProcess) -> None:
     client = bot.client
     await bot.queue_says("I am just being restarted")
     assert "I am just being restarted" in told(await client.command("help", {}))
-    wish = {"image": CAT, "prompt": "a fox"}
-    assert "I am just being restarted" in told(await client.command("img2img", wish, member="Grace"))
+    options = {"image": CAT, "prompt": "a fox"}
+    assert "I am just being restarted" in told(await client.command("img2img", options, member="Grace"))
     asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
     answer = await bot.answer_to(asked)
     assert "I am just being restarted" in answer.content

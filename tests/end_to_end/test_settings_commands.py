@@ -128,8 +128,8 @@ class TestPreferences:
 
     async def test_nothing_to_set_and_a_model_that_is_not_here(self, bot: BotProcess) -> None:
         assert "at least one value" in told(await bot.client.command("preferences set", {}))
-        wished = await bot.client.command("preferences set", {"model": "sd-turbo"})
-        assert "not downloaded yet" in told(wished)
+        chosen = await bot.client.command("preferences set", {"model": "sd-turbo"})
+        assert "not downloaded yet" in told(chosen)
 
 
 class TestQueueAndHelp:

@@ -85,10 +85,10 @@ async def test_the_text_of_a_voice_channel_is_for_those_who_may_join_it(bot: Bot
 async def test_a_thread_is_as_age_restricted_as_its_channel(bot: BotProcess) -> None:
     await bot.client.add_thread("after-dark thread", channel="after-dark")
     await bot.client.add_thread("everybody's thread", channel="general")
-    wish = {"image": CAT, "prompt": "a nude woman", "steps": 4}
-    refused = await bot.client.command("img2img", wish, channel="everybody's thread")
+    options = {"image": CAT, "prompt": "a nude woman", "steps": 4}
+    refused = await bot.client.command("img2img", options, channel="everybody's thread")
     assert refusal_sentence("words_sexual", {}) in told(refused)
-    taken = await bot.client.command("img2img", wish, channel="after-dark thread")
+    taken = await bot.client.command("img2img", options, channel="after-dark thread")
     assert taken.response is not None
     assert not taken.ephemeral
     await bot.result_of(taken.response)

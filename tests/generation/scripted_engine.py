@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from generation.engine.base import BrokenOutput, DeviceLost, OutOfMemory, Run
 from generation.errors import ExecutorError, ModelUnavailable
-from generation.executors.budgets import Phase
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 
 

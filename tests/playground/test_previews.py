@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from bot.components.job_buttons import status_view
 from bot.display.cards import Painting
 from bot.display.status import StatusBoard
 from bot.jobs.status_messages import StatusMessages
@@ -26,7 +27,7 @@ async def test_a_preview_is_attached_replaced_and_taken_away(
             spoiler=True,
         )
         board = StatusBoard(
-            StatusMessages(bot).edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0
+            StatusMessages(bot, status_view).edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0
         )
         board.show(job, Painting(1, 4, None), picture)
         first = await playground.wait_for_edit(status.id, lambda message: len(message.attachments) == 1)

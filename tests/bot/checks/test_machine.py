@@ -11,8 +11,8 @@ from bot.checks.machine import cache_finding, data_dir_finding, machine_findings
 from bot.checks.safety import safety_finding
 from bot.settings import Settings
 from bot.storage.database import DATABASE_NAME, Database
-from generation.device_probe import ProbedDevice
 from generation.errors import ExecutorError
+from generation.executors.probe import ProbedDevice
 from generation.models.adapters import adapters_of
 from generation.models.catalog import Catalog, load_catalog
 from generation.safety.checker import PictureChecker

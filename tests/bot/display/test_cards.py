@@ -1,11 +1,9 @@
 """What a job looks like, from its row alone."""
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import Any
 
-import discord
 import pytest
 
 from bot import replies
@@ -16,9 +14,7 @@ from bot.display.cards import (
     alt_text,
     duration,
     result_text,
-    result_view,
     status_text,
-    status_view,
 )
 from bot.display.queue import queue_text
 from bot.storage.job import Job, JobState
@@ -73,14 +69,6 @@ def test_nobody_is_promised_to_begin_at_once_while_nothing_is_begun() -> None:
     assert "at once" not in queue_text([], [], 1, is_paused=False, resting=Resting(9))
     assert "nothing new is taken" in queue_text([], [], 1, is_paused=False, is_draining=True)
     assert "at once" not in queue_text([], [], 1, is_paused=False, is_draining=True)
-
-
-@pytest.mark.parametrize("state", list(JobState))
-def test_cancel_is_offered_while_there_is_something_to_cancel(state: JobState) -> None:
-    async def has_button() -> bool:
-        return status_view(replace(make_job(), state=state)) is not None
-
-    assert asyncio.run(has_button()) is (state in (JobState.QUEUED, JobState.RUNNING))
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
@@ -179,12 +167,6 @@ def test_a_card_with_everything_on_it_fits() -> None:
 def test_each_of_several_pictures_says_which_it_is() -> None:
     assert alt_text(rendered(), 1) == "A picture, painted over another one for the prompt: a cat on a beach"
     assert alt_text(rendered(count=3), 2).startswith("Picture 2 of 3, painted")
-
-
-async def test_button_ids_fit_discord() -> None:
-    for item in result_view(rendered()).children:
-        assert isinstance(item, discord.ui.DynamicItem)
-        assert len(item.custom_id) <= 100
 
 
 @pytest.mark.parametrize(

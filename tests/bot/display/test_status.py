@@ -30,7 +30,7 @@ class Edits:
         self._came = asyncio.Condition()
         self.troubles: list[int | Exception] = []
 
-    async def edit(self, _job: Job, text: str, _view: discord.ui.View | None, previews: Any) -> None:
+    async def edit(self, _job: Job, text: str, previews: Any) -> None:
         if self.troubles:
             trouble = self.troubles.pop()
             raise trouble if isinstance(trouble, Exception) else refusal(trouble)

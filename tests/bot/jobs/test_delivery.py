@@ -9,6 +9,7 @@ import aiohttp
 import discord
 import pytest
 
+from bot.components.job_buttons import result_view
 from bot.errors import Refused
 from bot.jobs import channels
 from bot.jobs.delivery import Delivery
@@ -52,7 +53,7 @@ def deliver_to(channel: Channel, jobs: Jobs, spool: Spool) -> Delivery:
     client: Any = SimpleNamespace(get_partial_messageable=lambda *_, **__: channel, user="the bot")
     shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: True)
     decoder: Any = None  # nothing has to be encoded smaller
-    return Delivery(client, jobs, spool, shelf, decoder)
+    return Delivery(client, jobs, spool, shelf, decoder, result_view)
 
 
 def message(message_id: int, author: str, filename: str) -> Any:

@@ -13,9 +13,9 @@ from bot.storage.database import Database
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from generation.events import Event, Started
-from generation.queue import Ticket
 from generation.requests import Img2ImgRequest
-from generation.service import GenerationService
+from generation.serving.queue import Ticket
+from generation.serving.service import GenerationService
 from tests.bot.jobs_made import make_job
 from tests.generation.samples import request as any_request
 

@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.jobs.estimates import Estimates
 from bot.orders.allowances import DAY_SECONDS, NO_LIMIT, Allowance, Allowances, Budget, allowance_of
 from bot.orders.origin import Origin
+from bot.orders.tables import budget_used
 from bot.replies import error_sentence
 from bot.storage.database import Database
 from bot.storage.defaults import Layer
@@ -159,11 +160,11 @@ async def test_a_member_can_see_what_is_used(desk: Desk) -> None:
     allowances = Allowances(desk.jobs, desk.limits, desk.estimates, Allowance(0, 500), clock=lambda: NOW)
     budgets = await allowances.budgets(origin())
     assert budgets == [Budget(Layer.OPERATOR, 90, 500), Budget(Layer.SERVER, 30, 100)]
-    text = queue_text([], [], 1, budgets, is_paused=False)
+    text = queue_text([], [], 1, [budget_used(budget) for budget in budgets], is_paused=False)
     assert "You have used 30 of the 100 s of painting that the server gives you" in text
     assert "at once" in text
     refused = await desk.refusal(origin(), Allowance(3 * 3600, 0))
-    text = queue_text([], [], 1, budgets, refused=refused, is_paused=False)
+    text = queue_text([], [], 1, [budget_used(budget) for budget in budgets], refused=refused, is_paused=False)
     assert "at once" not in text
     assert f"The operator wants a pause between two requests: you can ask again <t:{round(NOW) + 3600}:R>." in text
 

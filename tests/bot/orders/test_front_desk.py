@@ -95,7 +95,7 @@ async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, s
 
 @pytest.mark.parametrize("source", [ATTACHED, AGAIN], ids=["attached", "again"])
 async def test_a_burst_does_not_slip_through_together(source: Source) -> None:
-    """Discord is slow: every answer is still on its way when the next wish comes."""
+    """Discord is slow: every answer is still on its way when the next request comes."""
     desk, heard = Desk(), asyncio.Event()
     front_desk = front_desk_of(desk)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.orders.model_shelf import ModelShelf
+from bot.model_shelf import ModelShelf
 from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
 from bot.replies import refusal_sentence
 from bot.storage.database import Database

@@ -1,4 +1,4 @@
-"""Where a wish comes from, and whether an answer could be posted there."""
+"""Where a request comes from, and whether an answer could be posted there."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -12,9 +12,9 @@ from generation.engine.base import RunCancelled
 from generation.engine.device import choose_device
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.width import FixedWidth
-from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog, ModelDefaults, ModelEntry
 from generation.models.hub import Hub
+from generation.phases import Phase
 from tests.generation.engine.recorded_graphs import Graphs, record_graphs
 from tests.tiny_families.pipelines import stable_diffusion_xl
 from tests.tiny_pipeline import SCHEDULERS, save_tiny_pipeline

@@ -46,6 +46,7 @@ class Card:
         self.device = torch.device(kind, 0)
         self.total_bytes = total_bytes
         self.held_bytes = self.peak_bytes = 0
+        self.waits = 0  # how often the processor would have waited for what the card was told
         self._storages = set[int]()
 
     def hold(self, tensor: torch.Tensor) -> None:
@@ -201,6 +202,7 @@ def _serve_on_card(loop: DeviceLoop, serve: Callable[[DeviceLoop], None]) -> Non
 def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     values = (*args, *kwargs.values())
     _refuse_two_devices(func, values)
+    _card.waits += _makes_wait(func, args, kwargs)
     device = kwargs.get("device")
     is_on_card = (
         any(map(_is_on_card, _tensors(values))) if device is None else torch.device(device).type == _card.device.type
@@ -218,6 +220,19 @@ def _refuse_two_devices(func: Any, values: Iterable[Any]) -> None:
     tensors = list(_tensors(values))
     if any(map(_is_on_card, tensors)) and any(tensor.dim() and not _is_on_card(tensor) for tensor in tensors):
         raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices ({func})")
+
+
+def _makes_wait(func: Any, args: Any, kwargs: Any) -> bool:
+    """Tell whether the processor waits: it wants to know a number, or copies and does not say that it need not wait."""
+    if func is _aten._local_scalar_dense.default:
+        return _is_on_card(args[0])
+    if func is _aten._to_copy.default:
+        device = torch.device(kwargs.get("device") or args[0].device)
+        return device.type != args[0].device.type and not kwargs.get("non_blocking")
+    if func is _aten.copy_.default:
+        is_told_not_to = kwargs.get("non_blocking") or args[2:3] == (True,)
+        return args[0].device.type != args[1].device.type and not is_told_not_to
+    return False
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:

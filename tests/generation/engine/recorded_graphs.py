@@ -1,6 +1,7 @@
 """CUDA graphs without CUDA: operations are written down while they run, and done again with the same memory."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -49,6 +50,26 @@ class Stream:
 
     def wait_stream(self, other: "Stream") -> None:
         """Wait for nothing."""
+
+
+class Event:
+    """A point that a stream has reached the moment it is told of it."""
+
+    def __init__(self, *, enable_timing: bool) -> None:
+        assert enable_timing
+        self.seconds = 0.0
+
+    def record(self, stream: Stream) -> None:
+        """Look at the watch."""
+        self.seconds = time.perf_counter()
+
+    def synchronize(self) -> None:
+        """Wait for nothing."""
+        assert self.seconds, "it was not recorded"
+
+    def elapsed_time(self, later: "Event") -> float:
+        """Return milliseconds."""
+        return 1000 * (later.seconds - self.seconds)
 
 
 class Graphs:
@@ -100,6 +121,7 @@ def record_graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
     graphs = Graphs()
     monkeypatch.setattr(torch.cuda, "CUDAGraph", graphs.make)
     monkeypatch.setattr(torch.cuda, "graph", graphs.capture)
+    monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: graphs.stream)
     monkeypatch.setattr(torch.cuda, "stream", graphs.on_stream)

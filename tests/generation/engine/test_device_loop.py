@@ -13,8 +13,8 @@ from generation.engine import kernels, order, resident_models
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ModelUnavailable
-from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog
+from generation.phases import Phase
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.stock import tiny_request

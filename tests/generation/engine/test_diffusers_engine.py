@@ -12,9 +12,9 @@ from PIL import Image
 from generation.engine.base import BrokenOutput, DeviceLost, OutOfMemory, RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.errors import ImageRefused, ModelUnavailable
-from generation.executors.budgets import Phase
 from generation.images.metadata import read_parameters
 from generation.models.catalog import Catalog
+from generation.phases import Phase
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, gradient, stock_pipeline, tiny_request
 

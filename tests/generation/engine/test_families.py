@@ -17,12 +17,12 @@ from PIL import Image
 
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog
 from generation.models.families import FAMILIES
 from generation.models.hub import Hub
 from generation.models.memory_plan import MemoryPlan
 from generation.models.sizes import read_sizes
+from generation.phases import Phase
 from generation.requests import MAX_SIZE, Img2ImgRequest
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import gradient

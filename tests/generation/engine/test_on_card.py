@@ -3,6 +3,7 @@
 import io
 import itertools
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +162,20 @@ def replays_of(engine: DiffusersEngine) -> int:
     assert compiled is not None
     assert compiled._graphs is not None
     return sum(graph._graph.replays for graph in compiled._graphs._graphs.values())  # pyright: ignore
+
+
+@pytest.mark.parametrize("model", ["ddim", "pndm", "euler", "dpm++2m-karras"])
+def test_no_step_waits_for_the_card(
+    make_engine: MakeEngine, tiny_catalog: Catalog, card: Card, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.setattr("generation.engine.order._PREVIEW_SECONDS", math.inf)  # the first step's alone
+    engine = make_engine(Catalog({model: tiny_catalog[model]}), device="cuda")
+    waits = list[int]()
+    for steps in (4, 4, 12):  # the first time a text is encoded, and a call is captured
+        before = card.waits
+        engine.run(tiny_request(model=model, num_inference_steps=steps), RecordedRun())
+        waits.append(card.waits - before)
+    assert waits[0] > waits[1] == waits[2] > 0
 
 
 @pytest.mark.parametrize("placement", Placement)

@@ -18,8 +18,8 @@ from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
 from generation.engine.loading import LoadedModel
 from generation.engine.order import Order
 from generation.engine.step_batch import StepBatch
-from generation.executors.budgets import Phase
 from generation.models.catalog import Catalog
+from generation.phases import Phase
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun

@@ -1,6 +1,7 @@
 """How long a run may stay silent."""
 
-from generation.executors.budgets import Pace, Phase, PhaseBudgets
+from generation.executors.budgets import Pace, PhaseBudgets
+from generation.phases import Phase
 
 
 def test_budgets_grow_with_the_slowest_step() -> None:

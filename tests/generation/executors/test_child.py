@@ -6,7 +6,8 @@ import contextlib
 import pytest
 
 from generation.events import Cancelled, FailureKind, Finished, Progress, Started
-from generation.executors.budgets import Phase, PhaseBudgets
+from generation.executors.budgets import PhaseBudgets
+from generation.phases import Phase
 from tests.generation.conftest import Gates
 from tests.generation.executors.runs import MakeExecutor, events_of, failure_of, next_of, runs_well
 from tests.generation.samples import request

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from generation.devices import Accelerator, Machine
 from generation.models.catalog import ModelEntry, load_catalog
 from generation.models.fit import Fit, fit_of
+from generation.models.machine import Accelerator, Machine
 from generation.models.memory_plan import BASE_BYTES, Placement
 from generation.settings import PACKAGED_MODELS_FILE
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from generation.devices import Accelerator, Machine
 from generation.models.catalog import Catalog, load_catalog
+from generation.models.machine import Accelerator, Machine
 from generation.models.recommendation import recommended_model
 from generation.settings import PACKAGED_MODELS_FILE
 

@@ -1,0 +1,189 @@
+"""The buttons under messages: each carries only a job id; the row is loaded and rights are checked."""
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bot import replies
+from bot.components.dynamic_button import DynamicButton
+from bot.components.order_modal import BackToFormButton, OrderModal
+from bot.discord_api.permissions import may_manage
+from bot.errors import Refused
+from bot.orders.order_book import Options, Source
+from bot.orders.origin import Origin
+from bot.orders.sources import source_in_result
+from bot.storage.job import CancelReason, Job, JobState
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+log = logging.getLogger(__name__)
+
+JOB_ID = r"(?P<key>[0-9A-Z]{20})"
+
+
+class JobButton(DynamicButton, template="job"):
+    """A button for a job, whose id is its key."""
+
+    async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Act on the job, or do what is possible without one."""
+        job = await interaction.client.desk.find(self.key)
+        await (self.act_on_forgotten(interaction) if job is None else self.act(interaction, job))
+
+    async def find_job(self, interaction: "discord.Interaction[Palimpsest]") -> Job:
+        """Return the job as it is now, since a form may stay open for long; raise Refused (``job_unknown``)."""
+        job = await interaction.client.desk.find(self.key)
+        if job is None:
+            raise Refused("job_unknown")
+        return job
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        """Do what the button says."""
+        raise TypeError(f"{type(self).__name__} does nothing")
+
+    async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Do what is still possible when the job is no longer known."""
+        raise Refused("job_unknown")
+
+
+class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
+    """Cancel a waiting or running job; for its requester and for moderators."""
+
+    label, emoji, verb = "Cancel", "✖️", "cancel"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        if not may_manage(interaction, job):
+            raise Refused("not_yours_to_cancel")
+        await interaction.response.defer()
+        reason = None if interaction.user.id == job.requester_id else CancelReason.BY_MODERATOR
+        if not await interaction.client.desk.cancel(job.job_id, reason):
+            raise Refused("too_late_to_cancel")
+
+
+class AgainButton(JobButton, template=f"again:{JOB_ID}"):
+    """Repeat the request with a new seed; for everybody who may use the bot here."""
+
+    label, emoji, verb = "Again", "🔁", "again"
+    style = discord.ButtonStyle.primary
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        source = Source(parent=job, spoiler=job.spoiler)
+        options = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        await interaction.client.front_desk.take_interaction(interaction, options, source)
+
+
+class EditButton(JobButton, template=f"edit:{JOB_ID}"):
+    """Repeat the request with other words or numbers, in a form that starts with the present ones."""
+
+    label, emoji, verb = "Edit", "✏️", "edit"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        if not await interaction.client.desk.has_input(job):
+            raise Refused("input_expired")
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
+
+        async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
+            now = await self.find_job(interaction)
+            source = Source(parent=now, spoiler=now.spoiler)
+            await interaction.client.front_desk.take_interaction(answer, options, source)
+
+        chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        await interaction.client.forms.show(interaction, OrderModal("Edit", replace(chosen, seed=job.seed), submitted))
+
+
+class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
+    """Paint over the result itself; with several pictures the form asks which one."""
+
+    label, emoji, verb = "Use as input", "🖼️", "use"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
+
+        async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
+            source = await source_in_result(interaction.client, await self.find_job(interaction), picture)
+            await interaction.client.front_desk.take_interaction(answer, options, source)
+
+        chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        modal = OrderModal("Use as input", chosen, submitted, pictures=job.count)
+        await interaction.client.forms.show(interaction, modal)
+
+
+class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
+    """Delete the result and the pictures kept for it; for the requester and for moderators."""
+
+    label, emoji, verb = "Delete", "🗑️", "delete"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        if not may_manage(interaction, job):
+            raise Refused("not_yours_to_delete")
+        await interaction.response.defer()
+        client, moderator_id = interaction.client, interaction.user.id
+        await client.desk.delete(job.job_id)
+        if moderator_id != job.requester_id and job.guild_id is not None:  # who has decided about reports, too
+            await client.reports.settle(job.job_id)
+            about = {"member_id": job.requester_id, "job_id": job.job_id}
+            await client.mod_log.write(job.guild_id, moderator_id, "deleted", **about)
+
+    async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """Delete the message all the same; its text says for whom it is, and nobody else is mentioned there."""
+        message = interaction.message
+        assert message is not None, "the button is under one"
+        is_moderator = interaction.guild_id is not None and interaction.permissions.manage_messages
+        if interaction.user.id not in message.raw_mentions and not is_moderator:
+            raise Refused("not_yours_to_delete")
+        await interaction.response.defer()
+        await message.delete()
+
+
+class ReportButton(JobButton, template=f"report:{JOB_ID}"):
+    """Ask moderators to look at a result; for everybody who sees it."""
+
+    label, emoji, verb = "Report", "🚩", "report"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        client = interaction.client
+        count = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
+        if count == 1:  # later reports are only counted: a crowd must not fill the moderators' channel
+            client.mod_log.note(job, "reported", None)
+            if job.guild_id is None:  # no moderators there: the operator reads it here
+                log.warning("the result of job %s, in a direct message, was reported", job.job_id)
+        text = replies.reported(is_new=count > 0, is_server=job.guild_id is not None)
+        await interaction.response.send_message(text, ephemeral=True)
+
+
+BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
+    CancelButton,
+    AgainButton,
+    EditButton,
+    UseAsInputButton,
+    DeleteButton,
+    ReportButton,
+    BackToFormButton,
+)
+
+
+def status_view(job: Job) -> discord.ui.View | None:
+    """Return the buttons of the status message."""
+    if job.state not in (JobState.QUEUED, JobState.RUNNING):
+        return None
+    return _view(CancelButton(job.job_id))
+
+
+def result_view(job: Job) -> discord.ui.View:
+    """Return the buttons of the result message."""
+    return _view(
+        AgainButton(job.job_id),
+        EditButton(job.job_id),
+        UseAsInputButton(job.job_id),
+        DeleteButton(job.job_id),
+        ReportButton(job.job_id),
+    )
+
+
+def _view(*items: discord.ui.Item[Any]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for item in items:
+        view.add_item(item)
+    return view

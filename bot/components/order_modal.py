@@ -1,0 +1,133 @@
+"""The form behind Remix, Edit and Use as input: prompt, strength, seed and whatever else is known by name."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+
+from bot.components.dynamic_button import DynamicButton
+from bot.error_handler import answer_error
+from bot.errors import Refused
+from bot.orders.free_text import negative_as_written, understand
+from bot.orders.order_book import Options, changed
+from generation import requests
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+_OPEN_SECONDS = 24 * 3600
+
+Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
+
+
+class OrderModal(discord.ui.Modal):
+    """Ask for a prompt and its numbers.
+
+    ``chosen`` prefills the form; what it holds and the form does not show (size, model, sampler …) is kept. With
+    ``pictures`` > 1 the form also asks which one, counted from 0 in what ``submitted`` gets.
+    """
+
+    def __init__(self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1) -> None:
+        self.token = secrets.token_hex(8)
+        super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=f"order:{self.token}")
+        self._pictures = pictures
+        self._chosen = chosen
+        self._submitted = submitted
+        self._prompt = discord.ui.TextInput[Any](
+            style=discord.TextStyle.paragraph,
+            max_length=requests.MAX_PROMPT_CHARACTERS,
+            default=chosen.prompt or None,
+            placeholder="a fox in the snow",
+            custom_id="prompt",
+        )
+        self._strength = discord.ui.TextInput[Any](
+            required=False,
+            max_length=10,
+            default=None if chosen.strength is None else f"{chosen.strength:g}",
+            placeholder="0.3 or subtle · 0.6 or balanced · 0.9 or strong",
+            custom_id="strength",
+        )
+        self._seed = discord.ui.TextInput[Any](
+            required=False,
+            max_length=10,
+            default=None if chosen.seed is None else str(chosen.seed),
+            placeholder="drawn if left empty",
+            custom_id="seed",
+        )
+        self._more = discord.ui.TextInput[Any](
+            required=False,
+            max_length=requests.MAX_NEGATIVE_PROMPT_CHARACTERS + 100,
+            default=_more_of(chosen) or None,
+            placeholder="steps 20, guidance 4, count 2, negative: blurry",
+            custom_id="more",
+        )
+        self.add_item(discord.ui.Label(text="Prompt", component=self._prompt))
+        self.add_item(discord.ui.Label(text="Strength", component=self._strength))
+        self.add_item(discord.ui.Label(text="Seed", component=self._seed))
+        self.add_item(discord.ui.Label(text="More", description="Any other option by its name", component=self._more))
+        self._which: discord.ui.Select[Any] | None = None
+        if pictures > 1:
+            choices = [
+                discord.SelectOption(label=f"Picture {n}", value=str(n), default=n == 1) for n in range(1, pictures + 1)
+            ]
+            self._which = discord.ui.Select(options=choices, custom_id="picture")
+            self.add_item(discord.ui.Label(text="Begin with", component=self._which))
+
+    async def on_submit(self, interaction: discord.Interaction, /) -> None:
+        numbers = " ".join(
+            f"{name}={text.value.strip()}"
+            for name, text in (("strength", self._strength), ("seed", self._seed))
+            if text.value.strip()
+        )
+        said = understand(f"{numbers} {self._more.value}".strip())
+        if said.options.prompt or said.again or said.help or said.seed:
+            raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
+        kept = Options(
+            prompt=self._prompt.value,
+            # Taken out of the form it is not wanted; a form that never had it leaves it to the member's preferences.
+            negative_prompt=None if self._chosen.negative_prompt is None else "",
+            size=self._chosen.size,
+            model=self._chosen.model,
+            sampler=self._chosen.sampler,
+            strength_schedule=self._chosen.strength_schedule,
+            adapter=self._chosen.adapter,
+            adapter_weight=self._chosen.adapter_weight,
+        )
+        options = changed(kept, said.options)
+        picture = int(self._which.values[0]) - 1 if self._which is not None and self._which.values else 0
+        await self._submitted(interaction, options, picture)
+
+    async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
+        cast("Palimpsest", interaction.client).forms.keep(interaction.user.id, self)
+        way_on = discord.ui.View(timeout=None)
+        way_on.add_item(BackToFormButton(self.token))
+        await answer_error(interaction, error, way_on=way_on)
+
+    def as_typed(self) -> "OrderModal":
+        """Return the form anew, as it was sent."""
+        form = OrderModal(self.title, self._chosen, self._submitted, pictures=self._pictures)
+        for name in ("_prompt", "_strength", "_seed", "_more"):
+            getattr(form, name).default = getattr(self, name).value or None
+        if form._which is not None and self._which is not None:
+            for option in form._which.options:
+                option.default = option.value in self._which.values
+        return form
+
+
+class BackToFormButton(DynamicButton, template=r"form:(?P<key>[0-9a-f]{16})"):
+    """Open a form again that was refused, with everything that was typed into it; its key is the form's token."""
+
+    label, emoji, verb, style = "Back to the form", "✏️", "form", discord.ButtonStyle.primary
+
+    async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        await interaction.client.forms.show_again(interaction, self.key)
+
+
+def _more_of(chosen: Options) -> str:
+    """Write what was chosen so that it is understood again."""
+    numbers = (("guidance", chosen.guidance_scale), ("steps", chosen.num_inference_steps), ("count", chosen.count))
+    parts = [f"{name} {value:g}" for name, value in numbers if value is not None]
+    if chosen.negative_prompt:
+        parts.append(negative_as_written(chosen.negative_prompt))
+    return ", ".join(parts)

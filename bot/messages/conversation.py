@@ -1,0 +1,227 @@
+"""Messages to the bot: a picture and words, a reply to a result, a reply to somebody's picture, or just hello."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import aiohttp
+import discord
+
+from bot import replies
+from bot.discord_api.trouble import NO_HISTORY, is_passing
+from bot.errors import Refused
+from bot.help import help_text
+from bot.messages.heard import HeardMessages, is_new, may_unfold, version_of
+from bot.orders.free_text import Said, understand
+from bot.orders.order_book import Options, Source, changed
+from bot.orders.origin import Origin
+from bot.orders.sources import source_in, source_in_result
+from bot.storage.job import Job
+from bot.storage.trouble import StorageTrouble
+from generation.errors import GenerationError
+from generation.references import new_reference
+from generation.tracebacks import stack_of
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+log = logging.getLogger(__name__)
+
+_LONGEST_THREAD = 5  # messages followed back; no misunderstanding lasts longer
+_UNFOLDING_SECONDS = 3.0  # within which Discord has usually resolved a link
+
+
+class Conversation:
+    """Answer messages that are meant for the bot: those that mention it, replies to it with a ping, direct messages.
+
+    Discord shows their content without the privileged intent (https://docs.discord.com/developers/events/gateway).
+    """
+
+    def __init__(self, client: "Palimpsest") -> None:
+        self._client = client
+        self._answering: set[int] = set()  # members who are just being answered
+        self._heard = HeardMessages()
+
+    async def hear(self, message: discord.Message) -> None:
+        """Handle a new message; one that is not for the bot is ignored."""
+        if message.author.bot or message.is_system():
+            return
+        if not self._is_for_us(message):
+            if message.guild is not None and message.role_mentions and message.guild.self_role in message.role_mentions:
+                await self._say(message, replies.role_mentioned(message.guild.me.mention))
+            return
+        heard = self._heard.remember(message)
+        version = version_of(message)
+        async with heard.lock:
+            heard.version = version
+            if not may_unfold(message):
+                await self._hear(message)
+                return
+        await asyncio.sleep(_UNFOLDING_SECONDS)
+        async with heard.lock:
+            if heard.version == version:  # otherwise it was handled meanwhile, with what the link leads to
+                await self._hear(message)
+
+    async def hear_again(self, message: discord.Message) -> None:
+        """Handle a message that has changed: it was edited, or Discord now shows what its link leads to.
+
+        That is for a forgotten mention or a wrong number; a message that has led to a request is left alone.
+        """
+        if message.author.bot or message.is_system() or not self._is_for_us(message) or not is_new(message):
+            return
+        heard = self._heard.remember(message)
+        async with heard.lock:
+            if heard.version == version_of(message):  # it was pinned, for instance
+                return
+            heard.version = version_of(message)
+            if not await self._client.jobs.has_request(message.author.id, message.id):
+                await self._hear(message)
+
+    async def _hear(self, message: discord.Message) -> None:
+        try:
+            await self._answer(message)
+        except (Refused, StorageTrouble, GenerationError) as error:
+            self._client.metrics.refused(error)
+            await self._say(message, replies.error_sentence(error) or "")
+        except Exception as error:
+            if isinstance(error, discord.HTTPException) and not is_passing(error):
+                # Its author has deleted it meanwhile, or the bot may no longer write there.
+                log.info("a message could not be answered (%s, %s)", error.status, error.code)
+                return
+            # The last wall, as for interactions: the person is told, the log has the stack under the same reference.
+            self._client.metrics.errors.inc()
+            reference = new_reference()
+            log.error("a message broke [%s]\n%s", reference, stack_of(error))
+            await self._say(message, replies.unknown_error(reference))
+
+    def _is_for_us(self, message: discord.Message) -> bool:
+        return message.guild is None or any(user == self._client.user for user in message.mentions)
+
+    async def _answer(self, message: discord.Message) -> None:
+        said = understand(message.content)
+        if said.is_speechless:
+            raise Refused("no_words", text=said.options.prompt[:40])
+        if said.remark and source_in(message) is None:
+            return
+        thread = await self._thread(message)
+        source = next((source for each in thread if (source := source_in(each)) is not None), None)
+        said = _with_what_was_said_before(said, thread[1:])
+        if source is not None and not said.help:
+            await self._take(message, said, source)
+            return
+        reference = thread[-1].reference
+        if said.help or reference is None or reference.message_id is None:
+            if not said.is_empty and not said.help:
+                raise Refused("no_picture")
+            await self._say(message, help_text(self._client, Origin.of_message(message)))
+            return
+        job = await self._client.desk.find_by_message(reference.message_id, message.channel.id)
+        if job is not None:
+            await self._remix_result(message, said, job)
+            return
+        source = source_in(reference.resolved) if isinstance(reference.resolved, discord.Message) else None
+        if source is None:
+            raise Refused("picture_not_visible")
+        await self._take(message, said, source)
+
+    async def _thread(self, message: discord.Message) -> list[discord.Message]:
+        """Return a message and, where it answers a question of the bot's, the messages that led to it, newest first.
+
+        Discord shows the content of these too, since each was meant for the bot.
+        """
+        thread = [message]
+        while len(thread) < _LONGEST_THREAD:
+            question = thread[-1].reference and thread[-1].reference.resolved
+            if not isinstance(question, discord.Message) or question.author != self._client.user:
+                break
+            if await self._client.desk.find_by_message(question.id, message.channel.id) is not None:
+                break
+            try:
+                # Fetched again, because a message inside another one need not say what it replies to.
+                asked = (await message.channel.fetch_message(question.id)).reference
+                if asked is None or asked.message_id is None:
+                    break
+                thread.append(await message.channel.fetch_message(asked.message_id))
+            except discord.HTTPException:
+                break  # deleted, or no longer visible to the bot
+        return thread
+
+    async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> None:
+        """Answer a reply to one of our results, or to the status message that leads to it.
+
+        New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed;
+        "again" repeats it with a new seed, and who asks for the seed gets it alone, as phones can copy it.
+        """
+        if said.seed:
+            await self._say(message, "\n".join(str(picture.seed) for picture in job.pictures) or str(job.seed))
+            return
+        earlier = self._client.orders.options_again(Origin.of_message(message), job)
+        if said.options.prompt:
+            if not job.state.is_settled:
+                raise Refused("not_done_yet")
+            picture = await source_in_result(self._client, job, 0)
+            source = replace(picture, ignored_pictures=job.count - 1)
+            options = changed(replace(earlier, negative_prompt=None), said.options)
+        else:
+            if said.is_empty:
+                raise Refused("nothing_to_change")
+            source = Source(parent=job, spoiler=job.spoiler)
+            options = changed(replace(earlier, seed=None if said.again else job.seed), said.options)
+        await self._order(message, options, source)
+
+    async def _take(self, message: discord.Message, said: Said, source: Source) -> None:
+        if not said.options.prompt:
+            raise Refused("no_prompt")
+        await self._order(message, said.options, source)
+
+    async def _order(self, message: discord.Message, options: Options, source: Source) -> None:
+        async def acknowledge(text: str) -> int | None:
+            return (await message.reply(text, mention_author=False)).id
+
+        origin = Origin.of_message(message)
+        await self._client.front_desk.take(origin, options, source, acknowledge, request_message_id=message.id)
+
+    async def _say(self, message: discord.Message, text: str) -> None:
+        """Answer with a sentence; each member gets one at a time.
+
+        Who writes faster than Discord lets the bot answer must not fill the queue in which others' results wait.
+        """
+        if message.author.id in self._answering or not _may_be_answered(message):
+            return
+        self._answering.add(message.author.id)
+        try:
+            await _answer_with(message, text)
+        except discord.HTTPException as error:
+            log.info("a message could not be answered (%s)", error.status)
+        except (aiohttp.ClientError, OSError) as error:
+            log.info("a message could not be answered (%s)", type(error).__name__)
+        finally:
+            self._answering.discard(message.author.id)
+
+
+async def _answer_with(message: discord.Message, text: str) -> None:
+    try:
+        await message.reply(replies.fitting(text), mention_author=False)
+    except discord.HTTPException as error:
+        if error.code != NO_HISTORY:
+            raise
+        await message.channel.send(replies.fitting(f"{message.author.mention} {text}"))
+
+
+def _may_be_answered(message: discord.Message) -> bool:
+    """Tell whether Discord would accept an answer; refusals count towards a ban of the bot's address."""
+    needed = {"view_channel", "connect", "send_messages", "send_messages_in_threads"}
+    return message.guild is None or needed.isdisjoint(Origin.of_message(message).missing_permissions)
+
+
+def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message]) -> Said:
+    """Return what was said, completed by the messages before it; those that were not understood are left out."""
+    for message in earlier:
+        with contextlib.suppress(Refused):
+            before = understand(message.content)
+            if not before.is_speechless:
+                said = replace(said, options=changed(before.options, said.options))
+    return said

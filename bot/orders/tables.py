@@ -1,0 +1,85 @@
+"""Settings, limits and budgets as lists, each with who decides it."""
+
+from collections.abc import Mapping
+
+from bot.inert import inert
+from bot.orders.allowances import NO_LIMIT, Allowance, Budget
+from bot.orders.layers import NUMBERS, Layers
+from bot.replies import OPTION_NAMES
+from bot.storage.defaults import Layer
+from bot.storage.role_limits import RoleLimit
+from generation.samplers import SAMPLERS
+
+
+def setting_name(name: str) -> str:
+    """Return what a default or limit is called in commands and tables."""
+    if name == "models":
+        return "allowed models"
+    plain = name.removeprefix("max_")
+    shown = OPTION_NAMES.get(plain, plain)
+    return f"max_{shown}" if plain != name else shown
+
+
+def settings_table(layers: Layers, problem: str | None = None) -> str:
+    """List every default and limit with who decides it, and the reason if nothing can be painted."""
+    lines = ["**What holds here**"]
+    for name in NUMBERS:
+        default, wanted, limit = layers.default(name), layers.wanted(name), layers.limit(name)
+        shown = "the model's own" if default is None else f"**{default.value:g}** ({_whose(default.layer)})"
+        if default is not None and wanted is not None and wanted != default and wanted.layer is not Layer.MODEL:
+            shown = f"**{default.value:g}** instead of {wanted.value:g} ({_whose(wanted.layer)})"
+        line = f"• {setting_name(name)}: {shown}"
+        if limit is not None:
+            line += f", at most {limit.value:g} ({_whose(limit.layer)})"
+        lines.append(line)
+    model = layers.model()
+    if model is not None:
+        lines.append(f"• model: **{model.value}** ({_whose(model.layer)})")
+    if (size := layers.wanted("size")) is not None:
+        lines.append(f"• size: **{size.value}** ({_whose(size.layer)})")
+    if (sampler := layers.wanted("sampler")) is not None:
+        lines.append(f"• sampler: **{SAMPLERS[sampler.value].title}** ({_whose(sampler.layer)})")
+    if (negative_prompt := layers.wanted("negative_prompt")) is not None:
+        lines.append(f"• negative_prompt: {inert(negative_prompt.value)} ({_whose(negative_prompt.layer)})")
+    for layer, values in layers.layers:
+        if "models" in values:
+            lines.append(f"• allowed models: {', '.join(values['models'])} ({_whose(layer)})")
+    if problem is not None:
+        lines.append(f"⚠️ {problem}")
+    return "\n".join(lines)
+
+
+def _whose(layer: Layer) -> str:
+    # A member's own numbers are shown to nobody else.
+    return "from you" if layer is Layer.MEMBER else f"from the {layer}"
+
+
+def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allowance) -> str:
+    """Say what each role of a server may, and what the operator allows everywhere."""
+    lines = ["**Limits by role** (of several roles of a member the most generous counts)"]
+    for role_id, limit in limits.items():
+        name = "@everyone" if role_id == guild_id else f"<@&{role_id}>"
+        lines.append(f"• {name}: {_limit_words(limit.cooldown_seconds, limit.daily_budget_seconds)}")
+    if not limits:
+        lines.append("• none is set: `/limits set`")
+    if operator != NO_LIMIT:
+        words = _limit_words(operator.cooldown_seconds or None, operator.daily_budget_seconds or None)
+        lines.append(f"The operator allows everybody: {words}.")
+    return "\n".join(lines)
+
+
+def budget_used(budget: Budget) -> str:
+    """Say how much of a daily budget is used up."""
+    return (
+        f"-# You have used {round(budget.used_seconds)} of the {budget.seconds} s of painting"
+        f" that the {budget.layer} gives you in 24 hours."
+    )
+
+
+def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None) -> str:
+    words = []
+    if cooldown_seconds is not None:
+        words.append(f"{cooldown_seconds} s between two requests" if cooldown_seconds else "no pause between requests")
+    if daily_budget_seconds is not None:
+        words.append(f"{daily_budget_seconds} s of painting in 24 hours" if daily_budget_seconds else "no daily budget")
+    return ", ".join(words)

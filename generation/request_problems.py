@@ -1,0 +1,51 @@
+"""What is wrong with a request: the sentence of each reason of InvalidRequest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from generation.units import plain_number
+
+_FIELDS: Mapping[str, str] = {
+    "prompt": "the prompt",
+    "negative_prompt": "the negative prompt",
+    "strength": "the strength",
+    "guidance_scale": "the guidance scale",
+    "num_inference_steps": "the number of steps",
+    "seed": "the seed",
+    "count": "the number of pictures",
+    "max_pixels": "the size",
+    "sampler": "the sampler",
+    "adapter": "the adapter",
+    "adapter_weight": "the adapter's weight",
+    "strength_schedule": "the strength schedule",
+}
+
+
+def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field of a request; see InvalidRequest for the reasons."""
+    name = _FIELDS.get(field, field.replace("_", " "))
+    name = name[0].upper() + name[1:]
+    match reason:
+        case "empty":
+            return f"{name} is empty; write what the new picture should show."
+        case "too_long":
+            return f"{name} has {data['value']:,} characters; shorten it to {data['high']:,}."
+        case "not_used":
+            return f"The model {data['model']} has no use for {name[0].lower()}{name[1:]}; leave it out."
+        case "unknown":
+            return f"{name} must be one of {', '.join(data['known'])}."
+        case "not_for_model":
+            return f"{name} cannot be chosen for {data['model']}; leave it out."
+        case "twice":
+            return "No adapter can be named twice."
+        case "too_many":
+            return f"No more than {data['high']} adapters can be combined."
+        case "no_number":
+            return f"{name} must be a number, such as 0.8."
+        case "zero_steps":
+            return "So few steps at so low a strength would change nothing; raise the steps or the strength."
+    if field == "max_pixels":  # people ask for the side of a square, not for its area
+        low, high = (round(data[key] ** 0.5) for key in ("low", "high"))
+    else:
+        low, high = data["low"], data["high"]
+    return f"{name} must be from {plain_number(low)} to {plain_number(high)}."

@@ -1,0 +1,201 @@
+"""Who is next: first come, first served within an owner, fair by cost between owners, no crowd before a lone one."""
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from copy import copy
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A waiting job, without its payload; ``owner`` and ``group`` are opaque to this package.
+
+    ``cost`` is what the job takes from the others, in a unit of the caller's choice that is the same for all tickets.
+    ``model`` is what has to be in memory for it. ``runs_alone`` marks a job that may take everything down with it: it
+    is no matter of this queue.
+    """
+
+    job_id: str
+    owner: str
+    group: str
+    model: str = ""
+    attempt: int = 1
+    cost: float = 1.0
+    runs_alone: bool = False
+
+
+_ALIKE = 0.5  # share of a service: starts that differ by less count as equal
+
+
+@dataclass(slots=True)
+class _Owner:
+    """An owner's line, and where they stand in virtual time and in the count of events (``moment``).
+
+    ``start`` is where their next service starts, ``waits_since`` the moment from which they wait for it. Their last
+    service ended at ``end`` and was given to them in the moment ``served``.
+    """
+
+    name: str
+    line: deque[Ticket]
+    start: float
+    waits_since: int
+    end: float = 0.0
+    served: int = 0
+
+    def copy(self) -> "_Owner":
+        return replace(self, line=self.line.copy())
+
+
+def _is_alike(later: _Owner, owner: _Owner) -> bool:
+    """Tell whether an owner's start counts as no later than another's."""
+    return later.start < owner.start + _ALIKE * owner.line[0].cost
+
+
+def _passes_twice(owner: _Owner, waiting: Iterable[_Owner]) -> bool:
+    """Tell whether an owner's next service would be the second before one of those who wait, longest first."""
+    longer = itertools.takewhile(lambda other: other.waits_since < owner.served, waiting)
+    return any(_is_alike(other, owner) for other in longer)
+
+
+class FairQueue:
+    """Give every owner the same share of what is served, counted in cost, and nobody two turns before another's one.
+
+    Start-time fair queuing (Goyal, Vin, Cheng 1996, https://doi.org/10.1145/248157.248171): an owner's next service
+    starts, in virtual time, where their last one ended, or now for a newcomer, and the smallest start is served. It
+    serves the shares that deficit round-robin (Shreedhar, Varghese 1995, https://doi.org/10.1145/217391.217453) serves
+    and needs no quantum to be chosen: where a round has to be as long as the dearest job, a newcomer's start is simply
+    now, so it waits for what runs and not for a round.
+
+    Starts that are less than half a service apart count as one, for measurements of like services differ. Between those
+    the groups take turns, so that one owner of a small group does not wait for a whole crowd that came a moment
+    earlier; within a group it is who has waited longest. But nobody who has been served since another began to wait is
+    served again before them. An owner has one share however many groups they wait in, and a group has as many shares
+    as it has owners who wait: a direct message is no way around the others.
+
+    A ticket is charged with its cost when it is served, for others are served while it runs; ``settle`` corrects that
+    by what it took, so that in the end shares are of what was measured, however wrong the estimates were. Only whoever
+    had nothing waiting is not held to more than one job's cost: what measurements of like jobs differ by must not add
+    up until one of a crowd's jobs before theirs has become two.
+
+    Changing the model takes long, and all wait for it. So whoever wants the model of the last service goes before one
+    who is due and wants another. That one is passed over at most ``patience`` times, by nobody twice, and the shares
+    stay what they are.
+    """
+
+    def __init__(self, patience: int = 4) -> None:
+        self._patience = patience
+        self._model = ""  # of the last service
+        self._passed = 0  # how many times whoever is due has been passed over for it
+        self._now = 0.0  # in virtual time
+        self._moment = 0
+        self._owners: dict[str, _Owner] = {}  # who waits
+        self._gone: dict[str, _Owner] = {}  # who does not, and was served a little ahead of the others
+        self._served: dict[str, int] = {}  # the moment of a group's last service
+
+    def __bool__(self) -> bool:
+        return bool(self._owners)
+
+    def push(self, ticket: Ticket) -> None:
+        """Let a ticket wait; what its owner owes delays the first of their line by no more than its own cost."""
+        owner = self._owners.get(ticket.owner)
+        if owner is None:
+            self._moment += 1
+            owner = self._gone.pop(ticket.owner, None) or _Owner(ticket.owner, deque(), 0.0, 0)
+            owner.start = min(max(self._now, owner.end), self._now + ticket.cost)
+            owner.waits_since = self._moment
+            self._owners[ticket.owner] = owner
+        owner.line.append(ticket)
+
+    def pop(self, blocked: Collection[str] = ()) -> Ticket | None:
+        """Take the next ticket out, passing over owners who are ``blocked``; return None if that leaves nobody."""
+        eligible = (owner for owner in self._in_order() if owner.name not in blocked)
+        owner = next(eligible, None)
+        if owner is None:
+            return None
+        preferred = None
+        if owner.line[0].model != self._model and self._passed < self._patience:
+            may_pass = (other for other in eligible if other.served < owner.waits_since)
+            preferred = next((other for other in may_pass if other.line[0].model == self._model), None)
+        self._passed = 0 if preferred is None else self._passed + 1
+        return self._serve(preferred or owner)
+
+    def remove(self, job_id: str) -> None:
+        """Take a ticket out wherever it stands, if it waits."""
+        ticket = next((ticket for ticket in self._tickets() if ticket.job_id == job_id), None)
+        if ticket is not None:
+            self._owners[ticket.owner].line.remove(ticket)
+            self._let_go(self._owners[ticket.owner])
+
+    def settle(self, ticket: Ticket, cost: float) -> None:
+        """Note what a served ticket has cost in the end; nobody's turn comes before now."""
+        owner = self._owners.get(ticket.owner) or self._gone.get(ticket.owner)
+        if owner is not None:
+            difference = cost - ticket.cost
+            owner.start = max(self._now, owner.start + difference)
+            owner.end = max(self._now, owner.end + difference)
+
+    def reprice(self, cost: Callable[[Ticket], float]) -> None:
+        """Give every ticket that waits the cost that is expected of it now."""
+        for owner in self._owners.values():
+            owner.line = deque(replace(ticket, cost=cost(ticket)) for ticket in owner.line)
+
+    def copy(self) -> "FairQueue":
+        """Return a copy to simulate with."""
+        copied = copy(self)
+        copied._owners = {name: owner.copy() for name, owner in self._owners.items()}
+        copied._gone = {name: owner.copy() for name, owner in self._gone.items()}
+        copied._served = dict(self._served)
+        return copied
+
+    def _in_order(self) -> Iterator[_Owner]:
+        """Yield who waits in the order of their turns; usually only the first is needed, so it is computed lazily."""
+        waiting = sorted(self._owners.values(), key=lambda owner: owner.waits_since)
+        while waiting:
+            first = min(waiting, key=lambda owner: owner.start)
+            alike = [owner for owner in waiting if owner is first or _is_alike(owner, first)]
+            of_group: dict[str, _Owner] = {}
+            for owner in alike:
+                if not _passes_twice(owner, waiting):
+                    of_group.setdefault(owner.line[0].group, owner)
+            next_one = min(of_group.values(), key=self._turn_of_group, default=alike[0])
+            yield next_one
+            waiting.remove(next_one)
+
+    def _turn_of_group(self, owner: _Owner) -> tuple[int, int]:
+        """Return the place among the groups of the one whose owner has waited longest: last if it was served since."""
+        served = self._served.get(owner.line[0].group, 0)
+        return served if served > owner.waits_since else 0, owner.waits_since
+
+    def _tickets(self) -> Iterator[Ticket]:
+        for owner in self._owners.values():
+            yield from owner.line
+
+    def _serve(self, owner: _Owner) -> Ticket:
+        """Let an owner have their turn, and charge it."""
+        ticket = owner.line.popleft()
+        self._model = ticket.model
+        self._now = max(self._now, min(each.start for each in self._owners.values()))
+        self._moment += 1
+        owner.start = owner.end = owner.start + ticket.cost
+        owner.waits_since = owner.served = self._served[ticket.group] = self._moment
+        self._let_go(owner)
+        return ticket
+
+    def _let_go(self, owner: _Owner) -> None:
+        """Remember what an owner owes who waits no longer, and now and then forget what does not matter any more."""
+        if not owner.line:
+            self._gone[owner.name] = self._owners.pop(owner.name)
+        many = 2 * len(self._owners) + 16
+        if len(self._gone) > many:
+            self._gone = {name: each for name, each in self._gone.items() if each.end > self._now}
+        if len(self._served) > many:
+            groups = {ticket.group for ticket in self._tickets()}
+            self._served = {group: moment for group, moment in self._served.items() if group in groups}
+
+
+def blocked_owners(running: Counter[str], max_running_per_owner: int | None) -> set[str]:
+    """Return the owners who have as many jobs running as one owner may have."""
+    if max_running_per_owner is None:
+        return set()
+    return {owner for owner, count in running.items() if count >= max_running_per_owner}

@@ -1,0 +1,105 @@
+"""After a loss of the executor: which job may begin when, so that no job suffers for another."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Set
+
+from generation.events import Failed, FailureKind
+from generation.serving.breaker import CircuitBreaker
+
+log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Let no job begin while the executor rests, and let those that were lost with it begin again one by one.
+
+    They are alone then, because one of those that were lost together may have been the cause: the others must not be
+    lost with it again. ``breaker`` decides when to rest; ``note_rest`` is called when a rest begins and when it
+    ends.
+    """
+
+    def __init__(self, breaker: CircuitBreaker, note_rest: Callable[[], None]) -> None:
+        self._breaker = breaker
+        self._note_rest = note_rest
+        self._again: dict[str, None] = {}  # the jobs that were lost, in the order of their turns
+        self._tried: str | None = None  # the job that began last, while nobody knows whether a rest has helped
+        self._changed = asyncio.Event()
+        self._losses = 0  # of the executor
+
+    @property
+    def rest_seconds_left(self) -> float:
+        """How much longer no job may begin because the executor keeps failing; 0 if one may."""
+        return self._breaker.seconds_left
+
+    def slots(self, slots: int) -> int:
+        """Return how many of so many slots new jobs may have."""
+        if self._again or self._breaker.seconds_left:
+            return 0
+        return 1 if self._breaker.is_probing else slots
+
+    def begin_again(self, job_id: str) -> None:
+        """Let a job that was lost wait for its turn."""
+        self._again[job_id] = None
+        self._changed.set()  # whoever comes first may have waited for this one only
+
+    def over(self, job_id: str) -> None:
+        """Forget a job that has no slot any more."""
+        self._again.pop(job_id, None)
+        if self._tried == job_id:
+            self._tried = None
+        self._changed.set()
+
+    def may_begin(self, job_id: str, running: Set[str]) -> bool:
+        """Tell whether a job, one of those that have a slot, may be given to the executor."""
+        if self._breaker.seconds_left or (self._breaker.is_probing and self._tried is not None):
+            return False
+        return job_id not in self._again or (job_id == next(iter(self._again)) and running == self._again.keys())
+
+    def begin(self, job_id: str) -> int:
+        """Note that a job is given to the executor; return how many losses there have been."""
+        self._tried = job_id
+        return self._losses
+
+    def wake(self) -> None:
+        """Wake all who wait for a change."""
+        self._changed.set()
+
+    async def change(self) -> None:
+        """Wait until the answer of ``may_begin`` may have changed."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    def succeeded(self) -> None:
+        """Note that a job has ended without taking the executor along."""
+        self._breaker.succeeded()
+        self._changed.set()
+
+    def lost(self, loss: Failed, losses_before: int) -> None:
+        """Note the loss of an attempt that began after ``losses_before``; a loss shared by several jobs counts once."""
+        self._tried = None
+        if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
+            self.rest()
+        elif losses_before == self._losses:
+            self._losses += 1
+            was_resting = self._breaker.seconds_left
+            self._breaker.lost()
+            self._note_beginning(was_resting)
+
+    def rest(self) -> None:
+        """Rest at once: the executor cannot even be started."""
+        was_resting = self._breaker.seconds_left
+        self._breaker.rest()
+        self._note_beginning(was_resting)
+
+    def _note_beginning(self, was_resting: float) -> None:
+        if self._breaker.seconds_left and not was_resting:
+            log.error("the generation process fails again and again; it rests for %.0f s", self._breaker.seconds_left)
+            asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
+            self._note_rest()
+
+    def _end_rest(self) -> None:
+        if self._breaker.seconds_left:  # the clock of the loop was a little early
+            asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
+        else:
+            self._changed.set()
+            self._note_rest()

@@ -1,0 +1,113 @@
+"""What the bot says to messages that it cannot take: a sentence, and no flood of them."""
+
+import asyncio
+import itertools
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+import pytest
+
+from bot.messages import conversation
+from bot.messages.conversation import Conversation
+
+
+class Channel:
+    """Takes the bot's replies when the test lets it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.said: list[str] = []
+        self.is_open = asyncio.Event()
+        self._ids = itertools.count()
+
+    def message(self, author_id: int, content: str, **changes: Any) -> Any:
+        async def reply(_text: str, **_: Any) -> None:
+            self.asked.append(content)
+            await self.is_open.wait()
+            self.said.append(content)
+
+        values = {
+            "id": next(self._ids),
+            "author": SimpleNamespace(id=author_id, bot=False),
+            "content": content,
+            "guild": None,
+            "reply": reply,
+            "is_system": lambda: False,
+            "created_at": discord.utils.utcnow(),
+            "edited_at": None,
+            "embeds": [],
+            "attachments": [],
+            "message_snapshots": [],
+            "components": [],
+            "stickers": [],
+            "reference": None,
+        }
+        return SimpleNamespace(**(values | changes))
+
+
+async def test_whoever_writes_faster_than_the_bot_may_answer_is_answered_once() -> None:
+    client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None))
+    conversation, channel = Conversation(client), Channel()
+    hearing = [asyncio.create_task(conversation.hear(channel.message(1, f"{number}"))) for number in range(5)]
+    hearing.append(asyncio.create_task(conversation.hear(channel.message(2, "0,7"))))
+    await asyncio.sleep(0)
+    channel.is_open.set()
+    await asyncio.gather(*hearing)
+    assert channel.said == channel.asked == ["0", "0,7"]
+    await conversation.hear(channel.message(1, "5"))  # the line is free again
+    assert channel.said[-1] == "5"
+
+
+async def test_a_message_that_changes_is_heard_again_until_a_request_has_come_of_it() -> None:
+    requests: set[int] = set()
+
+    async def has_request(_member_id: int, message_id: int) -> bool:
+        return message_id in requests
+
+    metrics = SimpleNamespace(refused=lambda _: None)
+    client: Any = SimpleNamespace(metrics=metrics, jobs=SimpleNamespace(has_request=has_request))
+    conversation, channel, now = Conversation(client), Channel(), discord.utils.utcnow()
+    channel.is_open.set()
+
+    def version(content: str, minutes: int | None = None, **changes: Any) -> Any:
+        edited_at = None if minutes is None else now + timedelta(minutes=minutes)
+        return channel.message(1, content, **({"id": 5, "edited_at": edited_at} | changes))
+
+    await conversation.hear(version("0"))
+    await conversation.hear_again(version("as it was"))  # pinned, for instance
+    await conversation.hear_again(version("1", embeds=["what a link leads to"]))
+    await conversation.hear_again(version("2", 1))
+    await conversation.hear_again(version("the same", 1))
+    await conversation.hear_again(version("3", 2))
+    await conversation.hear_again(version("old", 2, id=6, created_at=now - timedelta(minutes=20)))
+    await conversation.hear_again(version("4", 2, id=7))  # nothing was meant for the bot before
+    requests.add(5)
+    await conversation.hear_again(version("painted", 3))
+    assert channel.said == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("is_unfolded", [True, False])
+async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.MonkeyPatch, is_unfolded: bool) -> None:
+    async def has_request(_member_id: int, _message_id: int) -> bool:
+        return False
+
+    client: Any = SimpleNamespace(
+        metrics=SimpleNamespace(refused=lambda _: None), jobs=SimpleNamespace(has_request=has_request)
+    )
+    conversation_, channel, slept = Conversation(client), Channel(), asyncio.Event()
+    channel.is_open.set()
+    link = "https://example.com 5=5"  # whose words are refused, whatever it leads to
+    message = channel.message(1, link, id=5)
+
+    async def sleep(_seconds: float) -> None:
+        slept.set()
+        assert channel.said == []
+        if is_unfolded:
+            await conversation_.hear_again(channel.message(1, "0,7", id=5, embeds=["a picture"]))
+
+    monkeypatch.setattr(conversation, "asyncio", SimpleNamespace(sleep=sleep, Lock=asyncio.Lock))
+    await conversation_.hear(message)
+    assert slept.is_set()
+    assert channel.said == (["0,7"] if is_unfolded else [link])

@@ -1,0 +1,25 @@
+"""What is remembered of messages is bounded, and nothing of it is lost to a message that is known already."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.messages import heard
+from bot.messages.heard import HeardMessages
+
+
+def test_a_known_message_drives_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heard, "_MOST_REMEMBERED", 2)
+    messages = HeardMessages()
+    first, second, third = (message(number) for number in (1, 2, 3))
+    known = [messages.remember(first), messages.remember(second)]
+    assert [messages.remember(first), messages.remember(second)] == known
+    assert messages.remember(first) is known[0]
+    messages.remember(third)  # the oldest leaves for it
+    assert messages.remember(second) is known[1]
+    assert messages.remember(first) is not known[0]
+
+
+def message(message_id: int) -> Any:
+    return SimpleNamespace(id=message_id)

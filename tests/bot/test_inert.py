@@ -1,0 +1,37 @@
+"""What somebody types does nothing where the bot repeats it."""
+
+import pytest
+
+from bot.inert import inert, inert_code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a cat https://example.com/a_b",
+        "[a](HTTP://example.com)",
+        "discord.gg/abc",
+        "see DISCORD.GG/abc",
+        "<#123456789012345678> </img2img:1> <t:0:R> <id:customize>",
+    ],
+)
+def test_nothing_is_a_link_or_more_than_text(text: str) -> None:
+    shown = inert(text)
+    for active in ("://", "discord.gg/", "<#", "</", "<t:", "<id:"):
+        assert active not in shown.lower()
+    assert shown.replace("\u200b", "").replace("\\", "") == text
+
+
+def test_it_turns_no_words_around_but_its_own() -> None:
+    assert inert("a \u202efox\u202c \u2067in snow\u2069") == "a fox in snow"
+    assert inert("ثعلب في الثلج") == "ثعلب في الثلج"
+
+
+def test_it_is_one_line_and_no_longer_than_wanted() -> None:
+    assert inert("a\n# b") == "a # b"
+    assert inert("x" * 301) == "x" * 299 + "…"
+    assert inert("x" * 81, 80) == "x" * 79 + "…"
+
+
+def test_code_stays_code() -> None:
+    assert inert_code("`a` **b**") == "'a' **b**"
