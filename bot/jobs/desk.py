@@ -169,8 +169,12 @@ class JobDesk:
         for job in [job for job in self._being_told.values() if job.request_message_id == message_id]:
             await self.cancel(job.job_id, CancelReason.REQUEST_DELETED)
         job = await self.find_by_message(message_id, channel_id)
-        if job is not None and job.result_message_id == message_id:
+        if job is None:
+            return
+        if job.result_message_id == message_id:
             await self._result_deleted(job)
+        elif job.can_be_tried_again:  # the way on is gone, and with it what the picture was kept for
+            await self._spool.delete(job.job_id)
 
     def pause(self) -> None:
         """Begin nothing new; what runs ends, what comes waits."""

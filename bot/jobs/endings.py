@@ -13,7 +13,7 @@ from bot.jobs.open_jobs import OpenJobs
 from bot.jobs.progress import ProgressTracker
 from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
-from bot.storage.spool import Spool
+from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble, once_stored
 from generation.events import FailureKind
 from generation.sentences import failure_sentence
@@ -82,7 +82,7 @@ class Endings:
                 log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
             else:
                 log.info("job %s failed: %s %s", job.job_id, kind, reference)
-            await self._spool.delete(job.job_id)
+            await self._spool.delete(job.job_id, keep=INPUT_FILENAME if failed.can_be_tried_again else None)
             await self.settle(failed)
 
     async def settle(self, job: Job) -> None:
