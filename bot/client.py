@@ -32,8 +32,8 @@ from bot.moderation.mod_log import ModLog
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
+from bot.orders.admission import Admission
 from bot.orders.allowances import Allowance, Allowances
-from bot.orders.front_desk import FrontDesk
 from bot.orders.order_book import OrderBook
 from bot.privacy.cards import Retention
 from bot.privacy.forgetting import Forgetting
@@ -145,7 +145,7 @@ class Palimpsest(Events):
             "strength_schedule": settings.strength_schedule,
         }
         self.orders = OrderBook(self.shelf, self.defaults, operator)
-        self.front_desk = FrontDesk(
+        self.admission = Admission(
             self.desk,
             self.orders,
             Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
@@ -187,7 +187,7 @@ class Palimpsest(Events):
             "closing": self.is_closing,
             "the queue is not served": not self.desk.is_serving,
             "paused by the operator": self.desk.is_paused,
-            "draining": self.front_desk.is_draining,
+            "draining": self.admission.is_draining,
             "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,
         }
         reasons = [reason for reason, holds in states.items() if holds]
@@ -231,7 +231,7 @@ class Palimpsest(Events):
         """Take nothing new, finish or keep what is open, then leave Discord."""
         if self.is_closing:
             return
-        self.is_closing = self.front_desk.is_closing = True
+        self.is_closing = self.admission.is_closing = True
         with contextlib.suppress(StorageTrouble):  # the next start then counts this end as a crash, no more
             await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
         if self._sweeping is not None:

@@ -186,7 +186,7 @@ class Conversation:
             return (await message.reply(text, mention_author=False)).id
 
         origin = Origin.of_message(message)
-        await self._client.front_desk.take(origin, options, source, acknowledge, request_message_id=message.id)
+        await self._client.admission.take(origin, options, source, acknowledge, request_message_id=message.id)
 
     async def _say(self, message: discord.Message, text: str) -> None:
         """Answer with a sentence; each member gets one at a time.

@@ -184,7 +184,7 @@ async def scene(tmp_path: Path, database: Database) -> AsyncIterator[Scene]:
     yield scene
     scene.discord.hears.set()
     await scene.life.open.close(grace_seconds=0)
-    await scene.life.lookout.close()
+    await scene.life.progress.close()
 
 
 @pytest.mark.parametrize("found", [None, 7])
