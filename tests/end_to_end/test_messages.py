@@ -197,7 +197,7 @@ class TestReply:
         several = await bot.result_of(await bot.img2img(count=2, steps=4))
         asked = await bot.client.say("a dog in the snow, count 1", reply_to=several.id)
         made = await bot.result_of(await bot.answer_to(asked))
-        assert "The first of your pictures was taken; 1 more" in made.content
+        assert "The first of its 2 pictures was taken; **Use as input** under it" in made.content
 
     async def test_nothing_said_is_asked_about(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("@Palimpsest", reply_to=result.id)
