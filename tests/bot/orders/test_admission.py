@@ -78,11 +78,11 @@ def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
     ("waiting", "guild_id", "says"),
     [
         (of(1), 2, None),
-        (of(1, count=2), 2, "You have 2 pictures waiting already"),
-        (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 pictures waiting already"),
+        (of(1, count=2), 2, "You have 2 requests waiting already"),
+        (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 requests waiting already"),
         (of(5) + of(6) + of(7) + of(8), 9, None),
         (of(5, None) + of(6, None) + of(7, None) + of(8, None), None, None),  # direct messages are no server
-        (of(5, 9, 6), 2, "The queue is full, with 6 pictures waiting already"),
+        (of(5, 9, 6), 2, "The queue is full, with 6 requests waiting already"),
     ],
 )
 async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, says: str | None) -> None:
