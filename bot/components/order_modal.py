@@ -80,7 +80,8 @@ class OrderModal(discord.ui.Modal):
             for name, text in (("strength", self._strength), ("seed", self._seed))
             if text.value.strip()
         )
-        said = understand(f"{numbers} {self._more.value}".strip())
+        models = cast("Palimpsest", interaction.client).shelf.names
+        said = understand(f"{numbers} {self._more.value}".strip(), models=models)
         if said.options.prompt or said.again or said.help or said.seed:
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         kept = Options(
