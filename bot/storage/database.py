@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
@@ -38,7 +38,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._waiting: deque[tuple[Work, Future[Any]]] = deque()
         self._connection: sqlite3.Connection | None = None
-        self._lock: BinaryIO | None = None
+        self._owned = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         """Open the database and bring its schema up to date.
@@ -132,13 +132,9 @@ class Database:
     def _open(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._folder / _LOCK_NAME).open("a+b")
+            self._owned.enter_context(owned(self._folder))
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
-        try:
-            _lock_file(self._lock)
-        except OSError as error:
-            raise DataInUse(str(self._folder)) from error
         database = self._folder / DATABASE_NAME
         try:
             database.touch()
@@ -164,8 +160,18 @@ class Database:
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._owned.close()
+
+
+@contextlib.contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Keep every other process from working with a folder; raise DataInUse if one does."""
+    with (folder / _LOCK_NAME).open("a+b") as file:
+        try:
+            _lock_file(file)
+        except OSError as error:
+            raise DataInUse(str(folder)) from error
+        yield
 
 
 def is_in_use(folder: Path) -> bool:
