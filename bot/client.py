@@ -12,7 +12,7 @@ from discord.webhook.async_ import async_context
 
 from bot.commands.tree import Tree
 from bot.components.job_buttons import BUTTONS, result_view, status_view
-from bot.components.order_modal import OpenForms
+from bot.components.open_forms import OpenForms
 from bot.discord_api.perseverance import PerseveringWebhooks, make_persevering
 from bot.events import Events
 from bot.jobs.attachments import AttachmentDownloads

@@ -2,21 +2,18 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 import discord
 
 from bot.components.job_buttons import BUTTONS
+from bot.components.open_forms import OpenForms
 from bot.error_handler import answer_error
 from bot.errors import Refused
+from bot.jobs.desk import JobDesk
+from bot.messages.conversation import Conversation
 from bot.moderation.buttons import MOD_BUTTONS
-
-if TYPE_CHECKING:
-    from bot.components.order_modal import OpenForms
-    from bot.jobs.desk import JobDesk
-    from bot.messages.conversation import Conversation
-    from bot.monitoring.metrics import Metrics
-    from bot.monitoring.traffic import DiscordTraffic
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.traffic import DiscordTraffic
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +21,11 @@ log = logging.getLogger(__name__)
 class Events(discord.Client):
     """Hand every event to whoever it is for; the library finds these methods by their names."""
 
-    desk: "JobDesk"
-    conversation: "Conversation"
-    forms: "OpenForms"
-    metrics: "Metrics"
-    traffic: "DiscordTraffic"
+    desk: JobDesk
+    conversation: Conversation
+    forms: OpenForms
+    metrics: Metrics
+    traffic: DiscordTraffic
     is_connected = False
 
     async def on_ready(self) -> None:

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-from discord.app_commands import Choice
 
 from generation.errors import ModelUnavailable
 from generation.models.adapters import Adapter
@@ -18,8 +16,6 @@ from generation.models.problems import ModelProblem
 from generation.sentences import error_sentence
 
 log = logging.getLogger(__name__)
-
-_MAX_CHOICES = 25  # Discord's limit for one list
 
 
 class ModelShelf:
@@ -88,14 +84,6 @@ class ModelShelf:
 
     def _is_usable_add_on(self, file: AddOnFile) -> bool:
         return self._add_on_troubles.get(file, file.missing()) is None
-
-    def choices(self, typed: str, among: Iterable[ModelEntry] | None = None) -> list[Choice[str]]:
-        """Return the models that match what was typed as Discord's choices, of ``among`` or of all that are usable."""
-        return [
-            Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
-            for entry in (self.usable() if among is None else among)
-            if typed.lower() in f"{entry.name} {entry.title}".lower()
-        ][:_MAX_CHOICES]
 
     def is_demo(self, name: str) -> bool:
         """Tell whether this is the small model that comes with the program."""

@@ -23,7 +23,6 @@ GLOBAL_CHAT_COMMANDS = 100
 GLOBAL_MENU_COMMANDS = 15
 
 CDN_URL_SECONDS = 24 * 60 * 60.0  # not documented ("preset"); about a day was observed
-EPHEMERAL_FILE_SECONDS = 24 * 60 * 60.0  # not documented: "after a set period of time"
 
 GLOBAL_REQUESTS_PER_SECOND = 50  # topics/rate-limits
 HEARTBEAT_MILLISECONDS = 41_250  # the interval that Discord's gateway is seen to send

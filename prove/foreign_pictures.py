@@ -13,78 +13,32 @@ the bombs of the tests and the largest pictures that are taken, which have to fi
 
 import argparse
 import asyncio
-import contextlib
 import hashlib
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import PIL
-import psutil
-from PIL import Image, ImageChops, ImageStat
 
-from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
-from generation.images.formats import Format, sniff
 from generation.images.refusals import Refusal
-from generation.sentences import error_sentence
 from prove import KEPT
 from prove.foreign_archives import ARCHIVES, ForeignFile, fetch, files_of
 from prove.hungry_pictures import hungry_pictures
 from prove.page import commit, say_broken, write_line
-from prove.reference_pictures import Reading, Reference
+from prove.picture_judge import DEADLINE_SECONDS, Outcome, judge
+from prove.reference_pictures import Reference
 from tests.generation.images import samples
 
 REPOSITORY = Path(__file__).parents[1]
 LEAST_FILES = 600
-DEADLINE_SECONDS = 10.0
 MAX_CHILD_MEBIBYTES = 512
 LEAST_TAKEN = 0.99
-MAX_DIFFERENCE = 2.0
-# Refusals of what is valid but more than is taken of anybody.
-LIMITS = {Refusal.TOO_MANY_BYTES, Refusal.TOO_MANY_PIXELS, Refusal.SIDE_TOO_LONG}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one file, as a line of the results file."""
-
-    name: str
-    sha256: str
-    format: str | None
-    refusal: str | None
-    sentence: str | None
-    seconds: float | None
-    child_mebibytes: float
-    reference_error: str
-    is_same_size: bool | None = None
-    difference: float | None = None
-
-    @property
-    def is_own(self) -> bool:
-        """Tell whether the file was generated here rather than found elsewhere."""
-        return self.name.startswith("own ")
-
-    @property
-    def is_picture(self) -> bool:
-        """Tell whether the file is of one of the formats that are read."""
-        return self.format in set(Format)
-
-    @property
-    def is_valid(self) -> bool:
-        """Tell whether the picture ought to be taken; the own ones are bombs and damaged."""
-        return not self.is_own and self.is_picture and not self.reference_error and self.refusal not in LIMITS
-
-    @property
-    def is_true(self) -> bool:
-        """Tell whether a picture that was taken came out upright and in its colours."""
-        return bool(self.is_same_size) and self.difference is not None and self.difference <= MAX_DIFFERENCE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -185,7 +139,7 @@ async def _judge_all(folder: Path, results: Path) -> tuple[list[str], list[Outco
                 for foreign in _all_files(folder, missing):
                     digest = hashlib.sha256(foreign.data).hexdigest()
                     if digest not in judged:
-                        judged[digest] = await _judge(decoder, reference, foreign, digest)
+                        judged[digest] = await judge(decoder, reference, foreign, digest)
                         file.write(json.dumps(asdict(judged[digest])) + "\n")
                         file.flush()
                     elif judged[digest].name != foreign.name:
@@ -209,83 +163,6 @@ def _all_files(folder: Path, missing: list[str]) -> Iterator[ForeignFile]:
         yield ForeignFile(f"own {sample.name}", sample.data)
     for name, data in hungry_pictures():
         yield ForeignFile(f"own hungry {name}", data)
-
-
-async def _judge(decoder: ImageDecoder, reference: Reference, foreign: ForeignFile, digest: str) -> Outcome:
-    sniffed = sniff(foreign.data)
-    refusal = sentence = seconds = clean = None
-    watch = _MemoryWatch(decoder)
-    started = asyncio.get_running_loop().time()
-    try:
-        async with watch:
-            clean = await decoder.decode(foreign.data)
-        seconds = clean.seconds
-    except ImageRefused as error:
-        seconds = asyncio.get_running_loop().time() - started
-        refusal, sentence = str(error.reason), error_sentence(error)
-    reading = Reading(error="it is in no format that is read")
-    if isinstance(sniffed, Format):
-        reading = await asyncio.to_thread(reference.read, foreign.data)
-    is_same_size = difference = None
-    if clean is not None and not reading.error:
-        is_same_size = (reading.width, reading.height) == (clean.original_width, clean.original_height)
-        difference = round(_difference(clean.data, reading), 2)
-    return Outcome(
-        name=foreign.name,
-        sha256=digest,
-        format=sniffed.value if sniffed is not None else None,
-        refusal=refusal,
-        sentence=sentence,
-        seconds=round(seconds, 3),
-        child_mebibytes=round(watch.most_bytes / 2**20, 1),
-        reference_error=reading.error,
-        is_same_size=is_same_size,
-        difference=difference,
-    )
-
-
-def _difference(data: bytes, reading: Reading) -> float:
-    """Return the mean difference of 255 between a clean picture and the reference, shrunk to the same size."""
-    with Image.open(BytesIO(data)) as clean:
-        wanted = Image.frombytes("RGB", (reading.width, reading.height), reading.pixels)
-        wanted = wanted.resize(clean.size, Image.Resampling.LANCZOS) if wanted.size != clean.size else wanted
-        return sum(ImageStat.Stat(ImageChops.difference(clean, wanted)).mean) / 3
-
-
-class _MemoryWatch:
-    """Notes the most memory that a decode child has had resident, also of one that is killed meanwhile."""
-
-    def __init__(self, decoder: ImageDecoder) -> None:
-        self._decoder = decoder
-        self._task: asyncio.Task[None] | None = None
-        self.most_bytes = 0
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._look_on())
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        self._look()
-
-    async def _look_on(self) -> None:
-        while True:
-            self._look()
-            await asyncio.sleep(0.01)
-
-    def _look(self) -> None:
-        if (pid := self._decoder.pid) is not None:
-            with contextlib.suppress(OSError, psutil.NoSuchProcess):
-                self.most_bytes = max(self.most_bytes, _peak_bytes(pid))
-
-
-def _peak_bytes(pid: int) -> int:
-    """Return the most that a process has ever had resident where Linux tells, elsewhere what it has now."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        return psutil.Process(pid).memory_info().rss
-    peak = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
-    return int(peak.split()[1]) * 1024
 
 
 def _read_results(path: Path) -> dict[str, Outcome]:

@@ -56,6 +56,12 @@ def test_no_room_leads_back_to_itself(house: str) -> None:
     TopologicalSorter(doors).prepare()  # raises CycleError, which names the rooms
 
 
+@pytest.mark.parametrize("house", ["bot", "generation"])
+def test_the_tests_mirror_the_tree(house: str) -> None:
+    tested = {path.parent.name for path in (REPOSITORY / "tests" / house).glob("*/__init__.py")}
+    assert tested <= {path.parent.name for path in (REPOSITORY / house).glob("*/__init__.py")}
+
+
 def test_only_the_storage_speaks_sql() -> None:
     for path in modules("bot"):
         knows = "sqlite3" in set(imports_of(path))

@@ -17,9 +17,10 @@ from prove import __main__ as prove_all
 from prove import false_alarms
 from prove.__main__ import PROOFS, Proof
 from prove.executor_faults import FAULTS, inject_all
-from prove.foreign_pictures import Outcome, broken_promises, figures_of
+from prove.foreign_pictures import broken_promises, figures_of
 from prove.members import Row, wrong_of
 from prove.page import commit, machine, write_line
+from prove.picture_judge import Outcome
 from prove.rounds import Rounds
 
 GOOD = Outcome(

@@ -5,6 +5,7 @@ import discord
 from bot.checks.application import missing_names
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.discord_api.permissions import permission_words
+from bot.replies import counted
 
 MAX_SERVERS = 25  # three requests each: more would take minutes, and an operator of so many knows where to look
 _SHOWN_CHANNELS = 3
@@ -37,7 +38,7 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
         hidden = f"; {len(rooms) - len(seen)} more it cannot see" if len(seen) < len(rooms) else ""
         if not seen:
             return _dumb(name, ["view_channel"])
-        return ok("server", f"{name}: the bot may do all that it needs in {_count(len(seen))}{hidden}.")
+        return ok("server", f"{name}: the bot may do all that it needs in {counted(len(seen), 'channel')}{hidden}.")
     common = [missing for missing in next(iter(hurt.values())) if all(missing in names for names in hurt.values())]
     if len(hurt) == len(seen) and set(common) - {"send_messages_in_threads"}:
         return _dumb(name, common)
@@ -45,7 +46,8 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
     rest = f" and {len(hurt) - _SHOWN_CHANNELS} more" if len(hurt) > _SHOWN_CHANNELS else ""
     return warn(
         "server",
-        f"{name}: in {_count(len(hurt))} of {len(seen)} the bot lacks permissions: {', '.join(shown)}{rest}.",
+        f"{name}: in {counted(len(hurt), 'channel')} of {len(seen)} the bot lacks permissions:"
+        f" {', '.join(shown)}{rest}.",
         "Edit the channel → Permissions → the bot's role, and allow them.",
     )
 
@@ -68,7 +70,3 @@ def _dumb(name: str, missing: list[str]) -> Finding:
         f"{name}: the bot cannot answer in any channel; it lacks {permission_words(missing)}.",
         "Allow that in Server Settings → Roles → the bot's role, or add the bot again with the link below.",
     )
-
-
-def _count(number: int) -> str:
-    return "1 channel" if number == 1 else f"{number} channels"

@@ -8,7 +8,20 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot import replies
-from bot.commands.shared import SAMPLER_CHOICES, chosen, client_of, group, moderators_group, tell
+from bot.commands.shared import (
+    SAMPLER_CHOICES,
+    Count,
+    GuidanceScale,
+    Size,
+    Steps,
+    Strength,
+    chosen,
+    client_of,
+    group,
+    model_choices,
+    moderators_group,
+    tell,
+)
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.orders.layers import DEFAULT_NAMES, LIMIT_NAMES, MEMBER_NAMES, NUMBERS, Layers
@@ -21,12 +34,7 @@ from generation.errors import ModelUnavailable
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-Strength = Range[float, requests.MIN_STRENGTH, requests.MAX_STRENGTH]
-GuidanceScale = Range[float, requests.MIN_GUIDANCE_SCALE, requests.MAX_GUIDANCE_SCALE]
-Steps = Range[int, requests.MIN_STEPS, requests.MAX_STEPS]
-Size = Range[int, requests.MIN_SIZE, requests.MAX_SIZE]
-NegativePrompt = Range[str, 1, requests.MAX_NEGATIVE_PROMPT_CHARACTERS]
-Count = Range[int, requests.MIN_COUNT, requests.MAX_COUNT]
+OwnNegativePrompt = Range[str, 1, requests.MAX_NEGATIVE_PROMPT_CHARACTERS]  # to keep none there is reset
 
 _WHERE = [
     Choice(name="this channel", value=Layer.CHANNEL.value),
@@ -140,7 +148,7 @@ async def preferences_set(
     steps: Steps | None = None,
     count: Count | None = None,
     model: str | None = None,
-    negative_prompt: NegativePrompt | None = None,
+    negative_prompt: OwnNegativePrompt | None = None,
     size: Size | None = None,
     sampler: str | None = None,
 ) -> None:
@@ -175,7 +183,7 @@ async def preferences_reset(interaction: discord.Interaction, name: str | None =
 @preferences_set.autocomplete("model")
 async def complete_model(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Offer the models that can be used here."""
-    return client_of(interaction).shelf.choices(current)
+    return model_choices(client_of(interaction).shelf.usable(), current)
 
 
 def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:

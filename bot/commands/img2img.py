@@ -1,23 +1,32 @@
 """``/img2img``: a picture and a prompt in, a new picture and its seed out."""
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
-from bot.commands.shared import SAMPLER_CHOICES
+from bot.commands.shared import (
+    MAX_CHOICES,
+    SAMPLER_CHOICES,
+    Count,
+    GuidanceScale,
+    NegativePrompt,
+    Prompt,
+    Size,
+    Steps,
+    Strength,
+    client_of,
+    model_choices,
+)
 from bot.errors import Refused
 from bot.orders.order_book import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_of
-from generation import requests
 from generation.adapter_weights import MAX_ADAPTERS
 from generation.errors import ModelUnavailable
-
-if TYPE_CHECKING:
-    from bot.client import Palimpsest
+from generation.requests import MAX_SEED
 
 
 class Img2Img(app_commands.Command[Any, ..., None]):
@@ -53,16 +62,16 @@ class Img2Img(app_commands.Command[Any, ..., None]):
 )
 @app_commands.choices(sampler=SAMPLER_CHOICES)
 async def img2img(
-    interaction: "discord.Interaction[Palimpsest]",
+    interaction: discord.Interaction,
     image: discord.Attachment,
-    prompt: Range[str, 1, requests.MAX_PROMPT_CHARACTERS],
-    negative_prompt: Range[str, 0, requests.MAX_NEGATIVE_PROMPT_CHARACTERS] | None = None,
-    strength: Range[float, requests.MIN_STRENGTH, requests.MAX_STRENGTH] | None = None,
-    guidance_scale: Range[float, requests.MIN_GUIDANCE_SCALE, requests.MAX_GUIDANCE_SCALE] | None = None,
-    steps: Range[int, requests.MIN_STEPS, requests.MAX_STEPS] | None = None,
-    seed: Range[int, 0, requests.MAX_SEED] | None = None,
-    count: Range[int, requests.MIN_COUNT, requests.MAX_COUNT] | None = None,
-    size: Range[int, requests.MIN_SIZE, requests.MAX_SIZE] | None = None,
+    prompt: Prompt,
+    negative_prompt: NegativePrompt | None = None,
+    strength: Strength | None = None,
+    guidance_scale: GuidanceScale | None = None,
+    steps: Steps | None = None,
+    seed: Range[int, 0, MAX_SEED] | None = None,
+    count: Count | None = None,
+    size: Size | None = None,
     model: str | None = None,
     sampler: str | None = None,
     adapter: str | None = None,
@@ -83,24 +92,20 @@ async def img2img(
         adapter=adapter,
         adapter_weight=adapter_weight,
     )
-    await interaction.client.front_desk.take_interaction(interaction, options, source_of(image))
+    await client_of(interaction).front_desk.take_interaction(interaction, options, source_of(image))
 
 
 @img2img.autocomplete("model")
-async def complete_model(
-    interaction: "discord.Interaction[Palimpsest]", current: str
-) -> list[app_commands.Choice[str]]:
+async def complete_model(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Offer the models that can be used here."""
-    client = interaction.client
-    return client.shelf.choices(current, client.orders.models_for(Origin.of_interaction(interaction)))
+    orders = client_of(interaction).orders
+    return model_choices(orders.models_for(Origin.of_interaction(interaction)), current)
 
 
 @img2img.autocomplete("adapter")
-async def complete_adapter(
-    interaction: "discord.Interaction[Palimpsest]", current: str
-) -> list[app_commands.Choice[str]]:
+async def complete_adapter(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Complete the last name of a list with the adapters of the model that is chosen, else of the one here."""
-    client = interaction.client
+    client = client_of(interaction)
     chosen = getattr(interaction.namespace, "model", None)
     try:
         entry = client.shelf.find(chosen) if chosen else client.orders.model_for(Origin.of_interaction(interaction))
@@ -116,4 +121,4 @@ async def complete_adapter(
         for each in client.shelf.adapters(entry)
         if each.name not in named and typed.strip().lower() in f"{each.name} {each.title}".lower()
         if len(value := ", ".join((*before, each.name))) <= 100  # Discord's limit
-    ][:25]
+    ][:MAX_CHOICES]

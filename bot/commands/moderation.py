@@ -4,12 +4,11 @@ import discord
 from discord import app_commands
 from discord.app_commands import Range
 
-from bot.commands.shared import chosen, client_of, moderators_group, tell
+from bot.commands.shared import NegativePrompt, Prompt, chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import missing_permissions, require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
 from bot.screening.policy import MAX_OPEN_SCORE
-from generation import requests
 from generation.safety.prompt import check_prompt
 
 _SHOWN_ENTRIES = 15
@@ -59,8 +58,8 @@ async def policy_set(
 @app_commands.describe(prompt="The words to try", negative_prompt="What the picture should not show")
 async def moderation_test(
     interaction: discord.Interaction,
-    prompt: Range[str, 1, requests.MAX_PROMPT_CHARACTERS],
-    negative_prompt: Range[str, 0, requests.MAX_NEGATIVE_PROMPT_CHARACTERS] = "",
+    prompt: Prompt,
+    negative_prompt: NegativePrompt = "",
 ) -> None:
     """What would become of a prompt here; nothing is painted"""
     terms = client_of(interaction).policies.terms(require_moderator(interaction))

@@ -5,15 +5,13 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot.commands.moderation import moderation
-from bot.commands.shared import client_of, tell
+from bot.commands.shared import MAX_CHOICES, client_of, tell
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
 from bot.moderation.acts import block_member, list_picture, require_room
 from bot.orders.sources import source_of
 from generation.safety.prompt import MAX_TERM_CHARACTERS, is_term
-
-_MAX_CHOICES = 25
 
 block = app_commands.Group(name="block", description="Members who may not ask for pictures here", parent=moderation)
 terms = app_commands.Group(name="terms", description="Words that are not painted here", parent=moderation)
@@ -84,7 +82,7 @@ async def complete_term(interaction: discord.Interaction, current: str) -> list[
     if not interaction.permissions.manage_guild:
         return []
     listed = client_of(interaction).policies.terms(interaction.guild_id)
-    return [Choice(name=term, value=term) for term in listed if current.lower() in term.lower()][:_MAX_CHOICES]
+    return [Choice(name=term, value=term) for term in listed if current.lower() in term.lower()][:MAX_CHOICES]
 
 
 @terms.command(name="list")
@@ -127,7 +125,7 @@ async def complete_picture(interaction: discord.Interaction, current: str) -> li
     if not interaction.permissions.manage_guild:  # a refusal would only be an error in the log
         return []
     listed = [picture.sha256[:16] for picture in client_of(interaction).policies.pictures(interaction.guild_id)]
-    return [Choice(name=beginning, value=beginning) for beginning in listed if current in beginning][:_MAX_CHOICES]
+    return [Choice(name=beginning, value=beginning) for beginning in listed if current in beginning][:MAX_CHOICES]
 
 
 @pictures.command(name="list")

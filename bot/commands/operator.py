@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.shared import client_of, group, tell
+from bot.commands.shared import client_of, group, model_choices, tell
 from bot.errors import Refused
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def model(interaction: discord.Interaction, name: str) -> None:
 @model.autocomplete("name")
 async def complete_name(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
     """Offer the models that can be used here."""
-    return client_of(interaction).shelf.choices(current)
+    return model_choices(client_of(interaction).shelf.usable(), current)
 
 
 @operator.command(name="delete")

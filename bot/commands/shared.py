@@ -1,18 +1,31 @@
-"""What several commands share: the bot behind an interaction, groups for moderators, and private answers."""
+"""What several commands share: the bot behind an interaction, groups, ranges, choices, and private answers."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import discord
 from discord import app_commands
+from discord.app_commands import Choice, Range
 
 from bot import replies
 from bot.errors import Refused
+from generation import requests
+from generation.models.catalog import ModelEntry
 from generation.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-SAMPLER_CHOICES = [app_commands.Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()]
+Prompt = Range[str, 1, requests.MAX_PROMPT_CHARACTERS]
+NegativePrompt = Range[str, 0, requests.MAX_NEGATIVE_PROMPT_CHARACTERS]
+Strength = Range[float, requests.MIN_STRENGTH, requests.MAX_STRENGTH]
+GuidanceScale = Range[float, requests.MIN_GUIDANCE_SCALE, requests.MAX_GUIDANCE_SCALE]
+Steps = Range[int, requests.MIN_STEPS, requests.MAX_STEPS]
+Count = Range[int, requests.MIN_COUNT, requests.MAX_COUNT]
+Size = Range[int, requests.MIN_SIZE, requests.MAX_SIZE]
+
+MAX_CHOICES = 25  # Discord's limit for one list
+SAMPLER_CHOICES = [Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()]
 _IN_SERVERS = app_commands.AppInstallationType(guild=True)
 
 
@@ -41,6 +54,15 @@ def moderators_group(name: str, description: str) -> app_commands.Group:
         default_permissions=discord.Permissions(manage_guild=True),
         allowed_installs=_IN_SERVERS,
     )
+
+
+def model_choices(entries: Iterable[ModelEntry], typed: str) -> list[Choice[str]]:
+    """Return the models that match what was typed, as Discord's choices."""
+    return [
+        Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
+        for entry in entries
+        if typed.lower() in f"{entry.name} {entry.title}".lower()
+    ][:MAX_CHOICES]
 
 
 def chosen(**values: Any) -> dict[str, Any]:

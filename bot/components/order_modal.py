@@ -124,42 +124,6 @@ class BackToFormButton(DynamicButton, template=r"form:(?P<key>[0-9a-f]{16})"):
         await interaction.client.forms.show_again(interaction, self.key)
 
 
-class OpenForms:
-    """The open forms, at most one of each member.
-
-    Discord does not report closed forms, so the bot would keep every form opened within a day. Who
-    opens another one has given up the one before.
-    """
-
-    def __init__(self) -> None:
-        self._of: dict[int, OrderModal] = {}
-        self._refused: dict[int, OrderModal] = {}
-
-    async def show(self, interaction: discord.Interaction, form: OrderModal) -> None:
-        """Answer with a form, which replaces the member's earlier one."""
-        await interaction.response.send_modal(form)
-        before = self._of.pop(interaction.user.id, None)
-        if before is not None:
-            before.stop()
-        self._of = {member_id: each for member_id, each in self._of.items() if not each.is_finished()}
-        self._of[interaction.user.id] = form
-
-    def keep(self, member_id: int, form: OrderModal) -> None:
-        """Keep what a member has typed into a form that was refused, until the next one."""
-        self._refused[member_id] = form
-
-    async def show_again(self, interaction: discord.Interaction, token: str) -> None:
-        """Answer with a refused form as it was typed; raise Refused (``form_expired``) if it is not kept."""
-        form = self._refused.get(interaction.user.id)
-        if form is None or form.token != token:
-            raise Refused("form_expired")
-        await self.show(interaction, form.as_typed())
-
-    def is_awaited(self, custom_id: str) -> bool:
-        """Tell whether a form is open."""
-        return any(form.custom_id == custom_id and not form.is_finished() for form in self._of.values())
-
-
 def _more_of(chosen: Options) -> str:
     """Write what was chosen so that it is understood again."""
     numbers = (("guidance", chosen.guidance_scale), ("steps", chosen.num_inference_steps), ("count", chosen.count))

@@ -38,8 +38,8 @@ class _Rules:
     restraint: Callable[[], Restraint]
     interval_seconds: float
     retry_seconds: float
-    pace: "Pace"
-    channels: "ChannelPaces"
+    pace: Pace
+    channels: ChannelPaces
 
 
 class StatusBoard:

@@ -10,7 +10,9 @@ from bot.storage.job import Job
 log = logging.getLogger(__name__)
 
 _UNKNOWN_MEMBER, _UNKNOWN_USER = 10007, 10013  # https://docs.discord.com/developers/topics/opcodes-and-status-codes
+# Why a job expires.
 REQUESTER_LEFT, SERVER_LEFT, CHANNEL_GONE = "requester_left", "server_left", "channel_gone"
+NEVER_TOLD = "never_told"
 
 
 class Audience:

@@ -9,6 +9,7 @@ import aiohttp
 import discord
 
 from bot.discord_api.trouble import is_passing
+from bot.errors import Refused
 from bot.storage.job import Job
 
 T = TypeVar("T")
@@ -20,6 +21,16 @@ _HISTORY_LIMIT = 2000  # messages, a hundred for each request to Discord
 def channel_of(client: discord.Client, job: Job) -> discord.PartialMessageable:
     """Return a job's channel, without asking Discord for it."""
     return client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+
+
+async def result_message(client: discord.Client, job: Job) -> discord.Message:
+    """Fetch a result's message, because addresses of files expire; raise Refused (``result_gone``)."""
+    if job.result_message_id is None:
+        raise Refused("result_gone")
+    try:
+        return await channel_of(client, job).fetch_message(job.result_message_id)
+    except (discord.NotFound, discord.Forbidden) as error:
+        raise Refused("result_gone") from error
 
 
 async def find_own_message(

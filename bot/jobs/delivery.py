@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import discord
 
@@ -22,11 +22,9 @@ from bot.storage.trouble import once_stored
 from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REQUEST_TOO_LARGE = 40005
-_HISTORY_LIMIT = 2000  # messages, a hundred for each request to Discord
 
 
 class Delivery:

@@ -12,9 +12,9 @@ import discord
 from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, UNKNOWN_INTERACTION, is_passing
 from bot.display.cards import Resting, Waiting, status_text
 from bot.errors import Refused
-from bot.jobs.audience import CHANNEL_GONE, SERVER_LEFT
+from bot.jobs.audience import CHANNEL_GONE, NEVER_TOLD, SERVER_LEFT
 from bot.jobs.delivery import Delivery
-from bot.jobs.life import DEATHS_UNTIL_ALONE, NEVER_TOLD, JobLife
+from bot.jobs.life import DEATHS_UNTIL_ALONE, JobLife
 from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.display.status import AdmitPreview, StatusBoard
 from bot.errors import JobFailed, Refused
-from bot.jobs.audience import Audience
+from bot.jobs.audience import NEVER_TOLD, Audience
 from bot.jobs.delivery import Delivery
 from bot.jobs.endings import Endings
 from bot.jobs.estimates import Estimates
@@ -26,7 +26,6 @@ from generation.serving.queue import Ticket
 from generation.serving.service import GenerationService
 
 DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
-NEVER_TOLD = "never_told"
 
 
 class JobLife:

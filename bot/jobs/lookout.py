@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.display.cards import Painting, Paused, Resting, Standing, Waiting
+from bot.display.pace import NEAR
 from bot.display.status import StatusBoard
 from bot.jobs.estimates import Estimates
 from bot.storage.job import Job
 from generation.serving.queue import Ticket
 from generation.serving.service import GenerationService
 
-# Between two changes of place only the first few get a new estimate: every edit counts against the
-# channel's rate limit, which the results need too.
-_NEAR = 5
+# Between two changes of place only those who are near get a new estimate: every edit counts against the channel's rate
+# limit, which the results need too.
 _NEAR_INTERVAL_SECONDS = 10.0
 
 
@@ -59,7 +59,7 @@ class Lookout:
         self._board.show(job, Painting(step, total_steps, left), preview)
         if now - self._near_shown >= _NEAR_INTERVAL_SECONDS:
             self._near_shown = now
-            for waiting_job, waiting in itertools.islice(self.waiting(), _NEAR):
+            for waiting_job, waiting in itertools.islice(self.waiting(), NEAR):
                 self._board.show(waiting_job, self._standing(waiting))
 
     def show_loss(self, job: Job) -> None:

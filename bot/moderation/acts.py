@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.errors import Refused
-from bot.orders.sources import result_message
+from bot.jobs.channels import result_message
 from bot.storage.job import CancelReason, Job
 
 if TYPE_CHECKING:

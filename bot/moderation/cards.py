@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from bot.display.cards import message_link
 from bot.inert import inert
-from bot.replies import NOT_QUOTED
+from bot.replies import NOT_QUOTED, counted
 from bot.screening.policy import MINOR_BLOCK_SCORE, refusal_of_words
 from bot.storage.audit import AuditEntry
 from bot.storage.job import Job, JobState
@@ -122,8 +122,7 @@ def reports_text(reported: Sequence[tuple[Report, Job | None]]) -> str:
     items = []
     for report, job in reported:
         where = "its request is no longer kept" if job is None else _where(job)
-        people = "1 member" if report.count == 1 else f"{report.count} members"
-        items.append(f"<t:{round(report.reported_at)}:R> by {people}: {where}")
+        items.append(f"<t:{round(report.reported_at)}:R> by {counted(report.count, 'member')}: {where}")
     return listed_text("Reports", items, "Nobody has reported anything.")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import discord
 
 from bot.errors import Refused
+from bot.jobs.channels import result_message
 from bot.orders.order_book import Source
 from bot.storage.job import Job
 from generation.images.decoder import MAX_INPUT_BYTES
@@ -53,17 +54,6 @@ async def source_in_result(client: discord.Client, job: Job, index: int) -> Sour
     if index >= len(attachments):
         raise Refused("result_gone")
     return Source(attachment_url=attachments[index].url, parent=job, spoiler=job.spoiler)
-
-
-async def result_message(client: discord.Client, job: Job) -> discord.Message:
-    """Fetch a result's message, because addresses of files expire; raise Refused (``result_gone``)."""
-    if job.result_message_id is None:
-        raise Refused("result_gone")
-    channel = client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-    try:
-        return await channel.fetch_message(job.result_message_id)
-    except (discord.NotFound, discord.Forbidden) as error:
-        raise Refused("result_gone") from error
 
 
 def _laid_out(components: Iterable[discord.Component]) -> Iterator[tuple[str, bool]]:

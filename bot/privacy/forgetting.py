@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import discord
 
+from bot.jobs.channels import channel_of
 from bot.orders.allowances import DAY_SECONDS
 from bot.storage.database import Database
 from bot.storage.defaults import Layer
@@ -110,7 +111,7 @@ class Forgetting:
         of the channel's few requests.
         """
         left = 0
-        channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+        channel = channel_of(self._client, job)
         if job.status_message_id is not None:
             left += not await _is_gone(channel.get_partial_message(job.status_message_id).delete())
             await self._client.jobs.set_status_message(job.job_id, None)

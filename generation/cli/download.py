@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
+from generation.cli import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK
 from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
@@ -18,14 +19,12 @@ from generation.models.snapshots import LOCK_NAME, ModelFiles
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings
 
-EXIT_FAILURE, EXIT_BAD_INPUT = 1, 2
-
 
 def download_model(name: str | None, catalog: Catalog, settings: GenerationSettings, hub: Hub) -> int:
     """Download one model and its add-ons, or list what can be downloaded; return the exit status."""
     if name is None:
         _list(catalog, settings, hub)
-        return 0
+        return EXIT_OK
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries would break the bar's line
     bar = _Bar(name)
     try:
@@ -54,7 +53,7 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
         raise
     if entry.folder is None and name != settings.model:
         print(f"MODEL={name} makes it the model of the bot.")
-    return 0
+    return EXIT_OK
 
 
 def _tell_model(entry: ModelEntry, files: ModelFiles, bar: "_Bar", settings: GenerationSettings) -> None:

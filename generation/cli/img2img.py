@@ -13,6 +13,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from generation.adapter_weights import write_adapters
+from generation.cli import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK
 from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
@@ -66,7 +67,9 @@ class Img2ImgCommand:
         except BadInput as error:
             return self._refuse(str(error))
         except ModelUnavailable as error:
-            return self._refuse(error_sentence(error), 2 if error.reason == ModelProblem.UNKNOWN else 1)
+            return self._refuse(
+                error_sentence(error), EXIT_BAD_INPUT if error.reason == ModelProblem.UNKNOWN else EXIT_FAILURE
+            )
         except OSError as error:
             return self._refuse(unreadable_file_sentence(str(self._options.input), error))
         settings = self._settings.for_child()
@@ -81,7 +84,7 @@ class Img2ImgCommand:
             await self._generate(executor)
         except ExecutorError as error:
             print(f"The generation process did not start: {error}.", file=sys.stderr)
-            return 1
+            return EXIT_FAILURE
         except GenerationError as error:
             return self._refuse(error_sentence(error))
         finally:
@@ -195,14 +198,14 @@ class Img2ImgCommand:
         return [str(output)] if total == 1 else [f"{output}-{number}" for number in range(1, total + 1)]
 
     def _write(self, output: Path) -> int:
-        status = 0
+        status = EXIT_OK
         stems = iter(self._stems(output))
         for job_id, request in self._requests.items():
             names = list(itertools.islice(stems, request.count))  # a prompt that fails keeps its numbers
             end = self._ends[job_id]
             if isinstance(end, Failed):
                 print(failure_sentence(end.kind, end.data, end.reference), file=sys.stderr)
-                status = 1
+                status = EXIT_FAILURE
             if isinstance(end, Finished):
                 seconds = end.result.seconds / request.count
                 for name, picture in zip(names, end.result.pictures, strict=True):
@@ -211,7 +214,7 @@ class Img2ImgCommand:
                         _write_whole(path, picture.data)
                     except OSError as error:
                         print(unwritable_file_sentence(str(path), error), file=sys.stderr)
-                        status = 1
+                        status = EXIT_FAILURE
                         continue
                     self._tell(path, picture, request, seconds)
         return status
@@ -224,7 +227,7 @@ class Img2ImgCommand:
             print(f"{path}  seed {picture.seed}  {picture.width}x{picture.height}  {seconds:.1f} s")
 
     @staticmethod
-    def _refuse(sentence: str, status: int = 2) -> int:
+    def _refuse(sentence: str, status: int = EXIT_BAD_INPUT) -> int:
         print(sentence, file=sys.stderr)
         return status
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from generation.cli import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK
+from generation.cli.check_image import check_files
 from generation.cli.download import download_model
 from generation.cli.img2img import Img2ImgCommand
 from generation.cli.models import print_models
@@ -22,8 +24,6 @@ from generation.samplers import SAMPLERS
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings, WrongSettings, read_settings
 from generation.units import memory_bytes
-
-EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return download_model(options.name, catalog, settings, Hub(token=token))
             case _:
                 print_models(catalog, settings, as_json=options.json)
-                return 0
+                return EXIT_OK
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -68,18 +68,16 @@ def _print_plan(options: argparse.Namespace, catalog: Catalog, settings: Generat
         return _refuse(f"{error}.")
     except GenerationError as error:
         return _refuse(error_sentence(error))
-    return 0 if fits else EXIT_FAILURE
+    return EXIT_OK if fits else EXIT_FAILURE
 
 
 def _check_images(files: Sequence[Path]) -> int:
-    from generation.cli.check_image import check_files
-
     try:
         refused = asyncio.run(check_files(files, lambda line: print(line, flush=True)))
     except ExecutorError as error:
         print(f"The image decoder did not start: {error}.", file=sys.stderr)
         return EXIT_FAILURE
-    return EXIT_BAD_INPUT if refused else 0
+    return EXIT_BAD_INPUT if refused else EXIT_OK
 
 
 def _refuse(sentence: str) -> int:

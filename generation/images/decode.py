@@ -15,7 +15,8 @@ from io import BytesIO
 from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from generation.errors import ImageRefused
-from generation.images.formats import PNG_STRATEGY, ForeignFormat, Format, sniff
+from generation.images.encode import PNG_STRATEGY
+from generation.images.formats import ForeignFormat, Format, sniff
 from generation.images.refusals import Refusal
 from generation.images.scan import MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
 

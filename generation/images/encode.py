@@ -1,15 +1,18 @@
 """Encodes result files: the best encoding within a limit of bytes, with the parameters and no other metadata."""
 
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 
 from PIL import Image
 
 from generation.errors import ImageRefused
-from generation.images.formats import PNG_STRATEGY
 from generation.images.metadata import EmbeddedParameters, read_embedded
 from generation.images.refusals import Refusal
 
+# How PNGs are written. What PNG's filters leave has little but runs: with them alone photographs are as small as with
+# zlib's level 4 and written in half the time; its usual level 6 takes five times as long for 3 % less.
+PNG_STRATEGY = zlib.Z_RLE
 JPEG_QUALITIES = (95, 90, 85, 80, 75, 70, 65, 60)
 
 

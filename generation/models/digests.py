@@ -6,11 +6,12 @@ https://git-scm.com/docs/index-format.
 """
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from generation.models.lock import replace_text, sha256_of
+from generation.models.lock import replace_text
 
 DIGESTS_NAME = "digests.json"
 
@@ -31,6 +32,18 @@ def sha256_of_all(files: Iterable[Path], data_dir: Path) -> list[str]:
         with contextlib.suppress(OSError):  # on a full disk only time is lost, at the next start
             replace_text(path, json.dumps(remembered | dict(rows), indent=2))
     return [str(row[-1]) for _, row in rows]
+
+
+def git_blob_id_of(path: Path) -> str:
+    """Return the id that git gives to a file's contents, read at once: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def forget_digests(data_dir: Path) -> None:

@@ -19,7 +19,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
-from generation.models.lock import git_blob_id_of, is_commit, sha256_of
+from generation.models.digests import git_blob_id_of, sha256_of
+from generation.models.lock import is_commit
 
 _SIGN_SECONDS = 1.0  # a silent wait for another process's download would count as hung
 

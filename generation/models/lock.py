@@ -1,6 +1,5 @@
 """``DATA_DIR/models.lock``: which commit of a repository this machine uses, and what its files are."""
 
-import hashlib
 import json
 import os
 import re
@@ -50,15 +49,3 @@ def replace_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())  # otherwise a power cut may leave the new name without the new contents
     os.replace(draft, path)
-
-
-def git_blob_id_of(path: Path) -> str:
-    """Return the id that git gives to a file's contents, read at once: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects."""
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from generation.serving.queue import FairQueue, Ticket
+from generation.serving.queue import FairQueue, Ticket, blocked_owners
 
 Seconds = Callable[[Ticket], float | None]
 
@@ -92,13 +92,6 @@ def forecast(
     while device:
         device.end_first()
     return [Turn(job_id=job_id, ahead=ahead, seconds=_known(device.ended[job_id])) for job_id, ahead in begun]
-
-
-def blocked_owners(running: Counter[str], max_running_per_owner: int | None) -> set[str]:
-    """Return the owners who have as many jobs running as one owner may have."""
-    if max_running_per_owner is None:
-        return set()
-    return {owner for owner, count in running.items() if count >= max_running_per_owner}
 
 
 def _known(seconds: float) -> float | None:

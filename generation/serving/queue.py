@@ -1,7 +1,7 @@
 """Who is next: first come, first served within an owner, fair by cost between owners, no crowd before a lone one."""
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
@@ -192,3 +192,10 @@ class FairQueue:
         if len(self._served) > many:
             groups = {ticket.group for ticket in self._tickets()}
             self._served = {group: moment for group, moment in self._served.items() if group in groups}
+
+
+def blocked_owners(running: Counter[str], max_running_per_owner: int | None) -> set[str]:
+    """Return the owners who have as many jobs running as one owner may have."""
+    if max_running_per_owner is None:
+        return set()
+    return {owner for owner, count in running.items() if count >= max_running_per_owner}

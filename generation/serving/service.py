@@ -13,8 +13,8 @@ from generation.references import current_job_id, new_reference
 from generation.requests import Img2ImgRequest
 from generation.serving.attempts import Attempts, NoteAttempt, Report
 from generation.serving.breaker import CircuitBreaker
-from generation.serving.forecast import Seconds, Turn, blocked_owners, forecast
-from generation.serving.queue import FairQueue, Ticket
+from generation.serving.forecast import Seconds, Turn, forecast
+from generation.serving.queue import FairQueue, Ticket, blocked_owners
 from generation.serving.recovery import Recovery
 from generation.tracebacks import stack_of
 

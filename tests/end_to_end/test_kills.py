@@ -1,4 +1,4 @@
-"""The bot is killed wherever it may hurt; the long form is ``python -m prove.kills``."""
+"""The bot, or a process of its, is killed wherever it may hurt; the long form is ``python -m prove.kills``."""
 
 import contextlib
 import signal
@@ -102,3 +102,62 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
             assert (await bot.result_of(status)).attachments
         assert bot.rows("SELECT unclean_deaths FROM jobs") == [(0,), (0,)]
         await bot.kill()
+
+
+async def test_the_executor_is_killed_in_the_middle(bot: BotProcess) -> None:
+    with bot.held():
+        status = await bot.img2img(seed=5, steps=4)
+        await bot.status_with(status, "Painting")
+        bot.child("generation.executors.worker").kill()
+    result = await bot.result_of(status)
+    assert "`5`" in result.content
+    await bot.status_with(status, "✅ Done")
+    assert len(await bot.results(status)) == 1
+
+
+async def test_the_decoder_is_killed(bot: BotProcess) -> None:
+    bot.child("generation.images.worker").kill()
+    assert (await bot.result_of(await bot.img2img(steps=4))).attachments
+
+
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+async def test_a_restart_in_the_middle_loses_nothing(quick_bot: BotProcess, how: str) -> None:
+    bot = quick_bot
+    delivered = await bot.result_of(await bot.img2img(seed=1, steps=4))
+    with bot.held():
+        running = await bot.img2img(seed=2, steps=4)
+        await bot.status_with(running, "Painting")
+        waiting = await bot.img2img(seed=3, steps=4, member="Linus")
+        await bot.status_with(waiting, "Queued")
+        if how == "terminate":
+            assert await bot.terminate() == 0
+        else:
+            await bot.kill()
+    await bot.start()
+    assert len(await bot.client.calls("PUT", r"^/applications/\d+/commands$")) == 1  # they have not changed
+    assert "`2`" in (await bot.result_of(running)).content
+    assert "`3`" in (await bot.result_of(waiting)).content
+    for status in (running, waiting):
+        await bot.status_with(status, "✅ Done")
+        assert len(await bot.results(status)) == 1
+    pressed = await bot.client.press(delivered.id, "Again")  # a button from before the restart
+    assert pressed.response is not None
+    again = await bot.result_of(pressed.response)
+    assert again.attachments
+    await bot.client.press(delivered.id, "Delete")
+    await bot.client.wait_for_edit(delivered.id, lambda message: message.deleted)
+
+
+async def test_a_result_that_was_sent_but_not_written_down_is_not_sent_again(quick_bot: BotProcess) -> None:
+    bot = quick_bot
+    await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", action="drop_after", times=None)
+    await bot.client.add_fault(r"/channels/\d+/messages$", method="GET", action="hang", times=None)
+    status = await bot.img2img(steps=4)
+    result = await bot.shown_result_of(status)
+    await bot.kill()
+    await bot.client.clear_faults()
+    await bot.client.advance_clock(60 * 60)  # the nonce is forgotten
+    await bot.start()
+    done = await bot.status_with(status, "✅ Done")
+    assert result.id in done.content
+    assert [message.id for message in await bot.results(status)] == [result.id]

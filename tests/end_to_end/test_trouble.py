@@ -1,4 +1,4 @@
-"""Everything that goes wrong around a job: the job is done all the same, once."""
+"""Discord in trouble, and connections that break, around a job: it is done all the same, once."""
 
 import asyncio
 import io
@@ -10,18 +10,15 @@ import pytest
 from PIL import Image
 
 from bot.discord_api.perseverance import PAUSES_SECONDS
-from bot.replies import NOT_QUOTED, refusal_sentence
 from generation.images.metadata import read_embedded
 from playground.client import Message
 from playground.client.records import GatewayAction
-from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, CAT, BotProcess, told
+from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS, CAT, BotProcess
 from tests.end_to_end.test_monitoring import figures
 
 CALLBACK = ("POST", r"^/interactions/.*/callback$")
 STATUS = ("PATCH", r"^/channels/\d+/messages/\d+$")
 RESULT = ("POST", r"^/channels/\d+/messages$")
-
-
 REQUESTS = {"acknowledgement": CALLBACK, "status": STATUS, "result": RESULT}
 TROUBLES: dict[str, dict[str, Any]] = {
     "429": {"status": 429},
@@ -89,20 +86,6 @@ async def test_a_request_is_painted_although_discord_was_broken_when_it_was_to_b
     assert (await bot.result_of(await bot.answer_to(asked))).attachments
 
 
-async def test_a_message_that_is_deleted_before_it_is_answered_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
-    before = (await figures(bot))["palimpsest_errors_total"]
-    fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
-    asked = await bot.client.say("@Palimpsest a request taken back, steps 4", files=[CAT])
-    await bot.client.wait_for_fault(fault)
-    await bot.client.delete_message(asked.id)
-    await bot.client.clear_faults()
-    statement = "SELECT state FROM jobs WHERE prompt = 'a request taken back'"
-    # Discord's refusal and the news that the message is gone come in either order.
-    ends = ([("expired",)], [("cancelled",)])
-    await bot.until(lambda: bot.rows(statement) in ends and "a message could not be answered" in bot.log)
-    assert (await figures(bot))["palimpsest_errors_total"] == before
-
-
 async def test_who_can_be_told_nowhere_is_not_painted_for(bot: BotProcess) -> None:
     await bot.client.add_channel("shut")
     await bot.ask_in_vain("a cat for nobody", channel="shut")
@@ -148,74 +131,6 @@ async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(quick_bo
     assert (await figures(bot))["palimpsest_gateway_connections_total{resumed}"] == 3
 
 
-async def test_rights_that_are_taken_away_settle_a_job_with_a_reason(bot: BotProcess) -> None:
-    await bot.client.add_channel("closing")
-    with bot.held():
-        status = await bot.img2img(channel="closing", steps=4)
-        await bot.status_with(status, "Painting")
-        before = (await figures(bot))["palimpsest_discord_invalid_requests_total"]
-        await bot.client.set_permissions("closing", deny=["ATTACH_FILES"])
-    assert "I may not post in this channel any more" in (await bot.status_with(status, "⚠️")).content
-    assert bot.job(status)[:2] == ("failed", "not_allowed_here")
-    seen = await figures(bot)
-    assert seen["palimpsest_discord_invalid_requests_total"] > before
-    assert seen["palimpsest_discord_invalid_requests_recent"] >= 1
-    refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="closing")
-    assert refused.response is not None
-    assert "I lack" in refused.response.content
-
-
-async def test_where_the_bot_may_not_reply_any_more_the_result_comes_by_itself(bot: BotProcess) -> None:
-    await bot.client.add_channel("forgetful")
-    with bot.held():
-        status = await bot.img2img(channel="forgetful", steps=4)
-        await bot.status_with(status, "Painting")
-        await bot.client.set_permissions("forgetful", deny=["READ_MESSAGE_HISTORY"])
-    done = await bot.status_with(status, "✅ Done")
-    result = await bot.client.wait_for_message(lambda message: message.id in done.content, channel="forgetful")
-    assert result.attachments
-    assert result.reference is None
-    assert result.mentions == ["Ada"]
-
-
-async def test_automod_does_not_let_the_bot_repeat_what_it_does_not_let_members_write(bot: BotProcess) -> None:
-    sentence = refusal_sentence("stopped_by_automod", {})
-    statement = "SELECT count(*) FROM jobs WHERE settled_at IS NULL"
-    try:
-        await bot.client.set_automod("verboten")
-        by_command = await bot.client.command("img2img", {"image": CAT, "prompt": "a Verboten cat"})
-        assert told(by_command).startswith(sentence)
-        assert "a Verboten cat" in told(by_command)
-        said = await bot.client.say("@Palimpsest a verboten cat", member="Grace", files=[CAT])  # who is exempt
-        assert (await bot.answer_to(said)).content == sentence
-        assert bot.rows(statement) == [(0,)]
-        status = await bot.img2img(prompt="a shown cat", negative_prompt="verboten", steps=4)
-        result = await bot.result_of(status)
-        assert result.content.startswith("For <@")
-        assert "verboten" not in result.content
-        assert NOT_QUOTED in result.content
-        assert result.mentions == ["Ada"]
-        with bot.held():
-            status = await bot.img2img(prompt="a new rule", steps=4)
-            await bot.status_with(status, "Painting")
-            await bot.client.set_automod("rule")
-            await bot.client.press(status.id, "Cancel")
-        assert (await bot.status_with(status, "Cancelled")).content == "🚫 Cancelled"
-    finally:
-        await bot.client.set_automod()
-
-
-async def test_a_result_that_the_bot_cannot_reach_any_more_is_no_error_that_nobody_foresaw(bot: BotProcess) -> None:
-    await bot.client.add_channel("curtained")
-    result = await bot.result_of(await bot.img2img(channel="curtained", steps=4))
-    before = (await figures(bot))["palimpsest_errors_total"]
-    await bot.client.set_permissions("curtained", deny=["VIEW_CHANNEL"])
-    pressed = await bot.client.press(result.id, "Delete")
-    told = await bot.client.wait_for_interaction(pressed.id, lambda each: each.followups != [])
-    assert "Discord does not let me do that here" in told.followups[0].content
-    assert (await figures(bot))["palimpsest_errors_total"] == before
-
-
 async def test_discord_is_busy_when_the_result_is_sent(bot: BotProcess) -> None:
     # The 502 first: discord.py's pause after one is longer by 2 s for every answer before it.
     await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", status=502, times=1)
@@ -239,22 +154,6 @@ async def test_a_result_that_discord_finds_too_large_is_encoded_smaller(bot: Bot
     assert "because the PNG is larger" in result.content
 
 
-async def test_the_executor_is_killed_in_the_middle(bot: BotProcess) -> None:
-    with bot.held():
-        status = await bot.img2img(seed=5, steps=4)
-        await bot.status_with(status, "Painting")
-        bot.child("generation.executors.worker").kill()
-    result = await bot.result_of(status)
-    assert "`5`" in result.content
-    await bot.status_with(status, "✅ Done")
-    assert len(await bot.results(status)) == 1
-
-
-async def test_the_decoder_is_killed(bot: BotProcess) -> None:
-    bot.child("generation.images.worker").kill()
-    assert (await bot.result_of(await bot.img2img(steps=4))).attachments
-
-
 async def test_a_result_arrives_when_the_interaction_has_long_expired(bot: BotProcess) -> None:
     with bot.held():
         status = await bot.img2img(steps=4)
@@ -265,94 +164,3 @@ async def test_a_result_arrives_when_the_interaction_has_long_expired(bot: BotPr
     assert result.mentions == ["Ada"]
     assert result.id in (await bot.status_with(status, "✅ Done")).content
     assert len(await bot.client.calls(path_pattern=r"^/webhooks/")) == earlier
-
-
-async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> None:
-    with bot.held():
-        status = await bot.img2img(steps=4)
-        await bot.status_with(status, "Painting")
-        await bot.client.delete_message(status.id, member="Grace")
-        await bot.queue_says("Nobody waits")
-    assert (await bot.result_of(await bot.img2img(steps=4))).attachments
-    assert bot.job(status)[:2] == ("cancelled", None)
-    assert await bot.results(status) == []
-
-
-async def test_a_result_that_is_on_its_way_when_its_request_is_taken_back_is_withdrawn(bot: BotProcess) -> None:
-    await bot.client.add_channel("withdrawn")
-    with bot.held():
-        status = await bot.img2img(channel="withdrawn", steps=4)
-        await bot.status_with(status, "Painting")
-        fault = await bot.client.add_fault(RESULT[1], method="POST", action="hang")
-    await bot.client.wait_for_fault(fault)
-    earlier = len(await bot.client.calls("DELETE", STATUS[1]))
-    await bot.client.delete_message(status.id, member="Grace")
-    await bot.until(lambda: bot.job(status)[0] == "cancelled")
-    await bot.client.clear_faults()
-    await bot.client.wait_for_call("DELETE", STATUS[1], count=earlier + 1)
-    assert await bot.client.messages("withdrawn") == []
-
-
-async def test_a_channel_that_is_gone_settles_its_job(bot: BotProcess) -> None:
-    await bot.client.add_channel("fleeting")
-    with bot.held():
-        status = await bot.img2img(channel="fleeting", steps=4)
-        await bot.status_with(status, "Painting")
-        await bot.client.remove_channel("fleeting")
-        await bot.until(lambda: bot.job(status) == ("expired", None, {"reason": "channel_gone"}))
-    assert (await bot.result_of(await bot.img2img(steps=4))).attachments
-
-
-async def test_a_channel_that_is_gone_when_the_bot_comes_back_settles_its_job(quick_bot: BotProcess) -> None:
-    bot = quick_bot
-    await bot.client.add_channel("fleeting")
-    with bot.held():
-        status = await bot.img2img(channel="fleeting", steps=4)
-        await bot.status_with(status, "Painting")
-        await bot.kill()
-        await bot.client.remove_channel("fleeting")
-    await bot.start()
-    await bot.until(lambda: bot.job(status)[:2] == ("failed", "channel_gone"))
-
-
-@pytest.mark.parametrize("how", ["terminate", "kill"])
-async def test_a_restart_in_the_middle_loses_nothing(quick_bot: BotProcess, how: str) -> None:
-    bot = quick_bot
-    delivered = await bot.result_of(await bot.img2img(seed=1, steps=4))
-    with bot.held():
-        running = await bot.img2img(seed=2, steps=4)
-        await bot.status_with(running, "Painting")
-        waiting = await bot.img2img(seed=3, steps=4, member="Linus")
-        await bot.status_with(waiting, "Queued")
-        if how == "terminate":
-            assert await bot.terminate() == 0
-        else:
-            await bot.kill()
-    await bot.start()
-    assert len(await bot.client.calls("PUT", r"^/applications/\d+/commands$")) == 1  # they have not changed
-    assert "`2`" in (await bot.result_of(running)).content
-    assert "`3`" in (await bot.result_of(waiting)).content
-    for status in (running, waiting):
-        await bot.status_with(status, "✅ Done")
-        assert len(await bot.results(status)) == 1
-    pressed = await bot.client.press(delivered.id, "Again")  # a button from before the restart
-    assert pressed.response is not None
-    again = await bot.result_of(pressed.response)
-    assert again.attachments
-    await bot.client.press(delivered.id, "Delete")
-    await bot.client.wait_for_edit(delivered.id, lambda message: message.deleted)
-
-
-async def test_a_result_that_was_sent_but_not_written_down_is_not_sent_again(quick_bot: BotProcess) -> None:
-    bot = quick_bot
-    await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", action="drop_after", times=None)
-    await bot.client.add_fault(r"/channels/\d+/messages$", method="GET", action="hang", times=None)
-    status = await bot.img2img(steps=4)
-    result = await bot.shown_result_of(status)
-    await bot.kill()
-    await bot.client.clear_faults()
-    await bot.client.advance_clock(60 * 60)  # the nonce is forgotten
-    await bot.start()
-    done = await bot.status_with(status, "✅ Done")
-    assert result.id in done.content
-    assert [message.id for message in await bot.results(status)] == [result.id]
