@@ -13,7 +13,7 @@ from discord.webhook.async_ import async_context
 from bot.commands.tree import Tree
 from bot.components.job_buttons import BUTTONS, result_view, status_view
 from bot.components.open_forms import OpenForms
-from bot.discord_api.perseverance import PerseveringWebhooks, make_persevering
+from bot.discord_api.retries import RetryingWebhooks, make_retrying
 from bot.events import Events
 from bot.jobs.attachments import AttachmentDownloads
 from bot.jobs.audience import Audience
@@ -32,8 +32,8 @@ from bot.moderation.mod_log import ModLog
 from bot.monitoring.invalid_requests import Restraint
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.traffic import DiscordTraffic
+from bot.orders.admission import Admission
 from bot.orders.allowances import Allowance, Allowances
-from bot.orders.front_desk import FrontDesk
 from bot.orders.order_book import OrderBook
 from bot.privacy.cards import Retention
 from bot.privacy.forgetting import Forgetting
@@ -90,7 +90,7 @@ class Palimpsest(Events):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
-        make_persevering(self.http)
+        make_retrying(self.http)
         self.shelf = ModelShelf(catalog, default_model=settings.model, data_dir=settings.data_dir)
         self.defaults = Defaults(database)
         self.role_limits = RoleLimits(database)
@@ -145,7 +145,7 @@ class Palimpsest(Events):
             "strength_schedule": settings.strength_schedule,
         }
         self.orders = OrderBook(self.shelf, self.defaults, operator)
-        self.front_desk = FrontDesk(
+        self.admission = Admission(
             self.desk,
             self.orders,
             Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
@@ -169,7 +169,7 @@ class Palimpsest(Events):
     async def setup_hook(self) -> None:
         """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
         assert self.application_id is not None, "it is known after the login"
-        async_context.set(PerseveringWebhooks(self.application_id))  # inherited by every task started from here
+        async_context.set(RetryingWebhooks(self.application_id))  # inherited by every task started from here
         self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
         await self.load_decisions()
         await self.shelf.refresh()
@@ -187,7 +187,7 @@ class Palimpsest(Events):
             "closing": self.is_closing,
             "the queue is not served": not self.desk.is_serving,
             "paused by the operator": self.desk.is_paused,
-            "draining": self.front_desk.is_draining,
+            "draining": self.admission.is_draining,
             "refused by Discord too often": self.metrics.recent_invalid_requests.restraint is Restraint.SILENT,
         }
         reasons = [reason for reason, holds in states.items() if holds]
@@ -231,7 +231,7 @@ class Palimpsest(Events):
         """Take nothing new, finish or keep what is open, then leave Discord."""
         if self.is_closing:
             return
-        self.is_closing = self.front_desk.is_closing = True
+        self.is_closing = self.admission.is_closing = True
         with contextlib.suppress(StorageTrouble):  # the next start then counts this end as a crash, no more
             await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
         if self._sweeping is not None:

@@ -21,9 +21,9 @@ from bot.client import Palimpsest
 from bot.discord_api.address import point_library_at
 from bot.discord_api.sessions import begin_anew_without_a_session
 from bot.logs import set_up_logging
+from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
-from bot.monitoring.standing import Standing
 from bot.settings import Settings, unused_settings
 from bot.storage.backup import BackupRefused, back_up, back_up_to, restore, restore_from
 from bot.storage.database import Database, DataInUse
@@ -71,7 +71,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
         ) as client,
         Monitoring(
             metrics,
-            Standing(client, executor.process),
+            Gauges(client, executor.process),
             write=partial(Facts(database).set, "last_health_check", "done"),
             host=settings.monitoring_host,
             port=settings.monitoring_port,

@@ -66,7 +66,8 @@ _REFUSALS: Mapping[str, str] = {
     "list_full": "The list has {limit} entries already. Please take one off first.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
-        "You have {max_pictures} waiting already, the most that you may. Please wait until one is done, or cancel it."
+        "You have {waiting_requests} waiting already, the most that you may."
+        " Please wait until one is done, or cancel one."
     ),
     "missing_permissions": (
         "I may not answer here: I lack {permission_names}. Please ask a moderator to allow it in this channel."
@@ -110,9 +111,9 @@ _REFUSALS: Mapping[str, str] = {
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
     "picture_listed": "The moderators of this server do not want this picture here. Please choose another one.",
-    "queue_full": "The queue is full, with {max_pictures} waiting already. Please try again in a few minutes.",
+    "queue_full": "The queue is full, with {waiting_requests} waiting already. Please try again in a few minutes.",
     "server_queue_full": (
-        "This server's queue is full, with {max_pictures} waiting already. Please try again in a few minutes."
+        "This server's queue is full, with {waiting_requests} waiting already. Please try again in a few minutes."
     ),
     "result_lost": "The finished picture was lost from my disk. Please send your picture again.",
     "upload_too_large": "Discord refuses the picture as too large for this channel. Please ask for a smaller size.",
@@ -139,7 +140,7 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     if "limit" in data:
         shown["limit"] = plain_number(data["limit"])
     if "max_waiting" in data:
-        shown["max_pictures"] = counted(data["max_waiting"], "picture")
+        shown["waiting_requests"] = counted(data["max_waiting"], "request")
     if "allowed" in data:
         shown["other"] = one_of([inert(name) for name in data["allowed"]])
     if "text" in data:
@@ -219,9 +220,11 @@ def reported(*, is_new: bool, is_server: bool) -> str:
     return f"🚩 Thank you. {'The moderators' if is_server else 'The operator of the bot'} will see it."
 
 
-def ignored_pictures(count: int) -> str:
-    """Say that only the first of several pictures was taken."""
-    return f"-# The first of your pictures was taken; {count} more came with it."
+def ignored_pictures(count: int, *, of_result: bool) -> str:
+    """Say that only the first of several pictures was taken: those of a message, or those of a result."""
+    if of_result:
+        return f"-# The first of its {count + 1} pictures was taken; **Use as input** under it offers the others."
+    return f"-# The first of the pictures was taken; {count} more came with it."
 
 
 def encoded_smaller(media_type: str) -> str:

@@ -46,13 +46,13 @@ MOMENTS = {
     "promised": Moment("after", "bot.storage.jobs", "Jobs.promise"),
     "handed over": Moment("before", "bot.storage.jobs", "Jobs.begin"),
     "running": Moment("after", "bot.storage.jobs", "Jobs.begin"),
-    "painting": Moment("after", "bot.jobs.lookout", "Lookout.show_step", 3),
+    "painting": Moment("after", "bot.jobs.progress", "ProgressTracker.show_step", 3),
     "painted": Moment("before", "bot.storage.jobs", "Jobs.render"),
     "rendered": Moment("after", "bot.storage.jobs", "Jobs.render"),
     "sending": Moment("before", "bot.jobs.delivery", "Delivery._send"),
     "sent": Moment("after", "bot.jobs.delivery", "Delivery._send"),
     "delivered": Moment("after", "bot.storage.jobs", "Jobs.deliver"),
-    "settled": Moment("after", "bot.jobs.lookout", "Lookout.settle"),
+    "settled": Moment("after", "bot.jobs.progress", "ProgressTracker.settle"),
 }
 
 

@@ -92,7 +92,7 @@ async def img2img(
         adapter=adapter,
         adapter_weight=adapter_weight,
     )
-    await client_of(interaction).front_desk.take_interaction(interaction, options, source_of(image))
+    await client_of(interaction).admission.take_interaction(interaction, options, source_of(image))
 
 
 @img2img.autocomplete("model")

@@ -7,7 +7,7 @@ from discord.app_commands import Range
 from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
 from bot.orders.allowances import DAY_SECONDS
-from bot.orders.tables import limits_table
+from bot.orders.tables import limit_words, limits_table
 
 limits = moderators_group("limits", "How often and how much the members of a role may ask in this server")
 
@@ -35,8 +35,8 @@ async def limits_set(
     values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget)
     client = client_of(interaction)
     await client.role_limits.set(guild_id, role.id, **values)
-    words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
-    await client.mod_log.write(guild_id, interaction.user.id, "limits_set", detail=f"{role.name}: {words}")
+    detail = f"{role.name}: {limit_words(cooldown, daily_budget)}"
+    await client.mod_log.write(guild_id, interaction.user.id, "limits_set", detail=detail)
     await _show(interaction, guild_id)
 
 

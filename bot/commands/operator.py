@@ -28,7 +28,7 @@ async def resume(interaction: discord.Interaction) -> None:
     """Go on after pause or drain"""
     client = _operators_client(interaction)
     client.desk.unpause()
-    client.front_desk.is_draining = False
+    client.admission.is_draining = False
     await tell(interaction, "Going on.")
 
 
@@ -36,7 +36,7 @@ async def resume(interaction: discord.Interaction) -> None:
 async def drain(interaction: discord.Interaction) -> None:
     """Take nothing new and finish what waits"""
     client = _operators_client(interaction)
-    client.front_desk.is_draining = True
+    client.admission.is_draining = True
     client.desk.unpause()
     await tell(
         interaction, f"Draining: {client.desk.open_jobs()} to finish, nothing new is taken until `/operator resume`."

@@ -17,7 +17,7 @@ async def queue(interaction: discord.Interaction) -> None:
     """What waits, where your pictures stand, and how long it takes"""
     client = client_of(interaction)
     running, waiting = client.desk.snapshot()
-    origin, allowances = Origin.of_interaction(interaction), client.front_desk.allowances
+    origin, allowances = Origin.of_interaction(interaction), client.admission.allowances
     refused: Refused | None = None
     try:
         await allowances.require(origin)
@@ -30,7 +30,7 @@ async def queue(interaction: discord.Interaction) -> None:
         [budget_used(budget) for budget in await allowances.budgets(origin)],
         refused=refused,
         is_paused=client.desk.is_paused,
-        is_draining=client.front_desk.is_draining,
+        is_draining=client.admission.is_draining,
         resting=client.desk.resting,
     )
     await tell(interaction, text)

@@ -28,6 +28,6 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     client.screening.require_welcome(interaction.user.id, interaction.guild_id, source.owner_id)
 
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
-        await client.front_desk.take_interaction(answer, options, source)
+        await client.admission.take_interaction(answer, options, source)
 
     await client.forms.show(interaction, OrderModal("Remix", Options(prompt=""), submitted))

@@ -71,7 +71,7 @@ class AgainButton(JobButton, template=f"again:{JOB_ID}"):
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         source = Source(parent=job, spoiler=job.spoiler)
         options = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
-        await interaction.client.front_desk.take_interaction(interaction, options, source)
+        await interaction.client.admission.take_interaction(interaction, options, source)
 
 
 class EditButton(JobButton, template=f"edit:{JOB_ID}"):
@@ -87,7 +87,7 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             now = await self.find_job(interaction)
             source = Source(parent=now, spoiler=now.spoiler)
-            await interaction.client.front_desk.take_interaction(answer, options, source)
+            await interaction.client.admission.take_interaction(answer, options, source)
 
         chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
         await interaction.client.forms.show(interaction, OrderModal("Edit", replace(chosen, seed=job.seed), submitted))
@@ -103,7 +103,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             source = await source_in_result(interaction.client, await self.find_job(interaction), picture)
-            await interaction.client.front_desk.take_interaction(answer, options, source)
+            await interaction.client.admission.take_interaction(answer, options, source)
 
         chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
         modal = OrderModal("Use as input", chosen, submitted, pictures=job.count)
@@ -165,7 +165,9 @@ BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
 
 
 def status_view(job: Job) -> discord.ui.View | None:
-    """Return the buttons of the status message."""
+    """Return the buttons of the status message: a way to stop, or a way on from what has failed."""
+    if job.can_be_tried_again:
+        return _view(AgainButton(job.job_id), EditButton(job.job_id))
     if job.state not in (JobState.QUEUED, JobState.RUNNING):
         return None
     return _view(CancelButton(job.job_id))

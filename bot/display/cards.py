@@ -154,7 +154,7 @@ def result_text(
     if not takes_strength:
         lines.append(replies.STRENGTH_NOT_USED)
     if job.ignored_pictures:
-        lines.append(replies.ignored_pictures(job.ignored_pictures))
+        lines.append(replies.ignored_pictures(job.ignored_pictures, of_result=job.parent_job_id is not None))
     if is_demo:
         lines.append(replies.DEMO_MODEL)
     return replies.fitting("\n".join(lines))

@@ -40,7 +40,7 @@ class JobDesk:
         self._delivery = delivery
         self._open = life.open
         self._service = life.service
-        self._lookout = life.lookout
+        self._progress = life.progress
         self._endings = life.endings
         self._serving: asyncio.Task[None] | None = None
         self._being_told: dict[str, Job] = {}
@@ -83,7 +83,7 @@ class JobDesk:
                 await self._life.tell_first(job, forgets_commands=True)
             else:
                 await self._life.go_on(job)
-        self._lookout.show_queue()
+        self._progress.show_queue()
 
     async def server_left(self, guild_id: int) -> None:
         """Settle every job of a server that has sent the bot away."""
@@ -112,7 +112,7 @@ class JobDesk:
         self._serving.cancel()
         # Deliveries mostly: a few seconds save a search of the channel at the next start.
         await self._open.close(_LAST_STEPS_SECONDS)
-        last_words = [asyncio.create_task(self._lookout.close()), *self._endings.background]
+        last_words = [asyncio.create_task(self._progress.close()), *self._endings.background]
         _, late = await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
         for words in late:  # are said after the next start; the connections are about to be closed
             words.cancel()
@@ -169,18 +169,22 @@ class JobDesk:
         for job in [job for job in self._being_told.values() if job.request_message_id == message_id]:
             await self.cancel(job.job_id, CancelReason.REQUEST_DELETED)
         job = await self.find_by_message(message_id, channel_id)
-        if job is not None and job.result_message_id == message_id:
+        if job is None:
+            return
+        if job.result_message_id == message_id:
             await self._result_deleted(job)
+        elif job.can_be_tried_again:  # the way on is gone, and with it what the picture was kept for
+            await self._spool.delete(job.job_id)
 
     def pause(self) -> None:
         """Begin nothing new; what runs ends, what comes waits."""
         self._service.pause()
-        self._lookout.show_queue()
+        self._progress.show_queue()
 
     def unpause(self) -> None:
         """Go on after a pause."""
         self._service.resume()
-        self._lookout.show_queue()
+        self._progress.show_queue()
 
     @property
     def is_paused(self) -> bool:
@@ -190,12 +194,12 @@ class JobDesk:
     @property
     def resting(self) -> Resting | None:
         """Until when nothing is painted because the generation process keeps failing, or None."""
-        return self._lookout.resting()
+        return self._progress.resting()
 
     def snapshot(self) -> tuple[list[Job], list[tuple[Job, Waiting]]]:
         """Return what runs, and what waits in its order."""
         running = [self._open[job_id] for job_id in self._service.running_job_ids if job_id in self._open]
-        return running, list(self._lookout.waiting())
+        return running, list(self._progress.waiting())
 
     async def has_input(self, job: Job) -> bool:
         """Tell whether the picture that a job began with is still kept."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.jobs.delivery import Delivery
-from bot.jobs.lookout import Lookout
 from bot.jobs.open_jobs import OpenJobs
+from bot.jobs.progress import ProgressTracker
 from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
-from bot.storage.spool import Spool
+from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble, once_stored
 from generation.events import FailureKind
 from generation.sentences import failure_sentence
@@ -33,7 +33,7 @@ class Endings:
         delivery: Delivery,
         service: GenerationService,
         open_jobs: OpenJobs,
-        lookout: Lookout,
+        progress: ProgressTracker,
         note_settled: Callable[[Job], None],
     ) -> None:
         self._jobs = jobs
@@ -41,7 +41,7 @@ class Endings:
         self._delivery = delivery
         self._service = service
         self._open = open_jobs
-        self._lookout = lookout
+        self._progress = progress
         self._note_settled = note_settled
         self.background: set[asyncio.Task[None]] = set()  # messages about jobs that are over
 
@@ -82,22 +82,22 @@ class Endings:
                 log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
             else:
                 log.info("job %s failed: %s %s", job.job_id, kind, reference)
-            await self._spool.delete(job.job_id)
+            await self._spool.delete(job.job_id, keep=INPUT_FILENAME if failed.can_be_tried_again else None)
             await self.settle(failed)
 
     async def settle(self, job: Job) -> None:
         """Say the last word about a job and forget it."""
         self._open.forget(job.job_id)
-        self._lookout.forget(job.job_id)
+        self._progress.forget(job.job_id)
         self._note_settled(job)
         if job.state is JobState.CANCELLED:
             await self._spool.delete(job.job_id)
-        self._lookout.show_queue()
+        self._progress.show_queue()
         await self.show_end(job)
 
     async def show_end(self, job: Job) -> None:
         """Let the status message say how a job ended."""
-        if await self._lookout.settle(job) and not self.may_have_been_sent(job):
+        if await self._progress.settle(job) and not self.may_have_been_sent(job):
             await self._note_end_shown(job)
 
     @staticmethod
@@ -111,7 +111,7 @@ class Endings:
         Only then does the end of such a job count as shown, so that the next start resumes what was cut short.
         """
         await self._delivery.withdraw(job, message_id)
-        if await self._lookout.settle(job):
+        if await self._progress.settle(job):
             await self._note_end_shown(job)
 
     async def message_deleted(self, message_id: int) -> None:
@@ -129,8 +129,8 @@ class Endings:
         task.add_done_callback(self.background.discard)
 
     async def _cancel_once_stored(self, job: Job, reason: CancelReason | None) -> None:
-        self._lookout.forget(job.job_id)
-        await self._lookout.settle(replace(job, state=JobState.CANCELLED, failure_data={"reason": reason}))
+        self._progress.forget(job.job_id)
+        await self._progress.settle(replace(job, state=JobState.CANCELLED, failure_data={"reason": reason}))
         cancelled = await once_stored(lambda: self._jobs.cancel(job.job_id, reason))
         if cancelled is not None:
             self._service.cancel(job.job_id)  # what else waited for the disk may have brought it there again

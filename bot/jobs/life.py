@@ -10,8 +10,8 @@ from bot.jobs.delivery import Delivery
 from bot.jobs.endings import Endings
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
-from bot.jobs.lookout import Lookout
 from bot.jobs.open_jobs import OpenJobs
+from bot.jobs.progress import ProgressTracker
 from bot.jobs.results import Results
 from bot.jobs.status_messages import StatusMessages
 from bot.monitoring.invalid_requests import Restraint
@@ -65,7 +65,7 @@ class JobLife:
             load_request=self._load_request,
             report=self._report,
             max_running_per_owner=max_running_per_member,
-            note_rest=lambda: self.lookout.show_rest(),
+            note_rest=lambda: self.progress.show_rest(),
             note_attempt=self._note_attempt,
         )
         self.open = OpenJobs(self._broke)
@@ -76,21 +76,21 @@ class JobLife:
             restraint=restraint,
             interval_seconds=status_interval_seconds,
         )
-        self.lookout = Lookout(self.open, self.service, board, estimates)
+        self.progress = ProgressTracker(self.open, self.service, board, estimates)
         self.endings = Endings(
             jobs=jobs,
             spool=spool,
             delivery=delivery,
             service=self.service,
             open_jobs=self.open,
-            lookout=self.lookout,
+            progress=self.progress,
             note_settled=note_settled,
         )
 
     async def go_on(self, job: Job) -> None:
         """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
         await self._estimates.load(job.model)
-        # Nothing is awaited from here on: the front desk has counted it so far and must not count it twice.
+        # Nothing is awaited from here on: admission has counted it so far and must not count it twice.
         self.open.keep(job)
         match job.state:
             case JobState.ACCEPTED:
@@ -143,7 +143,7 @@ class JobLife:
             return
         self.open.keep(promised)
         self._submit(promised)
-        self.lookout.show_queue()
+        self.progress.show_queue()
 
     def _submit(self, job: Job) -> None:
         self.service.submit(
@@ -182,7 +182,7 @@ class JobLife:
     async def _note_attempt(self, job_id: str, attempt: int) -> None:
         await once_stored(lambda: self._jobs.note_attempt(job_id, attempt))
         if (job := self.open.get(job_id)) is not None:
-            self.lookout.show_loss(job)
+            self.progress.show_loss(job)
 
     async def _report(self, event: Event) -> None:
         """Write down what the generator says, then show it."""
@@ -193,11 +193,11 @@ class JobLife:
                     self.service.cancel(job_id)
                     return
                 self.open.keep(job)
-                self.lookout.show_step(job, 0, total_steps)
-                self.lookout.show_queue()
+                self.progress.show_step(job, 0, total_steps)
+                self.progress.show_queue()
             case Progress(job_id=job_id, step=step, total_steps=total_steps, preview=preview):
                 if (job := self.open.get(job_id)) is not None:
-                    self.lookout.show_step(job, step, total_steps, preview)
+                    self.progress.show_step(job, step, total_steps, preview)
             case Finished():
                 await self._keep_result(event)
             case Failed(job_id=job_id, kind=kind, reference=reference, data=data):
@@ -223,7 +223,7 @@ class JobLife:
             return
         self._estimates.learn(job)
         self.service.account(job.job_id, event.result.seconds, self._cost)
-        self.lookout.forget(job.job_id)
+        self.progress.forget(job.job_id)
         self.open.begin(job, self._deliver(job, may_be_there=False))
 
     async def _deliver(self, job: Job, *, may_be_there: bool) -> None:

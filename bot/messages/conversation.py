@@ -152,8 +152,9 @@ class Conversation:
     async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> None:
         """Answer a reply to one of our results, or to the status message that leads to it.
 
-        New words paint over the result. Numbers alone repeat the same request, seed and all, with those changed;
-        "again" repeats it with a new seed, and who asks for the seed gets it alone, as phones can copy it.
+        New words paint over the result, or over the first picture again where there is none. Numbers alone repeat the
+        same request, seed and all, with those changed; "again" repeats it with a new seed. Who asks for the seed gets
+        it alone, as phones can copy it.
         """
         if said.seed:
             await self._say(message, "\n".join(str(picture.seed) for picture in job.pictures) or str(job.seed))
@@ -162,8 +163,11 @@ class Conversation:
         if said.options.prompt:
             if not job.state.is_settled:
                 raise Refused("not_done_yet")
-            picture = await source_in_result(self._client, job, 0)
-            source = replace(picture, ignored_pictures=job.count - 1)
+            if job.can_be_tried_again:
+                source = Source(parent=job, spoiler=job.spoiler)
+            else:
+                picture = await source_in_result(self._client, job, 0)
+                source = replace(picture, ignored_pictures=job.count - 1)
             options = changed(replace(earlier, negative_prompt=None), said.options)
         else:
             if said.is_empty:
@@ -182,7 +186,7 @@ class Conversation:
             return (await message.reply(text, mention_author=False)).id
 
         origin = Origin.of_message(message)
-        await self._client.front_desk.take(origin, options, source, acknowledge, request_message_id=message.id)
+        await self._client.admission.take(origin, options, source, acknowledge, request_message_id=message.id)
 
     async def _say(self, message: discord.Message, text: str) -> None:
         """Answer with a sentence; each member gets one at a time.

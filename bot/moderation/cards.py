@@ -23,7 +23,7 @@ HAPPENED = {
     "result_blocked": "blocked a result",
     "result_hidden": "hid a result as a spoiler",
     "picture_listed": "blocked a picture on the server's list",
-    "reported": "was asked to have a result looked at",
+    "reported": "got a report about a result",
     "deleted": "deleted a result",
     "hidden": "hid a result",
     "member_blocked": "blocked a member",
@@ -110,7 +110,8 @@ def audit_text(entries: Sequence[AuditEntry]) -> str:
     items = []
     for entry in entries:
         who = "I" if entry.actor_id is None else f"<@{entry.actor_id}>"
-        of_whom = "" if entry.member_id is None else f" (<@{entry.member_id}>)"
+        of_whom = "" if entry.member_id is None else f"<@{entry.member_id}>"
+        of_whom = of_whom and f" (for {of_whom})" if entry.job_id is not None else of_whom and f" ({of_whom})"
         which = "" if entry.job_id is None else f" · {reference_of(entry.job_id)}"
         detail = "" if not entry.detail else f" · {inert(entry.detail)}"
         items.append(f"<t:{round(entry.happened_at)}:R> {who} {HAPPENED[entry.action]}{of_whom}{which}{detail}")
@@ -128,7 +129,7 @@ def reports_text(reported: Sequence[tuple[Report, Job | None]]) -> str:
 
 def decision_text(job: Job, what: str, score: float | None, *, quotes: bool = True) -> str:
     """Return what moderators are told of a job; without ``quotes`` the member's own words are left out."""
-    lines = [f"🛡️ I {HAPPENED[what]} · <@{job.requester_id}> · {_where(job)}"]
+    lines = [f"🛡️ I {HAPPENED[what]} · for <@{job.requester_id}> · {_where(job)}"]
     if score is not None:
         lines.append(f"Score {score:.2f}.")
     lines.append(f"> ||{inert(job.prompt)}||" if quotes else NOT_QUOTED)

@@ -1,7 +1,7 @@
 """Metrics that are counted when something happens; none of them names a person or a prompt.
 
 The names follow https://prometheus.io/docs/practices/naming/; what is read only when somebody asks is in
-``bot.monitoring.standing``.
+``bot.monitoring.gauges``.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics

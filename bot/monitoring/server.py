@@ -9,8 +9,8 @@ from typing import Self
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
-from bot.monitoring.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +28,20 @@ class Monitoring:
     def __init__(
         self,
         metrics: Metrics,
-        standing: Standing,
+        gauges: Gauges,
         *,
         write: Callable[[], Awaitable[None]],
         host: str,
         port: int | None,
     ) -> None:
         self._metrics = metrics
-        self._standing = standing
+        self._gauges = gauges
         self._write = write
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self._ticking: asyncio.Task[None] | None = None
         self.url: str | None = None
-        metrics.registry.register(standing)
+        metrics.registry.register(gauges)
 
     async def __aenter__(self) -> Self:
         """Begin to answer."""
@@ -98,7 +98,7 @@ class Monitoring:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         """Whether a request would be painted now."""
-        return _verdict(self._standing.not_ready())
+        return _verdict(self._gauges.not_ready())
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
         text = generate_latest(self._metrics.registry)

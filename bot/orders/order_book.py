@@ -119,7 +119,8 @@ class OrderBook:
 
     def with_model(self, layers: Layers, model: str) -> Layers:
         """Return the layers with the model's own numbers beneath them."""
-        numbers = {**asdict(self._shelf.find(model).defaults), "count": 1}
+        entry = self._shelf.find(model)
+        numbers = {**asdict(entry.defaults), "count": 1, "max_size": entry.max_size}
         return Layers((*layers.layers, (Layer.MODEL, numbers)))
 
     def order(self, origin: Origin, options: Options, source: Source) -> Job:
@@ -138,7 +139,7 @@ class OrderBook:
         model = self._shelf.find(self._model(layers, options.model))
         layers = self.with_model(layers, model.name)
         numbers = {name: _number(layers, name, getattr(options, name)) for name in NUMBERS}
-        size = options.size or min(layers.kept("size"), model.max_size)
+        size = options.size or _number(layers, "size", None)
         if size > model.max_size:
             raise Refused("size_too_large", model=model.title, max_size=model.max_size)
         family = FAMILIES[model.family]

@@ -23,20 +23,12 @@ def setting_name(name: str) -> str:
 def settings_table(layers: Layers, problem: str | None = None) -> str:
     """List every default and limit with who decides it, and the reason if nothing can be painted."""
     lines = ["**What holds here**"]
-    for name in NUMBERS:
-        default, wanted, limit = layers.default(name), layers.wanted(name), layers.limit(name)
-        shown = "the model's own" if default is None else f"**{default.value:g}** ({_whose(default.layer)})"
-        if default is not None and wanted is not None and wanted != default and wanted.layer is not Layer.MODEL:
-            shown = f"**{default.value:g}** instead of {wanted.value:g} ({_whose(wanted.layer)})"
-        line = f"• {setting_name(name)}: {shown}"
-        if limit is not None:
-            line += f", at most {limit.value:g} ({_whose(limit.layer)})"
-        lines.append(line)
+    lines.extend(_number_line(layers, name) for name in NUMBERS)
     model = layers.model()
     if model is not None:
         lines.append(f"• model: **{model.value}** ({_whose(model.layer)})")
-    if (size := layers.wanted("size")) is not None:
-        lines.append(f"• size: **{size.value}** ({_whose(size.layer)})")
+    if layers.wanted("size") is not None:
+        lines.append(_number_line(layers, "size"))
     if (sampler := layers.wanted("sampler")) is not None:
         lines.append(f"• sampler: **{SAMPLERS[sampler.value].title}** ({_whose(sampler.layer)})")
     if (negative_prompt := layers.wanted("negative_prompt")) is not None:
@@ -49,6 +41,15 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
     return "\n".join(lines)
 
 
+def _number_line(layers: Layers, name: str) -> str:
+    default, wanted, limit = layers.default(name), layers.wanted(name), layers.limit(name)
+    shown = "the model's own" if default is None else f"**{default.value:g}** ({_whose(default.layer)})"
+    if default is not None and wanted is not None and wanted != default and wanted.layer is not Layer.MODEL:
+        shown = f"**{default.value:g}** instead of {wanted.value:g} ({_whose(wanted.layer)})"
+    at_most = "" if limit is None else f", at most {limit.value:g} ({_whose(limit.layer)})"
+    return f"• {setting_name(name)}: {shown}{at_most}"
+
+
 def _whose(layer: Layer) -> str:
     # A member's own numbers are shown to nobody else.
     return "from you" if layer is Layer.MEMBER else f"from the {layer}"
@@ -59,11 +60,11 @@ def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allow
     lines = ["**Limits by role** (of several roles of a member the most generous counts)"]
     for role_id, limit in limits.items():
         name = "@everyone" if role_id == guild_id else f"<@&{role_id}>"
-        lines.append(f"• {name}: {_limit_words(limit.cooldown_seconds, limit.daily_budget_seconds)}")
+        lines.append(f"• {name}: {limit_words(limit.cooldown_seconds, limit.daily_budget_seconds)}")
     if not limits:
         lines.append("• none is set: `/limits set`")
     if operator != NO_LIMIT:
-        words = _limit_words(operator.cooldown_seconds or None, operator.daily_budget_seconds or None)
+        words = limit_words(operator.cooldown_seconds or None, operator.daily_budget_seconds or None)
         lines.append(f"The operator allows everybody: {words}.")
     return "\n".join(lines)
 
@@ -76,7 +77,8 @@ def budget_used(budget: Budget) -> str:
     )
 
 
-def _limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None) -> str:
+def limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None) -> str:
+    """Say what a role may, as far as it is set."""
     words = []
     if cooldown_seconds is not None:
         words.append(f"{cooldown_seconds} s between two requests" if cooldown_seconds else "no pause between requests")

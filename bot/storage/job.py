@@ -27,6 +27,10 @@ class JobState(StrEnum):
         return self in (JobState.DELIVERED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 
 
+# What was kept is gone with the disk, or has ended the bot again and again.
+_WITHOUT_A_WAY_ON = ("bot_died", "input_expired", "result_lost")
+
+
 class CancelReason(StrEnum):
     """Why a job was given up, where its requester may not know; kept in ``failure_data``."""
 
@@ -94,6 +98,13 @@ class Job:
     rendered_at: float | None = None
     settled_at: float | None = None
     unclean_deaths: int = 0
+
+    @property
+    def can_be_tried_again(self) -> bool:
+        """Whether it failed in spite of a picture that was taken, which is then kept as that of a finished job is."""
+        return (
+            self.state is JobState.FAILED and self.queued_at is not None and self.failure_kind not in _WITHOUT_A_WAY_ON
+        )
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:

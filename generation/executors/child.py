@@ -17,7 +17,7 @@ from generation.requests import Img2ImgRequest
 
 log = logging.getLogger(__name__)
 
-DIFFUSERS_ENGINE = "generation.engine.diffusers_engine:create_engine"
+DIFFUSERS_ENGINE = "generation.engine.start:create_engine"
 
 
 class ChildExecutor:

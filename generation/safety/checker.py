@@ -7,7 +7,7 @@ from typing import Self
 from generation.child.frames import Frame
 from generation.child.parent import ChildProcess
 from generation.errors import CheckFailed, ExecutorError
-from generation.safety.turns import Turns
+from generation.safety.priority_lock import PriorityLock
 from generation.safety.verdict import Label, PictureVerdict, Verdict
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class PictureChecker:
         self._deadline_seconds = deadline_seconds
         self._worker = worker
         self._child: ChildProcess | None = None
-        self._turns = Turns()
+        self._lock = PriorityLock()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -49,20 +49,20 @@ class PictureChecker:
 
     async def start(self) -> None:
         """Start the child and return when it is warm; raise CheckFailed if that is impossible."""
-        async with self._turns.turn():
+        async with self._lock.hold():
             await self._warm_child()
 
     @property
     def is_busy(self) -> bool:
         """Whether a picture would have to wait."""
-        return self._turns.is_busy
+        return self._lock.is_held
 
     async def check(self, data: bytes, *, is_urgent: bool = False) -> PictureVerdict:
         """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none.
 
         If the child dies, another tries once: it may have died before this picture came.
         """
-        async with self._turns.turn(is_urgent=is_urgent):
+        async with self._lock.hold(is_urgent=is_urgent):
             answer = await self._ask(data) or await self._ask(data)
         if answer is None:
             raise CheckFailed("died")

@@ -59,8 +59,8 @@ def test_what_was_not_understood_is_repeated_as_text(refused: Refused, words: st
 
 @pytest.mark.parametrize("reason", ["queue_full", "server_queue_full", "member_queue_full"])
 def test_one_is_no_plural(reason: str) -> None:
-    assert " 1 picture waiting already" in (error_sentence(Refused(reason, max_waiting=1)) or "")
-    assert " 2 pictures waiting already" in (error_sentence(Refused(reason, max_waiting=2)) or "")
+    assert " 1 request waiting already" in (error_sentence(Refused(reason, max_waiting=1)) or "")
+    assert " 2 requests waiting already" in (error_sentence(Refused(reason, max_waiting=2)) or "")
 
 
 def test_one_day_is_no_plural() -> None:

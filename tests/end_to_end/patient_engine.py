@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from generation.engine import start
 from generation.engine.base import Engine, Run
 from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult
@@ -17,10 +18,7 @@ _LOOK_SECONDS = 0.01
 
 def create_engine(options: dict[str, Any]) -> "PatientEngine":
     """Make the real engine, which can stand still."""
-    # Here, because whoever holds the bot does not load torch.
-    from generation.engine import diffusers_engine
-
-    return PatientEngine(diffusers_engine.create_engine(options), Path(options["data_dir"]))
+    return PatientEngine(start.create_engine(options), Path(options["data_dir"]))
 
 
 class PatientEngine:

@@ -115,6 +115,28 @@ async def test_the_executor_is_killed_in_the_middle(bot: BotProcess) -> None:
     assert len(await bot.results(status)) == 1
 
 
+async def test_what_failed_is_tried_again_by_a_button_or_a_reply(bot: BotProcess) -> None:
+    started = "SELECT started_at FROM jobs WHERE status_message_id = ?"
+    with bot.held():
+        status = await bot.img2img(seed=5, steps=4)
+        await bot.status_with(status, "Painting")
+        for _attempt in range(2):
+            begun = bot.rows(started, int(status.id))
+            bot.child("generation.executors.worker").kill()
+            await bot.until(
+                lambda begun=begun: bot.rows(started, int(status.id)) != begun or bot.job(status)[0] == "failed"
+            )
+        await bot.status_with(status, "ended twice from outside")
+    again = (await bot.client.press(status.id, "Again")).response
+    assert again is not None
+    assert "a cat on a beach" in (await bot.result_of(again)).content
+    for words, painted in (("seed 6", "a cat on a beach"), ("a fox in the snow, seed 6", "a fox in the snow")):
+        answer = await bot.answer_to(await bot.client.say(f"@Palimpsest {words}", reply_to=status.id))
+        result = await bot.result_of(answer)
+        assert painted in result.content
+        assert "seed `6`" in result.content
+
+
 async def test_the_decoder_is_killed(bot: BotProcess) -> None:
     bot.child("generation.images.worker").kill()
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments

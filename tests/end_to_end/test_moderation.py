@@ -211,7 +211,7 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
     assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
 
     trail = await moderate(bot, "audit")
-    for act in ("hid a result", "deleted a result", "blocked a member", "unblocked a member", "looked at"):
+    for act in ("hid a result", "deleted a result", "blocked a member", "unblocked a member", "got a report"):
         assert act in trail, act
 
 

@@ -54,7 +54,7 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
 async def everybody_is_told_that_the_queue_is_full(bot: BotProcess) -> None:
     options = {"image": CAT, "prompt": "a fox"}
     full = await bot.client.command("img2img", options, member="Grace")
-    assert "with 2 pictures waiting already" in told(full)
+    assert "with 2 requests waiting already" in told(full)
 
 
 async def everybody_is_told_that_it_closes(bot: BotProcess) -> None:

@@ -103,7 +103,7 @@ class TestPreferences:
         made = await bot.result_of(await bot.img2img(member="Linus", steps=4))
         assert "without: blurry" in made.content
         assert "· Euler" in made.content
-        assert "• size: **64** (from you)\n• sampler: **Euler** (from you)" in shown
+        assert "• size: **64** (from you), at most 96 (from the model)\n• sampler: **Euler** (from you)" in shown
         form = await bot.client.press(made.id, "Edit", member="Linus")
         sent = await bot.client.submit_modal(form, {"more": "steps 4"}, member="Linus")
         assert sent.response is not None
@@ -196,6 +196,8 @@ class TestLimits:
         shown = told(await bot.client.command("queue", {}, member="Linus"))
         assert told(second).partition("\n")[0] in shown
         assert "at once" not in shown
+        trail = told(await bot.client.command("moderation audit", {}, member="Grace"))
+        assert "set limits · @​everyone: 3600 s between two requests, 7200 s of painting in 24 hours" in trail
         assert "none is set" in await self.limits(bot, "reset", role="@everyone")
         assert "pause" not in told(await bot.client.command("queue", {}, member="Linus"))
         assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments

@@ -135,3 +135,13 @@ async def test_a_channel_that_is_gone_when_the_bot_comes_back_settles_its_job(qu
         await bot.client.remove_channel("fleeting")
     await bot.start()
     await bot.until(lambda: bot.job(status)[:2] == ("failed", "channel_gone"))
+
+
+async def test_deleting_the_request_cancels_the_job(bot: BotProcess) -> None:
+    with bot.held():
+        asked = await bot.client.say("@Palimpsest a rocket, steps 4", files=[CAT])
+        status = await bot.answer_to(asked)
+        await bot.status_with(status, "Painting")
+        await bot.client.delete_message(asked.id)
+        await bot.status_with(status, "🚫 Cancelled, because the message that asked for it was deleted")
+    assert await bot.results(status) == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot.discord_api.perseverance import PAUSES_SECONDS
+from bot.discord_api.retries import PAUSES_SECONDS
 from generation.images.metadata import read_embedded
 from playground.client import Message
 from playground.client.records import GatewayAction

@@ -5,6 +5,7 @@ from dataclasses import replace
 import discord
 import pytest
 
+from bot.components.dynamic_button import DynamicButton
 from bot.components.job_buttons import result_view, status_view
 from bot.storage.job import JobState
 from tests.bot.jobs_made import PICTURE, make_job
@@ -14,6 +15,23 @@ from tests.bot.jobs_made import PICTURE, make_job
 async def test_cancel_is_offered_while_there_is_something_to_cancel(state: JobState) -> None:
     view = status_view(replace(make_job(), state=state))
     assert (view is not None) is (state in (JobState.QUEUED, JobState.RUNNING))
+
+
+@pytest.mark.parametrize(
+    ("kind", "queued_at", "labels"),
+    [
+        ("out_of_memory", 1.0, ["Again", "Edit"]),
+        ("result_blocked", 1.0, ["Again", "Edit"]),
+        ("image_refused", None, None),  # there is no picture to try it again with
+        ("input_expired", 1.0, None),
+        ("bot_died", 1.0, None),
+    ],
+)
+async def test_what_has_failed_offers_a_way_on_where_its_picture_is_kept(
+    kind: str, queued_at: float | None, labels: list[str] | None
+) -> None:
+    view = status_view(make_job(state=JobState.FAILED, failure_kind=kind, queued_at=queued_at))
+    assert (view and [item.label for item in view.children if isinstance(item, DynamicButton)]) == labels
 
 
 async def test_button_ids_fit_discord() -> None:

@@ -31,7 +31,7 @@ class Scene:
         life: Any = SimpleNamespace(
             open=self.open,
             service=SimpleNamespace(run=self._serve),
-            lookout=None,
+            progress=None,
             endings=SimpleNamespace(
                 message_deleted=self._nobody_asked_in,
                 show_end=self.told.put,

@@ -184,7 +184,7 @@ async def scene(tmp_path: Path, database: Database) -> AsyncIterator[Scene]:
     yield scene
     scene.discord.hears.set()
     await scene.life.open.close(grace_seconds=0)
-    await scene.life.lookout.close()
+    await scene.life.progress.close()
 
 
 @pytest.mark.parametrize("found", [None, 7])
@@ -279,6 +279,31 @@ async def test_whose_process_is_lost_is_not_shown_steps_that_are_lost_too(scene:
     await scene.discord.was_told("🎨 **Painting**")
     await scene.life.service.close(grace_seconds=0)
     await serving
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "is_kept"),
+    [
+        (FailureKind.OUT_OF_MEMORY, {"queued_at": 1.0}, True),
+        ("check_failed", {}, False),
+        ("result_lost", {"queued_at": 1.0}, False),
+    ],
+)
+async def test_what_failed_in_spite_of_its_picture_keeps_it_until_its_message_is_deleted(
+    scene: Scene, kind: str, changes: dict[str, Any], is_kept: bool
+) -> None:
+    job = make_job(state=JobState.QUEUED, **changes)
+    await scene.jobs.accept(job)
+    for filename in (INPUT_FILENAME, PICTURE.filename):
+        await scene.spool.write(job.job_id, filename, b"a picture")
+    await scene.life.endings.fail(job, kind)
+    delivery: Any = None
+    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    assert await desk.has_input(job) is is_kept
+    assert not await scene.spool.exists(job.job_id, PICTURE.filename)
+    assert job.status_message_id is not None
+    await desk.message_deleted(job.status_message_id, job.channel_id)
+    assert await scene.spool.job_ids() == []
 
 
 async def test_given_up_on_a_disk_that_takes_nothing(scene: Scene) -> None:

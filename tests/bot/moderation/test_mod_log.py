@@ -8,6 +8,7 @@ import discord
 import pytest
 
 from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
+from bot.moderation.cards import audit_text
 from bot.moderation.mod_log import ModLog
 from bot.replies import NOT_QUOTED
 from bot.storage.audit import Audit
@@ -47,6 +48,15 @@ def place(database: Database) -> Place:
     policies, audit = Policies(database), Audit(database)
     client: Any = SimpleNamespace(get_partial_messageable=channel)
     return Place(ModLog(client, policies, audit), policies, audit, sent)
+
+
+async def test_who_has_asked_for_a_reported_result_is_not_taken_for_who_has_reported_it(place: Place) -> None:
+    await place.policies.set_log_channel(SERVER, CHANNEL)
+    place.mod_log.note(make_job(guild_id=SERVER, requester_id=1), "reported", None)
+    await place.actions()
+    ((_, notice),) = place.sent
+    assert "I got a report about a result · for <@1>" in notice
+    assert "I got a report about a result (for <@1>)" in audit_text(await place.audit.newest(SERVER, 1))
 
 
 async def test_pictures_are_told_each_time_and_repeated_prompts_once(place: Place) -> None:

@@ -19,9 +19,9 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.errors import Refused
+from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
-from bot.monitoring.standing import Standing
 from bot.monitoring.traffic import DiscordTraffic
 from bot.storage.database import Database
 from bot.storage.facts import Facts
@@ -64,7 +64,7 @@ class Watched:
         self.bot, self.executor = FakeBot(), FakeExecutor()
         self.monitoring = Monitoring(
             metrics,
-            Standing(self.bot, self.executor),
+            Gauges(self.bot, self.executor),
             write=partial(Facts(database).set, "last_health_check", "done"),
             host="127.0.0.1",
             port=0,
@@ -223,7 +223,7 @@ async def test_an_address_that_cannot_be_used_is_a_line_in_the_log_and_off_is_of
         ):
             caplog.clear()
             async with Monitoring(
-                Metrics(), Standing(FakeBot(), FakeExecutor()), write=write, host=host, port=chosen
+                Metrics(), Gauges(FakeBot(), FakeExecutor()), write=write, host=host, port=chosen
             ) as monitoring:
                 assert monitoring.url is None
             assert says in caplog.text

@@ -15,8 +15,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.errors import Refused
+from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
-from bot.monitoring.standing import Standing
 from bot.storage.job import JobState
 from tests.bot.jobs_made import make_job
 from tests.bot.monitoring.test_monitoring import FakeBot, FakeExecutor
@@ -37,7 +37,7 @@ def exposition() -> bytes:
     """Return /metrics of a bot to which everything has happened once."""
     metrics, executor = Metrics(), FakeExecutor()
     executor.device_memory_bytes, executor.losses = 1, Counter({"executor_died": 1})
-    metrics.registry.register(Standing(FakeBot(), executor))
+    metrics.registry.register(Gauges(FakeBot(), executor))
     metrics.refused(Refused("queue_full"))
     metrics.settled(make_job(state=JobState.FAILED, failure_kind="internal"))
     return generate_latest(metrics.registry)

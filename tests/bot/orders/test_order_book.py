@@ -10,6 +10,7 @@ import pytest
 from bot.errors import Refused
 from bot.model_shelf import ModelShelf
 from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
+from bot.orders.tables import settings_table
 from bot.replies import refusal_sentence
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults, Layer
@@ -311,6 +312,15 @@ def test_what_a_model_has_no_use_for(tmp_path: Path) -> None:
     assert (job.sampler, job.max_pixels) == ("own", shelf.find("demo").max_size ** 2)
     with pytest.raises(InvalidRequest, match="negative_prompt"):
         orders.order(make_origin(), Options(prompt="a fox", negative_prompt="rain"), NO_PICTURE)
+
+
+def test_a_size_that_is_larger_than_the_model_paints_is_shown_as_what_holds(tmp_path: Path) -> None:
+    defaults = Defaults(Database(tmp_path))
+    defaults._values[Layer.MEMBER, MEMBER] = {"size": 2048}
+    orders = book(defaults)
+    shown = settings_table(orders.with_model(orders.layers(make_origin()), "demo"))
+    job = orders.order(make_origin(), Options(prompt="a fox"), NO_PICTURE)
+    assert f"size: **{job.max_pixels**0.5:g}** instead of 2048 (from you), at most" in shown
 
 
 @pytest.mark.parametrize(("chosen", "used"), [(None, "blurry"), ("rain", "rain"), ("", "")])

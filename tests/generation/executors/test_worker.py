@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from generation.errors import ModelUnavailable
-from generation.executors.worker import Worker, import_function
+from generation.executors.worker import Worker, make_engine
 from generation.models.problems import ModelProblem
 
 
@@ -33,15 +33,21 @@ def test_a_default_model_is_tried_again_if_what_keeps_it_away_may_pass(
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_garbage_is_looked_for_before_and_after_the_engine_is_imported_but_not_meanwhile(
+def test_garbage_is_looked_for_before_and_after_the_engine_is_made_but_not_meanwhile(
     succeeds: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     name = f"collected_{succeeds}".lower()
-    (tmp_path / f"{name}.py").write_text(f"import gc\nlooked = [gc.isenabled()]\nassert {succeeds}\n")
+    (tmp_path / f"{name}.py").write_text(
+        "import gc\n"
+        "looked = [gc.isenabled()]\n"
+        "def create(options):\n"
+        "    assert options['succeeds']\n"
+        "    return [*looked, gc.isenabled()]\n"
+    )
     if succeeds:
-        assert import_function(f"{name}:looked") == [False]
+        assert make_engine(f"{name}:create", {"succeeds": True}) == [False, False]
     else:
         with pytest.raises(AssertionError):
-            import_function(f"{name}:looked")
+            make_engine(f"{name}:create", {"succeeds": False})
     assert gc.isenabled()

@@ -4,13 +4,13 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_api import perseverance
-from bot.discord_api.perseverance import make_persevering
+from bot.discord_api import retries
+from bot.discord_api.retries import make_retrying
 
 
 @pytest.fixture
 async def client(monkeypatch: pytest.MonkeyPatch) -> discord.Client:
-    monkeypatch.setattr(perseverance, "PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(retries, "PAUSES_SECONDS", (0.0, 0.0))
     return discord.Client(intents=discord.Intents.none())
 
 
@@ -32,7 +32,7 @@ async def test_what_is_sent_again(
         raise trouble
 
     client.http.request = request
-    make_persevering(client.http)
+    make_retrying(client.http)
     with pytest.raises(seen):
         await client.http.get_user(1)
     assert len(sent) == requests

@@ -1,4 +1,4 @@
-"""A lock with two queues, one of them urgent."""
+"""A lock that lets the urgent in before the others."""
 
 import asyncio
 import heapq
@@ -7,22 +7,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class PriorityLock:
     """Let one in at a time: the urgent before the others, each kind in the order in which they came."""
 
     def __init__(self) -> None:
-        self._is_taken = False
+        self._is_held = False
         self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
     @property
-    def is_busy(self) -> bool:
+    def is_held(self) -> bool:
         """Whether one would have to wait."""
-        return self._is_taken
+        return self._is_held
 
     @asynccontextmanager
-    async def turn(self, *, is_urgent: bool = False) -> AsyncIterator[None]:
-        """Wait for a turn and have it."""
+    async def hold(self, *, is_urgent: bool = False) -> AsyncIterator[None]:
+        """Wait for the lock and hold it."""
         await self._take(is_urgent)
         try:
             yield
@@ -30,15 +30,15 @@ class Turns:
             self._pass_on()
 
     async def _take(self, is_urgent: bool) -> None:
-        if not self._is_taken:
-            self._is_taken = True
+        if not self._is_held:
+            self._is_held = True
             return
         waiter = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (not is_urgent, next(self._numbers), waiter))
         try:
             await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled():  # it was given the turn at that very moment
+            if not waiter.cancelled():  # it was given the lock at that very moment
                 self._pass_on()
             raise
 
@@ -48,4 +48,4 @@ class Turns:
             if not waiter.done():
                 waiter.set_result(None)
                 return
-        self._is_taken = False
+        self._is_held = False

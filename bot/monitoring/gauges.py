@@ -32,7 +32,7 @@ class Bot(Protocol):
     def open_jobs(self) -> tuple[Sequence[Job], Sequence[Job]]: ...
 
 
-class Standing(Collector):
+class Gauges(Collector):
     """Gauges that are read from their source when they are scraped, so that none can be stale."""
 
     def __init__(self, bot: Bot, executor: ExecutorFigures) -> None:

@@ -12,7 +12,7 @@ from bot.orders.origin import Origin
 from bot.screening.screening import Screening
 
 
-class FrontDesk:
+class Admission:
     """Take requests. What is refused here is told to the person alone and costs nobody anything."""
 
     def __init__(

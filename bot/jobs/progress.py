@@ -28,7 +28,7 @@ class _Course:
     seconds_left: float | None = None
 
 
-class Lookout:
+class ProgressTracker:
     """Look at the open jobs and the generator, and keep the status message of each job true.
 
     ``open_jobs`` is the desk's own mapping, read here and never changed. ``clock`` counts seconds.

@@ -29,17 +29,17 @@ _MESSAGE_TYPES = (
 )
 
 
-def make_persevering(http: HTTPClient) -> None:
+def make_retrying(http: HTTPClient) -> None:
     """Let a client's requests be sent again when their connection breaks."""
     request = http.request
 
-    async def persevering(route: Route, *, files: Sequence[discord.File] | None = None, **arguments: Any) -> Any:
-        return await _persevere(lambda: request(route, files=files, **arguments), files or ())
+    async def retrying(route: Route, *, files: Sequence[discord.File] | None = None, **arguments: Any) -> Any:
+        return await _with_retries(lambda: request(route, files=files, **arguments), files or ())
 
-    http.request = persevering
+    http.request = retrying
 
 
-class PerseveringWebhooks(AsyncWebhookAdapter):
+class RetryingWebhooks(AsyncWebhookAdapter):
     """The same for answers to interactions, which take a separate path through the library.
 
     ``application_id`` is needed to look up a response that reached Discord although Discord's answer was lost.
@@ -54,7 +54,7 @@ class PerseveringWebhooks(AsyncWebhookAdapter):
         counted = _CountedSession(session, is_urgent=is_callback)
         send = super().request
         try:
-            return await _persevere(
+            return await _with_retries(
                 lambda: send(route, counted, **arguments),  # type: ignore[arg-type]  # all of it that is used there
                 arguments.get("files") or (),
             )
@@ -97,7 +97,7 @@ class _CountedSession:
             yield response
 
 
-async def _persevere(send: Callable[[], Awaitable[T]], files: Sequence[discord.File]) -> T:
+async def _with_retries(send: Callable[[], Awaitable[T]], files: Sequence[discord.File]) -> T:
     for pause_seconds in PAUSES_SECONDS:
         try:
             return await _once(send)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.display.cards import Painting, Paused, Standing, Waiting
 from bot.jobs.estimates import Estimates
-from bot.jobs.lookout import Lookout
+from bot.jobs.progress import ProgressTracker
 from bot.storage.database import Database
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
@@ -60,7 +60,7 @@ class Scene:
         self.started: asyncio.Queue[Event] = asyncio.Queue()
         self.jobs = {name: make_job(job_id=name, state=JobState.QUEUED) for name in "abcde"}
         self.service = GenerationService(PatientExecutor(), load_request=self._load, report=self.started.put)
-        self.lookout = Lookout(
+        self.progress = ProgressTracker(
             self.jobs,
             self.service,
             self.board,  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ class Scene:
         return any_request("step")
 
     def waiting(self) -> list[tuple[str, int, float | None]]:
-        return [(job.job_id, place.ahead, place.seconds) for job, place in self.lookout.waiting()]
+        return [(job.job_id, place.ahead, place.seconds) for job, place in self.progress.waiting()]
 
 
 @asynccontextmanager
@@ -100,13 +100,13 @@ async def test_two_at_a_time_share_the_device(tmp_path: Path) -> None:
 async def test_the_steps_of_what_runs_shorten_the_wait_at_their_own_pace(tmp_path: Path) -> None:
     async with scene(tmp_path) as seen:
         running = replace(seen.jobs["a"], state=JobState.RUNNING)
-        seen.lookout.show_step(running, 0, 10)
+        seen.progress.show_step(running, 0, 10)
         assert seen.board.shown[-1] == ("a", Painting(0, 10, 20.0), None)  # 10 seconds of half a device
         seen.now += 4  # the model is loaded meanwhile: that says nothing about steps
-        seen.lookout.show_step(running, 1, 10)
+        seen.progress.show_step(running, 1, 10)
         assert seen.board.shown[-1] == ("a", Painting(1, 10, 18.0), None)
         seen.now += 0.5
-        seen.lookout.show_step(running, 2, 10)
+        seen.progress.show_step(running, 2, 10)
         assert seen.board.shown[-1] == ("a", Painting(2, 10, 4.0), None)
         seen.now += 1  # of the 2 seconds of the device that it wants half a one is gone
         # a ends after 3, b after 20, c (with 1.5 left then) after 23, d after 40, e alone after the 41.5 of all work.
@@ -117,7 +117,7 @@ async def test_the_first_job_ever_has_a_time_as_soon_as_it_has_a_pace(tmp_path: 
     async with scene(tmp_path, measured=False) as seen:
         running = replace(seen.jobs["a"], state=JobState.RUNNING)
         for step in (0, 1, 2):
-            seen.lookout.show_step(running, step, 10)
+            seen.progress.show_step(running, step, 10)
             seen.now += 1
         assert [standing for _, standing, _ in seen.board.shown] == [
             Painting(0, 10, None),
@@ -130,7 +130,7 @@ async def test_those_who_wait_are_told_anew_while_somebody_is_painted_but_not_at
     async with scene(tmp_path) as seen:
         running = replace(seen.jobs["a"], state=JobState.RUNNING)
         for step in range(1, 7):
-            seen.lookout.show_step(running, step, 10)
+            seen.progress.show_step(running, step, 10)
             seen.now += 2
         told = [name for name, standing, _ in seen.board.shown if isinstance(standing, Waiting)]
         assert told == ["c", "d", "e"]
@@ -140,7 +140,7 @@ async def test_while_paused_nobody_knows_when(tmp_path: Path) -> None:
     async with scene(tmp_path) as seen:
         seen.service.pause()
         assert seen.waiting() == [("c", 1, None), ("d", 2, None), ("e", 3, None)]
-        seen.lookout.show_queue()
+        seen.progress.show_queue()
         assert [standing for _, standing, _ in seen.board.shown] == [Paused()] * 3
 
 
@@ -148,14 +148,14 @@ async def test_how_far_a_job_was_is_forgotten_with_the_process_that_painted_it(t
     async with scene(tmp_path) as seen:
         running = replace(seen.jobs["a"], state=JobState.RUNNING)
         for step in (0, 1, 2):
-            seen.lookout.show_step(running, step, 10)
+            seen.progress.show_step(running, step, 10)
             seen.now += 0.1
-        seen.lookout.show_loss(running)
+        seen.progress.show_loss(running)
         assert seen.board.shown[-1] == ("a", None, None)
         assert seen.waiting() == [("c", 1, 40), ("d", 2, 40), ("e", 3, 50)]
 
 
 async def test_previews_are_handed_on(tmp_path: Path) -> None:
     async with scene(tmp_path) as seen:
-        seen.lookout.show_step(replace(seen.jobs["a"], state=JobState.RUNNING), 1, 10, b"small")
+        seen.progress.show_step(replace(seen.jobs["a"], state=JobState.RUNNING), 1, 10, b"small")
         assert seen.board.shown[-1][2] == b"small"

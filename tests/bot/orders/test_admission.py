@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.jobs.desk import Acknowledge
-from bot.orders.front_desk import FrontDesk
+from bot.orders.admission import Admission
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.replies import error_sentence
@@ -42,9 +42,9 @@ async def at_once(_text: str) -> int:
     return 4
 
 
-def front_desk_of(desk: Desk) -> FrontDesk:
+def admission_of(desk: Desk) -> Admission:
     orders: Any = SimpleNamespace(order=lambda origin, *_: make_job(guild_id=origin.guild_id))
-    return FrontDesk(
+    return Admission(
         cast("Any", desk),
         orders,
         cast("Any", SimpleNamespace(require=allowed)),
@@ -60,11 +60,11 @@ AGAIN = Source(parent=make_job())
 
 
 async def ask(
-    front_desk: FrontDesk, guild_id: int | None, acknowledge: Acknowledge = at_once, source: Source = ATTACHED
+    admission: Admission, guild_id: int | None, acknowledge: Acknowledge = at_once, source: Source = ATTACHED
 ) -> str | None:
     """Let member 1 ask; return the sentence of a refusal."""
     try:
-        await front_desk.take(make_origin(guild_id=guild_id), Options(prompt="x"), source, acknowledge)
+        await admission.take(make_origin(guild_id=guild_id), Options(prompt="x"), source, acknowledge)
     except Refused as refused:
         return error_sentence(refused)
     return None
@@ -78,16 +78,16 @@ def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
     ("waiting", "guild_id", "says"),
     [
         (of(1), 2, None),
-        (of(1, count=2), 2, "You have 2 pictures waiting already"),
-        (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 pictures waiting already"),
+        (of(1, count=2), 2, "You have 2 requests waiting already"),
+        (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 requests waiting already"),
         (of(5) + of(6) + of(7) + of(8), 9, None),
         (of(5, None) + of(6, None) + of(7, None) + of(8, None), None, None),  # direct messages are no server
-        (of(5, 9, 6), 2, "The queue is full, with 6 pictures waiting already"),
+        (of(5, 9, 6), 2, "The queue is full, with 6 requests waiting already"),
     ],
 )
 async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, says: str | None) -> None:
     desk = Desk(*waiting)
-    sentence = await ask(front_desk_of(desk), guild_id)
+    sentence = await ask(admission_of(desk), guild_id)
     assert (sentence is None) is (says is None)
     assert says is None or says in (sentence or "")
     assert len(desk.jobs) == len(waiting) + (says is None)
@@ -97,15 +97,15 @@ async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, s
 async def test_a_burst_does_not_slip_through_together(source: Source) -> None:
     """Discord is slow: every answer is still on its way when the next request comes."""
     desk, heard = Desk(), asyncio.Event()
-    front_desk = front_desk_of(desk)
+    admission = admission_of(desk)
 
     async def slowly(_text: str) -> int:
         await heard.wait()
         return 4
 
-    burst = [asyncio.create_task(ask(front_desk, 2, slowly, source)) for _ in range(10)]
+    burst = [asyncio.create_task(ask(admission, 2, slowly, source)) for _ in range(10)]
     await asyncio.sleep(0)
     heard.set()
     sentences = await asyncio.gather(*burst)
     assert sentences.count(None) == len(desk.jobs) == 2
-    assert await ask(front_desk, 2) is not None
+    assert await ask(admission, 2) is not None

@@ -1,0 +1,18 @@
+"""The start of the executor's engine: what makes its imports quicker comes before them."""
+
+from pathlib import Path
+from typing import Any
+
+from generation.engine.base import Engine
+from generation.engine.import_scans import remember_scans
+from generation.engine.lazy_compiler import import_compiler_later
+
+
+def create_engine(options: dict[str, Any]) -> Engine:
+    """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is not here."""
+    remember_scans(Path(options["data_dir"]))
+    if not options["compile_denoiser"]:
+        import_compiler_later()
+    from generation.engine import diffusers_engine
+
+    return diffusers_engine.create_engine(options)
