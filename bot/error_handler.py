@@ -11,6 +11,7 @@ from discord import app_commands
 from bot import replies
 from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_closed, is_passing
 from bot.errors import Refused
+from bot.storage.trouble import note_trouble
 from generation.references import new_reference
 from generation.tracebacks import stack_of
 
@@ -47,6 +48,7 @@ async def answer_error(
     metrics = cast("Palimpsest", interaction.client).metrics
     if sentence is not None:
         metrics.refused(cause)
+    note_trouble(cause)
     if sentence is None and isinstance(cause, app_commands.TransformerError | app_commands.CommandSignatureMismatch):
         sentence = "My commands have just changed. Please type the command once more."
     if sentence is None:

@@ -60,6 +60,11 @@ class ModelShelf:
         if name not in self._here:
             raise ModelUnavailable(name, ModelProblem.NOT_DOWNLOADED)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the models that can be used."""
+        return self._here
+
     def usable(self) -> list[ModelEntry]:
         """Return the models that can be used, in the order of the catalog."""
         return [entry for name, entry in self._catalog.items() if name in self._here]

@@ -73,6 +73,9 @@ _REFUSALS: Mapping[str, str] = {
         "I may not answer here: I lack {permission_names}. Please ask a moderator to allow it in this channel."
     ),
     "draining": "I am finishing what waits and take nothing new at the moment. Please try again later.",
+    "given_up_by_button": (
+        "Please press **Cancel** under what waits, or **Delete** under a picture. `/queue` leads to what waits."
+    ),
     "no_picture": "I see no picture there. Please attach one, or reply to one of mine; `/help` shows every way.",
     "no_term": "There are no letters in that. Please write a word or a phrase.",
     "not_in_server": (
@@ -224,7 +227,7 @@ def ignored_pictures(count: int, *, of_result: bool) -> str:
     """Say that only the first of several pictures was taken: those of a message, or those of a result."""
     if of_result:
         return f"-# The first of its {count + 1} pictures was taken; **Use as input** under it offers the others."
-    return f"-# The first of the pictures was taken; {count} more came with it."
+    return f"-# The first of your pictures was taken; {count} more came with it."
 
 
 def encoded_smaller(media_type: str) -> str:

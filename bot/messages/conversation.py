@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from bot.orders.order_book import Options, Source, changed
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in, source_in_result
 from bot.storage.job import Job
-from bot.storage.trouble import StorageTrouble
+from bot.storage.trouble import StorageTrouble, note_trouble
 from generation.errors import GenerationError
 from generation.references import new_reference
 from generation.tracebacks import stack_of
@@ -85,6 +85,7 @@ class Conversation:
             await self._answer(message)
         except (Refused, StorageTrouble, GenerationError) as error:
             self._client.metrics.refused(error)
+            note_trouble(error)
             await self._say(message, replies.error_sentence(error) or "")
         except Exception as error:
             if isinstance(error, discord.HTTPException) and not is_passing(error):
@@ -101,14 +102,16 @@ class Conversation:
         return message.guild is None or any(user == self._client.user for user in message.mentions)
 
     async def _answer(self, message: discord.Message) -> None:
-        said = understand(message.content)
+        said = understand(message.content, models=self._client.shelf.names)
         if said.is_speechless:
             raise Refused("no_words", text=said.options.prompt[:40])
         if said.remark and source_in(message) is None:
             return
+        if said.gives_up and source_in(message) is None:
+            raise Refused("given_up_by_button")
         thread = await self._thread(message)
         source = next((source for each in thread if (source := source_in(each)) is not None), None)
-        said = _with_what_was_said_before(said, thread[1:])
+        said = _with_what_was_said_before(said, thread[1:], self._client.shelf.names)
         if source is not None and not said.help:
             await self._take(message, said, source)
             return
@@ -221,11 +224,11 @@ def _may_be_answered(message: discord.Message) -> bool:
     return message.guild is None or needed.isdisjoint(Origin.of_message(message).missing_permissions)
 
 
-def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message]) -> Said:
+def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message], models: Collection[str]) -> Said:
     """Return what was said, completed by the messages before it; those that were not understood are left out."""
     for message in earlier:
         with contextlib.suppress(Refused):
-            before = understand(message.content)
+            before = understand(message.content, models=models)
             if not before.is_speechless:
                 said = replace(said, options=changed(before.options, said.options))
     return said

@@ -5,7 +5,7 @@ import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from bot.orders.small_talk import (
     asks_again,
     asks_for_help,
     asks_for_seed,
+    gives_up,
     is_filling,
     is_remark,
     words_of,
@@ -88,7 +89,8 @@ class Said:
     """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given.
 
     ``again`` asks for another try of the same, ``help`` for the help and nothing else, ``seed`` for the seed of a
-    picture. A ``remark``, such as "thanks, so cool", is no request if it comes without a picture.
+    picture. A ``remark``, such as "thanks, so cool", is no request if it comes without a picture, and neither is what
+    ``gives_up``, such as "cancel" or "delete this please".
     """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
@@ -96,6 +98,7 @@ class Said:
     help: bool = False
     seed: bool = False
     remark: bool = False
+    gives_up: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -109,7 +112,7 @@ class Said:
         return prompt != "" and not any(unicodedata.category(character)[0] in "LS" for character in prompt)
 
 
-def understand(text: str) -> Said:
+def understand(text: str, *, models: Collection[str] = ()) -> Said:
     """Read a message; raise Refused for what looks like an option and cannot be understood as one.
 
     That is a value that is none (``not_understood``, ``strength_not_understood``), a name without one
@@ -118,7 +121,8 @@ def understand(text: str) -> Said:
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
     adapter may bring its weight along, several do so: ``adapter: ink:0.8, clay:0.5``. The negative prompt is everything
     after ``negative:`` but for options, or what stands there in quotes. A name without a value that fits, as in "the
-    strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--`` says otherwise.
+    strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--`` says otherwise. ``models`` are those that
+    can be chosen, whose plain names would be words of the prompt otherwise.
     """
     values: dict[str, Any] = {}
     if (quoted := _QUOTED_NEGATIVE.search(text)) is not None:
@@ -135,8 +139,8 @@ def understand(text: str) -> Said:
         is_explicit = is_nothing_else or bool(match["dashes"]) or match["sign"].strip() != ""
         if name == "negative_prompt":
             return match[0]
-        value = match["value"].rstrip(".!?") if name != "model" else match["value"]
-        if not is_explicit and not _fits(name, value):
+        value = match["value"].rstrip(".!?")
+        if not is_explicit and not _fits(name, value) and not (name == "model" and value in models):
             return match[0]
         if name in values and name != "adapter":
             raise Refused("option_twice", option=match["name"].lower())
@@ -163,7 +167,8 @@ def understand(text: str) -> Said:
     again = asks_again(words)
     if is_filling(words) and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
-    return Said(replace(Options(prompt=_tidy(text)), **values), remark=not values and is_remark(words))
+    options = replace(Options(prompt=_tidy(text)), **values)
+    return Said(options, remark=not values and is_remark(words), gives_up=not values and gives_up(words))
 
 
 def negative_as_written(negative_prompt: str) -> str:

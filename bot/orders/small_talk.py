@@ -22,6 +22,9 @@ _REMARKS = words_of(
     "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
     " wow yay"
 )
+# About a request or a result that is not wanted any more: "stop", "delete this please".
+_GIVING_UP = words_of("abort cancel delete remove stop")
+_BESIDE_GIVING_UP = words_of("all can it my now one picture please pls that them these this you")
 _BESIDE_REMARKS = words_of("bot i is it job much one so that this very work you")
 
 
@@ -50,3 +53,8 @@ def is_filling(words: frozenset[str]) -> bool:
 def is_remark(words: frozenset[str]) -> bool:
     """Tell whether words only say how somebody likes a picture."""
     return bool(words & _REMARKS) and words <= _REMARKS | _BESIDE_REMARKS
+
+
+def gives_up(words: frozenset[str]) -> bool:
+    """Tell whether words ask for nothing but the end of a request or of a picture."""
+    return bool(words & _GIVING_UP) and words <= _GIVING_UP | _BESIDE_GIVING_UP

@@ -28,6 +28,8 @@ _STRENGTH_IN_WORDS = re.compile(
     rf"(?<![\w-])strength(?:\s*[:=]\s*(?P<said>{_STRENGTH_WORDS})\b|\s+(?P<named>{_STRENGTH_WORDS})(?=\s*(?:[,;.!?]|$)))",
     re.IGNORECASE,
 )
+# Nothing but such a word, as in a reply.
+_STRENGTH_WORD_ALONE = re.compile(r"\s*(subtle|balanced|strong)[\s.!]*", re.IGNORECASE)
 # "0,7" as half of the world writes it, also as a weight, "ink:0,8"; elsewhere a comma ends an option.
 _DECIMAL_COMMA = re.compile(
     r"(?<![\w-])((?:(?:denoising_)?strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"
@@ -57,6 +59,8 @@ _NUMBER_FIRST = re.compile(
 def in_one_spelling(text: str) -> str:
     """Return a text with its options as ``bot.orders.free_text`` reads them: a name, then a number or word."""
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
+    if (alone := _STRENGTH_WORD_ALONE.fullmatch(text)) is not None:
+        text = f"strength {alone[1]}"
     text = _STRENGTH_IN_WORDS.sub(_strength_in_numbers, text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
     return _ADAPTERS.sub(lambda several: re.sub(r"\s*,\s*", " adapter=", several[0]), _LORA.sub(r" adapter=\1 ", text))

@@ -61,8 +61,8 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(folder / filename)
-        _sync_folder(folder)
-        _sync_folder(self._folder)
+        sync_folder(folder)
+        sync_folder(self._folder)
 
     def _delete(self, job_id: str, keep: str | None) -> None:
         folder = self._folder / job_id
@@ -99,7 +99,7 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder durable; Windows has no such call and needs none."""
     with contextlib.suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)

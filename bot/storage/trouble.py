@@ -38,6 +38,12 @@ def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
     return StorageTrouble(f"{getattr(error, 'sqlite_errorname', code)}: {error}")
 
 
+def note_trouble(error: BaseException) -> None:
+    """Tell the operator of what the person is told that the operator knows."""
+    if isinstance(error, StorageTrouble):
+        log.error("something could not be stored and was refused (%s)", error)
+
+
 async def once_stored(write: Callable[[], Awaitable[T]], *, first_delay_seconds: float = 1.0) -> T:
     """Repeat a write until it works, however long the disk is in trouble: promises are kept."""
     delay_seconds = first_delay_seconds

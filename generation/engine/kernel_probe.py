@@ -13,6 +13,7 @@ from torch.nn import functional
 from generation.engine.channels_last import ChannelsLastGroupNorm
 from generation.engine.cpu_attention import blocked_attention, padded_attention
 from generation.engine.packing import let_layers_pack
+from generation.engine.probe_answers import remembered
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def wins(usual: float, candidate: float, times: float = CLEAR_WIN) -> bool:
     return usual >= candidate * times
 
 
-@cache
+@remembered
 def bfloat16_pays(device: torch.device) -> bool:
     """Tell whether convolutions and matrix products in bfloat16 are clearly quicker than in float32."""
     usual, candidate = _compare(
@@ -74,7 +75,7 @@ def bfloat16_pays(device: torch.device) -> bool:
     return wins(usual + more_usual, candidate + more_candidate)
 
 
-@cache
+@remembered
 def channels_last_pays(device: torch.device, dtype: torch.dtype) -> bool:
     """Tell whether convolutions are clearly quicker with the channels innermost in memory."""
     layouts = (torch.contiguous_format, torch.channels_last)
@@ -110,7 +111,7 @@ def _captured(work: Callable[[], object]) -> Callable[[], object]:
     return graph.replay
 
 
-@cache
+@remembered
 def packing_pays() -> bool:
     """Tell whether this CPU computes quicker in bfloat16 with packed weights than without."""
     device, dtype = torch.device("cpu"), torch.bfloat16
@@ -127,13 +128,13 @@ def packing_pays() -> bool:
     return wins(usual + product, packed + packed_product, SMALL_WIN)
 
 
-@cache
+@remembered
 def blocked_attention_pays(device: torch.device, dtype: torch.dtype) -> bool:
     """Tell whether ``blocked_attention`` is clearly quicker than what torch has for many tokens."""
     return _attention_pays(blocked_attention, device, dtype, keys=_ATTENTION_TOKENS)
 
 
-@cache
+@remembered
 def padded_attention_pays(device: torch.device, dtype: torch.dtype) -> bool:
     """Tell whether ``padded_attention`` is clearly quicker than what torch has for a prompt's tokens."""
     return _attention_pays(padded_attention, device, dtype, keys=_PROMPT_TOKENS)

@@ -13,6 +13,7 @@ def create_engine(options: dict[str, Any]) -> Engine:
     remember_scans(Path(options["data_dir"]))
     if not options["compile_denoiser"]:
         import_compiler_later()
-    from generation.engine import diffusers_engine
+    from generation.engine import diffusers_engine, probe_answers
 
+    probe_answers.remember_answers(Path(options["data_dir"]))
     return diffusers_engine.create_engine(options)

@@ -11,6 +11,7 @@ from discord.app_commands import AppCommandError, CommandNotFound, CommandSignat
 
 from bot.commands.queue import queue
 from bot.error_handler import answer_error
+from bot.storage.trouble import StorageTrouble
 
 
 class Person:
@@ -80,3 +81,10 @@ async def test_what_the_end_of_the_bot_cuts_short_is_no_fault() -> None:
     await answer_error(person.interaction, RuntimeError("Session is closed"))
     assert person.read == ""
     assert person.broken == 0
+
+
+async def test_a_disk_that_takes_nothing_is_in_the_log_as_the_person_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    person = Person()
+    await answer_error(person.interaction, StorageTrouble("SQLITE_FULL: database or disk is full"))
+    assert "the operator has been told" in person.read
+    assert "SQLITE_FULL: database or disk is full" in caplog.text

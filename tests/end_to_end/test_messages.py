@@ -150,6 +150,14 @@ class TestReply:
         answered = {answer.reference.message_id for answer in answers if answer.reference is not None}
         assert answered.isdisjoint(remark.id for remark in remarks)
 
+    async def test_who_wants_it_gone_is_led_to_the_buttons(self, bot: BotProcess, result: Message) -> None:
+        answer = await bot.answer_to(await bot.client.say("delete this please", reply_to=result.id))
+        assert "press **Cancel** under what waits, or **Delete** under a picture" in answer.content
+
+    async def test_a_model_is_known_by_its_name_alone(self, bot: BotProcess, result: Message) -> None:
+        asked = await bot.client.say("model demo", reply_to=result.id)
+        assert "a cat on a beach" in (await bot.result_of(await bot.answer_to(asked))).content
+
     async def test_who_asks_for_the_seed_gets_it_alone(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("what was the seed?", reply_to=result.id)
         assert (await bot.answer_to(asked)).content == "77"
@@ -189,7 +197,7 @@ class TestReply:
         several = await bot.result_of(await bot.img2img(count=2, steps=4))
         asked = await bot.client.say("a dog in the snow, count 1", reply_to=several.id)
         made = await bot.result_of(await bot.answer_to(asked))
-        assert "The first of your pictures was taken; 1 more" in made.content
+        assert "The first of its 2 pictures was taken; **Use as input** under it" in made.content
 
     async def test_nothing_said_is_asked_about(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("@Palimpsest", reply_to=result.id)

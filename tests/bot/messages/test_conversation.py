@@ -11,6 +11,9 @@ import pytest
 
 from bot.messages import conversation
 from bot.messages.conversation import Conversation
+from bot.storage.trouble import StorageTrouble
+
+SHELF = SimpleNamespace(names=frozenset({"demo"}))
 
 
 class Channel:
@@ -48,7 +51,7 @@ class Channel:
 
 
 async def test_whoever_writes_faster_than_the_bot_may_answer_is_answered_once() -> None:
-    client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None))
+    client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None), shelf=SHELF)
     conversation, channel = Conversation(client), Channel()
     hearing = [asyncio.create_task(conversation.hear(channel.message(1, f"{number}"))) for number in range(5)]
     hearing.append(asyncio.create_task(conversation.hear(channel.message(2, "0,7"))))
@@ -67,7 +70,7 @@ async def test_a_message_that_changes_is_heard_again_until_a_request_has_come_of
         return message_id in requests
 
     metrics = SimpleNamespace(refused=lambda _: None)
-    client: Any = SimpleNamespace(metrics=metrics, jobs=SimpleNamespace(has_request=has_request))
+    client: Any = SimpleNamespace(metrics=metrics, shelf=SHELF, jobs=SimpleNamespace(has_request=has_request))
     conversation, channel, now = Conversation(client), Channel(), discord.utils.utcnow()
     channel.is_open.set()
 
@@ -94,7 +97,9 @@ async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.Monk
         return False
 
     client: Any = SimpleNamespace(
-        metrics=SimpleNamespace(refused=lambda _: None), jobs=SimpleNamespace(has_request=has_request)
+        metrics=SimpleNamespace(refused=lambda _: None),
+        shelf=SHELF,
+        jobs=SimpleNamespace(has_request=has_request),
     )
     conversation_, channel, slept = Conversation(client), Channel(), asyncio.Event()
     channel.is_open.set()
@@ -111,3 +116,18 @@ async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.Monk
     await conversation_.hear(message)
     assert slept.is_set()
     assert channel.said == (["0,7"] if is_unfolded else [link])
+
+
+async def test_a_disk_that_takes_nothing_is_in_the_log_as_the_person_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(_message: discord.Message) -> None:
+        raise StorageTrouble("SQLITE_FULL: database or disk is full")
+
+    client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None), shelf=SHELF)
+    conversation, channel = Conversation(client), Channel()
+    channel.is_open.set()
+    monkeypatch.setattr(conversation, "_answer", answer)
+    await conversation.hear(channel.message(1, "a fox"))
+    assert channel.said == ["a fox"]
+    assert "SQLITE_FULL: database or disk is full" in caplog.text

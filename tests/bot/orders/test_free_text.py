@@ -74,6 +74,8 @@ from bot.replies import error_sentence
         ("a pencil sketch with strength 0.5", {"prompt": "a pencil sketch", "strength": 0.5}),
         ("a fox with a strength of 0,5 and seed 5", {"prompt": "a fox", "strength": 0.5, "seed": 5}),
         ("a fox with the strength of 10 lions", {"prompt": "a fox with the strength of 10 lions"}),
+        ("Subtle!", {"prompt": "", "strength": 0.3}),
+        ("a strong fox", {"prompt": "a strong fox"}),
         ("strength High!", {"prompt": "", "strength": 0.9}),
         ("a fox, strength subtle, seed 5", {"prompt": "a fox", "strength": 0.3, "seed": 5}),
         ("strength=balanced seed=5", {"prompt": "", "strength": 0.6, "seed": 5}),
@@ -153,6 +155,29 @@ def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, w
         understand(text)
     assert refusal.value.reason == reason
     assert words in (error_sentence(refusal.value) or "")
+
+
+def test_a_model_that_can_be_chosen_is_understood_by_its_plain_name() -> None:
+    for text in ("a fox, model dreams", "a fox model dreams."):
+        assert understand(text, models=["dreams"]).options == Options(prompt="a fox", model="dreams")
+        assert understand(text, models=["demo"]).options.model is None
+    assert understand("a model train", models=["demo"]).options == Options(prompt="a model train")
+
+
+@pytest.mark.parametrize(
+    ("text", "gives_up"),
+    [
+        ("cancel", True),
+        ("Stop it, please!", True),
+        ("can you delete this", True),
+        ("a stop sign", False),
+        ("remove the trees", False),
+        ("delete, seed 5", False),
+        ("this one", False),
+    ],
+)
+def test_giving_up_is_no_prompt(text: str, gives_up: bool) -> None:
+    assert understand(text).gives_up is gives_up
 
 
 def test_another_try_is_no_prompt() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from generation.engine.import_scans import read_scan
+from generation.engine.probe_answers import ANSWERS_NAME
 from generation.models.catalog import REPOSITORY
 
 # What transformers reads of its own models to learn what is in them.
@@ -80,6 +81,7 @@ def test_a_picture_needs_no_compiler_and_a_later_start_no_scan(tmp_path: Path) -
     first, later = told(PAINT, tmp_path), told(PAINT, tmp_path)
     assert (first["read"] > 1000, later["read"] < 100) == (True, True)
     assert (first["compiler"], later["compiler"]) == (False, False)
+    assert "bfloat16_pays cpu" in json.loads((tmp_path / ANSWERS_NAME).read_text())["answers"]
 
 
 def test_the_compiler_is_there_as_soon_as_somebody_compiles(tmp_path: Path) -> None:
