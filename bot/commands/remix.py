@@ -24,8 +24,9 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     client = client_of(interaction)
     if message.author == client.user:  # one of our own: it belongs to who asked for it
         job = await client.desk.find_by_message(message.id, message.channel.id)
-        source = replace(source, parent=job)
-    client.screening.require_welcome(interaction.user.id, interaction.guild_id, source.owner_id)
+        # Of one that nothing is kept of any more its text says for whom it is; nobody else is mentioned there.
+        source = replace(source, parent=job, posted_by=next(iter(message.raw_mentions), None))
+    client.screening.require_welcome(interaction.user.id, interaction.guild_id, source.asked_ids)
 
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
         await client.admission.take_interaction(answer, options, source)

@@ -81,6 +81,7 @@ class Job:
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None
+    input_owner_id: int | None = None  # whose picture it began with, where that is another member's
     attachment_url: str | None = None
     ignored_pictures: int = 0
     request_message_id: int | None = None
