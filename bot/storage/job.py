@@ -101,6 +101,11 @@ class Job:
     unclean_deaths: int = 0
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether it was cancelled, or its result deleted: its words are shown to nobody any more."""
+        return self.state is JobState.CANCELLED or (self.state is JobState.DELIVERED and self.result_message_id is None)
+
+    @property
     def can_be_tried_again(self) -> bool:
         """Whether it failed in spite of a picture that was taken, which is then kept as that of a finished job is."""
         return (

@@ -180,7 +180,7 @@ async def test_who_is_not_let_in(place: Place) -> None:
         assert reason_of(refused) == expected
     assert await place.policies.unblock_member(SERVER, 7)
     await place.remixing.set(8, is_allowed=True)
-    place.screening.require_welcome(7, SERVER, 8)
+    place.screening.require_welcome(7, SERVER, [8])
 
 
 async def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
