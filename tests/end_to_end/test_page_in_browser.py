@@ -191,6 +191,21 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     assert complaints == []
 
 
+async def test_a_narrow_page_holds_what_is_in_it_and_what_was_sent_leaves_no_list_behind(page: Page) -> None:
+    await page.set_viewport_size({"width": 320, "height": 568})
+    async with PlaygroundServer() as server:
+        await server.client.say("a" * 60 + " and a cat", files=[CAT])
+        await page.goto(server.address)
+        assert await shown_width(message(page, "and a cat").locator("img.picture")) > 0
+        assert await page.evaluate("document.querySelector('header.bar').getBoundingClientRect().right") <= 320
+        text = page.locator("#composer-text")
+        await text.fill("/imagine a cat")
+        await expect(page.get_by_text("no commands yet")).to_be_visible()
+        await text.press("Enter")
+        await expect(message(page, "/imagine a cat")).to_be_visible()
+        await expect(page.get_by_text("no commands yet")).to_be_hidden()
+
+
 async def test_that_the_playground_has_ended_is_said_and_what_was_typed_is_kept(page: Page) -> None:
     async with PlaygroundServer() as server:
         await page.goto(server.address)
