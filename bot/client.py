@@ -214,12 +214,12 @@ class Palimpsest(Events):
         return channel.is_nsfw()
 
     def is_operator(self, user_id: int) -> bool:
-        """Tell whether the application belongs to a user, or to a team that they are in."""
+        """Tell whether the application belongs to a user, or to a team that lets them change it."""
         application = self.application
         if application is None:
             return False
         if application.team is not None:
-            return any(member.id == user_id for member in application.team.members)
+            return any(member.id == user_id and _may_change(member) for member in application.team.members)
         return application.owner.id == user_id
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
@@ -242,3 +242,11 @@ class Palimpsest(Events):
         await self.desk.close(settings.shutdown_grace_seconds, drains=settings.shutdown_queue == "drain")
         await self.mod_log.close()
         await super().close()
+
+
+def _may_change(member: discord.TeamMember) -> bool:
+    """Tell whether a team's member may change its applications: nobody who was only invited, or may only look."""
+    return member.id == member.team.owner_id or (
+        member.membership_state is discord.TeamMembershipState.accepted
+        and member.role in (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
+    )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 _MAX_NAMED = 8  # with more adapters or words the help would not fit into a message
+_DEMO = ": small and quick, for trying the bot, and it knows a few dozen things."
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
@@ -48,7 +49,7 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     except (ModelUnavailable, Refused) as error:
         return [f"⚠️ {error_sentence(error)}", settings]
     lines = [
-        f"The model here is **{model.title}**. {model.summary}",
+        f"The model here is **{model.title}**" + (f". {model.summary}" if not model.is_demo else _DEMO),
         "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
         settings,
     ]
@@ -59,10 +60,7 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
         words = [f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings]
         lines.insert(1, "Words of its own, anywhere in a prompt or a negative prompt: " + _named(words))
     if model.is_demo:
-        lines.append(
-            "-# This is a small demo model that knows a few dozen things. The operator gets a real one with"
-            " `python -m generation download` and MODEL in `.env`."
-        )
+        lines.append("-# The operator gets a real model with `python -m generation download` and MODEL in `.env`.")
     return lines
 
 

@@ -51,7 +51,7 @@ class JobButton(DynamicButton, template="job"):
 class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
     """Cancel a waiting or running job; for its requester and for moderators."""
 
-    label, emoji, verb = "Cancel", "✖️", "cancel"
+    label, emoji, verb = "Cancel", "❌", "cancel"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         if not may_manage(interaction, job):

@@ -76,7 +76,7 @@ class OrderModal(discord.ui.Modal):
 
     async def on_submit(self, interaction: discord.Interaction, /) -> None:
         numbers = " ".join(
-            f"{name}={text.value.strip()}"
+            _one_option(name, text.value)
             for name, text in (("strength", self._strength), ("seed", self._seed))
             if text.value.strip()
         )
@@ -123,6 +123,21 @@ class BackToFormButton(DynamicButton, template=r"form:(?P<key>[0-9a-f]{16})"):
 
     async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
         await interaction.client.forms.show_again(interaction, self.key)
+
+
+def _one_option(name: str, typed: str) -> str:
+    """Write what was typed into a field of its own so that it is one value, "70 %" as well.
+
+    Raises Refused (``not_understood``, ``strength_not_understood``) for what is none, with all that was typed.
+    """
+    option = f"{name}={''.join(typed.split())}"
+    try:
+        is_one = not understand(option).options.prompt
+    except Refused as error:
+        raise Refused(error.reason, option=name, value=typed.strip()) from error
+    if not is_one:
+        raise Refused("strength_not_understood" if name == "strength" else "not_understood", option=name, value=typed)
+    return option
 
 
 def _more_of(chosen: Options) -> str:

@@ -18,6 +18,7 @@ from bot.storage.trouble import StorageTrouble, once_stored
 from generation.events import FailureKind
 from generation.sentences import failure_sentence
 from generation.serving.service import GenerationService
+from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
@@ -86,14 +87,17 @@ class Endings:
             await self.settle(failed)
 
     async def settle(self, job: Job) -> None:
-        """Say the last word about a job and forget it."""
+        """Forget a job, and say the last word about it.
+
+        Nobody waits for that: when Discord is slow to hear it, the next job has the slot, and the bot starts.
+        """
         self._open.forget(job.job_id)
         self._progress.forget(job.job_id)
         self._note_settled(job)
         if job.state is JobState.CANCELLED:
             await self._spool.delete(job.job_id)
         self._progress.show_queue()
-        await self.show_end(job)
+        self.in_background(self.show_end(job))
 
     async def show_end(self, job: Job) -> None:
         """Let the status message say how a job ended."""
@@ -126,7 +130,12 @@ class Endings:
         """Run something that nobody waits for, and keep its task."""
         task = asyncio.create_task(work)
         self.background.add(task)
-        task.add_done_callback(self.background.discard)
+        task.add_done_callback(self._is_over)
+
+    def _is_over(self, task: asyncio.Task[None]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("what is said about a job that is over broke\n%s", stack_of(error))
 
     async def _cancel_once_stored(self, job: Job, reason: CancelReason | None) -> None:
         self._progress.forget(job.job_id)

@@ -113,7 +113,7 @@ class Conversation:
         source = next((source for each in thread if (source := source_in(each)) is not None), None)
         said = _with_what_was_said_before(said, thread[1:], self._client.shelf.names)
         if source is not None and not said.help:
-            await self._take(message, said, source)
+            await self._take(message, await self._with_words_of_a_job(said, thread[-1]), source)
             return
         reference = thread[-1].reference
         if said.help or reference is None or reference.message_id is None:
@@ -178,6 +178,17 @@ class Conversation:
             source = Source(parent=job, spoiler=job.spoiler)
             options = changed(replace(earlier, seed=None if said.again else job.seed), said.options)
         await self._order(message, options, source)
+
+    async def _with_words_of_a_job(self, said: Said, message: discord.Message) -> Said:
+        """Return what was said; of a picture without words that answers one of our jobs, with the words of that."""
+        answered_id = message.reference and message.reference.message_id
+        if said.options.prompt or answered_id is None:
+            return said
+        job = await self._client.desk.find_by_message(answered_id, message.channel.id)
+        if job is None:
+            return said
+        earlier = self._client.orders.options_again(Origin.of_message(message), job)
+        return replace(said, options=changed(earlier, said.options))
 
     async def _take(self, message: discord.Message, said: Said, source: Source) -> None:
         if not said.options.prompt:

@@ -49,7 +49,7 @@ class Allowances:
 
     The operator's numbers count a member's requests everywhere, a server's those in the server; both must be kept. A
     request counts for 24 hours from when it was taken in: with its measured seconds, while it is open with what is
-    expected of it, and not at all if it came to nothing.
+    expected of it, if it was cancelled with what it had cost by then, and not at all if it came to nothing.
     """
 
     def __init__(
@@ -125,4 +125,9 @@ class Allowances:
     def _seconds(self, job: Job) -> float:
         if job.seconds is not None:
             return job.seconds
-        return 0.0 if job.state.is_settled else self._estimates.cost(job)
+        if not job.state.is_settled:
+            return self._estimates.cost(job)
+        if job.state is JobState.CANCELLED and job.started_at is not None and job.settled_at is not None:
+            # Its previews were seen. Side by side with others it ran for longer than it had the device.
+            return min(max(0.0, job.settled_at - job.started_at), self._estimates.cost(job))
+        return 0.0

@@ -214,6 +214,6 @@ def _fits(name: str, value: str) -> bool:
 
 def _tidy(text: str) -> str:
     """Close the gaps that options leave behind."""
-    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"\s+([,;])", r"\1", re.sub(r"\s+", " ", text))
     text = re.sub(r"\s*([,;|])(\s*[,;|])+", r"\1", text)
     return text.strip(" ,;|")

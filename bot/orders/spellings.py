@@ -47,17 +47,22 @@ _ADAPTERS = re.compile(
     rf"|(?<![\w-])(?:adapter|lora)\s+{WEIGHED_ADAPTER.pattern})(?:\s*,\s*{WEIGHED_ADAPTER.pattern})+",
     re.IGNORECASE,
 )
-# A command typed as text, and a label before the prompt.
-_PREAMBLE = re.compile(r"^\s*(?:/img2img\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
+# A command typed as text, as it is called here or elsewhere, and a label before the prompt.
+_PREAMBLE = re.compile(r"^\s*(?:/(?:img2img|imagine)\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
 # "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
 _NUMBER_FIRST = re.compile(
     r"(?:(?<=[,;])|^)\s*(?P<value>(?:\d+(?:[.,]\d+)?|[.,]\d+)%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)",
     re.IGNORECASE,
 )
+# "a fox at 50% strength"; "a temple with 30 steps" is a prompt.
+_STRENGTH_LAST = re.compile(
+    r"\s(?:at|with|using)\s+(?P<value>[01]?[.,]\d+|\d+\s?%)\s+strength\s*(?=[,;.!]|$)", re.IGNORECASE
+)
 
 
 def in_one_spelling(text: str) -> str:
     """Return a text with its options as ``bot.orders.free_text`` reads them: a name, then a number or word."""
+    text = _STRENGTH_LAST.sub(lambda last: f" strength {''.join(last['value'].split())}", text)
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
     if (alone := _STRENGTH_WORD_ALONE.fullmatch(text)) is not None:
         text = f"strength {alone[1]}"

@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from bot.storage.database import DATABASE_NAME, is_in_use
+from bot.storage.database import DATABASE_NAME, DataInUse, is_in_use, owned
 from bot.storage.migrations import MIGRATIONS
+from bot.storage.spool import sync_folder
 
 _LOCK_NAME, _SPOOL_NAME = "models.lock", "spool"
 
@@ -51,16 +52,15 @@ def back_up(data_dir: Path, file: Path) -> int:
                 with contextlib.suppress(FileNotFoundError):  # its job has ended meanwhile
                     tar.add(path, path.relative_to(data_dir).as_posix(), recursive=False)
         whole.chmod(0o600)
+        _sync_file(whole)
         os.replace(whole, file)
+        sync_folder(file.parent)
     return file.stat().st_size
 
 
 def restore(file: Path, data_dir: Path) -> None:
     """Put a backup into a data folder in which no bot works and no database lies. Raises BackupRefused."""
-    if is_in_use(data_dir):
-        raise BackupRefused(f"A bot is working with {data_dir}: stop it first.")
-    if (data_dir / DATABASE_NAME).exists():
-        raise BackupRefused(f"{data_dir} holds a database: move the folder away, or set DATA_DIR to another one.")
+    _require_free(data_dir)
     if not file.is_file():
         raise BackupRefused(f"There is no file {file}.")
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -74,15 +74,31 @@ def restore(file: Path, data_dir: Path) -> None:
         if not (unpacked / DATABASE_NAME).is_file():
             raise BackupRefused(f"{file} is no backup: it holds no {DATABASE_NAME}.")
         _require_sound(unpacked / DATABASE_NAME)
-        # The database comes last: once it is there, everything is.
-        for path in sorted(unpacked.rglob("*")):
-            if path.is_file() and path != unpacked / DATABASE_NAME:
-                target = data_dir / path.relative_to(unpacked)
-                (data_dir / _SPOOL_NAME).mkdir(mode=0o700, exist_ok=True)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(path, target)
-        (unpacked / DATABASE_NAME).chmod(0o600)
-        os.replace(unpacked / DATABASE_NAME, data_dir / DATABASE_NAME)
+        try:
+            with owned(data_dir):  # a bot that starts at this moment would write to a file that is about to be replaced
+                _require_no_database(data_dir)
+                _move_in(unpacked, data_dir)
+        except DataInUse as error:
+            raise _in_use(data_dir) from error
+
+
+def _move_in(unpacked: Path, data_dir: Path) -> None:
+    """Move what a backup held to its place; the database comes last: once it is there, everything is."""
+    folders = {data_dir}
+    for path in sorted(unpacked.rglob("*")):
+        if path.is_file() and path != unpacked / DATABASE_NAME:
+            target = data_dir / path.relative_to(unpacked)
+            (data_dir / _SPOOL_NAME).mkdir(mode=0o700, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _sync_file(path)
+            os.replace(path, target)
+            folders.update(parent for parent in target.parents if parent.is_relative_to(data_dir))
+    (unpacked / DATABASE_NAME).chmod(0o600)
+    _sync_file(unpacked / DATABASE_NAME)
+    for folder in folders:
+        sync_folder(folder)
+    os.replace(unpacked / DATABASE_NAME, data_dir / DATABASE_NAME)
+    sync_folder(data_dir)
 
 
 def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
@@ -106,6 +122,31 @@ def restore_from(stream: BinaryIO, data_dir: Path) -> None:
         with file.open("wb") as whole:
             shutil.copyfileobj(stream, whole)
         restore(file, data_dir)
+
+
+def _require_free(data_dir: Path) -> None:
+    if is_in_use(data_dir):
+        raise _in_use(data_dir)
+    _require_no_database(data_dir)
+
+
+def _in_use(data_dir: Path) -> BackupRefused:
+    return BackupRefused(f"A bot is working with {data_dir}: stop it first.")
+
+
+def _require_no_database(data_dir: Path) -> None:
+    """Raise BackupRefused if a database lies there, or the log of one, which SQLite would apply to what is restored.
+
+    https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+    """
+    if any((data_dir / f"{DATABASE_NAME}{suffix}").exists() for suffix in ("", "-wal", "-journal")):
+        raise BackupRefused(f"{data_dir} holds a database: move the folder away, or set DATA_DIR to another one.")
+
+
+def _sync_file(path: Path) -> None:
+    """Make a file durable before it gets its name: otherwise a power cut may leave the name and nothing behind it."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def database_problem(data_dir: Path) -> str | None:

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
@@ -38,7 +38,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._waiting: deque[tuple[Work, Future[Any]]] = deque()
         self._connection: sqlite3.Connection | None = None
-        self._lock: BinaryIO | None = None
+        self._owned = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         """Open the database and bring its schema up to date.
@@ -100,15 +100,9 @@ class Database:
         if not works:  # an earlier call has run them
             return []
         began = time.perf_counter()
-        try:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                results = [work(connection) for work in works]
-        except sqlite3.Error as error:
-            trouble = trouble_of(error)
-            if trouble is None:
-                raise
-            raise trouble from error
+        with _told_apart(), connection:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [work(connection) for work in works]
         self._observe_seconds(time.perf_counter() - began)
         return results
 
@@ -117,11 +111,20 @@ class Database:
 
         What was deleted is overwritten in the database (``secure_delete``), but the log still has the page as it was
         before. Returns False if somebody, such as a backup, is reading an earlier state; then the next call does it.
+        Raises StorageTrouble.
         """
 
         def checkpoint() -> bool:
-            assert self._connection is not None, "the database is not open"
-            is_busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection = self._connection
+            assert connection is not None, "the database is not open"
+            (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+            with _told_apart():
+                # A reader is not waited for: everybody who asks for a picture meanwhile would wait, too.
+                connection.execute("PRAGMA busy_timeout = 0")
+                try:
+                    is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    connection.execute(f"PRAGMA busy_timeout = {patience}")
             return not is_busy
 
         return await self._in_thread(checkpoint)
@@ -132,13 +135,9 @@ class Database:
     def _open(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._folder / _LOCK_NAME).open("a+b")
+            self._owned.enter_context(owned(self._folder))
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
-        try:
-            _lock_file(self._lock)
-        except OSError as error:
-            raise DataInUse(str(self._folder)) from error
         database = self._folder / DATABASE_NAME
         try:
             database.touch()
@@ -146,7 +145,7 @@ class Database:
                 database.chmod(0o600)  # prompts are private; SQLite gives its other files the same mode
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
-        try:
+        with _told_apart():
             connection = sqlite3.connect(database, isolation_level=None)
             self._connection = connection
             connection.row_factory = sqlite3.Row
@@ -155,17 +154,34 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
             migrate(connection)
-        except sqlite3.Error as error:
-            trouble = trouble_of(error)
-            if trouble is None:
-                raise
-            raise trouble from error
 
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._owned.close()
+
+
+@contextlib.contextmanager
+def _told_apart() -> Iterator[None]:
+    """Raise StorageTrouble for an error that is the disk's and not the statement's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        raise trouble from error
+
+
+@contextlib.contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Keep every other process from working with a folder; raise DataInUse if one does."""
+    with (folder / _LOCK_NAME).open("a+b") as file:
+        try:
+            _lock_file(file)
+        except OSError as error:
+            raise DataInUse(str(folder)) from error
+        yield
 
 
 def is_in_use(folder: Path) -> bool:

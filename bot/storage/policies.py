@@ -49,18 +49,23 @@ class Policies:
         self._pictures: defaultdict[int, dict[str, BlockedPicture]] = defaultdict(dict)
 
     async def load(self) -> None:
-        """Read everything that was ever decided."""
-        for table in (self._policies, self._log_channels, self._members, self._terms, self._pictures):
-            table.clear()
-        for row in await self._database.select("SELECT * FROM server_policies"):
+        """Read everything that was ever decided; what was known before holds until then."""
+        tables = ("server_policies", "blocked_members", "blocked_terms", "blocked_pictures")
+        # At one moment: what is decided meanwhile is written, and remembered, either before all of it or after.
+        policies, members, terms, pictures = await self._database.run(
+            lambda connection: [connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
+        )
+        for known in (self._policies, self._log_channels, self._members, self._terms, self._pictures):
+            known.clear()
+        for row in policies:
             self._policies[row["guild_id"]] = Policy(**{name: row[name] for name in _SCORES})
             if row["log_channel_id"] is not None:
                 self._log_channels[row["guild_id"]] = row["log_channel_id"]
-        for row in await self._database.select("SELECT * FROM blocked_members"):
+        for row in members:
             self._members[row["guild_id"]][row["member_id"]] = row["blocked_at"]
-        for row in await self._database.select("SELECT * FROM blocked_terms"):
+        for row in terms:
             self._terms[row["guild_id"]].add(row["term"])
-        for row in await self._database.select("SELECT * FROM blocked_pictures"):
+        for row in pictures:
             self._pictures[row["guild_id"]][row["sha256"]] = BlockedPicture(
                 sha256=row["sha256"], perceptual_hash=row["perceptual_hash"], added_at=row["added_at"]
             )

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import logging
 import os
-import shutil
 from pathlib import Path
 
 from bot.storage.trouble import StorageTrouble
 
 INPUT_FILENAME = "input.png"
+
+log = logging.getLogger(__name__)
 
 
 class Spool:
@@ -36,7 +38,7 @@ class Spool:
         return await asyncio.to_thread((self._folder / job_id / filename).is_file)
 
     async def delete(self, job_id: str, *, keep: str | None = None) -> None:
-        """Delete a job's files, all or all but one."""
+        """Delete a job's files, all or all but one; what cannot be deleted now is left to the janitor."""
         await asyncio.to_thread(self._delete, job_id, keep)
 
     async def job_ids(self) -> list[str]:
@@ -61,17 +63,17 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(folder / filename)
-        _sync_folder(folder)
-        _sync_folder(self._folder)
+        sync_folder(folder)
+        sync_folder(self._folder)
 
     def _delete(self, job_id: str, keep: str | None) -> None:
         folder = self._folder / job_id
-        if keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            return
-        for path in _files(folder):
-            if path.name != keep:
-                path.unlink(missing_ok=True)
+        try:
+            for path in _files(folder):
+                if path.name != keep:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the pictures of job %s cannot be deleted now (%s)", job_id, error.strerror)
         with contextlib.suppress(OSError):  # it holds what is kept, or is gone
             folder.rmdir()
 
@@ -99,7 +101,7 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder durable; Windows has no such call and needs none."""
     with contextlib.suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)

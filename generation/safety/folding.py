@@ -10,6 +10,8 @@ from confusable_homoglyphs.confusables import confusables_data
 _LATIN = re.compile(r"LATIN (?:(?:SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?|LETTER SMALL CAPITAL ([A-Z]))$")
 # Letters as signs, which no normal form takes for letters: regional indicators, white on black in circles and squares.
 _SIGNS = (0x1F1E6, 0x1F150, 0x1F170)
+# Letters and signs that show nothing, whatever their category says: Hangul's fillers, Braille's empty cell.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _UNDERSCORES = str.maketrans("_", " ")
 _ONE_AS_L = str.maketrans("013457@$!|", "oleastasil")
 _ONE_AS_I = str.maketrans("013457@$!|", "oieastasii")
@@ -20,12 +22,13 @@ _SPELT_OUT = re.compile(r"(?<!\w)(?:\w[\W_]{1,3}){2,}\w(?!\w)")
 def fold(text: str) -> str:
     """Return a text in small letters without accents, marks and invisible characters, look-alikes as ASCII.
 
-    Undone are compatibility forms (NFKC: full width, mathematical letters), combining marks, format characters (zero
-    width, writing direction), and whatever Unicode's list of confusables takes for an ASCII letter
-    (https://www.unicode.org/reports/tr39/#Confusable_Detection, through ``confusable-homoglyphs``).
+    Undone are compatibility forms (NFKC: full width, mathematical letters), combining marks, invisible characters (zero
+    width, writing direction, controls, which tokenizers leave out), and whatever Unicode's list of confusables takes
+    for an ASCII letter (https://www.unicode.org/reports/tr39/#Confusable_Detection, through ``confusable-homoglyphs``).
+    White space of any length and kind is one space.
     """
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    kept = (character for character in decomposed if unicodedata.category(character) not in ("Mn", "Me", "Cf"))
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", " ".join(text.split())).casefold())
+    kept = (character for character in decomposed if not _is_invisible(character))
     return "".join(map(_plain, kept)).translate(_UNDERSCORES)
 
 
@@ -45,6 +48,10 @@ def spelt_out(text: str) -> tuple[str, ...]:
 def with_runs_of_at_most(count: int, word: str) -> str:
     """Return a word in which no character comes more than ``count`` times in a row."""
     return "".join("".join(itertools.islice(run, count)) for _, run in itertools.groupby(word))
+
+
+def _is_invisible(character: str) -> bool:
+    return character in _BLANK or unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc")
 
 
 @cache

@@ -33,7 +33,7 @@ async def test_delete_is_for_the_requester_and_moderators(bot: BotProcess) -> No
     status = await bot.client.wait_for_edit(result.reference.message_id, lambda message: "deleted" in message.content)
     assert "http" not in status.content
     reference = result.components_flat()[0]["custom_id"][-8:]
-    decided = rf"<@\d+> deleted a result \(<@\d+>\) · {reference}"
+    decided = rf"<@\d+> deleted a result \(for <@\d+>\) · {reference}"
     await bot.comes_to_say("moderation audit", decided, member="Grace")
     assert result.id not in told(await bot.client.command("moderation reports", {}, member="Grace"))
 

@@ -93,7 +93,7 @@ class TestMention:
 
     async def test_a_mention_alone_is_answered_with_help(self, bot: BotProcess) -> None:
         answer = await bot.answer_to(await bot.client.say("@Palimpsest"))
-        for part in ("/img2img", "Remix", "demo", "/preferences"):
+        for part in ("/img2img", "Remix", "Palimpsest Demo", "/preferences"):
             assert part in answer.content
 
     @pytest.mark.parametrize(
@@ -149,6 +149,21 @@ class TestReply:
         answers = [message for message in await bot.client.messages() if message.reference is not None]
         answered = {answer.reference.message_id for answer in answers if answer.reference is not None}
         assert answered.isdisjoint(remark.id for remark in remarks)
+
+    async def test_a_picture_alone_is_painted_over_with_the_words_of_what_it_answers(
+        self, bot: BotProcess, result: Message
+    ) -> None:
+        no_picture = ("notes.png", b"just words")
+        asked = await bot.client.say("@Palimpsest a fox in the snow, strength 0.8, steps 4", files=[no_picture])
+        status = await bot.status_with(await bot.answer_to(asked), "This is a text file")
+        asked = await bot.client.say(files=[CAT], reply_to=status.id)
+        made = await bot.result_of(await bot.answer_to(asked))
+        assert "a fox in the snow" in made.content
+        assert "strength 0.8" in made.content
+        asked = await bot.client.say("strength 0.3", files=[COFFEE], reply_to=result.id)
+        made = await bot.result_of(await bot.answer_to(asked))
+        assert "a cat on a beach" in made.content
+        assert "strength 0.3" in made.content
 
     async def test_who_wants_it_gone_is_led_to_the_buttons(self, bot: BotProcess, result: Message) -> None:
         answer = await bot.answer_to(await bot.client.say("delete this please", reply_to=result.id))

@@ -62,7 +62,7 @@ class TestDefaults:
         shown = told(await bot.client.command("help", {}, channel="modern"))
         assert "/img2img" in shown
         assert "not downloaded yet" in shown
-        assert "small demo model" not in shown
+        assert "knows a few dozen things" not in shown
         shown = await defaults(bot, "reset", channel="modern", where="channel", name="models")
         assert "⚠️" not in shown
         assert "model: **demo** (from the operator)" in shown
@@ -151,7 +151,7 @@ class TestQueueAndHelp:
 
     async def test_help(self, bot: BotProcess) -> None:
         shown = told(await bot.client.command("help", {}))
-        assert "small demo model" in shown
+        assert "knows a few dozen things" in shown
         assert len(shown) <= 2000
 
 

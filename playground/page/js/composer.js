@@ -125,6 +125,7 @@ async function submit() {
   try {
     await act("say", body, sent);
     text.value = "";
+    offers.show(); // nothing is offered any more, not even that there is no such command
     files = [];
     setReply(null);
     showFiles();

@@ -6,6 +6,7 @@ from typing import Any, cast
 import discord
 import pytest
 
+from bot.client import Palimpsest
 from bot.commands.operator import _operators_client
 from bot.discord_api.permissions import may_manage, require_moderator
 from bot.errors import Refused
@@ -67,3 +68,25 @@ def test_the_operators_commands_are_for_the_operator_even_among_administrators()
         _operators_client(interaction(OTHER, SERVER, administrator=True))
     assert refusal.value.reason == "not_the_operator"
     _operators_client(interaction(99, SERVER))
+
+
+@pytest.mark.parametrize(
+    ("member_id", "role", "membership_state", "is_operator"),
+    [
+        (1, "read_only", 2, True),  # who owns the team, whatever the list says
+        (2, "admin", 2, True),
+        (3, "developer", 2, True),
+        (4, "read_only", 2, False),
+        (5, "admin", 1, False),  # only invited
+    ],
+)
+def test_of_a_team_those_are_operators_who_may_change_the_application(
+    member_id: int, role: str, membership_state: int, is_operator: bool
+) -> None:
+    user = {"id": str(member_id), "username": "x", "discriminator": "0", "avatar": None}
+    member = {"user": user, "team_id": "7", "membership_state": membership_state, "permissions": ["*"], "role": role}
+    data: Any = {"id": "7", "name": "x", "icon": None, "owner_user_id": "1", "members": [member]}
+    state: Any = None
+    client: Any = SimpleNamespace(application=SimpleNamespace(team=discord.Team(state, data)))
+    assert Palimpsest.is_operator(client, member_id) is is_operator
+    assert not Palimpsest.is_operator(client, 99)

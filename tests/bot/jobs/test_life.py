@@ -1,6 +1,8 @@
 """A job that is given up in the middle of a step: it is over at once, and nothing of it is left."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from bot.storage.member_data import MemberData
 from bot.storage.spool import INPUT_FILENAME, Spool
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Started
 from generation.requests import Img2ImgRequest, Img2ImgResult
+from generation.sentences import failure_sentence
 from tests.bot.jobs_made import PICTURE, make_job
 
 
@@ -92,14 +95,15 @@ class Results:
 class Executor:
     """Finishes whatever it gets; its event is final by the time that anybody can cancel.
 
-    With ``is_lost`` it is lost with what it gets, and does not come up again; with ``is_slow`` it paints until that is
-    cancelled.
+    ``failing`` is too much for it. With ``is_lost`` it is lost with what it gets, and does not come up again; with
+    ``is_slow`` it paints until that is cancelled.
     """
 
     slots = 1
 
     def __init__(self) -> None:
         self.is_lost = self.is_slow = False
+        self.failing: Job | None = None
         self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
 
     async def start(self) -> None:
@@ -109,6 +113,9 @@ class Executor:
         if attempt > 1:
             await asyncio.Event().wait()
         yield Started(job_id=job_id, attempt=attempt, total_steps=1)
+        if self.failing is not None and self.failing.job_id == job_id:
+            yield Failed(job_id=job_id, attempt=attempt, kind=FailureKind.OUT_OF_MEMORY)
+            return
         if self.is_lost:
             yield Failed(job_id=job_id, attempt=attempt, kind=FailureKind.EXECUTOR_DIED)
             return
@@ -263,7 +270,7 @@ async def test_given_up_while_the_finished_picture_is_looked_at(scene: Scene) ->
     serving = asyncio.create_task(scene.life.service.run())
     await scene.results.asked.wait()
     assert await scene.life.endings.cancel(job.job_id)
-    assert (job.status_message_id, "🚫 Cancelled") in scene.discord.told
+    await scene.discord.was_told("🚫 Cancelled")
     scene.results.answers.set()
     await scene.life.service.close(grace_seconds=600)
     await serving
@@ -279,6 +286,51 @@ async def test_whose_process_is_lost_is_not_shown_steps_that_are_lost_too(scene:
     await scene.discord.was_told("🎨 **Painting**")
     await scene.life.service.close(grace_seconds=0)
     await serving
+
+
+async def test_nobody_waits_for_the_last_word_about_another(scene: Scene) -> None:
+    scene.discord.hears.clear()
+    scene.executor.failing, scene.executor.is_slow = await scene.queued(), True
+    await scene.queued()
+    serving = asyncio.create_task(scene.life.service.run())
+    async with asyncio.timeout(60):
+        await scene.executor.begun.wait()
+    scene.discord.hears.set()
+    await scene.discord.was_told("⚠️ " + failure_sentence(FailureKind.OUT_OF_MEMORY, {}).partition("\n")[0])
+    await scene.life.service.close(grace_seconds=0)
+    await serving
+
+
+async def test_a_last_word_that_breaks_is_in_the_log(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    async def break_down() -> None:
+        raise RuntimeError("a surprise")
+
+    scene.life.endings.in_background(break_down())
+    await asyncio.wait(scene.life.endings.background)
+    (record,) = caplog.records
+    assert record.name == "bot.jobs.endings"
+    assert "break_down" in record.message
+
+
+async def test_pictures_that_cannot_be_deleted_now_do_not_keep_their_job_open(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that has turned read-only since they were written; the janitor comes again."""
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    job = await scene.rendered()
+    await scene.spool.write(job.job_id, PICTURE.filename, b"a picture")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    scene.discord.answers.set()
+    await scene.life.go_on(job)
+    await scene.discord.was_told("✅ Done: https://discord.com/channels/2/3/9")
+    assert await scene.state(job) is JobState.DELIVERED
+    assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    monkeypatch.undo()
+    await scene.spool.delete(job.job_id)
+    assert await scene.spool.job_ids() == []
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,24 @@ async def test_what_waits_is_counted_with_what_it_should_take(desk: Desk) -> Non
     assert await desk.refusal(origin()) is None
 
 
+async def test_cancelling_at_the_last_step_is_no_way_round_a_budget(desk: Desk, database: Database) -> None:
+    desk.estimates.learn(make_job(seconds=60.0))
+    await desk.limits.set(SERVER, EVERYONE, daily_budget_seconds=100)
+    moment = NOW - 3600
+    jobs = Jobs(database, clock=lambda: moment)
+    for seconds in (40.0, 500.0):  # the second ran side by side with others
+        assert await desk.refusal(origin()) is None
+        job = make_job(accepted_at=moment)
+        await jobs.accept(job)
+        await jobs.promise(job.job_id, "")
+        await jobs.begin(job.job_id, 1)
+        moment += seconds
+        await jobs.cancel(job.job_id)
+    assert (await desk.refusal(origin())) is not None
+    allowances = Allowances(desk.jobs, desk.limits, desk.estimates, NO_LIMIT, clock=lambda: NOW)
+    assert await allowances.budgets(origin()) == [Budget(Layer.SERVER, 100, 100)]
+
+
 async def test_the_operators_budget_counts_everywhere_and_no_server_can_lift_it(desk: Desk) -> None:
     await desk.limits.set(SERVER, EVERYONE, cooldown_seconds=0, daily_budget_seconds=0)
     await desk.painted(60, hours_ago=3, guild_id=9)

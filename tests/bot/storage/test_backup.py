@@ -1,6 +1,7 @@
 """A backup is made while the bot writes, and what is restored goes on."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import stat
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.main import main
 from bot.storage.backup import BackupRefused, back_up, restore
 from bot.storage.database import DATABASE_NAME, Database
+from bot.storage.facts import Facts
 from bot.storage.job import JobState
 from bot.storage.jobs import Jobs
 from bot.storage.migrations import MIGRATIONS
@@ -152,3 +155,73 @@ async def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackupRefused, match="newer version"):
         back_up(tmp_path / "old", tmp_path / "c.tar")
     assert not (tmp_path / "c.tar").exists()
+
+
+async def test_what_a_killed_bot_has_left_is_never_mixed_with_what_is_restored(tmp_path: Path) -> None:
+    """SQLite would apply the log of a database that was deleted to the one that takes its place, and find it sound."""
+    async with Database(tmp_path / "old"):
+        pass
+    back_up(tmp_path / "old", tmp_path / "b.tar")
+    async with Database(tmp_path / "old") as database:
+        await Facts(database).set("colour", "red")
+        (tmp_path / "left").mkdir()
+        (tmp_path / "left" / f"{DATABASE_NAME}-wal").write_bytes(
+            (tmp_path / "old" / f"{DATABASE_NAME}-wal").read_bytes()
+        )
+    with pytest.raises(BackupRefused, match="holds a database"):
+        restore(tmp_path / "b.tar", tmp_path / "left")
+
+
+async def test_a_bot_that_starts_while_a_backup_is_unpacked_keeps_its_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Database(tmp_path / "old"):
+        pass
+    back_up(tmp_path / "old", tmp_path / "b.tar")
+    async with contextlib.AsyncExitStack() as started:
+        loop = asyncio.get_running_loop()
+
+        def unpack(tar: tarfile.TarFile, *arguments: Any, **options: Any) -> None:
+            usual(tar, *arguments, **options)
+            start = started.enter_async_context(Database(tmp_path / "new"))
+            asyncio.run_coroutine_threadsafe(start, loop).result()
+
+        usual = tarfile.TarFile.extractall
+        monkeypatch.setattr(tarfile.TarFile, "extractall", unpack)
+        with pytest.raises(BackupRefused, match="stop it first"):
+            await asyncio.to_thread(restore, tmp_path / "b.tar", tmp_path / "new")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such call for folders and needs none")
+def test_everything_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system is watched, because nothing else tells whether a power cut would leave an empty file."""
+
+    async def fill() -> None:
+        async with Database(tmp_path / "old") as database:
+            await add_job(Jobs(database), Spool(tmp_path / "old" / "spool"))
+
+    asyncio.run(fill())
+    synced: set[int] = set()
+    named: list[str] = []
+
+    def sync(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        usual_sync(descriptor)
+
+    def replace(path: Path, target: Path) -> None:
+        assert path.stat().st_ino in synced
+        if target.name == DATABASE_NAME:
+            spool = target.parent / "spool"
+            assert all(each.stat().st_ino in synced for each in (spool, *spool.rglob("*")))
+        usual_replace(path, target)
+        synced.discard(target.parent.stat().st_ino)
+        named.append(target.name)
+
+    usual_sync, usual_replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", replace)
+    back_up(tmp_path / "old", tmp_path / "b.tar")
+    assert tmp_path.stat().st_ino in synced
+    restore(tmp_path / "b.tar", tmp_path / "new")
+    assert (tmp_path / "new").stat().st_ino in synced
+    assert named == ["b.tar", INPUT_FILENAME, DATABASE_NAME]

@@ -1,6 +1,7 @@
 """The real SQLite, on a real disk."""
 
 import asyncio
+import contextlib
 import sqlite3
 import sys
 import textwrap
@@ -181,6 +182,38 @@ async def test_a_read_only_database_is_said_and_heals(database: Database, jobs: 
     await set_query_only("OFF")
     await jobs.accept(job)
     assert await jobs.get(job.job_id) == job
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit files")
+async def test_a_log_that_finds_no_room_in_the_database_is_said_and_heals(database: Database, jobs: Jobs) -> None:
+    import resource
+
+    for _ in range(100):
+        await jobs.accept(make_job(prompt="x" * 2000))
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, usual[1]))
+    try:
+        with pytest.raises(StorageTrouble):
+            await database.empty_log()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert await database.empty_log()
+    assert len(await jobs.unsettled()) == 100
+
+
+async def test_nobody_waits_for_a_reader_of_an_earlier_state(database: Database, jobs: Jobs, tmp_path: Path) -> None:
+    """A backup reads for long; whoever asks for a picture meanwhile has to be answered within three seconds."""
+    connection = await database.run(lambda connection: connection)
+    await database._in_thread(lambda: connection.execute("PRAGMA busy_timeout = 600000"))
+    await jobs.accept(make_job())
+    with contextlib.closing(sqlite3.connect(tmp_path / "palimpsest.sqlite3", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM jobs").fetchone()
+        await jobs.accept(make_job())
+        async with asyncio.timeout(60):
+            assert not await database.empty_log()
+    assert await database.empty_log()
+    assert await database._in_thread(lambda: connection.execute("PRAGMA busy_timeout").fetchone()[0]) == 600000
 
 
 async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ def labels(prompt: str, negative_prompt: str = "", **more: list[str]) -> set[Lab
         "🅽🆄🅳🅴",
         "🇳🇺🇩🇪",
         "n\u200bu\u200dde",  # zero width
+        "nu\x01de",  # a control, which tokenizers leave out
+        "nu\u3164de",  # a letter that shows nothing
+        "n    u    d    e",
         "\u202enude\u202c",  # writing direction
         "nu\u0301d\u0336e",  # combining marks
         "nüde",
