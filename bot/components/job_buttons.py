@@ -82,7 +82,8 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
-        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
+        asked_ids = Source(parent=job).asked_ids
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, asked_ids)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             now = await self.find_job(interaction)
@@ -99,7 +100,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
     label, emoji, verb = "Use as input", "🖼️", "use"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, job.requester_id)
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, [job.requester_id])
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             source = await source_in_result(interaction.client, await self.find_job(interaction), picture)

@@ -155,13 +155,14 @@ class JobDesk:
     async def find_by_message(self, message_id: int, channel_id: int) -> Job | None:
         """Return the job whose result or status a message of a channel is; one that is just being delivered, as above.
 
+        A job of another channel is none: a forwarded message names the one that it was made from, wherever that is.
         What is delivered elsewhere, or not this job, keeps nobody waiting: there are three seconds for an answer.
         """
         job = await self._jobs.by_message(message_id)
         if job is None and (open_here := self._open.in_channel(channel_id)):  # its row may not know of it yet
             await self._open.wait_until_delivered(*(each.job_id for each in open_here))
             job = await self._jobs.by_message(message_id)
-        return await self.find(job.job_id) if job is not None else None
+        return await self.find(job.job_id) if job is not None and job.channel_id == channel_id else None
 
     async def message_deleted(self, message_id: int, channel_id: int) -> None:
         """Settle what depends on a message that somebody deleted: its request, or its result."""

@@ -18,7 +18,7 @@ from bot.messages.heard import HeardMessages, is_new, may_unfold, version_of
 from bot.orders.free_text import Said, understand
 from bot.orders.order_book import Options, Source, changed
 from bot.orders.origin import Origin
-from bot.orders.sources import source_in, source_in_result
+from bot.orders.sources import owned_source_in, source_in, source_in_result
 from bot.storage.job import Job
 from bot.storage.trouble import StorageTrouble, note_trouble
 from generation.errors import GenerationError
@@ -110,7 +110,8 @@ class Conversation:
         if said.gives_up and source_in(message) is None:
             raise Refused("given_up_by_button")
         thread = await self._thread(message)
-        source = next((source for each in thread if (source := source_in(each)) is not None), None)
+        shown = next((each for each in thread if source_in(each) is not None), None)
+        source = None if shown is None else await self._source_in(shown)
         said = _with_what_was_said_before(said, thread[1:], self._client.shelf.names)
         if source is not None and not said.help:
             await self._take(message, await self._with_words_of_a_job(said, thread[-1]), source)
@@ -125,10 +126,13 @@ class Conversation:
         if job is not None:
             await self._remix_result(message, said, job)
             return
-        source = source_in(reference.resolved) if isinstance(reference.resolved, discord.Message) else None
+        source = await self._source_in(reference.resolved) if isinstance(reference.resolved, discord.Message) else None
         if source is None:
             raise Refused("picture_not_visible")
         await self._take(message, said, source)
+
+    async def _source_in(self, message: discord.Message) -> Source | None:
+        return await owned_source_in(self._client, self._client.jobs, message)
 
     async def _thread(self, message: discord.Message) -> list[discord.Message]:
         """Return a message and, where it answers a question of the bot's, the messages that led to it, newest first.
@@ -185,7 +189,7 @@ class Conversation:
         if said.options.prompt or answered_id is None:
             return said
         job = await self._client.desk.find_by_message(answered_id, message.channel.id)
-        if job is None:
+        if job is None or (job.is_withdrawn and job.requester_id != message.author.id):
             return said
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
         return replace(said, options=changed(earlier, said.options))

@@ -65,7 +65,17 @@ class Source:
     @property
     def owner_id(self) -> int | None:
         """Whose picture it is: its poster's, or who asked for the result that it is."""
-        return self.parent.requester_id if self.parent is not None else self.posted_by
+        if self.parent is None:
+            return self.posted_by
+        if self.attachment_url is None and self.parent.input_owner_id is not None:
+            return self.parent.input_owner_id
+        return self.parent.requester_id
+
+    @property
+    def asked_ids(self) -> frozenset[int]:
+        """Whose consent it takes: the owner's, and where a request is repeated that of who made it."""
+        repeated = None if self.parent is None else self.parent.requester_id
+        return frozenset(member_id for member_id in (self.owner_id, repeated) if member_id is not None)
 
 
 def options_of(job: Job) -> Options:
@@ -179,6 +189,7 @@ class OrderBook:
             accepted_at=time.time(),
             attachment_url=source.attachment_url,
             parent_job_id=source.parent.job_id if source.parent else None,
+            input_owner_id=None if source.owner_id == origin.requester_id else source.owner_id,
             input_sha256=source.parent.input_sha256 if source.parent and not source.attachment_url else None,
         )
 

@@ -1,14 +1,22 @@
 """Where the picture to begin with comes from."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+import aiohttp
 import discord
 
 from bot.errors import Refused
 from bot.jobs.channels import result_message
 from bot.orders.order_book import Source
 from bot.storage.job import Job
+from bot.storage.jobs import Jobs
 from generation.images.decoder import MAX_INPUT_BYTES
+
+_LOOKING_SECONDS = 1.0  # of the three that there are for an answer
+_READABLE = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
+_READING = discord.Permissions(view_channel=True, read_message_history=True)
 
 
 def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, posted_by: int | None = None) -> Source:
@@ -46,6 +54,34 @@ def source_in(message: discord.Message) -> Source | None:
     stickers = [sticker for part in shown for sticker in part.stickers]
     drawn = [sticker.url for sticker in stickers if sticker.format is not discord.StickerFormatType.lottie]
     return Source(attachment_url=drawn[0], posted_by=message.author.id) if drawn else None
+
+
+async def owned_source_in(client: discord.Client, jobs: Jobs, message: discord.Message) -> Source | None:
+    """Return the same, knowing whose picture it is: of a result whoever asked for it, of a forwarded one its poster.
+
+    Who forwarded it counts as its poster where the bot cannot see the message that it comes from.
+    """
+    source = source_in(message)
+    if source is None:
+        return None
+    origin, reference = message, message.reference
+    if message.message_snapshots and reference is not None and reference.message_id is not None:
+        if (job := await jobs.by_message(reference.message_id)) is not None:
+            return replace(source, posted_by=job.requester_id)
+        channel = client.get_channel(reference.channel_id)
+        # Not asked for where that is refused: refusals count towards a ban of the bot's address.
+        if isinstance(channel, _READABLE) and channel.permissions_for(channel.guild.me).is_superset(_READING):
+            try:
+                async with asyncio.timeout(_LOOKING_SECONDS):
+                    origin = await channel.fetch_message(reference.message_id)
+            except (discord.HTTPException, aiohttp.ClientError, OSError):  # a timeout is one of the last
+                return source
+    return replace(source, posted_by=_poster(client, origin))
+
+
+def _poster(client: discord.Client, message: discord.Message) -> int:
+    """Return whose a message is; a result's text says for whom it is, and nobody else is mentioned there."""
+    return next(iter(message.raw_mentions), message.author.id) if message.author == client.user else message.author.id
 
 
 async def source_in_result(client: discord.Client, job: Job, index: int) -> Source:

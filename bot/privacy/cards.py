@@ -33,12 +33,14 @@ def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: b
         f" {counted(retention.job_days, 'day')} after the end",
         f"• the pictures that these began with: {counted(retention.input_hours, 'hour')} after the end,"
         " so that **Again** works",
+        f"• {_bold(counts[Kind.REMIXED], 'request')} of others that began with your pictures: that they were yours,"
+        " as long as these are kept",
         f"• {_bold(counts[Kind.PREFERENCES], 'setting')} of `/preferences`: until you reset them",
         f"• {_bold(counts[Kind.REPORTS], 'report')} that you have made: 90 days",
         f"• {_bold(counts[Kind.BLOCKS], 'server')} whose moderators have blocked you: until they unblock you",
         f"• {_bold(counts[Kind.ACTS], 'entry', 'entries')} in the trails of servers that name you: 90 days",
         f"Others may {'' if is_remixed else 'not '}paint over your pictures: `/privacy remixing` changes that.",
-        "`/privacy delete` deletes the first four. What the day's budget counts, times and seconds without words or"
+        "`/privacy delete` deletes the first five. What the day's budget counts, times and seconds without words or"
         " pictures, goes a day after you asked. The operator's backups hold what they held until they are replaced.",
     ]
     return "\n".join(lines)

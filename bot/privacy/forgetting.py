@@ -101,6 +101,7 @@ class Forgetting:
         left = await self.forget_requests(member_id)
         await self.forget_preferences(member_id)
         await self._client.remixing.set(member_id, is_allowed=True)
+        await self.member_data.forget_remixed(member_id)
         await self._database.empty_log()
         return left
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from bot.errors import Refused
 from bot.screening.policy import Decision, decide_picture, refusal_of_words
@@ -48,11 +48,11 @@ class Screening:
         self._note = note
         self._servers_known = servers_known
 
-    def require_welcome(self, requester_id: int, guild_id: int | None, owner_id: int | None) -> None:
-        """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or the picture's owner exclude."""
+    def require_welcome(self, requester_id: int, guild_id: int | None, owner_ids: Collection[int] = ()) -> None:
+        """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or the picture's owners exclude."""
         if self._policies.is_blocked(guild_id, requester_id):
             raise Refused("member_blocked")
-        if owner_id is not None and owner_id != requester_id and self._remixing.is_refused(owner_id):
+        if any(owner_id != requester_id and self._remixing.is_refused(owner_id) for owner_id in owner_ids):
             raise Refused("remixing_off")
 
     def require_words(self, job: Job) -> None:

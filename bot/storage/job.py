@@ -81,6 +81,7 @@ class Job:
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None
+    input_owner_id: int | None = None  # whose picture it began with, where that is another member's
     attachment_url: str | None = None
     ignored_pictures: int = 0
     request_message_id: int | None = None
@@ -98,6 +99,11 @@ class Job:
     rendered_at: float | None = None
     settled_at: float | None = None
     unclean_deaths: int = 0
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it was cancelled, or its result deleted: its words are shown to nobody any more."""
+        return self.state is JobState.CANCELLED or (self.state is JobState.DELIVERED and self.result_message_id is None)
 
     @property
     def can_be_tried_again(self) -> bool:

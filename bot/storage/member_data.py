@@ -15,6 +15,7 @@ class Kind(StrEnum):
     """What a row of a member's is, as ``/privacy show`` counts it."""
 
     REQUESTS = "requests"
+    REMIXED = "remixed"
     PREFERENCES = "preferences"
     REPORTS = "reports"
     REMIXING = "remixing"
@@ -34,6 +35,7 @@ class Holding:
 
 HOLDINGS = (
     Holding(table="jobs", column="requester_id", kind=Kind.REQUESTS, condition="prompt <> ''"),
+    Holding(table="jobs", column="input_owner_id", kind=Kind.REMIXED),
     Holding(table="defaults", column="owner_id", kind=Kind.PREFERENCES, condition="layer = 'member'"),
     Holding(table="reports", column="member_id", kind=Kind.REPORTS),
     Holding(table="remix_refusals", column="member_id", kind=Kind.REMIXING),
@@ -54,6 +56,7 @@ OTHER_IDS = frozenset(
 _EMPTY = """
     UPDATE jobs SET
         prompt = '', negative_prompt = '', seed = 0, attachment_url = NULL, input_sha256 = NULL, parent_job_id = NULL,
+        input_owner_id = NULL,
         interaction_id = NULL, request_message_id = NULL, status_message_id = NULL, result_message_id = NULL,
         is_end_shown = 1, pictures = '[]', failure_data = '{}', failure_reference = NULL
     WHERE job_id = ? AND accepted_at > ?
@@ -88,6 +91,10 @@ class MemberData:
 
         await self._database.run(delete)
         await self._database.empty_log()
+
+    async def forget_remixed(self, member_id: int) -> None:
+        """Forget in others' requests that they began with a member's picture."""
+        await self._database.execute("UPDATE jobs SET input_owner_id = NULL WHERE input_owner_id = ?", member_id)
 
     async def forget_emptied(self, moment: float) -> None:
         """Delete the emptied requests that were taken in before ``moment``."""

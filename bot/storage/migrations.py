@@ -137,6 +137,11 @@ MIGRATIONS = (
     """,
     # 8: replies to status messages find their job, too, however many there are
     "CREATE INDEX jobs_by_status_message ON jobs (status_message_id);",
+    # 9: whose picture a job began with, so that what they want is kept to when it is painted over once more
+    """
+    ALTER TABLE jobs ADD COLUMN input_owner_id INTEGER;
+    CREATE INDEX jobs_by_input_owner ON jobs (input_owner_id) WHERE input_owner_id IS NOT NULL;
+    """,
 )
 
 

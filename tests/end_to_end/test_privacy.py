@@ -117,6 +117,8 @@ async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotPr
     refusal = refusal_sentence("remixing_off", {})
     result = await bot.result_of(await bot.img2img(member=MEMBER, steps=2))
     posted = await bot.client.say("look", files=[CAT], member=MEMBER)
+    said = await bot.client.say("@Palimpsest a dog, steps 2", member=OTHER, reply_to=posted.id)
+    theirs = await bot.result_of(await bot.answer_to(said))
     assert "Others may not paint" in await privacy(bot, "remixing", state="off")
     try:
         for label in ("Again", "Edit", "Use as input"):
@@ -129,6 +131,10 @@ async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotPr
             assert refused.response.content == refusal
             said = await bot.client.say("@Palimpsest a dog, steps 2", member=OTHER, reply_to=message.id)
             assert (await bot.answer_to(said)).content == refusal
+        for label in ("Again", "Edit"):  # would begin with the posted picture once more
+            refused = await bot.client.press(theirs.id, label, member=OTHER)
+            assert refused.response is not None
+            assert refused.response.content.startswith(refusal), label
         own = await bot.client.press(result.id, "Again", member=MEMBER)
         assert own.response is not None
         assert (await bot.result_of(own.response)).attachments
@@ -137,6 +143,17 @@ async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotPr
     again = await bot.client.press(result.id, "Again", member=OTHER)
     assert again.response is not None
     assert (await bot.result_of(again.response)).attachments
+
+
+async def test_the_words_of_a_result_that_was_deleted_are_shown_to_nobody_else(bot: BotProcess) -> None:
+    status = await bot.img2img(member=MEMBER, prompt=f"a {SECRET}", steps=2)
+    result = await bot.result_of(status)
+    await bot.client.press(result.id, "Delete", member=MEMBER)
+    await bot.status_with(status, "was deleted")
+    said = await bot.client.say("@Palimpsest", files=[CAT], member=OTHER, reply_to=status.id)
+    assert (await bot.answer_to(said)).content == refusal_sentence("no_prompt", {})
+    said = await bot.client.say("@Palimpsest steps 2", files=[CAT], member=MEMBER, reply_to=status.id)
+    assert SECRET in (await bot.result_of(await bot.answer_to(said))).content
 
 
 async def test_in_direct_messages_and_for_somebody_of_whom_nothing_is_kept(bot: BotProcess) -> None:

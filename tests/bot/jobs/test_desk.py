@@ -95,6 +95,7 @@ async def test_a_delivery_of_another_job_keeps_nobody_waiting(scene: Scene) -> N
         assert found is not None
         assert found.job_id == done.job_id
         assert await scene.desk.find_by_message(6, ELSEWHERE) is None
+        assert await scene.desk.find_by_message(5, ELSEWHERE) is None  # forwarded to where it does not belong
 
 
 async def test_a_result_that_is_deleted_before_its_row_knows_of_it_is_not_announced(scene: Scene) -> None:

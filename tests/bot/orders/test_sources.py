@@ -1,11 +1,14 @@
 """Where the picture of a message is found, in the library's own objects."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import discord
 import pytest
 
-from bot.orders.sources import source_in
+from bot.orders.sources import owned_source_in, source_in
+from bot.storage.jobs import Jobs
+from tests.bot.jobs_made import make_job
 
 PICTURE = {"id": "3", "filename": "a.png", "size": 9, "url": "https://cdn.discordapp.com/a.png", "proxy_url": "x"}
 OTHER = PICTURE | {"url": "https://cdn.discordapp.com/b.png"}
@@ -83,3 +86,49 @@ async def test_a_sticker_is_a_picture_unless_it_is_drawn_by_a_program(format_typ
     source = source_in(message([], sticker_items=[{"id": "5", "name": "wave", "format_type": format_type}]))
     assert (source is None) is (extension is None)
     assert source is None or (source.attachment_url or "").endswith(f"/stickers/5.{extension}")
+
+
+class Channel(discord.TextChannel):
+    """A channel in which member 8 has posted a picture, that somebody has forwarded from there."""
+
+    def __init__(self, *, may_read: bool) -> None:
+        self.guild = cast("Any", SimpleNamespace(me=None))
+        self.may_read = may_read
+        self.asked = 0
+
+    def permissions_for(self, _member: object, /) -> discord.Permissions:
+        return discord.Permissions(view_channel=True, read_message_history=self.may_read)
+
+    async def fetch_message(self, _message_id: int, /) -> discord.Message:
+        self.asked += 1
+        return message([PICTURE], author=AUTHOR | {"id": "8"})
+
+
+def client_that_sees(channel: Channel | None) -> Any:
+    return SimpleNamespace(user=message([], author=AUTHOR | {"id": "99"}).author, get_channel={8: channel}.get)
+
+
+@pytest.mark.parametrize(("may_read", "owner_id"), [(True, 8), (False, 7)])
+async def test_a_forwarded_picture_is_its_posters_where_the_bot_may_look(
+    jobs: Jobs, may_read: bool, owner_id: int
+) -> None:
+    channel = Channel(may_read=may_read)
+    source = await owned_source_in(client_that_sees(channel), jobs, message([], [PICTURE]))
+    assert source is not None
+    assert (source.posted_by, source.owner_id) == (owner_id, owner_id)
+    assert channel.asked == may_read  # a refusal would count towards a ban
+
+
+async def test_a_forwarded_result_is_whose_it_is_wherever_that_was(jobs: Jobs) -> None:
+    await jobs.accept(make_job(requester_id=5, result_message_id=9))
+    source = await owned_source_in(client_that_sees(None), jobs, message([], [PICTURE]))
+    assert source is not None
+    assert source.posted_by == 5
+
+
+async def test_a_result_of_which_nothing_is_kept_is_whose_it_says(jobs: Jobs) -> None:
+    text = "**a cat** · for <@100000000000000005>"
+    result = message([PICTURE], content=text, author=AUTHOR | {"id": "99"})
+    source = await owned_source_in(client_that_sees(None), jobs, result)
+    assert source is not None
+    assert source.posted_by == 100000000000000005

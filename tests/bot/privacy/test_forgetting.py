@@ -92,6 +92,7 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     await policies.block_member(SERVER, MEMBER)
     await audit.write(AuditEntry(guild_id=SERVER, actor_id=OTHER, action="member_blocked", member_id=MEMBER))
     await audit.write(AuditEntry(guild_id=SERVER, actor_id=MEMBER, action="policy_set"))
+    await Jobs(database).accept(make_job(requester_id=OTHER, input_owner_id=MEMBER))
     expected = dict.fromkeys(Kind, 1) | {Kind.REQUESTS: 0, Kind.ACTS: 2}
     assert await data.count(MEMBER) == expected
 
@@ -99,7 +100,7 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
         jobs=Jobs(database), reports=reports, defaults=Defaults(database), remixing=Remixing(database)
     )
     assert await Forgetting(client, database).forget_member(MEMBER) == 0
-    gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING), 0)
+    gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING, Kind.REMIXED), 0)
     assert await data.count(MEMBER) == expected | gone
     assert (await data.count(OTHER))[Kind.REPORTS] == 1
     defaults = Defaults(database)

@@ -171,16 +171,16 @@ async def test_without_a_verdict_nothing_passes_and_the_log_has_the_reference(
 async def test_who_is_not_let_in(place: Place) -> None:
     await place.policies.block_member(SERVER, 7)
     await place.remixing.set(8, is_allowed=False)
-    place.screening.require_welcome(7, SERVER + 1, None)
-    place.screening.require_welcome(7, None, 9)
-    place.screening.require_welcome(8, SERVER, 8)
-    for requester_id, owner_id, expected in ((7, None, "member_blocked"), (9, 8, "remixing_off")):
+    place.screening.require_welcome(7, SERVER + 1)
+    place.screening.require_welcome(7, None, [9])
+    place.screening.require_welcome(8, SERVER, [8, 9])
+    for requester_id, owner_id, expected in ((7, 9, "member_blocked"), (9, 8, "remixing_off")):
         with pytest.raises(Refused) as refused:
-            place.screening.require_welcome(requester_id, SERVER, owner_id)
+            place.screening.require_welcome(requester_id, SERVER, [9, owner_id])
         assert reason_of(refused) == expected
     assert await place.policies.unblock_member(SERVER, 7)
     await place.remixing.set(8, is_allowed=True)
-    place.screening.require_welcome(7, SERVER, 8)
+    place.screening.require_welcome(7, SERVER, [8])
 
 
 async def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
