@@ -76,6 +76,10 @@ _REFUSALS: Mapping[str, str] = {
     "given_up_by_button": (
         "Please press **Cancel** under what waits, or **Delete** under a picture. `/queue` leads to what waits."
     ),
+    "no_enlarging": (
+        "I cannot enlarge a picture as it is. To have it painted anew with more pixels, reply to it with a larger size,"
+        " such as `size 768`."
+    ),
     "no_picture": "I see no picture there. Please attach one, or reply to one of mine; `/help` shows every way.",
     "no_term": "There are no letters in that. Please write a word or a phrase.",
     "not_in_server": (

@@ -15,6 +15,7 @@ from bot.orders.small_talk import (
     asks_again,
     asks_for_help,
     asks_for_seed,
+    asks_to_enlarge,
     gives_up,
     is_filling,
     is_remark,
@@ -115,7 +116,8 @@ class Said:
 def understand(text: str, *, models: Collection[str] = ()) -> Said:
     """Read a message; raise Refused for what looks like an option and cannot be understood as one.
 
-    That is a value that is none (``not_understood``, ``strength_not_understood``), a name without one
+    What is asked for and cannot be done is refused, too (``no_enlarging``). The rest is a value that is none
+    (``not_understood``, ``strength_not_understood``), a name without one
     (``option_without_value``), a name that there is not (``option_unknown``), or nearly is (``option_misspelt``), and a
     name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
@@ -160,6 +162,8 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
     if (unknown := _WORD_AND_FRACTION.fullmatch(text)) is not None:
         raise _unknown_option(unknown["word"].lower())
     words = words_of(text)
+    if not values and asks_to_enlarge(words):
+        raise Refused("no_enlarging")
     if not values and asks_for_seed(words):
         return Said(seed=True)
     if not values and (name := _tidy(text).rstrip(".!?").lower()) in FIELD_OF and name != "model":

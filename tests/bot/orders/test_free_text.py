@@ -192,6 +192,35 @@ def test_another_try_is_no_prompt() -> None:
     assert not understand("a fox again").again
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("4 more", 4),
+        ("again 3 times!", 3),
+        ("Again x2", 2),
+        ("give me 2 more please", 2),
+        ("4 variations", 4),
+        ("another one please", None),
+        ("once more", None),
+    ],
+)
+def test_several_more_are_no_prompt(text: str, count: int | None) -> None:
+    said = understand(text)
+    assert (said.again, said.options) == (True, Options(prompt="", count=count))
+
+
+@pytest.mark.parametrize("text", ["4 more foxes", "another fox", "more trees", "one", "variations of a theme"])
+def test_more_of_something_is_a_prompt(text: str) -> None:
+    assert understand(text).options == Options(prompt=text)
+
+
+def test_who_wants_more_pixels_is_told_how() -> None:
+    with pytest.raises(Refused) as refusal:
+        understand("upscale this please")
+    assert "such as `size 768`" in (error_sentence(refusal.value) or "")
+    assert understand("upscale art").options.prompt == "upscale art"
+
+
 @pytest.mark.parametrize("text", ["help", "<@5> Help", "?"])
 def test_help_is_no_prompt(text: str) -> None:
     assert understand(text).help
