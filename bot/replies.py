@@ -114,6 +114,9 @@ _REFUSALS: Mapping[str, str] = {
     "remixing_off": "Whoever this picture belongs to does not want others to paint over it.",
     "result_blocked": "The picture that came out looks sexual to me, so I do not show it here. Please try other words.",
     "result_gone": "That result is not there any more. Please send a picture with `/img2img`.",
+    "role_not_allowed": (
+        "The moderators of this server let only some roles ask for pictures, and you have none of them."
+    ),
     "server_only": "This can be set in servers only.",
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
