@@ -64,6 +64,7 @@ _REFUSALS: Mapping[str, str] = {
     "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
     "list_full": "The list has {limit} entries already. Please take one off first.",
+    "terms_full": "The list holds nearly {limit} characters already, the most that it may. Please take one off first.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
         "You have {waiting_requests} waiting already, the most that you may."
