@@ -64,6 +64,7 @@ _REFUSALS: Mapping[str, str] = {
     "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
     "list_full": "The list has {limit} entries already. Please take one off first.",
+    "terms_full": "The list holds nearly {limit} characters already, the most that it may. Please take one off first.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
         "You have {waiting_requests} waiting already, the most that you may."
@@ -80,7 +81,10 @@ _REFUSALS: Mapping[str, str] = {
         "I cannot enlarge a picture as it is. To have it painted anew with more pixels, reply to it with a larger size,"
         " such as `size 768`."
     ),
-    "no_picture": "I see no picture there. Please attach one, or reply to one of mine; `/help` shows every way.",
+    "no_picture": (
+        "I see no picture there. Please attach one, or reply to one of mine;"
+        " for any other, right-click (long-press) it → Apps → **Remix**."
+    ),
     "no_term": "There are no letters in that. Please write a word or a phrase.",
     "not_in_server": (
         "This server has my commands, but not me, so I could not post the picture."
@@ -233,7 +237,9 @@ def reported(*, is_new: bool, is_server: bool) -> str:
 def ignored_pictures(count: int, *, of_result: bool) -> str:
     """Say that only the first of several pictures was taken: those of a message, or those of a result."""
     if of_result:
-        return f"-# The first of its {count + 1} pictures was taken; **Use as input** under it offers the others."
+        return (
+            f"-# The first of its {count + 1} pictures was taken; a reply that begins with `picture 2` takes another."
+        )
     return f"-# The first of your pictures was taken; {count} more came with it."
 
 

@@ -73,6 +73,7 @@ _LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z
 _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
+_PICTURE = re.compile(r"(?:picture|image|#)\s*(?P<number>\d{1,2})(?:[\s,;:]+|$)", re.IGNORECASE)
 _MENTION = re.compile(r"<@[!&]?\d+>")
 # Nothing but a name and what is meant as its value: "seed random", "strength high", "sampler best"; not "seed packet".
 _NAME_AND_WORD = re.compile(
@@ -173,6 +174,17 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
         return Said(replace(Options(prompt=""), **values), again=again)
     options = replace(Options(prompt=_tidy(text)), **values)
     return Said(options, remark=not values and is_remark(words), gives_up=not values and gives_up(words))
+
+
+def picture_named(prompt: str, count: int) -> tuple[int | None, str]:
+    """Tell which of ``count`` pictures, from 1 on, a prompt begins with ("picture 3, at night"), and return the rest.
+
+    With a single picture, or none of that number, the words are the prompt's.
+    """
+    named = _PICTURE.match(prompt)
+    if count == 1 or named is None or not 1 <= int(named["number"]) <= count:
+        return None, prompt
+    return int(named["number"]), prompt[named.end() :]
 
 
 def negative_as_written(negative_prompt: str) -> str:

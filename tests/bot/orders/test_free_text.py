@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.orders.free_text import negative_as_written, understand
+from bot.orders.free_text import negative_as_written, picture_named, understand
 from bot.orders.order_book import Options
 from bot.replies import error_sentence
 
@@ -212,6 +212,23 @@ def test_several_more_are_no_prompt(text: str, count: int | None) -> None:
 @pytest.mark.parametrize("text", ["4 more foxes", "another fox", "more trees", "one", "variations of a theme"])
 def test_more_of_something_is_a_prompt(text: str) -> None:
     assert understand(text).options == Options(prompt=text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "understood"),
+    [
+        ("picture 3, at night", 4, (3, "at night")),
+        ("#2 at night", 4, (2, "at night")),
+        ("Image 4: at night", 4, (4, "at night")),
+        ("picture 2", 2, (2, "")),
+        ("picture 5, at night", 4, (None, "picture 5, at night")),
+        ("picture 1, at night", 1, (None, "picture 1, at night")),
+        ("picture of 3 cats", 4, (None, "picture of 3 cats")),
+        ("picture 3D letters", 4, (None, "picture 3D letters")),
+    ],
+)
+def test_one_of_several_pictures_can_be_named(prompt: str, count: int, understood: tuple[int | None, str]) -> None:
+    assert picture_named(prompt, count) == understood
 
 
 def test_who_wants_more_pixels_is_told_how() -> None:
