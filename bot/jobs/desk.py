@@ -18,7 +18,7 @@ from bot.jobs.life import DEATHS_UNTIL_ALONE, JobLife
 from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import StorageTrouble
+from bot.storage.trouble import StorageTrouble, once_stored
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -218,8 +218,12 @@ class JobDesk:
         return await self._endings.cancel(job_id, reason)
 
     async def delete(self, job_id: str) -> None:
-        """Delete a result's message and every picture kept for it; one that is not there yet never comes."""
-        await self.cancel(job_id)
+        """Delete a result's message and every picture kept for it; one that is not there yet never comes.
+
+        Where nothing can be stored that is done all the same, and written down as soon as possible.
+        """
+        with contextlib.suppress(Refused):
+            await self.cancel(job_id)
         job = await self.find(job_id)
         if job is not None:
             await self._delivery.delete(job)
@@ -227,7 +231,10 @@ class JobDesk:
 
     async def _result_deleted(self, job: Job) -> None:
         """Note that a result is gone, delete the pictures kept for it, and say so in the status message."""
-        await self._jobs.note_result_gone(job.job_id)
         await self._spool.delete(job.job_id)
+        try:
+            await self._jobs.note_result_gone(job.job_id)
+        except StorageTrouble:
+            self._endings.in_background(once_stored(lambda: self._jobs.note_result_gone(job.job_id)))
         if job.state is JobState.DELIVERED and job.status_message_id is not None:
             self._endings.in_background(self._endings.show_end(replace(job, result_message_id=None)))

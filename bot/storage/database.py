@@ -18,6 +18,7 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 DATABASE_NAME = "palimpsest.sqlite3"
 _LOCK_NAME = "palimpsest.lock"
+_PATIENCE_SECONDS = 1.0  # with another process that writes: an interaction must be answered within 3 s
 
 
 class DataInUse(Exception):
@@ -86,10 +87,12 @@ class Database:
             try:
                 results = self._transaction([work for work, _ in batch])
             except Exception as error:
-                if len(batch) > 1:
+                # Where another process holds the file, each would wait for it in turn, and all who come meanwhile.
+                if len(batch) > 1 and not (isinstance(error, StorageTrouble) and error.is_busy):
                     batches = [[each] for each in batch]
                 else:
-                    batch[0][1].set_exception(error)
+                    for _, future in batch:
+                        future.set_exception(error)
                 continue
             for (_, future), result in zip(batch, results, strict=True):
                 future.set_result(result)
@@ -146,7 +149,7 @@ class Database:
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
         with _told_apart():
-            connection = sqlite3.connect(database, isolation_level=None)
+            connection = sqlite3.connect(database, isolation_level=None, timeout=_PATIENCE_SECONDS)
             self._connection = connection
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")

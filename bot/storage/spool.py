@@ -55,7 +55,9 @@ class Spool:
 
     def _write(self, job_id: str, filename: str, data: bytes) -> None:
         folder = self._folder / job_id
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # pictures are private
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # pictures are private
+            sync_folder(self._folder.parent)
         folder.mkdir(exist_ok=True)
         partial = folder / f".{filename}.partial"
         with partial.open("wb") as file:

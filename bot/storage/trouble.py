@@ -25,9 +25,16 @@ _LONGEST_DELAY_SECONDS = 30.0
 
 
 class StorageTrouble(Exception):
-    """Nothing can be written just now: the disk is full, read-only or broken. ``str`` says which, for the operator."""
+    """Nothing can be written just now: the disk is full, read-only or broken. ``str`` says which, for the operator.
+
+    ``is_busy`` says that another process, such as a tool of the operator's, holds the file.
+    """
 
     reason = "storage_trouble"
+
+    def __init__(self, message: str, *, is_busy: bool = False) -> None:
+        super().__init__(message)
+        self.is_busy = is_busy
 
 
 def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
@@ -35,7 +42,8 @@ def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF not in _TROUBLE:
         return None
-    return StorageTrouble(f"{getattr(error, 'sqlite_errorname', code)}: {error}")
+    is_busy = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return StorageTrouble(f"{getattr(error, 'sqlite_errorname', code)}: {error}", is_busy=is_busy)
 
 
 def note_trouble(error: BaseException) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,7 @@ class Discord:
         self.sent: list[str] = []
         self.hears = asyncio.Event()
         self.hears.set()
+        self.deleted: list[int | None] = []
         self.withdrawn: list[tuple[str, int | None]] = []
         self._came = asyncio.Condition()
 
@@ -72,6 +74,9 @@ class Discord:
         self.asked.set()
         await self.answers.wait()
         return 9
+
+    async def delete(self, job: Job) -> None:
+        self.deleted.append(job.result_message_id)
 
     async def withdraw(self, job: Job, message_id: int | None) -> None:
         self.withdrawn.append((job.job_id, message_id))
@@ -177,7 +182,7 @@ class Scene:
         return job
 
     def desk(self) -> JobDesk:
-        delivery: Any = None  # nothing is deleted
+        delivery: Any = self.discord
         return JobDesk(self.life, jobs=self.jobs, spool=self.spool, delivery=delivery)
 
     async def set_disk(self, *, is_full: bool) -> None:
@@ -432,6 +437,27 @@ async def test_whoever_was_never_told_is_looked_for_once(scene: Scene) -> None:
     await scene.desk().resume(bot_died=True)
     await asyncio.gather(*scene.life.endings.background)
     assert await scene.jobs.with_end_to_show() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit files")
+async def test_a_result_can_be_deleted_on_a_full_disk(scene: Scene) -> None:
+    import resource
+
+    job = make_job(state=JobState.DELIVERED, result_message_id=9)
+    await scene.jobs.accept(job)
+    await scene.spool.write(job.job_id, INPUT_FILENAME, b"a picture")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, usual[1]))
+    try:
+        await scene.desk().delete(job.job_id)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert scene.discord.deleted == [9]
+    assert await scene.spool.job_ids() == []
+    await asyncio.gather(*scene.life.endings.background)
+    row = await scene.jobs.get(job.job_id)
+    assert row is not None
+    assert row.result_message_id is None
 
 
 async def test_given_up_while_it_is_sent_is_withdrawn(scene: Scene) -> None:

@@ -216,6 +216,23 @@ async def test_nobody_waits_for_a_reader_of_an_earlier_state(database: Database,
     assert await database._in_thread(lambda: connection.execute("PRAGMA busy_timeout").fetchone()[0]) == 600000
 
 
+async def test_a_file_that_another_process_holds_is_waited_for_once_and_not_by_each_in_turn(
+    database: Database, jobs: Jobs, tmp_path: Path
+) -> None:
+    statements: list[str] = []
+    connection = await database.run(lambda connection: connection)
+    await database._in_thread(lambda: connection.execute("PRAGMA busy_timeout = 0"))
+    await database._in_thread(lambda: connection.set_trace_callback(statements.append))
+    jobs_made = [make_job() for _ in range(50)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "palimpsest.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        outcomes = await asyncio.gather(*(jobs.accept(job) for job in jobs_made), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {StorageTrouble}
+    assert statements.count("BEGIN IMMEDIATE") < 10
+    await jobs.accept(jobs_made[0])
+    assert len(await jobs.unsettled()) == 1
+
+
 async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageTrouble, match="Not a directory"):

@@ -1,6 +1,9 @@
 """The pictures of jobs, on a real disk."""
 
+import asyncio
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +45,17 @@ async def test_a_job_that_is_given_up_while_its_picture_is_written_is_no_trouble
     await spool.write("A", INPUT_FILENAME, b"12345")
     assert given_up
     assert await spool.read("A", INPUT_FILENAME) == b"12345"  # for whoever writes to delete: they hear of it next
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such call for folders and needs none")
+async def test_every_folder_on_the_way_to_the_first_picture_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system is watched, because nothing else tells what a power cut would leave."""
+    synced: set[int] = set()
+    usual = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.add(os.fstat(descriptor).st_ino), usual(descriptor))[1])
+    await Spool(tmp_path / "spool").write("A", INPUT_FILENAME, b"1")
+    written = await asyncio.to_thread(lambda: [tmp_path, *tmp_path.rglob("*")])
+    assert len(written) == 4
+    assert {path.stat().st_ino for path in written} <= synced
