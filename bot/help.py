@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 _MAX_NAMED = 8  # with more adapters or words the help would not fit into a message
-_DEMO = ": small and quick, for trying the bot, and it knows a few dozen things."
+_DEMO = ", small and quick, for trying the bot; it knows a few dozen things."
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
@@ -27,10 +27,9 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "• `/img2img`: attach a picture, write a prompt.",
         f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
         "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that,"
-        " `again` with a new seed; `seed?` tells you its seed.",
+        " `again` or `4 more` with new seeds; `seed?` tells you its seed.",
         "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
-        "• **Report** under a picture tells the moderators; `/privacy` shows and deletes what I keep about you.",
-        "Options can be named anywhere in the text: `strength` (0.3 or `subtle`, 0.6 or `balanced`, 0.9 or `strong`),"
+        "**Options**, anywhere in the text: `strength` (0.3 or `subtle`, 0.6 or `balanced`, 0.9 or `strong`),"
         " `seed` (the same one gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`, and"
         " `negative:` at the end.",
         *_about_model(client, origin),
@@ -40,25 +39,25 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
 
 def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     settings = (
-        "`/queue` shows what waits, `/preferences` keeps your own numbers and negative prompt."
-        " For moderators: `/defaults`, `/limits` and"
-        " `/moderation`."
+        "**More**: `/queue` shows what waits, `/preferences` keeps your own numbers and negative prompt, `/privacy`"
+        " shows and deletes what I keep about you, **Report** under a picture tells the moderators."
+        " For moderators: `/defaults`, `/limits`, `/moderation`."
     )
     try:
         model = client.orders.model_for(origin)
     except (ModelUnavailable, Refused) as error:
         return [f"⚠️ {error_sentence(error)}", settings]
     lines = [
-        f"The model here is **{model.title}**" + (f". {model.summary}" if not model.is_demo else _DEMO),
-        "Try: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
+        f"**Model** here: {model.title}" + (f". {model.summary}" if not model.is_demo else _DEMO),
+        "**Try**: " + " · ".join(f"*{example}*" for example in _examples(model.folder)),
         settings,
     ]
     if adapters := client.shelf.adapters(model):
         offered = [f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters]
-        lines.insert(1, "Adapters, with `adapter: name` or `adapter: name:0.8, other:0.5`: " + _named(offered))
+        lines.insert(1, "**Adapters**, with `adapter: name` or `adapter: name:0.8, other:0.5`: " + _named(offered))
     if embeddings := client.shelf.embeddings(model):
         words = [f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings]
-        lines.insert(1, "Words of its own, anywhere in a prompt or a negative prompt: " + _named(words))
+        lines.insert(1, "**Words** of its own, anywhere in a prompt or a negative prompt: " + _named(words))
     if model.is_demo:
         lines.append("-# The operator gets a real model with `python -m generation download` and MODEL in `.env`.")
     return lines

@@ -7,7 +7,10 @@ import discord
 _INVISIBLE = "\u200b"  # a zero-width space, which keeps Discord from interpreting what is around it
 _TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would reverse what follows, the bot's own words too
 # Links, which would be the bot's, also where the member may post none; channels, commands, moments and the like.
-_ACTIVE = re.compile(r"\w:(?=/)|\bdiscord\.gg(?=/)|<(?=#|/\w|t:|id:)", re.IGNORECASE)
+_INVITING = r"\bdiscord(?:\.(?:gg|gift|new)|(?:app)?\.com)(?=/)"  # links without https://, too
+_ACTIVE = re.compile(
+    rf"\w:(?=/)|{_INVITING}|<(?=#|/\w|t:|id:|sound:|tel:|sms:|mailto:|\+\d|[^\s<>@]+@[^\s<>@])", re.IGNORECASE
+)
 
 
 def inert(text: str, longest: int = 300) -> str:

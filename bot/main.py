@@ -85,6 +85,15 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
                 raise
 
 
+def leave_no_core_dumps() -> None:
+    """Let no process of ours leave its memory on the disk when it crashes: prompts, pictures and tokens are in it."""
+    if os.name == "posix":
+        import resource  # exists on Unix only
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # which every child inherits
+
+
 def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
     """Close the client on SIGTERM and SIGINT; a second signal does not hurry it.
 
@@ -174,6 +183,7 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     token = settings.discord_token.get_secret_value()
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
+    leave_no_core_dumps()
     for name, remedy in unused_settings().items():
         log.warning("%s in .env has no effect. %s", name, remedy)
     try:

@@ -64,6 +64,7 @@ _REFUSALS: Mapping[str, str] = {
     "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
     "list_full": "The list has {limit} entries already. Please take one off first.",
+    "terms_full": "The list holds nearly {limit} characters already, the most that it may. Please take one off first.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
         "You have {waiting_requests} waiting already, the most that you may."
@@ -76,7 +77,14 @@ _REFUSALS: Mapping[str, str] = {
     "given_up_by_button": (
         "Please press **Cancel** under what waits, or **Delete** under a picture. `/queue` leads to what waits."
     ),
-    "no_picture": "I see no picture there. Please attach one, or reply to one of mine; `/help` shows every way.",
+    "no_enlarging": (
+        "I cannot enlarge a picture as it is. To have it painted anew with more pixels, reply to it with a larger size,"
+        " such as `size 768`."
+    ),
+    "no_picture": (
+        "I see no picture there. Please attach one, or reply to one of mine;"
+        " for any other, right-click (long-press) it → Apps → **Remix**."
+    ),
     "no_term": "There are no letters in that. Please write a word or a phrase.",
     "not_in_server": (
         "This server has my commands, but not me, so I could not post the picture."
@@ -110,6 +118,9 @@ _REFUSALS: Mapping[str, str] = {
     "remixing_off": "Whoever this picture belongs to does not want others to paint over it.",
     "result_blocked": "The picture that came out looks sexual to me, so I do not show it here. Please try other words.",
     "result_gone": "That result is not there any more. Please send a picture with `/img2img`.",
+    "role_not_allowed": (
+        "The moderators of this server let only some roles ask for pictures, and you have none of them."
+    ),
     "server_only": "This can be set in servers only.",
     "nothing_to_set": "Please name at least one value to set.",
     "default_past_limit": "The default for {option} cannot be beyond its maximum, {limit}.",
@@ -226,7 +237,9 @@ def reported(*, is_new: bool, is_server: bool) -> str:
 def ignored_pictures(count: int, *, of_result: bool) -> str:
     """Say that only the first of several pictures was taken: those of a message, or those of a result."""
     if of_result:
-        return f"-# The first of its {count + 1} pictures was taken; **Use as input** under it offers the others."
+        return (
+            f"-# The first of its {count + 1} pictures was taken; a reply that begins with `picture 2` takes another."
+        )
     return f"-# The first of your pictures was taken; {count} more came with it."
 
 

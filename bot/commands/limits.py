@@ -1,4 +1,4 @@
-"""``/limits``: how often and how much the members of a role may ask, set by moderators."""
+"""``/limits``: whether, how often and how much the members of a role may ask, set by moderators."""
 
 import discord
 from discord import app_commands
@@ -8,8 +8,9 @@ from bot.commands.shared import chosen, client_of, moderators_group, tell
 from bot.discord_api.permissions import require_moderator
 from bot.orders.allowances import DAY_SECONDS
 from bot.orders.tables import limit_words, limits_table
+from bot.storage.role_limits import RoleLimit
 
-limits = moderators_group("limits", "How often and how much the members of a role may ask in this server")
+limits = moderators_group("limits", "Whether, how often and how much the members of a role may ask in this server")
 
 
 @limits.command(name="show")
@@ -23,19 +24,21 @@ async def limits_show(interaction: discord.Interaction) -> None:
     role="Whose limits; of several roles of a member the most generous counts",
     cooldown="Seconds between two requests; 0 is no wait",
     daily_budget="Seconds of painting in 24 hours; 0 is as much as they like",
+    allowed="Whether they may ask for pictures at all; of several roles of a member one that may is enough",
 )
 async def limits_set(
     interaction: discord.Interaction,
     role: discord.Role,
     cooldown: Range[int, 0, DAY_SECONDS] | None = None,
     daily_budget: Range[int, 0, DAY_SECONDS] | None = None,
+    allowed: bool | None = None,
 ) -> None:
     """Set the limits of a role; @everyone is one too"""
     guild_id = require_moderator(interaction)
-    values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget)
+    values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget, may_ask=allowed)
     client = client_of(interaction)
     await client.role_limits.set(guild_id, role.id, **values)
-    detail = f"{role.name}: {limit_words(cooldown, daily_budget)}"
+    detail = f"{role.name}: {limit_words(RoleLimit(**values))}"
     await client.mod_log.write(guild_id, interaction.user.id, "limits_set", detail=detail)
     await _show(interaction, guild_id)
 

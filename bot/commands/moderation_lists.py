@@ -9,7 +9,7 @@ from bot.commands.shared import MAX_CHOICES, client_of, tell
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
-from bot.moderation.acts import block_member, list_picture, require_room
+from bot.moderation.acts import block_member, list_picture, require_room_for_term
 from bot.orders.sources import source_of
 from generation.safety.prompt import MAX_TERM_CHARACTERS, is_term
 
@@ -58,7 +58,7 @@ async def terms_add(interaction: discord.Interaction, term: Term) -> None:
     term = " ".join(term.split())
     if not is_term(term):
         raise Refused("no_term")
-    require_room(client.policies.terms(guild_id))
+    require_room_for_term(client.policies.terms(guild_id), term)
     await client.policies.add_term(guild_id, term)
     await client.mod_log.write(guild_id, interaction.user.id, "term_added", detail=term)
     await _show_terms(interaction, guild_id)

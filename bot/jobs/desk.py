@@ -69,7 +69,7 @@ class JobDesk:
         """
         for job in await self._jobs.with_end_to_show():
             was_sent = self._endings.may_have_been_sent(job)
-            self._endings.in_background((self._endings.withdraw if was_sent else self._endings.show_end)(job))
+            self._endings.in_background((self._endings.withdraw if was_sent else self._life.tell_end)(job))
         if bot_died:
             await self._jobs.count_unclean_death()
         for job in await self._jobs.unsettled():
@@ -131,7 +131,10 @@ class JobDesk:
             status_message_id = await acknowledge(status_text(job))
         except (aiohttp.ClientError, OSError, discord.HTTPException) as error:
             if not is_passing(error) and getattr(error, "code", None) != UNKNOWN_INTERACTION:
-                await self._jobs.expire(job.job_id, NEVER_TOLD)
+                try:
+                    await self._jobs.expire(job.job_id, NEVER_TOLD)
+                except StorageTrouble:  # whoever asked hears why they are not answered all the same
+                    self._endings.in_background(self._endings.expire(job, NEVER_TOLD))
                 if getattr(error, "code", None) == STOPPED_BY_AUTOMOD:
                     raise Refused("stopped_by_automod") from error
                 raise

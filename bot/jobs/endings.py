@@ -100,9 +100,14 @@ class Endings:
         self.in_background(self.show_end(job))
 
     async def show_end(self, job: Job) -> None:
-        """Let the status message say how a job ended."""
-        if await self._progress.settle(job) and not self.may_have_been_sent(job):
-            await self._note_end_shown(job)
+        """Let the status message say how a job ended.
+
+        Of one that nobody seems to have been told of it may be on its way: that is for whoever waits for it, or for the
+        next start.
+        """
+        is_said = await self._progress.settle(job) and job.status_message_id is not None
+        if is_said and not self.may_have_been_sent(job):
+            await self.note_end_shown(job)
 
     @staticmethod
     def may_have_been_sent(job: Job) -> bool:
@@ -116,7 +121,12 @@ class Endings:
         """
         await self._delivery.withdraw(job, message_id)
         if await self._progress.settle(job):
-            await self._note_end_shown(job)
+            await self.note_end_shown(job)
+
+    async def note_end_shown(self, job: Job) -> None:
+        """Remember that nothing is left to be said about a job."""
+        with contextlib.suppress(StorageTrouble):  # it is then shown again after the next start
+            await self._jobs.note_end_shown(job.job_id)
 
     async def message_deleted(self, message_id: int) -> None:
         """Give up the job that was asked for, or told of, in a message that is gone."""
@@ -144,7 +154,3 @@ class Endings:
         if cancelled is not None:
             self._service.cancel(job.job_id)  # what else waited for the disk may have brought it there again
             await self.settle(cancelled)
-
-    async def _note_end_shown(self, job: Job) -> None:
-        with contextlib.suppress(StorageTrouble):  # it is then shown again after the next start
-            await self._jobs.note_end_shown(job.job_id)

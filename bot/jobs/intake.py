@@ -21,6 +21,8 @@ T = TypeVar("T")
 # Failures that pass: an overloaded machine, or a child process that has just died.
 _PASSING = ("check_failed", "download_failed")
 _PAUSES_SECONDS = (0.5, 2.0)
+# Each may hold 25 MiB while it waits for the decoder: a full queue of them would be more than many machines have.
+MAX_AT_ONCE = 16
 
 
 async def once_more(work: Callable[[], Awaitable[T]]) -> T:
@@ -37,7 +39,10 @@ async def once_more(work: Callable[[], Awaitable[T]]) -> T:
 
 
 class Intake:
-    """Fetch a job's picture, decode it in a process that may be killed, look at it, and store it clean."""
+    """Fetch a job's picture, decode it in a process that may be killed, look at it, and store it clean.
+
+    At most ``MAX_AT_ONCE`` are in memory at the same time; the others are fetched when it is their turn.
+    """
 
     def __init__(
         self, downloads: AttachmentDownloads, decoder: ImageDecoder, spool: Spool, screening: Screening
@@ -46,13 +51,13 @@ class Intake:
         self._decoder = decoder
         self._spool = spool
         self._screening = screening
+        self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def bring_in(self, job: Job) -> str:
         """Put the picture on disk and return the sha256 of what it was before; raise JobFailed."""
         try:
-            data, input_sha256 = await once_more(lambda: self._clean_picture(job))
-            await once_more(lambda: self._screening.look_at_input(job, data, input_sha256))
-            await self._spool.write(job.job_id, INPUT_FILENAME, data)
+            async with self._room:
+                return await self._bring_in(job)
         except FileNotFoundError as error:
             raise JobFailed("input_expired") from error
         except (StorageTrouble, OSError) as error:
@@ -65,6 +70,11 @@ class Intake:
         except ExecutorError as error:
             log.error("the picture of job %s could not be decoded: %s", job.job_id, error)
             raise JobFailed(FailureKind.EXECUTOR_UNAVAILABLE) from error
+
+    async def _bring_in(self, job: Job) -> str:
+        data, input_sha256 = await once_more(lambda: self._clean_picture(job))
+        await once_more(lambda: self._screening.look_at_input(job, data, input_sha256))
+        await self._spool.write(job.job_id, INPUT_FILENAME, data)
         return input_sha256
 
     async def _clean_picture(self, job: Job) -> tuple[bytes, str]:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from bot.storage.job import JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
@@ -78,7 +79,9 @@ class Janitor:
         size_bytes = await self._spool.size_bytes()
         for job_id in kept:
             job = await self._jobs.get(job_id)
-            is_due = job is None or (job.settled_at or 0) <= due_before
+            # Whoever is killed in between leaves pictures of jobs that need none.
+            is_kept = job is not None and (job.state is JobState.DELIVERED or job.can_be_tried_again)
+            is_due = job is None or not is_kept or (job.settled_at or 0) <= due_before
             if is_due or size_bytes > self._max_bytes:
                 size_bytes -= await self._spool.job_size_bytes(job_id)
                 await self._spool.delete(job_id)

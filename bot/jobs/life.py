@@ -1,5 +1,6 @@
 """The steps of a job's life: brought in, queued, generated, delivered; each is stored before it is announced."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import once_stored
+from bot.storage.trouble import StorageTrouble, once_stored
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.base import Executor
 from generation.requests import Img2ImgRequest
@@ -89,7 +90,8 @@ class JobLife:
 
     async def go_on(self, job: Job) -> None:
         """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
-        await self._estimates.load(job.model)
+        with contextlib.suppress(StorageTrouble):  # then its time is guessed; the person has been told that it goes on
+            await self._estimates.load(job.model)
         # Nothing is awaited from here on: admission has counted it so far and must not count it twice.
         self.open.keep(job)
         match job.state:
@@ -122,6 +124,15 @@ class JobLife:
         else:  # given up when nobody knew where to say so
             row = await once_stored(lambda: self._jobs.get(job.job_id))
             await self.endings.show_end(_given_up(replace(job, status_message_id=status_message_id), row))
+
+    async def tell_end(self, job: Job) -> None:
+        """Say after a restart how a job ended, be it in a message that was sent before its row knew of it."""
+        if job.status_message_id is None and (found := await self._status_messages.find(job)) is not None:
+            await once_stored(lambda: self._jobs.set_status_message(job.job_id, found))
+            job = replace(job, status_message_id=found)
+        await self.endings.show_end(job)
+        if job.status_message_id is None:
+            await self.endings.note_end_shown(job)
 
     async def _bring_in(self, job: Job) -> None:
         """accepted → queued."""

@@ -15,7 +15,7 @@ from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
 from bot.help import help_text
 from bot.messages.heard import HeardMessages, is_new, may_unfold, version_of
-from bot.orders.free_text import Said, understand
+from bot.orders.free_text import Said, picture_named, understand
 from bot.orders.order_book import Options, Source, changed
 from bot.orders.origin import Origin
 from bot.orders.sources import owned_source_in, source_in, source_in_result
@@ -173,8 +173,12 @@ class Conversation:
             if job.can_be_tried_again:
                 source = Source(parent=job, spoiler=job.spoiler)
             else:
-                picture = await source_in_result(self._client, job, 0)
-                source = replace(picture, ignored_pictures=job.count - 1)
+                number, prompt = picture_named(said.options.prompt, job.count)
+                if not prompt:
+                    raise Refused("nothing_to_change")
+                said = replace(said, options=replace(said.options, prompt=prompt))
+                picture = await source_in_result(self._client, job, (number or 1) - 1)
+                source = replace(picture, ignored_pictures=0 if number else job.count - 1)
             options = changed(replace(earlier, negative_prompt=None), said.options)
         else:
             if said.is_empty:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 MAX_LISTED = 500  # of words, and of pictures: every prompt and picture is compared with all of them
+# Each character of a list that is made to hold the bot up costs it 26 µs with every prompt.
+MAX_TERMS_CHARACTERS = 4_000
 
 
 async def hide_result(client: "Palimpsest", job: Job) -> None:
@@ -53,6 +55,13 @@ def require_room(listed: Collection[object]) -> None:
     """Raise Refused (``list_full``) if a list of words or pictures can take no more."""
     if len(listed) >= MAX_LISTED:
         raise Refused("list_full", limit=MAX_LISTED)
+
+
+def require_room_for_term(listed: Collection[str], term: str) -> None:
+    """Raise Refused (``list_full``, ``terms_full``) if a server's list of words can take no more, or not this one."""
+    require_room(listed)
+    if sum(map(len, listed)) + len(term) > MAX_TERMS_CHARACTERS:
+        raise Refused("terms_full", limit=MAX_TERMS_CHARACTERS)
 
 
 async def list_picture(client: "Palimpsest", guild_id: int, attachment_url: str) -> str:

@@ -44,6 +44,12 @@ def allowance_of(limits: Mapping[int, RoleLimit], role_ids: Sequence[int]) -> Al
     return Allowance(min(cooldowns, default=0), 0 if 0 in budgets else max(budgets, default=0))
 
 
+def may_ask(limits: Mapping[int, RoleLimit], role_ids: Sequence[int]) -> bool:
+    """Tell whether a member's roles let them ask at all: one that does is enough, and where none says so, they do."""
+    said = {limits[role_id].may_ask for role_id in role_ids if role_id in limits}
+    return True in said or False not in said
+
+
 class Allowances:
     """Refuse who asks too often or has used up their share.
 
@@ -68,10 +74,12 @@ class Allowances:
         self._clock = clock
 
     async def require(self, origin: Origin, *, is_asking: bool = False) -> None:
-        """Raise Refused (``cooldown``, ``budget_spent``) with the moment from which the member may ask again.
+        """Raise Refused: ``role_not_allowed``, or ``cooldown`` or ``budget_spent`` with until when that holds.
 
         ``is_asking`` says that another request of theirs is just being taken in.
         """
+        if not may_ask(self._limits.of(origin.guild_id), origin.role_ids):
+            raise Refused("role_not_allowed")
         for layer, allowance, jobs in await self._counted(origin):
             if is_asking and allowance.cooldown_seconds:
                 raise Refused("cooldown", layer=layer, until=round(self._clock() + allowance.cooldown_seconds))

@@ -15,6 +15,7 @@ from bot.orders.small_talk import (
     asks_again,
     asks_for_help,
     asks_for_seed,
+    asks_to_enlarge,
     gives_up,
     is_filling,
     is_remark,
@@ -72,6 +73,7 @@ _LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z
 _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
+_PICTURE = re.compile(r"(?:picture|image|#)\s*(?P<number>\d{1,2})(?:[\s,;:]+|$)", re.IGNORECASE)
 _MENTION = re.compile(r"<@[!&]?\d+>")
 # Nothing but a name and what is meant as its value: "seed random", "strength high", "sampler best"; not "seed packet".
 _NAME_AND_WORD = re.compile(
@@ -115,7 +117,8 @@ class Said:
 def understand(text: str, *, models: Collection[str] = ()) -> Said:
     """Read a message; raise Refused for what looks like an option and cannot be understood as one.
 
-    That is a value that is none (``not_understood``, ``strength_not_understood``), a name without one
+    What is asked for and cannot be done is refused, too (``no_enlarging``). The rest is a value that is none
+    (``not_understood``, ``strength_not_understood``), a name without one
     (``option_without_value``), a name that there is not (``option_unknown``), or nearly is (``option_misspelt``), and a
     name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
@@ -160,6 +163,8 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
     if (unknown := _WORD_AND_FRACTION.fullmatch(text)) is not None:
         raise _unknown_option(unknown["word"].lower())
     words = words_of(text)
+    if not values and asks_to_enlarge(words):
+        raise Refused("no_enlarging")
     if not values and asks_for_seed(words):
         return Said(seed=True)
     if not values and (name := _tidy(text).rstrip(".!?").lower()) in FIELD_OF and name != "model":
@@ -169,6 +174,17 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
         return Said(replace(Options(prompt=""), **values), again=again)
     options = replace(Options(prompt=_tidy(text)), **values)
     return Said(options, remark=not values and is_remark(words), gives_up=not values and gives_up(words))
+
+
+def picture_named(prompt: str, count: int) -> tuple[int | None, str]:
+    """Tell which of ``count`` pictures, from 1 on, a prompt begins with ("picture 3, at night"), and return the rest.
+
+    With a single picture, or none of that number, the words are the prompt's.
+    """
+    named = _PICTURE.match(prompt)
+    if count == 1 or named is None or not 1 <= int(named["number"]) <= count:
+        return None, prompt
+    return int(named["number"]), prompt[named.end() :]
 
 
 def negative_as_written(negative_prompt: str) -> str:

@@ -14,9 +14,9 @@ _HELP = frozenset(("help", "/help", "?"))
 _GREETINGS = words_of("hello hey heya hi hiya howdy yo")
 _BESIDE_GREETINGS = words_of("again all bot everyone folks guys palimpsest there you")
 _SEED_QUESTION = words_of("a for give is it its me please s seed tell that the this use used was what whats which you")
-_AGAIN = words_of("again reroll repeat retry")
+_AGAIN = words_of("again another more once reroll repeat retry variation variations")
 # Around options: "please use seed 5", "same again, but with strength 0.8".
-_FILLING = words_of("and at but do it just now please same set that the this to try use with")
+_FILLING = words_of("and at but do give it just me now one please same set that the this to try use with")
 # About a picture that they like: "thanks, so cool".
 _REMARKS = words_of(
     "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
@@ -24,6 +24,8 @@ _REMARKS = words_of(
 )
 # About a request or a result that is not wanted any more: "stop", "delete this please".
 _GIVING_UP = words_of("abort cancel delete remove stop")
+_LARGER = words_of("enlarge upscale upscaled upscaling")
+_BESIDE_LARGER = words_of("2x 4x and can it me please the this that picture you")
 _BESIDE_GIVING_UP = words_of("all can it my now one picture please pls that them these this you")
 _BESIDE_REMARKS = words_of("bot i is it job much one so that this very work you")
 
@@ -58,3 +60,8 @@ def is_remark(words: frozenset[str]) -> bool:
 def gives_up(words: frozenset[str]) -> bool:
     """Tell whether words ask for nothing but the end of a request or of a picture."""
     return bool(words & _GIVING_UP) and words <= _GIVING_UP | _BESIDE_GIVING_UP
+
+
+def asks_to_enlarge(words: frozenset[str]) -> bool:
+    """Tell whether words ask for nothing but the same picture with more pixels."""
+    return bool(words & _LARGER) and words <= _LARGER | _BESIDE_LARGER

@@ -54,6 +54,12 @@ _NUMBER_FIRST = re.compile(
     r"(?:(?<=[,;])|^)\s*(?P<value>(?:\d+(?:[.,]\d+)?|[.,]\d+)%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)",
     re.IGNORECASE,
 )
+# Nothing but "4 more", "again 4 times" or "again x4".
+_SEVERAL_MORE = re.compile(
+    r"\s*(?:give me\s+)?(?:again[\s,]+x?(?P<times>\d{1,2})(?:\s*x|\s+times)?|(?P<more>\d{1,2})\s+(?:more|variations))"
+    r"(?:\s+please)?[\s.!]*",
+    re.IGNORECASE,
+)
 # "a fox at 50% strength"; "a temple with 30 steps" is a prompt.
 _STRENGTH_LAST = re.compile(
     r"\s(?:at|with|using)\s+(?P<value>[01]?[.,]\d+|\d+\s?%)\s+strength\s*(?=[,;.!]|$)", re.IGNORECASE
@@ -62,6 +68,8 @@ _STRENGTH_LAST = re.compile(
 
 def in_one_spelling(text: str) -> str:
     """Return a text with its options as ``bot.orders.free_text`` reads them: a name, then a number or word."""
+    if (several := _SEVERAL_MORE.fullmatch(text)) is not None:
+        text = f"again count {several['times'] or several['more']}"
     text = _STRENGTH_LAST.sub(lambda last: f" strength {''.join(last['value'].split())}", text)
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
     if (alone := _STRENGTH_WORD_ALONE.fullmatch(text)) is not None:

@@ -60,11 +60,16 @@ def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allow
     lines = ["**Limits by role** (of several roles of a member the most generous counts)"]
     for role_id, limit in limits.items():
         name = "@everyone" if role_id == guild_id else f"<@&{role_id}>"
-        lines.append(f"• {name}: {limit_words(limit.cooldown_seconds, limit.daily_budget_seconds)}")
+        lines.append(f"• {name}: {limit_words(limit)}")
     if not limits:
         lines.append("• none is set: `/limits set`")
     if operator != NO_LIMIT:
-        words = limit_words(operator.cooldown_seconds or None, operator.daily_budget_seconds or None)
+        words = limit_words(
+            RoleLimit(
+                cooldown_seconds=operator.cooldown_seconds or None,
+                daily_budget_seconds=operator.daily_budget_seconds or None,
+            )
+        )
         lines.append(f"The operator allows everybody: {words}.")
     return "\n".join(lines)
 
@@ -77,11 +82,13 @@ def budget_used(budget: Budget) -> str:
     )
 
 
-def limit_words(cooldown_seconds: int | None, daily_budget_seconds: int | None) -> str:
+def limit_words(limit: RoleLimit) -> str:
     """Say what a role may, as far as it is set."""
     words = []
-    if cooldown_seconds is not None:
-        words.append(f"{cooldown_seconds} s between two requests" if cooldown_seconds else "no pause between requests")
-    if daily_budget_seconds is not None:
-        words.append(f"{daily_budget_seconds} s of painting in 24 hours" if daily_budget_seconds else "no daily budget")
+    if limit.may_ask is not None:
+        words.append("may ask" if limit.may_ask else "may not ask")
+    if (pause := limit.cooldown_seconds) is not None:
+        words.append(f"{pause} s between two requests" if pause else "no pause between requests")
+    if (budget := limit.daily_budget_seconds) is not None:
+        words.append(f"{budget} s of painting in 24 hours" if budget else "no daily budget")
     return ", ".join(words)

@@ -18,6 +18,7 @@ from generation.safety.verdict import Label, PictureVerdict, Verdict, highest, i
 
 log = logging.getLogger(__name__)
 
+_MOST_REMEMBERED = 1000
 # Of a server and a channel: may only adults be there?
 IsAgeRestricted = Callable[[int | None, int], bool]
 NoteDecision = Callable[[Job, str, float | None], None]
@@ -47,6 +48,7 @@ class Screening:
         self._is_age_restricted = is_age_restricted
         self._note = note
         self._servers_known = servers_known
+        self._verdicts: dict[str, tuple[Collection[str], Verdict]] = {}  # of jobs, and the server's list at that time
 
     def require_welcome(self, requester_id: int, guild_id: int | None, owner_ids: Collection[int] = ()) -> None:
         """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or the picture's owners exclude."""
@@ -69,8 +71,15 @@ class Screening:
         self.require_words(job)
 
     def words_of(self, job: Job) -> Verdict:
-        """Return the verdict on a job's words."""
-        return check_prompt(job.prompt, job.negative_prompt, server_terms=self._policies.terms(job.guild_id))
+        """Return the verdict on a job's words, read once for each list: every preview asks for it."""
+        server_terms = self._policies.terms(job.guild_id)
+        known = self._verdicts.get(job.job_id)
+        if known is None or known[0] != server_terms:
+            if known is None and len(self._verdicts) >= _MOST_REMEMBERED:
+                del self._verdicts[next(iter(self._verdicts))]
+            known = server_terms, check_prompt(job.prompt, job.negative_prompt, server_terms=server_terms)
+            self._verdicts[job.job_id] = known
+        return known[1]
 
     async def look_at_input(self, job: Job, clean: bytes, sha256: str) -> None:
         """Look at the picture that a job begins with; if it is to be hidden, so will be the result.

@@ -142,6 +142,8 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN input_owner_id INTEGER;
     CREATE INDEX jobs_by_input_owner ON jobs (input_owner_id) WHERE input_owner_id IS NOT NULL;
     """,
+    # 10: who may ask at all
+    "ALTER TABLE role_limits ADD COLUMN may_ask INTEGER;",
 )
 
 

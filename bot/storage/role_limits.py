@@ -9,10 +9,11 @@ from bot.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleLimit:
-    """How often and how much; 0 is no limit, None is nothing said."""
+    """How often and how much, and whether at all; 0 is no limit, None is nothing said."""
 
     cooldown_seconds: int | None = None
     daily_budget_seconds: int | None = None
+    may_ask: bool | None = None
 
 
 class RoleLimits:
@@ -28,22 +29,24 @@ class RoleLimits:
         self._limits.clear()
         for row in rows:
             self._limits[row["guild_id"]][row["role_id"]] = RoleLimit(
-                cooldown_seconds=row["cooldown_seconds"], daily_budget_seconds=row["daily_budget_seconds"]
+                cooldown_seconds=row["cooldown_seconds"],
+                daily_budget_seconds=row["daily_budget_seconds"],
+                may_ask=None if row["may_ask"] is None else bool(row["may_ask"]),
             )
 
     def of(self, guild_id: int | None) -> Mapping[int, RoleLimit]:
         """Return what a server's moderators have set, by role."""
         return {} if guild_id is None else dict(self._limits.get(guild_id, {}))
 
-    async def set(self, guild_id: int, role_id: int, **seconds: int) -> None:
-        """Set what is named, ``cooldown_seconds`` or ``daily_budget_seconds`` or both."""
-        # Only these columns, for another moderator may be setting the other one at this moment.
+    async def set(self, guild_id: int, role_id: int, **values: int) -> None:
+        """Set what is named of ``cooldown_seconds``, ``daily_budget_seconds`` and ``may_ask``."""
+        # Only these columns, for another moderator may be setting the others at this moment.
         statement = (
-            f"INSERT INTO role_limits (guild_id, role_id, {', '.join(seconds)}) VALUES (?, ?{', ?' * len(seconds)})"
-            f" ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in seconds)}"
+            f"INSERT INTO role_limits (guild_id, role_id, {', '.join(values)}) VALUES (?, ?{', ?' * len(values)})"
+            f" ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in values)}"
         )
-        await self._database.execute(statement, guild_id, role_id, *seconds.values())
-        self._limits[guild_id][role_id] = replace(self.of(guild_id).get(role_id, RoleLimit()), **seconds)
+        await self._database.execute(statement, guild_id, role_id, *values.values())
+        self._limits[guild_id][role_id] = replace(self.of(guild_id).get(role_id, RoleLimit()), **values)
 
     async def reset(self, guild_id: int, role_id: int) -> None:
         """Forget what was set for a role."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from PIL import AvifImagePlugin
 
+from generation.child.confinement import confine
 from generation.child.frames import Frame
 from generation.child.worker import claim_pipes, end_with_parent
 from generation.errors import ImageRefused
@@ -38,6 +39,7 @@ def main() -> None:
     """Work until the parent is gone."""
     pipe = claim_pipes()
     end_with_parent()
+    confine()
     limit_own_memory(int(sys.argv[1]))
     AvifImagePlugin.DEFAULT_MAX_THREADS = AVIF_THREADS
     pipe.answer_in_a_thread(lambda: answer)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from generation.child.confinement import confine
 from generation.child.frames import Frame
 from generation.child.worker import claim_pipes, end_with_parent
 from generation.safety.picture import PictureClassifier
@@ -21,6 +22,7 @@ def main() -> None:
     """Work until the parent is gone."""
     pipe = claim_pipes()
     end_with_parent()
+    confine()
     pipe.answer_in_a_thread(lambda: partial(answer, PictureClassifier()))
 
 

@@ -24,5 +24,5 @@ def test_many_add_ons_leave_room_for_the_rest(add_ons: int, end: str) -> None:
     text = help_text(client_with(add_ons), origin)
     assert fitting(text) == text
     assert sum(line.endswith(end) for line in text.split("\n")) >= 1
-    for part in ("`adapter-0`", "`<word-0>` (The word 0)", "`<word-7>`", "Try: ", "`/preferences`"):
+    for part in ("`adapter-0`", "`<word-0>` (The word 0)", "`<word-7>`", "**Try**: ", "`/preferences`"):
         assert part in text

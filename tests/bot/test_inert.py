@@ -12,12 +12,28 @@ from bot.inert import inert, inert_code
         "[a](HTTP://example.com)",
         "discord.gg/abc",
         "see DISCORD.GG/abc",
+        "discord.com/invite/abc",
+        "discordapp.com/invite/abc discord.gift/abc",
         "<#123456789012345678> </img2img:1> <t:0:R> <id:customize>",
+        "<tel:+4912345678> <+4912345678> <ada@example.com> <mailto:ada@example.com>",
     ],
 )
 def test_nothing_is_a_link_or_more_than_text(text: str) -> None:
     shown = inert(text)
-    for active in ("://", "discord.gg/", "<#", "</", "<t:", "<id:"):
+    for active in (
+        "://",
+        "discord.gg/",
+        "discord.com/",
+        "discordapp.com/",
+        ".gift/",
+        "<#",
+        "</",
+        "<t",
+        "<id:",
+        "<+",
+        "<a",
+        "<m",
+    ):
         assert active not in shown.lower()
     assert shown.replace("\u200b", "").replace("\\", "") == text
 

@@ -212,7 +212,16 @@ class TestReply:
         several = await bot.result_of(await bot.img2img(count=2, steps=4))
         asked = await bot.client.say("a dog in the snow, count 1", reply_to=several.id)
         made = await bot.result_of(await bot.answer_to(asked))
-        assert "The first of its 2 pictures was taken; **Use as input** under it" in made.content
+        assert "The first of its 2 pictures was taken; a reply that begins with `picture 2`" in made.content
+        asked = await bot.client.say("picture 2: a dog in the snow, count 1", reply_to=several.id)
+        second = await bot.result_of(await bot.answer_to(asked))
+        assert "**a dog in the snow**" in second.content
+        assert "pictures was taken" not in second.content
+        began_with = [
+            bot.rows("SELECT input_sha256 FROM jobs WHERE result_message_id = ?", int(each.id))
+            for each in (made, second)
+        ]
+        assert began_with[0] != began_with[1]
 
     async def test_nothing_said_is_asked_about(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("@Palimpsest", reply_to=result.id)

@@ -3,9 +3,13 @@
 import asyncio
 import dataclasses
 import os
+import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from playground.client import PlaygroundServer
 from tests.end_to_end.bot_process import BotProcess, stand_in
@@ -50,6 +54,16 @@ async def test_refusals_at_the_start_show_no_token(tmp_path: Path) -> None:
         assert DISCORD_CANARY not in text
 
 
+@pytest.fixture
+def core_dumps() -> Iterator[None]:
+    """Let whatever is started leave core dumps, as many systems do."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.usefixtures("core_dumps")
 async def test_trouble_of_every_kind_shows_no_token(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     async with (
@@ -63,7 +77,10 @@ async def test_trouble_of_every_kind_shows_no_token(tmp_path: Path) -> None:
         with bot.held():
             status = await bot.img2img(steps=4)
             await bot.status_with(status, "Painting")
-            for child in [bot.child(f"generation.{name}.worker") for name in ("images", "executors")]:
+            children = [bot.child(f"generation.{name}.worker") for name in ("images", "executors", "safety")]
+            for process in (bot.process, *children):
+                assert resource.prlimit(process.pid, resource.RLIMIT_CORE)[0] == 0
+            for child in children[:2]:
                 child.send_signal(signal.SIGSEGV)
         for action in ("drop", "invalid_session"):
             await client.gateway(action)

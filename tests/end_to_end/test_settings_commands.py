@@ -186,6 +186,20 @@ class TestLimits:
     async def limits(self, bot: BotProcess, verb: str, **options: str | float) -> str:
         return told(await bot.client.command(f"limits {verb}", options, member="Grace"))
 
+    async def test_who_may_not_ask_may_not_by_any_way(self, bot: BotProcess) -> None:
+        result = await bot.result_of(await bot.img2img(member="Linus", steps=4))
+        assert "@everyone: may not ask" in await self.limits(bot, "set", role="@everyone", allowed=False)
+        shown = await self.limits(bot, "set", role="Moderator", allowed=True)
+        assert ": may ask" in shown
+        refusal = "let only some roles ask for pictures, and you have none of them"
+        assert refusal in told(await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, member="Linus"))
+        assert refusal in told(await bot.client.press(result.id, "Again", member="Linus"))
+        asked = await bot.client.say("@Palimpsest a fox", files=[CAT], member="Linus")
+        assert refusal in (await bot.answer_to(asked)).content
+        assert (await bot.result_of(await bot.img2img(member="Grace", steps=4))).attachments
+        await self.limits(bot, "reset", role="Moderator")
+        assert "none is set" in await self.limits(bot, "reset", role="@everyone")
+
     async def test_a_pause_holds_for_the_members_of_a_role_until_it_is_reset(self, bot: BotProcess) -> None:
         assert "none is set" in await self.limits(bot, "show")
         assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments

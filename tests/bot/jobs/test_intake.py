@@ -1,5 +1,6 @@
-"""What fails for a moment is tried again, what is refused is refused at once."""
+"""What fails for a moment is tried again, what is refused is refused at once; a crowd does not fill the memory."""
 
+import asyncio
 import hashlib
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from bot.errors import JobFailed, Refused
 from bot.jobs import intake
-from bot.jobs.intake import Intake, once_more
+from bot.jobs.intake import MAX_AT_ONCE, Intake, once_more
 from bot.storage.job import Job
 from tests.bot.jobs_made import make_job
 
@@ -82,3 +83,31 @@ async def test_a_picture_whose_check_fails_for_a_moment_is_taken_and_one_that_st
         await taker.bring_in(make_job())
     assert failed.value.kind == "check_failed"
     assert ways.kept == [b"clean"]
+
+
+class SlowWays(Ways):
+    """The same, where a picture is fetched only as long as the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.checks.reasons = []
+        self.fetching = 0
+        self.let = asyncio.Event()
+
+    async def fetch(self, address: str) -> bytes:
+        self.fetching += 1
+        await self.let.wait()
+        return await super().fetch(address)
+
+
+async def test_no_more_pictures_are_held_at_once_than_there_is_room_for() -> None:
+    slow = SlowWays()
+    ways: Any = slow
+    taker = Intake(ways, ways, ways, ways)
+    crowd = [asyncio.create_task(taker.bring_in(make_job())) for _ in range(3 * MAX_AT_ONCE)]
+    for _ in range(10):  # as often as any of them could go on without being let
+        await asyncio.sleep(0)
+    assert slow.fetching == MAX_AT_ONCE
+    slow.let.set()
+    await asyncio.gather(*crowd)
+    assert len(slow.kept) == 3 * MAX_AT_ONCE

@@ -61,6 +61,12 @@ async def test_inputs_go_after_their_time_and_results_once_delivered(place: Plac
     assert await place.kept(old) == (False, False)
 
 
+async def test_what_a_killed_bot_has_left_of_a_job_that_was_given_up_goes(place: Place) -> None:
+    given_up = await place.add(JobState.CANCELLED, 1)
+    await place.janitor().sweep()
+    assert await place.kept(given_up) == (False, False)
+
+
 @pytest.mark.parametrize("state", [state for state in JobState if not state.is_settled])
 async def test_open_jobs_are_never_touched(place: Place, state: JobState) -> None:
     job = await place.add(state)

@@ -6,12 +6,15 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import discord
 import pytest
 
 from bot.errors import Refused
 from bot.jobs import desk as desk_module
+from bot.jobs.audience import NEVER_TOLD
 from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.life import JobLife
@@ -173,6 +176,10 @@ class Scene:
         await self.jobs.accept(job)
         return job
 
+    def desk(self) -> JobDesk:
+        delivery: Any = None  # nothing is deleted
+        return JobDesk(self.life, jobs=self.jobs, spool=self.spool, delivery=delivery)
+
     async def set_disk(self, *, is_full: bool) -> None:
         """Let every write fail, or none."""
         connection = self.database._connection
@@ -221,8 +228,7 @@ async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) ->
 
 
 async def test_whose_message_is_deleted_while_it_is_answered_is_given_up(scene: Scene) -> None:
-    delivery: Any = None
-    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    desk = scene.desk()
     job = make_job(request_message_id=5, status_message_id=None)
 
     async def acknowledge(_text: str) -> int:
@@ -349,8 +355,7 @@ async def test_what_failed_in_spite_of_its_picture_keeps_it_until_its_message_is
     for filename in (INPUT_FILENAME, PICTURE.filename):
         await scene.spool.write(job.job_id, filename, b"a picture")
     await scene.life.endings.fail(job, kind)
-    delivery: Any = None
-    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    desk = scene.desk()
     assert await desk.has_input(job) is is_kept
     assert not await scene.spool.exists(job.job_id, PICTURE.filename)
     assert job.status_message_id is not None
@@ -378,6 +383,57 @@ async def test_given_up_on_a_disk_that_takes_nothing(scene: Scene) -> None:
     await serving
 
 
+async def test_whoever_was_told_is_not_left_waiting_by_a_disk_that_takes_nothing_any_more(scene: Scene) -> None:
+    job = make_job(input_sha256="", state=JobState.QUEUED)
+    await scene.jobs.accept(job)
+    await scene.set_disk(is_full=True)
+    await scene.life.go_on(job)
+    assert job.job_id in scene.life.open
+    assert scene.life.service.forecast(seconds_left=lambda _: None, seconds=lambda _: None)
+    await scene.set_disk(is_full=False)
+
+
+async def test_whoever_may_not_be_answered_is_settled_when_the_disk_is_mended(scene: Scene) -> None:
+    job = make_job(status_message_id=None)
+
+    async def acknowledge(_text: str) -> int:
+        await scene.set_disk(is_full=True)
+        raise discord.Forbidden(SimpleNamespace(status=403, reason=""), {"code": 50013, "message": ""})  # type: ignore[arg-type]
+
+    with pytest.raises(discord.Forbidden):
+        await scene.desk().take(job, acknowledge)
+    await scene.set_disk(is_full=False)
+    await asyncio.gather(*scene.life.endings.background)
+    assert await scene.state(job) is JobState.EXPIRED
+
+
+async def test_given_up_by_a_bot_that_ends_before_it_knows_the_status_message(scene: Scene) -> None:
+    """That message says so after the next start, and is looked for once."""
+    job = make_job(request_message_id=5, status_message_id=None)
+    await scene.jobs.accept(job)
+    assert await scene.life.endings.cancel(job.job_id)
+    await asyncio.gather(*scene.life.endings.background)
+    scene.discord.found = 7
+    scene.discord.answers.set()
+    for _start in range(2):
+        await scene.desk().resume(bot_died=True)
+        await asyncio.gather(*scene.life.endings.background)
+        assert scene.discord.told == [(7, "🚫 Cancelled")]
+    row = await scene.jobs.get(job.job_id)
+    assert row is not None
+    assert row.status_message_id == 7
+
+
+async def test_whoever_was_never_told_is_looked_for_once(scene: Scene) -> None:
+    job = make_job(status_message_id=None)
+    await scene.jobs.accept(job)
+    assert await scene.jobs.expire(job.job_id, NEVER_TOLD)
+    scene.discord.answers.set()
+    await scene.desk().resume(bot_died=True)
+    await asyncio.gather(*scene.life.endings.background)
+    assert await scene.jobs.with_end_to_show() == []
+
+
 async def test_given_up_while_it_is_sent_is_withdrawn(scene: Scene) -> None:
     job = await scene.rendered()
     await scene.life.go_on(job)
@@ -397,10 +453,8 @@ async def test_given_up_while_it_is_sent_is_withdrawn_even_if_the_bot_stops_just
     await scene.life.open.close(grace_seconds=0)
     assert scene.discord.withdrawn == []
 
-    delivery: Any = None
     for _start in range(2):
-        desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
-        await desk.resume(bot_died=True)
+        await scene.desk().resume(bot_died=True)
         await asyncio.gather(*scene.life.endings.background)
         assert scene.discord.withdrawn == [(job.job_id, None)]
 
@@ -421,8 +475,7 @@ async def test_what_cannot_be_said_in_time_at_the_end_is_left_to_the_next_start(
 ) -> None:
     monkeypatch.setattr(desk_module, "_LAST_WORDS_SECONDS", 0.0)
     scene.discord.hears.clear()
-    delivery: Any = None
-    desk = JobDesk(scene.life, jobs=scene.jobs, spool=scene.spool, delivery=delivery)
+    desk = scene.desk()
     desk.start()
     job = make_job()
     await scene.jobs.accept(job)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.moderation.acts import MAX_LISTED, list_picture
+from bot.moderation.acts import MAX_LISTED, MAX_TERMS_CHARACTERS, list_picture, require_room_for_term
 from bot.storage.database import Database
 from bot.storage.policies import Policies
 
@@ -23,3 +23,12 @@ async def test_a_full_list_takes_no_more(database: Database) -> None:
     with pytest.raises(Refused, match="list_full"):
         await list_picture(client, SERVER, "https://cdn.discordapp.com/attachments/1/2/cat.jpg")
     assert len(policies.pictures(SERVER)) == MAX_LISTED
+
+
+def test_a_list_of_words_is_bounded_by_its_characters_too() -> None:
+    listed = ["x" * 50] * (MAX_TERMS_CHARACTERS // 50 - 1)
+    require_room_for_term(listed, "x" * 50)
+    with pytest.raises(Refused, match="terms_full"):
+        require_room_for_term([*listed, "x"], "x" * 50)
+    with pytest.raises(Refused, match="list_full"):
+        require_room_for_term(["x"] * MAX_LISTED, "x")

@@ -195,3 +195,24 @@ async def test_a_clock_that_was_set_back_costs_nobody_more_than_the_pause_and_th
     spent = await desk.refusal(origin(), Allowance(0, 50))
     assert spent is not None
     assert spent.data["until"] <= NOW + DAY_SECONDS + 1
+
+
+@pytest.mark.parametrize(
+    ("said", "may"),
+    [
+        ({}, True),
+        ({EVERYONE: False}, False),
+        ({EVERYONE: False, BOOSTER: True}, True),
+        ({EVERYONE: None, BOOSTER: False}, False),
+        ({EVERYONE: True, BOOSTER: False}, True),
+        ({99: True, EVERYONE: False}, False),
+    ],
+)
+async def test_one_role_that_may_ask_is_enough(desk: Desk, said: dict[int, bool | None], may: bool) -> None:
+    for role_id, may_ask in said.items():
+        values = {"cooldown_seconds": 0} if may_ask is None else {"may_ask": may_ask}
+        await desk.limits.set(SERVER, role_id, **values)
+    await desk.limits.load()
+    refused = await desk.refusal(origin(SERVER, EVERYONE, BOOSTER))
+    assert (refused and refused.reason) == (None if may else "role_not_allowed")
+    assert await desk.refusal(origin(None)) is None

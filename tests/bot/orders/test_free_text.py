@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.orders.free_text import negative_as_written, understand
+from bot.orders.free_text import negative_as_written, picture_named, understand
 from bot.orders.order_book import Options
 from bot.replies import error_sentence
 
@@ -190,6 +190,52 @@ def test_another_try_is_no_prompt() -> None:
     assert understand("again please").options.prompt == ""
     assert understand("same again with strength 0.3").options == Options(prompt="", strength=0.3)
     assert not understand("a fox again").again
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("4 more", 4),
+        ("again 3 times!", 3),
+        ("Again x2", 2),
+        ("give me 2 more please", 2),
+        ("4 variations", 4),
+        ("another one please", None),
+        ("once more", None),
+    ],
+)
+def test_several_more_are_no_prompt(text: str, count: int | None) -> None:
+    said = understand(text)
+    assert (said.again, said.options) == (True, Options(prompt="", count=count))
+
+
+@pytest.mark.parametrize("text", ["4 more foxes", "another fox", "more trees", "one", "variations of a theme"])
+def test_more_of_something_is_a_prompt(text: str) -> None:
+    assert understand(text).options == Options(prompt=text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "understood"),
+    [
+        ("picture 3, at night", 4, (3, "at night")),
+        ("#2 at night", 4, (2, "at night")),
+        ("Image 4: at night", 4, (4, "at night")),
+        ("picture 2", 2, (2, "")),
+        ("picture 5, at night", 4, (None, "picture 5, at night")),
+        ("picture 1, at night", 1, (None, "picture 1, at night")),
+        ("picture of 3 cats", 4, (None, "picture of 3 cats")),
+        ("picture 3D letters", 4, (None, "picture 3D letters")),
+    ],
+)
+def test_one_of_several_pictures_can_be_named(prompt: str, count: int, understood: tuple[int | None, str]) -> None:
+    assert picture_named(prompt, count) == understood
+
+
+def test_who_wants_more_pixels_is_told_how() -> None:
+    with pytest.raises(Refused) as refusal:
+        understand("upscale this please")
+    assert "such as `size 768`" in (error_sentence(refusal.value) or "")
+    assert understand("upscale art").options.prompt == "upscale art"
 
 
 @pytest.mark.parametrize("text", ["help", "<@5> Help", "?"])

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,6 +16,8 @@ from bot.storage.jobs import Jobs
 from bot.storage.policies import Policies
 from bot.storage.remixing import Remixing
 from generation.safety.checker import PictureChecker
+from generation.safety.prompt import check_prompt
+from generation.safety.verdict import Label, Verdict
 from tests.bot.jobs_made import make_job
 from tests.pictures import encoded, flesh, photo
 
@@ -246,3 +248,24 @@ async def test_words_that_are_listed_while_a_job_waits_are_not_painted(place: Pl
     with pytest.raises(Refused) as refused:
         await place.screening.require_words_still(job)
     assert reason_of(refused) == "words_not_wanted"
+
+
+async def test_words_are_read_once_for_each_list(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def reading(prompt: str, *more: str, **options: Any) -> Verdict:
+        read.append(prompt)
+        return check_prompt(prompt, *more, **options)
+
+    monkeypatch.setattr("bot.screening.screening.check_prompt", reading)
+    monkeypatch.setattr("bot.screening.screening._MOST_REMEMBERED", 2)
+    job = await place.taken(prompt="a fox")
+    for _ in range(3):
+        assert place.screening.words_of(job) == Verdict({})
+    assert read == ["a fox"]
+    await place.policies.add_term(SERVER, "fox")
+    assert place.screening.words_of(job).has(Label.TERM)
+    for _ in range(2):
+        place.screening.words_of(await place.taken(prompt="a dog"))
+    place.screening.words_of(job)
+    assert read == ["a fox", "a fox", "a dog", "a dog", "a fox"]  # the oldest is forgotten

@@ -1,6 +1,7 @@
 """The walls around the decode child: deadline, memory, death, wear, cancellation, and the parent's own end."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from generation.child import confinement
 from generation.errors import ExecutorError, ImageRefused
 from generation.images.decoder import ImageDecoder
 from generation.images.metadata import read_embedded
@@ -37,6 +39,20 @@ def pid_of(decoder: ImageDecoder) -> int:
 async def is_served_by_another_child(decoder: ImageDecoder, first: int) -> bool:
     assert (await decoder.decode(SMALL)).width == 96
     return decoder.pid != first and not psutil.pid_exists(first)
+
+
+async def test_a_picture_that_takes_its_child_over_reaches_nothing_else(tmp_path: Path) -> None:
+    if confinement.version() < 6:
+        pytest.skip("this kernel does not confine all of that")
+    secret = tmp_path / ".env"
+    secret.write_text("DISCORD_TOKEN=x")
+    async with ImageDecoder(worker="tests.generation.images.nosy_worker", deadline_seconds=120) as decoder:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        async with server:
+            named = {"file": str(secret), "port": server.sockets[0].getsockname()[1]}
+            with pytest.raises(ImageRefused) as refused:
+                await decoder.decode(json.dumps(named).encode())
+    assert set(refused.value.data.values()) == {"PermissionError"}, refused.value.data
 
 
 async def test_a_picture_that_is_too_slow_is_given_up_and_the_next_is_served() -> None:
@@ -82,13 +98,13 @@ async def test_a_child_killed_from_outside_costs_its_picture_nothing() -> None:
         assert decoder.pid != first
 
 
-async def test_a_picture_that_kills_every_child_gets_a_sentence_and_the_next_is_served(tmp_path: Path) -> None:
+async def test_a_picture_that_kills_every_child_gets_a_sentence_and_the_next_is_served() -> None:
     async with ImageDecoder(worker=DYING_WORKER) as decoder:
         for name in ("SIGSEGV", "SIGKILL", "SIGABRT"):
             first = pid_of(decoder)
             assert await refusal_of(decoder, f"DIE {name}".encode()) == Refusal.CRASHED
             assert await is_served_by_another_child(decoder, first)
-        once = f"DIE SIGSEGV ONCE {tmp_path / 'died'}\n".encode() + SMALL
+        once = f"DIE SIGSEGV {decoder.pid}\n".encode() + SMALL
         assert (await decoder.decode(once)).width == 96
 
 
