@@ -27,8 +27,8 @@ class JobState(StrEnum):
         return self in (JobState.DELIVERED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 
 
-# What was kept is gone with the disk, or has ended the bot again and again.
-_WITHOUT_A_WAY_ON = ("bot_died", "input_expired", "result_lost")
+# What was kept is gone with the disk, has ended the bot again and again, or is not to be painted by anybody.
+_WITHOUT_A_WAY_ON = ("bot_died", "input_expired", "result_lost", "picture_listed", "words_forbidden")
 
 
 class CancelReason(StrEnum):

@@ -25,6 +25,7 @@ async def test_cancel_is_offered_while_there_is_something_to_cancel(state: JobSt
         ("image_refused", None, None),  # there is no picture to try it again with
         ("input_expired", 1.0, None),
         ("bot_died", 1.0, None),
+        ("picture_listed", 1.0, None),
     ],
 )
 async def test_what_has_failed_offers_a_way_on_where_its_picture_is_kept(
