@@ -73,7 +73,7 @@ def measured_rows(
     denoiser: Any = shape.denoiser(dtype, options.model)
     denoiser.to(device)
     prepare_part(denoiser, device, dtype, may_pack=not options.compile)  # a compiler knows nothing of packed weights
-    pack_layers(denoiser)
+    list(pack_layers(denoiser))
     for _ in moves_to_huge_pages():
         pass  # as the engine does when nobody waits
     of_products, of_convolutions = peaks(device, dtype, options.repeats)

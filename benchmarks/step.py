@@ -83,7 +83,7 @@ def main(values: Sequence[str] = ()) -> int:
     if PACKED in measures:
         denoisers[PACKED] = shape.denoiser(torch.bfloat16, options.model)
         prepare_part(denoisers[PACKED], device, torch.bfloat16)
-        pack_layers(denoisers[PACKED])
+        list(pack_layers(denoisers[PACKED]))
     for name in (CAPTURED, COMPILED_AND_CAPTURED):  # with weights that stay where they are
         if name in measures:
             denoisers[name] = copy.deepcopy(denoisers[str(torch.bfloat16)])

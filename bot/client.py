@@ -232,9 +232,9 @@ class Palimpsest(Events):
         if self.is_closing:
             return
         self.is_closing = self.admission.is_closing = True
-        with contextlib.suppress(StorageTrouble):  # the next start then counts this end as a crash, no more
-            await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
-        if self._sweeping is not None:
+        if self._sweeping is not None:  # otherwise the end before this start has not been looked at yet
+            with contextlib.suppress(StorageTrouble):  # the next start then counts this end as a crash, no more
+                await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeping

@@ -12,6 +12,7 @@ import discord
 
 from bot.jobs.channels import channel_of
 from bot.orders.allowances import DAY_SECONDS
+from bot.storage.backup import delete_leftovers
 from bot.storage.database import Database
 from bot.storage.defaults import Layer
 from bot.storage.facts import Facts
@@ -53,6 +54,7 @@ class Forgetting:
             if deleted := await self._places.purge(now - GONE_DAYS * DAY_SECONDS):
                 log.info("deleted %d row(s) of servers and channels that are gone for %d days", deleted, GONE_DAYS)
                 await client.load_decisions()
+        await asyncio.to_thread(delete_leftovers, self._database.folder, now - DAY_SECONDS)
         await self._database.empty_log()
 
     async def forget_requests(self, member_id: int) -> int:
@@ -114,8 +116,10 @@ class Forgetting:
         left = 0
         channel = channel_of(self._client, job)
         if job.status_message_id is not None:
-            left += not await _is_gone(channel.get_partial_message(job.status_message_id).delete())
-            await self._client.jobs.set_status_message(job.job_id, None)
+            if await _is_gone(channel.get_partial_message(job.status_message_id).delete()):
+                await self._client.jobs.set_status_message(job.job_id, None)
+            else:  # if the bot ends before the row does, the next start tries it again
+                left += 1
         left += not await _is_gone(self._client.desk.delete(job.job_id))
         await self._client.spool.delete(job.job_id)
         return left

@@ -15,6 +15,7 @@ from bot.storage.migrations import MIGRATIONS
 from bot.storage.spool import sync_folder
 
 _LOCK_NAME, _SPOOL_NAME = "models.lock", "spool"
+_BACKUP, _RESTORE = ".backup-", ".restore-"  # folders that are there while one is made
 
 
 class BackupRefused(Exception):
@@ -33,7 +34,7 @@ def back_up(data_dir: Path, file: Path) -> int:
         raise BackupRefused(f"There is no database in {data_dir}: set DATA_DIR to the folder of the bot.")
     if file.exists():
         raise BackupRefused(f"{file} is there already: name a new file, or move that one away.")
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as folder:
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=_BACKUP) as folder:
         copied, whole = Path(folder, DATABASE_NAME), Path(folder, "whole.tar")
         try:
             with (
@@ -64,7 +65,7 @@ def restore(file: Path, data_dir: Path) -> None:
     if not file.is_file():
         raise BackupRefused(f"There is no file {file}.")
     data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as folder:
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=_RESTORE) as folder:
         try:
             with tarfile.open(file) as tar:
                 tar.extractall(folder, filter="data")
@@ -105,7 +106,7 @@ def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
     """Write a backup to a pipe, as ``back_up`` does; meanwhile the copy takes space in the data folder."""
     if not data_dir.is_dir():
         raise BackupRefused(f"There is no folder {data_dir}: set DATA_DIR to the folder of the bot.")
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".backup-") as folder:
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=_BACKUP) as folder:
         file = Path(folder, "backup.tar")
         count = back_up(data_dir, file)
         with file.open("rb") as whole:
@@ -117,7 +118,7 @@ def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
 def restore_from(stream: BinaryIO, data_dir: Path) -> None:
     """Restore from a pipe, as ``restore`` does."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as folder:
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=_RESTORE) as folder:
         file = Path(folder, "backup.tar")
         with file.open("wb") as whole:
             shutil.copyfileobj(stream, whole)
@@ -147,6 +148,15 @@ def _sync_file(path: Path) -> None:
     """Make a file durable before it gets its name: otherwise a power cut may leave the name and nothing behind it."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def delete_leftovers(data_dir: Path, before: float) -> None:
+    """Delete what backups and restores have left that were killed before a moment: it holds everybody's requests."""
+    for prefix in (_BACKUP, _RESTORE):
+        for folder in data_dir.glob(f"{prefix}*"):
+            with contextlib.suppress(FileNotFoundError):  # it has just ended
+                if folder.stat().st_mtime < before:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_problem(data_dir: Path) -> str | None:

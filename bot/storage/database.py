@@ -33,7 +33,7 @@ class Database:
     """
 
     def __init__(self, folder: Path, *, observe_seconds: Callable[[float], None] = lambda _: None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._observe_seconds = observe_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._waiting: deque[tuple[Work, Future[Any]]] = deque()
@@ -134,11 +134,11 @@ class Database:
 
     def _open(self) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._owned.enter_context(owned(self._folder))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._owned.enter_context(owned(self.folder))
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
-        database = self._folder / DATABASE_NAME
+        database = self.folder / DATABASE_NAME
         try:
             database.touch()
             with contextlib.suppress(PermissionError):  # it belongs to another account that lets this one in

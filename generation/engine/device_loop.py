@@ -163,6 +163,8 @@ class DeviceLoop:
         try:
             if not self._orders:  # else its turn comes with the first request for it
                 self._models.get(model, lambda: None)
+                while self._inbox.empty() and self._models.pack():
+                    pass  # whoever comes meanwhile does not wait for all of it
             loaded.set_result(None)
         except Exception as error:
             loaded.set_exception(error)

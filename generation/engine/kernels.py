@@ -1,5 +1,6 @@
 """How a loaded pipeline computes on this device: memory layout, attention, and where a number format overflows."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,31 +16,38 @@ from generation.engine.kernel_probe import (
     packing_pays,
     padded_attention_pays,
 )
-from generation.engine.packing import let_layers_pack, pack_layers
+from generation.engine.packing import let_layers_pack, pack_layers, packable_bytes
 
 
 def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> int:
     """Let a pipeline compute in the way that was measured to be quickest here; called once, after loading.
 
-    ``may_pack`` says that the weights stay where they are and are computed with as they are. Returns the bytes of what
-    was packed.
+    ``may_pack`` says that the weights stay where they are and are computed with as they are. Returns the bytes of the
+    denoiser's weights that packing is for.
 
     In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
     which round anyway, residual blocks compute in place, the channels go innermost where that pays, and on CPUs weights
     are packed, and attention over many tokens is computed in blocks and over a prompt's with padding, where that pays.
-    The denoiser's weights, which are most, are packed at once and not by the first picture.
     """
     if dtype == torch.float32:
         return 0
-    packed_bytes = 0
-    for name, part in pipeline.components.items():
+    for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             prepare_part(part, device, dtype, may_pack=may_pack)
-            if name in ("unet", "transformer"):
-                packed_bytes += pack_layers(part)
     if dtype == torch.bfloat16:
         _trust_the_range(pipeline)
-    return packed_bytes
+    return sum(map(packable_bytes, _denoisers(pipeline)))
+
+
+def pack_denoiser(pipeline: Any) -> Iterator[None]:
+    """Pack the denoiser's weights, which are most, one layer at each turn; pictures would do it while they wait."""
+    for part in _denoisers(pipeline):
+        yield from pack_layers(part)
+
+
+def _denoisers(pipeline: Any) -> list[torch.nn.Module]:
+    parts = (getattr(pipeline, name, None) for name in ("unet", "transformer"))
+    return [part for part in parts if part is not None]
 
 
 def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> None:

@@ -53,7 +53,7 @@ class LoadedModel:
     embeddings: Embeddings
     locate: Callable[[AddOnFile], Path]  # what lies beside the model
     compiled: CompiledDenoiser | None = None
-    packed_bytes: int = 0  # of weights
+    packable_bytes: int = 0  # of weights
 
 
 def load_model(
@@ -98,14 +98,14 @@ def load_model(
     if plan.placement is Placement.RESIDENT:
         pipeline.to(device)
     weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
-    packed_bytes = prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
+    packable_bytes = prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
     compiled, graphs = None, graphs_for(device)
     if (compiler or graphs) and weights_stay and can_be_compiled(pipeline):
         compiled = CompiledDenoiser(pipeline, backend=compiler, graphs=graphs)
     adapters = Adapters(pipeline, entry.adapters, locate)
     return LoadedModel(
-        entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled, packed_bytes
+        entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled, packable_bytes
     )
 
 

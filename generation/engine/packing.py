@@ -1,11 +1,12 @@
 """Weights in the order in which oneDNN computes, so that they need not be brought into it at every call.
 
 torch's compiler computes with such weights; its operators are called here without it. The results of layers of real
-size were those of the usual ones, bit by bit; small ones may be rounded otherwise.
+size were those of the usual ones, bit by bit; small ones may be rounded otherwise. A weight that is packed for one call
+and one that stays so say the same.
 Source: ``torch/_inductor/fx_passes/mkldnn_fusion.py`` of torch 2.13.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -20,26 +21,37 @@ _ops: Any = torch.ops
 
 
 class _Packing:
-    """A layer that packs its weight when it is first used.
+    """A layer that packs its weight: at its first use for that call alone, at its second for good.
 
-    Packed, it has no parameter ``weight``: what would have been there is within ``packed``.
+    A weight that stays packed needs memory that nobody has used yet, which takes as long as packing itself; whoever
+    waits for the first picture of a process sees a step sooner without it. Packed for good, the layer has no parameter
+    ``weight``: what would have been there is within ``packed``.
     """
 
     packed: Any = None
+    was_used = False
     files: MappedFiles
 
-    def ensure_packed(self: Any) -> bool:
-        """Pack the weight if it is not; tell whether it is, which only one in bfloat16 ever is."""
+    def ordered_weight(self: Any) -> Any:
+        """Return the weight as oneDNN wants it, or None for one that is not in bfloat16."""
+        if self.packed is None and self.weight.dtype == torch.bfloat16:
+            if not self.was_used:
+                self.was_used = True
+                return self.pack(self.weight.detach())
+            self.stay_packed()
+        return self.packed
+
+    def stay_packed(self: Any) -> None:
+        """Have the weight packed from now on, if it is in bfloat16."""
         if self.packed is None and self.weight.dtype == torch.bfloat16:
             weight = self.weight.detach()
             packed = self.pack(weight)
             del self.weight
             self.packed = packed
             self.files.let_go(weight)
-        return self.packed is not None
 
     def unpack(self: Any) -> None:
-        """Have a parameter ``weight`` again, with the same bits, until the next use."""
+        """Have a parameter ``weight`` again, with the same bits, for a while."""
         if self.packed is not None:
             self.weight = torch.nn.Parameter(self.dense_weight(), requires_grad=False)
             self.packed = None
@@ -59,9 +71,9 @@ class PackingLinear(_Packing, torch.nn.Linear):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Compute (..., inputs) to (..., outputs)."""
-        if self.ensure_packed():
-            return _ops.mkldnn._linear_pointwise(input, self.packed, self.bias, *_NOTHING_MORE)
-        return functional.linear(input, self.weight, self.bias)
+        if (weight := self.ordered_weight()) is None:
+            return functional.linear(input, self.weight, self.bias)
+        return _ops.mkldnn._linear_pointwise(input, weight, self.bias, *_NOTHING_MORE)
 
 
 class PackingConvolution(_Packing, torch.nn.Conv2d):
@@ -75,9 +87,9 @@ class PackingConvolution(_Packing, torch.nn.Conv2d):
         """Compute (rows, channels, height, width), in whatever layout it comes, to channels innermost."""
         values = input.contiguous(memory_format=torch.channels_last)
         places = (self.padding, self.stride, self.dilation, self.groups)
-        if self.ensure_packed():
-            return _ops.mkldnn._convolution_pointwise(values, self.packed, self.bias, *places, *_NOTHING_MORE)
-        return self._conv_forward(values, self.weight, self.bias)
+        if (weight := self.ordered_weight()) is None:
+            return self._conv_forward(values, self.weight, self.bias)
+        return _ops.mkldnn._convolution_pointwise(values, weight, self.bias, *places, *_NOTHING_MORE)
 
 
 class PackingProduct(PackingConvolution):
@@ -96,7 +108,7 @@ class PackingProduct(PackingConvolution):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Compute (rows, channels, height, width) to as many pixels, channels innermost."""
-        if not self.ensure_packed():
+        if (weight := self.ordered_weight()) is None:
             return super().forward(input)
         rows, channels, height, width = input.shape
         padded = functional.pad(input.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
@@ -104,7 +116,7 @@ class PackingProduct(PackingConvolution):
         neighbours = padded.as_strided(
             (rows, height, width, 3, 3, channels), (along_row, along_column, along_width, along_column, along_width, 1)
         )
-        products = _ops.mkldnn._linear_pointwise(neighbours.flatten(3), self.packed, self.bias, *_NOTHING_MORE)
+        products = _ops.mkldnn._linear_pointwise(neighbours.flatten(3), weight, self.bias, *_NOTHING_MORE)
         return products.permute(0, 3, 1, 2)
 
 
@@ -122,14 +134,16 @@ class PackingHalves(PackingLinear):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Compute (..., inputs) to (..., outputs), for whoever wants them together."""
-        if not self.ensure_packed():
+        if (halves := self.halves()) is None:
             return super().forward(input)
-        return torch.cat([_ops.mkldnn._linear_pointwise(input, *half, *_NOTHING_MORE) for half in self.halves()], -1)
+        return torch.cat([_ops.mkldnn._linear_pointwise(input, *half, *_NOTHING_MORE) for half in halves], -1)
 
-    def halves(self) -> Iterable[tuple[torch.Tensor, torch.Tensor | None]]:
-        """Return weight and bias of each half, packed."""
+    def halves(self) -> tuple[tuple[torch.Tensor, torch.Tensor | None], ...] | None:
+        """Return weight and bias of each half as oneDNN wants them, or None if they are not in bfloat16."""
+        if (weights := self.ordered_weight()) is None:
+            return None
         biases = (None, None) if self.bias is None else self.bias.chunk(2)
-        return zip(self.packed, biases, strict=True)
+        return tuple(zip(weights, biases, strict=True))
 
 
 class PackingGEGLU(GEGLU):
@@ -138,9 +152,10 @@ class PackingGEGLU(GEGLU):
     def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Compute (..., inputs) to (..., outputs)."""
         # An adapter stands in the layer's place, and wants its outputs whole.
-        if not isinstance(self.proj, PackingHalves) or not self.proj.ensure_packed():
+        halves = self.proj.halves() if isinstance(self.proj, PackingHalves) else None
+        if halves is None:
             return super().forward(hidden_states, *args, **kwargs)
-        (weight, bias), gate = self.proj.halves()
+        (weight, bias), gate = halves
         opened = _ops.mkldnn._linear_pointwise(hidden_states, *gate, *_GELU)
         return _ops.mkldnn._linear_pointwise.binary(hidden_states, opened, weight, bias, "mul")
 
@@ -162,15 +177,18 @@ def let_layers_pack(part: torch.nn.Module) -> None:
             layer.__class__, layer.files = PackingProduct if fits else PackingConvolution, files
 
 
-def pack_layers(part: torch.nn.Module) -> int:
-    """Pack now what would be packed when it is first used, so that no picture waits for it; return the bytes."""
-    packed_bytes = 0
-    layer: Any
+def packable_bytes(part: torch.nn.Module) -> int:
+    """Return how much of a part's weights packing is for."""
+    layers: list[Any] = [layer for layer in part.modules() if isinstance(layer, _Packing) and layer.packed is None]
+    return sum(layer.weight.nbytes for layer in layers if layer.weight.dtype == torch.bfloat16)
+
+
+def pack_layers(part: torch.nn.Module) -> Iterator[None]:
+    """Pack for good what would be at its second use, one layer at each turn, so that no picture waits for it."""
     for layer in part.modules():
-        if isinstance(layer, _Packing) and layer.packed is None:
-            weight_bytes = layer.weight.nbytes
-            packed_bytes += weight_bytes if layer.ensure_packed() else 0
-    return packed_bytes
+        if isinstance(layer, _Packing):
+            layer.stay_packed()
+            yield
 
 
 def unpack_layers(parts: Iterable[torch.nn.Module]) -> None:

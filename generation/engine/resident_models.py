@@ -13,6 +13,7 @@ from generation.engine.base import OutOfMemory
 from generation.engine.device import free_memory
 from generation.engine.faults import fault_of
 from generation.engine.huge_pages import moves_to_huge_pages
+from generation.engine.kernels import pack_denoiser
 from generation.engine.loading import LoadedModel, load_model
 from generation.engine.placement import free_bytes, place
 from generation.models.add_ons import AddOnFile
@@ -57,6 +58,7 @@ class ResidentModels:
         self._models: dict[str, LoadedModel] = {}  # who was asked for least recently comes first
         self._lowered: dict[str, MemoryPlan] = {}  # what is left of the plan after memory has run out
         self._fetching: dict[str, threading.Lock] = {}  # by model
+        self._packing: Iterator[None] = iter(())  # of the model that was loaded last
         self._moves: Iterator[int] = iter(())
 
     def is_resident(self, name: str) -> bool:
@@ -92,16 +94,21 @@ class ResidentModels:
         files = ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
         self._drop(name)
         self._models[name] = model = self._load(entry, files)
-        if model.packed_bytes >= _WORTH_MOVING_BYTES:
+        self._packing = pack_denoiser(model.pipeline)
+        if model.packable_bytes >= _WORTH_MOVING_BYTES:
             self._moves = moves_to_huge_pages()
         return model
+
+    def pack(self) -> bool:
+        """Spend some milliseconds on packing a weight; return False when none is left to be packed."""
+        return next(self._packing, self) is None
 
     def improve(self) -> bool:
         """Spend some milliseconds on what makes later pictures quicker; return False when there is nothing to do."""
         try:
-            return next(self._moves, None) is not None
-        except Exception as error:  # whatever a kernel shows of its memory, pictures can be painted without it
-            log.warning("weights stay in small pages\n%s", stack_of(error))
+            return self.pack() or next(self._moves, None) is not None
+        except Exception as error:  # for want of memory, or whatever a kernel shows of it; pictures need neither
+            log.warning("weights stay where they are\n%s", stack_of(error))
             return False  # a generator that has raised has nothing more
 
     def forget_graphs(self) -> None:
@@ -198,6 +205,7 @@ class ResidentModels:
 
     def _drop(self, name: str) -> None:
         model = self._models.pop(name, None)
+        self._packing = iter(())  # it refers to the layers
         if model is not None:
             if model.compiled is not None:
                 model.compiled.close()

@@ -16,14 +16,17 @@ _UNSPACED = re.compile(r"[^\w\s]|[぀-ヿ㐀-鿿ᄀ-ᇿ가-힯฀-๿]")
 _NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
 _AGE = rf"(?:1[0-7]|0?[1-9]|{_NUMBERS})"
 _OLD = r"(?:year|yr)s?[\W_]*olds?|years?[\W_]*of[\W_]*age|y[\W_]*o|" + "|".join(
-    map(fold, ("jahre alt", "años", "ans", "лет", "год", "года", "yaşında"))
+    map(fold, ("jahre alt", "años", "ans", "anni", "jaar", "år", "lat", "лет", "год", "года", "yaşında", "साल"))
 )
-_CLASSIFIER = "|".join(map(fold, ("歳", "岁", "さい", "살")))
+_CLASSIFIER = "|".join(map(fold, ("歳", "岁", "さい", "살", "세", "jährig")))
 _MINOR_AGE = re.compile(
     rf"(?<!\w){_AGE}[\W_]*(?:{_OLD})(?!\w)"
     rf"|(?<!\w)(?:aged?|age[\W_]+of|is|turning)[\W_]+{_AGE}(?!\w)(?![\W_]*(?:th|%|m|x))"
     rf"|(?<!\w){_AGE}[\W_]*(?:{_CLASSIFIER})"
+    r"|(?<!\w)(?:[1-9]|1[0-2])(?:st|nd|rd|th)[\W_]*grad(?:e|er|ers)(?!\w)"
 )
+# Of a beard or a cheese, too.
+_SMALL_AGE = re.compile(r"(?<!\w)\d{1,2}[\W_]*(?:month|week|day)s?[\W_]*old(?!\w)")
 
 
 def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterable[str] = ()) -> Verdict:
@@ -37,11 +40,11 @@ def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterab
     found = {
         Label.SEXUAL: text.has(_built_in(terms.SEXUAL)),
         Label.SUGGESTIVE: text.has(_built_in(terms.SUGGESTIVE)),
-        Label.MINOR: text.has(_built_in(terms.MINOR)) or text.has_minor_age(),
+        Label.MINOR: text.has(_built_in(terms.MINOR)) or text.reads(_MINOR_AGE),
         Label.TERM: text.has(listed) or unwanted.has(listed),
     }
     sexual = found[Label.SEXUAL] or found[Label.SUGGESTIVE] or unwanted.has(_built_in(terms.DRESSED))
-    may_be_minor = text.has(_built_in(terms.YOUNG)) or unwanted.has(_built_in(terms.GROWN_UP))
+    may_be_minor = text.has(_built_in(terms.YOUNG)) or text.reads(_SMALL_AGE) or unwanted.has(_built_in(terms.GROWN_UP))
     minor = found[Label.MINOR] or (found[Label.SEXUAL] and may_be_minor)
     found[Label.SEXUAL_MINOR] = (sexual and minor) or text.has(_built_in(terms.SEXUAL_MINOR))
     return Verdict({label: 1.0 for label, is_there in found.items() if is_there})
@@ -69,8 +72,8 @@ class _Text:
     def has(self, matcher: "_Matcher") -> bool:
         return any(map(matcher.in_text, self._readings)) or any(map(matcher.in_word, self._spelt_out))
 
-    def has_minor_age(self) -> bool:
-        return _MINOR_AGE.search(self._folded) is not None
+    def reads(self, pattern: re.Pattern[str]) -> bool:
+        return pattern.search(self._folded) is not None
 
 
 class _Matcher:

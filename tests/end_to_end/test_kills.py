@@ -104,6 +104,23 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
         await bot.kill()
 
 
+async def test_a_start_that_discord_refuses_does_not_hide_the_death_before_it(tmp_path: Path) -> None:
+    async with stand_in() as server:
+        bot = BotProcess(server, tmp_path, arguments=QUICK)
+        await bot.start()
+        with bot.held():
+            status = await bot.img2img(steps=4)
+            await bot.status_with(status, "Painting")
+            await bot.kill()
+        refused = BotProcess(server, tmp_path, {"DISCORD_TOKEN": "a.wrong.token"}, arguments=QUICK)
+        await refused.launch()
+        assert await refused.ended() == 2
+        await bot.start()
+        assert (await bot.result_of(status)).attachments
+        assert bot.rows("SELECT unclean_deaths FROM jobs") == [(1,)]
+        await bot.kill()
+
+
 async def test_the_executor_is_killed_in_the_middle(bot: BotProcess) -> None:
     with bot.held():
         status = await bot.img2img(seed=5, steps=4)

@@ -1,11 +1,14 @@
 """Deletion is real: no row, no byte in any file of the database, and nothing of a member's overlooked."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from bot.privacy.forgetting import Forgetting
 from bot.storage.audit import Audit, AuditEntry
@@ -19,6 +22,8 @@ from bot.storage.places import Places
 from bot.storage.policies import DEFAULT_POLICY, Policies
 from bot.storage.remixing import Remixing
 from bot.storage.reports import Reports
+from bot.storage.spool import Spool
+from bot.storage.trouble import StorageTrouble
 from tests.bot.jobs_made import make_job
 
 MEMBER, OTHER, SERVER = 10**18 + 1, 10**18 + 2, 10**18 + 3
@@ -188,6 +193,57 @@ async def test_what_the_bot_cannot_see_any_more_is_purged_and_forgotten_in_memor
     assert policies.of(SERVER) == DEFAULT_POLICY
     await forgetting.sweep()
     assert await gone_places(database) == set()
+
+
+async def test_what_a_killed_backup_has_left_goes(database: Database, tmp_path: Path) -> None:
+    left, under_way = tmp_path / ".backup-1", tmp_path / ".restore-2"
+    for folder in (left, under_way):
+        folder.mkdir()
+        (folder / "whole.tar").write_text(SECRET)
+    os.utime(left, (0, 0))
+    client: Any = SimpleNamespace(audit=Audit(database), reports=Reports(database), is_ready=lambda: False)
+    await Forgetting(client, database).sweep()
+    assert [folder.exists() for folder in (left, under_way)] == [False, True]
+
+
+async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_row_is_deleted(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = Jobs(database)
+    job = make_job(requester_id=MEMBER, status_message_id=7)
+    await jobs.accept(job)
+    await jobs.fail(job.job_id, "internal", "", {})
+    is_down = True
+    deleted: list[int] = []
+
+    async def delete(message_id: int) -> None:
+        if is_down:
+            raise OSError("Discord is out of reach")
+        deleted.append(message_id)
+
+    async def nothing(*_: object) -> None:
+        if is_down:
+            raise StorageTrouble("and the bot ends")
+
+    def partial_message(message_id: int) -> SimpleNamespace:
+        return SimpleNamespace(delete=lambda: delete(message_id))
+
+    channel = SimpleNamespace(get_partial_message=partial_message)
+    client: Any = SimpleNamespace(
+        jobs=jobs,
+        reports=Reports(database),
+        spool=Spool(tmp_path / "spool"),
+        desk=SimpleNamespace(delete=nothing),
+        get_partial_messageable=lambda *_, **__: channel,
+        audit=Audit(database),
+        is_ready=lambda: False,
+    )
+    with pytest.raises(StorageTrouble):
+        await Forgetting(client, database).forget_requests(MEMBER)
+    is_down = False
+    await Forgetting(client, database).sweep()
+    assert deleted == [7]
+    assert await jobs.get(job.job_id) is None
 
 
 async def gone_places(database: Database) -> set[int]:

@@ -251,7 +251,7 @@ def test_what_cannot_be_improved_is_said_and_no_loss(
     models = ResidentModels(catalog, data_dir=tmp_path, hub=Hub(), device=torch.device("cpu"), dtype=torch.float32)
     models._moves = moves()
     assert [models.improve() for _ in range(3)] == [True, False, False]
-    assert caplog.text.count("weights stay in small pages") == 1
+    assert caplog.text.count("weights stay where they are") == 1
 
 
 class Card:

@@ -1,6 +1,7 @@
 """Packed weights: the same results, in the place of the others, and out of the way of whoever wants weights."""
 
 import copy
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.activations import GEGLU
+from PIL import Image
 
-from generation.engine import kernels
-from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine import kernels, resident_models
+from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.loading import load_model
+from generation.engine.order import Order
 from generation.engine.packing import (
     PackingConvolution,
     PackingGEGLU,
@@ -19,10 +23,13 @@ from generation.engine.packing import (
     PackingProduct,
     let_layers_pack,
     pack_layers,
+    packable_bytes,
     unpack_layers,
 )
 from generation.engine.precision import in_float32
 from generation.models.catalog import Catalog
+from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_adapters import catalog as catalog
 from tests.generation.engine.test_adapters import folder as folder
 from tests.generation.engine.test_adapters import pixels
@@ -67,8 +74,11 @@ def test_a_packed_layer_computes_what_the_usual_one_does(name: str) -> None:
     layer = make(dtype=torch.bfloat16)
     usual, values = copy.deepcopy(layer), random(*shape, dtype=torch.bfloat16)
     let_layers_pack(layer)
+    at_first = layer(values)
+    assert layer.packed is None
+    assert deviation(at_first, usual(values)) < 1e-2
     for _ in range(2):
-        assert deviation(layer(values), usual(values)) < 1e-2
+        assert torch.equal(layer(values), at_first)
         assert layer.packed is not None
     assert "weight" not in dict(layer.named_parameters())
     unpack_layers([layer])
@@ -85,9 +95,11 @@ def test_a_gated_layer_computes_what_the_usual_one_does(bias: bool, is_wrapped: 
     let_layers_pack(layer)
     if is_wrapped:
         layer.proj = torch.nn.Sequential(projection)  # as an adapter does, which wants the outputs whole
+    at_first = layer(values)
+    assert (type(layer), type(projection), projection.packed) == (PackingGEGLU, PackingHalves, None)
+    assert deviation(at_first, usual(values)) < 1e-2
     for _ in range(2):
-        assert deviation(layer(values), usual(values)) < 1e-2
-        assert (type(layer), type(projection)) == (PackingGEGLU, PackingHalves)
+        assert torch.equal(layer(values), at_first)
         assert len(projection.packed) == 2
     unpack_layers([layer])
     assert torch.equal(projection.weight, usual.proj.weight)
@@ -105,7 +117,10 @@ def test_the_innermost_convolutions_of_four_levels_are_products(height: int, wid
     for name in products:
         layer: Any = convolutions[name]
         values = random(2, layer.in_channels, height, width, dtype=torch.bfloat16)
-        assert deviation(layer(values), usual[name](values)) < 1e-2
+        at_first = layer(values)
+        assert layer.packed is None
+        assert deviation(at_first, usual[name](values)) < 1e-2
+        assert torch.equal(layer(values), at_first)
         assert layer.packed is not None
     unpack_layers([unet])
     assert all(torch.equal(convolutions[name].weight, usual[name].weight) for name in products)
@@ -117,16 +132,23 @@ def test_float32_is_never_packed() -> None:
     part = torch.nn.Sequential(linear, gated)
     usual, values = copy.deepcopy(part), random(2, 8)
     let_layers_pack(part)
-    assert pack_layers(part) == 0
-    assert torch.equal(part(values), usual(values))
+    assert packable_bytes(part) == 0
+    for _ in pack_layers(part):
+        assert torch.equal(part(values), usual(values))
     assert (type(linear), linear.packed, gated.proj.packed) == (PackingLinear, None, None)
 
 
-def test_packing_says_how_much_it_packed() -> None:
-    part = torch.nn.Sequential(torch.nn.Linear(8, 16), GEGLU(16, 4)).bfloat16()
+def test_layers_are_packed_one_at_each_turn_for_their_first_use() -> None:
+    part: Any = torch.nn.Sequential(torch.nn.Linear(8, 16), GEGLU(16, 4)).bfloat16()
     let_layers_pack(part)
-    assert pack_layers(part) == 2 * (8 * 16 + 16 * 8)
-    assert pack_layers(part) == 0
+    assert packable_bytes(part) == 2 * (8 * 16 + 16 * 8)
+    turns = pack_layers(part)
+    next(turns)
+    assert (part[0].packed is None, part[1].proj.packed is None) == (False, True)
+    assert packable_bytes(part) == 2 * 16 * 8
+    assert sum(1 for _ in turns) == 1
+    assert part[1].proj.packed is not None
+    assert packable_bytes(part) == 0
 
 
 def test_what_is_no_usual_convolution_is_left_alone() -> None:
@@ -143,8 +165,9 @@ def test_a_packed_weight_takes_the_place_of_the_file(weights: Path) -> None:
     part: Any = torch.nn.ModuleList([torch.nn.Conv2d(512, 512, 3, bias=False), torch.nn.Linear(1024, 1024, bias=False)])
     part[0].weight.data, part[1].weight.data = tensors["conv"], tensors["linear"]
     let_layers_pack(part)
-    part[0](random(1, 512, 4, 4, dtype=torch.bfloat16))
-    part[1](random(1, 1024, dtype=torch.bfloat16))
+    for _ in range(2):
+        part[0](random(1, 512, 4, 4, dtype=torch.bfloat16))
+        part[1](random(1, 1024, dtype=torch.bfloat16))
     assert resident_bytes(weights) < weights.stat().st_size / 4
 
 
@@ -165,6 +188,7 @@ def test_a_picture_in_float32_finds_all_weights_and_leaves_them_as_they_were(
         return pipeline.unet(latents.to(dtype), 500, embeddings.to(dtype)).sample
 
     first = call(torch.bfloat16)
+    assert torch.equal(call(torch.bfloat16), first)
     packed: list[Any] = [layer for layer in pipeline.unet.modules() if is_packing(layer)]
     assert packed
     assert all(layer.packed is not None for layer in packed)
@@ -208,6 +232,35 @@ def test_no_picture_waits_until_the_denoiser_is_packed(
     ]
     assert unpacked
     assert not any(unpacked)
+
+
+def test_who_asks_while_the_model_is_loaded_sees_a_step_before_its_weights_stay_packed(
+    make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    engine = make_engine(dtype=torch.bfloat16)
+    layers, packed = list[Any](), list[int]()
+
+    class Run(RecordedRun):
+        def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+            packed.append(sum(layer.packed is not None for layer in layers))
+
+    wanted = tiny_request(num_inference_steps=8)
+    asked = Order(wanted, fitted_image(wanted, engine._catalog[wanted.model]), Run())
+
+    def load(*arguments: Any) -> Any:
+        engine._loop.submit(asked)
+        loaded = load_model(*arguments)
+        layers.extend(layer for layer in loaded.pipeline.unet.modules() if is_packing(layer))
+        return loaded
+
+    monkeypatch.setattr(resident_models, "load_model", load)
+    engine.preload()
+    first = asked.pictures[0].result(timeout=300)
+    assert (packed[0], packed[-1]) == (0, len(layers))
+    again = engine.run(wanted, RecordedRun())
+    with Image.open(io.BytesIO(again.pictures[0].data)) as image:
+        assert image.tobytes() == first.image.tobytes()
 
 
 def test_weights_that_are_compiled_are_not_packed(
