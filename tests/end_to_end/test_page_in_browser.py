@@ -202,6 +202,16 @@ async def test_a_narrow_page_holds_what_is_in_it_and_what_was_sent_leaves_no_lis
         await page.goto(server.address)
         assert await shown_width(message(page, "and a cat").locator("img.picture")) > 0
         assert await page.evaluate("document.querySelector('header.bar').getBoundingClientRect().right") <= 320
+        # What grows is followed, whoever scrolls away is left there.
+        for act, is_at_end in (
+            ("list.querySelector('img.picture').style.height = '900px'", True),
+            ("list.scrollTop = 0", False),
+        ):
+            await page.evaluate(
+                f"() => {{ const list = document.getElementById('messages'); {act};"
+                " list.dispatchEvent(new Event('scroll')); }"
+            )
+            assert await page.locator("#newest").is_hidden() is is_at_end
         text = page.locator("#composer-text")
         await text.fill("/imagine a cat")
         await expect(page.get_by_text("no commands yet")).to_be_visible()

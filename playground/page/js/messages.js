@@ -149,9 +149,19 @@ function render(message) {
 
 const list = () => byId("messages");
 let atEnd = true;
+let heightAtEnd = 0;
 
 function keepAtEnd() {
-  if (atEnd) list().scrollTop = list().scrollHeight;
+  if (!atEnd) return;
+  list().scrollTop = list().scrollHeight;
+  heightAtEnd = list().scrollHeight;
+}
+
+/** Who scrolls away stays there; what grows, as a picture does when it has come, is followed. */
+function onScroll() {
+  if (atEnd && list().scrollHeight !== heightAtEnd) keepAtEnd();
+  else atEnd = list().scrollHeight - list().scrollTop - list().clientHeight < 80;
+  byId("newest").hidden = atEnd;
 }
 
 /** Put messages of one author that follow each other closely under one head, as the client does. */
@@ -206,10 +216,8 @@ export function startMessages() {
     element?.remove();
     group();
   });
-  list().addEventListener("scroll", () => {
-    atEnd = list().scrollHeight - list().scrollTop - list().clientHeight < 80;
-    byId("newest").hidden = atEnd;
-  });
+  list().addEventListener("scroll", onScroll);
+  list().addEventListener("load", keepAtEnd, true); // of the pictures in it
   byId("newest").addEventListener("click", () => {
     atEnd = true;
     keepAtEnd();
