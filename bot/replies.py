@@ -65,6 +65,7 @@ _REFUSALS: Mapping[str, str] = {
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
     "list_full": "The list has {limit} entries already. Please take one off first.",
     "terms_full": "The list holds nearly {limit} characters already, the most that it may. Please take one off first.",
+    "may_not_write": "You may not write in this channel, so I write nothing for you there either.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
         "You have {waiting_requests} waiting already, the most that you may."

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import discord
+from discord import app_commands
 
 from bot.discord_api.permissions import missing_permissions
 from bot.errors import Refused
@@ -17,6 +18,7 @@ class Origin:
     a message of the bot may carry there per file: the server's limit, because the interaction's own may come from the
     member's Nitro and counts only for its own response. A server may have the commands and not the bot: then
     ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is the end of the bot's own time-out.
+    ``may_write`` is whether the person may write there, as far as Discord has not seen to that.
     """
 
     requester_id: int
@@ -27,6 +29,7 @@ class Origin:
     missing_permissions: tuple[str, ...]
     role_ids: tuple[int, ...] = ()
     is_bot_there: bool = True
+    may_write: bool = True
     timed_out_until: int | None = None
 
     @classmethod
@@ -42,6 +45,7 @@ class Origin:
             missing_permissions=_missing(interaction.guild, interaction.channel, interaction.app_permissions),
             role_ids=_role_ids(interaction.user),
             is_bot_there=interaction.guild_id is None or interaction.client.get_guild(interaction.guild_id) is not None,
+            may_write=_may_write(interaction),
             timed_out_until=_timed_out_until(interaction.guild),
         )
 
@@ -65,13 +69,32 @@ class Origin:
         )
 
     def require_room_to_answer(self) -> None:
-        """Raise Refused (``not_in_server``, ``timed_out``, ``missing_permissions``) unless a result could be posted."""
+        """Raise Refused unless a result for this person could, and may, be posted.
+
+        The reasons are ``not_in_server``, ``timed_out``, ``missing_permissions`` and ``may_not_write``.
+        """
         if not self.is_bot_there:
             raise Refused("not_in_server")
         if self.timed_out_until is not None:
             raise Refused("timed_out", until=self.timed_out_until)
         if self.missing_permissions:
             raise Refused("missing_permissions", permissions=list(self.missing_permissions))
+        if not self.may_write:
+            raise Refused("may_not_write")
+
+
+def _may_write(interaction: discord.Interaction) -> bool:
+    """Tell whether the bot may write in a person's name: what is asked for is posted with their words.
+
+    Buttons can be pressed, and messages be right-clicked, by everybody who sees them. Who may give a command with a
+    slash is for Discord and the server's settings to say.
+    """
+    is_slash_command = isinstance(interaction.command, app_commands.Command)
+    if interaction.guild_id is None or is_slash_command:
+        return True
+    rights = interaction.permissions
+    is_thread = isinstance(interaction.channel, discord.Thread)
+    return rights.send_messages_in_threads if is_thread else rights.send_messages
 
 
 def _settings_channel_id(channel: object) -> int | None:

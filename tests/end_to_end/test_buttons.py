@@ -135,3 +135,18 @@ async def test_a_form_that_is_refused_comes_back_as_it_was_typed(bot: BotProcess
     assert refused_again.response is not None
     outdated = await bot.client.press(refused.response.id, "Back to the form")
     assert refusal_sentence("form_expired", {}) in told(outdated)
+
+
+async def test_who_may_not_write_in_a_channel_gets_nothing_written_there(bot: BotProcess) -> None:
+    await bot.client.add_channel("showcase")
+    result = await bot.result_of(await bot.img2img(channel="showcase", steps=2))
+    form = await bot.client.press(result.id, "Edit", member="Linus")
+    await bot.client.set_permissions("showcase", deny=["SEND_MESSAGES"], target="Linus")
+    refusal = refusal_sentence("may_not_write", {})
+    assert told(await bot.client.submit_modal(form, {"prompt": "read me"}, member="Linus")).startswith(refusal)
+    for label in ("Again", "Edit", "Use as input"):
+        assert told(await bot.client.press(result.id, label, member="Linus")).startswith(refusal), label
+    assert told(await bot.client.message_command("Remix", result.id, member="Linus")).startswith(refusal)
+    again = await bot.client.press(result.id, "Again")
+    assert again.response is not None
+    assert (await bot.result_of(again.response)).mentions == ["Ada"]

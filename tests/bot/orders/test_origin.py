@@ -23,6 +23,8 @@ def command(guild_id: int | None) -> Any:
         guild=None if guild_id is None else guild,
         channel_id=3,
         channel=None,
+        command=None,
+        permissions=discord.Permissions.all(),
         app_permissions=discord.Permissions.all(),
     )
 
