@@ -16,6 +16,7 @@ from generation.units import plain_number
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
+ANOTHER_PICTURE = "-# Reply to this with another picture and no words, and I paint the same over that."
 TRIMMED = "-# Only the middle of your picture was used, because models paint nothing longer than 4:1."
 NOT_QUOTED = "-# This server's AutoMod does not let me repeat the words."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."

@@ -7,12 +7,21 @@ from bot import replies
 from bot.inert import inert
 from bot.storage.job import Job, JobState
 from generation.adapter_weights import read_adapters
+from generation.events import FailureKind
 from generation.references import reference_of
 from generation.requests import denoising_steps
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 _LONG_SECONDS = 600
 _BAR_LENGTH = 12
+# Why a picture was not taken, so that the same words may do with another one.
+_ABOUT_THE_PICTURE = (
+    FailureKind.IMAGE_REFUSED,
+    "attachment_gone",
+    "download_failed",
+    "input_blocked",
+    "picture_listed",
+)
 _MUCH_TRIMMED = 0.15  # less is lost merely to reach a size that a model can paint
 
 
@@ -50,7 +59,8 @@ Standing = Waiting | Painting | Resting | Paused | None
 
 def status_text(job: Job, standing: Standing = None, *, quotes: bool = True) -> str:
     """Return the text of the status message; without ``quotes`` the member's own words are left out."""
-    return "\n".join((_headline(job, standing), *_reference(job), *(_quoted_prompt(job) if quotes else ())))
+    quoted = _quoted_prompt(job) if quotes else ()
+    return "\n".join((_headline(job, standing), *_way_on(job), *_reference(job), *quoted))
 
 
 def _headline(job: Job, standing: Standing) -> str:
@@ -84,6 +94,12 @@ def _headline(job: Job, standing: Standing) -> str:
             return f"🚫 Cancelled{replies.CANCELLED.get(job.failure_data.get('reason', ''), '')}"
         case _:
             return f"⚠️ {replies.job_sentence(job)}"
+
+
+def _way_on(job: Job) -> tuple[str, ...]:
+    """Say how to go on with another picture, where it was the picture that was not taken."""
+    was_the_picture = job.state is JobState.FAILED and job.queued_at is None and job.failure_kind in _ABOUT_THE_PICTURE
+    return (replies.ANOTHER_PICTURE,) if was_the_picture else ()
 
 
 def _reference(job: Job) -> tuple[str, ...]:

@@ -156,6 +156,7 @@ class TestReply:
         no_picture = ("notes.png", b"just words")
         asked = await bot.client.say("@Palimpsest a fox in the snow, strength 0.8, steps 4", files=[no_picture])
         status = await bot.status_with(await bot.answer_to(asked), "This is a text file")
+        assert "Reply to this with another picture and no words" in status.content
         asked = await bot.client.say(files=[CAT], reply_to=status.id)
         made = await bot.result_of(await bot.answer_to(asked))
         assert "a fox in the snow" in made.content

@@ -85,6 +85,18 @@ def test_every_failure_is_one_sentence(kind: FailureKind) -> None:
     assert headline.endswith("(Reference: ABCD1234)")
 
 
+def test_a_picture_that_is_not_taken_leaves_a_way_on_with_another_one() -> None:
+    data = {"reason": "damaged", "format": "PNG"}
+    refused = make_job(state=JobState.FAILED, failure_kind=FailureKind.IMAGE_REFUSED, failure_data=data)
+    assert "Reply to this with another picture" in status_text(refused)
+    for other in (
+        make_job(state=JobState.FAILED, failure_kind="storage_trouble"),
+        make_job(state=JobState.FAILED, failure_kind="picture_listed", queued_at=1.0),  # the result, that is
+        make_job(state=JobState.CANCELLED),
+    ):
+        assert "another picture and no words" not in status_text(other)
+
+
 def test_the_result_says_what_made_it() -> None:
     text = result_text(rendered(), is_demo=False)
     for part in ("<@1>", "`7`", "strength 0.7", "guidance 4", "20 steps (14 run)", "512×384", "64×48", "demo"):
