@@ -126,7 +126,7 @@ class Endings:
     async def note_end_shown(self, job: Job) -> None:
         """Remember that nothing is left to be said about a job."""
         with contextlib.suppress(StorageTrouble):  # it is then shown again after the next start
-            await self._jobs.note_end_shown(job.job_id)
+            await self._jobs.note_end_shown(job)
 
     async def message_deleted(self, message_id: int) -> None:
         """Give up the job that was asked for, or told of, in a message that is gone."""

@@ -263,5 +263,9 @@ class JobLife:
 
 
 def _given_up(job: Job, row: Job | None) -> Job:
-    """Return how a job ended, with the message that tells of it; of one that was forgotten no row may be left."""
-    return replace(row or replace(job, state=JobState.CANCELLED), status_message_id=job.status_message_id)
+    """Return how a job ended, with the message that tells of it.
+
+    Of one that was forgotten no row may be left, and where nothing can be stored the row does not know yet.
+    """
+    ended = row if row is not None and row.state.is_settled else replace(job, state=JobState.CANCELLED)
+    return replace(ended, status_message_id=job.status_message_id)

@@ -141,9 +141,10 @@ class Jobs:
         # In the order of writing: ids sort by a clock that may have been set back.
         return await self._select(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rowid", *states)
 
-    async def note_end_shown(self, job_id: str) -> None:
-        """Remember that the status message says how a job ended, or never will."""
-        await self._database.execute("UPDATE jobs SET is_end_shown = 1 WHERE job_id = ?", job_id)
+    async def note_end_shown(self, job: Job) -> None:
+        """Remember that the status message says how a job ended, or never will, unless its result has gone since."""
+        statement = "UPDATE jobs SET is_end_shown = 1 WHERE job_id = ? AND result_message_id IS ?"
+        await self._database.execute(statement, job.job_id, job.result_message_id)
 
     async def with_end_to_show(self) -> list[Job]:
         """Return the jobs that are over and whose status message may not say so yet."""

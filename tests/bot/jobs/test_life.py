@@ -460,6 +460,24 @@ async def test_a_result_can_be_deleted_on_a_full_disk(scene: Scene) -> None:
     assert row.result_message_id is None
 
 
+async def test_given_up_on_a_disk_that_takes_nothing_while_it_is_not_known_whether_anybody_was_told(
+    scene: Scene,
+) -> None:
+    scene.discord.found = 7
+    job = make_job(request_message_id=5, status_message_id=None)
+    await scene.jobs.accept(job)
+    await scene.life.tell_first(job)
+    await scene.discord.asked.wait()
+    await scene.set_disk(is_full=True)
+    with pytest.raises(Refused, match="cancelled_unstored"):
+        await scene.life.endings.cancel(job.job_id)
+    await scene.set_disk(is_full=False)
+    scene.discord.answers.set()
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.told == [(7, "🚫 Cancelled")]
+    await asyncio.gather(*scene.life.endings.background)
+
+
 async def test_given_up_while_it_is_sent_is_withdrawn(scene: Scene) -> None:
     job = await scene.rendered()
     await scene.life.go_on(job)

@@ -112,7 +112,7 @@ async def test_an_end_is_to_be_shown_until_it_was(jobs: Jobs) -> None:
     assert await jobs.with_end_to_show() == []
     cancelled = await jobs.cancel(job.job_id)
     assert await jobs.with_end_to_show() == [cancelled]
-    await jobs.note_end_shown(job.job_id)
+    await jobs.note_end_shown(job)
     assert await jobs.with_end_to_show() == []
 
 
@@ -122,10 +122,14 @@ async def test_that_a_result_is_gone_is_an_end_to_be_shown_as_well(jobs: Jobs) -
         await jobs.accept(job)
     await jobs.cancel(cancelled.job_id)
     for job in (delivered, cancelled):
-        await jobs.note_end_shown(job.job_id)
+        await jobs.note_end_shown(job)
         await jobs.note_result_gone(job.job_id)
     (shown,) = await jobs.with_end_to_show()
     assert (shown.job_id, shown.result_message_id) == (delivered.job_id, None)
+    await jobs.note_end_shown(delivered)  # that it was done was still being said
+    assert await jobs.with_end_to_show() == [shown]
+    await jobs.note_end_shown(shown)
+    assert await jobs.with_end_to_show() == []
 
 
 async def test_a_clock_that_is_set_back_leaves_the_order(jobs: Jobs) -> None:
