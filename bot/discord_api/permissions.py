@@ -30,6 +30,23 @@ def missing_permissions(rights: discord.Permissions, channel: object) -> tuple[s
     return tuple(name for name in needed if not getattr(rights, name))
 
 
+def is_refused_there(client: discord.Client, guild_id: int | None, channel_id: int, needed: str) -> bool:
+    """Tell whether it is known, without asking, that Discord refuses the bot something in a channel.
+
+    Refusals count towards a ban of the bot's address, and whoever rules a server decides how many there could be.
+    """
+    if guild_id is None:
+        return False
+    guild = client.get_guild(guild_id)
+    if guild is None:
+        return client.is_ready()
+    channel = guild.get_channel_or_thread(channel_id)
+    if channel is None:
+        return False
+    rights = channel.permissions_for(guild.me)
+    return not (rights.view_channel and getattr(rights, needed))
+
+
 def require_moderator(interaction: discord.Interaction) -> int:
     """Return the server's id if the person may manage it; raise Refused (``server_only``, ``not_a_moderator``) if not.
 

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import discord
 
+from bot.discord_api.permissions import is_refused_there
 from bot.discord_api.trouble import STOPPED_BY_AUTOMOD
 from bot.moderation.buttons import decision_view
 from bot.moderation.cards import decision_text
@@ -67,7 +68,7 @@ class ModLog:
                 detail = "" if score is None else f"score {score:.2f}"
                 await self.write(guild_id, None, what, member_id=job.requester_id, job_id=job.job_id, detail=detail)
             channel_id = self._policies.log_channel_id(guild_id)
-            if channel_id is not None:
+            if channel_id is not None and not is_refused_there(self._client, guild_id, channel_id, "send_messages"):
                 channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
                 view = decision_view(job, is_shown=what in _SHOWN)
                 try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import discord
 
+from bot.discord_api.permissions import is_refused_there
 from bot.jobs.channels import channel_of
 from bot.orders.allowances import DAY_SECONDS
 from bot.storage.backup import delete_leftovers
@@ -113,6 +114,9 @@ class Forgetting:
         The status message goes first: otherwise it would be edited to say that the result was deleted, which costs one
         of the channel's few requests.
         """
+        if is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
+            await self._client.spool.delete(job.job_id)
+            return sum(message_id is not None for message_id in (job.status_message_id, job.result_message_id))
         left = 0
         channel = channel_of(self._client, job)
         if job.status_message_id is not None:

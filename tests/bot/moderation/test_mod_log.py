@@ -16,7 +16,7 @@ from bot.storage.database import Database
 from bot.storage.policies import Policies
 from tests.bot.jobs_made import make_job
 
-SERVER, CHANNEL, WITH_AUTOMOD = 2, 9, 19
+SERVER, CHANNEL, WITH_AUTOMOD, CLOSED = 2, 9, 19, 29
 
 
 class Place(NamedTuple):
@@ -39,6 +39,7 @@ def place(database: Database) -> Place:
             if channel_id == WITH_AUTOMOD and "a cat" in text:
                 response: Any = SimpleNamespace(status=400, reason="Bad Request")
                 raise discord.HTTPException(response, {"code": STOPPED_BY_AUTOMOD, "message": "blocked"})
+            assert channel_id != CLOSED, "a refusal would count towards a ban"
             if channel_id not in (CHANNEL, WITH_AUTOMOD):
                 raise ConnectionError
             sent.append((guild_id, text))
@@ -46,7 +47,15 @@ def place(database: Database) -> Place:
         return SimpleNamespace(send=send)
 
     policies, audit = Policies(database), Audit(database)
-    client: Any = SimpleNamespace(get_partial_messageable=channel)
+
+    def guild(guild_id: int) -> Any:
+        def seen(channel_id: int) -> Any:
+            rights = discord.Permissions(view_channel=True, send_messages=channel_id != CLOSED)
+            return SimpleNamespace(permissions_for=lambda _: rights)
+
+        return SimpleNamespace(id=guild_id, me=None, get_channel_or_thread=seen)
+
+    client: Any = SimpleNamespace(get_partial_messageable=channel, get_guild=guild)
     return Place(ModLog(client, policies, audit), policies, audit, sent)
 
 
@@ -94,3 +103,11 @@ async def test_moderators_are_told_of_words_that_automod_does_not_let_the_bot_re
     ((_, text),) = place.sent
     assert "a cat" not in text
     assert NOT_QUOTED in text
+
+
+async def test_a_channel_that_is_closed_to_the_bot_is_not_tried(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    await place.policies.set_log_channel(SERVER, CLOSED)
+    place.mod_log.note(make_job(guild_id=SERVER), "input_blocked", 0.9)
+    assert await place.actions() == ["input_blocked"]
+    assert not place.sent
+    assert not caplog.records

@@ -235,6 +235,7 @@ async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_r
         spool=Spool(tmp_path / "spool"),
         desk=SimpleNamespace(delete=nothing),
         get_partial_messageable=lambda *_, **__: channel,
+        get_guild=lambda _: None,  # Discord has not said yet which servers there are
         audit=Audit(database),
         is_ready=lambda: False,
     )
