@@ -47,7 +47,7 @@ class StatusMessages:
 
         A request by message is replied to; who used a command is mentioned in its channel.
         """
-        channel, view = channel_of(self._client, job), self._status_view(job)
+        channel, view = channel_of(self._client, job), self._status_view(job) or discord.utils.MISSING
 
         async def send() -> discord.Message:
             nonce = f"{job.job_id}s"

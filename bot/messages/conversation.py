@@ -204,7 +204,7 @@ class Conversation:
         await self._order(message, said.options, source)
 
     async def _order(self, message: discord.Message, options: Options, source: Source) -> None:
-        async def acknowledge(text: str, view: discord.ui.View | None) -> int | None:
+        async def acknowledge(text: str, view: discord.ui.View) -> int | None:
             return (await message.reply(text, view=view, mention_author=False)).id
 
         origin = Origin.of_message(message)

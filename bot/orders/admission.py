@@ -14,7 +14,7 @@ from bot.screening.screening import Screening
 from bot.storage.job import Job
 
 # Sends a first text with its buttons to the person and returns the id of its message.
-Acknowledge = Callable[[str, discord.ui.View | None], Awaitable[int | None]]
+Acknowledge = Callable[[str, discord.ui.View], Awaitable[int | None]]
 
 
 class Admission:
@@ -78,7 +78,7 @@ class Admission:
             self._screening.require_words(job)
             await self.allowances.require(origin, is_asking=is_asking)
             job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
-            view = self._status_view(job)
+            view = self._status_view(job) or discord.utils.MISSING
             await self._desk.take(job, lambda text: acknowledge(text, view))
         finally:
             self._arriving.remove(origin)
@@ -86,8 +86,8 @@ class Admission:
     async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
         """Take a request by command, button or modal; the public response is its status message."""
 
-        async def acknowledge(text: str, view: discord.ui.View | None) -> int | None:
-            return (await interaction.response.send_message(text, view=view or discord.utils.MISSING)).message_id
+        async def acknowledge(text: str, view: discord.ui.View) -> int | None:
+            return (await interaction.response.send_message(text, view=view)).message_id
 
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
 
