@@ -23,10 +23,11 @@ from bot.jobs.results import request_of
 from bot.monitoring.invalid_requests import Restraint
 from bot.replies import refusal_sentence
 from bot.storage.database import Database
-from bot.storage.job import Job, JobState, StoredPicture
+from bot.storage.job import CancelReason, Job, JobState, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.member_data import MemberData
 from bot.storage.spool import INPUT_FILENAME, Spool
+from bot.storage.trouble import StorageTrouble
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Started
 from generation.requests import Img2ImgRequest, Img2ImgResult
 from generation.sentences import failure_sentence
@@ -468,14 +469,22 @@ async def test_given_up_on_a_disk_that_takes_nothing_while_it_is_not_known_wheth
     await scene.jobs.accept(job)
     await scene.life.tell_first(job)
     await scene.discord.asked.wait()
-    await scene.set_disk(is_full=True)
+    write_down, has_room = scene.jobs.cancel, asyncio.Event()
+
+    async def cancel(job_id: str, reason: CancelReason | None = None) -> Job | None:
+        if not has_room.is_set():
+            raise StorageTrouble("SQLITE_FULL: database or disk is full")
+        return await write_down(job_id, reason)
+
+    scene.jobs.cancel = cancel  # type: ignore[method-assign]
     with pytest.raises(Refused, match="cancelled_unstored"):
         await scene.life.endings.cancel(job.job_id)
-    await scene.set_disk(is_full=False)
     scene.discord.answers.set()
     await scene.life.open.close(grace_seconds=600)
     assert scene.discord.told == [(7, "🚫 Cancelled")]
+    has_room.set()
     await asyncio.gather(*scene.life.endings.background)
+    assert await scene.state(job) is JobState.CANCELLED
 
 
 async def test_given_up_while_it_is_sent_is_withdrawn(scene: Scene) -> None:
