@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
@@ -52,6 +53,15 @@ class StoredPicture:
     painted_again: bool = False  # because the memory did not suffice at first
     denoising_steps: int | None = None  # that were run; rows of earlier versions do not say
     trimmed: float = 0.0  # the part of the input, 0 to 1, that is not seen because of its shape
+
+    @classmethod
+    def from_row(cls, values: Mapping[str, Any]) -> Self:
+        """Build the value from its place in a row; what a newer version has said beside it is left out.
+
+        Whoever goes back to an earlier version has such rows, and no step of the schema between the two.
+        """
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +128,7 @@ class Job:
         values = dict(row)
         values["state"] = JobState(values["state"])
         values["spoiler"] = bool(values["spoiler"])
-        values["pictures"] = tuple(StoredPicture(**picture) for picture in json.loads(values["pictures"]))
+        values["pictures"] = tuple(map(StoredPicture.from_row, json.loads(values["pictures"])))
         values["failure_data"] = json.loads(values["failure_data"])
         return cls(**values)
 

@@ -132,6 +132,17 @@ async def test_that_a_result_is_gone_is_an_end_to_be_shown_as_well(jobs: Jobs) -
     assert await jobs.with_end_to_show() == []
 
 
+async def test_what_a_newer_version_knew_of_a_picture_keeps_no_older_one_from_its_start(
+    database: Database, jobs: Jobs
+) -> None:
+    job = make_job(state=JobState.RUNNING)
+    await jobs.accept(job)
+    await jobs.render(job.job_id, [PICTURE], 1.5)
+    await database.execute("UPDATE jobs SET pictures = json_set(pictures, '$[0].mood', 'serene')")
+    (unsettled,) = await jobs.unsettled()
+    assert unsettled.pictures == (PICTURE,)
+
+
 async def test_a_clock_that_is_set_back_leaves_the_order(jobs: Jobs) -> None:
     first = make_job(job_id=new_job_id(2_000_000_000))
     second = make_job(job_id=new_job_id(1_000_000_000))
