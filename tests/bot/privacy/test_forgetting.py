@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.components.open_forms import OpenForms
 from bot.privacy.forgetting import Forgetting
 from bot.storage.audit import Audit, AuditEntry
 from bot.storage.database import DATABASE_NAME, Database
@@ -102,7 +103,11 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     assert await data.count(MEMBER) == expected
 
     client: Any = SimpleNamespace(
-        jobs=Jobs(database), reports=reports, defaults=Defaults(database), remixing=Remixing(database)
+        jobs=Jobs(database),
+        reports=reports,
+        defaults=Defaults(database),
+        remixing=Remixing(database),
+        forms=OpenForms(),
     )
     assert await Forgetting(client, database).forget_member(MEMBER) == 0
     gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING, Kind.REMIXED), 0)
@@ -235,6 +240,7 @@ async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_r
         spool=Spool(tmp_path / "spool"),
         desk=SimpleNamespace(delete=nothing),
         get_partial_messageable=lambda *_, **__: channel,
+        forms=OpenForms(),
         get_guild=lambda _: None,  # Discord has not said yet which servers there are
         audit=Audit(database),
         is_ready=lambda: False,
