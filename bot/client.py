@@ -150,6 +150,7 @@ class Palimpsest(Events):
             self.orders,
             Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
             self.screening,
+            status_view=status_view,
             max_waiting=settings.max_waiting,
             max_waiting_per_server=settings.max_waiting_per_server,
             max_waiting_per_member=settings.max_waiting_per_member,

@@ -1,12 +1,17 @@
 """What the bot logs, and what it never does."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import aiohttp
 import discord
 
 from generation.logs import LogFormat, log_to_stderr
+from generation.tracebacks import stack_of
+
+log = logging.getLogger(__name__)
 
 
 def set_up_logging(secrets: Sequence[str], log_format: LogFormat = "text") -> None:
@@ -17,6 +22,12 @@ def set_up_logging(secrets: Sequence[str], log_format: LogFormat = "text") -> No
     log_to_stderr(log_format, secrets)
     logging.getLogger("discord").setLevel(logging.WARNING)
     logging.getLogger("discord.client").addFilter(_without_stack_of_lost_connection)
+
+
+def log_unheard_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Log an error that nobody waited for; asyncio's own handler would quote its message, and so perhaps a prompt."""
+    error = context.get("exception")
+    log.error("%s\n%s", context["message"], "" if error is None else stack_of(error))
 
 
 def _without_stack_of_lost_connection(record: logging.LogRecord) -> bool:

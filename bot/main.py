@@ -20,7 +20,7 @@ from bot.checks.command import check
 from bot.client import Palimpsest
 from bot.discord_api.address import point_library_at
 from bot.discord_api.sessions import begin_anew_without_a_session
-from bot.logs import set_up_logging
+from bot.logs import log_unheard_error, set_up_logging
 from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
@@ -49,6 +49,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
 
     ``engine`` is what computes in the executor's process, as ``module:function``.
     """
+    asyncio.get_running_loop().set_exception_handler(log_unheard_error)
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
     point_library_at(api_url, settings.discord_gateway_url)
     begin_anew_without_a_session()

@@ -171,7 +171,7 @@ def status_view(job: Job) -> discord.ui.View | None:
     """Return the buttons of the status message: a way to stop, or a way on from what has failed."""
     if job.can_be_tried_again:
         return _view(AgainButton(job.job_id), EditButton(job.job_id))
-    if job.state not in (JobState.QUEUED, JobState.RUNNING):
+    if job.state not in (JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING):
         return None
     return _view(CancelButton(job.job_id))
 

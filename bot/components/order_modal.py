@@ -24,7 +24,7 @@ Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
 class OrderModal(discord.ui.Modal):
     """Ask for a prompt and its numbers.
 
-    ``chosen`` prefills the form; what it holds and the form does not show (size, model, sampler …) is kept. With
+    ``chosen`` prefills the form; what it holds and the form does not show (model, sampler …) is kept. With
     ``pictures`` > 1 the form also asks which one, counted from 0 in what ``submitted`` gets.
     """
 
@@ -142,7 +142,12 @@ def _one_option(name: str, typed: str) -> str:
 
 def _more_of(chosen: Options) -> str:
     """Write what was chosen so that it is understood again."""
-    numbers = (("guidance", chosen.guidance_scale), ("steps", chosen.num_inference_steps), ("count", chosen.count))
+    numbers = (
+        ("guidance", chosen.guidance_scale),
+        ("steps", chosen.num_inference_steps),
+        ("count", chosen.count),
+        ("size", chosen.size),
+    )
     parts = [f"{name} {value:g}" for name, value in numbers if value is not None]
     if chosen.negative_prompt:
         parts.append(negative_as_written(chosen.negative_prompt))

@@ -47,15 +47,15 @@ class StatusMessages:
 
         A request by message is replied to; who used a command is mentioned in its channel.
         """
-        channel = channel_of(self._client, job)
+        channel, view = channel_of(self._client, job), self._status_view(job) or discord.utils.MISSING
 
         async def send() -> discord.Message:
             nonce = f"{job.job_id}s"
             if job.request_message_id is not None:
                 request = channel.get_partial_message(job.request_message_id)
-                return await request.reply(status_text(job), mention_author=False, nonce=nonce)
+                return await request.reply(status_text(job), view=view, mention_author=False, nonce=nonce)
             only_them = discord.AllowedMentions(users=[discord.Object(job.requester_id)])
-            return await channel.send(_mentioning(job), nonce=nonce, allowed_mentions=only_them)
+            return await channel.send(_mentioning(job), view=view, nonce=nonce, allowed_mentions=only_them)
 
         try:
             return (await patiently(job, send)).id

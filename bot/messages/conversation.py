@@ -204,8 +204,8 @@ class Conversation:
         await self._order(message, said.options, source)
 
     async def _order(self, message: discord.Message, options: Options, source: Source) -> None:
-        async def acknowledge(text: str) -> int | None:
-            return (await message.reply(text, mention_author=False)).id
+        async def acknowledge(text: str, view: discord.ui.View) -> int | None:
+            return (await message.reply(text, view=view, mention_author=False)).id
 
         origin = Origin.of_message(message)
         await self._client.admission.take(origin, options, source, acknowledge, request_message_id=message.id)

@@ -1,19 +1,28 @@
 """Where a request becomes a job: quick checks, the acknowledgement, then the desk."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import discord
 
 from bot.errors import Refused
-from bot.jobs.desk import Acknowledge, JobDesk
+from bot.jobs.desk import JobDesk
 from bot.orders.allowances import Allowances
 from bot.orders.order_book import Options, OrderBook, Source
 from bot.orders.origin import Origin
 from bot.screening.screening import Screening
+from bot.storage.job import Job
+
+# Sends a first text with its buttons to the person and returns the id of its message.
+Acknowledge = Callable[[str, discord.ui.View], Awaitable[int | None]]
 
 
 class Admission:
-    """Take requests. What is refused here is told to the person alone and costs nobody anything."""
+    """Take requests. What is refused here is told to the person alone and costs nobody anything.
+
+    ``status_view`` makes the buttons of the first text: in a channel where much is said the next one may be long in
+    coming, and who has asked by mistake wants to cancel at once.
+    """
 
     def __init__(
         self,
@@ -22,6 +31,7 @@ class Admission:
         allowances: Allowances,
         screening: Screening,
         *,
+        status_view: Callable[[Job], discord.ui.View | None],
         max_waiting: int,
         max_waiting_per_server: int,
         max_waiting_per_member: int,
@@ -30,6 +40,7 @@ class Admission:
         self._orders = orders
         self.allowances = allowances
         self._screening = screening
+        self._status_view = status_view
         self._max_waiting = max_waiting
         self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
@@ -67,15 +78,16 @@ class Admission:
             self._screening.require_words(job)
             await self.allowances.require(origin, is_asking=is_asking)
             job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
-            await self._desk.take(job, acknowledge)
+            view = self._status_view(job) or discord.utils.MISSING
+            await self._desk.take(job, lambda text: acknowledge(text, view))
         finally:
             self._arriving.remove(origin)
 
     async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
         """Take a request by command, button or modal; the public response is its status message."""
 
-        async def acknowledge(text: str) -> int | None:
-            return (await interaction.response.send_message(text)).message_id
+        async def acknowledge(text: str, view: discord.ui.View) -> int | None:
+            return (await interaction.response.send_message(text, view=view)).message_id
 
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
 

@@ -24,7 +24,7 @@ class Spool:
         try:
             try:
                 await asyncio.to_thread(self._write, job_id, filename, data)
-            except FileNotFoundError:  # its folder was deleted meanwhile with the job: no trouble of the disk's
+            except (FileNotFoundError, FileExistsError):  # its folder was deleted meanwhile: no trouble of the disk's
                 await asyncio.to_thread(self._write, job_id, filename, data)
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 _LENGTHS = struct.Struct("<II")
+# Of one message: more comes only from a child that something has taken over, and would fill the parent's memory.
+MAX_BLOBS, MAX_BYTES = 64, 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,14 @@ def _frame(head: bytes, blobs: tuple[bytes, ...]) -> Frame:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
-    """Read one message; return None when the other side is gone, even in the middle of a message."""
+    """Read one message; return None when the other side is gone, even in the middle of one, or sends too much."""
     try:
         head_length, blob_count = _LENGTHS.unpack(await reader.readexactly(_LENGTHS.size))
+        if blob_count > MAX_BLOBS:
+            return None
         sizes = struct.unpack(f"<{blob_count}Q", await reader.readexactly(8 * blob_count))
+        if head_length + sum(sizes) > MAX_BYTES:
+            return None
         head = await reader.readexactly(head_length)
         return _frame(head, tuple([await reader.readexactly(size) for size in sizes]))
     except (asyncio.IncompleteReadError, ConnectionError):

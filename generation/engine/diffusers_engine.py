@@ -49,6 +49,9 @@ def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
     )
 
 
+_FORMATS = ("PNG",)  # what the decode child makes of every picture; nothing else is opened in this process
+
+
 class DiffusersEngine:
     """Compute requests with the components of diffusers' pipelines, up to ``slots`` of them side by side.
 
@@ -159,7 +162,7 @@ class DiffusersEngine:
 
 def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
     """Return the picture that a request begins with, in the size in which the model paints it."""
-    with Image.open(io.BytesIO(request.image)) as opened:
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
         image = opened.convert("RGB")
     width, height = fitted_size(image.width, image.height, max_pixels=request.max_pixels, multiple=entry.multiple)
     return fit_image(image, width, height)
@@ -167,5 +170,5 @@ def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
 
 def trimmed_part(request: Img2ImgRequest, width: int, height: int) -> float:
     """Return which part of a request's picture is not seen in one of ``width`` × ``height``."""
-    with Image.open(io.BytesIO(request.image)) as opened:  # which reads no more than its size
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:  # which reads no more than its size
         return round(crop_loss(opened.width / opened.height, width / height), 3)

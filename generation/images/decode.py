@@ -18,11 +18,10 @@ from generation.errors import ImageRefused
 from generation.images.encode import PNG_STRATEGY
 from generation.images.formats import ForeignFormat, Format, sniff
 from generation.images.refusals import Refusal
-from generation.images.scan import MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
+from generation.images.scan import MAX_CLEAN_SIDE, MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
 
 log = logging.getLogger(__name__)
 
-MAX_CLEAN_SIDE = 2048
 MAX_SIDE = 16_384
 _MEGAPIXEL = 1_000_000
 MAX_MEGAPIXELS = 25

@@ -13,6 +13,7 @@ from generation.child.parent import ChildProcess
 from generation.errors import ExecutorError, ImageRefused
 from generation.images.memory_wall import HAS_KERNEL_WALL, watched
 from generation.images.refusals import Refusal
+from generation.images.scan import is_clean
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class CleanImage:
 
 
 class _ChildDied(Exception):
-    """The child ended without an answer."""
+    """The child ended without an answer, or with one that it would not give by itself."""
 
 
 class ImageDecoder:
@@ -146,6 +147,9 @@ class ImageDecoder:
             started = time.perf_counter()
             answer = await self._ask(child, frame, deadline_seconds)
             seconds = time.perf_counter() - started
+            if answer.kind == "decoded" and not is_clean(answer.blobs[0]):
+                log.error("a decode child answered with what is no clean picture; a hostile one may have taken it over")
+                raise _ChildDied
             keep = not answer.fields.get("is_spent") and self._pictures < self._max_images_per_child
         finally:
             # Also after a cancellation: the answer still to come must not be taken for the next picture's.

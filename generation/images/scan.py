@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+MAX_CLEAN_SIDE = 2048
 MAX_SCANS = 64
 MAX_SEGMENTS = 4_096
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -59,6 +60,17 @@ def has_sound_pixels(data: bytes) -> bool:
         for kind, position, end in _png_chunks(data)
         if kind == b"IDAT" and end <= len(data)
     )
+
+
+def is_clean(data: bytes) -> bool:
+    """Tell by its header whether a picture is as the decode child makes them: a PNG, RGB of eight bits, not too large.
+
+    What comes out of a child that a picture has taken over goes on to others. PNG specification, 11.2.2.
+    """
+    if len(data) < 26 or data[:16] != PNG_SIGNATURE + b"\0\0\0\x0dIHDR":
+        return False
+    width, height, depth, colour_type = struct.unpack_from(">IIBB", data, 16)
+    return 0 < width <= MAX_CLEAN_SIDE and 0 < height <= MAX_CLEAN_SIDE and (depth, colour_type) == (8, 2)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

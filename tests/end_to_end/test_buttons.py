@@ -4,7 +4,7 @@ import pytest
 
 from bot.replies import refusal_sentence
 from playground.client import Message, PlaygroundError
-from tests.end_to_end.bot_process import BotProcess, told
+from tests.end_to_end.bot_process import CAT, BotProcess, told
 
 
 async def delivered(bot: BotProcess) -> Message:
@@ -60,6 +60,25 @@ async def test_cancel_while_running(bot: BotProcess) -> None:
     assert cancelled.labels() == []
     assert await bot.results(status) == []
     assert (await delivered(bot)).attachments  # the next job is served
+
+
+@pytest.mark.parametrize("way", ["command", "message"])
+async def test_cancel_while_the_picture_is_taken_in(bot: BotProcess, way: str) -> None:
+    fault = await bot.client.add_fault(r"attachments/", method="GET", action="hang", times=None)
+    try:
+        if way == "command":
+            status = await bot.img2img(steps=4)
+        else:
+            status = await bot.answer_to(await bot.client.say("@Palimpsest a cat", files=[CAT]))
+        await bot.client.wait_for_fault(fault)
+        assert "Taking your picture in" in status.content
+        await bot.client.press(status.id, "Cancel")
+        cancelled = await bot.status_with(status, "Cancelled")
+    finally:
+        await bot.client.clear_faults(fault)
+    assert cancelled.labels() == []
+    assert (await delivered(bot)).attachments  # the next job is served
+    assert await bot.results(status) == []
 
 
 async def test_cancel_while_waiting(bot: BotProcess) -> None:

@@ -216,7 +216,7 @@ async def test_a_narrow_page_holds_what_is_in_it_and_what_was_sent_leaves_no_lis
         await text.fill("/imagine a cat")
         await expect(page.get_by_text("no commands yet")).to_be_visible()
         await text.press("Enter")
-        await expect(message(page, "/imagine a cat")).to_be_visible()
+        await expect(message(page, "/imagine a cat")).to_be_in_viewport()
         await expect(page.get_by_text("no commands yet")).to_be_hidden()
 
 

@@ -81,6 +81,9 @@ class TestButtons:
     async def test_edit_shows_what_was_and_paints_what_is(self, bot: BotProcess) -> None:
         result = await bot.result_of(await bot.img2img(seed=77, steps=5, strength=0.5))
         form = await bot.client.press(result.id, "Edit", member="Linus")
+        assert form.modal is not None
+        (more,) = [each["component"] for each in form.modal["components"] if each["component"]["custom_id"] == "more"]
+        assert more["value"] == "guidance 4, steps 5, count 1, size 79"
         sent = await bot.client.submit_modal(form, {"prompt": "a dog on a beach"}, member="Linus")
         assert sent.response is not None
         made = await bot.result_of(sent.response)

@@ -202,7 +202,11 @@ function renderOne(message) {
     keepPictures(old, fresh);
     old.replaceWith(fresh);
     if (focused !== null) [...fresh.querySelectorAll("button, select")].find((element) => element.textContent === focused)?.focus();
-  } else list().append(fresh);
+  } else {
+    list().append(fresh);
+    // Who has written, or used a command, wants to see what comes of it.
+    if (message.author.name === state.member || message.interaction?.user === state.member) atEnd = true;
+  }
   group();
   keepAtEnd();
 }

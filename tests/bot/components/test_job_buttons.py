@@ -14,7 +14,7 @@ from tests.bot.jobs_made import PICTURE, make_job
 @pytest.mark.parametrize("state", list(JobState))
 async def test_cancel_is_offered_while_there_is_something_to_cancel(state: JobState) -> None:
     view = status_view(replace(make_job(), state=state))
-    assert (view is not None) is (state in (JobState.QUEUED, JobState.RUNNING))
+    assert (view is not None) is (state in (JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING))
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import discord
 import pytest
 
+from bot.components.job_buttons import status_view
 from bot.errors import Refused
-from bot.jobs.desk import Acknowledge
-from bot.orders.admission import Admission
+from bot.jobs.desk import Acknowledge as AcknowledgeText
+from bot.orders.admission import Acknowledge, Admission
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.replies import error_sentence
@@ -29,7 +31,7 @@ class Desk:
         await asyncio.sleep(0)  # a disk is asked
         return True
 
-    async def take(self, job: Job, acknowledge: Acknowledge) -> None:
+    async def take(self, job: Job, acknowledge: AcknowledgeText) -> None:
         await acknowledge("heard")
         self.jobs.append(job)
 
@@ -38,7 +40,8 @@ async def allowed(_origin: Origin, *, is_asking: bool) -> None:
     """Nobody has asked too often."""
 
 
-async def at_once(_text: str) -> int:
+async def at_once(_text: str, view: discord.ui.View) -> int:
+    assert view.children, "whoever has asked by mistake cancels at once"
     return 4
 
 
@@ -49,6 +52,7 @@ def admission_of(desk: Desk) -> Admission:
         orders,
         cast("Any", SimpleNamespace(require=allowed)),
         cast("Any", SimpleNamespace(require_welcome=lambda *_: None, require_words=lambda _: None)),
+        status_view=status_view,
         max_waiting=6,
         max_waiting_per_server=4,
         max_waiting_per_member=2,
@@ -99,7 +103,7 @@ async def test_a_burst_does_not_slip_through_together(source: Source) -> None:
     desk, heard = Desk(), asyncio.Event()
     admission = admission_of(desk)
 
-    async def slowly(_text: str) -> int:
+    async def slowly(_text: str, _view: discord.ui.View) -> int:
         await heard.wait()
         return 4
 

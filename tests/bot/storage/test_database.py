@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.storage import migrations
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
 from bot.storage.jobs import Jobs
@@ -83,6 +84,24 @@ async def test_a_database_from_the_future_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(DatabaseTooNew):
         await Database(tmp_path).__aenter__()
+
+
+async def test_a_migration_that_breaks_leaves_what_was_there_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job()
+    async with Database(tmp_path) as database:
+        await Jobs(database).accept(job)
+    more = ("CREATE TABLE first (a TEXT) STRICT;", "CREATE TABLE second (a TEXT) STRICT; CREATE TABLE jobs (a TEXT);")
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, *more))
+    for _start in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="already exists"):
+            await Database(tmp_path).__aenter__()
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, more[0]))
+    async with Database(tmp_path) as database:
+        tables = await database.select("SELECT name FROM sqlite_schema WHERE name IN ('first', 'second')")
+        assert [row["name"] for row in tables] == ["first"]
+        assert await Jobs(database).get(job.job_id) == job
 
 
 async def test_a_row_from_before_samplers_ran_as_diffusers_has_it(tmp_path: Path) -> None:

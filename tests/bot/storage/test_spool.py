@@ -47,6 +47,26 @@ async def test_a_job_that_is_given_up_while_its_picture_is_written_is_no_trouble
     assert await spool.read("A", INPUT_FILENAME) == b"12345"  # for whoever writes to delete: they hear of it next
 
 
+async def test_a_folder_that_is_deleted_while_it_is_looked_for_is_no_trouble_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    await spool.write("A", "result.png", b"678")
+    usual = os.mkdir
+
+    def was_there(path: Path, mode: int) -> None:
+        try:
+            usual(path, mode)
+        except FileExistsError:
+            shutil.rmtree(path)
+            raise
+
+    monkeypatch.setattr(os, "mkdir", was_there)
+    await spool.write("A", INPUT_FILENAME, b"12345")
+    assert await spool.read("A", INPUT_FILENAME) == b"12345"
+    assert not await spool.exists("A", "result.png")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such call for folders and needs none")
 async def test_every_folder_on_the_way_to_the_first_picture_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,9 +1,12 @@
 """A parent's handle on its child, at moments that real processes seldom hit."""
 
 import asyncio
+import struct
 from typing import Any, cast
 
-from generation.child.frames import Frame
+import pytest
+
+from generation.child.frames import MAX_BLOBS, MAX_BYTES, Frame
 from generation.child.parent import ChildProcess
 
 
@@ -56,3 +59,13 @@ async def test_what_nobody_reads_is_read_to_its_end_at_a_kill() -> None:
     process.end()
     assert await killing == -9
     assert await child.receive() is None
+
+
+@pytest.mark.parametrize("lengths", [(2, 1, MAX_BYTES), (2, MAX_BLOBS + 1), (MAX_BYTES + 1, 0)])
+async def test_a_message_that_would_fill_the_memory_is_none(lengths: tuple[int, ...]) -> None:
+    process = Process()
+    child = ChildProcess(cast("Any", process))
+    head_length, blob_count, *sizes = lengths
+    process.stdout.feed_data(struct.pack(f"<II{len(sizes)}Q", head_length, blob_count, *sizes))
+    async with asyncio.timeout(60):  # for ever, if it waits for what is announced
+        assert await child.receive() is None

@@ -55,6 +55,22 @@ async def test_a_picture_that_takes_its_child_over_reaches_nothing_else(tmp_path
     assert set(refused.value.data.values()) == {"PermissionError"}, refused.value.data
 
 
+@pytest.mark.parametrize(
+    "passed_on",
+    [
+        b"%!PS-Adobe-3.0 EPSF-3.0",
+        encoded(photo(), "JPEG"),
+        encoded(Image.new("RGB", (2049, 1)), "PNG"),
+        encoded(Image.new("RGBA", (9, 9)), "PNG"),
+        encoded(photo(), "PNG")[:20],
+    ],
+    ids=["EPS", "JPEG", "too large", "alpha", "cut off"],
+)
+async def test_what_a_child_that_was_taken_over_passes_on_goes_no_further(passed_on: bytes) -> None:
+    async with ImageDecoder(worker="tests.generation.images.nosy_worker", deadline_seconds=120) as decoder:
+        assert await refusal_of(decoder, passed_on) == Refusal.CRASHED
+
+
 async def test_a_picture_that_is_too_slow_is_given_up_and_the_next_is_served() -> None:
     async with ImageDecoder(deadline_seconds=0.1) as decoder:
         first = pid_of(decoder)
