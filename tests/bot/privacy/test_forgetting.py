@@ -19,7 +19,7 @@ from bot.storage.member_data import HOLDINGS, OTHER_IDS, Kind, MemberData
 from bot.storage.migrations import migrate
 from bot.storage.places import HOLDINGS as PLACES
 from bot.storage.places import Places
-from bot.storage.policies import DEFAULT_POLICY, Policies
+from bot.storage.policies import DEFAULT_POLICY, EVERYWHERE, Policies
 from bot.storage.remixing import Remixing
 from bot.storage.reports import Reports
 from bot.storage.spool import Spool
@@ -250,3 +250,14 @@ async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_r
 async def gone_places(database: Database) -> set[int]:
     rows = await database.run(lambda connection: connection.execute("SELECT place_id FROM gone_places").fetchall())
     return {row[0] for row in rows}
+
+
+async def test_whom_the_operator_blocks_stays_blocked_though_everywhere_is_no_server(database: Database) -> None:
+    policies, places = Policies(database), Places(database)
+    await policies.block_member(EVERYWHERE, MEMBER)
+    await policies.block_member(SERVER, MEMBER)
+    await places.note([], now=0)
+    assert await places.purge(gone_before=1) == 1
+    await policies.load()
+    assert policies.is_blocked(EVERYWHERE, MEMBER)
+    assert not policies.is_blocked(SERVER, MEMBER)
