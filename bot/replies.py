@@ -67,6 +67,7 @@ _REFUSALS: Mapping[str, str] = {
     "list_full": "The list has {limit} entries already. Please take one off first.",
     "terms_full": "The list holds nearly {limit} characters already, the most that it may. Please take one off first.",
     "may_not_write": "You may not write in this channel, so I write nothing for you there either.",
+    "member_blocked_everywhere": "The operator of this bot does not let you ask for pictures.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",
     "member_queue_full": (
         "You have {waiting_requests} waiting already, the most that you may."

@@ -1,4 +1,4 @@
-"""``/operator``: pause, resume, drain and change the model, for whoever runs the bot."""
+"""``/operator``: pause, resume, drain, change the model, delete and block, for whoever runs the bot."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,8 @@ from discord.app_commands import Choice
 
 from bot.commands.shared import client_of, group, model_choices, tell
 from bot.errors import Refused
+from bot.moderation.acts import block_member
+from bot.storage.policies import EVERYWHERE
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -74,6 +76,25 @@ async def delete(interaction: discord.Interaction, job: app_commands.Range[str, 
     await client.desk.delete(job)
     await client.reports.settle(job)
     await tell(interaction, "Deleted: the result's message and every picture kept for it.")
+
+
+@operator.command(name="block")
+@app_commands.describe(member="Who may not ask for pictures any more, wherever that is")
+async def block(interaction: discord.Interaction, member: discord.User) -> None:
+    """Refuse somebody everywhere, in direct messages too, and give up what waits of theirs"""
+    client = _operators_client(interaction)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    await block_member(client, EVERYWHERE, member.id)
+    await tell(interaction, f"Blocked everywhere: {member.mention}. `/operator unblock` takes that back.")
+
+
+@operator.command(name="unblock")
+@app_commands.describe(member="Who may ask for pictures again")
+async def unblock(interaction: discord.Interaction, member: discord.User) -> None:
+    """Take a block back; those of servers stay"""
+    if not await _operators_client(interaction).policies.unblock_member(EVERYWHERE, member.id):
+        raise Refused("not_listed")
+    await tell(interaction, f"No longer blocked by you: {member.mention}.")
 
 
 def _operators_client(interaction: discord.Interaction) -> "Palimpsest":

@@ -5,6 +5,8 @@ import discord
 from bot.components.order_modal import OrderModal
 from bot.errors import Refused
 
+_MOST_KEPT = 100
+
 
 class OpenForms:
     """The open forms, at most one of each member.
@@ -27,8 +29,15 @@ class OpenForms:
         self._of[interaction.user.id] = form
 
     def keep(self, member_id: int, form: OrderModal) -> None:
-        """Keep what a member has typed into a form that was refused, until the next one."""
+        """Keep what a member has typed into a form that was refused, until the next one, or those of many others."""
+        self.forget(member_id)
+        if len(self._refused) >= _MOST_KEPT:
+            del self._refused[next(iter(self._refused))]
         self._refused[member_id] = form
+
+    def forget(self, member_id: int) -> None:
+        """Forget what a member has typed."""
+        self._refused.pop(member_id, None)
 
     async def show_again(self, interaction: discord.Interaction, token: str) -> None:
         """Answer with a refused form as it was typed; raise Refused (``form_expired``) if it is not kept."""

@@ -10,6 +10,7 @@ import discord
 from bot.errors import Refused
 from bot.jobs.channels import result_message
 from bot.storage.job import CancelReason, Job
+from bot.storage.policies import EVERYWHERE
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -45,9 +46,13 @@ async def hide_result(client: "Palimpsest", job: Job) -> None:
 
 
 async def block_member(client: "Palimpsest", guild_id: int, member_id: int) -> None:
-    """Refuse a member in a server from now on, and give up what waits or runs of theirs there."""
+    """Refuse a member in a server, or EVERYWHERE, from now on, and give up what waits or runs of theirs there."""
     await client.policies.block_member(guild_id, member_id)
-    theirs = [job for job in await client.jobs.unsettled() if (job.guild_id, job.requester_id) == (guild_id, member_id)]
+    theirs = [
+        job
+        for job in await client.jobs.unsettled()
+        if job.requester_id == member_id and guild_id in (EVERYWHERE, job.guild_id)
+    ]
     await asyncio.gather(*(client.desk.cancel(job.job_id, CancelReason.BY_MODERATOR) for job in theirs))
 
 

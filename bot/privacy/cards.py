@@ -37,7 +37,7 @@ def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: b
         " as long as these are kept",
         f"• {_bold(counts[Kind.PREFERENCES], 'setting')} of `/preferences`: until you reset them",
         f"• {_bold(counts[Kind.REPORTS], 'report')} that you have made: 90 days",
-        f"• {_bold(counts[Kind.BLOCKS], 'server')} whose moderators have blocked you: until they unblock you",
+        f"• {_bold(counts[Kind.BLOCKS], 'block')} by moderators of servers or the operator: until they take it back",
         f"• {_bold(counts[Kind.ACTS], 'entry', 'entries')} in the trails of servers that name you: 90 days",
         f"Others may {'' if is_remixed else 'not '}paint over your pictures: `/privacy remixing` changes that.",
         "`/privacy delete` deletes the first five. What the day's budget counts, times and seconds without words or"

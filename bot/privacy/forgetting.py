@@ -63,6 +63,7 @@ class Forgetting:
 
         Returns how many messages Discord did not let go. What is cut short goes on at the next start.
         """
+        self._client.forms.forget(member_id)
         fact = f"{_FORGETTING_FACT}{member_id}"
         await self._facts.set(fact, repr(time.time()))
         self._under_way.add(member_id)

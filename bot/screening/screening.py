@@ -8,7 +8,7 @@ from bot.errors import Refused
 from bot.screening.policy import Decision, decide_picture, refusal_of_words
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
-from bot.storage.policies import BlockedPicture, Policies
+from bot.storage.policies import EVERYWHERE, BlockedPicture, Policies
 from bot.storage.remixing import Remixing
 from generation.errors import CheckFailed
 from generation.references import reference_of
@@ -51,7 +51,12 @@ class Screening:
         self._verdicts: dict[str, tuple[Collection[str], Verdict]] = {}  # of jobs, and the server's list at that time
 
     def require_welcome(self, requester_id: int, guild_id: int | None, owner_ids: Collection[int] = ()) -> None:
-        """Raise Refused (``member_blocked``, ``remixing_off``) for whom moderators or the picture's owners exclude."""
+        """Raise Refused for whom the operator, the server's moderators or the picture's owners exclude.
+
+        The reasons are ``member_blocked_everywhere``, ``member_blocked`` and ``remixing_off``.
+        """
+        if self._policies.is_blocked(EVERYWHERE, requester_id):
+            raise Refused("member_blocked_everywhere")
         if self._policies.is_blocked(guild_id, requester_id):
             raise Refused("member_blocked")
         if any(owner_id != requester_id and self._remixing.is_refused(owner_id) for owner_id in owner_ids):

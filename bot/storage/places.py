@@ -10,7 +10,7 @@ HOLDINGS = (
     ("jobs", "guild_id", "1"),
     ("role_limits", "guild_id", "1"),
     ("server_policies", "guild_id", "1"),
-    ("blocked_members", "guild_id", "1"),
+    ("blocked_members", "guild_id", "guild_id <> 0"),  # which stands for everywhere
     ("blocked_terms", "guild_id", "1"),
     ("blocked_pictures", "guild_id", "1"),
     ("audit", "guild_id", "1"),

@@ -22,6 +22,7 @@ class Policy:
 
 
 DEFAULT_POLICY = Policy()
+EVERYWHERE = 0  # no server: whom the operator has blocked is blocked in all of them and in direct messages
 _SCORES = tuple(field.name for field in fields(Policy))
 
 

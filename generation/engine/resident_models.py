@@ -101,15 +101,11 @@ class ResidentModels:
 
     def pack(self) -> bool:
         """Spend some milliseconds on packing a weight; return False when none is left to be packed."""
-        return next(self._packing, self) is None
+        return _goes_on(self._packing)
 
     def improve(self) -> bool:
         """Spend some milliseconds on what makes later pictures quicker; return False when there is nothing to do."""
-        try:
-            return self.pack() or next(self._moves, None) is not None
-        except Exception as error:  # for want of memory, or whatever a kernel shows of it; pictures need neither
-            log.warning("weights stay where they are\n%s", stack_of(error))
-            return False  # a generator that has raised has nothing more
+        return self.pack() or _goes_on(self._moves)
 
     def forget_graphs(self) -> None:
         """Capture no calls of the models in memory any more, and give back what that took."""
@@ -212,6 +208,18 @@ class ResidentModels:
             del model
             gc.collect()
             free_memory(self._device)
+
+
+def _goes_on(turns: Iterator[object]) -> bool:
+    """Take a turn; return False when there was none any more."""
+    try:
+        next(turns)
+    except StopIteration:
+        return False
+    except Exception as error:  # for want of memory, or whatever a kernel shows of it; pictures need neither
+        log.warning("weights stay where they are\n%s", stack_of(error))
+        return False  # a generator that has raised has nothing more
+    return True
 
 
 def _with_less_weights(plan: MemoryPlan) -> MemoryPlan | None:

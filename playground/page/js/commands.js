@@ -54,7 +54,7 @@ export function commandForm(command, { picked = null, done }) {
     h("p", { className: "row end" }, send),
   );
   // What is wrong may be folded away, where the browser could not point at it.
-  form.addEventListener("invalid", () => (more.open = true), true);
+  form.addEventListener("invalid", (event) => (more.open ||= more.contains(event.target)), true);
   form.addEventListener("keydown", (event) => {
     if (event.key === "Escape") done();
     if (event.key === "Enter" && !event.shiftKey && event.target.tagName === "TEXTAREA") {

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.components.open_forms import OpenForms
 from bot.privacy.forgetting import Forgetting
 from bot.storage.audit import Audit, AuditEntry
 from bot.storage.database import DATABASE_NAME, Database
@@ -19,7 +20,7 @@ from bot.storage.member_data import HOLDINGS, OTHER_IDS, Kind, MemberData
 from bot.storage.migrations import migrate
 from bot.storage.places import HOLDINGS as PLACES
 from bot.storage.places import Places
-from bot.storage.policies import DEFAULT_POLICY, Policies
+from bot.storage.policies import DEFAULT_POLICY, EVERYWHERE, Policies
 from bot.storage.remixing import Remixing
 from bot.storage.reports import Reports
 from bot.storage.spool import Spool
@@ -102,7 +103,11 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     assert await data.count(MEMBER) == expected
 
     client: Any = SimpleNamespace(
-        jobs=Jobs(database), reports=reports, defaults=Defaults(database), remixing=Remixing(database)
+        jobs=Jobs(database),
+        reports=reports,
+        defaults=Defaults(database),
+        remixing=Remixing(database),
+        forms=OpenForms(),
     )
     assert await Forgetting(client, database).forget_member(MEMBER) == 0
     gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING, Kind.REMIXED), 0)
@@ -235,6 +240,7 @@ async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_r
         spool=Spool(tmp_path / "spool"),
         desk=SimpleNamespace(delete=nothing),
         get_partial_messageable=lambda *_, **__: channel,
+        forms=OpenForms(),
         get_guild=lambda _: None,  # Discord has not said yet which servers there are
         audit=Audit(database),
         is_ready=lambda: False,
@@ -250,3 +256,14 @@ async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_r
 async def gone_places(database: Database) -> set[int]:
     rows = await database.run(lambda connection: connection.execute("SELECT place_id FROM gone_places").fetchall())
     return {row[0] for row in rows}
+
+
+async def test_whom_the_operator_blocks_stays_blocked_though_everywhere_is_no_server(database: Database) -> None:
+    policies, places = Policies(database), Places(database)
+    await policies.block_member(EVERYWHERE, MEMBER)
+    await policies.block_member(SERVER, MEMBER)
+    await places.note([], now=0)
+    assert await places.purge(gone_before=1) == 1
+    await policies.load()
+    assert policies.is_blocked(EVERYWHERE, MEMBER)
+    assert not policies.is_blocked(SERVER, MEMBER)

@@ -13,7 +13,7 @@ from bot.screening.screening import Screening
 from bot.storage.database import Database
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
-from bot.storage.policies import Policies
+from bot.storage.policies import EVERYWHERE, Policies
 from bot.storage.remixing import Remixing
 from generation.safety.checker import PictureChecker
 from generation.safety.prompt import check_prompt
@@ -180,6 +180,12 @@ async def test_who_is_not_let_in(place: Place) -> None:
         with pytest.raises(Refused) as refused:
             place.screening.require_welcome(requester_id, SERVER, [9, owner_id])
         assert reason_of(refused) == expected
+    await place.policies.block_member(EVERYWHERE, 7)
+    for guild_id in (SERVER, SERVER + 1, None):
+        with pytest.raises(Refused) as refused:
+            place.screening.require_welcome(7, guild_id)
+        assert reason_of(refused) == "member_blocked_everywhere"
+    assert await place.policies.unblock_member(EVERYWHERE, 7)
     assert await place.policies.unblock_member(SERVER, 7)
     await place.remixing.set(8, is_allowed=True)
     place.screening.require_welcome(7, SERVER, [8])

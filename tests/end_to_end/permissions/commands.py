@@ -37,7 +37,7 @@ def command(
         finally:
             await client.set_command_access(root, everybody=False)
             if undo is not None:
-                await stage.operator(undo)
+                await stage.operator(undo, **options)
 
     return run
 
@@ -93,3 +93,5 @@ for_some(OPERATOR, "operator resume", "Going on")
 for_some(OPERATOR, "operator drain", "Draining", undo="resume")
 for_some(OPERATOR, "operator model", "until the next start", name="demo")
 for_some(OPERATOR, "operator delete", "Nothing is known any more", job="0" * 20)
+for_some(OPERATOR, "operator block", "Blocked everywhere", undo="unblock", member=BLOCKED)
+for_some(OPERATOR, "operator unblock", "not on the list", member=BLOCKED)

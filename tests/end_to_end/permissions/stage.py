@@ -1,6 +1,7 @@
 """Who acts, where, and upon what; acts are grouped by the row of the table that says who may do them."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from playground.client import Message
@@ -62,8 +63,8 @@ class Stage(NamedTuple):
         assert made.attachments
         return None
 
-    async def operator(self, verb: str) -> None:
-        await self.bot.client.command(f"operator {verb}", {}, member="Margaret", channel=CHANNEL)
+    async def operator(self, verb: str, **options: str | float | Path) -> None:
+        await self.bot.client.command(f"operator {verb}", options, member="Margaret", channel=CHANNEL)
 
 
 Act = Callable[[Stage, Person], Awaitable[str | None]]

@@ -244,14 +244,15 @@ def test_who_was_asked_for_least_recently_leaves_first(
 def test_what_cannot_be_improved_is_said_and_no_loss(
     catalog: Catalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def moves() -> Iterator[int]:
-        yield 1
-        raise PermissionError("/proc/self/smaps")
+    def turns(error: Exception) -> Iterator[Any]:
+        yield
+        raise error
 
     models = ResidentModels(catalog, data_dir=tmp_path, hub=Hub(), device=torch.device("cpu"), dtype=torch.float32)
-    models._moves = moves()
+    models._packing, models._moves = turns(MemoryError()), turns(PermissionError("/proc/self/smaps"))
+    assert [models.pack() for _ in range(3)] == [True, False, False]
     assert [models.improve() for _ in range(3)] == [True, False, False]
-    assert caplog.text.count("weights stay where they are") == 1
+    assert caplog.text.count("weights stay where they are") == 2
 
 
 class Card:
