@@ -3,6 +3,7 @@
 import base64
 
 from bot.checks.findings import Finding, fail, ok
+from generation.child import confinement
 from generation.errors import CheckFailed
 from generation.safety.checker import PictureChecker
 
@@ -23,4 +24,5 @@ async def safety_finding(checker: PictureChecker) -> Finding:
             f"Pictures cannot be checked ({error}), so none would be taken.",
             "Install the packages of requirements.lock again.",
         )
-    return ok("safety", "Pictures can be checked before they are shown.")
+    walls = "are confined" if confinement.version() else "are not confined, for this system offers no Landlock"
+    return ok("safety", f"Pictures can be checked before they are shown. The processes that read them {walls}.")

@@ -11,6 +11,7 @@ from bot.checks.machine import cache_finding, data_dir_finding, machine_findings
 from bot.checks.safety import safety_finding
 from bot.settings import Settings
 from bot.storage.database import DATABASE_NAME, Database
+from generation.child import confinement
 from generation.errors import ExecutorError
 from generation.executors.probe import ProbedDevice
 from generation.models.adapters import adapters_of
@@ -170,8 +171,12 @@ async def test_a_device_that_cannot_be_used_fails(settings: Settings, catalog: C
     assert "DEVICE is cuda" in device.message
 
 
-async def test_pictures_can_be_checked_or_it_is_said() -> None:
-    assert (await safety_finding(PictureChecker())).verdict is Verdict.OK
+async def test_pictures_can_be_checked_or_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, words in ((7, "are confined."), (0, "are not confined")):
+        monkeypatch.setattr(confinement, "version", lambda version=version: version)
+        found = await safety_finding(PictureChecker())
+        assert found.verdict is Verdict.OK
+        assert words in found.message
     absent = await safety_finding(PictureChecker(worker="tests.no_such_module"))
     assert absent.verdict is Verdict.FAIL
     assert "not_started" in absent.message
