@@ -66,6 +66,7 @@ _REFUSALS: Mapping[str, str] = {
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
     "list_full": "The list has {limit} entries already. Please take one off first.",
     "terms_full": "The list holds nearly {limit} characters already, the most that it may. Please take one off first.",
+    "closed_meanwhile": "I am not let into this channel any more, so I did not begin. Please ask a moderator.",
     "may_not_write": "You may not write in this channel, so I write nothing for you there either.",
     "member_blocked_everywhere": "The operator of this bot does not let you ask for pictures.",
     "member_blocked": "The moderators of this server do not let you ask for pictures here.",

@@ -35,13 +35,9 @@ def is_refused_there(client: discord.Client, guild_id: int | None, channel_id: i
 
     Refusals count towards a ban of the bot's address, and whoever rules a server decides how many there could be.
     """
-    if guild_id is None:
-        return False
-    guild = client.get_guild(guild_id)
-    if guild is None:
-        return client.is_ready()
-    channel = guild.get_channel_or_thread(channel_id)
-    if channel is None:
+    guild = None if guild_id is None else client.get_guild(guild_id)
+    channel = None if guild is None else guild.get_channel_or_thread(channel_id)
+    if guild is None or channel is None:
         return False
     rights = channel.permissions_for(guild.me)
     return not (rights.view_channel and getattr(rights, needed))

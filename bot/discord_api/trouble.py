@@ -15,6 +15,10 @@ STOPPED_BY_AUTOMOD = 200000
 _PASSING_STATUSES = (401, 408, 429)
 
 
+class KnownRefusal(Exception):
+    """Discord would refuse, and was not asked: its refusals count towards a ban of the bot's address."""
+
+
 def is_closed(error: discord.HTTPException) -> bool:
     """Tell whether the bot is locked out, by permissions or because a thread is closed."""
     return isinstance(error, discord.Forbidden) or error.code in _THREAD_CLOSED

@@ -10,7 +10,7 @@ from datetime import timedelta
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, is_closed, is_passing
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, KnownRefusal, is_closed, is_passing
 from bot.display.cards import Standing, Waiting, status_text
 from bot.display.pace import NEAR, ChannelPaces, Pace
 from bot.monitoring.invalid_requests import Restraint
@@ -198,7 +198,7 @@ class _Line:
         try:
             await self._rules.edit(job, text, attached)
             self._shown, self._is_closed = text, False
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError, KnownRefusal) as error:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
             if is_passing(error):
                 return False
@@ -210,7 +210,8 @@ class _Line:
                 return await self._send(job, standing)
             # The job goes on. Where the bot is not let in, only the last word is tried once more.
             self._is_gone = isinstance(error, discord.NotFound)
-            self._is_closed = isinstance(error, discord.HTTPException) and is_closed(error)
+            is_refused = isinstance(error, discord.HTTPException) and is_closed(error)
+            self._is_closed = is_refused or isinstance(error, KnownRefusal)
             if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_MESSAGE:
                 self._rules.deleted(job.status_message_id)
         return True

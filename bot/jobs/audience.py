@@ -5,6 +5,8 @@ import logging
 import aiohttp
 import discord
 
+from bot.discord_api.permissions import is_refused_there
+from bot.errors import Refused
 from bot.storage.job import Job
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,11 @@ class Audience:
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
+
+    def require_open(self, job: Job) -> None:
+        """Raise Refused (``closed_meanwhile``) if it is known that the result could not be posted in its channel."""
+        if is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
+            raise Refused("closed_meanwhile")
 
     async def missing(self, job: Job) -> str | None:
         """Return why nobody waits for a job any more; None if somebody does, or if that cannot be known now."""

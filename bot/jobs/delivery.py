@@ -10,6 +10,7 @@ from typing import Any
 
 import discord
 
+from bot.discord_api.permissions import is_refused_there
 from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed
 from bot.display.cards import alt_text, result_text
 from bot.errors import Refused
@@ -65,6 +66,8 @@ class Delivery:
             may_be_there = True  # perhaps only the answer was lost, and Discord forgets the nonce within minutes
             return await self._send(job, is_reply=is_reply, quotes=quotes)
 
+        if not may_be_there and is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
+            raise Refused("not_allowed_here")
         smaller, is_reply, quotes = False, True, True
         while True:
             try:

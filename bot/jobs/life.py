@@ -183,6 +183,7 @@ class JobLife:
             await self.endings.expire(job, reason)
             return None
         try:
+            self._audience.require_open(job)
             return await self._results.request_for(job)
         except FileNotFoundError:
             await self.endings.fail(job, "input_expired")

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 import discord
 
+from bot.discord_api.permissions import is_refused_there
+from bot.discord_api.trouble import KnownRefusal
 from bot.display.cards import status_text
 from bot.jobs.channels import channel_of, find_own_message, patiently
 from bot.storage.job import Job
@@ -21,8 +23,10 @@ class StatusMessages:
         self._status_view = status_view
 
     async def edit(self, job: Job, text: str, previews: Sequence[bytes] | None) -> None:
-        """Change a status message; None leaves its previews as they are."""
+        """Change a status message; None leaves its previews as they are. Raises KnownRefusal."""
         assert job.status_message_id is not None
+        if is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
+            raise KnownRefusal
         message = channel_of(self._client, job).get_partial_message(job.status_message_id)
         attachments = discord.utils.MISSING if previews is None else [_preview(job, data) for data in previews]
         await message.edit(content=text, view=self._status_view(job), attachments=attachments)

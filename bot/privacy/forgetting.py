@@ -115,7 +115,7 @@ class Forgetting:
         The status message goes first: otherwise it would be edited to say that the result was deleted, which costs one
         of the channel's few requests.
         """
-        if is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
+        if self._is_out_of_reach(job):
             await self._client.spool.delete(job.job_id)
             return sum(message_id is not None for message_id in (job.status_message_id, job.result_message_id))
         left = 0
@@ -128,6 +128,12 @@ class Forgetting:
         left += not await _is_gone(self._client.desk.delete(job.job_id))
         await self._client.spool.delete(job.job_id)
         return left
+
+    def _is_out_of_reach(self, job: Job) -> bool:
+        """Tell whether the bot is known to be shut out of a job's channel, or sent away from its server."""
+        client = self._client
+        is_sent_away = job.guild_id is not None and client.is_ready() and client.get_guild(job.guild_id) is None
+        return is_sent_away or is_refused_there(client, job.guild_id, job.channel_id, "view_channel")
 
     def _visible_places(self) -> Collection[int] | None:
         """Return every server and channel that can be seen, or None while that cannot be told."""

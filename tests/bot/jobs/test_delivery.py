@@ -50,7 +50,9 @@ class Channel:
 
 
 def deliver_to(channel: Channel, jobs: Jobs, spool: Spool) -> Delivery:
-    client: Any = SimpleNamespace(get_partial_messageable=lambda *_, **__: channel, user="the bot")
+    client: Any = SimpleNamespace(
+        get_partial_messageable=lambda *_, **__: channel, user="the bot", get_guild={}.get, is_ready=lambda: False
+    )
     shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: True)
     decoder: Any = None  # nothing has to be encoded smaller
     return Delivery(client, jobs, spool, shelf, decoder, result_view)

@@ -53,6 +53,9 @@ class Discord:
         async with self._came:
             await self._came.wait_for(lambda: text in [told.partition("\n")[0] for _, told in self.told])
 
+    def require_open(self, _job: Job) -> None:
+        """It is."""
+
     async def missing(self, _job: Job) -> None:
         return None
 
