@@ -282,7 +282,7 @@ async def test_given_up_while_the_finished_picture_is_looked_at(scene: Scene) ->
     serving = asyncio.create_task(scene.life.service.run())
     await scene.results.asked.wait()
     assert await scene.life.endings.cancel(job.job_id)
-    await scene.discord.was_told("🚫 Cancelled")
+    assert (job.status_message_id, "🚫 Cancelled") in scene.discord.told
     scene.results.answers.set()
     await scene.life.service.close(grace_seconds=600)
     await serving
