@@ -24,4 +24,4 @@ def inert(text: str, longest: int = 300) -> str:
 
 def inert_code(text: str) -> str:
     """Return a text that stays literal between backticks."""
-    return text.replace("`", "'")
+    return _TURNED.sub("", text).replace("`", "'")

@@ -20,13 +20,29 @@ from bot.commands.shared import (
     client_of,
     model_choices,
 )
+from bot.components.order_modal import OrderModal
 from bot.errors import Refused
 from bot.orders.order_book import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_of
 from generation.adapter_weights import MAX_ADAPTERS
-from generation.errors import ModelUnavailable
+from generation.errors import GenerationError, ModelUnavailable
 from generation.requests import MAX_SEED
+
+# What other words or numbers mend, or a little patience.
+_MENDED_IN_A_FORM = (
+    "cooldown",
+    "member_queue_full",
+    "model_not_allowed",
+    "past_limit",
+    "queue_full",
+    "server_queue_full",
+    "size_too_large",
+    "stopped_by_automod",
+    "words_forbidden",
+    "words_not_wanted",
+    "words_sexual",
+)
 
 
 class Img2Img(app_commands.Command[Any, ..., None]):
@@ -92,7 +108,18 @@ async def img2img(
         adapter=adapter,
         adapter_weight=adapter_weight,
     )
-    await client_of(interaction).admission.take_interaction(interaction, options, source_of(image))
+    admission, source = client_of(interaction).admission, source_of(image)
+    try:
+        await admission.take_interaction(interaction, options, source)
+    except (Refused, GenerationError) as error:
+        if isinstance(error, Refused) and error.reason not in _MENDED_IN_A_FORM:
+            raise
+
+        async def submitted(answer: discord.Interaction, changed: Options, _: int) -> None:
+            await admission.take_interaction(answer, changed, source)
+
+        # Discord forgets what a command was given, the picture too.
+        await OrderModal("Once more", options, submitted).on_error(interaction, error)
 
 
 @img2img.autocomplete("model")

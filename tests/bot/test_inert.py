@@ -51,3 +51,4 @@ def test_it_is_one_line_and_no_longer_than_wanted() -> None:
 
 def test_code_stays_code() -> None:
     assert inert_code("`a` **b**") == "'a' **b**"
+    assert inert_code("0.5\u202e") == "0.5"

@@ -169,3 +169,19 @@ async def test_who_may_not_write_in_a_channel_gets_nothing_written_there(bot: Bo
     again = await bot.client.press(result.id, "Again")
     assert again.response is not None
     assert (await bot.result_of(again.response)).mentions == ["Ada"]
+
+
+async def test_a_command_that_is_refused_goes_on_in_a_form_with_its_picture(bot: BotProcess) -> None:
+    options = {"image": CAT, "prompt": "a dog", "strength": 0.5, "seed": 7, "steps": 4, "count": 9}
+    refused = await bot.client.command("img2img", options)
+    assert "allows count up to 4" in told(refused)
+    assert refused.response is not None
+    form = await bot.client.press(refused.response.id, "Back to the form")
+    assert form.modal is not None
+    shown = {each["component"]["custom_id"]: each["component"]["value"] for each in form.modal["components"]}
+    assert shown == {"prompt": "a dog", "strength": "0.5", "seed": "7", "more": "steps 4, count 9"}
+    sent = await bot.client.submit_modal(form, {"more": "steps 4, count 1"})
+    assert sent.response is not None
+    made = await bot.result_of(sent.response)
+    for part in ("a dog", "`7`", "strength 0.5"):
+        assert part in made.content
