@@ -33,7 +33,7 @@ class _Rules:
     """What holds for every status message of a board."""
 
     edit: Edit
-    deleted: Callable[[int], None]
+    deleted: Callable[[int], object]
     admit_preview: AdmitPreview | None
     restraint: Callable[[], Restraint]
     interval_seconds: float
@@ -58,7 +58,7 @@ class StatusBoard:
         self,
         edit: Edit,
         *,
-        deleted: Callable[[int], None],
+        deleted: Callable[[int], object],
         admit_preview: AdmitPreview | None = None,
         restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
         interval_seconds: float = 3.0,

@@ -63,7 +63,8 @@ class Endings:
         if cancelled is None:
             return False
         self._service.cancel(job_id)
-        await self.settle(cancelled)
+        # Whoever gives it up waits until that is said, since they may delete next what would say it.
+        await asyncio.wait([await self.settle(cancelled)])
         return True
 
     async def expire(self, job: Job, reason: str) -> None:
@@ -86,10 +87,10 @@ class Endings:
             await self._spool.delete(job.job_id, keep=INPUT_FILENAME if failed.can_be_tried_again else None)
             await self.settle(failed)
 
-    async def settle(self, job: Job) -> None:
-        """Forget a job, and say the last word about it.
+    async def settle(self, job: Job) -> asyncio.Task[None]:
+        """Forget a job, and return the task that says the last word about it.
 
-        Nobody waits for that: when Discord is slow to hear it, the next job has the slot, and the bot starts.
+        No job waits for that: when Discord is slow to hear it, the next one has the slot, and the bot starts.
         """
         self._open.forget(job.job_id)
         self._progress.forget(job.job_id)
@@ -97,7 +98,7 @@ class Endings:
         if job.state is JobState.CANCELLED:
             await self._spool.delete(job.job_id)
         self._progress.show_queue()
-        self.in_background(self.show_end(job))
+        return self.in_background(self.show_end(job))
 
     async def show_end(self, job: Job) -> None:
         """Let the status message say how a job ended.
@@ -136,11 +137,12 @@ class Endings:
                 with contextlib.suppress(Refused):  # it is given up all the same
                     await self.cancel(job.job_id, reason)
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that nobody waits for, and keep its task."""
         task = asyncio.create_task(work)
         self.background.add(task)
         task.add_done_callback(self._is_over)
+        return task
 
     def _is_over(self, task: asyncio.Task[None]) -> None:
         self.background.discard(task)

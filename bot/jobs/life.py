@@ -251,13 +251,14 @@ class JobLife:
         except Refused as error:
             await self.endings.fail(job, error.reason, **error.data)
             return
-        delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id))
+        is_wanted = job.job_id in self.open  # what is given up while nothing can be stored is known here only
+        delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id)) if is_wanted else None
         await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
         if delivered is not None:
             await self.endings.settle(delivered)
             return
-        given_up = await once_stored(lambda: self._jobs.get(job.job_id))
-        await self.endings.withdraw(job if given_up is None else given_up, message_id)
+        row = await once_stored(lambda: self._jobs.get(job.job_id))
+        await self.endings.withdraw(_given_up(job, row), message_id)
 
     async def _broke(self, job: Job, reference: str) -> None:
         await self.endings.fail(job, FailureKind.INTERNAL, reference)

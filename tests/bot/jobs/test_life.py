@@ -195,6 +195,18 @@ class Scene:
         assert connection is not None
         await self.database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {int(is_full)}"))
 
+    def no_room_for_cancels(self) -> asyncio.Event:
+        """Let nothing be written of what is given up before the event that is returned."""
+        write_down, has_room = self.jobs.cancel, asyncio.Event()
+
+        async def cancel(job_id: str, reason: CancelReason | None = None) -> Job | None:
+            if not has_room.is_set():
+                raise StorageTrouble("SQLITE_FULL: database or disk is full")
+            return await write_down(job_id, reason)
+
+        self.jobs.cancel = cancel  # type: ignore[method-assign]
+        return has_room
+
     async def state(self, job: Job) -> JobState:
         row = await self.jobs.get(job.job_id)
         assert row is not None
@@ -285,7 +297,7 @@ async def test_given_up_while_the_finished_picture_is_looked_at(scene: Scene) ->
     serving = asyncio.create_task(scene.life.service.run())
     await scene.results.asked.wait()
     assert await scene.life.endings.cancel(job.job_id)
-    await scene.discord.was_told("🚫 Cancelled")
+    assert (job.status_message_id, "🚫 Cancelled") in scene.discord.told
     scene.results.answers.set()
     await scene.life.service.close(grace_seconds=600)
     await serving
@@ -472,14 +484,7 @@ async def test_given_up_on_a_disk_that_takes_nothing_while_it_is_not_known_wheth
     await scene.jobs.accept(job)
     await scene.life.tell_first(job)
     await scene.discord.asked.wait()
-    write_down, has_room = scene.jobs.cancel, asyncio.Event()
-
-    async def cancel(job_id: str, reason: CancelReason | None = None) -> Job | None:
-        if not has_room.is_set():
-            raise StorageTrouble("SQLITE_FULL: database or disk is full")
-        return await write_down(job_id, reason)
-
-    scene.jobs.cancel = cancel  # type: ignore[method-assign]
+    has_room = scene.no_room_for_cancels()
     with pytest.raises(Refused, match="cancelled_unstored"):
         await scene.life.endings.cancel(job.job_id)
     scene.discord.answers.set()
@@ -488,6 +493,22 @@ async def test_given_up_on_a_disk_that_takes_nothing_while_it_is_not_known_wheth
     has_room.set()
     await asyncio.gather(*scene.life.endings.background)
     assert await scene.state(job) is JobState.CANCELLED
+
+
+async def test_given_up_on_a_disk_that_takes_nothing_while_it_is_sent_is_withdrawn(scene: Scene) -> None:
+    job = await scene.rendered()
+    await scene.life.go_on(job)
+    await scene.discord.asked.wait()
+    has_room = scene.no_room_for_cancels()
+    with pytest.raises(Refused, match="cancelled_unstored"):
+        await scene.life.endings.cancel(job.job_id)
+    scene.discord.answers.set()
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.withdrawn == [(job.job_id, 9)]
+    has_room.set()
+    await asyncio.gather(*scene.life.endings.background)
+    assert await scene.state(job) is JobState.CANCELLED
+    assert {text for _, text in scene.discord.told} == {"🚫 Cancelled"}
 
 
 async def test_given_up_while_it_is_sent_is_withdrawn(scene: Scene) -> None:
