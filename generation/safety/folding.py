@@ -12,6 +12,7 @@ _LATIN = re.compile(r"LATIN (?:(?:SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?|LET
 _SIGNS = (0x1F1E6, 0x1F150, 0x1F170)
 # Letters and signs that show nothing, whatever their category says: Hangul's fillers, Braille's empty cell.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_MARK_THAT_FOLDS_TO_A_LETTER = "\u0345"  # the only one: an iota
 _UNDERSCORES = str.maketrans("_", " ")
 _ONE_AS_L = str.maketrans("013457@$!|", "oleastasil")
 _ONE_AS_I = str.maketrans("013457@$!|", "oieastasii")
@@ -27,7 +28,8 @@ def fold(text: str) -> str:
     for an ASCII letter (https://www.unicode.org/reports/tr39/#Confusable_Detection, through ``confusable-homoglyphs``).
     White space of any length and kind is one space.
     """
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", " ".join(text.split())).casefold())
+    text = " ".join(text.split()).replace(_MARK_THAT_FOLDS_TO_A_LETTER, "")
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     kept = (character for character in decomposed if not _is_invisible(character))
     return "".join(map(_plain, kept)).translate(_UNDERSCORES)
 

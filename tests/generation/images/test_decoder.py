@@ -22,6 +22,7 @@ from tests.pictures import encoded, opened, photo
 
 SMALL = encoded(photo(), "PNG")
 LONG = pictures.scan_bomb(8000, 8000, 50)  # legal, over 100 MB and seconds of work
+WHERE_IT_WORKS = Path.cwd()
 DYING_WORKER = "tests.generation.images.dying_worker"
 
 
@@ -49,10 +50,11 @@ async def test_a_picture_that_takes_its_child_over_reaches_nothing_else(tmp_path
     async with ImageDecoder(worker="tests.generation.images.nosy_worker", deadline_seconds=120) as decoder:
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         async with server:
-            named = {"file": str(secret), "port": server.sockets[0].getsockname()[1]}
-            with pytest.raises(ImageRefused) as refused:
-                await decoder.decode(json.dumps(named).encode())
-    assert set(refused.value.data.values()) == {"PermissionError"}, refused.value.data
+            for file in (secret, WHERE_IT_WORKS / "pyproject.toml"):
+                named = {"file": str(file), "port": server.sockets[0].getsockname()[1]}
+                with pytest.raises(ImageRefused) as refused:
+                    await decoder.decode(json.dumps(named).encode())
+                assert set(refused.value.data.values()) == {"PermissionError"}, refused.value.data
 
 
 @pytest.mark.parametrize(

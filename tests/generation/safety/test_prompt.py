@@ -29,6 +29,7 @@ def labels(prompt: str, negative_prompt: str = "", **more: list[str]) -> set[Lab
         "🇳🇺🇩🇪",
         "n\u200bu\u200dde",  # zero width
         "nu\x01de",  # a control, which tokenizers leave out
+        "nu\u0345de",  # a mark that is a letter in small letters
         "nu\u3164de",  # a letter that shows nothing
         "n    u    d    e",
         "\u202enude\u202c",  # writing direction
