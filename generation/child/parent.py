@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Self
@@ -101,9 +102,19 @@ class ChildProcess:
     async def kill(self) -> int:
         """End the child at once and return its exit status."""
         with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+            self._send_kill()
         self._stdin.close()
         # Python's wait() returns only once the pipes are closed (python/cpython#119710), so a full one has to be read.
         async with self._reading:  # a reader comes to the end of the stream, because the child is dead
             await self._stdout.read()
         return await self._process.wait()
+
+    def _send_kill(self) -> None:
+        """Kill the child, and do not look whether it has ended: whoever looks first takes its exit status away.
+
+        Python 3.11's own way looks, and asyncio, which waits for it, says 255 then (python/cpython#127049).
+        """
+        if sys.platform == "win32":
+            self._process.kill()
+        elif self.is_alive:
+            os.kill(self._process.pid, signal.SIGKILL)

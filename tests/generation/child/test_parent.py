@@ -1,7 +1,10 @@
 """A parent's handle on its child, at moments that real processes seldom hit."""
 
 import asyncio
+import os
+import signal
 import struct
+import sys
 from typing import Any, cast
 
 import pytest
@@ -18,9 +21,7 @@ class Process:
         self.stdin = self
         self.ended = asyncio.Event()
         self.returncode: int | None = None
-
-    def kill(self) -> None:
-        """The test decides when it is dead."""
+        self.pid = -1  # of nobody
 
     def close(self) -> None:
         """Its input."""
@@ -34,6 +35,13 @@ class Process:
         self.ended.set()
 
 
+@pytest.fixture
+def nobody_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test decides when its process is dead."""
+    monkeypatch.setattr(ChildProcess, "_send_kill", lambda child: None)
+
+
+@pytest.mark.usefixtures("nobody_is_killed")
 async def test_a_kill_and_a_listener_do_not_take_each_others_end_away() -> None:
     """A message arrives just as the child is killed: the listener is woken, and the one who kills comes first."""
     process = Process()
@@ -50,6 +58,7 @@ async def test_a_kill_and_a_listener_do_not_take_each_others_end_away() -> None:
         assert await killing == -9
 
 
+@pytest.mark.usefixtures("nobody_is_killed")
 async def test_what_nobody_reads_is_read_to_its_end_at_a_kill() -> None:
     process = Process()
     child = ChildProcess(cast("Any", process))
@@ -69,3 +78,13 @@ async def test_a_message_that_would_fill_the_memory_is_none(lengths: tuple[int, 
     process.stdout.feed_data(struct.pack(f"<II{len(sizes)}Q", head_length, blob_count, *sizes))
     async with asyncio.timeout(60):  # for ever, if it waits for what is announced
         assert await child.receive() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
+async def test_whoever_is_killed_by_others_at_the_same_moment_died_of_that() -> None:
+    for _ in range(20):
+        child = await ChildProcess.spawn("tests.generation.child.waiting_child")
+        await child.get_ready(60)
+        os.kill(child.pid, signal.SIGKILL)
+        assert await child.receive() is None
+        assert await child.kill() == -signal.SIGKILL
