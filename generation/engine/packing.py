@@ -120,6 +120,19 @@ class PackingProduct(PackingConvolution):
         return products.permute(0, 3, 1, 2)
 
 
+class PixelConvolution(torch.nn.Conv2d):
+    """A convolution over single pixels, which computes with the channels innermost and leaves its weight as it is.
+
+    In which order oneDNN wants that depends on the size of the picture, on processors without AMX at least. Into
+    another it is brought at every call: for a usual weight that is next to nothing, for a packed one up to 40 times
+    what the layer takes.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
+        """Compute (rows, channels, height, width), in whatever layout it comes, to channels innermost."""
+        return super().forward(input.contiguous(memory_format=torch.channels_last))
+
+
 class PackingHalves(PackingLinear):
     """A linear layer whose outputs are two halves that are wanted apart: packed, it has a weight for each."""
 
@@ -173,8 +186,11 @@ def let_layers_pack(part: torch.nn.Module) -> None:
         elif kind is torch.nn.Linear:
             layer.__class__, layer.files = PackingLinear, files  # everybody keeps the layer that he refers to
         elif kind is torch.nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
-            fits = layer in innermost and _keeps_pixels(layer)
-            layer.__class__, layer.files = PackingProduct if fits else PackingConvolution, files
+            if layer.kernel_size == (1, 1):
+                layer.__class__ = PixelConvolution
+            else:
+                fits = layer in innermost and _keeps_pixels(layer)
+                layer.__class__, layer.files = PackingProduct if fits else PackingConvolution, files
 
 
 def packable_bytes(part: torch.nn.Module) -> int:

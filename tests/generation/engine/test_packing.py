@@ -42,7 +42,7 @@ LAYERS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
     "linear": (lambda **how: torch.nn.Linear(48, 20, **how), (2, 7, 48)),
     "linear without bias": (lambda **how: torch.nn.Linear(48, 20, bias=False, **how), (5, 48)),
     "3x3": (lambda **how: torch.nn.Conv2d(12, 20, 3, padding=1, **how), (2, 12, 9, 8)),
-    "1x1": (lambda **how: torch.nn.Conv2d(12, 20, 1, **how), (1, 12, 9, 8)),
+    "1x3": (lambda **how: torch.nn.Conv2d(12, 20, (1, 3), **how), (1, 12, 9, 8)),
     "smaller": (lambda **how: torch.nn.Conv2d(12, 20, 3, stride=2, **how), (3, 12, 9, 8)),
 }
 
@@ -124,6 +124,20 @@ def test_the_innermost_convolutions_of_four_levels_are_products(height: int, wid
         assert layer.packed is not None
     unpack_layers([unet])
     assert all(torch.equal(convolutions[name].weight, usual[name].weight) for name in products)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_convolution_over_single_pixels_keeps_its_weight_and_brings_the_channels_innermost(
+    layout: torch.memory_format,
+) -> None:
+    layer = torch.nn.Conv2d(64, 48, 1, dtype=torch.bfloat16)
+    usual, values = copy.deepcopy(layer), random(2, 64, 9, 8, dtype=torch.bfloat16).to(memory_format=layout)
+    let_layers_pack(layer)
+    assert packable_bytes(layer) == 0
+    computed = layer(values)
+    assert computed.is_contiguous(memory_format=torch.channels_last)
+    assert deviation(computed, usual(values)) < 1e-2
+    assert torch.equal(layer.weight, usual.weight)
 
 
 def test_float32_is_never_packed() -> None:
