@@ -3,11 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
 
 from generation.engine.autoencoder import Distribution
+from generation.engine.preview_maps import PreviewMaps
 from generation.engine.previews import Previewer
 
 Value = TypeVar("Value")
@@ -53,6 +55,7 @@ class Caches:
 
     texts: ByteCache[Mapping[str, torch.Tensor]]
     pictures: ByteCache[Distribution]
+    maps: PreviewMaps
     previewers: dict[Hashable, Previewer] = field(default_factory=dict)  # at most 5 MB for each model
 
     def clear(self) -> None:
@@ -61,9 +64,10 @@ class Caches:
         self.pictures.clear()
 
 
-def make_caches() -> Caches:
-    """Make empty caches."""
-    return Caches(ByteCache(_MAX_BYTES, _bytes_of_text), ByteCache(_MAX_BYTES, _bytes_of_distribution))
+def make_caches(data_dir: Path | None = None) -> Caches:
+    """Make empty caches, and know again what another start has left in a folder."""
+    texts, pictures = ByteCache(_MAX_BYTES, _bytes_of_text), ByteCache(_MAX_BYTES, _bytes_of_distribution)
+    return Caches(texts, pictures, PreviewMaps(data_dir))
 
 
 def _bytes_of_text(tensors: Mapping[str, torch.Tensor]) -> int:

@@ -20,7 +20,7 @@ from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
 from generation.engine.placement import make_room
 from generation.engine.precision import can_be_widened, in_float32
-from generation.engine.previews import Previewer, fitted_previewer, tiny_previewer
+from generation.engine.previews import LinearPreviewer, Previewer, fitted_map, tiny_previewer
 from generation.errors import ModelUnavailable
 from generation.models.problems import ModelProblem
 from generation.phases import Phase
@@ -152,8 +152,17 @@ def _distribution(
 def _previewer(model: LoadedModel, dtype: torch.dtype, caches: Caches) -> Generator[None, None, Previewer]:
     key = (model.entry.name, model.revision)
     if key not in caches.previewers:
-        caches.previewers[key] = _tiny_previewer(model, dtype) or (yield from fitted_previewer(model.pipeline, dtype))
+        caches.previewers[key] = _tiny_previewer(model, dtype) or (yield from _linear_previewer(model, dtype, caches))
     return caches.previewers[key]
+
+
+def _linear_previewer(model: LoadedModel, dtype: torch.dtype, caches: Caches) -> Generator[None, None, LinearPreviewer]:
+    fitted_to = f"{model.entry.name} {model.revision} {dtype}"
+    coefficients = caches.maps.get(fitted_to, model.pipeline.vae.config.latent_channels)
+    if coefficients is None:
+        coefficients = yield from fitted_map(model.pipeline, dtype)
+        caches.maps.put(fitted_to, coefficients)
+    return LinearPreviewer(coefficients)
 
 
 def _tiny_previewer(model: LoadedModel, dtype: torch.dtype) -> Previewer | None:

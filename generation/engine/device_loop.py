@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -61,6 +62,7 @@ class DeviceLoop:
         max_width: int,
         strict: bool = False,
         make_width: Callable[[int], FixedWidth] = MeasuredWidth,
+        data_dir: Path | None = None,
     ) -> None:
         self._models = models
         self._device = device
@@ -72,7 +74,7 @@ class DeviceLoop:
         self._denoised: dict[Denoising, _Picture] = {}
         self._work = DeviceWork(device)
         self._batches = StepBatches(self._work, max_width=max_width, strict=strict, make_width=make_width)
-        self._caches = make_caches()
+        self._caches = make_caches(data_dir)
         self._is_short_of_memory = False
         self._to_lower: set[str] = set()  # models that were short of it
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)

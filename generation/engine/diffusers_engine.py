@@ -84,7 +84,9 @@ class DiffusersEngine:
             max_width=max_width,
             compiler=compiler,
         )
-        self._loop = DeviceLoop(self._models, device, max_width=max_width, strict=strict, make_width=make_width)
+        self._loop = DeviceLoop(
+            self._models, device, max_width=max_width, strict=strict, make_width=make_width, data_dir=data_dir
+        )
         self._loop.start()
         self.slots = slots
         self.device = describe_device(device)

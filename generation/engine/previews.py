@@ -73,15 +73,15 @@ def tiny_previewer(file: Path, device: torch.device, dtype: torch.dtype) -> Tiny
     return TinyPreviewer(autoencoder.to(device, dtype).eval().requires_grad_(False))
 
 
-def fitted_previewer(pipeline: Any, dtype: torch.dtype) -> Generator[None, None, LinearPreviewer]:
-    """Fit the map to the pipeline's autoencoder by least squares, in slices."""
+def fitted_map(pipeline: Any, dtype: torch.dtype) -> Generator[None, None, torch.Tensor]:
+    """Fit coefficients (channels + 1, 3) to the pipeline's autoencoder by least squares, in slices."""
     image = _smooth_colours()
     distribution = yield from encode_in_slices(pipeline, image, dtype)
     latents = scaled_latents(pipeline, distribution.mode(), dtype)
     height, width = latents.shape[-2:]
     small = np.asarray(image.resize((width, height), Image.Resampling.BOX))
     colours = torch.from_numpy(small.copy()).view(-1, 3).float() / 255
-    return LinearPreviewer(torch.linalg.lstsq(_design(latents), colours).solution)
+    return torch.linalg.lstsq(_design(latents), colours).solution
 
 
 def _jpeg(colours: torch.Tensor) -> bytes:

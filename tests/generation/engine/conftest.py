@@ -90,11 +90,10 @@ def make_engine(
         engine = DiffusersEngine(
             catalog=catalog,
             default_model=next(iter(catalog)),
-            data_dir=tmp_path_factory.mktemp("data"),
             hub=Hub(),
             device=choose_device(device),
             dtype=dtype,
-            **{"make_width": FixedWidth, **options},
+            **{"data_dir": tmp_path_factory.mktemp("data"), "make_width": FixedWidth, **options},
         )
         made.append(engine)
         return engine
