@@ -15,8 +15,8 @@ from io import BytesIO
 from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from generation.errors import ImageRefused
-from generation.images.encode import PNG_STRATEGY
 from generation.images.formats import ForeignFormat, Format, sniff
+from generation.images.png import encode_png
 from generation.images.refusals import Refusal
 from generation.images.scan import MAX_CLEAN_SIDE, MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
 
@@ -115,11 +115,9 @@ def _decode(data: bytes, name: Format) -> Decoded:
         pixels = pixels.transpose(_UPRIGHT[frame.orientation])
     # Saving writes whatever `info` holds: only a new image is certain to carry no metadata.
     clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
-    file = BytesIO()
-    clean.save(file, "PNG", compress_type=PNG_STRATEGY)
     sideways = frame.orientation >= 5
     return Decoded(
-        data=file.getvalue(),
+        data=encode_png(clean, PngImagePlugin.PngInfo()),
         width=clean.width,
         height=clean.height,
         original_width=frame.height if sideways else frame.width,
