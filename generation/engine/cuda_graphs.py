@@ -110,6 +110,7 @@ class CudaGraphs:
             return
         except Exception as failure:  # whatever a driver or a layer stumbles over, pictures can be painted without it
             log.warning("a call of the denoiser cannot be captured\n%s", stack_of(failure))
+            self._pool = None  # torch goes on recording into it, and lets nobody else; those captured before keep it
             self._give_up(shape)
             return
         if not error <= _TOLERANCE:  # NaN is not

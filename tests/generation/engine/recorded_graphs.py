@@ -58,13 +58,20 @@ class Event:
     def __init__(self, *, enable_timing: bool) -> None:
         assert enable_timing
         self.seconds = 0.0
+        self.is_waited_for = False
 
     def record(self, stream: Stream) -> None:
         """Look at the watch."""
         self.seconds = time.perf_counter()
 
+    def query(self) -> bool:
+        """Say no, as long as nobody has waited for it: a card is behind."""
+        assert self.seconds, "it was not recorded"
+        return self.is_waited_for
+
     def synchronize(self) -> None:
         """Wait for nothing."""
+        self.is_waited_for = True
         assert self.seconds, "it was not recorded"
 
     def elapsed_time(self, later: "Event") -> float:
@@ -80,6 +87,7 @@ class Graphs:
         self.free_bytes = 2**40
         self.usual_stream = self.stream = Stream()
         self.is_capturing = False
+        self._stuck_pools: list[object] = []
 
     def make(self) -> RecordedGraph:
         self.made.append(RecordedGraph())
@@ -87,14 +95,19 @@ class Graphs:
 
     @contextmanager
     def capture(self, graph: RecordedGraph, *, pool: Any, stream: "Stream", capture_error_mode: str) -> Iterator[None]:
-        """Record on a stream, which is left only if all ends well, as torch 2.13 does."""
+        """Record on a stream, which is left only if all ends well, as torch 2.13 does; so is the pool."""
         assert pool is not None
+        if any(pool is stuck for stuck in self._stuck_pools):
+            raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
         assert capture_error_mode == "thread_local"
         before, self.stream = self.stream, stream
         self.is_capturing = True
         try:
             with _Recording(graph):
                 yield
+        except BaseException:
+            self._stuck_pools.append(pool)
+            raise
         finally:
             self.is_capturing = False
         self.stream = before

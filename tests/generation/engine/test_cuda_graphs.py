@@ -173,6 +173,9 @@ def test_after_a_capture_that_fails_one_computes_where_one_did(graphs: Graphs) -
         assert torch.equal(captures.call("shape", refuses, *inputs(2)), 2 * inputs(2)[0])
         assert graphs.stream is graphs.usual_stream
     assert len(graphs.made) == 1
+    for _ in range(2):  # with memory of its own: what the other was to have is torch's for good
+        assert torch.equal(captures.call("another", lambda latents, *_: 3 * latents, *inputs(2)), 3 * inputs(2)[0])
+    assert [graph.replays for graph in graphs.made] == [0, 2]
 
 
 @torch.no_grad()
