@@ -87,7 +87,7 @@ class Clock:
 
 
 class TimedRun:
-    """A run that notes when its first step was shown."""
+    """A run that notes when it was first shown something."""
 
     def __init__(self, clock: Clock, times: Times) -> None:
         self._clock, self._times = clock, times
@@ -97,7 +97,7 @@ class TimedRun:
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Note the first one."""
-        if step == 1:
+        if preview is not None and not self._times.first_preview:
             self._times.first_preview = self._clock.now - self._times.came
 
 

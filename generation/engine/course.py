@@ -95,7 +95,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
         conditioning=conditioning,
         guidance_scale=arguments["guidance_scale"],
         generator=generator,
-        encode_preview=previewer.encode,
+        make_preview=previewer.preview,
     )
     make_room(pipeline)
     yield denoising

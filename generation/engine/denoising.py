@@ -9,6 +9,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from generation.engine.order import Order
+from generation.engine.previews import Preview
 from generation.engine.schedules import schedule_of
 
 
@@ -47,7 +48,7 @@ class Denoising:
         conditioning: Conditioning,
         guidance_scale: float,
         generator: torch.Generator,
-        encode_preview: Callable[[torch.Tensor], bytes],
+        make_preview: Callable[[torch.Tensor], Preview],
     ) -> None:
         """Add the first noise to clean ``latents`` (1, channels, height, width)."""
         self.order = order
@@ -59,7 +60,7 @@ class Denoising:
         # On the CPU: a sampler asks for the number, and a card would have to be waited for.
         self.schedule = schedule_of(scheduler, order.request)
         self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
-        self._encode_preview = encode_preview
+        self._make_preview = make_preview
         self._step_arguments = _step_arguments(self._scheduler, generator)
         self._last_step: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._position = 0
@@ -100,9 +101,9 @@ class Denoising:
         )[0]
         self._position += 1
 
-    def preview(self) -> bytes:
-        """Return how the picture looks so far, as a small JPEG."""
-        return self._encode_preview(self._clean_estimate())
+    def preview(self) -> Preview:
+        """Return how the picture looks so far."""
+        return self._make_preview(self._clean_estimate())
 
     def _clean_estimate(self) -> torch.Tensor:
         """Return what the latents would be if the last prediction were all true, up to the noise's share.

@@ -20,6 +20,11 @@ class Moment:
             wait_for(device)
         self._seconds = time.perf_counter()
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether the device is here; raise what went wrong on its way."""
+        return self._event is None or self._event.query()
+
     def wait(self) -> None:
         """Wait until the device is here; raise what went wrong on its way."""
         if self._event is not None:

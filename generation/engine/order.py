@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from generation.engine.base import Run
+from generation.engine.previews import Preview
 from generation.phases import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
@@ -56,25 +57,31 @@ class Order:
         self._told_steps = 0
         self._last_sign = time.monotonic()
         self._last_preview = -math.inf  # the first step is shown
+        self._preview: Preview | None = None  # of an earlier step, not shown yet
 
     def enter(self, phase: Phase) -> None:
         """Say what is done from here on; raise RunCancelled."""
         self._phase, self._last_sign = phase, time.monotonic()
         self._run.enter(phase)
 
-    def step_done(self, index: int, steps_of_picture: int, make_preview: Callable[[], bytes]) -> None:
+    def step_done(self, index: int, steps_of_picture: int, make_preview: Callable[[], Preview]) -> None:
         """Say that one of the ``steps_of_picture`` steps that each picture takes is done; raise RunCancelled.
 
-        Now and then the first of those that are not there yet is shown.
+        Now and then the first of those that are not there yet is shown; where a device is still working on it, with
+        the next step, for it would have nothing to do while it is waited for.
         """
         self._steps += 1
         self._steps_of_picture = steps_of_picture
         is_shown = index == next(number for number, picture in enumerate(self.pictures) if not picture.done())
-        preview = None
+        shown, self._preview = self._preview, None
         if is_shown and time.monotonic() - self._last_preview >= _PREVIEW_SECONDS:
             self._last_preview = time.monotonic()
             preview = make_preview()
-        self.step(self._steps, steps_of_picture * self.request.count, preview)
+            if preview.is_here:
+                shown = preview
+            else:
+                self._preview = preview
+        self.step(self._steps, steps_of_picture * self.request.count, shown.jpeg() if shown else None)
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Say how many steps of all pictures are done; raise RunCancelled."""

@@ -7,7 +7,7 @@ taken from there but fitted to each model's own autoencoder, once.
 """
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,17 +20,38 @@ from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
 from generation.engine.autoencoder import encode_in_slices, scaled_latents
+from generation.engine.device_work import Moment
 
 _FITTED_SIDE = 128  # pixels; smooth colours say all that a linear map can know
 _SHOWN_SIDE = 256
 _TINY_FACTOR = 8  # TAESD's picture is that many times as large as its latents
 
 
-class Previewer(Protocol):
-    """What turns clean latents into a small JPEG."""
+class Preview:
+    """A small JPEG to be, of numbers that a device has been told to bring and may still be working on."""
 
-    def encode(self, latents: torch.Tensor) -> bytes:
-        """Return a JPEG of latents (1, channels, height, width)."""
+    def __init__(self, numbers: torch.Tensor, encode: Callable[[torch.Tensor], bytes]) -> None:
+        """Have ``numbers`` brought to the processor, where ``encode`` makes a JPEG of them."""
+        self._numbers = numbers.detach().to("cpu", non_blocking=True)
+        self._brought = Moment(numbers.device)
+        self._encode = encode
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the numbers are there."""
+        return self._brought.is_reached
+
+    def jpeg(self) -> bytes:
+        """Return the JPEG; wait for the numbers."""
+        self._brought.wait()
+        return self._encode(self._numbers)
+
+
+class Previewer(Protocol):
+    """What turns clean latents into a preview."""
+
+    def preview(self, latents: torch.Tensor) -> Preview:
+        """Return the preview of latents (1, channels, height, width)."""
         ...
 
 
@@ -41,8 +62,11 @@ class LinearPreviewer:
         """Take coefficients (channels + 1, 3): one row for each channel, and one for what is added."""
         self._coefficients = coefficients
 
-    def encode(self, latents: torch.Tensor) -> bytes:
-        """Return a JPEG of latents (1, channels, height, width)."""
+    def preview(self, latents: torch.Tensor) -> Preview:
+        """Return the preview of latents (1, channels, height, width)."""
+        return Preview(latents, self._encode)
+
+    def _encode(self, latents: torch.Tensor) -> bytes:
         colours = _design(latents) @ self._coefficients
         return _jpeg(colours.view(*latents.shape[-2:], 3))
 
@@ -53,14 +77,14 @@ class TinyPreviewer:
     def __init__(self, autoencoder: AutoencoderTiny) -> None:
         self._autoencoder = autoencoder
 
-    def encode(self, latents: torch.Tensor) -> bytes:
-        """Return a JPEG of latents (1, channels, height, width)."""
+    def preview(self, latents: torch.Tensor) -> Preview:
+        """Return the preview of latents (1, channels, height, width)."""
         shrink = _SHOWN_SIDE / _TINY_FACTOR / max(latents.shape[-2:])
         latents = latents.to(self._autoencoder.device, self._autoencoder.dtype)
         if shrink < 1:
             latents = interpolate(latents, scale_factor=shrink, mode="area")
         pixels = self._autoencoder.decode(latents, return_dict=False)[0]  # (1, 3, height, width), from -1 to 1
-        return _jpeg(pixels[0].detach().float().cpu().permute(1, 2, 0) / 2 + 0.5)
+        return Preview(pixels[0].float(), lambda pixels: _jpeg(pixels.permute(1, 2, 0) / 2 + 0.5))
 
 
 def tiny_previewer(file: Path, device: torch.device, dtype: torch.dtype) -> TinyPreviewer:

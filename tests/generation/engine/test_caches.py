@@ -14,6 +14,7 @@ from generation.engine.base import OutOfMemory
 from generation.engine.caches import ByteCache
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.order import Order, Painted
+from generation.engine.previews import Preview
 from generation.models.catalog import Catalog, load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.demo import PHOTOGRAPHS
@@ -135,6 +136,10 @@ def small(image: Any) -> np.ndarray:
     return np.asarray(image.convert("RGB").resize((12, 8), Image.Resampling.BOX), dtype=float)
 
 
+def showing(number: int) -> Preview:
+    return Preview(torch.tensor([number]), lambda numbers: bytes(numbers.tolist()))
+
+
 def test_previews_are_few_and_of_the_first_picture_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("generation.engine.order.time.monotonic", lambda: now)
@@ -142,9 +147,9 @@ def test_previews_are_few_and_of_the_first_picture_that_is_not_there(monkeypatch
     order = Order(tiny_request(count=2), Image.new("RGB", (8, 8)), run)
     for step in range(40):
         now = step / 10
-        order.step_done(step % 2, 20, lambda index=step % 2: bytes([index]))
+        order.step_done(step % 2, 20, lambda index=step % 2: showing(index))
     assert run.previews == [b"\0"] * 4
     order.pictures[0].set_result(Painted(order.image, 20, "", "noise", ""))
     now += 1
-    order.step_done(1, 20, lambda: b"\1")
+    order.step_done(1, 20, lambda: showing(1))
     assert run.previews[-1] == b"\1"

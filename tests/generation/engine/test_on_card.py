@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from PIL import Image
+from safetensors.torch import save_file
 from torch.nn import functional
 
 from generation.engine import kernels
 from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.loading import LoadedModel
+from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.memory_plan import MemoryPlan, Placement
 from generation.requests import Img2ImgRequest
@@ -132,6 +135,32 @@ def test_calls_are_captured_where_the_weights_stay(
     if compiled is not None:
         assert compiled._graphs is not None
         assert len(compiled._graphs._graphs) == 1
+
+
+class ShownRun(RecordedRun):
+    """A run that writes down at which steps it is shown something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown_at: list[int] = []
+
+    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
+        super().step(step, total_steps, preview)
+        if preview is not None:
+            self.shown_at.append(step)
+
+
+def test_a_card_takes_the_next_step_while_a_preview_is_made(
+    make_engine: MakeEngine, tiny_catalog: Catalog, tmp_path: Path
+) -> None:
+    save_file(AutoencoderTiny().state_dict(), tmp_path / "taesd.safetensors")
+    tiny = AddOnFile(model="ddim", add_on="tiny autoencoder", path=tmp_path / "taesd.safetensors")
+    sharp = replace(tiny_catalog["ddim"], tiny_autoencoder=tiny)
+    for entry in (tiny_catalog["ddim"], sharp):
+        for device, first in (("cuda", 2), ("cpu", 1)):
+            run = ShownRun()
+            make_engine(Catalog({"ddim": entry}), device=device).run(tiny_request(), run)
+            assert run.shown_at[0] == first
 
 
 def test_calls_are_captured_for_each_weight_of_an_adapter_and_for_none(

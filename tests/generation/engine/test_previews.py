@@ -43,7 +43,7 @@ def difference(one: Image.Image, other: Image.Image) -> int:
 @torch.no_grad()
 def test_a_preview_is_what_the_tiny_autoencoder_decodes(tiny: AutoencoderTiny, tiny_file: Path) -> None:
     latents = torch.randn(1, 4, 24, 32, generator=torch.Generator().manual_seed(1))
-    shown = Image.open(io.BytesIO(tiny_previewer(tiny_file, CPU, FLOAT32).encode(latents)))
+    shown = Image.open(io.BytesIO(tiny_previewer(tiny_file, CPU, FLOAT32).preview(latents).jpeg()))
     assert shown.format == "JPEG"
     assert shown.size == (256, 192)
     pixels = (tiny.decode(latents).sample[0] / 2 + 0.5).clamp(0, 1).permute(1, 2, 0)  # type: ignore[union-attr]
@@ -57,7 +57,7 @@ def test_large_latents_are_shrunk_before_they_are_decoded(tiny_file: Path, monke
     decoded: list[tuple[int, ...]] = []
     decode = AutoencoderTiny.decode
     monkeypatch.setattr(AutoencoderTiny, "decode", lambda self, x, **k: decoded.append(x.shape) or decode(self, x, **k))
-    shown = Image.open(io.BytesIO(tiny_previewer(tiny_file, CPU, FLOAT32).encode(torch.randn(1, 4, 64, 48))))
+    shown = Image.open(io.BytesIO(tiny_previewer(tiny_file, CPU, FLOAT32).preview(torch.randn(1, 4, 64, 48)).jpeg()))
     assert decoded == [(1, 4, 32, 24)]
     assert shown.size == (192, 256)
 
