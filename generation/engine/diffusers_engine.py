@@ -26,8 +26,11 @@ from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 from generation.versions import VERSION, library_versions
 
 
-def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
-    """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is not here."""
+def create_engine(options: dict[str, Any], catalog: Catalog | None = None) -> "DiffusersEngine":
+    """Make the engine from ``GenerationSettings.for_child``, with the catalog if it has been read already.
+
+    Raises ExecutorError for a device that is not here.
+    """
     device = choose_device(options["device"])
     limit_memory(device, options["max_vram"])
     dtype = choose_dtype(options["dtype"], device)
@@ -36,7 +39,7 @@ def create_engine(options: dict[str, Any]) -> "DiffusersEngine":
     for name in ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
         os.environ.setdefault(name, str(Path(options["data_dir"]) / "kernels"))
     return DiffusersEngine(
-        catalog=load_catalog(Path(options["models_file"])),
+        catalog=load_catalog(Path(options["models_file"])) if catalog is None else catalog,
         default_model=options["model"],
         data_dir=Path(options["data_dir"]),
         hub=Hub(token=options["hf_token"]),

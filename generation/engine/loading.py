@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from generation.engine.adapters import Adapters
 from generation.engine.embeddings import Embeddings
+from generation.engine.empty_tensors import QuickEmptyTensors
 from generation.engine.faults import fault_of
 from generation.engine.placement import place
 from generation.errors import ModelUnavailable
@@ -78,15 +79,16 @@ def load_model(
     transformers_logging.disable_progress_bar()
     family = FAMILIES[entry.family]
     try:
-        pipeline = pipeline_class(files.path, family).from_pretrained(
-            files.path,
-            dtype=dtype,
-            variant=entry.variant if _has_variant(files, entry.variant) else None,
-            use_safetensors=True,
-            local_files_only=True,
-            **({"processor": _picture_processor(files.path)} if family.reads_picture else {}),
-            **family.load_arguments,
-        )
+        with QuickEmptyTensors():
+            pipeline = pipeline_class(files.path, family).from_pretrained(
+                files.path,
+                dtype=dtype,
+                variant=entry.variant if _has_variant(files, entry.variant) else None,
+                use_safetensors=True,
+                local_files_only=True,
+                **({"processor": _picture_processor(files.path)} if family.reads_picture else {}),
+                **family.load_arguments,
+            )
     except (KeyError, OSError, RuntimeError, SafetensorError, ValueError) as error:
         if fault_of(error) is not None:  # which says nothing about the files
             raise

@@ -11,6 +11,7 @@ import pytest
 from generation.engine.import_scans import read_scan
 from generation.engine.probe_answers import ANSWERS_NAME
 from generation.models.catalog import REPOSITORY
+from generation.settings import PACKAGED_MODELS_FILE
 
 # What transformers reads of its own models to learn what is in them.
 HEAR = """
@@ -22,8 +23,8 @@ def hear(event, arguments):
         read.append(arguments[0])
 sys.addaudithook(hear)
 """
-# To compile, and to compute together with other processes.
-NEEDLESS = ("torch._dynamo.convert_frame", "torch.distributed.tensor")
+# To compile, to compute together with other processes, and for tensors without memory.
+NEEDLESS = ("torch._dynamo.convert_frame", "torch.distributed.tensor", "sympy")
 PAINT = (
     f"NEEDLESS = {NEEDLESS}"
     + """
@@ -37,7 +38,8 @@ class Run:
     def enter(self, phase): pass
     def step(self, step, total_steps, preview=None): pass
 
-engine = create_engine(GenerationSettings(model="demo", data_dir=Path(sys.argv[1])).for_child())
+models = {"models_file": Path(sys.argv[2])} if sys.argv[2:] else {}
+engine = create_engine(GenerationSettings(model="demo", data_dir=Path(sys.argv[1]), **models).for_child())
 engine.preload()
 picture = io.BytesIO()
 Image.linear_gradient("L").resize((64, 64)).save(picture, "PNG")
@@ -48,6 +50,7 @@ request = Img2ImgRequest(
 )
 assert engine.run(request, Run()).pictures
 told = {"read": len(read), "needless": [name for name in NEEDLESS if name in sys.modules]}
+told["peft"] = sys.modules.get("peft") is not None
 """
 )
 COMPILE = """
@@ -74,9 +77,9 @@ told["other"] = define(str(models / "clip")) == define.__wrapped__(str(models / 
 """
 
 
-def told(program: str, data_dir: Path) -> Any:
+def told(program: str, *arguments: Path) -> Any:
     """Return what a program says in a process of its own, as one that has imported nothing yet."""
-    command = [sys.executable, "-c", f"{HEAR}{program}\nprint(json.dumps(told))", str(data_dir)]
+    command = [sys.executable, "-c", f"{HEAR}{program}\nprint(json.dumps(told))", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -86,7 +89,17 @@ def test_a_picture_needs_no_compiler_and_no_company_and_a_later_start_no_scan(tm
     first, later = told(PAINT, tmp_path), told(PAINT, tmp_path)
     assert (first["read"] > 1000, later["read"] < 100) == (True, True)
     assert (first["needless"], later["needless"]) == ([], [])
+    assert (first["peft"], later["peft"]) == (False, False)
     assert "bfloat16_pays cpu" in json.loads((tmp_path / ANSWERS_NAME).read_text())["answers"]
+
+
+def test_a_catalog_with_adapters_has_what_they_need(tmp_path: Path) -> None:
+    packaged = PACKAGED_MODELS_FILE.read_text(encoding="utf-8")
+    catalog = packaged.replace('"models/demo"', json.dumps(str(REPOSITORY / "models" / "demo")))
+    (tmp_path / "models.toml").write_text(
+        f'{catalog}\n[demo.adapters.ink]\nfile = "ink.safetensors"\n', encoding="utf-8"
+    )
+    assert told(PAINT, tmp_path, tmp_path / "models.toml")["peft"]
 
 
 def test_the_compiler_is_there_as_soon_as_somebody_compiles(tmp_path: Path) -> None:
