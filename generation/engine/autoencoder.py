@@ -24,7 +24,7 @@ def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> G
     Source: ``AutoencoderKL.encode`` of diffusers 0.42.
     """
     vae = pipeline.vae
-    pixels = _pixels(image, pipeline._execution_device).to(dtype)
+    pixels = pixels_of(image, pipeline._execution_device).to(dtype)
     with _in_float32(vae, overflows(pipeline)):
         pixels = pixels.to(vae.dtype)
         if not _can_be_sliced(vae):
@@ -35,14 +35,15 @@ def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> G
         return DiagonalGaussianDistribution(moments if vae.quant_conv is None else vae.quant_conv(moments))
 
 
-def _pixels(image: Image.Image, device: torch.device) -> torch.Tensor:
+def pixels_of(image: Image.Image, device: torch.device) -> torch.Tensor:
     """Return a picture's pixels (1, 3, height, width) in -1..1, float32, with the channels innermost in memory.
 
     The numbers are those of diffusers' ``VaeImageProcessor.preprocess``, made where they are wanted: bytes are brought
     there sooner, and on the processor they would keep a card waiting.
     """
     pixels = torch.from_numpy(np.array(image)[None]).to(device).permute(0, 3, 1, 2)
-    return pixels.float() / 255 * 2 - 1
+    # By a tensor: CUDA multiplies by the inverse of a number instead, which rounds otherwise.
+    return pixels.float() / torch.full((1,), 255.0, device=device) * 2 - 1
 
 
 def clean_latents(

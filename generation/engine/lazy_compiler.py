@@ -7,6 +7,7 @@ Source: ``torch/_dynamo/decorators.py`` of torch 2.13.
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -43,7 +44,7 @@ class _Compiler(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name in _MARKS:
-            return lambda marked: self._mark(name, marked)
+            return partial(_mark, self, self.marked, name)
         if name == "disable":
             return _disable
         if name == "eval_frame":
@@ -52,10 +53,6 @@ class _Compiler(ModuleType):
             raise AttributeError(name)
         self.become()
         return getattr(self, name)
-
-    def _mark(self, name: str, marked: Any) -> Any:
-        self.marked.append((name, marked))
-        return marked
 
     def become(self) -> None:
         """Be what was stood for."""
@@ -67,8 +64,18 @@ class _Compiler(ModuleType):
         self.__class__ = ModuleType  # type: ignore[assignment]
         self.__path__ = spec.submodule_search_locations or []
         spec.loader.exec_module(self)
-        for name, each in marked:
+        while marked:
+            name, each = marked.pop(0)
             getattr(self, name)(each)
+
+
+def _mark(compiler: ModuleType, marks: list[tuple[str, Any]], name: str, marked: Any) -> Any:
+    """Note a mark, or make it where the compiler is there: whoever got this before may mark with it after that."""
+    real = vars(compiler).get(name)
+    if real is not None:
+        return real(marked)
+    marks.append((name, marked))
+    return marked
 
 
 class _Finder(MetaPathFinder, Loader):

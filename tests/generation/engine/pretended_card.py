@@ -209,10 +209,22 @@ def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     is_on_card = (
         any(map(_is_on_card, _tensors(values))) if device is None else torch.device(device).type == _card.device.type
     )
-    result = func(*_held(args), **_on_cpu(kwargs))
+    if func is _aten.div.Tensor and is_on_card and not _is_on_card(args[1]) and args[0].is_floating_point():
+        result = _divided_by_number(args[0].held, float(args[1]))
+    else:
+        result = func(*_held(args), **_on_cpu(kwargs))
     if func._schema.is_mutable and func._schema.name.endswith("_"):
         return args[0]
     return _onto_card(result) if is_on_card else result
+
+
+def _divided_by_number(values: torch.Tensor, number: float) -> torch.Tensor:
+    """Return what CUDA says: it multiplies by the inverse.
+
+    Source: ``div_true_kernel_cuda`` in ``aten/src/ATen/native/cuda/BinaryDivTrueKernel.cu`` of torch 2.13.
+    """
+    inverse = 1 / torch.tensor(number, dtype=torch.promote_types(values.dtype, torch.float32))
+    return (values.to(inverse.dtype) * inverse).to(values.dtype)
 
 
 def _refuse_two_devices(func: Any, values: Iterable[Any]) -> None:

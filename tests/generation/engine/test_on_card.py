@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from generation.engine import kernels
+from generation.engine.autoencoder import pixels_of
 from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.loading import LoadedModel
@@ -135,6 +136,17 @@ def test_calls_are_captured_where_the_weights_stay(
     if compiled is not None:
         assert compiled._graphs is not None
         assert len(compiled._graphs._graphs) == 1
+
+
+@torch.no_grad()
+def test_a_picture_is_the_same_numbers_on_a_card(card: Card) -> None:
+    image = Image.effect_noise((64, 48), 90).convert("RGB")
+    expected = pixels_of(image, torch.device("cpu"))
+    with on_card():
+        seen = pixels_of(image, card.device)
+        assert not torch.equal((pixels_of(image, card.device) * 3 / 7).cpu(), expected * 3 / 7)
+    assert isinstance(seen, OnCard)
+    assert torch.equal(seen.held, expected)
 
 
 class ShownRun(RecordedRun):

@@ -56,9 +56,13 @@ told["peft"] = sys.modules.get("peft") is not None
 COMPILE = """
 import torch
 from diffusers.models.attention import BasicTransformerBlock
-torch_compiler, frames = torch._dynamo, torch._dynamo.eval_frame
+torch_compiler, frames, mark = torch._dynamo, torch._dynamo.eval_frame, torch._dynamo.allow_in_graph
+early, late = type("Early", (), {}), type("Late", (), {})
+mark(early)
 told["compiled"] = torch.compile(lambda values: 2 * values, backend="eager")(torch.ones(2)).tolist()
-told["marked"] = torch_compiler.trace_rules.is_callable_allowed(BasicTransformerBlock)
+mark(late)
+is_marked = torch_compiler.trace_rules.is_callable_allowed
+told["marked"] = [is_marked(each) for each in (BasicTransformerBlock, early, late)]
 told["is_one"] = torch._dynamo is sys.modules["torch._dynamo"] is torch_compiler
 told["is_one"] &= frames.optimize is torch._dynamo.optimize
 told["is_whole"] = torch._dynamo.backends.registry.__spec__.loader is not None and bool(torch._dynamo.list_backends())
@@ -106,7 +110,7 @@ def test_the_compiler_is_there_as_soon_as_somebody_compiles(tmp_path: Path) -> N
     found = told(PAINT + COMPILE, tmp_path)
     assert {name: found[name] for name in ("compiled", "marked", "is_one", "is_whole")} == {
         "compiled": [2.0, 2.0],
-        "marked": True,
+        "marked": [True, True, True],
         "is_one": True,
         "is_whole": True,
     }
