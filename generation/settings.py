@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.logs import LogFormat
@@ -138,13 +139,21 @@ def _check_lines() -> None:
 
 
 def settings_sentence(error: ValidationError) -> str:
-    """Say in one sentence which setting is wrong first, by the name that it has in the environment."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    name = "_".join(str(part) for part in problem["loc"]).upper()
+    """Say in one sentence which settings are wrong, by the names that they have in the environment."""
+    wrong = dict[str, str]()
+    for problem in error.errors(include_url=False, include_input=False):
+        wrong.setdefault("_".join(str(part) for part in problem["loc"]).upper(), _problem_words(problem))
+    if len(wrong) == 1:
+        [(name, what)] = wrong.items()
+        return f"{name} in the environment or in .env cannot be used: {what}."
+    several = ", ".join(f"{name} ({what})" for name, what in wrong.items())
+    return f"{len(wrong)} settings in the environment or in .env cannot be used: {several}."
+
+
+def _problem_words(problem: ErrorDetails) -> str:
     plain = _PLAIN_WORDS.get(problem["type"])
     what = plain.format_map(problem.get("ctx", {})) if plain else _lower_first(problem["msg"])
-    what = what.removeprefix("value error, ")
-    return f"{name} in the environment or in .env cannot be used: {what}."
+    return what.removeprefix("value error, ")
 
 
 def _lower_first(text: str) -> str:

@@ -53,6 +53,17 @@ def test_a_wrong_setting_is_refused_with_one_sentence(elsewhere: Path, monkeypat
     )
 
 
+def test_all_settings_that_are_wrong_are_named_at_once(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVICE", "toaster")
+    monkeypatch.setenv("SLOTS", "many")
+    with pytest.raises(ValidationError) as caught:
+        GenerationSettings()
+    assert settings_sentence(caught.value) == (
+        "2 settings in the environment or in .env cannot be used: DEVICE (it must be 'auto', 'cpu', 'cuda' or 'mps'),"
+        " SLOTS (it must be a whole number)."
+    )
+
+
 def test_the_version_is_the_projects() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert project["version"] == VERSION
