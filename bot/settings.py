@@ -42,7 +42,6 @@ class Settings(GenerationSettings):
     cooldown_seconds: int = Field(default=0, ge=0)
     daily_budget_seconds: int = Field(default=0, ge=0)
     max_count: int = Field(default=4, ge=1, le=10)
-    previews: bool = True
     status_interval_seconds: float = Field(default=3, ge=0.1)
     shutdown_grace_seconds: float = Field(default=20, ge=0)
     shutdown_queue: Literal["keep", "drain"] = "keep"

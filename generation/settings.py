@@ -91,6 +91,7 @@ class GenerationSettings(BaseSettings):
     models_file: OwnPath = PACKAGED_MODELS_FILE
     hf_token: Token | None = None
     strength_schedule: StrengthSchedule = "noise"
+    previews: bool = True
     log_format: LogFormat = "text"
 
     def for_child(self) -> dict[str, Any]:
@@ -107,6 +108,7 @@ class GenerationSettings(BaseSettings):
             "data_dir": str(self.data_dir.resolve()),
             "models_file": str(self.models_file.resolve()),
             "hf_token": self.hf_token.get_secret_value() if self.hf_token else None,
+            "previews": self.previews,
             "log_format": self.log_format,
         }
 

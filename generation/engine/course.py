@@ -86,7 +86,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     generator = torch.Generator("cpu").manual_seed(request.seed_of(index))
     dtype = conditioning.tensors["encoder_hidden_states"].dtype
     distribution = yield from _distribution(model, order, dtype, caches)
-    previewer = yield from _previewer(model, dtype, caches)
+    previewer = (yield from _previewer(model, dtype, caches)) if order.has_previews else None
     denoising = Denoising(
         order=order,
         index=index,
@@ -95,7 +95,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
         conditioning=conditioning,
         guidance_scale=arguments["guidance_scale"],
         generator=generator,
-        make_preview=previewer.preview,
+        make_preview=None if previewer is None else previewer.preview,
     )
     make_room(pipeline)
     yield denoising

@@ -48,7 +48,7 @@ class Denoising:
         conditioning: Conditioning,
         guidance_scale: float,
         generator: torch.Generator,
-        make_preview: Callable[[torch.Tensor], Preview],
+        make_preview: Callable[[torch.Tensor], Preview] | None,
     ) -> None:
         """Add the first noise to clean ``latents`` (1, channels, height, width)."""
         self.order = order
@@ -102,7 +102,8 @@ class Denoising:
         self._position += 1
 
     def preview(self) -> Preview:
-        """Return how the picture looks so far."""
+        """Return how the picture looks so far; for one that was told how to make previews."""
+        assert self._make_preview is not None
         return self._make_preview(self._clean_estimate())
 
     def _clean_estimate(self) -> torch.Tensor:

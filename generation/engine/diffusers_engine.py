@@ -49,6 +49,7 @@ def create_engine(options: dict[str, Any], catalog: Catalog | None = None) -> "D
         max_width=options["max_width"],
         strict=options["strict"],
         compiler="inductor" if options["compile_denoiser"] else None,
+        previews=options["previews"],
     )
 
 
@@ -75,6 +76,7 @@ class DiffusersEngine:
         strict: bool = False,
         make_width: Callable[[int], FixedWidth] = MeasuredWidth,
         compiler: str | None = None,
+        previews: bool = True,
     ) -> None:
         self._catalog = catalog
         self._default_model = default_model
@@ -91,6 +93,7 @@ class DiffusersEngine:
             self._models, device, max_width=max_width, strict=strict, make_width=make_width, data_dir=data_dir
         )
         self._loop.start()
+        self._has_previews = previews
         self.slots = slots
         self.device = describe_device(device)
         self.dtype = str(dtype).removeprefix("torch.")
@@ -109,7 +112,7 @@ class DiffusersEngine:
         run.enter(Phase.LOAD)
         entry = self._catalog.find(request.model)
         self._models.fetch(entry.name, lambda: run.enter(Phase.LOAD))
-        order = Order(request, fitted_image(request, entry), run)
+        order = Order(request, fitted_image(request, entry), run, has_previews=self._has_previews)
         self._loop.submit(order)
         painted = [picture.result() for picture in order.pictures]
         run.enter(Phase.DECODE)

@@ -40,23 +40,25 @@ class Order:
     """A request, the fitted picture that it starts from, and the reports about it; used by the loop's thread only.
 
     ``pictures`` are settled by the loop, in any order. ``image_key`` stands for the fitted picture's pixels.
-    ``seconds`` are seconds of the device: of what a picture shares with others only its part.
+    ``seconds`` are seconds of the device: of what a picture shares with others only its part. With ``has_previews`` it
+    is shown now and then how they look.
     """
 
-    def __init__(self, request: Img2ImgRequest, image: Image.Image, run: Run) -> None:
+    def __init__(self, request: Img2ImgRequest, image: Image.Image, run: Run, *, has_previews: bool = True) -> None:
         self.request = request
         self.image = image
         self.image_key = hashlib.sha256(image.tobytes()).digest(), image.size
         self.pictures: list[Future[Painted]] = [Future() for _ in range(request.count)]
         self.seconds = 0.0
         self.has_begun_again = False
+        self.has_previews = has_previews
         self._run = run
         self._phase = Phase.LOAD
         self._steps = 0
         self._steps_of_picture = 0
         self._told_steps = 0
         self._last_sign = time.monotonic()
-        self._last_preview = -math.inf  # the first step is shown
+        self._last_preview = -math.inf if has_previews else math.inf  # the first step is shown, or none
         self._preview: Preview | None = None  # of an earlier step, not shown yet
 
     def enter(self, phase: Phase) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,11 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from PIL import Image, ImageChops
 from safetensors.torch import save_file
 
-from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.diffusers_engine import DiffusersEngine, create_engine
 from generation.engine.previews import tiny_previewer
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog
+from generation.settings import GenerationSettings
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_caches import PreviewedRun
 
@@ -66,6 +68,26 @@ def preview_of(engine: DiffusersEngine) -> Image.Image:
     run = PreviewedRun()
     engine.run(tiny_request(model="ddim", seed=3), run)
     return Image.open(io.BytesIO(run.previews[0]))
+
+
+def test_without_previews_none_are_made_and_nothing_is_fitted_for_them(
+    make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog
+) -> None:
+    engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), previews=False)
+    run = PreviewedRun()
+    assert engine.run(tiny_request(model="ddim", seed=3), run).pictures
+    assert run.previews == []
+    assert engine._loop._caches.previewers == {}
+
+
+@pytest.mark.parametrize("previews", [True, False])
+def test_the_setting_reaches_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, previews: bool) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # which it adds to
+    engine = create_engine(GenerationSettings(previews=previews, data_dir=tmp_path).for_child())
+    try:
+        assert engine._has_previews == previews
+    finally:
+        engine.close()
 
 
 def catalog_with(tiny_catalog: Catalog, path: Path) -> Catalog:
