@@ -16,7 +16,6 @@ from generation.units import plain_number
 
 STRENGTH_NOT_USED = "-# This model has no use for the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# The memory did not suffice at first, so this was painted again in a way that wants less."
-ANOTHER_PICTURE = "-# Reply to this with another picture and no words, and I paint the same over that."
 TRIMMED = "-# Only the middle of your picture was used, because models paint nothing longer than 4:1."
 NOT_QUOTED = "-# This server's AutoMod does not let me repeat the words."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
@@ -25,6 +24,7 @@ DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to 
 CANCELLED: Mapping[str, str] = {
     CancelReason.BY_MODERATOR: " by a moderator",
     CancelReason.REQUEST_DELETED: ", because the message that asked for it was deleted",
+    CancelReason.REQUEST_EDITED: ", because you have edited your message: I have taken what it says now instead",
 }
 
 _MAX_CHARACTERS = 2000  # of one message
@@ -55,6 +55,10 @@ _REFUSALS: Mapping[str, str] = {
     "closed_to_the_bot": "Discord does not let me do that here. Please ask a moderator what I may do in this channel.",
     "command_unknown": "I do not have this command any more. `/help` shows what I can do.",
     "cooldown": "The {layer} wants a pause between two requests: you can ask again <t:{until}:R>.",
+    "edited_too_late": (
+        "I am painting what you wrote first. Please press **Cancel** there and edit your message once more,"
+        " or reply to the picture when it is done."
+    ),
     "form_expired": (
         "This form was opened before another one, before my last start, or too long ago. Please open it once more."
     ),
@@ -236,6 +240,15 @@ def reported(*, is_new: bool, is_server: bool) -> str:
     if not is_new:
         return "🚩 You have reported this before. Thank you."
     return f"🚩 Thank you. {'The moderators' if is_server else 'The operator of the bot'} will see it."
+
+
+def another_picture(*, needs_mention: bool) -> str:
+    """Say how to go on with another picture.
+
+    A reply to the answer to a command pings nobody, and without a mention Discord does not show it to the bot.
+    """
+    words = "a mention of me" if needs_mention else "no words"
+    return f"-# Reply to this with another picture and {words}, and I paint the same over that."
 
 
 def ignored_pictures(count: int, *, of_result: bool) -> str:

@@ -99,7 +99,8 @@ def _headline(job: Job, standing: Standing) -> str:
 def _way_on(job: Job) -> tuple[str, ...]:
     """Say how to go on with another picture, where it was the picture that was not taken."""
     was_the_picture = job.state is JobState.FAILED and job.queued_at is None and job.failure_kind in _ABOUT_THE_PICTURE
-    return (replies.ANOTHER_PICTURE,) if was_the_picture else ()
+    needs_mention = job.request_message_id is None and job.guild_id is not None
+    return (replies.another_picture(needs_mention=needs_mention),) if was_the_picture else ()
 
 
 def _reference(job: Job) -> tuple[str, ...]:

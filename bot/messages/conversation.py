@@ -14,12 +14,12 @@ from bot import replies
 from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
 from bot.help import help_text
-from bot.messages.heard import HeardMessages, is_new, may_unfold, version_of
+from bot.messages.heard import HeardMessages, is_to_be_heard_again, may_unfold, version_of
 from bot.orders.free_text import Said, picture_named, understand
 from bot.orders.order_book import Options, Source, changed
 from bot.orders.origin import Origin
 from bot.orders.sources import owned_source_in, source_in, source_in_result
-from bot.storage.job import Job
+from bot.storage.job import Job, JobState
 from bot.storage.trouble import StorageTrouble, note_trouble
 from generation.errors import GenerationError
 from generation.references import new_reference
@@ -68,16 +68,17 @@ class Conversation:
     async def hear_again(self, message: discord.Message) -> None:
         """Handle a message that has changed: it was edited, or Discord now shows what its link leads to.
 
-        That is for a forgotten mention or a wrong number; a message that has led to a request is left alone.
+        That is for a forgotten mention, a wrong number or a second thought; once its picture is there it is left alone.
         """
-        if message.author.bot or message.is_system() or not self._is_for_us(message) or not is_new(message):
+        if message.author.bot or message.is_system() or not self._is_for_us(message):
             return
         heard = self._heard.remember(message)
         async with heard.lock:
             if heard.version == version_of(message):  # it was pinned, for instance
                 return
-            heard.version = version_of(message)
-            if not await self._client.jobs.has_request(message.author.id, message.id):
+            before, heard.version = heard.version, version_of(message)
+            job = await self._client.jobs.by_request(message.author.id, message.id)
+            if is_to_be_heard_again(message, before, job):
                 await self._hear(message)
 
     async def _hear(self, message: discord.Message) -> None:
@@ -207,8 +208,17 @@ class Conversation:
         async def acknowledge(text: str, view: discord.ui.View) -> int | None:
             return (await message.reply(text, view=view, mention_author=False)).id
 
-        origin = Origin.of_message(message)
-        await self._client.admission.take(origin, options, source, acknowledge, request_message_id=message.id)
+        before = await self._client.jobs.by_request(message.author.id, message.id)
+        if before is not None and before.state in (JobState.RUNNING, JobState.RENDERED):
+            raise Refused("edited_too_late")
+        await self._client.admission.take(
+            Origin.of_message(message),
+            options,
+            source,
+            acknowledge,
+            request_message_id=message.id,
+            instead_of=None if before is None or before.state.is_settled else before,
+        )
 
     async def _say(self, message: discord.Message, text: str) -> None:
         """Answer with a sentence; each member gets one at a time.

@@ -2,16 +2,23 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import discord
 
 from bot.orders.sources import source_in
+from bot.storage.job import Job, JobState
 
 _STILL_NEW = timedelta(minutes=15)
 _MOST_REMEMBERED = 1000
 
-Version = tuple[object, ...]
+
+class Version(NamedTuple):
+    """What distinguishes versions of a message: its last edit and the number of its embeds."""
+
+    edited_at: datetime | None
+    embeds: int
 
 
 @dataclass(slots=True)
@@ -36,13 +43,21 @@ class HeardMessages:
 
 
 def version_of(message: discord.Message) -> Version:
-    """Return what distinguishes versions of a message: its last edit and the number of its embeds."""
-    return message.edited_at, len(message.embeds)
+    """Return the version of a message."""
+    return Version(message.edited_at, len(message.embeds))
 
 
-def is_new(message: discord.Message) -> bool:
-    """Tell whether a message is new enough for its writer to wait for an answer."""
-    return discord.utils.utcnow() - message.created_at <= _STILL_NEW
+def is_to_be_heard_again(message: discord.Message, before: Version | None, job: Job | None) -> bool:
+    """Tell whether a changed message is to be handled anew, after what came of it: nothing yet, or its newest job.
+
+    What its writer has not edited leaves a job alone, such as a pin. An edit counts while the job is open, and after
+    one that came to nothing as long as its writer waits for an answer; where the picture is there, a reply changes it.
+    """
+    is_new = discord.utils.utcnow() - message.created_at <= _STILL_NEW
+    if job is None:
+        return is_new
+    was_edited = message.edited_at != (None if before is None else before.edited_at)
+    return was_edited and (is_new or not job.state.is_settled) and job.state is not JobState.DELIVERED
 
 
 def may_unfold(message: discord.Message) -> bool:

@@ -11,7 +11,7 @@ from bot.orders.allowances import Allowances
 from bot.orders.order_book import Options, OrderBook, Source
 from bot.orders.origin import Origin
 from bot.screening.screening import Screening
-from bot.storage.job import Job
+from bot.storage.job import CancelReason, Job
 
 # Sends a first text with its buttons to the person and returns the id of its message.
 Acknowledge = Callable[[str, discord.ui.View], Awaitable[int | None]]
@@ -57,11 +57,13 @@ class Admission:
         *,
         request_message_id: int | None = None,
         interaction_id: int | None = None,
+        instead_of: Job | None = None,
     ) -> None:
         """Make a job of a request, or raise what ``bot.replies`` has a sentence for.
 
         ``acknowledge`` sends the first text, which is the status message from then on, and returns its id.
-        ``request_message_id`` is the person's message, ``interaction_id`` the interaction of the request.
+        ``request_message_id`` is the person's message, ``interaction_id`` the interaction of the request. The open job
+        ``instead_of`` is given up once this one is taken; whatever is refused leaves it as it is.
         """
         if self.is_closing:
             raise Refused("shutting_down")
@@ -69,17 +71,20 @@ class Admission:
             raise Refused("draining")
         origin.require_room_to_answer()
         self._screening.require_welcome(origin.requester_id, origin.guild_id, source.asked_ids)
-        self._require_room(origin)
+        if instead_of is None:
+            self._require_room(origin)
         is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)
         self._arriving.append(origin)
         try:
             await self._require_input(source)
             job = self._orders.order(origin, options, source)
             self._screening.require_words(job)
-            await self.allowances.require(origin, is_asking=is_asking)
+            await self.allowances.require(origin, is_asking=is_asking, instead_of=instead_of)
             job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
             view = self._status_view(job) or discord.utils.MISSING
             await self._desk.take(job, lambda text: acknowledge(text, view))
+            if instead_of is not None:
+                await self._desk.cancel(instead_of.job_id, CancelReason.REQUEST_EDITED)
         finally:
             self._arriving.remove(origin)
 

@@ -73,14 +73,15 @@ class Allowances:
         self._operator = operator
         self._clock = clock
 
-    async def require(self, origin: Origin, *, is_asking: bool = False) -> None:
+    async def require(self, origin: Origin, *, is_asking: bool = False, instead_of: Job | None = None) -> None:
         """Raise Refused: ``role_not_allowed``, or ``cooldown`` or ``budget_spent`` with until when that holds.
 
-        ``is_asking`` says that another request of theirs is just being taken in.
+        ``is_asking`` says that another request of theirs is just being taken in, ``instead_of`` is one that does not
+        count, because it is given up for this one.
         """
         if not may_ask(self._limits.of(origin.guild_id), origin.role_ids):
             raise Refused("role_not_allowed")
-        for layer, allowance, jobs in await self._counted(origin):
+        for layer, allowance, jobs in await self._counted(origin, instead_of):
             if is_asking and allowance.cooldown_seconds:
                 raise Refused("cooldown", layer=layer, until=round(self._clock() + allowance.cooldown_seconds))
             self._require(layer, allowance, jobs)
@@ -93,7 +94,7 @@ class Allowances:
             if allowance.daily_budget_seconds
         ]
 
-    async def _counted(self, origin: Origin) -> list[tuple[Layer, Allowance, list[Job]]]:
+    async def _counted(self, origin: Origin, instead_of: Job | None = None) -> list[tuple[Layer, Allowance, list[Job]]]:
         """Return whose limits hold, and the jobs of the last 24 hours that count against each, oldest first."""
         server = allowance_of(self._limits.of(origin.guild_id), origin.role_ids)
         if server == self._operator == NO_LIMIT:
@@ -103,6 +104,8 @@ class Allowances:
         # A clock that was set back leaves requests in the future; they count from now on and not from then.
         past = (replace(job, accepted_at=min(job.accepted_at, now)) for job in recent)
         past = sorted(past, key=attrgetter("accepted_at"))
+        replaced_id = None if instead_of is None else instead_of.job_id
+        past = [job for job in past if job.job_id != replaced_id]
         counted = [job for job in past if job.state not in (JobState.FAILED, JobState.EXPIRED)]
         here = [job for job in counted if job.guild_id == origin.guild_id]
         return [(Layer.OPERATOR, self._operator, counted), (Layer.SERVER, server, here)]

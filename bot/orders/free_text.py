@@ -21,7 +21,17 @@ from bot.orders.small_talk import (
     is_remark,
     words_of,
 )
-from bot.orders.spellings import ALTERNATIVES, FIELD_OF, NAMES, NARROW, WEIGHED_ADAPTER, in_one_spelling
+from bot.orders.spellings import (
+    ALTERNATIVES,
+    FIELD_OF,
+    NAMES,
+    NARROW,
+    PREAMBLE,
+    WEIGHED_ADAPTER,
+    in_one_spelling,
+    several_more,
+    without_markup,
+)
 from generation.samplers import SAMPLERS
 
 _SIDES = re.compile(r"(\d{1,5})[x×](\d{1,5})", re.IGNORECASE)
@@ -69,7 +79,11 @@ _QUOTED_NEGATIVE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # Looks like an option but is unknown or has no value, once the options have been taken out.
-_LEFT_OVER = re.compile(r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)=", re.IGNORECASE)
+_LEFT_OVER = re.compile(
+    r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)="
+    rf"|(?<![\w-])(?P<open>{ALTERNATIVES})\s*[:=]\s*(?=[,;]|$)",
+    re.IGNORECASE,
+)
 _WORD_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?P<word>[a-z]{4,})\s+[-+]?\.?\d", re.IGNORECASE)
 _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "court" is not "count"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
@@ -131,7 +145,7 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
     if (quoted := _QUOTED_NEGATIVE.search(text)) is not None:
         values["negative_prompt"] = " ".join((quoted["whole"] or quoted["part"] or "").split("\n")).strip()
         text = text[: quoted.start()] + text[quoted.end() :]
-    text = _MENTION.sub(" ", text.translate(NARROW))
+    text = _MENTION.sub(" ", without_markup(text.translate(NARROW)))
     if asks_for_help(text):
         return Said(help=True)
     text = in_one_spelling(text)
@@ -155,7 +169,9 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
         values[name] = f"{values[name]}, {converted}" if name in values else converted
         return " "
 
-    text = _OPTION.sub(take, text)
+    text = PREAMBLE.sub("", _OPTION.sub(take, text))
+    if (several := several_more(_tidy(text))) is not None:
+        text = _OPTION.sub(take, f"again count={several}")
     if (negative := _NEGATIVE.search(text)) is not None:
         values["negative_prompt"] = _tidy(negative["text"])
         text = text[: negative.start()]
@@ -173,7 +189,7 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
     if is_filling(words) and (values or again):
         return Said(replace(Options(prompt=""), **values), again=again)
     options = replace(Options(prompt=_tidy(text)), **values)
-    return Said(options, remark=not values and is_remark(words), gives_up=not values and gives_up(words))
+    return Said(options, remark=not values and is_remark(text), gives_up=not values and gives_up(words))
 
 
 def picture_named(prompt: str, count: int) -> tuple[int | None, str]:
@@ -199,7 +215,7 @@ def negative_as_written(negative_prompt: str) -> str:
 def _refuse_what_is_left(text: str) -> None:
     """Say what was meant as an option and is not understood, instead of painting it."""
     for match in _LEFT_OVER.finditer(text):
-        option = (match["dashed"] or match["named"]).lower()
+        option = (match["dashed"] or match["named"] or match["open"]).lower()
         if option in FIELD_OF:
             raise Refused("option_without_value", option=option)
         raise _unknown_option(option)

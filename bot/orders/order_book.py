@@ -9,6 +9,7 @@ from bot.errors import Refused
 from bot.model_shelf import ModelShelf
 from bot.orders.layers import NUMBERS, Layers
 from bot.orders.origin import Origin
+from bot.orders.spellings import without_markup
 from bot.storage.defaults import Defaults, Layer
 from bot.storage.job import Job
 from generation.adapter_weights import NO_ADAPTER, read_adapters, write_adapters
@@ -138,6 +139,7 @@ class OrderBook:
 
         Raises InvalidRequest, ModelUnavailable, or Refused (``past_limit``, ``model_not_allowed``, ``size_too_large``).
         """
+        options = replace(options, prompt=without_markup(options.prompt).strip())
         check_prompt(options.prompt)
         check_negative_prompt(options.negative_prompt or "")
         for name in (*NUMBERS, "seed"):
@@ -170,7 +172,7 @@ class OrderBook:
             requester_id=origin.requester_id,
             guild_id=origin.guild_id,
             channel_id=origin.channel_id,
-            prompt=options.prompt.strip(),
+            prompt=options.prompt,
             negative_prompt=negative_prompt,
             strength=strength,
             guidance_scale=numbers["guidance_scale"],

@@ -17,11 +17,13 @@ _SEED_QUESTION = words_of("a for give is it its me please s seed tell that the t
 _AGAIN = words_of("again another more once reroll repeat retry variation variations")
 # Around options: "please use seed 5", "same again, but with strength 0.8".
 _FILLING = words_of("and at but do give it just me now one please same set that the this to try use with")
-# About a picture that they like: "thanks, so cool".
+# About a picture that they like: "thanks, so cool", or a sign alone.
 _REMARKS = words_of(
     "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
     " wow yay"
 )
+_REMARKING_SIGNS = frozenset("👍👏🙏😍🤩🥰😂🤣💯❤")
+_BESIDE_SIGNS = frozenset("\N{VARIATION SELECTOR-16}🏻🏼🏽🏾🏿 ")  # colours, of hearts and of hands
 # About a request or a result that is not wanted any more: "stop", "delete this please".
 _GIVING_UP = words_of("abort cancel delete remove stop")
 _LARGER = words_of("enlarge upscale upscaled upscaling")
@@ -52,8 +54,11 @@ def is_filling(words: frozenset[str]) -> bool:
     return words != frozenset() and words <= _FILLING | _AGAIN
 
 
-def is_remark(words: frozenset[str]) -> bool:
-    """Tell whether words only say how somebody likes a picture."""
+def is_remark(text: str) -> bool:
+    """Tell whether a text only says how somebody likes a picture."""
+    words, signs = words_of(text), frozenset(text.strip())
+    if signs & _REMARKING_SIGNS and signs <= _REMARKING_SIGNS | _BESIDE_SIGNS:
+        return True
     return bool(words & _REMARKS) and words <= _REMARKS | _BESIDE_REMARKS
 
 

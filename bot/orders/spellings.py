@@ -48,30 +48,41 @@ _ADAPTERS = re.compile(
     re.IGNORECASE,
 )
 # A command typed as text, as it is called here or elsewhere, and a label before the prompt.
-_PREAMBLE = re.compile(r"^\s*(?:/(?:img2img|imagine)\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
+PREAMBLE = re.compile(r"^\s*(?:/(?:img2img|imagine)\b\s*)?(?:prompt\s*[:=]\s*)?", re.IGNORECASE)
 # "0.4 strength" and "20 steps" between commas; "a cat, 4 steps up a ladder" is a prompt.
 _NUMBER_FIRST = re.compile(
     r"(?:(?<=[,;])|^)\s*(?P<value>(?:\d+(?:[.,]\d+)?|[.,]\d+)%?)\s+(?P<name>strength|guidance|cfg|steps)\s*(?=[,;]|$)",
     re.IGNORECASE,
 )
-# Nothing but "4 more", "again 4 times" or "again x4".
+# "4 more", "again 4 times" or "again x4".
 _SEVERAL_MORE = re.compile(
-    r"\s*(?:give me\s+)?(?:again[\s,]+x?(?P<times>\d{1,2})(?:\s*x|\s+times)?|(?P<more>\d{1,2})\s+(?:more|variations))"
-    r"(?:\s+please)?[\s.!]*",
+    r"(?:give me\s+)?(?:again[\s,]+x?(?P<times>\d{1,2})(?:\s*x|\s+times)?|(?P<more>\d{1,2})\s+(?:more|variations))"
+    r"(?:\s+please)?[.!]*",
     re.IGNORECASE,
 )
+# An emoji of a server, which is written with its number: "<:party_cat:1234>".
+_SERVER_EMOJI = re.compile(r" ?<a?:(\w+):\d+> ?")
 # "a fox at 50% strength"; "a temple with 30 steps" is a prompt.
 _STRENGTH_LAST = re.compile(
     r"\s(?:at|with|using)\s+(?P<value>[01]?[.,]\d+|\d+\s?%)\s+strength\s*(?=[,;.!]|$)", re.IGNORECASE
 )
 
 
+def without_markup(text: str) -> str:
+    """Return a text without what Discord makes of it: code, and a server's emoji, of which the name is left."""
+    return _SERVER_EMOJI.sub(lambda emoji: f" {emoji[1].replace('_', ' ')} ", text).replace("`", " ")
+
+
+def several_more(text: str) -> int | None:
+    """Return how many more are asked for, if nothing else is."""
+    several = _SEVERAL_MORE.fullmatch(text)
+    return None if several is None else int(several["times"] or several["more"])
+
+
 def in_one_spelling(text: str) -> str:
     """Return a text with its options as ``bot.orders.free_text`` reads them: a name, then a number or word."""
-    if (several := _SEVERAL_MORE.fullmatch(text)) is not None:
-        text = f"again count {several['times'] or several['more']}"
     text = _STRENGTH_LAST.sub(lambda last: f" strength {''.join(last['value'].split())}", text)
-    text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", _PREAMBLE.sub("", text))
+    text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", PREAMBLE.sub("", text))
     if (alone := _STRENGTH_WORD_ALONE.fullmatch(text)) is not None:
         text = f"strength {alone[1]}"
     text = _STRENGTH_IN_WORDS.sub(_strength_in_numbers, text)

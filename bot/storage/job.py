@@ -37,6 +37,7 @@ class CancelReason(StrEnum):
 
     BY_MODERATOR = "by_moderator"
     REQUEST_DELETED = "request_deleted"
+    REQUEST_EDITED = "request_edited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,9 +125,11 @@ class Jobs:
         jobs = await self._select("WHERE result_message_id = ?1 OR status_message_id = ?1", message_id)
         return jobs[0] if jobs else None
 
-    async def has_request(self, requester_id: int, message_id: int) -> bool:
-        """Tell whether a request has come of a member's message."""
-        return bool(await self._select("WHERE requester_id = ? AND request_message_id = ?", requester_id, message_id))
+    async def by_request(self, requester_id: int, message_id: int) -> Job | None:
+        """Return the newest job that has come of a member's message."""
+        condition = "WHERE requester_id = ? AND request_message_id = ? ORDER BY rowid DESC LIMIT 1"
+        jobs = await self._select(condition, requester_id, message_id)
+        return jobs[0] if jobs else None
 
     async def of_requester_since(self, requester_id: int, moment: float) -> list[Job]:
         """Return the jobs that a member has asked for after ``moment``, oldest first."""

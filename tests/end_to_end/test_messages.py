@@ -41,6 +41,31 @@ class TestMention:
         made = await bot.client.wait_for_message(lambda message: "**a lighthouse in a storm**" in message.content)
         assert made.attachments
 
+    async def test_an_edit_counts_until_the_painting_begins(self, bot: BotProcess) -> None:
+        with bot.held():
+            first = await bot.client.say("@Palimpsest a rocket, steps 4", files=[CAT], channel="gallery")
+            painted = await bot.status_with(await bot.answer_to(first), "Painting")
+            asked = await bot.client.say("@Palimpsest a casle in the snow, steps 4", files=[CAT], channel="gallery")
+            status = await bot.status_with(await bot.answer_to(asked), "Queued")
+            await bot.client.edit_message(asked.id, "@Palimpsest a casle, strenght 0.4")
+            await bot.client.wait_for_message(lambda message: "Did you mean" in message.content, channel="gallery")
+            assert bot.job(status)[0] == "queued"
+            await bot.client.edit_message(asked.id, "@Palimpsest a castle in the snow, steps 4")
+            assert "because you have edited your message" in (await bot.status_with(status, "🚫")).content
+            await bot.client.edit_message(first.id, "@Palimpsest a racket, steps 4")
+            too_late = await bot.client.wait_for_message(
+                lambda message: "I am painting what you wrote first" in message.content, channel="gallery"
+            )
+            await bot.client.press(painted.id, "Cancel")
+            await bot.client.edit_message(first.id, "@Palimpsest a racket at night, steps 4")
+        assert too_late.reference is not None
+        assert too_late.reference.message_id == first.id
+        for words in ("**a castle in the snow**", "**a racket at night**"):
+            await bot.client.wait_for_message(lambda message, words=words: words in message.content, channel="gallery")
+        await bot.queue_says("0 running, 0 waiting", channel="gallery")
+        results = [message.content for message in await bot.client.messages("gallery") if message.attachments]
+        assert not [content for content in results if "casle" in content or "**a rocket**" in content]
+
     async def test_a_mention_of_the_bots_role_is_told_whom_to_mention(self, bot: BotProcess) -> None:
         roles = {role["name"]: role["id"] for role in (await bot.client.state())["roles"]}
         asked = await bot.client.say(f"<@&{roles['Palimpsest']}> a rocket", files=[CAT])
@@ -165,6 +190,12 @@ class TestReply:
         made = await bot.result_of(await bot.answer_to(asked))
         assert "a cat on a beach" in made.content
         assert "strength 0.3" in made.content
+
+    async def test_a_reply_to_the_answer_to_a_command_wants_a_mention_and_that_is_said(self, bot: BotProcess) -> None:
+        status = await bot.status_with(await bot.img2img(b"just words", "a fox in the snow", steps=4), "a text file")
+        assert "Reply to this with another picture and a mention of me" in status.content
+        asked = await bot.client.say("@Palimpsest", files=[CAT], reply_to=status.id)
+        assert "a fox in the snow" in (await bot.result_of(await bot.answer_to(asked))).content
 
     async def test_who_wants_it_gone_is_led_to_the_buttons(self, bot: BotProcess, result: Message) -> None:
         answer = await bot.answer_to(await bot.client.say("delete this please", reply_to=result.id))

@@ -11,7 +11,9 @@ import pytest
 
 from bot.messages import conversation
 from bot.messages.conversation import Conversation
+from bot.storage.job import Job, JobState
 from bot.storage.trouble import StorageTrouble
+from tests.bot.jobs_made import make_job
 
 SHELF = SimpleNamespace(names=frozenset({"demo"}))
 
@@ -63,14 +65,14 @@ async def test_whoever_writes_faster_than_the_bot_may_answer_is_answered_once() 
     assert channel.said[-1] == "5"
 
 
-async def test_a_message_that_changes_is_heard_again_until_a_request_has_come_of_it() -> None:
-    requests: set[int] = set()
+async def test_a_message_that_changes_is_heard_again_until_its_picture_is_there() -> None:
+    requests: dict[int, Job] = {}
 
-    async def has_request(_member_id: int, message_id: int) -> bool:
-        return message_id in requests
+    async def by_request(_member_id: int, message_id: int) -> Job | None:
+        return requests.get(message_id)
 
     metrics = SimpleNamespace(refused=lambda _: None)
-    client: Any = SimpleNamespace(metrics=metrics, shelf=SHELF, jobs=SimpleNamespace(has_request=has_request))
+    client: Any = SimpleNamespace(metrics=metrics, shelf=SHELF, jobs=SimpleNamespace(by_request=by_request))
     conversation, channel, now = Conversation(client), Channel(), discord.utils.utcnow()
     channel.is_open.set()
 
@@ -86,20 +88,43 @@ async def test_a_message_that_changes_is_heard_again_until_a_request_has_come_of
     await conversation.hear_again(version("3", 2))
     await conversation.hear_again(version("old", 2, id=6, created_at=now - timedelta(minutes=20)))
     await conversation.hear_again(version("4", 2, id=7))  # nothing was meant for the bot before
-    requests.add(5)
-    await conversation.hear_again(version("painted", 3))
-    assert channel.said == ["0", "1", "2", "3", "4"]
+    requests[5] = make_job(state=JobState.QUEUED)
+    await conversation.hear_again(version("what a link leads to, too late", 2, embeds=["a link", "another"]))
+    await conversation.hear_again(version("5", 3))
+    requests[5] = make_job(state=JobState.CANCELLED)
+    await conversation.hear_again(version("6", 4))
+    requests[5] = make_job(state=JobState.DELIVERED)
+    await conversation.hear_again(version("painted", 5))
+    assert channel.said == ["0", "1", "2", "3", "4", "5", "6"]
+
+
+async def test_an_edit_counts_for_as_long_as_the_request_waits() -> None:
+    job = make_job(state=JobState.QUEUED)
+
+    async def by_request(_member_id: int, _message_id: int) -> Job:
+        return job
+
+    metrics = SimpleNamespace(refused=lambda _: None)
+    client: Any = SimpleNamespace(metrics=metrics, shelf=SHELF, jobs=SimpleNamespace(by_request=by_request))
+    conversation, channel, now = Conversation(client), Channel(), discord.utils.utcnow()
+    channel.is_open.set()
+    old = {"id": 5, "created_at": now - timedelta(minutes=20)}
+    await conversation.hear_again(channel.message(1, "pinned", **old))
+    await conversation.hear_again(channel.message(1, "1", edited_at=now, **old))
+    job = make_job(state=JobState.CANCELLED)
+    await conversation.hear_again(channel.message(1, "too late", edited_at=now + timedelta(minutes=1), **old))
+    assert channel.said == ["1"]
 
 
 @pytest.mark.parametrize("is_unfolded", [True, False])
 async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.MonkeyPatch, is_unfolded: bool) -> None:
-    async def has_request(_member_id: int, _message_id: int) -> bool:
-        return False
+    async def by_request(_member_id: int, _message_id: int) -> None:
+        return None
 
     client: Any = SimpleNamespace(
         metrics=SimpleNamespace(refused=lambda _: None),
         shelf=SHELF,
-        jobs=SimpleNamespace(has_request=has_request),
+        jobs=SimpleNamespace(by_request=by_request),
     )
     conversation_, channel, slept = Conversation(client), Channel(), asyncio.Event()
     channel.is_open.set()

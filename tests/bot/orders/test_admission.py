@@ -14,7 +14,7 @@ from bot.orders.admission import Acknowledge, Admission
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.replies import error_sentence
-from bot.storage.job import Job
+from bot.storage.job import CancelReason, Job
 from tests.bot.jobs_made import make_job, make_origin
 
 
@@ -35,8 +35,14 @@ class Desk:
         await acknowledge("heard")
         self.jobs.append(job)
 
+    async def cancel(self, job_id: str, reason: CancelReason) -> bool:
+        assert reason is CancelReason.REQUEST_EDITED
+        before = len(self.jobs)
+        self.jobs = [job for job in self.jobs if job.job_id != job_id]
+        return len(self.jobs) < before
 
-async def allowed(_origin: Origin, *, is_asking: bool) -> None:
+
+async def allowed(_origin: Origin, *, is_asking: bool, instead_of: Job | None) -> None:
     """Nobody has asked too often."""
 
 
@@ -113,3 +119,15 @@ async def test_a_burst_does_not_slip_through_together(source: Source) -> None:
     sentences = await asyncio.gather(*burst)
     assert sentences.count(None) == len(desk.jobs) == 2
     assert await ask(admission, 2) is not None
+
+
+async def test_what_takes_the_place_of_a_request_finds_room_and_what_is_refused_leaves_it() -> None:
+    desk = Desk(*of(1, count=2))
+    admission, (first, second) = admission_of(desk), desk.jobs
+    await admission.take(make_origin(), Options(prompt="x"), ATTACHED, at_once, instead_of=first)
+    assert len(desk.jobs) == 2
+    assert first not in desk.jobs
+    admission.is_draining = True
+    with pytest.raises(Refused):
+        await admission.take(make_origin(), Options(prompt="x"), ATTACHED, at_once, instead_of=second)
+    assert second in desk.jobs

@@ -216,3 +216,12 @@ async def test_one_role_that_may_ask_is_enough(desk: Desk, said: dict[int, bool 
     refused = await desk.refusal(origin(SERVER, EVERYONE, BOOSTER))
     assert (refused and refused.reason) == (None if may else "role_not_allowed")
     assert await desk.refusal(origin(None)) is None
+
+
+async def test_what_takes_the_place_of_a_request_is_not_kept_waiting_by_it(desk: Desk) -> None:
+    replaced = make_job(accepted_at=NOW - 10)
+    await desk.jobs.accept(replaced)
+    allowances = Allowances(desk.jobs, desk.limits, desk.estimates, Allowance(60, 0), clock=lambda: NOW)
+    await allowances.require(origin(), instead_of=replaced)
+    with pytest.raises(Refused, match="cooldown"):
+        await allowances.require(origin())

@@ -209,6 +209,28 @@ def test_several_more_are_no_prompt(text: str, count: int | None) -> None:
     assert (said.again, said.options) == (True, Options(prompt="", count=count))
 
 
+def test_several_more_may_be_wanted_with_other_numbers() -> None:
+    said = understand("4 more, strength 0.7 steps 3")
+    assert (said.again, said.options) == (True, Options(prompt="", count=4, strength=0.7, num_inference_steps=3))
+    with pytest.raises(Refused, match="option_twice"):
+        understand("4 more, count 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("`strength 0.7`", Options(prompt="", strength=0.7)),
+        ("```\na fox\nsteps 4\n```", Options(prompt="a fox", num_inference_steps=4)),
+        ("a garden <:seed:123456789012345678>, steps 4", Options(prompt="a garden seed", num_inference_steps=4)),
+        ("<a:party_cat:123456789012345678> on a beach", Options(prompt="party cat on a beach")),
+        ("steps: 4\nprompt: a fox", Options(prompt="a fox", num_inference_steps=4)),
+        ('a fox, negative: "`a` cage"', Options(prompt="a fox", negative_prompt="`a` cage")),
+    ],
+)
+def test_what_discord_makes_of_a_text_is_not_painted(text: str, expected: Options) -> None:
+    assert understand(text).options == expected
+
+
 @pytest.mark.parametrize("text", ["4 more foxes", "another fox", "more trees", "one", "variations of a theme"])
 def test_more_of_something_is_a_prompt(text: str) -> None:
     assert understand(text).options == Options(prompt=text)
@@ -259,6 +281,9 @@ def test_numbers_and_signs_are_no_words(text: str, is_speechless: bool) -> None:
         ("so", False),
         ("nice, seed 5", False),
         ("love", True),
+        ("👍🏽", True),
+        ("❤️ 😍", True),
+        ("🦊❄️", False),
     ],
 )
 def test_a_remark_is_no_prompt(text: str, is_remark: bool) -> None:
@@ -271,7 +296,8 @@ def test_an_empty_mention_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["blurry", "a, seed:5", "  x  y".strip(), '"q" b', "<@1>", "０", "steps=x, strength 5", ","]
+    "words",
+    ["blurry", "a, seed:5", "  x  y".strip(), '"q" b', "<@1>", "０", "steps=x, strength 5", ",", "`<:a:1>`"],
 )
 def test_a_negative_prompt_in_a_form_is_understood_as_it_is(words: str) -> None:
     said = understand(f"seed=3 guidance 4, steps 20, {negative_as_written(words)}").options
@@ -306,8 +332,10 @@ def test_a_greeting_is_no_prompt(text: str, is_greeting: bool) -> None:
     assert understand(text).help is is_greeting
 
 
-@pytest.mark.parametrize("text", ["strength", "Steps.", "cfg?", "negative prompt"])
-def test_the_name_of_an_option_alone_is_no_prompt(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["strength", "Steps.", "cfg?", "negative prompt", "negative:", "a fox, seed:", "strength: , a fox"]
+)
+def test_the_name_of_an_option_without_a_value_is_no_prompt(text: str) -> None:
     with pytest.raises(Refused, match="option_without_value"):
         understand(text)
 

@@ -95,6 +95,11 @@ def test_another_model_brings_its_own_sampler() -> None:
     assert changed(earlier, Options(prompt="a cat", model="sd-turbo", sampler="ddim")).sampler == "ddim"
 
 
+def test_of_an_emoji_of_a_server_its_name_is_painted(orders: OrderBook) -> None:
+    options = Options(prompt=" a <:party_cat:123456789012345678> on a beach ")
+    assert orders.order(make_origin(), options, NO_PICTURE).prompt == "a party cat on a beach"
+
+
 def test_two_orders_draw_two_seeds(orders: OrderBook) -> None:
     seeds = {orders.order(make_origin(), Options(prompt="a fox"), NO_PICTURE).seed for _ in range(5)}
     assert len(seeds) == 5

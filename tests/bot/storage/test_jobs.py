@@ -84,7 +84,7 @@ async def test_nothing_on_the_way_of_a_request_looks_at_every_row(database: Data
     await jobs.set_status_message(job.job_id, 5)
     await jobs.get(job.job_id)
     await jobs.by_message(5)
-    await jobs.has_request(job.requester_id, 5)
+    await jobs.by_request(job.requester_id, 5)
     await jobs.of_requester_since(job.requester_id, 0)
     await jobs.unsettled()
     await jobs.with_end_to_show()
