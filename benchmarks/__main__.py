@@ -41,6 +41,7 @@ BENCHMARKS = (
     Benchmark("batching", "requests side by side against one after another", ("--requests", "24", "--repeats", "1")),
     Benchmark("limit", "the share of the machine's measured peak that a call reaches", ("--side", "128")),
     Benchmark("image", "a whole picture against the original recipe"),
+    Benchmark("timeline", "where the time of a whole picture goes"),
     Benchmark("peers", "a whole picture against what others have, as far as it is installed"),
     Benchmark("event_loop", "how late the bot's event loop wakes up while the executor works", ()),
     Benchmark("memory", "the most memory that one picture of 512 pixels takes"),
