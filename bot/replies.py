@@ -103,6 +103,7 @@ _REFUSALS: Mapping[str, str] = {
     "no_words": ("I see no words in “{text}”. Please write what to paint, or name the option, such as `strength 0.7`."),
     "nothing_to_change": "What should be different? Please reply with new words, or with `strength 0.7` or the like.",
     "not_a_moderator": "This is for people who may manage the server.",
+    "not_taken_yet": "The picture that this begins with is only just being taken in. Please try again in a moment.",
     "not_done_yet": "That picture is not done yet. Please reply once it is there.",
     "not_the_operator": "This is for the operator of the bot.",
     "not_allowed_here": "The picture is done, but I may not post in this channel any more. Please ask a moderator.",
@@ -125,7 +126,7 @@ _REFUSALS: Mapping[str, str] = {
     ),
     "remixing_off": "Whoever this picture belongs to does not want others to paint over it.",
     "result_blocked": "The picture that came out looks sexual to me, so I do not show it here. Please try other words.",
-    "result_gone": "That result is not there any more. Please send a picture with `/img2img`.",
+    "result_gone": "There is no result of that to begin with. Please send a picture with `/img2img`.",
     "role_not_allowed": (
         "The moderators of this server let only some roles ask for pictures, and you have none of them."
     ),

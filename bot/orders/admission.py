@@ -11,7 +11,7 @@ from bot.orders.allowances import Allowances
 from bot.orders.order_book import Options, OrderBook, Source
 from bot.orders.origin import Origin
 from bot.screening.screening import Screening
-from bot.storage.job import CancelReason, Job
+from bot.storage.job import CancelReason, Job, JobState
 
 # Sends a first text with its buttons to the person and returns the id of its message.
 Acknowledge = Callable[[str, discord.ui.View], Awaitable[int | None]]
@@ -97,13 +97,13 @@ class Admission:
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
 
     async def _require_input(self, source: Source) -> None:
-        """Raise Refused (``input_expired``) if the picture to begin with was another job's and is no longer kept."""
-        if (
-            source.attachment_url is None
-            and source.parent is not None
-            and not await self._desk.has_input(source.parent)
-        ):
-            raise Refused("input_expired")
+        """Raise Refused (``not_taken_yet``, ``input_expired``) if the picture to begin with is another job's.
+
+        Unless that has it and still keeps it.
+        """
+        parent = source.parent
+        if source.attachment_url is None and parent is not None and not await self._desk.has_input(parent):
+            raise Refused("not_taken_yet" if parent.state is JobState.ACCEPTED else "input_expired")
 
     def _require_room(self, origin: Origin) -> None:
         """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too much waits already."""

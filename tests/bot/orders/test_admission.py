@@ -14,7 +14,7 @@ from bot.orders.admission import Acknowledge, Admission
 from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.replies import error_sentence
-from bot.storage.job import CancelReason, Job
+from bot.storage.job import CancelReason, Job, JobState
 from tests.bot.jobs_made import make_job, make_origin
 
 
@@ -131,3 +131,15 @@ async def test_what_takes_the_place_of_a_request_finds_room_and_what_is_refused_
     with pytest.raises(Refused):
         await admission.take(make_origin(), Options(prompt="x"), ATTACHED, at_once, instead_of=second)
     assert second in desk.jobs
+
+
+@pytest.mark.parametrize(
+    ("state", "says"), [(JobState.ACCEPTED, "only just being taken in"), (JobState.CANCELLED, "no longer kept")]
+)
+async def test_a_picture_that_is_not_there_yet_is_told_from_one_that_is_not_kept(state: JobState, says: str) -> None:
+    class WithoutInputs(Desk):
+        async def has_input(self, _job: Job) -> bool:
+            return False
+
+    sentence = await ask(admission_of(WithoutInputs()), 2, source=Source(parent=make_job(state=state)))
+    assert says in (sentence or "")
