@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers.pipelines.flux import pipeline_flux_kontext
-from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus
 from PIL import Image
 
 from generation.engine.base import RunCancelled
@@ -28,6 +26,7 @@ from generation.requests import MAX_SIZE, Img2ImgRequest
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.test_diffusers_engine import gradient
 from tests.generation.samples import request
+from tests.tiny_families.areas import small_areas
 from tests.tiny_families.pipelines import TINY_FAMILIES, save_tiny_family
 
 WIDTH, HEIGHT = 96, 64
@@ -98,13 +97,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_areas() -> Iterator[None]:
-    """Some classes bring every picture to a megapixel first, which is all that would take time here."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus):
-            original = module.calculate_dimensions
-            patch.setattr(module, "calculate_dimensions", lambda area, ratio, of=original: of(area / 64, ratio))
-        sizes = [(width // 8, height // 8) for width, height in pipeline_flux_kontext.PREFERRED_KONTEXT_RESOLUTIONS]
-        patch.setattr(pipeline_flux_kontext, "PREFERRED_KONTEXT_RESOLUTIONS", sizes)
+    with small_areas():
         yield
 
 

@@ -33,6 +33,7 @@ from tests.generation.engine.test_adapters import adapter
 from tests.generation.engine.test_memory import short_of_memory
 from tests.generation.engine.test_step_batch import apart
 from tests.tiny_adapters import save_tiny_adapter
+from tests.tiny_families.areas import small_areas
 from tests.tiny_families.pipelines import save_tiny_family
 
 MakeEngine = Callable[..., DiffusersEngine]
@@ -260,7 +261,8 @@ def test_families_that_are_painted_alone_are_too(make_engine: MakeEngine, tmp_pa
     entry = replace(tiny_entry(family, save_tiny_family(family, tmp_path / family)), family=family, multiple=16)
     engine = make_engine(Catalog({family: entry}), dtype=torch.bfloat16, device="cuda")
     held_as(engine, family, placement=Placement.GROUP_OFFLOAD, stores_float8=True, tiles_pictures=True)
-    assert engine.run(tiny_request(model=family, num_inference_steps=2), RecordedRun()).pictures
+    with small_areas():
+        assert engine.run(tiny_request(model=family, num_inference_steps=2), RecordedRun()).pictures
     parts = held_model(engine).pipeline.components
     resident = {name for name, part in parts.items() if isinstance(part, torch.nn.Module) and lies_on_card(part)}
     assert resident == {"vae", "movq"} & parts.keys()
