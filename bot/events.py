@@ -7,6 +7,7 @@ import discord
 
 from bot.components.job_buttons import BUTTONS
 from bot.components.open_forms import OpenForms
+from bot.discord_api.readiness import PromptClient
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.jobs.desk import JobDesk
@@ -18,7 +19,7 @@ from bot.monitoring.traffic import DiscordTraffic
 log = logging.getLogger(__name__)
 
 
-class Events(discord.Client):
+class Events(PromptClient):
     """Hand every event to whoever it is for; the library finds these methods by their names."""
 
     desk: JobDesk
