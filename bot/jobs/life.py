@@ -113,7 +113,7 @@ class JobLife:
     async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
         """Look for the status message that may have been sent before the row knew of it, or send it."""
         is_command = job.request_message_id is None
-        status_message_id = await self._status_messages.find(job)
+        status_message_id = await self._find_status(job)
         if status_message_id is None and job.job_id in self.open and not (is_command and forgets_commands):
             status_message_id = await self._status_messages.post(job)
         if status_message_id is None and is_command:
@@ -125,9 +125,17 @@ class JobLife:
             row = await once_stored(lambda: self._jobs.get(job.job_id))
             await self.endings.show_end(_given_up(replace(job, status_message_id=status_message_id), row))
 
+    async def _find_status(self, job: Job) -> int | None:
+        """Look for the status message of a job; an edited message has led to several, and each has its own."""
+        found = await self._status_messages.find(job)
+        if found is None:
+            return None
+        told = await once_stored(lambda: self._jobs.by_message(found))
+        return found if told is None or told.job_id == job.job_id else None
+
     async def tell_end(self, job: Job) -> None:
         """Say after a restart how a job ended, be it in a message that was sent before its row knew of it."""
-        if job.status_message_id is None and (found := await self._status_messages.find(job)) is not None:
+        if job.status_message_id is None and (found := await self._find_status(job)) is not None:
             await once_stored(lambda: self._jobs.set_status_message(job.job_id, found))
             job = replace(job, status_message_id=found)
         await self.endings.show_end(job)

@@ -35,6 +35,20 @@ async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Sc
     assert scene.discord.told == ([(7, "🚫 Cancelled")] if found else [])
 
 
+async def test_the_status_message_of_another_request_by_the_same_message_is_not_taken(scene: Scene) -> None:
+    edited = make_job(request_message_id=5, status_message_id=7)
+    job = make_job(request_message_id=5, status_message_id=None)
+    for each in (edited, job):
+        await scene.jobs.accept(each)
+    await scene.jobs.cancel(job.job_id)
+    scene.discord.found = 7
+    scene.discord.answers.set()
+    await scene.life.tell_first(job)
+    await scene.life.open.close(grace_seconds=600)
+    assert scene.discord.sent == [job.job_id]
+    assert 7 not in [status_message_id for status_message_id, _ in scene.discord.told]
+
+
 async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) -> None:
     job = make_job(status_message_id=None)
     await scene.jobs.accept(job)
