@@ -106,9 +106,11 @@ class Conversation:
         said = understand(message.content, models=self._client.shelf.names)
         if said.is_speechless:
             raise Refused("no_words", text=said.options.prompt[:40])
-        if said.remark and source_in(message) is None:
+        # Whoever changes a request into "cancel" or "thanks" does not want that painted over its picture.
+        is_small_talk = source_in(message) is None or message.edited_at is not None
+        if said.remark and is_small_talk:
             return
-        if said.gives_up and source_in(message) is None:
+        if said.gives_up and is_small_talk:
             raise Refused("given_up_by_button")
         thread = await self._thread(message)
         shown = next((each for each in thread if source_in(each) is not None), None)

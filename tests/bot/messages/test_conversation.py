@@ -98,6 +98,21 @@ async def test_a_message_that_changes_is_heard_again_until_its_picture_is_there(
     assert channel.said == ["0", "1", "2", "3", "4", "5", "6"]
 
 
+async def test_a_request_that_is_changed_into_small_talk_is_none() -> None:
+    async def by_request(_member_id: int, _message_id: int) -> Job:
+        return make_job(state=JobState.QUEUED)
+
+    metrics = SimpleNamespace(refused=lambda _: None)
+    client: Any = SimpleNamespace(metrics=metrics, shelf=SHELF, jobs=SimpleNamespace(by_request=by_request))
+    conversation, channel, now = Conversation(client), Channel(), discord.utils.utcnow()
+    channel.is_open.set()
+    picture = SimpleNamespace(content_type="image/png", size=1, url="https://example.org", is_spoiler=lambda: False)
+    for number, words in enumerate(("cancel this please", "thanks!")):
+        edited = {"id": 5, "edited_at": now + timedelta(minutes=number), "attachments": [picture]}
+        await conversation.hear_again(channel.message(1, words, **edited))
+    assert channel.said == ["cancel this please"]
+
+
 async def test_an_edit_counts_for_as_long_as_the_request_waits() -> None:
     job = make_job(state=JobState.QUEUED)
 
