@@ -106,7 +106,7 @@ class TestButtons:
         form = await bot.client.press(made.id, "Use as input")
         await bot.client.delete_message(made.id, member="Grace")
         sent = await bot.client.submit_modal(form, {"prompt": "a castle"})
-        assert "not there any more" in told(sent)
+        assert "no result of that to begin with" in told(sent)
 
     async def test_input_past_its_retention(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))
