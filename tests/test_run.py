@@ -158,7 +158,9 @@ def test_a_folder_that_is_no_place_for_it_is_said(
     assert f"{tmp_path}/.venv/inside cannot be made (Not a directory)" in capsys.readouterr().err
 
 
-def test_all_tests_run_side_by_side_where_cores_are_many() -> None:
-    assert [run.pytest_arguments([], cores) for cores in (1, 2, 3)] == [[], [], []]
-    assert run.pytest_arguments([], 8) == ["-n", "4", "--dist", "loadfile"]
+def test_all_tests_run_side_by_side_where_there_are_two_cores_or_more() -> None:
+    assert run.pytest_arguments([], 1) == []
+    workers = {cores: run.pytest_arguments([], cores)[:2] for cores in (2, 3, 4, 8, 64)}
+    assert workers == {2: ["-n", "2"], 3: ["-n", "2"], 4: ["-n", "2"], 8: ["-n", "4"], 64: ["-n", "6"]}
+    assert run.pytest_arguments([], 8)[2:] == ["--dist", "loadfile", "--no-loadscope-reorder"]
     assert run.pytest_arguments(["tests/test_run.py", "-x"], 8) == ["tests/test_run.py", "-x"]
