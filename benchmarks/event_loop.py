@@ -57,6 +57,8 @@ async def one_round(ticker: Ticker, data_dir: Path, number: int) -> None:
     """Measure each phase once, with an executor of its own."""
     settings = GenerationSettings(data_dir=data_dir)
     executor = ChildExecutor(settings.for_child())
+    # Made here, for to make a picture is work that the bot's loop does not have.
+    short, long = request(SIDE, settings.model), request(SIDE, settings.model, **LONG)
     async with ticker.during("idle"):
         await asyncio.sleep(IDLE_SECONDS)
     try:
@@ -65,15 +67,14 @@ async def one_round(ticker: Ticker, data_dir: Path, number: int) -> None:
             while not executor.process.is_warm:  # noqa: ASYNC110 - the executor's warmth is a flag
                 await asyncio.sleep(TICK_SECONDS)
         async with ticker.during("generating"):
-            events = [event async for event in executor.run(f"whole {number}", 1, request(SIDE, settings.model))]
+            events = [event async for event in executor.run(f"whole {number}", 1, short)]
         assert isinstance(events[-1], Finished), events[-1]
         async with ticker.during("cancelling"):
             for attempt in range(1, 4):
                 job_id = f"cancelled {number}"
                 events = []
-                long = executor.run(job_id, attempt, request(SIDE, settings.model, **LONG))
-                async with contextlib.aclosing(long):
-                    async for event in long:
+                async with contextlib.aclosing(executor.run(job_id, attempt, long)) as told:
+                    async for event in told:
                         events.append(event)
                         if isinstance(event, Progress):
                             executor.cancel(job_id)
