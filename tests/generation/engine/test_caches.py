@@ -100,16 +100,18 @@ def test_the_bytes_are_bounded_and_what_was_used_last_stays() -> None:
 
 
 class PreviewedRun(RecordedRun):
-    """A run that keeps what it is shown."""
+    """A run that keeps what it is shown, and at which steps."""
 
     def __init__(self) -> None:
         super().__init__()
         self.previews: list[bytes] = []
+        self.shown_at: list[int] = []
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         super().step(step, total_steps, preview)
         if preview is not None:
             self.previews.append(preview)
+            self.shown_at.append(step)
 
 
 def test_the_first_step_shows_a_preview_in_the_colours_of_the_result(

@@ -30,6 +30,7 @@ from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.pretended_card import Card, OnCard, on_card, pretended_card
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_adapters import adapter
+from tests.generation.engine.test_caches import PreviewedRun
 from tests.generation.engine.test_memory import short_of_memory
 from tests.generation.engine.test_step_batch import apart
 from tests.tiny_adapters import save_tiny_adapter
@@ -150,19 +151,6 @@ def test_a_picture_is_the_same_numbers_on_a_card(card: Card) -> None:
     assert torch.equal(seen.held, expected)
 
 
-class ShownRun(RecordedRun):
-    """A run that writes down at which steps it is shown something."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown_at: list[int] = []
-
-    def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        super().step(step, total_steps, preview)
-        if preview is not None:
-            self.shown_at.append(step)
-
-
 def test_a_card_takes_the_next_step_while_a_preview_is_made(
     make_engine: MakeEngine, tiny_catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -171,7 +159,7 @@ def test_a_card_takes_the_next_step_while_a_preview_is_made(
     sharp = replace(tiny_catalog["ddim"], tiny_autoencoder=tiny)
     for entry in (tiny_catalog["ddim"], sharp):
         for device, first in (("cuda", 2), ("cpu", 1)):
-            run = ShownRun()
+            run = PreviewedRun()
             make_engine(Catalog({"ddim": entry}), device=device).run(tiny_request(), run)
             assert run.shown_at[0] == first
 
