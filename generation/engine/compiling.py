@@ -13,7 +13,7 @@ import torch
 
 from generation.engine.channels_last import forget_channels_last
 from generation.engine.conditioning import denoise
-from generation.engine.cuda_graphs import CudaGraphs, Inputs
+from generation.engine.cuda_graphs import COMPILING_THREAD, CudaGraphs
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,8 @@ ROW_BUCKETS = (1, 2, 4, 8, 16)
 # Each width of block in each bucket and at each size is a version of the same code; torch gives up at 8. This is said
 # with each twin, because torch's settings are each thread's own and a thread that compiles begins anew.
 _VERSIONS = 256
-_THREAD = "compile"
+
+Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]  # latents, timesteps, conditioning
 
 
 class CompiledDenoiser:
@@ -98,7 +99,7 @@ class CompiledDenoiser:
         if self._graphs is None:
             return denoiser(*inputs)
         name = (_shape_of(inputs), denoiser is self._eager, adapters)
-        return self._graphs.call(name, denoiser, *inputs, may_capture=not _is_compiling())
+        return self._graphs.call(name, denoiser, *inputs)
 
     def wait(self) -> None:
         """Wait until what was asked for so far is compiled, or has turned out to be impossible."""
@@ -118,7 +119,7 @@ class CompiledDenoiser:
             self._twin = _twin_of(self._pipeline.unet)  # by this thread, which is also the one that loads adapters
         is_at_work = self._thread is not None and self._thread.is_alive()
         if not is_at_work and not self._examples.empty():  # it may have ended just when this was put there
-            self._thread = threading.Thread(target=self._compile, name=_THREAD, daemon=True)
+            self._thread = threading.Thread(target=self._compile, name=COMPILING_THREAD, daemon=True)
             self._thread.start()
 
     @torch.no_grad()
@@ -142,11 +143,6 @@ class CompiledDenoiser:
                 return
             self._ready.add(shape)
             log.info("the denoiser is compiled for %d rows", inputs[0].shape[0])
-
-
-def _is_compiling() -> bool:
-    """Tell whether a thread compiles, for whichever model: it waits for the card, which ends any capture there."""
-    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class _Twin:
@@ -208,5 +204,5 @@ def _filled(
 
 def _shape_of(inputs: Inputs) -> Hashable:
     latents, _, conditioning = inputs
-    names = tuple((name, tuple(tensor.shape)) for name, tensor in sorted(conditioning.items()))
+    names = tuple((name, tuple(tensor.shape)) for name, tensor in conditioning.items())
     return tuple(latents.shape), latents.dtype, names

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from generation.engine import prompts
+from generation.engine.captured_texts import captured_text_encoders
+from generation.engine.cuda_graphs import CudaGraphs
 from generation.engine.denoising import Conditioning
 from generation.prompt_weights import without_escapes
 
@@ -22,9 +24,10 @@ def is_step_batched(pipeline: Any) -> bool:
     return type(pipeline).__name__ in _TEXTS
 
 
-def encode_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
-    """Return the embeddings of one text."""
-    return _TEXTS[type(pipeline).__name__](pipeline, text)
+def encode_text(pipeline: Any, text: str, graphs: CudaGraphs | None = None) -> Mapping[str, torch.Tensor]:
+    """Return the embeddings of one text; with ``graphs`` by replays, if no weights have moved since they were made."""
+    with captured_text_encoders(pipeline, graphs):
+        return _TEXTS[type(pipeline).__name__](pipeline, text)
 
 
 def conditioning_for(

@@ -133,7 +133,8 @@ def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str
     key = (model.entry.name, model.revision, model.adapters.contents_of(request.adapters), digest)
     embeddings = caches.texts.get(key)
     if embeddings is None:
-        embeddings = encode_text(model.pipeline, text)
+        # Adapters may change a text encoder; what was captured of it knows none.
+        embeddings = encode_text(model.pipeline, text, None if request.adapters else model.graphs)
         caches.texts.put(key, embeddings)
     return embeddings
 

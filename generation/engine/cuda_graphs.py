@@ -1,15 +1,17 @@
-"""A call of the denoiser as one launch: CUDA graphs, which replay a call's kernels at the addresses that it used.
+"""A call of a network as one launch: CUDA graphs, which replay a call's kernels at the addresses that it used.
 
 A UNet is some 2,000 kernels, and to launch each costs the processor microseconds: on a quick card more than the card
-takes for them. Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+takes for them. So it is with the encoder of a text, to which Python adds as much again. Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 """
 
 import logging
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from generation.engine.device import free_memory
 from generation.engine.placement import free_bytes
@@ -17,8 +19,11 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]  # latents, timesteps, conditioning
-Denoiser = Callable[[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]
+COMPILING_THREAD = "compile"  # the name of a thread that compiles
+
+# Both are tensors and other values in whatever torch takes apart: tuples, dictionaries, the answers of transformers.
+Inputs = tuple[Any, ...]
+Network = Callable[..., Any]
 
 _KEPT = 64  # shapes: of each the card keeps a list of its kernels, some megabytes
 _MOST_FAILURES = 3
@@ -26,7 +31,7 @@ _TOLERANCE = 1e-2  # relative L2 of a replay against the call itself; rounding i
 
 
 class CudaGraphs:
-    """Answer calls of one denoiser by replays, one for each shape, captured after the first call of it.
+    """Answer calls of one model's networks by replays, one for each shape, captured after the first call of it.
 
     A replay reads the weights where they lay when it was captured: whoever puts them elsewhere calls ``forget``. All
     graphs share the memory that a call needs, so no answer refers to it. Where one cannot be captured, or says
@@ -42,29 +47,20 @@ class CudaGraphs:
         self._gave_up = False
         self._said_no_room = False
 
-    def call(
-        self,
-        shape: Hashable,
-        denoiser: Denoiser,
-        latents: torch.Tensor,
-        timesteps: torch.Tensor,
-        conditioning: Mapping[str, torch.Tensor],
-        *,
-        may_capture: bool = True,
-    ) -> torch.Tensor:
-        """Return what ``denoiser`` says; ``shape`` stands for it and for the shapes of what it is told.
+    def call(self, shape: Hashable, network: Network, *inputs: Any) -> Any:
+        """Return what ``network`` says; ``shape`` stands for it, for the shapes of what it is told, and for all that is
+        no tensor.
 
-        What was captured is replayed at any time; only to capture the card has to be this thread's.
+        What was captured is replayed at any time; to capture the card has to be this thread's alone.
         """
-        inputs = latents, timesteps, conditioning
         graph = self._graphs.get(shape)
         if graph is not None:
             self._graphs.move_to_end(shape)
             return graph(inputs)
-        prediction = self._called(denoiser, inputs)
-        if may_capture and not self._gave_up and shape not in self._failed and self._has_room():
-            self._capture(shape, denoiser, inputs, prediction)
-        return prediction
+        answer = self._called(network, inputs)
+        if not self._gave_up and shape not in self._failed and not _is_compiling() and self._has_room():
+            self._capture(shape, network, inputs, answer)
+        return answer
 
     def forget(self, *, for_good: bool = False) -> None:
         """Drop what was captured, and capture nothing any more if that is ``for_good``, for want of memory."""
@@ -73,20 +69,20 @@ class CudaGraphs:
         if for_good and not self._gave_up:
             self._gave_up = True
             log.warning(
-                "the memory does not suffice for captured calls of the denoiser; "
+                "the memory does not suffice for captured calls; "
                 "until the model is loaded anew each is made as it is, which is slower"
             )
 
-    def _called(self, denoiser: Denoiser, inputs: Inputs) -> torch.Tensor:
+    def _called(self, network: Network, inputs: Inputs) -> Any:
         try:
-            return denoiser(*inputs)
+            return network(*inputs)
         except torch.OutOfMemoryError:
             if not self._graphs:
                 raise
         # Outside of the except block: the error's traceback refers to the tensors of the call.
         self.forget(for_good=True)
         free_memory(self._device)
-        return denoiser(*inputs)
+        return network(*inputs)
 
     def _has_room(self) -> bool:
         """Tell whether the card could hold what a call needs once more, by the most that anything has needed so far."""
@@ -94,27 +90,27 @@ class CudaGraphs:
         has_room = free_bytes(self._device) > needed
         if not has_room and not self._said_no_room:
             self._said_no_room = True
-            log.info("calls of the denoiser are captured once %.1f GiB of the card's memory are free", needed / 2**30)
+            log.info("calls are captured once %.1f GiB of the card's memory are free", needed / 2**30)
         return has_room
 
-    def _capture(self, shape: Hashable, denoiser: Denoiser, inputs: Inputs, prediction: torch.Tensor) -> None:
-        if not torch.isfinite(prediction).all():
+    def _capture(self, shape: Hashable, network: Network, inputs: Inputs, answer: Any) -> None:
+        if not all(torch.isfinite(tensor).all() for tensor in _tensors(answer)):
             return  # with the call of a broken picture nothing can be compared
         try:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             self._stream = self._stream or torch.cuda.Stream()
-            graph = _Graph(denoiser, inputs, self._pool, self._stream)
-            error = _relative_error(graph(inputs), prediction)
+            graph = _Graph(network, inputs, self._pool, self._stream)
+            error = _relative_error(graph(inputs), answer)
         except torch.OutOfMemoryError:
             self.forget(for_good=True)
             return
         except Exception as failure:  # whatever a driver or a layer stumbles over, pictures can be painted without it
-            log.warning("a call of the denoiser cannot be captured\n%s", stack_of(failure))
+            log.warning("a call cannot be captured\n%s", stack_of(failure))
             self._pool = None  # torch goes on recording into it, and lets nobody else; those captured before keep it
             self._give_up(shape)
             return
         if not error <= _TOLERANCE:  # NaN is not
-            log.warning("what was captured of the denoiser says something else than its call; it is not used")
+            log.warning("what was captured says something else than the call; it is not used")
             self._give_up(shape)
             return
         self._graphs[shape] = graph
@@ -125,7 +121,7 @@ class CudaGraphs:
         """Leave a shape as it is; where several cannot be captured, none of what was captured is trusted."""
         self._failed.add(shape)
         if len(self._failed) >= _MOST_FAILURES:
-            log.warning("calls of the denoiser are not captured any more")
+            log.warning("calls are not captured any more")
             self._gave_up = True
             self.forget()
 
@@ -135,38 +131,43 @@ def graphs_for(device: torch.device) -> CudaGraphs | None:
     return CudaGraphs(device) if device.type == "cuda" else None
 
 
+def _is_compiling() -> bool:
+    """Tell whether a thread compiles, for whichever model: it waits for the card, which ends any capture there."""
+    return any(thread.name == COMPILING_THREAD for thread in threading.enumerate())
+
+
 class _Graph:
     """One captured call, with places of its own for what goes in and comes out."""
 
-    def __init__(self, denoiser: Denoiser, inputs: Inputs, pool: Any, stream: Any) -> None:
-        latents, timesteps, conditioning = inputs
-        self._inputs: Inputs = (
-            latents.clone(),
-            timesteps.clone(),
-            {name: tensor.clone() for name, tensor in conditioning.items()},
-        )
+    def __init__(self, network: Network, inputs: Inputs, pool: Any, stream: Any) -> None:
+        self._inputs = _copied(inputs)
         self._graph = torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
         # Around both, because torch leaves the stream of a capture only if that ends well.
         with torch.cuda.stream(stream):
             # A compiler may look anew at other tensors and another stream, and cuBLAS wants memory for each stream;
             # neither can be had while capturing.
-            denoiser(*self._inputs)
+            network(*self._inputs)
             with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-                self._prediction = denoiser(*self._inputs)
+                self._answer = network(*self._inputs)
 
-    def __call__(self, inputs: Inputs) -> torch.Tensor:
+    def __call__(self, inputs: Inputs) -> Any:
         for place, tensor in zip(_tensors(self._inputs), _tensors(inputs), strict=True):
             place.copy_(tensor)
         self._graph.replay()
-        return self._prediction.clone()
+        return _copied(self._answer)
 
 
-def _tensors(inputs: Inputs) -> list[torch.Tensor]:
-    latents, timesteps, conditioning = inputs
-    return [latents, timesteps, *(conditioning[name] for name in sorted(conditioning))]
+def _relative_error(seen: Any, true: Any) -> float:
+    """Return the largest relative L2 of one tensor; NaN if any is."""
+    pairs = zip(_tensors(seen), _tensors(true), strict=True)
+    errors = [(ours.float() - theirs.float()).norm() / theirs.float().norm() for ours, theirs in pairs]
+    return float(torch.stack(errors).max())
 
 
-def _relative_error(seen: torch.Tensor, true: torch.Tensor) -> float:
-    seen, true = seen.float(), true.float()
-    return float((seen - true).norm() / true.norm())
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def _copied(tree: Any) -> Any:
+    return tree_map_only(torch.Tensor, torch.clone, tree)

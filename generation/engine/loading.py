@@ -37,7 +37,7 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # noqa: E402 -
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
 from generation.engine.compiling import CompiledDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
-from generation.engine.cuda_graphs import graphs_for  # noqa: E402 - the same
+from generation.engine.cuda_graphs import CudaGraphs, graphs_for  # noqa: E402 - the same
 from generation.engine.kernels import prepare_kernels  # noqa: E402 - the same
 
 
@@ -54,6 +54,7 @@ class LoadedModel:
     embeddings: Embeddings
     locate: Callable[[AddOnFile], Path]  # what lies beside the model
     compiled: CompiledDenoiser | None = None
+    graphs: CudaGraphs | None = None  # the denoiser's, which forgets them when weights move
     packable_bytes: int = 0  # of weights
 
 
@@ -102,12 +103,22 @@ def load_model(
     weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
     packable_bytes = prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
-    compiled, graphs = None, graphs_for(device)
-    if (compiler or graphs) and weights_stay and can_be_compiled(pipeline):
-        compiled = CompiledDenoiser(pipeline, backend=compiler, graphs=graphs)
-    adapters = Adapters(pipeline, entry.adapters, locate)
+    compiled = graphs = None
+    if weights_stay and can_be_compiled(pipeline):
+        graphs = graphs_for(device)
+        compiled = CompiledDenoiser(pipeline, backend=compiler, graphs=graphs) if compiler or graphs else None
     return LoadedModel(
-        entry, family, files.revision, pipeline, plan, adapters, embeddings, locate, compiled, packable_bytes
+        entry=entry,
+        family=family,
+        revision=files.revision,
+        pipeline=pipeline,
+        plan=plan,
+        adapters=Adapters(pipeline, entry.adapters, locate),
+        embeddings=embeddings,
+        locate=locate,
+        compiled=compiled,
+        graphs=graphs,
+        packable_bytes=packable_bytes,
     )
 
 

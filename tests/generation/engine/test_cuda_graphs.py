@@ -130,7 +130,7 @@ def test_a_shape_that_cannot_be_captured_is_left_and_after_three_all_are(
     assert len(graphs.made) == 3
     messages = [record.message for record in caplog.records]
     assert len([message for message in messages if "cannot be captured" in message]) == 3
-    assert messages[-1] == "calls of the denoiser are not captured any more"
+    assert messages[-1] == "calls are not captured any more"
 
 
 @torch.no_grad()

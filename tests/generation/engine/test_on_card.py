@@ -133,11 +133,10 @@ def test_calls_are_captured_where_the_weights_stay(
     engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), device="cuda")
     held_as(engine, "ddim", placement=placement)
     engine.run(tiny_request(), RecordedRun())
-    compiled = held_model(engine).compiled
-    assert (compiled is not None) == (placement is Placement.RESIDENT)
-    if compiled is not None:
-        assert compiled._graphs is not None
-        assert len(compiled._graphs._graphs) == 1
+    if placement is Placement.RESIDENT:
+        assert captured_calls(engine) == 1
+    else:
+        assert held_model(engine).compiled is held_model(engine).graphs is None
 
 
 @torch.no_grad()
@@ -176,10 +175,7 @@ def test_calls_are_captured_for_each_weight_of_an_adapter_and_for_none(
         for number, each in enumerate(wanted, start=1):
             before = replays_of(engine)
             assert apart(picture_of(engine, each), expected[number - 1]) <= 1
-            compiled = held_model(engine).compiled
-            assert compiled is not None
-            assert compiled._graphs is not None
-            assert len(compiled._graphs._graphs) == (3 if seen else number)
+            assert captured_calls(engine) == (3 if seen else number)
             assert replays_of(engine) > before
 
 
@@ -187,11 +183,17 @@ def picture_of(engine: DiffusersEngine, wanted: Img2ImgRequest) -> Image.Image:
     return Image.open(io.BytesIO(engine.run(wanted, RecordedRun()).pictures[0].data))
 
 
+def captured_calls(engine: DiffusersEngine) -> int:
+    """Return how many calls of the denoiser are captured."""
+    graphs = held_model(engine).graphs
+    assert graphs is not None
+    return sum("text_encoder" not in shape for shape in graphs._graphs if isinstance(shape, tuple))
+
+
 def replays_of(engine: DiffusersEngine) -> int:
-    compiled = held_model(engine).compiled
-    assert compiled is not None
-    assert compiled._graphs is not None
-    return sum(graph._graph.replays for graph in compiled._graphs._graphs.values())  # pyright: ignore
+    graphs = held_model(engine).graphs
+    assert graphs is not None
+    return sum(graph._graph.replays for graph in graphs._graphs.values())  # pyright: ignore
 
 
 @pytest.mark.parametrize("model", ["ddim", "pndm", "euler", "dpm++2m-karras"])
@@ -262,7 +264,9 @@ def test_down_the_whole_ladder_pictures_are_painted(
     engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), dtype=torch.float16, device="cuda")
     rungs = list[tuple[Placement, bool]]()
     for _ in range(4):
-        with caplog.at_level(logging.ERROR), short_of_memory(held_model(engine).pipeline.unet, times=1):
+        model = held_model(engine)
+        times = 1 if model.graphs is None else 2  # the first time what captured calls hold is given back
+        with caplog.at_level(logging.ERROR), short_of_memory(model.pipeline.unet, times=times):
             picture = engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures[0]
             assert picture.parameters["painted_again"] is True
         plan = held_model(engine).plan
