@@ -1,6 +1,7 @@
 """What the start leaves out: it comes back when it is wanted, and what is remembered is what would be found."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -81,10 +82,11 @@ told["other"] = define(str(models / "clip")) == define.__wrapped__(str(models / 
 """
 
 
-def told(program: str, *arguments: Path) -> Any:
+def told(program: str, *arguments: Path, also_installed: Path | None = None) -> Any:
     """Return what a program says in a process of its own, as one that has imported nothing yet."""
     command = [sys.executable, "-c", f"{HEAR}{program}\nprint(json.dumps(told))", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    environment = os.environ | ({"PYTHONPATH": str(also_installed)} if also_installed else {})
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -104,6 +106,16 @@ def test_a_catalog_with_adapters_has_what_they_need(tmp_path: Path) -> None:
         f'{catalog}\n[demo.adapters.ink]\nfile = "ink.safetensors"\n', encoding="utf-8"
     )
     assert told(PAINT, tmp_path, tmp_path / "models.toml")["peft"]
+
+
+def test_a_torchvision_that_is_installed_is_left_alone(tmp_path: Path) -> None:
+    about = tmp_path / "torchvision-0.28.0.dist-info"
+    for folder in (about, tmp_path / "torchvision"):
+        folder.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.4\nName: torchvision\nVersion: 0.28.0\n")
+    (tmp_path / "torchvision" / "__init__.py").write_text("raise SystemExit('torchvision was imported')")
+    program = f"{PAINT}\nfrom transformers.utils import is_torchvision_available as sees\ntold['sees'] = sees()"
+    assert told(program, tmp_path, also_installed=tmp_path)["sees"] is False
 
 
 def test_the_compiler_is_there_as_soon_as_somebody_compiles(tmp_path: Path) -> None:
