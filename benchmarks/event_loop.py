@@ -3,7 +3,8 @@
     python -m benchmarks event_loop
 
 A ticker asks for 5 ms in the process that has the executor as its child, as the bot has it, and notes by how much it
-was woken too late. The phases take turns in one run, so that a busy machine disturbs all alike.
+was woken too late. The process takes short turns on the processor, as the bot's does. The phases take turns in one run,
+so that a busy machine disturbs all alike.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from benchmarks.requests_made import request
+from bot.short_turns import take_short_turns
 from generation.events import Cancelled, Finished, Progress
 from generation.executors.child import ChildExecutor
 from generation.settings import GenerationSettings
@@ -102,6 +104,7 @@ def main(values: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rounds", nargs="?", type=int, default=ROUNDS, help="how often each phase is measured")
     rounds = parser.parse_args(list(values)).rounds
+    take_short_turns()
     late = asyncio.run(measure(rounds)).late
     idle = percentile(late["idle"], 0.99)
     rows = [

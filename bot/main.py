@@ -25,6 +25,7 @@ from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
 from bot.settings import Settings, unused_settings
+from bot.short_turns import take_short_turns
 from bot.storage.backup import BackupRefused, back_up, back_up_to, restore, restore_from
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
@@ -185,6 +186,7 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
     leave_no_core_dumps()
+    take_short_turns()
     for name, remedy in unused_settings().items():
         log.warning("%s in .env has no effect. %s", name, remedy)
     try:
