@@ -3,16 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from typing import Any
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from generation.images.texts import COMMENT_KEY, RECORD_KEY, TEXT_KEY, read_texts
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 PROGRAM = "Palimpsest"
-RECORD_KEY = "palimpsest"
-TEXT_KEY = "parameters"
 
 # A1111's names of diffusers' schedulers: https://huggingface.co/docs/diffusers/api/schedulers/overview
 _SAMPLERS = {
@@ -149,24 +147,13 @@ class EmbeddedParameters:
 
 
 def read_embedded(data: bytes) -> EmbeddedParameters:
-    """Read the texts of a PNG, WebP or JPEG file; what is absent stays empty.
-
-    A codec opens the file: bytes of unknown origin belong into the decode child. Raises OSError for other files.
-    """
-    with Image.open(BytesIO(data), formats=("PNG", "WEBP", "JPEG")) as image:
-        if image.format == "PNG":
-            texts = (image.info.get(TEXT_KEY), image.info.get(RECORD_KEY))
-            text, record = (value if isinstance(value, str) else "" for value in texts)
-            return EmbeddedParameters(text=str(text), record=str(record))
-        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
-    return EmbeddedParameters(text=_comment_text(comment) if isinstance(comment, bytes) else "")
+    """Read the texts of a PNG, WebP or JPEG file; what is absent stays empty."""
+    texts = read_texts(data)
+    return EmbeddedParameters(text=texts.get(TEXT_KEY) or texts.get(COMMENT_KEY, ""), record=texts.get(RECORD_KEY, ""))
 
 
 def read_parameters(data: bytes) -> dict[str, Any] | None:
-    """Return what one of our own PNG files says about its making, under the names of PictureParameters, or None.
-
-    See ``read_embedded`` for errors and its warning.
-    """
+    """Return what one of our own PNG files says about its making, under the names of PictureParameters, or None."""
     record = read_embedded(data).record
     return json.loads(record) if record else None
 
@@ -180,9 +167,3 @@ def _quoted(value: object) -> str:
 def _encodable(text: str) -> str:
     """Replace lone surrogates, which a command line can bring in and no encoding can write."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _comment_text(comment: bytes) -> str:
-    """Return the text of a UserComment in the encoding that we write, empty for any other."""
-    code, text = comment[: len(_UNICODE_COMMENT)], comment[len(_UNICODE_COMMENT) :]
-    return text.decode("utf-16-be", "replace") if code == _UNICODE_COMMENT else ""

@@ -45,7 +45,7 @@ def without_text_chunks(data: bytes) -> bytes:
     """
     parts = []
     start = 0
-    for kind, position, end in _png_chunks(data):
+    for kind, position, end in png_chunks(data):
         if kind in (b"tEXt", b"zTXt", b"iTXt"):
             parts.append(data[start:position])
             start = end
@@ -57,7 +57,7 @@ def has_sound_pixels(data: bytes) -> bool:
     view = memoryview(data)
     return all(
         zlib.crc32(view[position + 4 : end - 4]) == int.from_bytes(view[end - 4 : end])
-        for kind, position, end in _png_chunks(data)
+        for kind, position, end in png_chunks(data)
         if kind == b"IDAT" and end <= len(data)
     )
 
@@ -73,7 +73,7 @@ def is_clean(data: bytes) -> bool:
     return 0 < width <= MAX_CLEAN_SIDE and 0 < height <= MAX_CLEAN_SIDE and (depth, colour_type) == (8, 2)
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, beginning and end of everything in a PNG that looks like a chunk; the last may end past the file."""
     position = len(PNG_SIGNATURE)
     while position + 8 <= len(data):

@@ -1,0 +1,148 @@
+"""Reads the texts in a picture's file without a codec: PNG's text chunks, and EXIF's comment in JPEG and WebP.
+
+It may be given any bytes, and a part of a file. Nothing is inflated, no length in the file is believed, and of what
+there is too much the first is looked at. Compressed texts are left alone: none of the programs whose settings are read
+writes them, and they may be bombs.
+"""
+
+import struct
+from collections.abc import Iterator
+from itertools import islice
+
+from generation.images.formats import Format, sniff
+from generation.images.scan import png_chunks
+
+# Keywords of PNG's texts, the second of our own; a comment of EXIF is one beside them.
+TEXT_KEY, RECORD_KEY, COMMENT_KEY = "parameters", "palimpsest", "UserComment"
+MAX_TEXT_BYTES = 64 * 1024  # as much as a segment of a JPEG can hold
+_MAX_BLOCKS = 1_000  # chunks, segments or entries of a directory
+
+_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # TIFF 6.0, section 2
+_EXIF_DIRECTORY, _USER_COMMENT = 0x8769, 0x9286
+_BYTES, _CHARACTERS, _UNDEFINED = 1, 2, 7  # types of a byte each
+_EXIF_MARK = b"Exif\0\0"
+_HAS_EXIF = 0x08  # in the flags of WebP's chunk VP8X
+
+
+def read_texts(beginning: bytes, rest: bytes = b"") -> dict[str, str]:
+    """Return the texts of a PNG, JPEG or WebP file by keyword, of equal keywords the first; {} for other bytes.
+
+    ``rest`` is what stands in the file from ``continues_at`` on.
+    """
+    match sniff(beginning):
+        case Format.PNG:
+            return _png_texts(beginning)
+        case Format.JPEG:
+            comment = _user_comment(_exif_of_jpeg(beginning))
+        case Format.WEBP:
+            comment = _user_comment(_exif_of_webp(beginning, 12) or _exif_of_webp(rest, 0))
+        case _:
+            return {}
+    return {COMMENT_KEY: comment} if comment else {}
+
+
+def continues_at(beginning: bytes) -> int | None:
+    """Return where a WebP file goes on that has EXIF behind the ``beginning``, None for all others.
+
+    EXIF stands behind the pixels there. Source: https://developers.google.com/speed/webp/docs/riff_container
+    """
+    is_extended = sniff(beginning) is Format.WEBP and beginning[12:16] == b"VP8X" and len(beginning) > 20
+    if not is_extended or not beginning[20] & _HAS_EXIF:
+        return None
+    for kind, position, end in _riff_chunks(beginning, 12):
+        if end > len(beginning):
+            return position if kind == b"EXIF" else end
+    return None
+
+
+def _png_texts(data: bytes) -> dict[str, str]:
+    """Read tEXt and what is not compressed of iTXt. PNG specification, 11.3.3."""
+    texts: dict[str, str] = {}
+    for kind, position, end in islice(png_chunks(data), _MAX_BLOCKS):
+        if kind not in (b"tEXt", b"iTXt") or end > len(data) or end - position > MAX_TEXT_BYTES:
+            continue
+        keyword, _, text = data[position + 8 : end - 4].partition(b"\0")
+        if kind == b"iTXt":
+            is_compressed, (*_, text) = text[:1] != b"\0", text[2:].split(b"\0", 2)
+            if is_compressed:
+                continue
+        texts.setdefault(keyword.decode("latin-1"), _decoded(text))
+    return texts
+
+
+def _decoded(text: bytes) -> str:
+    """Read UTF-8, which some write where Latin-1 is due, else that."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def _exif_of_jpeg(data: bytes) -> bytes:
+    """Return the EXIF before the first scan, as far as it is there. EXIF 2.32, 4.7.2."""
+    position = 2
+    for _ in range(_MAX_BLOCKS):
+        mark, length = data[position : position + 2], int.from_bytes(data[position + 2 : position + 4])
+        start, end = position + 4, position + 2 + length
+        if mark[:1] != b"\xff" or mark == b"\xff\xda":
+            break
+        if mark == b"\xff\xe1" and data.startswith(_EXIF_MARK, start):
+            return data[start + len(_EXIF_MARK) : end]
+        position = end
+    return b""
+
+
+def _exif_of_webp(data: bytes, position: int) -> bytes:
+    for kind, start, end in _riff_chunks(data, position):
+        if kind == b"EXIF":
+            return data[start + 8 : end].removeprefix(_EXIF_MARK)
+    return b""
+
+
+def _riff_chunks(data: bytes, position: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, beginning and end of what looks like a chunk; the last may end past the data."""
+    for _ in range(_MAX_BLOCKS):
+        if position + 8 > len(data):
+            return
+        kind, length = struct.unpack_from("<4sI", data, position)
+        end = position + 8 + length + length % 2
+        yield kind, position, end
+        position = end
+
+
+def _user_comment(exif: bytes) -> str:
+    """Return the comment in a block of EXIF, empty if there is none that can be read. EXIF 2.32, 4.6.5."""
+    order = _BYTE_ORDERS.get(exif[:4])
+    if order is None:
+        return ""
+    try:
+        first = struct.unpack_from(f"{order}I", exif, 4)[0]
+        _, directory = _entry(exif, order, first, _EXIF_DIRECTORY)
+        length, position = _entry(exif, order, directory, _USER_COMMENT)
+    except (struct.error, LookupError):
+        return ""
+    comment = exif[position : position + length]
+    return _comment_text(comment) if len(comment) == length <= MAX_TEXT_BYTES else ""
+
+
+def _entry(exif: bytes, order: str, directory: int, wanted: int) -> tuple[int, int]:
+    """Return count and value of a directory's entry; raise LookupError, or struct.error where the data end."""
+    count = struct.unpack_from(f"{order}H", exif, directory)[0]
+    for index in range(min(count, _MAX_BLOCKS)):
+        tag, kind, length, value = struct.unpack_from(f"{order}HHII", exif, directory + 2 + 12 * index)
+        if tag == wanted and (wanted == _EXIF_DIRECTORY or kind in (_BYTES, _CHARACTERS, _UNDEFINED)):
+            return length, value
+    raise LookupError(wanted)
+
+
+def _comment_text(comment: bytes) -> str:
+    """Decode a UserComment, whose first eight bytes name its code. EXIF 2.32, table 9.
+
+    The order of UTF-16 is the one by which more characters are Latin ones: A1111 writes the high byte first, others as
+    the rest of the EXIF is.
+    """
+    code, text = comment[:8], comment[8:]
+    if code == b"UNICODE\0":
+        is_high_first = text[0::2].count(0) >= text[1::2].count(0)
+        return text.decode("utf-16-be" if is_high_first else "utf-16-le", "replace").removeprefix("\ufeff")
+    return _decoded(text).rstrip("\0") if code in (b"ASCII\0\0\0", bytes(8)) else ""
