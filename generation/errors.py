@@ -19,8 +19,8 @@ class InvalidRequest(GenerationError):
     """Say which field of a request is wrong and why.
 
     ``reason`` is one of ``empty``, ``too_long``, ``out_of_range``, ``zero_steps``, ``unknown``, ``not_used``,
-    ``not_for_model``, ``twice``, ``too_many`` and ``no_number``; ``data`` holds ``value``, ``low``, ``high``, ``known``
-    and ``model`` where there are any.
+    ``not_for_model``, ``twice``, ``too_many``, ``no_number``, ``no_ladder`` and ``too_few_rungs``; ``data`` holds
+    ``value``, ``low``, ``high``, ``known`` and ``model`` where there are any.
     """
 
     def __init__(self, field: str, reason: str, **data: Any) -> None:

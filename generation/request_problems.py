@@ -42,6 +42,10 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"No more than {data['high']} adapters can be combined."
         case "no_number":
             return f"{name} must be a number, such as 0.8."
+        case "no_ladder":
+            return "The strengths of one request must rise, with one for each picture."
+        case "too_few_rungs":
+            return "A ladder needs at least two pictures of different strengths; choose one strength instead."
         case "zero_steps":
             return "So few steps at so low a strength would change nothing; raise the steps or the strength."
     if field == "max_pixels":  # people ask for the side of a square, not for its area

@@ -2,9 +2,10 @@
 
 import math
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal, Self
 
 from generation.adapter_weights import NO_ADAPTER, read_adapters
 from generation.errors import InvalidRequest
@@ -73,7 +74,9 @@ class Img2ImgRequest:
 
     ``image`` is a clean picture as the image decoder returns it: an encoded RGB PNG, upright, without metadata.
     ``max_pixels`` is the pixel budget of one result before enlargement, ``max_result_bytes`` the most that one
-    result file may have. Picture *i* uses ``seed + i`` (modulo 2**32). With ``native`` a small result is not enlarged.
+    result file may have. Picture *i* uses ``seed + i`` (modulo 2**32), except in a ladder: with ``strengths``, which
+    rise from ``strength``, each picture has its own strength and all have the one seed. With ``native`` a small result
+    is not enlarged.
     ``input_sha256`` is the hexadecimal digest of the file as it was sent in. ``sampler`` is a name of
     ``generation.samplers``; ``strength_schedule`` says what the strength means (``generation.engine.schedules``).
     ``adapter`` is one of the model's in the catalog, several with their weights (``ada:0.5, film:0.8``), or empty.
@@ -95,6 +98,7 @@ class Img2ImgRequest:
     max_result_bytes: int
     sampler: str
     strength_schedule: StrengthSchedule
+    strengths: tuple[float, ...] = ()
     native: bool = False
     adapter: str = NO_ADAPTER
     adapter_weight: float = 0.0
@@ -107,6 +111,7 @@ class Img2ImgRequest:
             raise InvalidRequest("strength_schedule", "unknown", known=list(STRENGTH_SCHEDULES))
         for field in RANGES:
             check_number(field, getattr(self, field))
+        check_strengths(self.strengths, self.strength, self.count)
         read_adapters(self.adapter, self.adapter_weight)
         if denoising_steps(self.strength, self.num_inference_steps) < 1:
             raise InvalidRequest("num_inference_steps", "zero_steps", value=self.num_inference_steps)
@@ -114,7 +119,7 @@ class Img2ImgRequest:
     @property
     def total_steps(self) -> int:
         """The denoising steps of all pictures together."""
-        return self.count * denoising_steps(self.strength, self.num_inference_steps)
+        return sum(self.steps_of(index) for index in range(self.count))
 
     @property
     def adapters(self) -> tuple[tuple[str, float], ...]:
@@ -123,7 +128,28 @@ class Img2ImgRequest:
 
     def seed_of(self, index: int) -> int:
         """Return the seed of picture ``index`` (from 0)."""
-        return (self.seed + index) % (MAX_SEED + 1)
+        return self.seed if self.strengths else (self.seed + index) % (MAX_SEED + 1)
+
+    def strength_of(self, index: int) -> float:
+        """Return the strength of picture ``index`` (from 0)."""
+        return self.strengths[index] if self.strengths else self.strength
+
+    def steps_of(self, index: int) -> int:
+        """Return the denoising steps of picture ``index`` (from 0)."""
+        return denoising_steps(self.strength_of(index), self.num_inference_steps)
+
+    def of_picture(self, index: int) -> Self:
+        """Return the request that would paint picture ``index`` (from 0) alone."""
+        return replace(self, count=1, seed=self.seed_of(index), strength=self.strength_of(index), strengths=())
+
+
+def check_strengths(strengths: Sequence[float], strength: float, count: int) -> None:
+    """Raise InvalidRequest unless there are none, or as many as pictures, which rise from ``strength``."""
+    for each in strengths:
+        check_number("strength", each)
+    is_rising = all(lower < higher for lower, higher in pairwise(strengths))
+    if strengths and not (is_rising and len(strengths) == count and strengths[0] == strength):
+        raise InvalidRequest("strength", "no_ladder")
 
 
 def check_prompt(prompt: str) -> None:

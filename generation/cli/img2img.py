@@ -23,7 +23,15 @@ from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
 from generation.models.files import check_folder, path_here
 from generation.models.problems import ModelProblem
-from generation.requests import MAX_COUNT, MIN_SIZE, Img2ImgRequest, Picture, draw_seed, steps_for_strength
+from generation.requests import (
+    MAX_COUNT,
+    MIN_SIZE,
+    Img2ImgRequest,
+    Picture,
+    check_number,
+    draw_seed,
+    steps_for_strength,
+)
 from generation.samplers import check_sampler
 from generation.sentences import (
     error_sentence,
@@ -34,6 +42,7 @@ from generation.sentences import (
 from generation.serving.queue import Ticket
 from generation.serving.service import GenerationService
 from generation.settings import GenerationSettings
+from generation.strength_ladder import LADDER, RUNGS, rungs
 
 MAX_RESULT_BYTES = 2**30  # files on disk need no limit
 _PICTURE_SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
@@ -125,6 +134,15 @@ class Img2ImgCommand:
             if len(self._ends) == len(self._requests):
                 self._all_ended.set()
 
+    @property
+    def _is_ladder(self) -> bool:
+        return self._options.strength == LADDER
+
+    @property
+    def _count(self) -> int:
+        usual = len(RUNGS) if self._is_ladder else 1
+        return usual if self._options.count is None else self._options.count
+
     def _entry(self) -> ModelEntry:
         return self._catalog.find(self._options.model or self._settings.model)
 
@@ -132,7 +150,13 @@ class Img2ImgCommand:
         """Decide what was left open; raise InvalidRequest."""
         options, defaults = self._options, entry.defaults
         family = FAMILIES[entry.family]
-        strength = family.strength_for(defaults.strength if options.strength is None else options.strength)
+        check_number("count", self._count)
+        strengths = rungs(self._count) if self._is_ladder else ()
+        if strengths:
+            family.check_ladder(entry.title)
+            strength = strengths[0]
+        else:
+            strength = family.strength_for(defaults.strength if options.strength is None else options.strength)
         family.check_negative_prompt(options.negative_prompt, entry.title)
         size = defaults.size if options.size is None else options.size
         if not MIN_SIZE <= size <= entry.max_size:
@@ -150,10 +174,11 @@ class Img2ImgCommand:
             prompt=prompt,
             negative_prompt=options.negative_prompt,
             strength=strength,
+            strengths=strengths,
             guidance_scale=defaults.guidance_scale if options.guidance_scale is None else options.guidance_scale,
             num_inference_steps=steps_for_strength(strength, steps) if strength > 0 and steps > 0 else steps,
             seed=options.seed,
-            count=options.count,
+            count=self._count,
             max_pixels=size**2,
             model=entry.name,
             max_result_bytes=MAX_RESULT_BYTES,
@@ -194,7 +219,7 @@ class Img2ImgCommand:
 
     def _stems(self, output: Path) -> list[str]:
         """Return the names of all pictures in order, without suffix."""
-        total = len(self._options.prompts) * min(self._options.count, MAX_COUNT)
+        total = len(self._options.prompts) * min(self._count, MAX_COUNT)
         return [str(output)] if total == 1 else [f"{output}-{number}" for number in range(1, total + 1)]
 
     def _write(self, output: Path) -> int:
@@ -224,7 +249,8 @@ class Img2ImgCommand:
             numbers = {"max_pixels": request.max_pixels, "seconds": round(seconds, 3)}
             print(json.dumps({"file": str(path), **picture.parameters, **numbers}))
         else:
-            print(f"{path}  seed {picture.seed}  {picture.width}x{picture.height}  {seconds:.1f} s")
+            strength = f"  strength {picture.parameters['strength']:g}" if request.strengths else ""
+            print(f"{path}  seed {picture.seed}{strength}  {picture.width}x{picture.height}  {seconds:.1f} s")
 
     @staticmethod
     def _refuse(sentence: str, status: int = EXIT_BAD_INPUT) -> int:

@@ -23,6 +23,7 @@ from generation.requests import STRENGTH_SCHEDULES
 from generation.samplers import SAMPLERS
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings, WrongSettings, read_settings
+from generation.strength_ladder import LADDER
 from generation.units import memory_bytes
 
 
@@ -92,6 +93,13 @@ def _memory(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text} is no amount of memory; write it as 6GiB") from error
 
 
+def _strength(text: str) -> float | str:
+    try:
+        return text if text == LADDER else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no strength; write a number, or {LADDER}") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m generation", description="Image-to-image generation, by hand.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -114,7 +122,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a name, whose suffix follows the picture's type, or a folder; default: INPUT's name with -img2img, here",
     )
     img2img.add_argument("--negative-prompt", default="", metavar="TEXT", help="what to keep out of the picture")
-    img2img.add_argument("--strength", type=float, metavar="0.01…1", help="how far to go from the input")
+    img2img.add_argument(
+        "--strength",
+        type=_strength,
+        metavar="0.01…1",
+        help=f"how far to go from the input; {LADDER}: several pictures with one seed, each further than the last",
+    )
     img2img.add_argument(
         "--strength-schedule",
         choices=STRENGTH_SCHEDULES,
@@ -126,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     img2img.add_argument("--adapter", default="", metavar="NAME", help="LoRA of the model: film, or film:0.8,ada:0.5")
     img2img.add_argument("--adapter-weight", type=float, metavar="N", help="for those without a weight of their own")
     img2img.add_argument("--seed", type=int, metavar="N", help="picture i of --count uses seed + i; default: drawn")
-    img2img.add_argument("--count", type=int, default=1, metavar="N", help="pictures for each prompt")
+    img2img.add_argument("--count", type=int, metavar="N", help="pictures for each prompt; default: 1, of a ladder 4")
     img2img.add_argument("--size", type=int, metavar="N", help="paint at most N x N pixels; the aspect is kept")
     img2img.add_argument("--strict", action="store_true", help="paint each picture in calls of its own")
     img2img.add_argument("--native", action="store_true", help="do not enlarge what a small model paints")

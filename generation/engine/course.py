@@ -65,7 +65,7 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     # In one piece: the pictures under way share these weights.
     with model.compiled.resting() if model.compiled is not None else nullcontext(), in_float32(model.pipeline):
         model.adapters.use(order.request.adapters)
-        told = _told(model, order) if is_step_batched(model.pipeline) else {}
+        told = _told(model, order, index) if is_step_batched(model.pipeline) else {}
         painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index, told)
     return replace(painted, in_float32=True)
 
@@ -75,7 +75,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
 
     Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.
     """
-    pipeline, request, image = model.pipeline, order.request, order.image
+    pipeline, request, image = model.pipeline, order.request.of_picture(index), order.image
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
     make_room(pipeline)
@@ -83,7 +83,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, request, caches))
     yield
     # On the CPU, so that a seed means the same noise on every device.
-    generator = torch.Generator("cpu").manual_seed(request.seed_of(index))
+    generator = torch.Generator("cpu").manual_seed(request.seed)
     dtype = conditioning.tensors["encoder_hidden_states"].dtype
     distribution = yield from _distribution(model, order, dtype, caches)
     previewer = (yield from _previewer(model, dtype, caches)) if order.has_previews else None
@@ -119,9 +119,9 @@ def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], No
     return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
 
 
-def _told(model: LoadedModel, order: Order) -> Mapping[str, Any]:
+def _told(model: LoadedModel, order: Order, index: int) -> Mapping[str, Any]:
     """Return the texts of a request as a step-batched pipeline takes them from whoever has encoded them."""
-    arguments = model.family.call_arguments(order.request, order.image.width, order.image.height)
+    arguments = model.family.call_arguments(order.request.of_picture(index), order.image.width, order.image.height)
     return embedded_texts(
         model.pipeline, arguments, lambda text: encode_text(model.pipeline, model.embeddings.read(text))
     )

@@ -58,7 +58,7 @@ class Denoising:
         self.failure: BaseException | None = None
         self.last_tick = -1  # when it was last part of a call
         # On the CPU: a sampler asks for the number, and a card would have to be waited for.
-        self.schedule = schedule_of(scheduler, order.request)
+        self.schedule = schedule_of(scheduler, order.request.of_picture(index))
         self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
         self._make_preview = make_preview
         self._step_arguments = _step_arguments(self._scheduler, generator)

@@ -105,7 +105,7 @@ class DiffusersEngine:
 
     def total_steps(self, request: Img2ImgRequest) -> int:
         """Return the steps of all pictures as the family counts them; a scheduler may add one."""
-        return request.count * FAMILIES[self._catalog.find(request.model).family].total_steps(request)
+        return sum(FAMILIES[self._catalog.find(request.model).family].steps(request))
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
         """Compute one request; see ``Engine.run``."""
@@ -124,7 +124,7 @@ class DiffusersEngine:
         self._loop.close()
 
     def _picture(self, order: Order, index: int, painted: Painted) -> Picture:
-        request, native = order.request, painted.image
+        request, native = order.request.of_picture(index), painted.image
         takes_strength = FAMILIES[self._catalog.find(request.model).family].takes_strength
         factor = 1 if request.native else enlargement_factor(native.width, native.height)
         parameters = PictureParameters(
@@ -133,7 +133,7 @@ class DiffusersEngine:
             revision=painted.revision,
             scheduler=painted.scheduler,
             sampler=request.sampler,
-            seed=request.seed_of(index),
+            seed=request.seed,
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
             strength=request.strength if takes_strength else None,

@@ -55,7 +55,7 @@ class Order:
         self._run = run
         self._phase = Phase.LOAD
         self._steps = 0
-        self._steps_of_picture = 0
+        self._steps_of_pictures = [request.steps_of(index) for index in range(request.count)]
         self._told_steps = 0
         self._last_sign = time.monotonic()
         self._last_preview = -math.inf if has_previews else math.inf  # the first step is shown, or none
@@ -67,13 +67,15 @@ class Order:
         self._run.enter(phase)
 
     def step_done(self, index: int, steps_of_picture: int, make_preview: Callable[[], Preview]) -> None:
-        """Say that one of the ``steps_of_picture`` steps that each picture takes is done; raise RunCancelled.
+        """Say that one of a picture's ``steps_of_picture`` steps is done; raise RunCancelled.
 
-        Now and then the first of those that are not there yet is shown; where a device is still working on it, with
-        the next step, for it would have nothing to do while it is waited for.
+        What a scheduler adds to the steps of one picture it adds to those of each. Now and then the first of the
+        pictures that are not there yet is shown; where a device is still working on it, with the next step, for it
+        would have nothing to do while it is waited for.
         """
         self._steps += 1
-        self._steps_of_picture = steps_of_picture
+        added = steps_of_picture - self._steps_of_pictures[index]
+        self._steps_of_pictures = [steps + added for steps in self._steps_of_pictures]
         is_shown = index == next(number for number, picture in enumerate(self.pictures) if not picture.done())
         shown, self._preview = self._preview, None
         if is_shown and time.monotonic() - self._last_preview >= _PREVIEW_SECONDS:
@@ -83,7 +85,7 @@ class Order:
                 shown = preview
             else:
                 self._preview = preview
-        self.step(self._steps, steps_of_picture * self.request.count, shown.jpeg() if shown else None)
+        self.step(self._steps, sum(self._steps_of_pictures), shown.jpeg() if shown else None)
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Say how many steps of all pictures are done; raise RunCancelled."""
@@ -103,8 +105,8 @@ class Order:
     def begin_again(self) -> None:
         """Forget the steps of the pictures that are not there yet; they will be painted with less memory."""
         self.has_begun_again = True
-        done = sum(picture.done() for picture in self.pictures)
-        self._steps = self._steps_of_picture * done
+        steps = zip(self.pictures, self._steps_of_pictures, strict=True)
+        self._steps = sum(steps_of_picture for picture, steps_of_picture in steps if picture.done())
 
     def fail(self, error: BaseException) -> None:
         """End every picture that is not there yet with this error."""

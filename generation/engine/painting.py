@@ -29,12 +29,15 @@ def paint_alone(
     Raises RunCancelled or BrokenOutput. A pipeline has one scheduler, so nobody else may use it meanwhile.
     """
     pipeline, family = model.pipeline, model.family
+    own = request.of_picture(index)
     denoiser = family.denoiser(pipeline)
     run.enter(Phase.ENCODE)
 
     def step_done(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         total = denoiser.num_timesteps
-        run.step(index * total + step + 1, request.count * total)
+        expected = family.steps(request)
+        steps = [each + total - expected[index] for each in expected]  # what a scheduler adds it adds to each
+        run.step(sum(steps[:index]) + step + 1, sum(steps))
         if step + 1 == total:
             run.enter(Phase.DECODE)
         return tensors
@@ -43,16 +46,16 @@ def paint_alone(
         run.enter(Phase.PRIOR)
         return tensors
 
-    with _scheduled(model, request) as (scheduler, strength_schedule, changes):
+    with _scheduled(model, own) as (scheduler, strength_schedule, changes):
         try:
             output = pipeline(
                 image=image,
                 # On the CPU, so that a seed means the same noise on every device.
-                generator=torch.Generator("cpu").manual_seed(request.seed_of(index)),
+                generator=torch.Generator("cpu").manual_seed(own.seed),
                 callback_on_step_end=step_done,
                 **({"prior_callback_on_step_end": prior_step_done} if family.has_prior else {}),
                 output_type="pt",
-                **{**family.call_arguments(request, image.width, image.height), **told, **changes},
+                **{**family.call_arguments(own, image.width, image.height), **told, **changes},
             )
         finally:
             pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
@@ -61,7 +64,7 @@ def paint_alone(
 
 @contextmanager
 def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[str, StrengthSchedule, dict[str, Any]]]:
-    """Lend the pipeline a scheduler of the request's own; yield its name, its meaning of strength, and arguments."""
+    """Lend the pipeline a scheduler of the picture's own; yield its name, its meaning of strength, and arguments."""
     pipeline = model.pipeline
     if not model.family.takes_samplers:
         yield type(pipeline.scheduler).__name__, "index", {}

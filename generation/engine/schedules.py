@@ -80,7 +80,7 @@ class Schedule:
 
 
 def schedule_of(scheduler: Any, request: Img2ImgRequest, device: torch.device | str | None = None) -> Schedule:
-    """Prepare a schedule of a request's own; ``scheduler`` is the model's and stays as it is."""
+    """Prepare a schedule for the request of one picture; ``scheduler`` is the model's and stays as it is."""
     fresh = fresh_scheduler(scheduler, request.sampler)
     timesteps = prepare_schedule(
         fresh,

@@ -32,7 +32,8 @@ def run_frame(job_id: str, attempt: int, request: Img2ImgRequest) -> Frame:
 
 def request_of(frame: Frame) -> Img2ImgRequest:
     """Unwrap a request."""
-    return Img2ImgRequest(image=frame.blobs[0], **frame.fields["request"])
+    fields = frame.fields["request"]
+    return Img2ImgRequest(image=frame.blobs[0], **{**fields, "strengths": tuple(fields["strengths"])})
 
 
 def event_frame(event: Event) -> Frame:

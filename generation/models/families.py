@@ -64,6 +64,11 @@ class Family:
         """Return the strength that counts: 1, which is all steps, where the family takes none."""
         return strength if self.takes_strength else MAX_STRENGTH
 
+    def check_ladder(self, model: str) -> None:
+        """Raise InvalidRequest (``not_used``) for a ladder of strengths if the family takes none."""
+        if not self.takes_strength:
+            raise InvalidRequest("strength", "not_used", model=model)
+
     def check_negative_prompt(self, negative_prompt: str, model: str) -> None:
         """Raise InvalidRequest (``not_used``) for a negative prompt if the family ignores it."""
         if negative_prompt and not self.takes_negative_prompt:
@@ -74,21 +79,27 @@ class Family:
         if sampler != OWN_SAMPLER and not self.takes_samplers:
             raise InvalidRequest("sampler", "not_for_model", model=model)
 
-    def total_steps(self, request: Img2ImgRequest) -> int:
-        """Return the denoising steps of one picture, before the scheduler has its say."""
+    def steps(self, request: Img2ImgRequest) -> tuple[int, ...]:
+        """Return the denoising steps of each picture, before the scheduler has its say."""
+        return tuple(self._steps(request.strength_of(index), request) for index in range(request.count))
+
+    def _steps(self, strength: float, request: Img2ImgRequest) -> int:
         steps = request.num_inference_steps
         if not self.takes_strength:
             return steps
         if self.rounds_steps_up:
-            return steps - int(max(steps - min(steps * request.strength, steps), 0))
-        return denoising_steps(request.strength, steps)
+            return steps - int(max(steps - min(steps * strength, steps), 0))
+        return denoising_steps(strength, steps)
 
     def denoiser(self, pipeline: Any) -> Any:
         """Return the pipeline whose ``num_timesteps`` are the steps that are reported."""
         return pipeline.decoder_pipe if self.has_prior else pipeline
 
     def call_arguments(self, request: Img2ImgRequest, width: int, height: int) -> dict[str, Any]:
-        """Return what the request says to the pipeline; picture, generator and callbacks are the engine's."""
+        """Return what the request for one picture says to the pipeline; the engine adds what is not said there.
+
+        That is the picture, the generator and the callbacks.
+        """
         return {
             "prompt": request.prompt,
             "num_inference_steps": request.num_inference_steps,

@@ -118,9 +118,27 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     assert len({pixels(tmp_path / f"out-{number}.png") for number in range(2, 5)}) == 3
 
 
+def test_a_ladder_of_strengths_is_painted_with_one_seed(
+    generate: RunCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = generate("img2img", "cat.png", "-p", "a dog", "-p", "a cow", "--strength", "ladder", "--seed", "5")
+    assert done.returncode == 0, done.stderr
+    told = [["seed 5", f"strength {strength}"] for strength in (0.3, 0.45, 0.6, 0.75)]
+    assert [line.split("  ")[1:3] for line in done.stdout.splitlines()] == [*told, *told]
+    record = read_parameters((tmp_path / "cat-img2img-7.png").read_bytes())
+    assert record is not None
+    assert (record["seed"], record["strength"], record["prompt"]) == (5, 0.6, "a cow")
+    done = generate("img2img", "cat.png", "-p", "a dog", "--strength", "ladder", "--count", "2", "--json")
+    assert [line["strength"] for line in lines(done)] == [0.3, 0.75]
+    with pytest.raises(SystemExit):
+        main(["img2img", "cat.png", "-p", "a dog", "--strength", "stairs"])
+    assert "stairs is no strength; write a number, or ladder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["cat.png", "-p", "x", "--strength", "ladder", "--count", "1"], "A ladder needs at least two pictures"),
         (["cat.png", "-p", "x", "--sampler", "magic"], "The sampler must be one of own, ddim"),
         (["nothing.png", "-p", "x"], "There is no file nothing.png"),
         (["notes.txt", "-p", "x"], "This is a text file"),

@@ -187,6 +187,21 @@ def test_the_picture_is_the_one_that_its_own_class_paints(engine: DiffusersEngin
     assert engine.total_steps(asked) == STEPS[name] == result.pictures[0].parameters["denoising_steps"]
 
 
+@pytest.mark.parametrize(("name", "steps"), [("stable-diffusion-3", (3, 4, 5)), ("kandinsky-2-2", (2, 3, 4))])
+def test_each_picture_of_a_ladder_has_its_own_strength(
+    engine: DiffusersEngine, name: str, steps: tuple[int, ...]
+) -> None:
+    run, strengths = RecordedRun(), (0.45, 0.6, 0.75)
+    asked = wanted(name, strength=0.45, strengths=strengths, count=3)
+    pictures = engine.run(asked, run).pictures
+    for index, picture in enumerate(pictures):
+        assert picture.data == engine.run(wanted(name, strength=strengths[index]), RecordedRun()).pictures[0].data
+    assert tuple(picture.parameters["denoising_steps"] for picture in pictures) == steps
+    told = [told for told in run.told if isinstance(told, tuple)]
+    assert told == [(step, sum(steps)) for step in range(1, sum(steps) + 1)]
+    assert engine.total_steps(asked) == sum(steps)
+
+
 @pytest.mark.parametrize("name", list(NEGATIVE))
 def test_a_negative_prompt_is_heeded(engine: DiffusersEngine, catalog: Catalog, name: str) -> None:
     folder = folder_of(catalog, name)

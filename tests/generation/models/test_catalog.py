@@ -91,7 +91,7 @@ def test_a_family_passes_what_the_request_says() -> None:
         "width": 96,
         "height": 64,
     }
-    assert FAMILIES["stable-diffusion"].total_steps(wanted) == 3
+    assert FAMILIES["stable-diffusion"].steps(wanted) == (3,)
 
 
 def test_what_a_family_has_no_use_for_is_decided_once() -> None:
@@ -100,6 +100,10 @@ def test_what_a_family_has_no_use_for_is_decided_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
         klein.check_negative_prompt("rain", "FLUX.2 Klein")
     assert error_sentence(caught.value) == "The model FLUX.2 Klein has no use for the negative prompt; leave it out."
+    with pytest.raises(InvalidRequest) as caught:
+        klein.check_ladder("FLUX.2 Klein")
+    assert error_sentence(caught.value) == "The model FLUX.2 Klein has no use for the strength; leave it out."
+    FAMILIES["flux"].check_ladder("FLUX.1")
     klein.check_negative_prompt("", "FLUX.2 Klein")
     FAMILIES["flux"].check_negative_prompt("rain", "FLUX.1")
 
