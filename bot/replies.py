@@ -119,6 +119,10 @@ _REFUSALS: Mapping[str, str] = {
     "option_twice": "You named `{option}` twice. Please name it once.",
     "option_without_value": "What should `{option}` be? Please write a value after it, or leave it out.",
     "past_limit": "The {layer} allows {option} up to {limit} here. Please choose that or less.",
+    "past_limit_of_ladder": (
+        "The {layer} allows {option} up to {limit} here, which leaves no ladder of several strengths."
+        " Please choose one strength."
+    ),
     "model_not_allowed": "The {layer} does not allow the model {model} here. Please choose {other}.",
     "picture_not_visible": (
         "I cannot see a picture in the message that you reply to."
@@ -144,7 +148,8 @@ _REFUSALS: Mapping[str, str] = {
     "size_too_large": "{model} paints up to size {max_size}. Please choose that or less.",
     "stopped_by_automod": "This server's AutoMod does not let me write these words. Please choose others.",
     "strength_not_understood": (
-        "I do not understand `{option} {value}`. Please give a number such as 0.6, or say subtle, balanced or strong."
+        "I do not understand `{option} {value}`. Please give a number such as 0.6, or say subtle, balanced, strong or"
+        " ladder."
     ),
     "storage_trouble": "I cannot store anything just now. Please try again later; the operator has been told.",
     "timed_out": "Moderators of this server have timed me out; I can paint here again <t:{until}:R>.",

@@ -35,6 +35,7 @@ _MENDED_IN_A_FORM = (
     "member_queue_full",
     "model_not_allowed",
     "past_limit",
+    "past_limit_of_ladder",
     "queue_full",
     "server_queue_full",
     "size_too_large",

@@ -105,10 +105,17 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, [job.requester_id])
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
-            source = await source_in_result(interaction.client, await self.find_job(interaction), picture)
+            now = await self.find_job(interaction)
+            source = await source_in_result(interaction.client, now, picture)
+            if options.strength is None and now.strengths:  # whoever picks one means its strength
+                picked = orders.options_again(Origin.of_interaction(answer), now, picture)
+                options = replace(options, strength=picked.strength)
             await interaction.client.admission.take_interaction(answer, options, source)
 
-        chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        orders = interaction.client.orders
+        chosen = orders.options_again(Origin.of_interaction(interaction), job)
+        if job.strengths:
+            chosen = replace(chosen, strength=None, count=None)
         modal = OrderModal("Use as input", chosen, submitted, pictures=job.count)
         await interaction.client.forms.show(interaction, modal)
 

@@ -12,6 +12,8 @@ from bot.errors import Refused
 from bot.orders.free_text import negative_as_written, understand
 from bot.orders.order_book import Options, changed
 from generation import requests
+from generation.strength_ladder import LADDER
+from generation.units import plain_number
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -44,8 +46,8 @@ class OrderModal(discord.ui.Modal):
         self._strength = discord.ui.TextInput[Any](
             required=False,
             max_length=10,
-            default=None if chosen.strength is None else f"{chosen.strength:g}",
-            placeholder="0.3 or subtle · 0.6 or balanced · 0.9 or strong",
+            default=_strength_of(chosen),
+            placeholder="0.3 or subtle · 0.6 or balanced · 0.9 or strong · ladder",
             custom_id="strength",
         )
         self._seed = discord.ui.TextInput[Any](
@@ -86,6 +88,8 @@ class OrderModal(discord.ui.Modal):
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         kept = Options(
             prompt=self._prompt.value,
+            # A ladder that stays one has as many rungs as before.
+            count=self._chosen.count if self._chosen.strength == said.options.strength == LADDER else None,
             # Taken out of the form it is not wanted; a form that never had it leaves it to the member's preferences.
             negative_prompt=None if self._chosen.negative_prompt is None else "",
             size=self._chosen.size,
@@ -140,12 +144,18 @@ def _one_option(name: str, typed: str) -> str:
     return option
 
 
+def _strength_of(chosen: Options) -> str | None:
+    if chosen.strength in (None, LADDER):
+        return chosen.strength
+    return plain_number(chosen.strength)
+
+
 def _more_of(chosen: Options) -> str:
     """Write what was chosen so that it is understood again."""
     numbers = (
         ("guidance", chosen.guidance_scale),
         ("steps", chosen.num_inference_steps),
-        ("count", chosen.count),
+        ("count", None if chosen.strength == LADDER else chosen.count),
         ("size", chosen.size),
     )
     parts = [f"{name} {value:g}" for name, value in numbers if value is not None]

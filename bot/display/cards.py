@@ -138,16 +138,17 @@ def result_text(
     Without ``quotes`` the member's own words are left out. ``earlier`` is whose result was painted over.
     """
     first = job.pictures[0]
-    seeds = f"`{first.seed}`" if job.count == 1 else f"`{first.seed}` to `{job.pictures[-1].seed}`"
+    has_one_seed = job.count == 1 or job.strengths
+    seeds = f"`{first.seed}`" if has_one_seed else f"`{first.seed}` to `{job.pictures[-1].seed}`"
     steps = f"{job.num_inference_steps} steps"
-    # Families and samplers round differently, so the steps that were run are shown where they are known.
-    run = first.denoising_steps or denoising_steps(job.strength, job.num_inference_steps)
-    if run != job.num_inference_steps:
+    run = _steps_run(job)
+    if run != str(job.num_inference_steps):
         steps += f" ({run} run)"
     size = f"{first.width}×{first.height}"
     if (first.native_width, first.native_height) != (first.width, first.height):
         size += f" (painted at {first.native_width}×{first.native_height})"
-    strength = f"strength {job.strength:g} · " if takes_strength else ""
+    strengths = " / ".join(f"{strength:g}" for strength in job.strengths or (job.strength,))
+    strength = f"strength {strengths} · " if takes_strength else ""
     numbers = f"{strength}guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
     if job.sampler != OWN_SAMPLER:
         numbers += f" · {SAMPLERS[job.sampler].title}"
@@ -177,9 +178,23 @@ def result_text(
     return replies.fitting("\n".join(lines))
 
 
+def _steps_run(job: Job) -> str:
+    """Say how many steps were run, of a ladder the fewest and the most.
+
+    Families and samplers round differently, so what was run is said where it is known.
+    """
+    pictures = zip(job.pictures, job.strength_of_each, strict=False)
+    run = [
+        picture.denoising_steps or denoising_steps(strength, job.num_inference_steps) for picture, strength in pictures
+    ]
+    return str(run[0]) if run[0] == run[-1] else f"{run[0]} to {run[-1]}"
+
+
 def alt_text(job: Job, number: int) -> str:
     """Return the description of a result's file, counted from 1, for those who cannot see it; Discord allows 1,024."""
     which = f"Picture {number} of {job.count}" if job.count > 1 else "A picture"
+    if job.strengths:
+        which += f", with strength {job.strengths[number - 1]:g}"
     return f"{which}, painted over another one for the prompt: {job.prompt}"[:1024]
 
 

@@ -18,7 +18,7 @@ _FLATTEST = 8  # the slope is at least the lowest rate divided by this: few poin
 
 def work(job: Job) -> float:
     """Return the work in a job: denoising steps times megapixels."""
-    steps = job.count * denoising_steps(job.strength, job.num_inference_steps)
+    steps = sum(denoising_steps(strength, job.num_inference_steps) for strength in job.strength_of_each)
     return steps * job.max_pixels / 1_000_000
 
 

@@ -18,6 +18,7 @@ def request_of(job: Job, image: bytes) -> Img2ImgRequest:
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
         strength=job.strength,
+        strengths=job.strengths,
         guidance_scale=job.guidance_scale,
         num_inference_steps=job.num_inference_steps,
         seed=job.seed,

@@ -167,7 +167,8 @@ class Conversation:
         it alone, as phones can copy it.
         """
         if said.seed:
-            await self._say(message, "\n".join(str(picture.seed) for picture in job.pictures) or str(job.seed))
+            seeds = dict.fromkeys(str(picture.seed) for picture in job.pictures)  # those of a ladder are one
+            await self._say(message, "\n".join(seeds) or str(job.seed))
             return
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
         if said.options.prompt:
@@ -180,7 +181,9 @@ class Conversation:
                 if not prompt:
                     raise Refused("nothing_to_change")
                 said = replace(said, options=replace(said.options, prompt=prompt))
-                picture = await source_in_result(self._client, job, (number or 1) - 1)
+                index = (number or 1) - 1
+                earlier = self._client.orders.options_again(Origin.of_message(message), job, index)
+                picture = await source_in_result(self._client, job, index)
                 source = replace(picture, ignored_pictures=0 if number else job.count - 1)
             options = changed(replace(earlier, negative_prompt=None), said.options)
         else:

@@ -33,12 +33,15 @@ from bot.orders.spellings import (
     without_markup,
 )
 from generation.samplers import SAMPLERS
+from generation.strength_ladder import LADDER
 
 _SIDES = re.compile(r"(\d{1,5})[x×](\d{1,5})", re.IGNORECASE)
 
 
-def _share(value: str) -> float:
-    """Read a number, or a percentage as the number that it is."""
+def _strength(value: str) -> float | str:
+    """Read a number, or a percentage as the number that it is; a ladder has several and is called so."""
+    if value.lower() == LADDER:
+        return LADDER
     return float(value[:-1]) / 100 if value.endswith("%") else float(value)
 
 
@@ -49,7 +52,7 @@ def _side(value: str) -> int:
 
 
 _CONVERT: dict[str, Callable[[str], Any]] = {
-    "strength": _share,
+    "strength": _strength,
     "guidance_scale": float,
     "num_inference_steps": int,
     "seed": int,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from bot.errors import Refused
 from bot.model_shelf import ModelShelf
@@ -26,6 +26,7 @@ from generation.requests import (
     steps_for_strength,
 )
 from generation.samplers import check_sampler
+from generation.strength_ladder import LADDER, RUNGS, rungs
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
 _FORM_BYTES = 64 * 1024  # what a request holds besides its files
@@ -33,11 +34,11 @@ _FORM_BYTES = 64 * 1024  # what a request holds besides its files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What somebody chose; None where nothing was chosen."""
+    """What somebody chose; None where nothing was chosen. A ladder is several strengths at once."""
 
     prompt: str
     negative_prompt: str | None = None
-    strength: float | None = None
+    strength: float | Literal["ladder"] | None = None
     guidance_scale: float | None = None
     num_inference_steps: int | None = None
     seed: int | None = None
@@ -79,15 +80,21 @@ class Source:
         return frozenset(member_id for member_id in (self.owner_id, repeated) if member_id is not None)
 
 
-def options_of(job: Job) -> Options:
-    """Return a job's choices as they were, so that some can be changed; a new seed will be drawn."""
+def options_of(job: Job, picture: int | None = None) -> Options:
+    """Return a job's choices as they were, so that some can be changed; a new seed will be drawn.
+
+    Of a ladder they are a ladder again, or those of one ``picture`` of it, counted from 0, that somebody has picked.
+    """
+    strength, count = job.strength, job.count
+    if job.strengths:
+        strength, count = (LADDER, job.count) if picture is None else (job.strengths[picture], None)
     return Options(
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
-        strength=job.strength,
+        strength=strength,
         guidance_scale=job.guidance_scale,
         num_inference_steps=job.num_inference_steps,
-        count=job.count,
+        count=count,
         size=round(job.max_pixels**0.5),
         model=job.model,
         sampler=job.sampler,
@@ -98,7 +105,10 @@ def options_of(job: Job) -> Options:
 
 
 def changed(earlier: Options, said: Options) -> Options:
-    """Return earlier choices overridden by later ones; with another model its own sampler and adapters apply."""
+    """Return earlier choices overridden by later ones; with another model its own sampler and adapters apply.
+
+    How many pictures a ladder has does not hold for a single strength, nor the other way round.
+    """
     changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
     if said.model not in (None, earlier.model):
         changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
@@ -106,6 +116,8 @@ def changed(earlier: Options, said: Options) -> Options:
         changes.setdefault("adapter_weight", None)
     elif said.adapter_weight is not None and said.adapter is None and earlier.adapter:  # it is that of all of them
         changes["adapter"] = ", ".join(name for name, _ in read_adapters(earlier.adapter, None))
+    if said.strength is not None and (said.strength == LADDER) != (earlier.strength == LADDER):
+        changes.setdefault("count", None)
     return replace(earlier, **changes)
 
 
@@ -137,20 +149,22 @@ class OrderBook:
     def order(self, origin: Origin, options: Options, source: Source) -> Job:
         """Return a new job.
 
-        Raises InvalidRequest, ModelUnavailable, or Refused (``past_limit``, ``model_not_allowed``, ``size_too_large``).
+        Raises InvalidRequest, ModelUnavailable, or Refused (``past_limit``, ``past_limit_of_ladder``,
+        ``model_not_allowed``, ``size_too_large``).
         """
         options = replace(options, prompt=without_markup(options.prompt).strip())
         check_prompt(options.prompt)
         check_negative_prompt(options.negative_prompt or "")
         for name in (*NUMBERS, "seed"):
-            if (value := getattr(options, name)) is not None:
+            if (value := getattr(options, name)) not in (None, LADDER):
                 check_number(name, value)
         if options.size is not None:
             check_number("max_pixels", options.size**2)
         layers = self.layers(origin)
         model = self._shelf.find(self._model(layers, options.model))
         layers = self.with_model(layers, model.name)
-        numbers = {name: _number(layers, name, getattr(options, name)) for name in NUMBERS}
+        single = replace(options, strength=None) if options.strength == LADDER else options
+        numbers = {name: _number(layers, name, getattr(single, name)) for name in NUMBERS}
         size = options.size or _number(layers, "size", None)
         if size > model.max_size:
             raise Refused("size_too_large", model=model.title, max_size=model.max_size)
@@ -165,7 +179,11 @@ class OrderBook:
         adapter, adapter_weight = self._adapters(model, options)
         for embedding in embeddings_in(f"{options.prompt}\n{negative_prompt}", model.embeddings.values()):
             self._shelf.require_add_on(embedding.file)
-        strength = family.strength_for(numbers["strength"])
+        strength, strengths = family.strength_for(numbers["strength"]), ()
+        if options.strength == LADDER:
+            family.check_ladder(model.title)
+            strengths = _rungs(layers, options.count)
+            strength, numbers["count"] = strengths[0], len(strengths)
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(
             job_id=new_job_id(),
@@ -175,6 +193,7 @@ class OrderBook:
             prompt=options.prompt,
             negative_prompt=negative_prompt,
             strength=strength,
+            strengths=strengths,
             guidance_scale=numbers["guidance_scale"],
             num_inference_steps=steps,
             seed=draw_seed() if options.seed is None else options.seed,
@@ -201,11 +220,12 @@ class OrderBook:
             self._shelf.require_add_on(model.adapter(name).file)
         return write_adapters(chosen)
 
-    def options_again(self, origin: Origin, job: Job) -> Options:
+    def options_again(self, origin: Origin, job: Job, picture: int | None = None) -> Options:
         """Return a job's choices as ``options_of`` does, no further than what may be chosen there by now."""
-        layers, options = self.layers(origin), options_of(job)
-        limits = {name: limit.value for name in NUMBERS if (limit := layers.limit(name)) is not None}
-        return replace(options, **{name: min(getattr(options, name), most) for name, most in limits.items()})
+        layers, options = self.layers(origin), options_of(job, picture)
+        chosen = {name: value for name in NUMBERS if (value := getattr(options, name)) not in (None, LADDER)}
+        limits = {name: limit.value for name in chosen if (limit := layers.limit(name)) is not None}
+        return replace(options, **{name: min(chosen[name], most) for name, most in limits.items()})
 
     def models_for(self, origin: Origin) -> list[ModelEntry]:
         """Return the models that can be chosen there, in the order of the catalog."""
@@ -255,6 +275,19 @@ def _number(layers: Layers, name: str, chosen: Any) -> Any:
     if limit is not None and chosen > limit.value:
         raise Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
     return chosen
+
+
+def _rungs(layers: Layers, count: int | None) -> tuple[float, ...]:
+    """Return the strengths of a ladder that every layer allows."""
+    strength, most = layers.limit("strength"), layers.limit("count")
+    for name, limit, least in (("strength", strength, RUNGS[1]), ("count", most, 2)):
+        if limit is not None and limit.value < least:
+            raise Refused("past_limit_of_ladder", name=name, limit=limit.value, layer=limit.layer)
+    return rungs(
+        count,
+        highest=RUNGS[-1] if strength is None else strength.value,
+        max_count=len(RUNGS) if most is None else most.value,
+    )
 
 
 def _max_result_bytes(file_limit_bytes: int, count: int) -> int:

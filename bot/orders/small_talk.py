@@ -2,14 +2,25 @@
 
 import re
 
+from generation.strength_ladder import LADDER
+
 
 def words_of(text: str) -> frozenset[str]:
     """Return the words of a text in lower case."""
     return frozenset(re.findall(r"\w+", text.lower()))
 
 
-# Who has no feeling for the number says how far to go.
-STRENGTH_WORDS = {"subtle": 0.3, "low": 0.3, "weak": 0.3, "balanced": 0.6, "medium": 0.6, "strong": 0.9, "high": 0.9}
+# Who has no feeling for the number says how far to go, or wants to see.
+STRENGTH_WORDS = {
+    "subtle": 0.3,
+    "low": 0.3,
+    "weak": 0.3,
+    "balanced": 0.6,
+    "medium": 0.6,
+    "strong": 0.9,
+    "high": 0.9,
+    LADDER: LADDER,
+}
 _HELP = frozenset(("help", "/help", "?"))
 _GREETINGS = words_of("hello hey heya hi hiya howdy yo")
 _BESIDE_GREETINGS = words_of("again all bot everyone folks guys palimpsest there you")

@@ -29,7 +29,7 @@ _STRENGTH_IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 # Nothing but such a word, as in a reply.
-_STRENGTH_WORD_ALONE = re.compile(r"\s*(subtle|balanced|strong)[\s.!]*", re.IGNORECASE)
+_STRENGTH_WORD_ALONE = re.compile(r"\s*(subtle|balanced|strong|ladder)[\s.!]*", re.IGNORECASE)
 # "0,7" as half of the world writes it, also as a weight, "ink:0,8"; elsewhere a comma ends an option.
 _DECIMAL_COMMA = re.compile(
     r"(?<![\w-])((?:(?:denoising_)?strength|denoise|guidance(?:[_ ]scale)?|cfg(?:[_ ]scale)?|adapter[_ ]weight)"

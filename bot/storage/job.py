@@ -87,6 +87,7 @@ class Job:
     strength_schedule: StrengthSchedule
     spoiler: bool
     accepted_at: float
+    strengths: tuple[float, ...] = ()  # of a ladder: that of each picture; ``strength`` is the first of them
     adapter: str = ""  # with the weights in it where there are several
     adapter_weight: float = 0.0
     state: JobState = JobState.ACCEPTED
@@ -112,6 +113,11 @@ class Job:
     unclean_deaths: int = 0
 
     @property
+    def strength_of_each(self) -> tuple[float, ...]:
+        """The strength of each picture."""
+        return self.strengths or (self.strength,) * self.count
+
+    @property
     def is_withdrawn(self) -> bool:
         """Whether it was cancelled, or its result deleted: its words are shown to nobody any more."""
         return self.state is JobState.CANCELLED or (self.state is JobState.DELIVERED and self.result_message_id is None)
@@ -129,6 +135,7 @@ class Job:
         values = dict(row)
         values["state"] = JobState(values["state"])
         values["spoiler"] = bool(values["spoiler"])
+        values["strengths"] = tuple(json.loads(values["strengths"]))
         values["pictures"] = tuple(map(StoredPicture.from_row, json.loads(values["pictures"])))
         values["failure_data"] = json.loads(values["failure_data"])
         return cls(**values)

@@ -36,6 +36,7 @@ class Jobs:
         """Write a new job down."""
         values = {name: getattr(job, name) for name in JOB_COLUMNS}
         values["pictures"], values["failure_data"] = "[]", "{}"
+        values["strengths"] = json.dumps(job.strengths)
         values["spoiler"] = int(job.spoiler)
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         await self._database.execute(f"INSERT INTO jobs ({columns}) VALUES ({marks})", *values.values())

@@ -144,6 +144,8 @@ MIGRATIONS = (
     """,
     # 10: who may ask at all
     "ALTER TABLE role_limits ADD COLUMN may_ask INTEGER;",
+    # 11: the strengths of a ladder, as a JSON list; what was there had one strength
+    "ALTER TABLE jobs ADD COLUMN strengths TEXT NOT NULL DEFAULT '[]';",
 )
 
 

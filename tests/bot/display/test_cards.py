@@ -19,6 +19,7 @@ from bot.display.cards import (
 from bot.display.queue import queue_text
 from bot.storage.job import Job, JobState
 from generation.events import FailureKind
+from generation.strength_ladder import RUNGS
 from tests.bot.jobs_made import PICTURE, make_job
 
 DISCORD_CONTENT_LIMIT = 2000
@@ -124,6 +125,17 @@ def test_the_result_says_how_many_steps_were_run() -> None:
 def test_several_pictures_show_their_seeds() -> None:
     pictures = tuple(replace(PICTURE, seed=seed) for seed in (2**32 - 1, 0, 1))
     assert "`4294967295` to `1`" in result_text(rendered(pictures=pictures, count=3), is_demo=False)
+
+
+def test_a_ladder_shows_its_strengths_and_its_one_seed() -> None:
+    pictures = tuple(replace(PICTURE, denoising_steps=steps) for steps in (6, 9, 12, 15))
+    ladder = rendered(pictures=pictures, count=4, strength=0.3, strengths=RUNGS)
+    text = result_text(ladder, is_demo=False)
+    for part in ("seed `7` · strength 0.3 / 0.45 / 0.6 / 0.75 · guidance 4 · 20 steps (6 to 15 run)", "512×384"):
+        assert part in text
+    earlier_version = replace(ladder, pictures=(PICTURE,) * 4)
+    assert "20 steps (6 to 15 run)" in result_text(earlier_version, is_demo=False)
+    assert alt_text(ladder, 3).startswith("Picture 3 of 4, with strength 0.6, painted over another one for the prompt:")
 
 
 def test_the_demo_model_is_called_one() -> None:

@@ -75,6 +75,13 @@ from bot.replies import error_sentence
         ("a fox with a strength of 0,5 and seed 5", {"prompt": "a fox", "strength": 0.5, "seed": 5}),
         ("a fox with the strength of 10 lions", {"prompt": "a fox with the strength of 10 lions"}),
         ("Subtle!", {"prompt": "", "strength": 0.3}),
+        ("Ladder", {"prompt": "", "strength": "ladder"}),
+        ("strength: ladder", {"prompt": "", "strength": "ladder"}),
+        ("a fox, strength Ladder, seed 5", {"prompt": "a fox", "strength": "ladder", "seed": 5}),
+        ("a fox --strength=ladder", {"prompt": "a fox", "strength": "ladder"}),
+        ("a fox denoise=LADDER", {"prompt": "a fox", "strength": "ladder"}),
+        ("the strength ladder of a gym", {"prompt": "the strength ladder of a gym"}),
+        ("a fox on a ladder", {"prompt": "a fox on a ladder"}),
         ("a strong fox", {"prompt": "a strong fox"}),
         ("strength High!", {"prompt": "", "strength": 0.9}),
         ("a fox, strength subtle, seed 5", {"prompt": "a fox", "strength": 0.3, "seed": 5}),
@@ -344,4 +351,4 @@ def test_the_name_of_an_option_without_a_value_is_no_prompt(text: str) -> None:
 def test_who_does_not_find_a_word_for_the_strength_is_told_those_that_there_are(text: str) -> None:
     with pytest.raises(Refused) as refusal:
         understand(text)
-    assert "say subtle, balanced or strong" in (error_sentence(refusal.value) or "")
+    assert "say subtle, balanced, strong or ladder" in (error_sentence(refusal.value) or "")

@@ -120,6 +120,7 @@ async def test_a_row_from_before_samplers_ran_as_diffusers_has_it(tmp_path: Path
         kept = await Jobs(database).get(job.job_id)
     assert kept is not None
     assert (kept.sampler, kept.strength_schedule, kept.prompt) == ("own", "index", job.prompt)
+    assert (kept.strengths, kept.strength_of_each) == ((), (job.strength,))  # there were no ladders then
 
 
 async def test_a_cancelled_caller_does_not_tear_a_transaction(jobs: Jobs) -> None:
