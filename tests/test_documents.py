@@ -48,6 +48,7 @@ FOREIGN_WORDS = {
     "MALLOC_ARENA_MAX",  # these three are glibc's
     "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_TRIM_THRESHOLD_",
+    "SCHED_BATCH",  # of Linux
 }
 
 
