@@ -23,9 +23,9 @@ from generation.engine.compiling import compiled_twin
 from generation.engine.conditioning import denoise
 from generation.engine.cuda_graphs import CudaGraphs
 from generation.engine.device import choose_device, choose_dtype
-from generation.engine.huge_pages import moves_to_huge_pages
-from generation.engine.kernels import prepare_part
-from generation.engine.packing import pack_layers
+from generation.engine.kernels.huge_pages import moves_to_huge_pages
+from generation.engine.kernels.packing import pack_layers
+from generation.engine.kernels.preparing import prepare_part
 
 GOAL = {("cpu", 2): "40 %", ("cuda", 2): "30 %", ("cuda", 16): "45 %"}
 ROWS = 2

@@ -21,20 +21,20 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from benchmarks.measuring import alternate, arguments, report, times_quicker
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES
-from generation.engine.attention import CpuAttnProcessor
 from generation.engine.compiling import compiled_twin
 from generation.engine.conditioning import denoise
 from generation.engine.cuda_graphs import CudaGraphs
 from generation.engine.device import choose_device
-from generation.engine.kernel_probe import (
+from generation.engine.kernels.attention_processor import CpuAttnProcessor
+from generation.engine.kernels.packing import pack_layers
+from generation.engine.kernels.preparing import prepare_part
+from generation.engine.kernels.probe import (
     bfloat16_pays,
     blocked_attention_pays,
     channels_last_pays,
     packing_pays,
     padded_attention_pays,
 )
-from generation.engine.kernels import prepare_part
-from generation.engine.packing import pack_layers
 
 GOAL = "2.4"
 ROWS = 2

@@ -19,7 +19,7 @@ from benchmarks.measuring import alternate
 from benchmarks.shapes import AUTOENCODER, SHAPES, random_weights
 from generation.engine.denoising import Denoising
 from generation.engine.device import choose_device, choose_dtype
-from generation.engine.kernels import prepare_part
+from generation.engine.kernels.preparing import prepare_part
 from generation.engine.step_batch import StepBatch
 from generation.engine.width import FixedWidth, MeasuredWidth
 

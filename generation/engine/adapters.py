@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from generation.engine.faults import fault_of
-from generation.engine.packing import unpack_layers
+from generation.engine.kernels.packing import unpack_layers
 from generation.models.adapters import Adapter
 from generation.models.add_ons import AddOnFile
 from generation.models.problems import ModelProblem

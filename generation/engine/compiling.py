@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from generation.engine.channels_last import forget_channels_last
 from generation.engine.conditioning import denoise
 from generation.engine.cuda_graphs import COMPILING_THREAD, CudaGraphs
+from generation.engine.kernels.channels_last import forget_channels_last
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)

@@ -29,7 +29,7 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
         case "mps":
             return torch.float16
         case _:
-            from generation.engine.kernel_probe import bfloat16_pays  # with diffusers, which nobody else needs here
+            from generation.engine.kernels.probe import bfloat16_pays  # with diffusers, which nobody else needs here
 
             return torch.bfloat16 if bfloat16_pays(device) else torch.float32
 

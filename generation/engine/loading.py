@@ -38,7 +38,7 @@ from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the sam
 
 from generation.engine.compiling import CompiledDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
 from generation.engine.cuda_graphs import CudaGraphs, graphs_for  # noqa: E402 - the same
-from generation.engine.kernels import prepare_kernels  # noqa: E402 - the same
+from generation.engine.kernels.preparing import prepare_kernels  # noqa: E402 - the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from generation.engine.packing import unpack_layers
+from generation.engine.kernels.packing import unpack_layers
 
 
 def can_be_widened(pipeline: Any) -> bool:

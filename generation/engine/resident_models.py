@@ -12,8 +12,8 @@ import torch
 from generation.engine.base import OutOfMemory
 from generation.engine.device import free_memory
 from generation.engine.faults import fault_of
-from generation.engine.huge_pages import moves_to_huge_pages
-from generation.engine.kernels import pack_denoiser
+from generation.engine.kernels.huge_pages import moves_to_huge_pages
+from generation.engine.kernels.preparing import pack_denoiser
 from generation.engine.loading import LoadedModel, load_model
 from generation.engine.placement import free_bytes, place
 from generation.models.add_ons import AddOnFile

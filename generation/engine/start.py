@@ -20,7 +20,8 @@ def create_engine(options: dict[str, Any]) -> Engine:
     if not options["compile_denoiser"]:
         import_compiler_later()
         _compute_alone()
-    from generation.engine import diffusers_engine, probe_answers
+    from generation.engine import diffusers_engine
+    from generation.engine.kernels import probe_answers
 
     probe_answers.remember_answers(Path(options["data_dir"]))
     return diffusers_engine.create_engine(options, catalog)

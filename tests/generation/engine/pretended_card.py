@@ -180,7 +180,7 @@ def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (told_bytes - card.held_bytes, told_bytes))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: card.held_bytes)
     # What is measured of a card at its start: some processors take minutes for as much in float16.
-    monkeypatch.setattr("generation.engine.kernel_probe._SIDE_ON_A_CARD", 4)
+    monkeypatch.setattr("generation.engine.kernels.probe._SIDE_ON_A_CARD", 4)
 
 
 def whole_of_numbered(device: torch.device) -> float:

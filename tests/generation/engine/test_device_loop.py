@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from generation.engine import kernels, order, resident_models
+from generation.engine import order, resident_models
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.kernels import preparing
 from generation.errors import ModelUnavailable
 from generation.models.catalog import Catalog
 from generation.phases import Phase
@@ -63,7 +64,7 @@ def test_what_is_improved_while_nobody_waits_keeps_nobody_waiting(
             is_idle.set()
             yield 1
 
-    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(preparing, "packing_pays", lambda: True)
     monkeypatch.setattr(resident_models, "moves_to_huge_pages", moves)
     monkeypatch.setattr(resident_models, "_WORTH_MOVING_BYTES", 1)
     engine = make_engine(dtype=torch.bfloat16)
@@ -77,7 +78,7 @@ def test_what_is_improved_while_nobody_waits_keeps_nobody_waiting(
 
 
 def test_a_small_model_is_not_moved_about(make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(preparing, "packing_pays", lambda: True)
     monkeypatch.setattr(resident_models, "moves_to_huge_pages", lambda: pytest.fail("it was"))
     engine = make_engine(dtype=torch.bfloat16)
     assert engine.run(tiny_request(), RecordedRun()).pictures

@@ -16,10 +16,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from generation.engine import kernels
 from generation.engine.autoencoder import pixels_of
 from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.kernels import preparing
 from generation.engine.loading import LoadedModel
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
@@ -228,8 +228,8 @@ def test_normalizations_find_their_weights_however_they_are_held(
         normalized = functional.group_norm(pixels, groups, *weights)
         return functional.silu(normalized) if told["activates"] else normalized
 
-    monkeypatch.setattr("generation.engine.group_norm.group_norm", of_the_card)
-    monkeypatch.setattr(kernels, "channels_last_norm_pays", lambda *_: True)
+    monkeypatch.setattr("generation.engine.kernels.group_norm.group_norm", of_the_card)
+    monkeypatch.setattr(preparing, "channels_last_norm_pays", lambda *_: True)
     engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), dtype=torch.bfloat16, device="cuda")
     held_as(engine, "ddim", placement=placement, stores_float8=stores_float8)
     for _ in range(2):  # what comes and goes in groups does so ahead of time the second time

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generation.engine.import_scans import read_scan
-from generation.engine.probe_answers import ANSWERS_NAME
+from generation.engine.kernels.probe_answers import ANSWERS_NAME
 from generation.models.catalog import REPOSITORY
 from generation.settings import PACKAGED_MODELS_FILE
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from generation.engine import kernels
-from generation.engine.kernels import prepare_part
-from generation.engine.mapped_files import MappedFiles
+from generation.engine.kernels import preparing
+from generation.engine.kernels.mapped_files import MappedFiles
+from generation.engine.kernels.preparing import prepare_part
 
 
 def resident_bytes(file: Path) -> int:
@@ -53,8 +53,8 @@ def test_what_is_no_file_and_what_lies_beside_keep_every_bit(weights: Path) -> N
 
 @linux_only
 def test_convolutions_laid_out_anew_are_in_memory_once(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: True)
-    monkeypatch.setattr(kernels, "packing_pays", lambda: False)
+    monkeypatch.setattr(preparing, "channels_last_pays", lambda *_: True)
+    monkeypatch.setattr(preparing, "packing_pays", lambda: False)
     layer = torch.nn.Conv2d(512, 512, 3, bias=False, dtype=torch.bfloat16)
     layer.weight.data = load_file(weights)["conv"]
     before = layer.weight.data

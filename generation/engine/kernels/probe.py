@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from generation.engine.channels_last import ChannelsLastGroupNorm
-from generation.engine.cpu_attention import blocked_attention, padded_attention
-from generation.engine.packing import let_layers_pack
-from generation.engine.probe_answers import remembered
+from generation.engine.kernels.channels_last import ChannelsLastGroupNorm
+from generation.engine.kernels.cpu_attention import blocked_attention, padded_attention
+from generation.engine.kernels.packing import let_layers_pack
+from generation.engine.kernels.probe_answers import remembered
 
 log = logging.getLogger(__name__)
 

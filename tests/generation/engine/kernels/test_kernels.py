@@ -11,11 +11,12 @@ import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch.nn import functional
 
-from generation.engine import kernel_probe, kernels
-from generation.engine.attention import MIN_SCORES, CpuAttnProcessor
-from generation.engine.cpu_attention import BLOCK_QUERIES, KEYS_AT_ONCE, blocked_attention, padded_attention
 from generation.engine.device import choose_dtype
-from generation.engine.kernel_probe import (
+from generation.engine.kernels import preparing, probe
+from generation.engine.kernels.attention_processor import MIN_SCORES, CpuAttnProcessor
+from generation.engine.kernels.cpu_attention import BLOCK_QUERIES, KEYS_AT_ONCE, blocked_attention, padded_attention
+from generation.engine.kernels.preparing import prepare_kernels
+from generation.engine.kernels.probe import (
     SMALL_WIN,
     best_seconds,
     bfloat16_pays,
@@ -26,7 +27,6 @@ from generation.engine.kernel_probe import (
     padded_attention_pays,
     wins,
 )
-from generation.engine.kernels import prepare_kernels
 from tests.tiny_pipeline import tiny_pipeline
 
 CPU = torch.device("cpu")
@@ -169,7 +169,7 @@ def test_the_denoiser_with_every_kernel_agrees_with_the_usual_one(
 def test_the_cpus_format_is_the_measured_one(
     monkeypatch: pytest.MonkeyPatch, pays: bool, expected: torch.dtype
 ) -> None:
-    monkeypatch.setattr(kernel_probe, "bfloat16_pays", lambda _: pays)
+    monkeypatch.setattr(probe, "bfloat16_pays", lambda _: pays)
     assert choose_dtype("auto", CPU) == expected
     assert choose_dtype("float16", CPU) == torch.float16
 
@@ -218,7 +218,7 @@ def test_a_probe_waits_for_the_device() -> None:
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    from generation.engine import attention
+    from generation.engine.kernels import attention_processor
 
     calls: list[None] = []
 
@@ -226,7 +226,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[None]:
         calls.append(None)
         return blocked_attention(*tensors)
 
-    monkeypatch.setattr(attention, "blocked_attention", counted)
+    monkeypatch.setattr(attention_processor, "blocked_attention", counted)
     return calls
 
 
@@ -235,9 +235,9 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Say what the probes are to find."""
 
     def find(*, channels_last: bool, blocked: bool) -> None:
-        monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: channels_last)
-        monkeypatch.setattr(kernels, "blocked_attention_pays", lambda *_: blocked)
-        monkeypatch.setattr(kernels, "padded_attention_pays", lambda *_: blocked)
-        monkeypatch.setattr(kernels, "packing_pays", lambda: False)
+        monkeypatch.setattr(preparing, "channels_last_pays", lambda *_: channels_last)
+        monkeypatch.setattr(preparing, "blocked_attention_pays", lambda *_: blocked)
+        monkeypatch.setattr(preparing, "padded_attention_pays", lambda *_: blocked)
+        monkeypatch.setattr(preparing, "packing_pays", lambda: False)
 
     return find

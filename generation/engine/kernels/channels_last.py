@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from generation.engine.mapped_files import MappedFiles
+from generation.engine.kernels.mapped_files import MappedFiles
 
 
 class ChannelsLastGroupNorm(torch.nn.GroupNorm):
@@ -15,7 +15,7 @@ class ChannelsLastGroupNorm(torch.nn.GroupNorm):
         """Normalize (rows, channels, ...), with SiLU behind it if it ``activates``."""
         is_picture = hidden_states.ndim == 4 and hidden_states.is_contiguous(memory_format=torch.channels_last)
         if is_picture and _lies_on_a_card(hidden_states):
-            from generation.engine.group_norm import group_norm  # imports Triton, which is not everywhere
+            from generation.engine.kernels.group_norm import group_norm  # imports Triton, which is not everywhere
 
             return group_norm(hidden_states, self.num_groups, self.weight, self.bias, self.eps, activates=activates)
         normalized = super().forward(hidden_states)

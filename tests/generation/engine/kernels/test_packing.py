@@ -11,11 +11,10 @@ import torch
 from diffusers.models.activations import GEGLU
 from PIL import Image
 
-from generation.engine import kernels, resident_models
+from generation.engine import resident_models
 from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
-from generation.engine.loading import load_model
-from generation.engine.order import Order
-from generation.engine.packing import (
+from generation.engine.kernels import preparing
+from generation.engine.kernels.packing import (
     PackingConvolution,
     PackingGEGLU,
     PackingHalves,
@@ -26,16 +25,18 @@ from generation.engine.packing import (
     packable_bytes,
     unpack_layers,
 )
+from generation.engine.loading import load_model
+from generation.engine.order import Order
 from generation.engine.precision import in_float32
 from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.kernels.test_kernels import deviation, random
+from tests.generation.engine.kernels.test_mapped_files import linux_only, resident_bytes
+from tests.generation.engine.kernels.test_mapped_files import weights as weights
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_adapters import catalog as catalog
 from tests.generation.engine.test_adapters import folder as folder
 from tests.generation.engine.test_adapters import pixels
-from tests.generation.engine.test_kernels import deviation, random
-from tests.generation.engine.test_mapped_files import linux_only, resident_bytes
-from tests.generation.engine.test_mapped_files import weights as weights
 from tests.tiny_pipeline import tiny_pipeline
 
 LAYERS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
@@ -189,13 +190,13 @@ def test_a_packed_weight_takes_the_place_of_the_file(weights: Path) -> None:
 def test_a_picture_in_float32_finds_all_weights_and_leaves_them_as_they_were(
     monkeypatch: pytest.MonkeyPatch, levels: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
-    monkeypatch.setattr(kernels, "blocked_attention_pays", lambda *_: False)
-    monkeypatch.setattr(kernels, "padded_attention_pays", lambda *_: False)
+    monkeypatch.setattr(preparing, "packing_pays", lambda: True)
+    monkeypatch.setattr(preparing, "blocked_attention_pays", lambda *_: False)
+    monkeypatch.setattr(preparing, "padded_attention_pays", lambda *_: False)
     pipeline: Any = tiny_pipeline(**levels).to(torch.bfloat16)
     before = {name: value.clone() for name, value in pipeline.unet.state_dict().items()}
     wide: Any = copy.deepcopy(pipeline).to(torch.float32)
-    kernels.prepare_kernels(pipeline, torch.device("cpu"), torch.bfloat16)
+    preparing.prepare_kernels(pipeline, torch.device("cpu"), torch.bfloat16)
     latents, embeddings = random(2, 4, 16, 16), random(2, 16, 32, seed=1)
 
     def call(dtype: torch.dtype) -> torch.Tensor:
@@ -220,8 +221,8 @@ def test_adapters_change_packed_layers_as_others(
     wishes = [("", 0.0), ("", 0.0), ("ink", 1.0), ("clay", 0.5), ("", 0.0), ("ink", 1.0)]
     painted = {}
     for packs in (False, True):
-        monkeypatch.setattr(kernels, "packing_pays", lambda packs=packs: packs)
-        monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: True)
+        monkeypatch.setattr(preparing, "packing_pays", lambda packs=packs: packs)
+        monkeypatch.setattr(preparing, "channels_last_pays", lambda *_: True)
         engine = make_engine(catalog, dtype=torch.bfloat16)
         painted[packs] = [pixels(engine, adapter=name, adapter_weight=weight) for name, weight in wishes]
         assert engine._models._model is not None
@@ -237,7 +238,7 @@ def test_adapters_change_packed_layers_as_others(
 def test_no_picture_waits_until_the_denoiser_is_packed(
     make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(preparing, "packing_pays", lambda: True)
     engine = make_engine(dtype=torch.bfloat16)
     engine.preload()
     assert engine._models._model is not None
@@ -251,7 +252,7 @@ def test_no_picture_waits_until_the_denoiser_is_packed(
 def test_who_asks_while_the_model_is_loaded_sees_a_step_before_its_weights_stay_packed(
     make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(preparing, "packing_pays", lambda: True)
     engine = make_engine(dtype=torch.bfloat16)
     layers, packed = list[Any](), list[int]()
 
@@ -280,7 +281,7 @@ def test_who_asks_while_the_model_is_loaded_sees_a_step_before_its_weights_stay_
 def test_weights_that_are_compiled_are_not_packed(
     make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "packing_pays", lambda: True)
+    monkeypatch.setattr(preparing, "packing_pays", lambda: True)
     engine = make_engine(dtype=torch.bfloat16, compiler="eager")
     engine.preload()
     assert engine._models._model is not None

@@ -6,7 +6,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn import functional
 
-from generation.engine.cpu_attention import blocked_attention, padded_attention
+from generation.engine.kernels.cpu_attention import blocked_attention, padded_attention
 
 # Below, torch's kernel has so little to do that calling it once is what counts: 512 x 512 tokens.
 MIN_SCORES = 512 * 512

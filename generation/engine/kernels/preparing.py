@@ -6,17 +6,17 @@ from typing import Any
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
-from generation.engine.attention import CpuAttnProcessor
-from generation.engine.channels_last import has_flat_convolutions, keep_channels_last, put_channels_last
-from generation.engine.in_place import compute_in_place
-from generation.engine.kernel_probe import (
+from generation.engine.kernels.attention_processor import CpuAttnProcessor
+from generation.engine.kernels.channels_last import has_flat_convolutions, keep_channels_last, put_channels_last
+from generation.engine.kernels.in_place import compute_in_place
+from generation.engine.kernels.packing import let_layers_pack, pack_layers, packable_bytes
+from generation.engine.kernels.probe import (
     blocked_attention_pays,
     channels_last_norm_pays,
     channels_last_pays,
     packing_pays,
     padded_attention_pays,
 )
-from generation.engine.packing import let_layers_pack, pack_layers, packable_bytes
 
 
 def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> int:

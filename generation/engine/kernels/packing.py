@@ -13,7 +13,7 @@ import torch
 from diffusers.models.activations import GEGLU
 from torch.nn import functional
 
-from generation.engine.mapped_files import MappedFiles
+from generation.engine.kernels.mapped_files import MappedFiles
 
 _NOTHING_MORE: tuple[str, list[float], str] = ("none", [], "")  # no activation is computed along
 _GELU: tuple[str, list[float], str] = ("gelu", [], "none")  # "none" is the exact one, by the error function

@@ -7,8 +7,8 @@ import pytest
 import torch
 from diffusers.models.resnet import ResnetBlock2D
 
-from generation.engine.in_place import InPlaceResnetBlock, compute_in_place
-from tests.generation.engine.test_kernels import random
+from generation.engine.kernels.in_place import InPlaceResnetBlock, compute_in_place
+from tests.generation.engine.kernels.test_kernels import random
 from tests.tiny_pipeline import tiny_pipeline
 
 USUAL: dict[str, dict[str, Any]] = {

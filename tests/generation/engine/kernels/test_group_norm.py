@@ -6,22 +6,22 @@ import pytest
 import torch
 from torch.nn import functional
 
-from generation.engine import channels_last, kernel_probe, kernels
-from generation.engine.channels_last import (
+from generation.engine.conditioning import denoise
+from generation.engine.kernels import channels_last, preparing, probe
+from generation.engine.kernels.channels_last import (
     ChannelsLastGroupNorm,
     forget_channels_last,
     keep_channels_last,
     put_channels_last,
 )
-from generation.engine.conditioning import denoise
-from generation.engine.in_place import compute_in_place
-from generation.engine.kernel_probe import channels_last_norm_pays
+from generation.engine.kernels.in_place import compute_in_place
+from generation.engine.kernels.probe import channels_last_norm_pays
+from tests.generation.engine.kernels.test_kernels import deviation, random
 from tests.generation.engine.test_compiling import inputs
-from tests.generation.engine.test_kernels import deviation, random
 from tests.tiny_pipeline import tiny_pipeline
 
 pytest.importorskip("triton", reason="Triton is for Linux")
-from generation.engine import group_norm
+from generation.engine.kernels import group_norm
 
 SHAPES = [(2, 320, 4, 4, 32), (1, 64, 24, 16, 32), (2, 96, 5, 7, 32), (1, 32, 40, 40, 8)]
 
@@ -97,10 +97,10 @@ def test_a_compiler_gets_torchs_own_layers_back() -> None:
 
 @pytest.mark.parametrize(("norm_pays", "layout_pays"), [(True, False), (False, True), (False, False)])
 def test_a_card_gets_what_pays(norm_pays: bool, layout_pays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "channels_last_norm_pays", lambda *_: norm_pays)
-    monkeypatch.setattr(kernels, "channels_last_pays", lambda *_: layout_pays)
+    monkeypatch.setattr(preparing, "channels_last_norm_pays", lambda *_: norm_pays)
+    monkeypatch.setattr(preparing, "channels_last_pays", lambda *_: layout_pays)
     unet = tiny_pipeline().unet.to(torch.bfloat16)
-    kernels.prepare_part(unet, torch.device("cuda:0"), torch.bfloat16)
+    preparing.prepare_part(unet, torch.device("cuda:0"), torch.bfloat16)
     weight = unet.down_blocks[0].resnets[0].conv1.weight
     assert weight.is_contiguous(memory_format=torch.channels_last) == (norm_pays or layout_pays)
     assert any(type(layer) is ChannelsLastGroupNorm for layer in unet.modules()) == norm_pays
@@ -115,10 +115,10 @@ def test_where_triton_cannot_be_used_it_does_not_pay(caplog: pytest.LogCaptureFi
 
 
 def test_kernels_that_say_something_else_do_not_pay(innermost: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_probe, "_captured", lambda work: work)
-    monkeypatch.setattr(kernel_probe, "_compare", lambda device, *works: [2.0, 1.0])
-    monkeypatch.setattr(kernel_probe, "_works_on_a_card", lambda device: True)
-    monkeypatch.setattr(kernel_probe, "_SIDE_ON_A_CARD", 8)
+    monkeypatch.setattr(probe, "_captured", lambda work: work)
+    monkeypatch.setattr(probe, "_compare", lambda device, *works: [2.0, 1.0])
+    monkeypatch.setattr(probe, "_works_on_a_card", lambda device: True)
+    monkeypatch.setattr(probe, "_SIDE_ON_A_CARD", 8)
     for factor in (1.0, 1.1):
         honest = group_norm.group_norm
         monkeypatch.setattr(group_norm, "group_norm", lambda *a, f=factor, g=honest, **k: f * g(*a, **k))

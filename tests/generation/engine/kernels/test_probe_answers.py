@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from generation.engine import probe_answers
-from generation.engine.probe_answers import ANSWERS_NAME, remember_answers, remembered
+from generation.engine.kernels import probe_answers
+from generation.engine.kernels.probe_answers import ANSWERS_NAME, remember_answers, remembered
 
 CPU = torch.device("cpu")
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from generation.engine import huge_pages
-from generation.engine.huge_pages import moves_to_huge_pages
-from tests.generation.engine.test_mapped_files import linux_only
+from generation.engine.kernels import huge_pages
+from generation.engine.kernels.huge_pages import moves_to_huge_pages
+from tests.generation.engine.kernels.test_mapped_files import linux_only
 
 MIB = 1 << 20
 # A process of its own, so that it is known what lies in its memory.
 PROGRAM = f"""
 import json, mmap, psutil
-from generation.engine.huge_pages import moves_to_huge_pages
+from generation.engine.kernels.huge_pages import moves_to_huge_pages
 
 written, reserved = (mmap.mmap(-1, size * {MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for size in (16, 256))
 pattern = bytes(range(256))

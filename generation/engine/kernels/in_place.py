@@ -7,7 +7,7 @@ import torch
 from diffusers.models.resnet import ResnetBlock2D
 from torch.nn import functional
 
-from generation.engine.channels_last import ChannelsLastGroupNorm
+from generation.engine.kernels.channels_last import ChannelsLastGroupNorm
 
 
 class InPlaceResnetBlock(ResnetBlock2D):
