@@ -68,6 +68,7 @@ _REFUSALS: Mapping[str, str] = {
     "input_blocked": "I do not take this picture here: it looks sexual to me. Please choose another one.",
     "input_expired": "The picture that this began with is no longer kept. Please send it again with `/img2img`.",
     "job_unknown": "Nothing is known any more about this picture. Please begin anew with `/img2img`.",
+    "ladder_and_strength": "A ladder has several strengths of its own. Please choose one strength, or the ladder.",
     "list_full": "The list has {limit} entries already. Please take one off first.",
     "terms_full": "The list holds nearly {limit} characters already, the most that it may. Please take one off first.",
     "closed_meanwhile": "I am not let into this channel any more, so I did not begin. Please ask a moderator.",

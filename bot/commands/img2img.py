@@ -28,10 +28,12 @@ from bot.orders.sources import source_of
 from generation.adapter_weights import MAX_ADAPTERS
 from generation.errors import GenerationError, ModelUnavailable
 from generation.requests import MAX_SEED
+from generation.strength_ladder import LADDER
 
 # What other words or numbers mend, or a little patience.
 _MENDED_IN_A_FORM = (
     "cooldown",
+    "ladder_and_strength",
     "member_queue_full",
     "model_not_allowed",
     "past_limit",
@@ -67,6 +69,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     prompt="What the new picture should show",
     negative_prompt="What it should not show",
     strength="How far to go from your picture: 0.3 is subtle, 0.6 balanced, 0.9 strong",
+    ladder="Instead of one strength: several pictures with one seed, from 0.3 to 0.75, to choose from",
     guidance_scale="How closely to follow the prompt",
     steps="Denoising steps: more is slower and sometimes finer",
     seed="The same seed gives the same picture again",
@@ -84,6 +87,7 @@ async def img2img(
     prompt: Prompt,
     negative_prompt: NegativePrompt | None = None,
     strength: Strength | None = None,
+    ladder: bool = False,
     guidance_scale: GuidanceScale | None = None,
     steps: Steps | None = None,
     seed: Range[int, 0, MAX_SEED] | None = None,
@@ -98,7 +102,7 @@ async def img2img(
     options = Options(
         prompt=prompt,
         negative_prompt=negative_prompt,
-        strength=strength,
+        strength=LADDER if ladder and strength is None else strength,
         guidance_scale=guidance_scale,
         num_inference_steps=steps,
         seed=seed,
@@ -111,6 +115,8 @@ async def img2img(
     )
     admission, source = client_of(interaction).admission, source_of(image)
     try:
+        if ladder and strength is not None:
+            raise Refused("ladder_and_strength")
         await admission.take_interaction(interaction, options, source)
     except (Refused, GenerationError) as error:
         if isinstance(error, Refused) and error.reason not in _MENDED_IN_A_FORM:

@@ -15,6 +15,7 @@ from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
 from bot.storage.job import CancelReason, Job, JobState
+from generation.strength_ladder import LADDER
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
@@ -72,6 +73,18 @@ class AgainButton(JobButton, template=f"again:{JOB_ID}"):
         source = Source(parent=job, spoiler=job.spoiler)
         options = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
         await interaction.client.admission.take_interaction(interaction, options, source)
+
+
+class StrengthsButton(JobButton, template=f"strengths:{JOB_ID}"):
+    """Paint the same with the same seed at several strengths; for everybody who may use the bot here."""
+
+    label, emoji, verb = "Strengths", "🪜", "strengths"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        source = Source(parent=job, spoiler=job.spoiler)
+        options = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
+        ladder = replace(options, strength=LADDER, count=None, seed=job.seed)
+        await interaction.client.admission.take_interaction(interaction, ladder, source)
 
 
 class EditButton(JobButton, template=f"edit:{JOB_ID}"):
@@ -166,6 +179,7 @@ class ReportButton(JobButton, template=f"report:{JOB_ID}"):
 BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
     CancelButton,
     AgainButton,
+    StrengthsButton,
     EditButton,
     UseAsInputButton,
     DeleteButton,
@@ -183,15 +197,15 @@ def status_view(job: Job) -> discord.ui.View | None:
     return _view(CancelButton(job.job_id))
 
 
-def result_view(job: Job) -> discord.ui.View:
-    """Return the buttons of the result message."""
-    return _view(
-        AgainButton(job.job_id),
-        EditButton(job.job_id),
-        UseAsInputButton(job.job_id),
-        DeleteButton(job.job_id),
-        ReportButton(job.job_id),
-    )
+def result_view(job: Job, *, takes_strength: bool) -> discord.ui.View:
+    """Return the buttons of the result message: ways on in a first row, and below them what takes it away."""
+    ways_on = [AgainButton(job.job_id), EditButton(job.job_id), UseAsInputButton(job.job_id)]
+    if takes_strength and not job.strengths:
+        ways_on.append(StrengthsButton(job.job_id))
+    below = [DeleteButton(job.job_id), ReportButton(job.job_id)]
+    for button in below:
+        button.row = 1
+    return _view(*ways_on, *below)
 
 
 def _view(*items: discord.ui.Item[Any]) -> discord.ui.View:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import discord
@@ -88,8 +89,6 @@ class OrderModal(discord.ui.Modal):
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         kept = Options(
             prompt=self._prompt.value,
-            # A ladder that stays one has as many rungs as before.
-            count=self._chosen.count if self._chosen.strength == said.options.strength == LADDER else None,
             # Taken out of the form it is not wanted; a form that never had it leaves it to the member's preferences.
             negative_prompt=None if self._chosen.negative_prompt is None else "",
             size=self._chosen.size,
@@ -99,6 +98,8 @@ class OrderModal(discord.ui.Modal):
             adapter=self._chosen.adapter,
             adapter_weight=self._chosen.adapter_weight,
         )
+        if self._chosen.strength == said.options.strength == LADDER:  # it has as many rungs as before
+            kept = replace(kept, strength=LADDER, count=self._chosen.count)
         options = changed(kept, said.options)
         picture = int(self._which.values[0]) - 1 if self._which is not None and self._which.values else 0
         await self._submitted(interaction, options, picture)

@@ -32,7 +32,8 @@ class Delivery:
     """Send results as ordinary messages of the bot.
 
     Such a message outlives the interaction's 15 minutes, and its ``nonce`` (the job id) makes Discord drop a repetition
-    within minutes; for later ones the channel is searched for our own message first. ``result_view`` makes the buttons.
+    within minutes; for later ones the channel is searched for our own message first. ``result_view`` makes the buttons,
+    and is told whether the model takes a strength.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Delivery:
         spool: Spool,
         shelf: ModelShelf,
         decoder: ImageDecoder,
-        result_view: Callable[[Job], discord.ui.View],
+        result_view: Callable[..., discord.ui.View],
     ) -> None:
         self._client = client
         self._jobs = jobs
@@ -134,16 +135,17 @@ class Delivery:
             reference = discord.MessageReference(
                 message_id=answered, channel_id=job.channel_id, guild_id=job.guild_id, fail_if_not_exists=False
             )
+        takes_strength = self._shelf.takes_strength(job.model)
         message = await channel_of(self._client, job).send(
             result_text(
                 job,
                 is_demo=self._shelf.is_demo(job.model),
-                takes_strength=self._shelf.takes_strength(job.model),
+                takes_strength=takes_strength,
                 quotes=quotes,
                 earlier=earlier,
             ),
             files=files,
-            view=self._result_view(job),
+            view=self._result_view(job, takes_strength=takes_strength),
             nonce=job.job_id,
             reference=reference,
             allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.requester_id)]),

@@ -163,7 +163,7 @@ async def test_who_may_not_write_in_a_channel_gets_nothing_written_there(bot: Bo
     await bot.client.set_permissions("showcase", deny=["SEND_MESSAGES"], target="Linus")
     refusal = refusal_sentence("may_not_write", {})
     assert told(await bot.client.submit_modal(form, {"prompt": "read me"}, member="Linus")).startswith(refusal)
-    for label in ("Again", "Edit", "Use as input"):
+    for label in ("Again", "Edit", "Use as input", "Strengths"):
         assert told(await bot.client.press(result.id, label, member="Linus")).startswith(refusal), label
     assert told(await bot.client.message_command("Remix", result.id, member="Linus")).startswith(refusal)
     again = await bot.client.press(result.id, "Again")

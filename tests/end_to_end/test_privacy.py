@@ -123,7 +123,7 @@ async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotPr
     theirs = await bot.result_of(await bot.answer_to(said))
     assert "Others may not paint" in await privacy(bot, "remixing", state="off")
     try:
-        for label in ("Again", "Edit", "Use as input"):
+        for label in ("Again", "Edit", "Use as input", "Strengths"):
             refused = await bot.client.press(result.id, label, member=OTHER)
             assert refused.response is not None
             assert refused.response.content.startswith(refusal), label

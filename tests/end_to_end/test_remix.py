@@ -111,7 +111,7 @@ class TestButtons:
     async def test_input_past_its_retention(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))
         (bot.data_dir / "spool" / job_id(made) / "input.png").unlink()
-        for button in ("Edit", "Again"):
+        for button in ("Edit", "Again", "Strengths"):
             assert "send it again with `/img2img`" in told(await bot.client.press(made.id, button))
         asked = await bot.client.say("strength 0.4", reply_to=made.id)
         assert "no longer kept" in (await bot.answer_to(asked)).content

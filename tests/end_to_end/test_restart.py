@@ -45,7 +45,7 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
 
         async with BotProcess(server, tmp_path, {"JOB_RETENTION_DAYS": "0"}, arguments=QUICK) as bot:
             await bot.until(lambda: bot.rows("SELECT job_id FROM jobs") == [])
-            for button in ("Again", "Edit", "Use as input"):
+            for button in ("Again", "Edit", "Use as input", "Strengths"):
                 assert "Nothing is known any more" in told(await client.press(second.id, button))
             await client.press(second.id, "Delete")
             await client.wait_for_edit(second.id, lambda message: message.deleted)

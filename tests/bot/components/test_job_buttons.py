@@ -8,6 +8,7 @@ import pytest
 from bot.components.dynamic_button import DynamicButton
 from bot.components.job_buttons import result_view, status_view
 from bot.storage.job import JobState
+from generation.strength_ladder import RUNGS
 from tests.bot.jobs_made import PICTURE, make_job
 
 
@@ -36,6 +37,18 @@ async def test_what_has_failed_offers_a_way_on_where_its_picture_is_kept(
 
 
 async def test_button_ids_fit_discord() -> None:
-    for item in result_view(make_job(state=JobState.RENDERED, pictures=(PICTURE,))).children:
+    for item in result_view(make_job(state=JobState.RENDERED, pictures=(PICTURE,)), takes_strength=True).children:
         assert isinstance(item, discord.ui.DynamicItem)
         assert len(item.custom_id) <= 100
+
+
+@pytest.mark.parametrize(("takes_strength", "strengths", "offered"), [(True, (), 1), (False, (), 0), (True, RUNGS, 0)])
+async def test_strengths_are_offered_where_there_are_others(
+    takes_strength: bool, strengths: tuple[float, ...], offered: int
+) -> None:
+    job = make_job(pictures=(PICTURE,) * 4, count=4, strength=0.3, strengths=strengths)
+    view = result_view(job, takes_strength=takes_strength)
+    labels = [item.label for item in view.children if isinstance(item, DynamicButton)]
+    assert labels == ["Again", "Edit", "Use as input", *["Strengths"] * offered, "Delete", "Report"]
+    rows = [[button["label"] for button in row["components"]] for row in view.to_components()]
+    assert rows == [labels[:-2], labels[-2:]]

@@ -9,6 +9,7 @@ import aiohttp
 import discord
 import pytest
 
+from bot.components.dynamic_button import DynamicButton
 from bot.components.job_buttons import result_view
 from bot.errors import Refused
 from bot.jobs import channels
@@ -25,17 +26,19 @@ class Channel:
 
     def __init__(self) -> None:
         self.filenames: list[str] = []
+        self.labels: list[str] = []
         self.deleted: list[int] = []
         self.messages: list[Any] = []  # newest first
         self.is_in_reach = False
         self.refusal: discord.HTTPException | None = None
 
-    async def send(self, _text: str, *, files: list[discord.File], **_: Any) -> Any:
+    async def send(self, _text: str, *, files: list[discord.File], view: discord.ui.View, **_: Any) -> Any:
         if self.refusal is not None:
             raise self.refusal
         if not self.is_in_reach:
             raise aiohttp.ClientConnectionError
         self.filenames = [file.filename for file in files]
+        self.labels = [item.label for item in view.children if isinstance(item, DynamicButton)]
         return SimpleNamespace(id=9)
 
     async def history(self, **_: Any) -> AsyncIterator[Any]:
@@ -49,11 +52,11 @@ class Channel:
         return SimpleNamespace(delete=delete)
 
 
-def deliver_to(channel: Channel, jobs: Jobs, spool: Spool) -> Delivery:
+def deliver_to(channel: Channel, jobs: Jobs, spool: Spool, *, takes_strength: bool = True) -> Delivery:
     client: Any = SimpleNamespace(
         get_partial_messageable=lambda *_, **__: channel, user="the bot", get_guild={}.get, is_ready=lambda: False
     )
-    shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: True)
+    shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: takes_strength)
     decoder: Any = None  # nothing has to be encoded smaller
     return Delivery(client, jobs, spool, shelf, decoder, result_view)
 
@@ -78,6 +81,19 @@ async def test_what_is_hidden_while_it_waits_for_discord_comes_hidden(
         monkeypatch.setattr(channels, "asyncio", SimpleNamespace(sleep=a_moderator_presses_spoiler))
         assert await deliver_to(channel, jobs, spool).send(job, may_be_there=False) == 9
     assert channel.filenames == [f"SPOILER_{PICTURE.filename}"]
+
+
+@pytest.mark.parametrize("takes_strength", [True, False])
+async def test_other_strengths_are_offered_where_the_model_takes_one(
+    tmp_path: Path, database: Database, takes_strength: bool
+) -> None:
+    jobs, spool, channel = Jobs(database), Spool(tmp_path), Channel()
+    channel.is_in_reach = True
+    job = make_job(state=JobState.RENDERED, pictures=(PICTURE,))
+    await jobs.accept(job)
+    await spool.write(job.job_id, PICTURE.filename, b"a picture")
+    await deliver_to(channel, jobs, spool, takes_strength=takes_strength).send(job, may_be_there=False)
+    assert ("Strengths" in channel.labels) is takes_strength
 
 
 async def test_a_result_is_withdrawn_wherever_it_is(tmp_path: Path, database: Database) -> None:

@@ -32,6 +32,13 @@ async def again(stage: Stage, person: Person) -> str | None:
     return await stage.painted(person, pressed.response)
 
 
+@ACTS.of("ask for a picture", "button Strengths")
+async def strengths(stage: Stage, person: Person) -> str | None:
+    result = await stage.result(person.channel)
+    pressed = await stage.bot.client.press(result.id, "Strengths", member=person.member)
+    return await stage.painted(person, pressed.response)
+
+
 @ACTS.of("ask for a picture", "button Edit, its form")
 async def edit(stage: Stage, person: Person) -> str | None:
     result = await stage.result(person.channel)
