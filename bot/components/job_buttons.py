@@ -198,14 +198,14 @@ def status_view(job: Job) -> discord.ui.View | None:
 
 
 def result_view(job: Job, *, takes_strength: bool) -> discord.ui.View:
-    """Return the buttons of the result message: ways on in a first row, and below them what takes it away."""
+    """Return the buttons of the result message; Discord takes five in a row."""
     ways_on = [AgainButton(job.job_id), EditButton(job.job_id), UseAsInputButton(job.job_id)]
     if takes_strength and not job.strengths:
         ways_on.append(StrengthsButton(job.job_id))
-    below = [DeleteButton(job.job_id), ReportButton(job.job_id)]
-    for button in below:
-        button.row = 1
-    return _view(*ways_on, *below)
+    about_it = [DeleteButton(job.job_id), ReportButton(job.job_id)]
+    for button in about_it:
+        button.row = 0 if len(ways_on) + len(about_it) <= 5 else 1  # together, wherever they are
+    return _view(*ways_on, *about_it)
 
 
 def _view(*items: discord.ui.Item[Any]) -> discord.ui.View:

@@ -29,7 +29,7 @@ async def result(server: PlaygroundServer, channel: str, text: str) -> Message:
 
 
 async def fill(server: PlaygroundServer) -> None:
-    """Let people talk and paint: one picture by command, two by a mention, a remix of four."""
+    """Let people talk and paint: one picture by command, two by a mention, and over the first of them a ladder."""
     client = server.client
     await client.say("My coffee is far too ordinary today.", files=[COFFEE], member="Linus")
     options = {"image": COFFEE, "prompt": "a house at sunset", "strength": 0.65, "seed": 4}
@@ -40,7 +40,9 @@ async def fill(server: PlaygroundServer) -> None:
     dogs = await result(server, "gallery", "a dog in a meadow")
     await client.say("a lion in the desert, seed 4, strength 0.7", files=[COFFEE], channel="@Ada")
     await result(server, "@Ada", "a lion in the desert")
-    await client.say("@Palimpsest a fox in the snow, count 4", reply_to=dogs.id, member="Linus", channel="gallery")
+    await client.say(
+        "@Palimpsest a fox in the snow, strength ladder, seed 7", reply_to=dogs.id, member="Linus", channel="gallery"
+    )
     await result(server, "gallery", "a fox in the snow")
 
 
