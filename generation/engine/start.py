@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from generation.engine.base import Engine
-from generation.engine.import_scans import remember_scans
-from generation.engine.lazy_compiler import import_compiler_later
+from generation.engine.quick_start.import_scans import remember_scans
+from generation.engine.quick_start.lazy_compiler import import_compiler_later
 from generation.models.catalog import load_catalog
 
 

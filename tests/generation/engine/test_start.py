@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from generation.engine.import_scans import read_scan
 from generation.engine.kernels.probe_answers import ANSWERS_NAME
+from generation.engine.quick_start.import_scans import read_scan
 from generation.models.catalog import REPOSITORY
 from generation.settings import PACKAGED_MODELS_FILE
 
@@ -69,7 +69,7 @@ told["is_one"] &= frames.optimize is torch._dynamo.optimize
 told["is_whole"] = torch._dynamo.backends.registry.__spec__.loader is not None and bool(torch._dynamo.list_backends())
 """
 COMPARE = """
-from generation.engine.import_scans import remember_scans
+from generation.engine.quick_start.import_scans import remember_scans
 remember_scans(Path(sys.argv[1]))
 import transformers
 from transformers.utils import import_utils

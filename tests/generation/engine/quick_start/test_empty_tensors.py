@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from generation.engine.empty_tensors import QuickEmptyTensors
+from generation.engine.quick_start.empty_tensors import QuickEmptyTensors
 
 CALLS: dict[str, Callable[[torch.device], torch.Tensor]] = {
     "a range": lambda device: torch.arange(7, device=device),
