@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from generation.engine.autoencoder import Distribution
-from generation.engine.preview_maps import PreviewMaps
-from generation.engine.previews import Previewer
+from generation.engine.latents.autoencoder import Distribution
+from generation.engine.latents.preview_maps import PreviewMaps
+from generation.engine.latents.previews import Previewer
 
 Value = TypeVar("Value")
 

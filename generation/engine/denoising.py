@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
+from generation.engine.latents.previews import Preview
 from generation.engine.order import Order
-from generation.engine.previews import Preview
 from generation.engine.schedules import schedule_of
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from generation.engine.base import Run
-from generation.engine.previews import Preview
+from generation.engine.latents.previews import Preview
 from generation.phases import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 

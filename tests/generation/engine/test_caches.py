@@ -13,8 +13,8 @@ from PIL import Image
 from generation.engine.base import OutOfMemory
 from generation.engine.caches import ByteCache
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.latents.previews import Preview
 from generation.engine.order import Order, Painted
-from generation.engine.previews import Preview
 from generation.models.catalog import Catalog, load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
 from playground.demo import PHOTOGRAPHS

@@ -16,10 +16,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from generation.engine.autoencoder import pixels_of
 from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.kernels import preparing
+from generation.engine.latents.autoencoder import pixels_of
 from generation.engine.loading import LoadedModel
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry

@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
-from generation.engine.autoencoder import encode_in_slices, scaled_latents
 from generation.engine.device_work import Moment
+from generation.engine.latents.autoencoder import encode_in_slices, scaled_latents
 
 _FITTED_SIDE = 128  # pixels; smooth colours say all that a linear map can know
 _SHOWN_SIDE = 256

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.preview_maps import MAPS_NAME, PreviewMaps
+from generation.engine.latents.preview_maps import MAPS_NAME, PreviewMaps
 from generation.versions import VERSION
+from tests.generation.engine.latents.test_previews import difference
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_caches import PreviewedRun
-from tests.generation.engine.test_previews import difference
 
 # By which every preview is red, whatever the latents are.
 RED = [[0.0, 0.0, 0.0]] * 4 + [[1.0, 0.0, 0.0]]

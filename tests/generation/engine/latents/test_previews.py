@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 from safetensors.torch import save_file
 
 from generation.engine.diffusers_engine import DiffusersEngine, create_engine
-from generation.engine.previews import tiny_previewer
+from generation.engine.latents.previews import tiny_previewer
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog
 from generation.settings import GenerationSettings
