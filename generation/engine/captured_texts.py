@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from generation.engine.cuda_graphs import CudaGraphs
+from generation.engine.calls.cuda_graphs import CudaGraphs
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from generation.engine import prompts
+from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.captured_texts import captured_text_encoders
-from generation.engine.cuda_graphs import CudaGraphs
 from generation.engine.denoising import Conditioning
 from generation.prompt_weights import without_escapes
 
@@ -59,21 +59,6 @@ def embedded_texts(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeTe
         if "text_embeds" in tensors:
             told[f"{side}pooled_prompt_embeds"] = tensors["text_embeds"]
     return told
-
-
-def denoise(
-    pipeline: Any, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor]
-) -> torch.Tensor:
-    """Call the denoiser once for all rows, each with a timestep of its own."""
-    added = {name: conditioning[name] for name in ("text_embeds", "time_ids") if name in conditioning}
-    return pipeline.unet(
-        latents,
-        timesteps,
-        encoder_hidden_states=conditioning["encoder_hidden_states"],
-        timestep_cond=conditioning.get("timestep_cond"),
-        added_cond_kwargs=added or None,
-        return_dict=False,
-    )[0]
 
 
 def _encoded(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeText) -> list[Mapping[str, torch.Tensor]]:

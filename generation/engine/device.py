@@ -1,5 +1,6 @@
-"""Which device and number format this machine computes best with."""
+"""The device and number format that this machine computes best with, and the memory of that device."""
 
+import psutil
 import torch
 
 from generation.errors import ExecutorError
@@ -39,6 +40,22 @@ def limit_memory(device: torch.device, max_bytes: int | None) -> None:
     if device.type == "cuda" and max_bytes is not None:
         _, total = torch.cuda.mem_get_info(device)
         torch.cuda.set_per_process_memory_fraction(min(1.0, (max_bytes - BASE_BYTES["cuda"]) / total), device)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return what is free on the device now; on a CPU what the machine could hand out without swapping.
+
+    Of a card this process gets no more than ``limit_memory`` has left it.
+    """
+    match device.type:
+        case "cuda":
+            free, total = torch.cuda.mem_get_info(device)
+            allowed = round(total * torch.cuda.get_per_process_memory_fraction(device))
+            return min(free, allowed - torch.cuda.memory_reserved(device))
+        case "mps":
+            return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        case _:
+            return psutil.virtual_memory().available
 
 
 def keep_float32(dtype: torch.dtype) -> None:

@@ -36,8 +36,8 @@ transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_To
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # noqa: E402 - its import makes the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
-from generation.engine.compiling import CompiledDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
-from generation.engine.cuda_graphs import CudaGraphs, graphs_for  # noqa: E402 - the same
+from generation.engine.calls.compiling import CompiledDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
+from generation.engine.calls.cuda_graphs import CudaGraphs, graphs_for  # noqa: E402 - the same
 from generation.engine.kernels.preparing import prepare_kernels  # noqa: E402 - the same
 
 

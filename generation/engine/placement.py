@@ -2,29 +2,12 @@
 
 from typing import Any
 
-import psutil
 import torch
 from diffusers.models.embeddings import ImageProjection
 
 from generation.models.memory_plan import MemoryPlan, Placement
 
 _COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq")}
-
-
-def free_bytes(device: torch.device) -> int:
-    """Return what is free on the device now; on a CPU what the machine could hand out without swapping.
-
-    Of a card this process gets no more than ``limit_memory`` has left it.
-    """
-    match device.type:
-        case "cuda":
-            free, total = torch.cuda.mem_get_info(device)
-            allowed = round(total * torch.cuda.get_per_process_memory_fraction(device))
-            return min(free, allowed - torch.cuda.memory_reserved(device))
-        case "mps":
-            return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-        case _:
-            return psutil.virtual_memory().available
 
 
 def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:

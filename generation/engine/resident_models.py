@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from generation.engine.base import OutOfMemory
-from generation.engine.device import free_memory
+from generation.engine.device import free_bytes, free_memory
 from generation.engine.faults import fault_of
 from generation.engine.kernels.huge_pages import moves_to_huge_pages
 from generation.engine.kernels.preparing import pack_denoiser
 from generation.engine.loading import LoadedModel, load_model
-from generation.engine.placement import free_bytes, place
+from generation.engine.placement import place
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import ensure_model

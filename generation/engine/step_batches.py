@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from generation.engine.conditioning import denoise
+from generation.engine.calls.denoiser import denoise
 from generation.engine.denoising import Denoising
 from generation.engine.device_work import DeviceWork
 from generation.engine.loading import LoadedModel

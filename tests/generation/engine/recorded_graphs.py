@@ -141,7 +141,7 @@ def record_graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3000)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1000)
-    monkeypatch.setattr("generation.engine.cuda_graphs.free_bytes", lambda device: graphs.free_bytes)
+    monkeypatch.setattr("generation.engine.calls.cuda_graphs.free_bytes", lambda device: graphs.free_bytes)
     return graphs
 
 

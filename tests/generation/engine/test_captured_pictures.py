@@ -9,13 +9,13 @@ import torch
 
 from generation.engine import loading
 from generation.engine.base import BrokenOutput
-from generation.engine.compiling import CompiledDenoiser
-from generation.engine.cuda_graphs import CudaGraphs
+from generation.engine.calls.compiling import CompiledDenoiser
+from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.latents.autoencoder import decode_in_slices
+from tests.generation.engine.calls.test_cuda_graphs import CUDA, no_compiler
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.recorded_graphs import Graphs
-from tests.generation.engine.test_cuda_graphs import CUDA, no_compiler
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
 
 

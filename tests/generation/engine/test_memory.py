@@ -16,9 +16,8 @@ from torch._utils import _get_device_index
 
 from generation.engine import resident_models
 from generation.engine.base import OutOfMemory
-from generation.engine.device import choose_device, limit_memory
+from generation.engine.device import choose_device, free_bytes, limit_memory
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.placement import free_bytes
 from generation.engine.resident_models import ResidentModels
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.hub import Hub

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from generation.engine.conditioning import denoise
+from generation.engine.calls.denoiser import denoise
 from generation.engine.kernels import channels_last, preparing, probe
 from generation.engine.kernels.channels_last import (
     ChannelsLastGroupNorm,
@@ -16,8 +16,8 @@ from generation.engine.kernels.channels_last import (
 )
 from generation.engine.kernels.in_place import compute_in_place
 from generation.engine.kernels.probe import channels_last_norm_pays
+from tests.generation.engine.calls.test_compiling import inputs
 from tests.generation.engine.kernels.test_kernels import deviation, random
-from tests.generation.engine.test_compiling import inputs
 from tests.tiny_pipeline import tiny_pipeline
 
 pytest.importorskip("triton", reason="Triton is for Linux")

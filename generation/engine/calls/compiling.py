@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from generation.engine.conditioning import denoise
-from generation.engine.cuda_graphs import COMPILING_THREAD, CudaGraphs
+from generation.engine.calls.cuda_graphs import COMPILING_THREAD, CudaGraphs
+from generation.engine.calls.denoiser import denoise
 from generation.engine.kernels.channels_last import forget_channels_last
 from generation.tracebacks import stack_of
 

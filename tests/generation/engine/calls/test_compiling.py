@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from generation.engine.compiling import ROW_BUCKETS, CompiledDenoiser, _shape_of
-from generation.engine.conditioning import denoise
+from generation.engine.calls.compiling import ROW_BUCKETS, CompiledDenoiser, _shape_of
+from generation.engine.calls.denoiser import denoise
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.precision import in_float32
 from generation.models.catalog import Catalog

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from generation.engine.device import free_memory
-from generation.engine.placement import free_bytes
+from generation.engine.device import free_bytes, free_memory
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)

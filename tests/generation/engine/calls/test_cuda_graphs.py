@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from generation.engine.compiling import CompiledDenoiser
-from generation.engine.conditioning import denoise
-from generation.engine.cuda_graphs import CudaGraphs
+from generation.engine.calls.compiling import CompiledDenoiser
+from generation.engine.calls.cuda_graphs import CudaGraphs
+from generation.engine.calls.denoiser import denoise
 from generation.engine.precision import in_float32
+from tests.generation.engine.calls.test_compiling import SlowCompiler, inputs
 from tests.generation.engine.recorded_graphs import Graphs
-from tests.generation.engine.test_compiling import SlowCompiler, inputs
 from tests.tiny_pipeline import tiny_pipeline
 
 CUDA = torch.device("cuda")
@@ -266,7 +266,7 @@ def _short_of_memory(*_: Any, **__: Any) -> torch.Tensor:
 
 @torch.no_grad()
 def test_shapes_that_were_not_asked_for_lately_leave(graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.engine.cuda_graphs._KEPT", 2)
+    monkeypatch.setattr("generation.engine.calls.cuda_graphs._KEPT", 2)
     captures = CudaGraphs(CUDA)
     for shape in ("a", "b", "a", "c", "a", "b"):
         captures.call(shape, lambda latents, *_: 2 * latents, *inputs(2))

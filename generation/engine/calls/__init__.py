@@ -1,0 +1,1 @@
+"""How networks are called: as they are, compiled, or by replays."""
