@@ -1,8 +1,7 @@
 """One picture while it is denoised: everything that is its own, so that pictures can share a call of the denoiser."""
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
@@ -11,22 +10,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from generation.engine.latents.previews import Preview
 from generation.engine.order import Order
 from generation.engine.schedules import schedule_of
-
-
-@dataclass(frozen=True, slots=True)
-class Conditioning:
-    """What the denoiser is told beside latents and timestep: tensors by their argument's name.
-
-    Each has one row, or two with classifier-free guidance: first the negative prompt's, then the prompt's.
-    """
-
-    tensors: Mapping[str, torch.Tensor]
-    rows: int
-
-    @property
-    def key(self) -> Hashable:
-        """What must be equal for two of them to go through one call."""
-        return tuple((name, tuple(tensor.shape[1:]), tensor.dtype) for name, tensor in sorted(self.tensors.items()))
+from generation.engine.texts.conditioning import Conditioning
 
 
 class Denoising:

@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from generation.engine.adapters import Adapters
-from generation.engine.embeddings import Embeddings
 from generation.engine.faults import fault_of
 from generation.engine.placement import place
 from generation.engine.quick_start.empty_tensors import QuickEmptyTensors
+from generation.engine.texts.embeddings import Embeddings
 from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import ModelEntry

@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 
 from generation.engine.base import BrokenOutput
-from generation.engine.conditioning import conditioning_for, encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.precision import can_be_widened, in_float32
+from generation.engine.texts.conditioning import conditioning_for, encode_text
 from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
-from tests.generation.engine.test_prompts import LONG
+from tests.generation.engine.texts.test_weighing import LONG
 from tests.tiny_pipeline import tiny_pipeline
 
 SCHEDULER = "ddim"

@@ -1,15 +1,15 @@
 """What a denoiser is told about a prompt: embeddings, and whatever else its family wants."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from generation.engine import prompts
 from generation.engine.calls.cuda_graphs import CudaGraphs
-from generation.engine.captured_texts import captured_text_encoders
-from generation.engine.denoising import Conditioning
+from generation.engine.texts import weighing
+from generation.engine.texts.captured_texts import captured_text_encoders
 from generation.prompt_weights import without_escapes
 
 # One text to tensors of one row each, by the names of the denoiser's arguments.
@@ -17,6 +17,22 @@ EncodeText = Callable[[str], Mapping[str, torch.Tensor]]
 
 # Stable Diffusion XL's refiner wants to hear how good a picture is to be; these are its pipeline's defaults.
 _AESTHETIC_SCORES = (6.0, 2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """What the denoiser is told beside latents and timestep: tensors by their argument's name.
+
+    Each has one row, or two with classifier-free guidance: first the negative prompt's, then the prompt's.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    rows: int
+
+    @property
+    def key(self) -> Hashable:
+        """What must be equal for two of them to go through one call."""
+        return tuple((name, tuple(tensor.shape[1:]), tensor.dtype) for name, tensor in sorted(self.tensors.items()))
 
 
 def is_step_batched(pipeline: Any) -> bool:
@@ -69,7 +85,7 @@ def _encoded(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeText) ->
         if len({each["encoder_hidden_states"].shape for each in encoded}) > 1:
             negative, positive = encoded
             empty = encode("")
-            encoded = [prompts.as_long(negative, positive, empty), prompts.as_long(positive, negative, empty)]
+            encoded = [weighing.as_long(negative, positive, empty), weighing.as_long(positive, negative, empty)]
     return encoded
 
 
@@ -99,15 +115,15 @@ def _time_ids(pipeline: Any, size: tuple[int, int], states: torch.Tensor, text_w
 
 
 def _stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
-    if prompts.needs_weighing(pipeline, text):
-        return prompts.stable_diffusion_text(pipeline, text)
+    if weighing.needs_weighing(pipeline, text):
+        return weighing.stable_diffusion_text(pipeline, text)
     states, _ = pipeline.encode_prompt(without_escapes(text), pipeline._execution_device, 1, False)
     return {"encoder_hidden_states": states}
 
 
 def _stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
-    if prompts.needs_weighing(pipeline, text):
-        return prompts.stable_diffusion_xl_text(pipeline, text)
+    if weighing.needs_weighing(pipeline, text):
+        return weighing.stable_diffusion_xl_text(pipeline, text)
     states, _, pooled, _ = pipeline.encode_prompt(
         without_escapes(text), device=pipeline._execution_device, do_classifier_free_guidance=False
     )

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from generation.engine.conditioning import encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.embeddings import Embeddings
 from generation.engine.loading import load_model
+from generation.engine.texts.conditioning import encode_text
+from generation.engine.texts.embeddings import Embeddings
 from generation.errors import ModelUnavailable
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog

@@ -10,8 +10,8 @@ import torch
 
 from generation.engine import loading
 from generation.engine.calls.cuda_graphs import CudaGraphs
-from generation.engine.conditioning import encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.texts.conditioning import encode_text
 from generation.models.catalog import Catalog
 from tests.generation.engine.calls.test_cuda_graphs import CUDA
 from tests.generation.engine.conftest import RecordedRun

@@ -10,8 +10,8 @@ import torch
 from compel import EmbeddingsProvider
 from PIL import Image
 
-from generation.engine.conditioning import conditioning_for, embedded_texts, encode_text
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.texts.conditioning import conditioning_for, embedded_texts, encode_text
 from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
 from tests.generation.engine.stock import called_directly, stock_pipeline, tiny_request
