@@ -34,8 +34,8 @@ from benchmarks.virtual_time import Costs, measured_costs, virtual_times
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.device_loop import DeviceLoop
 from generation.engine.diffusers_engine import fitted_image
+from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.engine.order import Order
-from generation.engine.resident_models import ResidentModels
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.models.catalog import Catalog, ModelEntry, load_catalog
 from generation.models.hub import Hub

@@ -22,7 +22,7 @@ from benchmarks.measuring import arguments, report
 from benchmarks.memory import held_bytes
 from benchmarks.shapes import sd15_pipeline
 from generation.engine.device import choose_device
-from generation.engine.loading import load_model
+from generation.engine.loaded_models.loading import load_model
 from generation.models.catalog import ModelDefaults, ModelEntry
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan
 from generation.models.sizes import read_sizes

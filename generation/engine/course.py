@@ -15,11 +15,11 @@ from generation.engine.caches import Caches
 from generation.engine.denoising import Denoising
 from generation.engine.latents.autoencoder import Distribution, clean_latents, decode_in_slices, encode_in_slices
 from generation.engine.latents.previews import LinearPreviewer, Previewer, fitted_map, tiny_previewer
-from generation.engine.loading import LoadedModel
+from generation.engine.loaded_models.loading import LoadedModel
+from generation.engine.loaded_models.placement import make_room
+from generation.engine.loaded_models.precision import can_be_widened, in_float32
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
-from generation.engine.placement import make_room
-from generation.engine.precision import can_be_widened, in_float32
 from generation.engine.texts.conditioning import conditioning_for, embedded_texts, encode_text, is_step_batched
 from generation.errors import ModelUnavailable
 from generation.models.problems import ModelProblem

@@ -22,9 +22,9 @@ from generation.engine.denoising import Denoising
 from generation.engine.device import free_memory
 from generation.engine.device_work import DeviceWork
 from generation.engine.faults import fault_of
-from generation.engine.loading import LoadedModel
+from generation.engine.loaded_models.loading import LoadedModel
+from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.engine.order import Order, Painted
-from generation.engine.resident_models import ResidentModels
 from generation.engine.step_batches import StepBatches
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.tracebacks import stack_of

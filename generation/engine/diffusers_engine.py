@@ -12,8 +12,8 @@ from PIL import Image
 from generation.engine.base import Run
 from generation.engine.device import choose_device, choose_dtype, describe_device, keep_float32, limit_memory
 from generation.engine.device_loop import DeviceLoop
+from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.engine.order import Order, Painted
-from generation.engine.resident_models import ResidentModels
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.images.encode import encode_picture
 from generation.images.fit import crop_loss, enlarge, enlargement_factor, fit_image, fitted_size

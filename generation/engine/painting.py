@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from generation.engine.base import BrokenOutput, Run
-from generation.engine.loading import LoadedModel
+from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.order import Painted
 from generation.engine.schedules import schedule_of
 from generation.phases import Phase

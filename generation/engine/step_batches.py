@@ -8,7 +8,7 @@ import torch
 from generation.engine.calls.denoiser import denoise
 from generation.engine.denoising import Denoising
 from generation.engine.device_work import DeviceWork
-from generation.engine.loading import LoadedModel
+from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.order import Order
 from generation.engine.step_batch import StepBatch
 from generation.engine.width import FixedWidth

@@ -17,7 +17,7 @@ from typing import Any
 from generation.child.frames import Frame
 from generation.child.worker import ParentPipe, claim_pipes, end_with_parent
 from generation.engine.base import BrokenOutput, DeviceLost, Engine, OutOfMemory, RunCancelled
-from generation.engine.memory import device_memory_bytes
+from generation.engine.device_memory import device_memory_bytes
 from generation.errors import ExecutorError, ImageRefused, InvalidRequest, ModelUnavailable
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.messages import EXIT_DEVICE_LOST, RunKey, event_frame, key_of, request_of

@@ -1,6 +1,7 @@
 """Who may import what, read from the sources and seen in a fresh interpreter."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from generation.models.catalog import REPOSITORY
 
+# A row of the table of rooms: the room, and whom it knows.
+ROOM = re.compile(r"^\| `(\w+)/` \|.*\|([^|]*)\|$", re.MULTILINE)
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 
 
@@ -44,6 +47,17 @@ def test_only_the_engine_and_its_process_import_the_engine() -> None:
         names = {name for name in imports_of(path) if name.startswith("generation.engine")}
         allowed = path.is_relative_to(engine) or path == REPOSITORY / "generation" / "executors" / "worker.py"
         assert not names or allowed, path
+
+
+def test_the_engines_rooms_know_each_other_as_is_written_down() -> None:
+    table = (REPOSITORY / "docs" / "engine.md").read_text(encoding="utf-8")
+    rooms = {room: set(re.findall(r"`(\w+)/`", knows)) for room, knows in ROOM.findall(table)}
+    engine = REPOSITORY / "generation" / "engine"
+    assert rooms.keys() == {path.parent.name for path in engine.glob("*/__init__.py")}
+    for room, known in rooms.items():
+        names = [name for path in (engine / room).glob("*.py") for name in imports_of(path)]
+        found = {name.split(".")[2] for name in names if name.startswith("generation.engine.")}
+        assert found - {room, "base", "faults", "device", "device_work"} == known, room
 
 
 def test_the_environment_is_read_in_two_places() -> None:

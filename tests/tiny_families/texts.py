@@ -24,7 +24,7 @@ from transformers import (
     T5Tokenizer,
 )
 
-from generation.engine.picture_processor import PictureProcessor
+from generation.engine.loaded_models.picture_processor import PictureProcessor
 
 CLIP_WIDTH = T5_WIDTH = 32
 QWEN_WIDTH = 16

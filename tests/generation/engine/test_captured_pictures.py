@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from generation.engine import loading
 from generation.engine.base import BrokenOutput
 from generation.engine.calls.compiling import CompiledDenoiser
 from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.latents.autoencoder import decode_in_slices
+from generation.engine.loaded_models import loading
 from tests.generation.engine.calls.test_cuda_graphs import CUDA, no_compiler
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.recorded_graphs import Graphs

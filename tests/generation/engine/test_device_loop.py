@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from generation.engine import order, resident_models
+from generation.engine import order
 from generation.engine.base import RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.kernels import preparing
+from generation.engine.loaded_models import resident_models
 from generation.errors import ModelUnavailable
 from generation.models.catalog import Catalog
 from generation.phases import Phase

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generation.engine.memory import device_memory_bytes
+from generation.engine.device_memory import device_memory_bytes
 
 
 def torch_with(**parts: Any) -> SimpleNamespace:

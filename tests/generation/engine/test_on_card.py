@@ -20,18 +20,18 @@ from generation.engine.base import OutOfMemory
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.kernels import preparing
 from generation.engine.latents.autoencoder import pixels_of
-from generation.engine.loading import LoadedModel
+from generation.engine.loaded_models.loading import LoadedModel
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.memory_plan import MemoryPlan, Placement
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.company import Company, painted
 from tests.generation.engine.conftest import RecordedRun, tiny_entry
+from tests.generation.engine.loaded_models.test_adapters import adapter
+from tests.generation.engine.loaded_models.test_resident_models import short_of_memory
 from tests.generation.engine.pretended_card import Card, OnCard, on_card, pretended_card
 from tests.generation.engine.stock import tiny_request
-from tests.generation.engine.test_adapters import adapter
 from tests.generation.engine.test_caches import PreviewedRun
-from tests.generation.engine.test_memory import short_of_memory
 from tests.generation.engine.test_step_batch import apart
 from tests.tiny_adapters import save_tiny_adapter
 from tests.tiny_families.areas import small_areas

@@ -15,7 +15,7 @@ from generation.engine import order as order_module
 from generation.engine.base import BrokenOutput, OutOfMemory, RunCancelled
 from generation.engine.denoising import Denoising
 from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
-from generation.engine.loading import LoadedModel
+from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.order import Order
 from generation.engine.step_batch import StepBatch
 from generation.models.catalog import Catalog

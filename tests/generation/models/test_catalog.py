@@ -60,7 +60,7 @@ def test_every_pinned_revision_is_cited() -> None:
 def test_diffusers_still_takes_what_a_family_passes(name: str) -> None:
     from diffusers.pipelines import auto_pipeline
 
-    import generation.engine.loading  # quiet import of diffusers
+    import generation.engine.loaded_models.loading  # quiet import of diffusers
 
     family = FAMILIES[name]
     kinds = {kind.__name__: kind for kind in auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING.values()}
@@ -77,7 +77,7 @@ def test_diffusers_still_takes_what_a_family_passes(name: str) -> None:
     assert ("true_cfg_scale" in taken) == (family.guidance is not Guidance.CLASSIFIER_FREE)
     assert ("prior_callback_on_step_end" in taken) == family.has_prior
     assert set(family.load_arguments) <= set(inspect.signature(kind.__init__).parameters)
-    assert generation.engine.loading.load_model
+    assert generation.engine.loaded_models.loading.load_model
 
 
 def test_a_family_passes_what_the_request_says() -> None:

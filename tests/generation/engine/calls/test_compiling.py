@@ -16,10 +16,10 @@ from torch._dynamo.utils import counters
 from generation.engine.calls.compiling import ROW_BUCKETS, CompiledDenoiser, _shape_of
 from generation.engine.calls.denoiser import denoise
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.precision import in_float32
+from generation.engine.loaded_models.precision import in_float32
 from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
-from tests.generation.engine.test_adapters import adapter
+from tests.generation.engine.loaded_models.test_adapters import adapter
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
 from tests.tiny_adapters import save_tiny_adapter
 from tests.tiny_pipeline import tiny_pipeline

@@ -8,7 +8,7 @@ import torch
 from generation.engine.calls.compiling import CompiledDenoiser
 from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.calls.denoiser import denoise
-from generation.engine.precision import in_float32
+from generation.engine.loaded_models.precision import in_float32
 from tests.generation.engine.calls.test_compiling import SlowCompiler, inputs
 from tests.generation.engine.recorded_graphs import Graphs
 from tests.tiny_pipeline import tiny_pipeline

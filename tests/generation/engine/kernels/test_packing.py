@@ -11,7 +11,6 @@ import torch
 from diffusers.models.activations import GEGLU
 from PIL import Image
 
-from generation.engine import resident_models
 from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
 from generation.engine.kernels import preparing
 from generation.engine.kernels.packing import (
@@ -25,18 +24,19 @@ from generation.engine.kernels.packing import (
     packable_bytes,
     unpack_layers,
 )
-from generation.engine.loading import load_model
+from generation.engine.loaded_models import resident_models
+from generation.engine.loaded_models.loading import load_model
+from generation.engine.loaded_models.precision import in_float32
 from generation.engine.order import Order
-from generation.engine.precision import in_float32
 from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.kernels.test_kernels import deviation, random
 from tests.generation.engine.kernels.test_mapped_files import linux_only, resident_bytes
 from tests.generation.engine.kernels.test_mapped_files import weights as weights
+from tests.generation.engine.loaded_models.test_adapters import catalog as catalog
+from tests.generation.engine.loaded_models.test_adapters import folder as folder
+from tests.generation.engine.loaded_models.test_adapters import pixels
 from tests.generation.engine.stock import tiny_request
-from tests.generation.engine.test_adapters import catalog as catalog
-from tests.generation.engine.test_adapters import folder as folder
-from tests.generation.engine.test_adapters import pixels
 from tests.tiny_pipeline import tiny_pipeline
 
 LAYERS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {

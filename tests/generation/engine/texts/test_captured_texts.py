@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from generation.engine import loading
 from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.loaded_models import loading
 from generation.engine.texts.conditioning import encode_text
 from generation.models.catalog import Catalog
 from tests.generation.engine.calls.test_cuda_graphs import CUDA
 from tests.generation.engine.conftest import RecordedRun
+from tests.generation.engine.loaded_models.test_adapters import adapter
+from tests.generation.engine.loaded_models.test_adapters import pixels as painted
 from tests.generation.engine.recorded_graphs import Graphs
 from tests.generation.engine.stock import stock_pipeline, tiny_request
-from tests.generation.engine.test_adapters import adapter
-from tests.generation.engine.test_adapters import pixels as painted
 from tests.tiny_adapters import save_tiny_adapter
 
 TEXTS = ("a fox", "a red cat", "", "a fox")

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.loading import load_model
+from generation.engine.loaded_models.loading import load_model
 from generation.engine.texts.conditioning import encode_text
 from generation.engine.texts.embeddings import Embeddings
 from generation.errors import ModelUnavailable

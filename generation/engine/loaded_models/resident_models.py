@@ -14,8 +14,8 @@ from generation.engine.device import free_bytes, free_memory
 from generation.engine.faults import fault_of
 from generation.engine.kernels.huge_pages import moves_to_huge_pages
 from generation.engine.kernels.preparing import pack_denoiser
-from generation.engine.loading import LoadedModel, load_model
-from generation.engine.placement import place
+from generation.engine.loaded_models.loading import LoadedModel, load_model
+from generation.engine.loaded_models.placement import place
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.files import ensure_model

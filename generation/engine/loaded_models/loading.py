@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
-from generation.engine.adapters import Adapters
 from generation.engine.faults import fault_of
-from generation.engine.placement import place
+from generation.engine.loaded_models.adapters import Adapters
+from generation.engine.loaded_models.placement import place
 from generation.engine.quick_start.empty_tensors import QuickEmptyTensors
 from generation.engine.texts.embeddings import Embeddings
 from generation.errors import ModelUnavailable
@@ -135,7 +135,9 @@ def pipeline_class(folder: Path, family: Family) -> Any:
 
 
 def _picture_processor(folder: Path) -> Any:
-    from generation.engine.picture_processor import load_picture_processor  # only who needs it waits for its import
+    from generation.engine.loaded_models.picture_processor import (
+        load_picture_processor,  # only who needs it waits for its import
+    )
 
     return load_picture_processor(folder / "processor")
 

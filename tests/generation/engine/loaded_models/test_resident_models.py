@@ -14,11 +14,11 @@ import torch
 from accelerate.hooks import CpuOffload
 from torch._utils import _get_device_index
 
-from generation.engine import resident_models
 from generation.engine.base import OutOfMemory
 from generation.engine.device import choose_device, free_bytes, limit_memory
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.resident_models import ResidentModels
+from generation.engine.loaded_models import resident_models
+from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.hub import Hub
 from generation.models.memory_plan import BASE_BYTES, MemoryPlan, Placement

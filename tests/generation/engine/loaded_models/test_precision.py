@@ -12,7 +12,7 @@ from PIL import Image
 
 from generation.engine.base import BrokenOutput
 from generation.engine.diffusers_engine import DiffusersEngine
-from generation.engine.precision import can_be_widened, in_float32
+from generation.engine.loaded_models.precision import can_be_widened, in_float32
 from generation.engine.texts.conditioning import conditioning_for, encode_text
 from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun

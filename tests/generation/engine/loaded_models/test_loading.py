@@ -14,7 +14,7 @@ import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
 
 from generation.engine.diffusers_engine import create_engine
-from generation.engine.loading import load_model, pipeline_class
+from generation.engine.loaded_models.loading import load_model, pipeline_class
 from generation.errors import ModelUnavailable
 from generation.models.catalog import REPOSITORY, Catalog
 from generation.models.families import FAMILIES, Family

@@ -12,8 +12,8 @@ import torch
 from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
 from PIL import Image
 
-from generation.engine import adapters
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.loaded_models import adapters
 from generation.errors import ModelUnavailable
 from generation.models.adapters import Adapter
 from generation.models.add_ons import AddOnFile
