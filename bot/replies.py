@@ -197,6 +197,14 @@ def error_sentence(error: BaseException) -> str | None:
     return None
 
 
+def ladder_hint(number: int, strength: float) -> str:
+    """Say how to go on from one picture of a ladder, such as picture ``number``, which has this strength."""
+    return (
+        f"-# To go on from one of them, reply with `again, strength {strength:g}` for more like it, or with"
+        f" `picture {number}` and new words to paint over it."
+    )
+
+
 def counted(count: float, one: str, many: str | None = None) -> str:
     """Return a number and what is counted, in singular or plural."""
     return f"{count:g} {one if count == 1 else many or f'{one}s'}"

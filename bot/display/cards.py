@@ -171,6 +171,9 @@ def result_text(
         lines.append(replies.PAINTED_AGAIN)
     if not takes_strength:
         lines.append(replies.STRENGTH_NOT_USED)
+    if job.strengths:
+        middle = len(job.strengths) // 2
+        lines.append(replies.ladder_hint(middle + 1, job.strengths[middle]))
     if job.ignored_pictures:
         lines.append(replies.ignored_pictures(job.ignored_pictures, of_result=job.parent_job_id is not None))
     if is_demo:

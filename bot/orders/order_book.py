@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from bot.errors import Refused
 from bot.model_shelf import ModelShelf
+from bot.orders.ladders import rungs_within
 from bot.orders.layers import NUMBERS, Layers
 from bot.orders.origin import Origin
 from bot.orders.spellings import without_markup
@@ -26,7 +27,7 @@ from generation.requests import (
     steps_for_strength,
 )
 from generation.samplers import check_sampler
-from generation.strength_ladder import LADDER, RUNGS, rungs
+from generation.strength_ladder import LADDER
 
 _REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
 _FORM_BYTES = 64 * 1024  # what a request holds besides its files
@@ -182,7 +183,7 @@ class OrderBook:
         strength, strengths = family.strength_for(numbers["strength"]), ()
         if options.strength == LADDER:
             family.check_ladder(model.title)
-            strengths = _rungs(layers, options.count)
+            strengths = rungs_within(layers, options.count)
             strength, numbers["count"] = strengths[0], len(strengths)
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(
@@ -275,19 +276,6 @@ def _number(layers: Layers, name: str, chosen: Any) -> Any:
     if limit is not None and chosen > limit.value:
         raise Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
     return chosen
-
-
-def _rungs(layers: Layers, count: int | None) -> tuple[float, ...]:
-    """Return the strengths of a ladder that every layer allows."""
-    strength, most = layers.limit("strength"), layers.limit("count")
-    for name, limit, least in (("strength", strength, RUNGS[1]), ("count", most, 2)):
-        if limit is not None and limit.value < least:
-            raise Refused("past_limit_of_ladder", name=name, limit=limit.value, layer=limit.layer)
-    return rungs(
-        count,
-        highest=RUNGS[-1] if strength is None else strength.value,
-        max_count=len(RUNGS) if most is None else most.value,
-    )
 
 
 def _max_result_bytes(file_limit_bytes: int, count: int) -> int:

@@ -48,6 +48,10 @@ async def test_from_a_ladder_all_ways_go_on(bot: BotProcess) -> None:
     picked = await bot.result_of(await bot.answer_to(asked))
     assert "strength 0.6 ·" in picked.content
     assert (len(picked.attachments), len(ladder.attachments)) == (1, 4)
+    asked = await bot.client.say("again, strength 0.6", reply_to=ladder.id)
+    more = await bot.result_of(await bot.answer_to(asked))
+    assert "strength 0.6 ·" in more.content
+    assert "`5`" not in more.content
     asked = await bot.client.say("strength 0.45", reply_to=ladder.id)
     alone = await bot.result_of(await bot.answer_to(asked))
     assert "seed `5` · strength 0.45 ·" in alone.content

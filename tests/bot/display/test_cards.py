@@ -133,6 +133,7 @@ def test_a_ladder_shows_its_strengths_and_its_one_seed() -> None:
     text = result_text(ladder, is_demo=False)
     for part in ("seed `7` · strength 0.3 / 0.45 / 0.6 / 0.75 · guidance 4 · 20 steps (6 to 15 run)", "512×384"):
         assert part in text
+    assert "`again, strength 0.6` for more like it, or with `picture 3` and new words" in text
     earlier_version = replace(ladder, pictures=(PICTURE,) * 4)
     assert "20 steps (6 to 15 run)" in result_text(earlier_version, is_demo=False)
     assert alt_text(ladder, 3).startswith("Picture 3 of 4, with strength 0.6, painted over another one for the prompt:")
