@@ -42,6 +42,7 @@ class JobDesk:
         self._service = life.service
         self._progress = life.progress
         self._endings = life.endings
+        self._telling = life.telling
         self._serving: asyncio.Task[None] | None = None
         self._being_told: dict[str, Job] = {}
 
@@ -69,7 +70,7 @@ class JobDesk:
         """
         for job in await self._jobs.with_end_to_show():
             was_sent = self._endings.may_have_been_sent(job)
-            self._endings.in_background((self._endings.withdraw if was_sent else self._life.tell_end)(job))
+            self._endings.in_background((self._endings.withdraw if was_sent else self._telling.tell_end)(job))
         if bot_died:
             await self._jobs.count_unclean_death()
         for job in await self._jobs.unsettled():
@@ -80,7 +81,7 @@ class JobDesk:
             if job.state is JobState.QUEUED and job.unclean_deaths >= DEATHS_UNTIL_GIVEN_UP:
                 await self._endings.fail(job, "bot_died", times=job.unclean_deaths)
             elif job.state is JobState.ACCEPTED and job.status_message_id is None:
-                await self._life.tell_first(job, forgets_commands=True)
+                await self._telling.tell_first(job, forgets_commands=True)
             else:
                 await self._life.go_on(job)
         self._progress.show_queue()
@@ -140,11 +141,11 @@ class JobDesk:
                 raise
             # Out of reach or broken, so that it may have been heard all the same, or too late.
             log.info("job %s could not be acknowledged (%s)", job.job_id, type(error).__name__)
-            await self._life.tell_first(job)
+            await self._telling.tell_first(job)
             return
         except BaseException:
             # Whether Discord has heard it is not known: that is found out now, or after the next start.
-            await self._life.tell_first(job)
+            await self._telling.tell_first(job)
             raise
         finally:
             del self._being_told[job.job_id]

@@ -156,3 +156,12 @@ class Endings:
         if cancelled is not None:
             self._service.cancel(job.job_id)  # what else waited for the disk may have brought it there again
             await self.settle(cancelled)
+
+
+def given_up(job: Job, row: Job | None) -> Job:
+    """Return how a job ended, with the message that tells of it.
+
+    Of one that was forgotten no row may be left, and where nothing can be stored the row does not know yet.
+    """
+    ended = row if row is not None and row.state.is_settled else replace(job, state=JobState.CANCELLED)
+    return replace(ended, status_message_id=job.status_message_id)

@@ -2,19 +2,19 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 
 from bot.display.status import AdmitPreview, StatusBoard
 from bot.errors import JobFailed, Refused
-from bot.jobs.audience import NEVER_TOLD, Audience
+from bot.jobs.audience import Audience
 from bot.jobs.delivery import Delivery
-from bot.jobs.endings import Endings
+from bot.jobs.endings import Endings, given_up
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
 from bot.jobs.open_jobs import OpenJobs
 from bot.jobs.progress import ProgressTracker
 from bot.jobs.results import Results
 from bot.jobs.status_messages import StatusMessages
+from bot.jobs.telling import Telling
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
@@ -58,7 +58,6 @@ class JobLife:
         self._intake = intake
         self._audience = audience
         self._results = results
-        self._status_messages = status_messages
         self._delivery = delivery
         self._estimates = estimates
         self.service = GenerationService(
@@ -87,6 +86,13 @@ class JobLife:
             progress=self.progress,
             note_settled=note_settled,
         )
+        self.telling = Telling(
+            jobs=jobs,
+            status_messages=status_messages,
+            open_jobs=self.open,
+            endings=self.endings,
+            bring_in=self._bring_in,
+        )
 
     async def go_on(self, job: Job) -> None:
         """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
@@ -102,46 +108,6 @@ class JobLife:
             case JobState.RENDERED:
                 self.open.begin(job, self._deliver(job, may_be_there=True))
 
-    async def tell_first(self, job: Job, *, forgets_commands: bool = False) -> None:
-        """Find out whether the requester was told of a job, tell them if not, then go on with it.
-
-        With ``forgets_commands`` (after a restart) a command that was not answered is given up: Discord has said so to
-        the person, and they ask again if they like.
-        """
-        self.open.begin(job, self._find_out(job, forgets_commands=forgets_commands))
-
-    async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
-        """Look for the status message that may have been sent before the row knew of it, or send it."""
-        is_command = job.request_message_id is None
-        status_message_id = await self._find_status(job)
-        if status_message_id is None and job.job_id in self.open and not (is_command and forgets_commands):
-            status_message_id = await self._status_messages.post(job)
-        if status_message_id is None and is_command:
-            await self.endings.expire(job, NEVER_TOLD)
-            return
-        if job.job_id in self.open:
-            await self._bring_in(replace(job, status_message_id=status_message_id))
-        else:  # given up when nobody knew where to say so
-            row = await once_stored(lambda: self._jobs.get(job.job_id))
-            await self.endings.show_end(_given_up(replace(job, status_message_id=status_message_id), row))
-
-    async def _find_status(self, job: Job) -> int | None:
-        """Look for the status message of a job; an edited message has led to several, and each has its own."""
-        found = await self._status_messages.find(job)
-        if found is None:
-            return None
-        told = await once_stored(lambda: self._jobs.by_message(found))
-        return found if told is None or told.job_id == job.job_id else None
-
-    async def tell_end(self, job: Job) -> None:
-        """Say after a restart how a job ended, be it in a message that was sent before its row knew of it."""
-        if job.status_message_id is None and (found := await self._find_status(job)) is not None:
-            await once_stored(lambda: self._jobs.set_status_message(job.job_id, found))
-            job = replace(job, status_message_id=found)
-        await self.endings.show_end(job)
-        if job.status_message_id is None:
-            await self.endings.note_end_shown(job)
-
     async def _bring_in(self, job: Job) -> None:
         """accepted → queued."""
         self.open.keep(job)
@@ -149,7 +115,7 @@ class JobLife:
         row = await once_stored(lambda: self._jobs.get(job.job_id))
         if row is None or row.state.is_settled:  # given up while its requester was being told of it
             self.open.forget(job.job_id)
-            await self.endings.show_end(_given_up(job, row))
+            await self.endings.show_end(given_up(job, row))
             return
         try:
             input_sha256 = await self._intake.bring_in(job)
@@ -266,16 +232,7 @@ class JobLife:
             await self.endings.settle(delivered)
             return
         row = await once_stored(lambda: self._jobs.get(job.job_id))
-        await self.endings.withdraw(_given_up(job, row), message_id)
+        await self.endings.withdraw(given_up(job, row), message_id)
 
     async def _broke(self, job: Job, reference: str) -> None:
         await self.endings.fail(job, FailureKind.INTERNAL, reference)
-
-
-def _given_up(job: Job, row: Job | None) -> Job:
-    """Return how a job ended, with the message that tells of it.
-
-    Of one that was forgotten no row may be left, and where nothing can be stored the row does not know yet.
-    """
-    ended = row if row is not None and row.state.is_settled else replace(job, state=JobState.CANCELLED)
-    return replace(ended, status_message_id=job.status_message_id)

@@ -32,6 +32,7 @@ class Scene:
             open=self.open,
             service=SimpleNamespace(run=self._serve),
             progress=None,
+            telling=None,
             endings=SimpleNamespace(
                 message_deleted=self._nobody_asked_in,
                 show_end=self.told.put,

@@ -24,7 +24,7 @@ async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Sc
     scene.discord.found = found
     job = make_job(request_message_id=5, status_message_id=None)
     await scene.jobs.accept(job)
-    await scene.life.tell_first(job)
+    await scene.life.telling.tell_first(job)
     await scene.discord.asked.wait()
     assert await scene.life.endings.cancel(job.job_id)
     scene.discord.answers.set()
@@ -43,7 +43,7 @@ async def test_the_status_message_of_another_request_by_the_same_message_is_not_
     await scene.jobs.cancel(job.job_id)
     scene.discord.found = 7
     scene.discord.answers.set()
-    await scene.life.tell_first(job)
+    await scene.life.telling.tell_first(job)
     await scene.life.open.close(grace_seconds=600)
     assert scene.discord.sent == [job.job_id]
     assert 7 not in [status_message_id for status_message_id, _ in scene.discord.told]
@@ -94,7 +94,7 @@ async def test_forgotten_while_it_is_not_known_whether_anybody_was_told(scene: S
     scene.discord.found = 7
     job = make_job(request_message_id=5, status_message_id=None)
     await scene.jobs.accept(job)
-    await scene.life.tell_first(job)
+    await scene.life.telling.tell_first(job)
     await scene.discord.asked.wait()
     assert await scene.life.endings.cancel(job.job_id)
     await MemberData(scene.database).delete_requests([job.job_id], keep_since=job.accepted_at)

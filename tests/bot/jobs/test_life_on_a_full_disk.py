@@ -88,7 +88,7 @@ async def test_given_up_on_a_disk_that_takes_nothing_while_it_is_not_known_wheth
     scene.discord.found = 7
     job = make_job(request_message_id=5, status_message_id=None)
     await scene.jobs.accept(job)
-    await scene.life.tell_first(job)
+    await scene.life.telling.tell_first(job)
     await scene.discord.asked.wait()
     has_room = scene.no_room_for_cancels()
     with pytest.raises(Refused, match="cancelled_unstored"):
