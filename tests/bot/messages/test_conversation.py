@@ -167,7 +167,7 @@ async def test_a_disk_that_takes_nothing_is_in_the_log_as_the_person_is_told(
     client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None), shelf=SHELF)
     conversation, channel = Conversation(client), Channel()
     channel.is_open.set()
-    monkeypatch.setattr(conversation, "_answer", answer)
+    monkeypatch.setattr(conversation._orders, "answer", answer)
     await conversation.hear(channel.message(1, "a fox"))
     assert channel.said == ["a fox"]
     assert "SQLITE_FULL: database or disk is full" in caplog.text

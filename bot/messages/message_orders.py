@@ -1,0 +1,164 @@
+"""What a message to the bot orders: a picture and words, a reply to a result or to somebody's picture, or nothing."""
+
+import contextlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.errors import Refused
+from bot.help import help_text
+from bot.orders.free_text import Said, picture_named, understand
+from bot.orders.order_book import Options, Source, changed
+from bot.orders.origin import Origin
+from bot.orders.sources import owned_source_in, source_in, source_in_result
+from bot.storage.job import Job, JobState
+
+if TYPE_CHECKING:
+    from bot.client import Palimpsest
+
+_LONGEST_THREAD = 5  # messages followed back; no misunderstanding lasts longer
+
+
+class MessageOrders:
+    """Read messages that are meant for the bot, with those that led to them, and take what they order."""
+
+    def __init__(self, client: "Palimpsest") -> None:
+        self._client = client
+
+    async def answer(self, message: discord.Message) -> str | None:
+        """Take what a message orders; return what is to be said to one that orders nothing, if anything.
+
+        Raises Refused, StorageTrouble, GenerationError, and what Discord says to the acknowledgement.
+        """
+        said = understand(message.content, models=self._client.shelf.names)
+        if said.is_speechless:
+            raise Refused("no_words", text=said.options.prompt[:40])
+        # Whoever changes a request into "cancel" or "thanks" does not want that painted over its picture.
+        is_small_talk = source_in(message) is None or message.edited_at is not None
+        if said.remark and is_small_talk:
+            return None
+        if said.gives_up and is_small_talk:
+            raise Refused("given_up_by_button")
+        thread = await self._thread(message)
+        shown = next((each for each in thread if source_in(each) is not None), None)
+        source = None if shown is None else await self._source_in(shown)
+        said = _with_what_was_said_before(said, thread[1:], self._client.shelf.names)
+        if source is not None and not said.help:
+            await self._take(message, await self._with_words_of_a_job(said, thread[-1]), source)
+            return None
+        reference = thread[-1].reference
+        if said.help or reference is None or reference.message_id is None:
+            if not said.is_empty and not said.help:
+                raise Refused("no_picture")
+            return help_text(self._client, Origin.of_message(message))
+        job = await self._client.desk.find_by_message(reference.message_id, message.channel.id)
+        if job is not None:
+            return await self._remix_result(message, said, job)
+        source = await self._source_in(reference.resolved) if isinstance(reference.resolved, discord.Message) else None
+        if source is None:
+            raise Refused("picture_not_visible")
+        await self._take(message, said, source)
+        return None
+
+    async def _source_in(self, message: discord.Message) -> Source | None:
+        return await owned_source_in(self._client, self._client.jobs, message)
+
+    async def _thread(self, message: discord.Message) -> list[discord.Message]:
+        """Return a message and, where it answers a question of the bot's, the messages that led to it, newest first.
+
+        Discord shows the content of these too, since each was meant for the bot.
+        """
+        thread = [message]
+        while len(thread) < _LONGEST_THREAD:
+            question = thread[-1].reference and thread[-1].reference.resolved
+            if not isinstance(question, discord.Message) or question.author != self._client.user:
+                break
+            if await self._client.desk.find_by_message(question.id, message.channel.id) is not None:
+                break
+            try:
+                # Fetched again, because a message inside another one need not say what it replies to.
+                asked = (await message.channel.fetch_message(question.id)).reference
+                if asked is None or asked.message_id is None:
+                    break
+                thread.append(await message.channel.fetch_message(asked.message_id))
+            except discord.HTTPException:
+                break  # deleted, or no longer visible to the bot
+        return thread
+
+    async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> str | None:
+        """Answer a reply to one of our results, or to the status message that leads to it.
+
+        New words paint over the result, or over the first picture again where there is none. Numbers alone repeat the
+        same request, seed and all, with those changed; "again" repeats it with a new seed. Who asks for the seed gets
+        it alone, as phones can copy it.
+        """
+        if said.seed:
+            seeds = dict.fromkeys(str(picture.seed) for picture in job.pictures)  # those of a ladder are one
+            return "\n".join(seeds) or str(job.seed)
+        earlier = self._client.orders.options_again(Origin.of_message(message), job)
+        if said.options.prompt:
+            if not job.state.is_settled:
+                raise Refused("not_done_yet")
+            if job.can_be_tried_again:
+                source = Source(parent=job, spoiler=job.spoiler)
+            else:
+                number, prompt = picture_named(said.options.prompt, job.count)
+                if not prompt:
+                    raise Refused("nothing_to_change")
+                said = replace(said, options=replace(said.options, prompt=prompt))
+                index = (number or 1) - 1
+                earlier = self._client.orders.options_again(Origin.of_message(message), job, index)
+                picture = await source_in_result(self._client, job, index)
+                source = replace(picture, ignored_pictures=0 if number else job.count - 1)
+            options = changed(replace(earlier, negative_prompt=None), said.options)
+        else:
+            if said.is_empty:
+                raise Refused("nothing_to_change")
+            source = Source(parent=job, spoiler=job.spoiler)
+            options = changed(replace(earlier, seed=None if said.again else job.seed), said.options)
+        await self._order(message, options, source)
+        return None
+
+    async def _with_words_of_a_job(self, said: Said, message: discord.Message) -> Said:
+        """Return what was said; of a picture without words that answers one of our jobs, with the words of that."""
+        answered_id = message.reference and message.reference.message_id
+        if said.options.prompt or answered_id is None:
+            return said
+        job = await self._client.desk.find_by_message(answered_id, message.channel.id)
+        if job is None or (job.is_withdrawn and job.requester_id != message.author.id):
+            return said
+        earlier = self._client.orders.options_again(Origin.of_message(message), job)
+        return replace(said, options=changed(earlier, said.options))
+
+    async def _take(self, message: discord.Message, said: Said, source: Source) -> None:
+        if not said.options.prompt:
+            raise Refused("no_prompt")
+        await self._order(message, said.options, source)
+
+    async def _order(self, message: discord.Message, options: Options, source: Source) -> None:
+        async def acknowledge(text: str, view: discord.ui.View) -> int | None:
+            return (await message.reply(text, view=view, mention_author=False)).id
+
+        before = await self._client.jobs.by_request(message.author.id, message.id)
+        if before is not None and before.state in (JobState.RUNNING, JobState.RENDERED):
+            raise Refused("edited_too_late")
+        await self._client.admission.take(
+            Origin.of_message(message),
+            options,
+            source,
+            acknowledge,
+            request_message_id=message.id,
+            instead_of=None if before is None or before.state.is_settled else before,
+        )
+
+
+def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message], models: Collection[str]) -> Said:
+    """Return what was said, completed by the messages before it; those that were not understood are left out."""
+    for message in earlier:
+        with contextlib.suppress(Refused):
+            before = understand(message.content, models=models)
+            if not before.is_speechless:
+                said = replace(said, options=changed(before.options, said.options))
+    return said
