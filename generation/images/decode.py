@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 # The plugins are imported by name, so that opening an unfamiliar file does not load all forty.
-from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from generation.errors import ImageRefused
+from generation.images.colours import eight_bits, over_white, to_srgb
 from generation.images.formats import ForeignFormat, Format, sniff
 from generation.images.png import encode_png
 from generation.images.refusals import Refusal
@@ -29,7 +30,6 @@ MAX_JPEG_MEGAPIXELS = 64
 MAX_CMYK_JPEG_MEGAPIXELS = 48
 MAX_ICC_BYTES = 4 * 1024 * 1024
 ORIENTATION_TAG = 274
-_STRIP_HEIGHT = 256
 # EXIF 2.32, tag 274: what undoes each orientation.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,7 +40,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_MODE_OF_PROFILE = {b"RGB ": "RGB", b"CMYK": "CMYK", b"GRAY": "L"}
 PLUGINS = (AvifImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
 
 
@@ -109,7 +108,7 @@ def _decode(data: bytes, name: Format) -> Decoded:
     pixels = frame.pixels
     pixels.thumbnail((MAX_CLEAN_SIDE, MAX_CLEAN_SIDE), Image.Resampling.LANCZOS)
     if 0 < len(frame.icc_profile) <= MAX_ICC_BYTES:
-        pixels = _to_srgb(pixels, frame.icc_profile)
+        pixels = to_srgb(pixels, frame.icc_profile)
     pixels = pixels.convert("RGB")
     if frame.orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[frame.orientation])
@@ -145,9 +144,9 @@ def _first_frame(data: bytes, name: Format) -> _Frame:
         if name is Format.JPEG:
             _ask_for_a_smaller_decode(image)
         image.load()
-        pixels = _eight_bits(image, data if name is Format.PNG else b"")
+        pixels = eight_bits(image, data if name is Format.PNG else b"")
         return _Frame(
-            pixels=_over_white(pixels) if pixels.mode in ("LA", "RGBA") else pixels,
+            pixels=over_white(pixels) if pixels.mode in ("LA", "RGBA") else pixels,
             width=width,
             height=height,
             orientation=_orientation(image),
@@ -178,67 +177,3 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # broken EXIF is common in good pictures and raises anything
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _eight_bits(image: Image.Image, png: bytes) -> Image.Image:
-    """Return the first frame in mode L, LA, RGB, RGBA or CMYK; ``png`` is the file if it is a PNG.
-
-    With alpha it may be ``image`` itself, because it will be copied anyway and 25 megapixels take 95 MiB.
-    """
-    transparency = image.info.get("transparency")
-    if image.mode.startswith("I"):
-        return _sixteen_bit_grey(image, transparency)
-    if transparency is not None and png:
-        image.info["transparency"] = _transparent_colour(transparency, depth=png[24], colour_type=png[25])
-    if image.mode == "P":
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if image.mode == "1":
-        return image.convert("RGBA" if transparency is not None else "L")
-    if image.mode in ("L", "RGB"):
-        return image.convert("RGBA") if transparency is not None else image.copy()
-    if image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow takes every CMYK JPEG for an inverted one, which only Adobe's are.
-        return image.point([255 - value for value in range(256)] * 4)
-    if image.mode in ("LA", "RGBA"):
-        return image
-    if image.mode == "CMYK":
-        return image.copy()
-    return image.convert("RGB")
-
-
-def _sixteen_bit_grey(image: Image.Image, transparency: object) -> Image.Image:
-    wide = image.convert("I")
-    grey = wide.point([round(value / 257) for value in range(65_536)], "L")
-    if isinstance(transparency, int):
-        grey.putalpha(wide.point([0 if value == transparency else 255 for value in range(65_536)], "L"))
-    return grey
-
-
-def _transparent_colour(transparency: object, *, depth: int, colour_type: int) -> object:
-    """Bring the transparent colour of a PNG (tRNS) to the eight bits that Pillow brings the samples to."""
-    if colour_type == 0 and isinstance(transparency, int) and depth in (2, 4):
-        return transparency * 255 // (2**depth - 1)
-    if colour_type == 2 and isinstance(transparency, tuple) and depth == 16:
-        return tuple(value >> 8 for value in transparency)
-    return transparency
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    """Lay a picture with alpha over white, a strip at a time: copies of the whole would take too much memory."""
-    flat = Image.new("RGB", image.size, "white")
-    for top in range(0, image.height, _STRIP_HEIGHT):
-        strip = image.crop((0, top, image.width, min(top + _STRIP_HEIGHT, image.height))).convert("RGBA")
-        flat.paste(strip.convert("RGB"), (0, top), strip.getchannel("A"))
-    return flat
-
-
-def _to_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
-    """Convert to sRGB by the embedded profile; leave the picture as it is when profile and pixels do not fit."""
-    if _MODE_OF_PROFILE.get(icc_profile[16:20]) != image.mode:  # ICC.1:2022, 7.2.6: the data colour space
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(BytesIO(icc_profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):  # a broken profile is common in good pictures
-        return image
-    return image if converted is None else converted
