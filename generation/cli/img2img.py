@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import json
-import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from generation.adapter_weights import write_adapters
 from generation.cli import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK
+from generation.cli.result_files import NoPlaceForResults, result_stems, write_whole
 from generation.errors import ExecutorError, GenerationError, InvalidRequest, ModelUnavailable
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
@@ -45,11 +45,6 @@ from generation.settings import GenerationSettings
 from generation.strength_ladder import LADDER, RUNGS, rungs
 
 MAX_RESULT_BYTES = 2**30  # files on disk need no limit
-_PICTURE_SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
-
-
-class BadInput(Exception):
-    """The command line cannot be carried out; the message is the sentence."""
 
 
 class Img2ImgCommand:
@@ -68,12 +63,15 @@ class Img2ImgCommand:
     async def run(self) -> int:
         """Generate, write the files and print a line for each."""
         try:
-            entry, output = self._entry(), self._output()
+            entry = self._entry()
+            # For a number that is too large nothing is painted, and as many names are not looked for.
+            total = len(self._options.prompts) * min(self._count, MAX_COUNT)
+            stems = result_stems(self._options.input, self._options.output, total)
             data = await asyncio.to_thread(read_input, self._options.input)
             check_folder(entry)
             if path_here(entry, self._settings.data_dir) is None:  # gigabytes are not fetched unasked
                 raise ModelUnavailable(entry.name, ModelProblem.NOT_DOWNLOADED)
-        except BadInput as error:
+        except NoPlaceForResults as error:
             return self._refuse(str(error))
         except ModelUnavailable as error:
             return self._refuse(
@@ -100,7 +98,7 @@ class Img2ImgCommand:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             await executor.stop()
-        return self._write(output)
+        return self._write(iter(stems))
 
     async def _generate(self, executor: ChildExecutor) -> None:
         service = GenerationService(executor, load_request=self._load_request, report=self._report)
@@ -189,42 +187,8 @@ class Img2ImgCommand:
             adapter_weight=weight,
         )
 
-    def _output(self) -> Path:
-        """Return where pictures go, without number and suffix; raise BadInput."""
-        source: Path = self._options.input
-        output: Path = self._options.output or Path()
-        if output.is_dir():
-            output = self._free_name(output / f"{source.stem}-img2img")
-        elif output.suffix.lower() in _PICTURE_SUFFIXES:
-            output = output.with_suffix("")
-        if not output.parent.is_dir():
-            raise BadInput(f"There is no folder {output.parent} to write to; make it first.")
-        if not os.access(output.parent, os.W_OK):  # known before minutes are spent on painting
-            raise BadInput(f"Nothing can be written to the folder {output.parent}; choose another one.")
-        for stem in self._stems(output):
-            # The suffix of a result is known only at its end, and the input must not be overwritten.
-            for path in (Path(f"{stem}{suffix}") for suffix in _PICTURE_SUFFIXES):
-                if path.exists() and path.samefile(source):
-                    raise BadInput(f"{path} is the input itself; choose another name for the result.")
-        return output
-
-    def _free_name(self, output: Path) -> Path:
-        """Return a default name, numbered if need be: earlier results are not overwritten."""
-
-        def is_free(name: Path) -> bool:
-            return not any(Path(f"{stem}{end}").exists() for stem in self._stems(name) for end in _PICTURE_SUFFIXES)
-
-        names = itertools.chain((output,), (Path(f"{output}-{number}") for number in itertools.count(2)))
-        return next(name for name in names if is_free(name))
-
-    def _stems(self, output: Path) -> list[str]:
-        """Return the names of all pictures in order, without suffix."""
-        total = len(self._options.prompts) * min(self._count, MAX_COUNT)
-        return [str(output)] if total == 1 else [f"{output}-{number}" for number in range(1, total + 1)]
-
-    def _write(self, output: Path) -> int:
+    def _write(self, stems: Iterator[str]) -> int:
         status = EXIT_OK
-        stems = iter(self._stems(output))
         for job_id, request in self._requests.items():
             names = list(itertools.islice(stems, request.count))  # a prompt that fails keeps its numbers
             end = self._ends[job_id]
@@ -236,7 +200,7 @@ class Img2ImgCommand:
                 for name, picture in zip(names, end.result.pictures, strict=True):
                     path = Path(f"{name}.{picture.extension}")
                     try:
-                        _write_whole(path, picture.data)
+                        write_whole(path, picture.data)
                     except OSError as error:
                         print(unwritable_file_sentence(str(path), error), file=sys.stderr)
                         status = EXIT_FAILURE
@@ -256,15 +220,3 @@ class Img2ImgCommand:
     def _refuse(sentence: str, status: int = EXIT_BAD_INPUT) -> int:
         print(sentence, file=sys.stderr)
         return status
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file or leave what was there: a disk that is full keeps no half of a picture."""
-    begun = path.with_name(f"{path.name}.part")
-    try:
-        begun.write_bytes(data)
-        begun.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            begun.unlink()
-        raise
