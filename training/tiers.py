@@ -18,7 +18,6 @@ class Tier:
     vocabulary: Vocabulary
     square_pictures: int
     bucket_pictures: int
-    latent_factor: int
     autoencoder: dict[str, Any]
     crop_pixels: int
     autoencoder_batch: int
@@ -81,7 +80,6 @@ TIER_A = Tier(
     vocabulary=VOCABULARY_A,
     square_pictures=40_000,
     bucket_pictures=10_000,
-    latent_factor=4,
     autoencoder=_autoencoder(64, (16, 32, 64)),
     crop_pixels=32,
     autoencoder_batch=16,
@@ -99,7 +97,6 @@ TIER_B = Tier(
     vocabulary=VOCABULARY_B,
     square_pictures=300_000,
     bucket_pictures=20_000,
-    latent_factor=8,
     autoencoder=_autoencoder(128, (32, 64, 96, 128)),
     crop_pixels=64,
     autoencoder_batch=32,
