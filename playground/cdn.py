@@ -14,7 +14,7 @@ _COLOURS = ((88, 101, 242), (116, 127, 141), (59, 165, 93), (250, 166, 26), (237
 
 
 async def serve_file(request: web.Request) -> web.Response:
-    """Answer with the bytes of a file, or 404 once its address has expired or its message is gone."""
+    """Answer with the bytes of a file or a part of them, or 404 once its address has expired or its message is gone."""
     playground = request.app[PLAYGROUND]
     path = request.path.removeprefix("/proxy")
     query = request.query
@@ -36,7 +36,16 @@ async def serve_file(request: web.Request) -> web.Response:
     headers = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
     if not content_type.startswith("image/") or "svg" in content_type:
         headers["Content-Disposition"] = "attachment"
-    return web.Response(body=data, content_type=content_type, headers=headers)
+    try:
+        part = range(len(data))[request.http_range]
+    except ValueError:  # the header is none that means anything
+        part = range(len(data))
+    if len(part) == len(data):
+        return web.Response(body=data, content_type=content_type, headers=headers)
+    if not part:
+        return web.Response(status=416, headers={"Content-Range": f"bytes */{len(data)}"})
+    headers["Content-Range"] = f"bytes {part[0]}-{part[-1]}/{len(data)}"
+    return web.Response(status=206, body=data[part.start : part.stop], content_type=content_type, headers=headers)
 
 
 async def serve_avatar(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""The message command **Remix**: any picture that somebody has posted, through a form."""
+"""The message command **Remix**: any picture that somebody has posted, through a form that begins as it was made."""
 
 from dataclasses import replace
 
@@ -8,8 +8,9 @@ from discord import app_commands
 from bot.commands.shared import client_of
 from bot.components.order_modal import OrderModal
 from bot.errors import Refused
-from bot.orders.order_book import Options
+from bot.orders.order_book import Options, Source
 from bot.orders.origin import Origin
+from bot.orders.proposals import as_far_as_allowed, options_in_file, options_of_picture
 from bot.orders.sources import owned_source_in
 
 
@@ -30,4 +31,17 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
         await client.admission.take_interaction(answer, options, source)
 
-    await client.forms.show(interaction, OrderModal("Remix", Options(prompt=""), submitted))
+    chosen = await _proposal(interaction, source)
+    await client.forms.show(interaction, OrderModal("Remix", chosen, submitted, hides_nothing=True))
+
+
+async def _proposal(interaction: discord.Interaction, source: Source) -> Options:
+    """Return how the picture was made, as far as that is known and may be chosen here."""
+    client = client_of(interaction)
+    if source.parent is not None:
+        made = options_of_picture(source.parent)
+    else:
+        made = await options_in_file(client.downloads, source.attachment_url or "")
+    if made is None:
+        return Options(prompt="")
+    return as_far_as_allowed(client.orders, client.shelf, Origin.of_interaction(interaction), made)

@@ -13,6 +13,7 @@ from bot.errors import Refused
 from bot.orders.free_text import negative_as_written, understand
 from bot.orders.order_book import Options, changed
 from generation import requests
+from generation.adapter_weights import NO_ADAPTER, read_adapters
 from generation.strength_ladder import LADDER
 from generation.units import plain_number
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 _OPEN_SECONDS = 24 * 3600
+_MAX_OPTIONS_CHARACTERS = 1_000  # names of models and adapters are the operator's
 
 Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
 
@@ -27,15 +29,19 @@ Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
 class OrderModal(discord.ui.Modal):
     """Ask for a prompt and its numbers.
 
-    ``chosen`` prefills the form; what it holds and the form does not show (model, sampler …) is kept. With
+    ``chosen`` prefills the form; what it holds and the form does not show (model, sampler …) is kept, unless the form
+    ``hides_nothing``: then all of it is shown, since nobody has chosen it, and what is taken out is not kept. With
     ``pictures`` > 1 the form also asks which one, counted from 0 in what ``submitted`` gets.
     """
 
-    def __init__(self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1) -> None:
+    def __init__(
+        self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1, hides_nothing: bool = False
+    ) -> None:
         self.token = secrets.token_hex(8)
         super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=f"order:{self.token}")
         self._pictures = pictures
         self._chosen = chosen
+        self._hides_nothing = hides_nothing
         self._submitted = submitted
         self._prompt = discord.ui.TextInput[Any](
             style=discord.TextStyle.paragraph,
@@ -60,8 +66,8 @@ class OrderModal(discord.ui.Modal):
         )
         self._more = discord.ui.TextInput[Any](
             required=False,
-            max_length=requests.MAX_NEGATIVE_PROMPT_CHARACTERS + 100,
-            default=_more_of(chosen) or None,
+            max_length=requests.MAX_NEGATIVE_PROMPT_CHARACTERS + _MAX_OPTIONS_CHARACTERS,
+            default=_more_of(chosen, hides_nothing=hides_nothing) or None,
             placeholder="steps 20, guidance 4, count 2, negative: blurry",
             custom_id="more",
         )
@@ -87,16 +93,17 @@ class OrderModal(discord.ui.Modal):
         said = understand(f"{numbers} {self._more.value}".strip(), models=models)
         if said.options.prompt or said.again or said.help or said.seed:
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
+        hidden = Options(prompt="") if self._hides_nothing else self._chosen
         kept = Options(
             prompt=self._prompt.value,
             # Taken out of the form it is not wanted; a form that never had it leaves it to the member's preferences.
             negative_prompt=None if self._chosen.negative_prompt is None else "",
-            size=self._chosen.size,
-            model=self._chosen.model,
-            sampler=self._chosen.sampler,
-            strength_schedule=self._chosen.strength_schedule,
-            adapter=self._chosen.adapter,
-            adapter_weight=self._chosen.adapter_weight,
+            size=hidden.size,
+            model=hidden.model,
+            sampler=hidden.sampler,
+            strength_schedule=hidden.strength_schedule,
+            adapter=hidden.adapter,
+            adapter_weight=hidden.adapter_weight,
         )
         if self._chosen.strength == said.options.strength == LADDER:  # it has as many rungs as before
             kept = replace(kept, strength=LADDER, count=self._chosen.count)
@@ -112,7 +119,9 @@ class OrderModal(discord.ui.Modal):
 
     def as_typed(self) -> "OrderModal":
         """Return the form anew, as it was sent."""
-        form = OrderModal(self.title, self._chosen, self._submitted, pictures=self._pictures)
+        form = OrderModal(
+            self.title, self._chosen, self._submitted, pictures=self._pictures, hides_nothing=self._hides_nothing
+        )
         for name in ("_prompt", "_strength", "_seed", "_more"):
             getattr(form, name).default = getattr(self, name).value or None
         if form._which is not None and self._which is not None:
@@ -151,7 +160,7 @@ def _strength_of(chosen: Options) -> str | None:
     return plain_number(chosen.strength)
 
 
-def _more_of(chosen: Options) -> str:
+def _more_of(chosen: Options, *, hides_nothing: bool) -> str:
     """Write what was chosen so that it is understood again."""
     numbers = (
         ("guidance", chosen.guidance_scale),
@@ -160,6 +169,11 @@ def _more_of(chosen: Options) -> str:
         ("size", chosen.size),
     )
     parts = [f"{name} {value:g}" for name, value in numbers if value is not None]
+    if hides_nothing:
+        names = [("model", chosen.model), ("sampler", chosen.sampler)]
+        for name, weight in read_adapters(chosen.adapter or NO_ADAPTER, chosen.adapter_weight):
+            names.append(("adapter", name if weight is None else f"{name}:{round(weight, 3):g}"))
+        parts += [f"{name}: {value}" for name, value in names if value]
     if chosen.negative_prompt:
         parts.append(negative_as_written(chosen.negative_prompt))
     return ", ".join(parts)

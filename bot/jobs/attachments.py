@@ -11,6 +11,7 @@ from generation.images.decoder import MAX_INPUT_BYTES
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
+_CHUNK_BYTES = 64 * 1024
 
 
 class AttachmentDownloads:
@@ -56,6 +57,31 @@ class AttachmentDownloads:
             await asyncio.sleep(pause_seconds)
         return await self._fetch(url)
 
+    async def fetch_part(self, url: str, first: int, max_bytes: int) -> bytes:
+        """Return the bytes of a file from ``first`` on, at most so many, exactly as they are sent, at the first try.
+
+        Raises Refused as ``fetch`` does, also where a host sends no parts and ``first`` is not 0.
+        """
+        if not self.is_allowed(url):
+            raise Refused("host_not_allowed")
+        headers = {"Range": f"bytes={first}-{first + max_bytes - 1}", "Accept-Encoding": "identity"}
+        get = self._session.get(url, allow_redirects=False, timeout=_TIMEOUT, headers=headers, auto_decompress=False)
+        try:
+            async with get as response:
+                if response.status != 206 and (first > 0 or response.status != 200):
+                    raise Refused("download_failed")
+                return await self._read_up_to(response, max_bytes)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Refused("download_failed") from error
+
+    async def _read_up_to(self, response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+        received = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            received += chunk
+            if len(received) >= max_bytes:  # the rest is not waited for: who leaves here closes the connection
+                break
+        return bytes(received[:max_bytes])
+
     async def _fetch(self, url: str) -> bytes:
         try:
             async with self._session.get(url, allow_redirects=False, timeout=_TIMEOUT) as response:
@@ -71,7 +97,7 @@ class AttachmentDownloads:
         if (response.content_length or 0) > self._max_bytes:
             raise Refused("attachment_too_large", max_bytes=self._max_bytes)
         received = bytearray()
-        async for chunk in response.content.iter_chunked(64 * 1024):
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             received += chunk
             if len(received) > self._max_bytes:
                 raise Refused("attachment_too_large", max_bytes=self._max_bytes)

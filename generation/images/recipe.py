@@ -186,13 +186,13 @@ def _finite(value: object) -> float | None:
 
 
 def _number(field: str, value: object) -> float | None:
-    """Return a number of a request, None where it is none or out of its range."""
+    """Return a number of a request, to three places as people write it, None where it is none or out of its range."""
     number = _finite(value)
     try:
         check_number(field, math.nan if number is None else number)
     except InvalidRequest:
         return None
-    return number
+    return None if number is None else round(number, 3)
 
 
 def _whole(field: str, value: object) -> int | None:

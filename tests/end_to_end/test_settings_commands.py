@@ -108,7 +108,8 @@ class TestPreferences:
         sent = await bot.client.submit_modal(form, {"more": "steps 4"}, member="Linus")
         assert sent.response is not None
         assert "without:" not in (await bot.result_of(sent.response)).content
-        form = await bot.client.message_command("Remix", made.id, member="Linus")
+        theirs = await bot.client.say("look", files=[CAT])
+        form = await bot.client.message_command("Remix", theirs.id, member="Linus")
         sent = await bot.client.submit_modal(form, {"prompt": "a dog", "more": "steps 4"}, member="Linus")
         assert sent.response is not None
         assert "without: blurry" in (await bot.result_of(sent.response)).content

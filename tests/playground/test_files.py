@@ -59,6 +59,27 @@ async def test_a_changed_signature_opens_nothing(playground: PlaygroundClient, p
         await playground.download(base)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "status", "part", "said"),
+    [
+        ("bytes=0-3", 206, slice(0, 4), "bytes 0-3/100"),
+        ("bytes=90-200", 206, slice(90, 100), "bytes 90-99/100"),
+        ("bytes=-7", 206, slice(93, 100), "bytes 93-99/100"),
+        ("bytes=0-200", 200, slice(None), None),
+        ("bites=1-2", 200, slice(None), None),
+        ("bytes=100-200", 416, slice(0), "bytes */100"),
+    ],
+)
+async def test_a_part_of_a_file_is_sent_where_one_is_asked_for(
+    playground: PlaygroundClient, wanted: str, status: int, part: slice, said: str | None
+) -> None:
+    data = bytes(range(100))
+    url = (await playground.say(files=[("a.bin", data)])).attachments[0].url
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Range": wanted}) as response:
+        assert (response.status, await response.read()) == (status, data[part])
+        assert response.headers.get("Content-Range") == said
+
+
 async def test_only_pictures_are_shown_in_place(server: PlaygroundServer, playground: PlaygroundClient) -> None:
     said = await playground.say(files=[("page.html", b"<script>alert(1)</script>")])
     async with aiohttp.ClientSession() as session, session.get(said.attachments[0].url) as response:

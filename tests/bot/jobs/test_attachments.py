@@ -1,5 +1,6 @@
 """Downloads from a real server on this machine."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 
@@ -21,6 +22,24 @@ async def picture(request: web.Request) -> web.StreamResponse:
     for _ in range(size // 1000):
         await response.write(b"x" * 1000)
     return response
+
+
+async def parts(request: web.Request) -> web.StreamResponse:
+    """Answer as Discord's hosts do, with the part that is asked for."""
+    data = bytes(range(100))
+    part = data[request.http_range]
+    return web.Response(status=206, body=part)
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    """Send for as long as somebody listens."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    try:
+        while True:
+            await response.write(b"x" * 1000)
+    finally:
+        request.app[LEFT].set()
 
 
 async def gzip_bomb(_: web.Request) -> web.StreamResponse:
@@ -49,6 +68,7 @@ async def broken_at_first(request: web.Request) -> web.StreamResponse:
 
 
 FAILURES = web.AppKey("failures", list[int])
+LEFT = web.AppKey("left", asyncio.Event)
 
 
 @pytest.fixture
@@ -58,11 +78,19 @@ def failures() -> list[int]:
 
 
 @pytest.fixture
-async def server(failures: list[int]) -> AsyncIterator[BaseTestServer]:
+def left() -> asyncio.Event:
+    """Whether whoever was sent something endless has left."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def server(failures: list[int], left: asyncio.Event) -> AsyncIterator[BaseTestServer]:
     app = web.Application()
     app.add_routes([web.get("/picture", picture), web.get("/elsewhere", elsewhere), web.get("/gone", gone)])
     app.add_routes([web.get("/bomb", gzip_bomb), web.get("/broken", broken_at_first)])
+    app.add_routes([web.get("/parts", parts), web.get("/endless", endless)])
     app[FAILURES] = failures
+    app[LEFT] = left
     async with TestServer(app) as server:
         yield server
 
@@ -128,4 +156,44 @@ def test_only_listed_hosts_are_asked(downloads: AttachmentDownloads, url: str, a
 async def test_a_host_that_is_not_listed_is_never_connected_to(downloads: AttachmentDownloads) -> None:
     with pytest.raises(Refused) as refusal:
         await downloads.fetch("http://localhost:9/cat.png")
+    assert refusal.value.reason == "host_not_allowed"
+
+
+async def test_a_part_comes_where_parts_are_sent(server: BaseTestServer, downloads: AttachmentDownloads) -> None:
+    url = str(server.make_url("/parts"))
+    assert await downloads.fetch_part(url, 0, 10) == bytes(range(10))
+    assert await downloads.fetch_part(url, 40, 10) == bytes(range(40, 50))
+    assert await downloads.fetch_part(url, 95, 10) == bytes(range(95, 100))
+
+
+async def test_of_what_comes_whole_no_more_than_the_beginning_is_read(
+    server: BaseTestServer, downloads: AttachmentDownloads, left: asyncio.Event
+) -> None:
+    assert await downloads.fetch_part(str(server.make_url("/picture?bytes=90000")), 0, 70_000) == b"x" * 70_000
+    assert await downloads.fetch_part(str(server.make_url("/picture?bytes=900")), 0, 70_000) == b"x" * 900
+    assert await downloads.fetch_part(str(server.make_url("/endless")), 0, 70_000) == b"x" * 70_000
+    await left.wait()
+    with pytest.raises(Refused):
+        await downloads.fetch_part(str(server.make_url("/picture?bytes=900")), 100, 10)
+
+
+async def test_a_part_is_not_inflated(server: BaseTestServer, downloads: AttachmentDownloads) -> None:
+    part = await downloads.fetch_part(str(server.make_url("/bomb")), 0, 70_000)
+    assert part.startswith(b"\x1f\x8b")
+    assert len(part) < 70_000
+
+
+@pytest.mark.parametrize("path", ["/gone", "/elsewhere", "/broken"])
+async def test_a_part_that_does_not_come_is_asked_for_once(
+    server: BaseTestServer, downloads: AttachmentDownloads, failures: list[int], path: str
+) -> None:
+    failures += [0, 503]
+    with pytest.raises(Refused):
+        await downloads.fetch_part(str(server.make_url(path)), 0, 10)
+    assert len(failures) == (1 if path == "/broken" else 2)
+
+
+async def test_a_part_of_a_host_that_is_not_listed_is_never_asked_for(downloads: AttachmentDownloads) -> None:
+    with pytest.raises(Refused) as refusal:
+        await downloads.fetch_part("http://localhost:9/cat.png", 0, 10)
     assert refusal.value.reason == "host_not_allowed"

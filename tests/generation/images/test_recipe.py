@@ -124,6 +124,11 @@ def test_what_is_out_of_range_or_no_number_is_left_out(wrong: str) -> None:
     assert of_text(f"a fox\nSteps: 20, {wrong}") == Recipe(prompt="a fox", num_inference_steps=20)
 
 
+def test_a_number_has_no_more_places_than_people_write() -> None:
+    recipe = of_text("a fox\nSteps: 20, CFG scale: 0.00001, Denoising strength: 0.55000001")
+    assert (recipe.guidance_scale, recipe.strength) == (0.0, 0.55)
+
+
 def test_texts_are_cut_to_what_the_form_takes() -> None:
     recipe = of_text(f"{'fox ' * 1000}\nNegative prompt: {'snow ' * 1000}\nSteps: 20")
     assert len(recipe.prompt) <= MAX_PROMPT_CHARACTERS

@@ -1,0 +1,78 @@
+"""What the form of Remix begins with: how the picture was made, as far as it may be made like that there."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import asdict, replace
+
+from bot.errors import Refused
+from bot.jobs.attachments import AttachmentDownloads
+from bot.model_shelf import ModelShelf
+from bot.orders.layers import NUMBERS
+from bot.orders.order_book import Options, OrderBook, options_of
+from bot.orders.origin import Origin
+from bot.storage.job import Job
+from generation.adapter_weights import write_adapters
+from generation.errors import InvalidRequest, ModelUnavailable
+from generation.images.recipe import read_recipe
+from generation.images.texts import continues_at, read_texts
+from generation.models.catalog import ModelEntry
+from generation.models.families import FAMILIES
+from generation.samplers import OWN_SAMPLER
+
+# The settings stand before the pixels, in a JPEG in a segment of up to 64 KiB.
+PART_BYTES = 128 * 1024
+READING_SECONDS = 1.0  # of the three that there are for an answer; one more may have gone into finding the picture
+
+
+async def options_in_file(downloads: AttachmentDownloads, url: str) -> Options | None:
+    """Return with what a picture was made as its file says, None where it says nothing or does not come in time."""
+    try:
+        async with asyncio.timeout(READING_SECONDS):
+            beginning = await downloads.fetch_part(url, 0, PART_BYTES)
+            position = continues_at(beginning)
+            rest = b"" if position is None else await downloads.fetch_part(url, position, PART_BYTES)
+    except (Refused, TimeoutError):
+        return None
+    recipe = read_recipe(read_texts(beginning, rest))
+    return None if recipe is None else Options(**asdict(recipe))
+
+
+def options_of_picture(job: Job) -> Options:
+    """Return with what the first picture of a job was made."""
+    return replace(options_of(job, 0), seed=job.seed, count=None)
+
+
+def as_far_as_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, options: Options) -> Options:
+    """Return what of somebody's choices may be chosen there, with numbers no further than their limits.
+
+    A model that is not offered there is left out with its sampler and adapters, and so is what the model that paints
+    takes no notice of. What is left out is decided there as ever.
+    """
+    try:
+        offered = {model.name: model for model in orders.models_for(origin)}
+        named = offered.get(options.model or "")
+        model = named or orders.model_for(origin)
+    except (ModelUnavailable, Refused):
+        return Options(prompt=options.prompt)
+    layers, family = orders.with_model(orders.layers(origin), model.name), FAMILIES[model.family]
+    limits = {name: limit.value for name in (*NUMBERS, "size") if (limit := layers.limit(name)) is not None}
+    numbers = {name: min(value, limits[name]) for name in limits if (value := getattr(options, name)) is not None}
+    options = replace(options, **numbers, strength_schedule=None, model=named and named.name)
+    if not family.takes_strength:
+        options = replace(options, strength=None)
+    if not family.takes_negative_prompt or not options.negative_prompt:
+        options = replace(options, negative_prompt=None)
+    if not family.takes_samplers or (named is None and options.sampler == OWN_SAMPLER):
+        options = replace(options, sampler=None)
+    adapter, weight = _adapters(shelf, named, options) if named is not None else (None, None)
+    return replace(options, adapter=adapter, adapter_weight=weight)
+
+
+def _adapters(shelf: ModelShelf, model: ModelEntry, options: Options) -> tuple[str | None, float | None]:
+    """Return the adapters, all or none."""
+    usable = {adapter.name for adapter in shelf.adapters(model)}
+    with suppress(InvalidRequest):
+        chosen = model.checked_adapters(options.adapter or "", options.adapter_weight)
+        if chosen and usable.issuperset(name for name, _ in chosen):
+            return write_adapters(chosen)
+    return None, None

@@ -1,0 +1,150 @@
+"""Of how a picture was made is proposed what may be chosen in a place, and all of it can be sent as it stands."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bot.errors import Refused
+from bot.jobs.attachments import AttachmentDownloads
+from bot.model_shelf import ModelShelf
+from bot.orders import proposals
+from bot.orders.order_book import Options, OrderBook, Source
+from bot.orders.proposals import as_far_as_allowed, options_in_file, options_of_picture
+from bot.storage.database import Database
+from bot.storage.defaults import Defaults, Layer
+from generation.models.catalog import load_catalog
+from generation.settings import PACKAGED_MODELS_FILE
+from tests.bot.jobs_made import make_job, make_origin
+from tests.generation.images.test_metadata import PARAMETERS, encoded_as
+from tests.generation.images.test_recipe import FORGE
+from tests.pictures import encoded, photo
+
+SERVER, CHANNEL = 2, 3
+URL = "https://cdn.discordapp.com/a.png"
+MADE = Options(
+    prompt="a fox",
+    negative_prompt="snow",
+    strength=0.8,
+    guidance_scale=9.0,
+    num_inference_steps=40,
+    seed=5,
+    size=90,
+    model="demo",
+    sampler="euler-a",
+)
+
+
+class Place:
+    """A place with one model that can be used, and the limits of its moderators."""
+
+    def __init__(self, database: Database, model: str = "demo") -> None:
+        self.shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model=model, data_dir=Path("nowhere"))
+        self.defaults = Defaults(database)
+        self.orders = OrderBook(self.shelf, self.defaults, {"model": model, "max_count": 4})
+
+    def proposes(self, options: Options) -> Options:
+        """Return what is proposed, which can be ordered."""
+        proposed = as_far_as_allowed(self.orders, self.shelf, make_origin(), options)
+        self.orders.order(make_origin(), proposed, Source())
+        return proposed
+
+
+def test_what_may_be_chosen_stays(database: Database) -> None:
+    assert Place(database).proposes(MADE) == MADE
+
+
+async def test_numbers_go_to_the_limits_of_the_place(database: Database) -> None:
+    place = Place(database)
+    await place.defaults.set(Layer.SERVER, SERVER, {"max_strength": 0.6})
+    await place.defaults.set(Layer.CHANNEL, CHANNEL, {"max_num_inference_steps": 12, "max_guidance_scale": 30.0})
+    proposed = place.proposes(replace(MADE, size=512))
+    assert proposed == replace(MADE, strength=0.6, num_inference_steps=12, size=96)
+
+
+async def test_another_model_is_left_out_with_its_own_sampler_and_adapters(database: Database) -> None:
+    place = Place(database)
+    other = replace(MADE, model="sd-turbo", adapter="ink", adapter_weight=0.5)
+    assert place.proposes(other) == replace(MADE, model=None)
+    assert place.proposes(replace(other, sampler="own")) == replace(MADE, model=None, sampler=None)
+    assert place.proposes(replace(MADE, model="v1-5-pruned")) == replace(MADE, model=None)
+    assert place.proposes(replace(MADE, sampler="own")) == replace(MADE, sampler="own")
+    assert place.proposes(replace(MADE, adapter="oil", adapter_weight=9.0)) == MADE
+    assert place.proposes(replace(MADE, adapter="a:b, ,a:1", adapter_weight=None)) == MADE
+
+
+@pytest.mark.parametrize(
+    ("model", "left_out"),
+    [
+        ("z-image-turbo", {"sampler": None}),
+        ("flux-1-kontext-dev", {"sampler": None, "strength": None}),
+        ("flux-2-klein-4b", {"sampler": None, "strength": None, "negative_prompt": None}),
+    ],
+)
+def test_what_a_model_takes_no_notice_of_is_left_out(database: Database, model: str, left_out: dict[str, None]) -> None:
+    assert Place(database, model).proposes(MADE) == replace(MADE, model=None, **left_out)
+
+
+def test_where_nothing_can_be_painted_the_words_are_left(database: Database) -> None:
+    place = Place(database)
+    place.orders = OrderBook(place.shelf, place.defaults, {"model": "demo", "models": ["sd-turbo"]})
+    assert as_far_as_allowed(place.orders, place.shelf, make_origin(), MADE) == Options(prompt="a fox")
+
+
+def test_a_job_is_proposed_with_the_seed_of_its_first_picture(database: Database) -> None:
+    proposed = Place(database).proposes(options_of_picture(make_job(seed=9, count=3, strength_schedule="index")))
+    assert (proposed.prompt, proposed.seed, proposed.count) == ("a cat on a beach", 9, None)
+    assert (proposed.negative_prompt, proposed.strength_schedule) == (None, None)
+
+
+class Downloads:
+    """Parts of one file; what was asked for is noted."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.asked: list[int] = []
+
+    async def fetch_part(self, url: str, first: int, max_bytes: int) -> bytes:
+        assert url == URL
+        self.asked.append(first)
+        return self.data[first : first + max_bytes]
+
+
+async def options_in(downloads: object) -> Options | None:
+    return await options_in_file(cast("AttachmentDownloads", downloads), URL)
+
+
+async def test_the_beginning_of_a_file_is_read_and_of_a_webp_what_is_behind_its_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    png = Downloads(encoded_as("image/png", PARAMETERS))
+    made = await options_in(png)
+    assert made is not None
+    assert (made.prompt, made.seed, png.asked) == (PARAMETERS.prompt, PARAMETERS.seed, [0])
+    webp = Downloads(encoded_as("image/webp", PARAMETERS))
+    monkeypatch.setattr(proposals, "PART_BYTES", 900)
+    assert len(webp.data) > 900
+    made = await options_in(webp)
+    assert made is not None
+    assert (made.prompt, made.seed, len(webp.asked)) == (PARAMETERS.prompt, PARAMETERS.seed, 2)
+
+
+async def test_a_file_that_says_nothing_or_does_not_come_proposes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await options_in(Downloads(encoded(photo(), "PNG"))) is None
+    assert await options_in(Downloads(FORGE.encode())) is None
+    assert await options_in(Downloads(b"")) is None
+
+    class Refusing:
+        async def fetch_part(self, *_: object) -> bytes:
+            raise Refused("download_failed")
+
+    class Silent:
+        async def fetch_part(self, *_: object) -> bytes:
+            await asyncio.Event().wait()
+            raise AssertionError("nothing wakes it")
+
+    assert await options_in(Refusing()) is None
+    monkeypatch.setattr(proposals, "READING_SECONDS", 0.01)
+    assert await options_in(Silent()) is None
