@@ -28,7 +28,8 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
         "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that,"
         " `again` or `4 more` with new seeds; `seed?` tells you its seed.",
-        "• Right-click (long-press) anybody's picture → Apps → **Remix**.",
+        "• Right-click (long-press) anybody's picture → Apps → **Remix**: the form begins with the settings in"
+        " its file.",
         "**Options**, anywhere in the text: `strength` (0.3 or `subtle`, 0.6 or `balanced`, 0.9 or `strong`;"
         " `ladder` paints several to choose from, as **Strengths** under a picture does),"
         " `seed` (the same one gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`, and"
