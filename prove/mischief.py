@@ -11,7 +11,7 @@ from tests.end_to_end.bot_process import PHOTOGRAPHS
 
 CHANNELS, SHUT, THREAD, MODERATOR = ("general", "gallery"), "shut now and then", "a thread", "Grace"
 _PICTURE = PHOTOGRAPHS / "drawing-cat.png"
-_REPLIES = ("again", "strength 0.7", "a dog instead", "seed 5 steps 3", "seed?", "thanks", "help")
+_REPLIES = ("again", "strength 0.7", "strength ladder", "a dog instead", "seed 5 steps 3", "seed?", "thanks", "help")
 _RIGHTS = ("SEND_MESSAGES", "VIEW_CHANNEL", "ATTACH_FILES", "READ_MESSAGE_HISTORY", "SEND_MESSAGES_IN_THREADS")
 _TROUBLES = ({"status": 502}, {"status": 429}, {"action": "reset"}, {"action": "page", "status": 502})
 _PATHS = (r"^/interactions/.*/callback$", r"^/channels/\d+/messages/\d+$", r"^/channels/\d+/messages$")
