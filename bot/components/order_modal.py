@@ -65,6 +65,7 @@ class OrderModal(discord.ui.Modal):
             custom_id="seed",
         )
         self._more = discord.ui.TextInput[Any](
+            style=discord.TextStyle.paragraph if hides_nothing else discord.TextStyle.short,  # one line shows a part
             required=False,
             max_length=requests.MAX_NEGATIVE_PROMPT_CHARACTERS + _MAX_OPTIONS_CHARACTERS,
             default=_more_of(chosen, hides_nothing=hides_nothing) or None,

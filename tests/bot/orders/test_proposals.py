@@ -1,6 +1,7 @@
 """Of how a picture was made is proposed what may be chosen in a place, and all of it can be sent as it stands."""
 
 import asyncio
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -40,8 +41,8 @@ MADE = Options(
 class Place:
     """A place with one model that can be used, and the limits of its moderators."""
 
-    def __init__(self, database: Database, model: str = "demo") -> None:
-        self.shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model=model, data_dir=Path("nowhere"))
+    def __init__(self, database: Database, model: str = "demo", models_file: Path = PACKAGED_MODELS_FILE) -> None:
+        self.shelf = ModelShelf(load_catalog(models_file), default_model=model, data_dir=Path("nowhere"))
         self.defaults = Defaults(database)
         self.orders = OrderBook(self.shelf, self.defaults, {"model": model, "max_count": 4})
 
@@ -75,6 +76,24 @@ async def test_another_model_is_left_out_with_its_own_sampler_and_adapters(datab
     assert place.proposes(replace(MADE, adapter="a:b, ,a:1", adapter_weight=None)) == MADE
 
 
+async def test_adapters_are_proposed_with_their_model_where_all_of_them_are_here(
+    database: Database, tmp_path: Path
+) -> None:
+    text = PACKAGED_MODELS_FILE.read_text(encoding="utf-8")
+    row = text[text.index("[demo]") : text.index("\n# Licence", text.index("[demo]"))]
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    (tmp_path / "ink.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    adapters = [f'[demo.adapters.{name}]\nfile = "{tmp_path.as_posix()}/{name}.safetensors"' for name in ("ink", "far")]
+    (tmp_path / "models.toml").write_text("\n".join((row, *adapters)), encoding="utf-8")
+    place = Place(database, models_file=tmp_path / "models.toml")
+    await place.shelf.refresh()
+    inked = replace(MADE, adapter="ink", adapter_weight=0.5)
+    assert place.proposes(inked) == inked
+    assert place.proposes(replace(inked, adapter="ink:0.5, far:0.5")) == MADE
+    assert place.proposes(replace(inked, adapter_weight=99.0)) == MADE
+    assert place.proposes(replace(inked, model=None)) == replace(MADE, model=None)
+
+
 @pytest.mark.parametrize(
     ("model", "left_out"),
     [
@@ -97,6 +116,11 @@ def test_a_job_is_proposed_with_the_seed_of_its_first_picture(database: Database
     proposed = Place(database).proposes(options_of_picture(make_job(seed=9, count=3, strength_schedule="index")))
     assert (proposed.prompt, proposed.seed, proposed.count) == ("a cat on a beach", 9, None)
     assert (proposed.negative_prompt, proposed.strength_schedule) == (None, None)
+
+
+def test_a_ladder_is_proposed_with_the_strength_of_its_first_picture() -> None:
+    made = options_of_picture(make_job(strength=0.3, strengths=(0.3, 0.5), count=2))
+    assert (made.strength, made.count) == (0.3, None)
 
 
 class Downloads:
