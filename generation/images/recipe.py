@@ -26,6 +26,8 @@ _NEGATIVE = "Negative prompt:"
 # comma. Other programs read the text by the same pattern.
 _FIRST_SETTING = re.compile(r"\s*Steps:\s*\d")
 _SETTING = re.compile(r'\s*(?P<name>\w[\w /-]*):\s*(?P<value>"(?:[^"\\]|\\.)*"|[^,]*)')
+# What A1111 loads beside the model, and does not paint as words: "<lora:ink:0.8>".
+_ADD_ON = re.compile(r",? ?<(?:lora|lyco|hypernet):[^<>]*>")
 _SIDES = re.compile(r"(\d{1,5})x(\d{1,5})")
 _SAMPLER_OF_TITLE = {sampler.title.casefold(): name for name, sampler in SAMPLERS.items() if name != OWN_SAMPLER}
 # Since 1.9 A1111 names the schedule apart; "Automatic" is this one where the sampler has one of its own.
@@ -97,7 +99,8 @@ def _of_infotext(text: str) -> Recipe:
     """Read prompt, negative prompt and the line of settings.
 
     Source: ``parse_generation_parameters`` in modules/infotext_utils.py of AUTOMATIC1111/stable-diffusion-webui. Unlike
-    there a text without such a line is none of these, and what follows the line is left alone.
+    there a text without such a line is none of these, and what follows the line is left alone. The names of add-ons are
+    taken out of the prompt: they are those of files on another machine.
     """
     lines = text.split("\n")
     last = next((n for n in reversed(range(len(lines))) if _FIRST_SETTING.match(lines[n])), None)
@@ -107,7 +110,7 @@ def _of_infotext(text: str) -> Recipe:
     negative = next((n for n, line in enumerate(written) if line.lstrip().startswith(_NEGATIVE)), last)
     sides = _SIDES.fullmatch(said.get("Size", ""))
     return Recipe(
-        prompt=_prompt("\n".join(written[:negative])),
+        prompt=_prompt(_ADD_ON.sub("", "\n".join(written[:negative])).lstrip(", ")),
         negative_prompt=_negative_prompt("\n".join(written[negative:]).lstrip().removeprefix(_NEGATIVE)),
         strength=_number("strength", said.get("Denoising strength")),
         guidance_scale=_number("guidance_scale", said.get("CFG scale")),

@@ -53,6 +53,18 @@ def test_a_prompt_may_look_like_settings() -> None:
     assert of_text("Steps: 3, Seed: 5\nSteps: 20") == Recipe(prompt="Steps: 3, Seed: 5", num_inference_steps=20)
 
 
+@pytest.mark.parametrize(
+    ("written", "prompt"),
+    [
+        ("a fox, <lora:ink:0.8>, snow <lyco:clay:1:0.5>", "a fox, snow"),
+        ("<lora:ink:1>, <hypernet:x:1> a fox in <toy> snow <3", "a fox in <toy> snow <3"),
+        ("a fox<lora:" + "<lora:" * 9_000, ("a fox<lora:" + "<lora:" * 9_000)[:MAX_PROMPT_CHARACTERS]),
+    ],
+)
+def test_a_prompt_loses_what_another_machine_loads(written: str, prompt: str) -> None:
+    assert of_text(f"{written}\nSteps: 20").prompt == prompt
+
+
 def test_parts_may_be_missing() -> None:
     assert of_text("a fox\nSteps: 20") == Recipe(prompt="a fox", num_inference_steps=20)
     assert of_text("Steps: 20, Seed: 7") == Recipe(num_inference_steps=20, seed=7)
