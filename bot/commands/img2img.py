@@ -22,7 +22,7 @@ from bot.commands.shared import (
 )
 from bot.components.order_modal import OrderModal
 from bot.errors import Refused
-from bot.orders.order_book import Options
+from bot.orders.options import Options
 from bot.orders.origin import Origin
 from bot.orders.sources import source_of
 from generation.adapter_weights import MAX_ADAPTERS

@@ -8,7 +8,7 @@ from discord import app_commands
 from bot.commands.shared import client_of
 from bot.components.order_modal import OrderModal
 from bot.errors import Refused
-from bot.orders.order_book import Options, Source
+from bot.orders.options import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.proposals import as_far_as_allowed, options_in_file, options_of_picture
 from bot.orders.sources import owned_source_in

@@ -11,7 +11,7 @@ from bot.components.dynamic_button import DynamicButton
 from bot.components.order_modal import BackToFormButton, OrderModal
 from bot.discord_api.permissions import may_manage
 from bot.errors import Refused
-from bot.orders.order_book import Options, Source
+from bot.orders.options import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
 from bot.storage.job import CancelReason, Job, JobState

@@ -11,7 +11,7 @@ from bot.components.dynamic_button import DynamicButton
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.orders.free_text import negative_as_written, understand
-from bot.orders.order_book import Options, changed
+from bot.orders.options import Options, changed
 from generation import requests
 from generation.adapter_weights import NO_ADAPTER, read_adapters
 from generation.strength_ladder import LADDER

@@ -10,7 +10,7 @@ import discord
 from bot.errors import Refused
 from bot.help import help_text
 from bot.orders.free_text import Said, picture_named, understand
-from bot.orders.order_book import Options, Source, changed
+from bot.orders.options import Options, Source, changed
 from bot.orders.origin import Origin
 from bot.orders.sources import owned_source_in, source_in, source_in_result
 from bot.storage.job import Job, JobState

@@ -8,7 +8,8 @@ import discord
 from bot.errors import Refused
 from bot.jobs.desk import JobDesk
 from bot.orders.allowances import Allowances
-from bot.orders.order_book import Options, OrderBook, Source
+from bot.orders.options import Options, Source
+from bot.orders.order_book import OrderBook
 from bot.orders.origin import Origin
 from bot.screening.screening import Screening
 from bot.storage.job import CancelReason, Job, JobState

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.errors import Refused
-from bot.orders.order_book import Options
+from bot.orders.options import Options
 from bot.orders.small_talk import (
     asks_again,
     asks_for_help,

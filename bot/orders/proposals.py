@@ -8,7 +8,8 @@ from bot.errors import Refused
 from bot.jobs.attachments import AttachmentDownloads
 from bot.model_shelf import ModelShelf
 from bot.orders.layers import NUMBERS
-from bot.orders.order_book import Options, OrderBook, options_of
+from bot.orders.options import Options, options_of
+from bot.orders.order_book import OrderBook
 from bot.orders.origin import Origin
 from bot.storage.job import Job
 from generation.adapter_weights import write_adapters

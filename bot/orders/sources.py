@@ -9,7 +9,7 @@ import discord
 
 from bot.errors import Refused
 from bot.jobs.channels import result_message
-from bot.orders.order_book import Source
+from bot.orders.options import Source
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
 from generation.images.decoder import MAX_INPUT_BYTES

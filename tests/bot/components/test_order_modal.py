@@ -8,7 +8,7 @@ import pytest
 
 from bot.components.order_modal import OrderModal
 from bot.orders.free_text import understand
-from bot.orders.order_book import Options
+from bot.orders.options import Options
 
 ALL = Options(
     prompt="a fox\nin snow",

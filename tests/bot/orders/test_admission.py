@@ -11,7 +11,7 @@ from bot.components.job_buttons import status_view
 from bot.errors import Refused
 from bot.jobs.desk import Acknowledge as AcknowledgeText
 from bot.orders.admission import Acknowledge, Admission
-from bot.orders.order_book import Options, Source
+from bot.orders.options import Options, Source
 from bot.orders.origin import Origin
 from bot.replies import error_sentence
 from bot.storage.job import CancelReason, Job, JobState

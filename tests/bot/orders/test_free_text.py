@@ -6,7 +6,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.orders.free_text import negative_as_written, picture_named, understand
-from bot.orders.order_book import Options
+from bot.orders.options import Options
 from bot.replies import error_sentence
 
 

@@ -9,7 +9,8 @@ from bot.errors import Refused
 from bot.jobs.estimates import work
 from bot.jobs.results import request_of
 from bot.model_shelf import ModelShelf
-from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
+from bot.orders.options import Options, Source, changed, options_of
+from bot.orders.order_book import OrderBook
 from bot.replies import error_sentence
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults, Layer

@@ -9,7 +9,8 @@ import pytest
 
 from bot.errors import Refused
 from bot.model_shelf import ModelShelf
-from bot.orders.order_book import Options, OrderBook, Source, changed, options_of
+from bot.orders.options import Options, Source, changed, options_of
+from bot.orders.order_book import OrderBook
 from bot.orders.tables import settings_table
 from bot.replies import refusal_sentence
 from bot.storage.database import Database

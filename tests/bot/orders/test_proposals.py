@@ -12,7 +12,8 @@ from bot.errors import Refused
 from bot.jobs.attachments import AttachmentDownloads
 from bot.model_shelf import ModelShelf
 from bot.orders import proposals
-from bot.orders.order_book import Options, OrderBook, Source
+from bot.orders.options import Options, Source
+from bot.orders.order_book import OrderBook
 from bot.orders.proposals import as_far_as_allowed, options_in_file, options_of_picture
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults, Layer

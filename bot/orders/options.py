@@ -1,0 +1,98 @@
+"""What somebody chose and the picture to begin with, from whichever way in."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from bot.storage.job import Job
+from generation.adapter_weights import read_adapters
+from generation.requests import StrengthSchedule
+from generation.strength_ladder import LADDER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What somebody chose; None where nothing was chosen. A ladder is several strengths at once."""
+
+    prompt: str
+    negative_prompt: str | None = None
+    strength: float | Literal["ladder"] | None = None
+    guidance_scale: float | None = None
+    num_inference_steps: int | None = None
+    seed: int | None = None
+    count: int | None = None
+    size: int | None = None
+    model: str | None = None
+    sampler: str | None = None
+    strength_schedule: StrengthSchedule | None = None
+    adapter: str | None = None
+    adapter_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
+
+    ``ignored_pictures`` counts further pictures that are not used. ``posted_by`` is its poster, if that is known.
+    """
+
+    attachment_url: str | None = None
+    parent: Job | None = None
+    spoiler: bool = False
+    ignored_pictures: int = 0
+    posted_by: int | None = None
+
+    @property
+    def owner_id(self) -> int | None:
+        """Whose picture it is: its poster's, or who asked for the result that it is."""
+        if self.parent is None:
+            return self.posted_by
+        if self.attachment_url is None and self.parent.input_owner_id is not None:
+            return self.parent.input_owner_id
+        return self.parent.requester_id
+
+    @property
+    def asked_ids(self) -> frozenset[int]:
+        """Whose consent it takes: the owner's, and where a request is repeated that of who made it."""
+        repeated = None if self.parent is None else self.parent.requester_id
+        return frozenset(member_id for member_id in (self.owner_id, repeated) if member_id is not None)
+
+
+def options_of(job: Job, picture: int | None = None) -> Options:
+    """Return a job's choices as they were, so that some can be changed; a new seed will be drawn.
+
+    Of a ladder they are a ladder again, or those of one ``picture`` of it, counted from 0, that somebody has picked.
+    """
+    strength, count = job.strength, job.count
+    if job.strengths:
+        strength, count = (LADDER, job.count) if picture is None else (job.strengths[picture], None)
+    return Options(
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        strength=strength,
+        guidance_scale=job.guidance_scale,
+        num_inference_steps=job.num_inference_steps,
+        count=count,
+        size=round(job.max_pixels**0.5),
+        model=job.model,
+        sampler=job.sampler,
+        strength_schedule=job.strength_schedule,
+        adapter=job.adapter or None,
+        adapter_weight=job.adapter_weight if job.adapter else None,
+    )
+
+
+def changed(earlier: Options, said: Options) -> Options:
+    """Return earlier choices overridden by later ones; with another model its own sampler and adapters apply.
+
+    How many pictures a ladder has does not hold for a single strength, nor the other way round.
+    """
+    changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
+    if said.model not in (None, earlier.model):
+        changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
+    elif said.adapter not in (None, earlier.adapter):
+        changes.setdefault("adapter_weight", None)
+    elif said.adapter_weight is not None and said.adapter is None and earlier.adapter:  # it is that of all of them
+        changes["adapter"] = ", ".join(name for name, _ in read_adapters(earlier.adapter, None))
+    if said.strength is not None and (said.strength == LADDER) != (earlier.strength == LADDER):
+        changes.setdefault("count", None)
+    return replace(earlier, **changes)
