@@ -39,8 +39,8 @@ async def options_in_file(downloads: AttachmentDownloads, url: str) -> Options |
 
 
 def options_of_picture(job: Job) -> Options:
-    """Return with what the first picture of a job was made."""
-    return replace(options_of(job, 0), seed=job.seed, count=None)
+    """Return with what the first picture of a job was made, but for its seed (see ``Recipe``)."""
+    return replace(options_of(job, 0), count=None)
 
 
 def as_far_as_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, options: Options) -> Options:

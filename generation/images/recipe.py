@@ -47,6 +47,9 @@ _TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  #
 class Recipe:
     """The settings of a picture as far as they are known, each within the ranges of ``generation.requests``.
 
+    The seed is none of them: who paints over the picture begins elsewhere, and the noise that it was made of, put over
+    it once more, would overdo what is there.
+
     ``size`` is the side in pixels of a square with as many pixels. ``sampler`` is one of ours; ``model`` and
     ``adapter``, with weights where there are several, are any names.
     """
@@ -56,7 +59,6 @@ class Recipe:
     strength: float | None = None
     guidance_scale: float | None = None
     num_inference_steps: int | None = None
-    seed: int | None = None
     size: int | None = None
     sampler: str | None = None
     model: str | None = None
@@ -86,7 +88,6 @@ def _of_our_record(text: str) -> Recipe:
         strength=_number("strength", said.get("strength")),
         guidance_scale=_number("guidance_scale", said.get("guidance_scale")),
         num_inference_steps=_whole("num_inference_steps", said.get("num_inference_steps")),
-        seed=_whole("seed", said.get("seed")),
         size=_size(said.get("native_width"), said.get("native_height")),
         sampler=sampler if isinstance(sampler, str) and sampler in SAMPLERS else None,
         model=_name(said.get("model")),
@@ -115,7 +116,6 @@ def _of_infotext(text: str) -> Recipe:
         strength=_number("strength", said.get("Denoising strength")),
         guidance_scale=_number("guidance_scale", said.get("CFG scale")),
         num_inference_steps=_whole("num_inference_steps", said.get("Steps")),
-        seed=_whole("seed", said.get("Seed")),
         size=_size(*sides.groups()) if sides else None,
         sampler=_sampler(said.get("Sampler", ""), said.get("Schedule type", "")),
         model=_name(said.get("Model")),
@@ -132,7 +132,6 @@ def _of_invokeai(text: str) -> Recipe:
         strength=_number("strength", said.get("strength")),
         guidance_scale=_number("guidance_scale", said.get("cfg_scale")),
         num_inference_steps=_whole("num_inference_steps", said.get("steps")),
-        seed=_whole("seed", said.get("seed")),
         size=_size(said.get("width"), said.get("height")),
         sampler=_SAMPLER_IN_INVOKEAI.get(scheduler) if isinstance(scheduler, str) else None,
     )

@@ -113,9 +113,9 @@ def test_where_nothing_can_be_painted_the_words_are_left(database: Database) -> 
     assert as_far_as_allowed(place.orders, place.shelf, make_origin(), MADE) == Options(prompt="a fox")
 
 
-def test_a_job_is_proposed_with_the_seed_of_its_first_picture(database: Database) -> None:
+def test_a_job_is_proposed_as_one_picture_with_a_seed_of_its_own(database: Database) -> None:
     proposed = Place(database).proposes(options_of_picture(make_job(seed=9, count=3, strength_schedule="index")))
-    assert (proposed.prompt, proposed.seed, proposed.count) == ("a cat on a beach", 9, None)
+    assert (proposed.prompt, proposed.seed, proposed.count) == ("a cat on a beach", None, None)
     assert (proposed.negative_prompt, proposed.strength_schedule) == (None, None)
 
 
@@ -147,13 +147,13 @@ async def test_the_beginning_of_a_file_is_read_and_of_a_webp_what_is_behind_its_
     png = Downloads(encoded_as("image/png", PARAMETERS))
     made = await options_in(png)
     assert made is not None
-    assert (made.prompt, made.seed, png.asked) == (PARAMETERS.prompt, PARAMETERS.seed, [0])
+    assert (made.prompt, made.seed, png.asked) == (PARAMETERS.prompt, None, [0])
     webp = Downloads(encoded_as("image/webp", PARAMETERS))
     monkeypatch.setattr(proposals, "PART_BYTES", 900)
     assert len(webp.data) > 900
     made = await options_in(webp)
     assert made is not None
-    assert (made.prompt, made.seed, len(webp.asked)) == (PARAMETERS.prompt, PARAMETERS.seed, 2)
+    assert (made.prompt, made.seed, len(webp.asked)) == (PARAMETERS.prompt, None, 2)
 
 
 async def test_a_file_that_says_nothing_or_does_not_come_proposes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
