@@ -269,9 +269,7 @@ def another_picture(*, needs_mention: bool) -> str:
 def ignored_pictures(count: int, *, of_result: bool) -> str:
     """Say that only the first of several pictures was taken: those of a message, or those of a result."""
     if of_result:
-        return (
-            f"-# The first of its {count + 1} pictures was taken; a reply that begins with `picture 2` takes another."
-        )
+        return f"-# The first of its {count + 1} pictures was taken; a reply to it with `picture 2` takes another."
     return f"-# The first of your pictures was taken; {count} more came with it."
 
 

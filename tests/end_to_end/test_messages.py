@@ -244,7 +244,7 @@ class TestReply:
         several = await bot.result_of(await bot.img2img(count=2, steps=4))
         asked = await bot.client.say("a dog in the snow, count 1", reply_to=several.id)
         made = await bot.result_of(await bot.answer_to(asked))
-        assert "The first of its 2 pictures was taken; a reply that begins with `picture 2`" in made.content
+        assert "The first of its 2 pictures was taken; a reply to it with `picture 2`" in made.content
         asked = await bot.client.say("picture 2: a dog in the snow, count 1", reply_to=several.id)
         second = await bot.result_of(await bot.answer_to(asked))
         assert "**a dog in the snow**" in second.content

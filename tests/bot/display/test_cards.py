@@ -108,7 +108,7 @@ def test_the_result_says_of_which_pictures_the_first_was_taken() -> None:
     with_message = result_text(rendered(ignored_pictures=1), is_demo=False)
     assert "The first of your pictures was taken; 1 more came with it." in with_message
     of_result = result_text(rendered(ignored_pictures=3, parent_job_id="P"), is_demo=False)
-    assert "The first of its 4 pictures was taken; a reply that begins with `picture 2` takes another." in of_result
+    assert "The first of its 4 pictures was taken; a reply to it with `picture 2` takes another." in of_result
 
 
 def test_the_result_says_how_many_steps_were_run() -> None:
