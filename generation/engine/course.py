@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from collections.abc import Callable, Generator, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +16,7 @@ from generation.engine.latents.autoencoder import Distribution, clean_latents, d
 from generation.engine.latents.previews import LinearPreviewer, Previewer, fitted_map, tiny_previewer
 from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.loaded_models.placement import make_room
-from generation.engine.loaded_models.precision import can_be_widened, in_float32
+from generation.engine.loaded_models.precision import can_be_widened, widened
 from generation.engine.order import Order, Painted
 from generation.engine.painting import checked_image, paint_alone
 from generation.engine.texts.conditioning import conditioning_for, embedded_texts, encode_text, is_step_batched
@@ -58,16 +57,13 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
             return (yield from _in_company(model, order, index, caches))
         return (yield from _alone(model, order, index, attend))
     except BrokenOutput:
-        if not can_be_widened(model.pipeline):
+        if not can_be_widened(model):
             raise
     log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
     yield
     # In one piece: the pictures under way share these weights.
-    with model.compiled.resting() if model.compiled is not None else nullcontext(), in_float32(model.pipeline):
-        model.adapters.use(order.request.adapters)
-        told = _told(model, order, index) if is_step_batched(model.pipeline) else {}
-        painted = paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index, told)
-    return replace(painted, in_float32=True)
+    with widened(model) as wide:
+        return replace(_painted_in(wide, order, index, attend), in_float32=True)
 
 
 def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
@@ -117,6 +113,13 @@ def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], No
     yield
     model.adapters.use(order.request.adapters)
     return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
+
+
+def _painted_in(wide: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Painted:
+    """Call a widened model's pipeline; ``attend`` is called while it leaves the device to nobody."""
+    wide.adapters.use(order.request.adapters)
+    told = _told(wide, order, index) if is_step_batched(wide.pipeline) else {}
+    return paint_alone(wide, order.request, _AttendingRun(order, attend), order.image, index, told)
 
 
 def _told(model: LoadedModel, order: Order, index: int) -> Mapping[str, Any]:

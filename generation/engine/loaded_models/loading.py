@@ -47,7 +47,7 @@ class LoadedModel:
 
     entry: ModelEntry
     family: Family
-    revision: str
+    files: ModelFiles
     pipeline: Any  # a DiffusionPipeline; its classes share no typed __call__
     plan: MemoryPlan
     adapters: Adapters
@@ -56,6 +56,11 @@ class LoadedModel:
     compiled: CompiledDenoiser | None = None
     graphs: CudaGraphs | None = None  # the denoiser's, which forgets them when weights move
     packable_bytes: int = 0  # of weights
+
+    @property
+    def revision(self) -> str:
+        """Which files it is made of."""
+        return self.files.revision
 
 
 def load_model(
@@ -110,7 +115,7 @@ def load_model(
     return LoadedModel(
         entry=entry,
         family=family,
-        revision=files.revision,
+        files=files,
         pipeline=pipeline,
         plan=plan,
         adapters=Adapters(pipeline, entry.adapters, locate),

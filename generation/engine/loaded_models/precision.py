@@ -1,20 +1,49 @@
-"""A pipeline in float32 for a while, for a picture that came out broken in a shorter format."""
+"""A model in float32 for a while, for a picture that came out broken in a shorter format."""
 
 import contextlib
+import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from generation.engine.device import free_bytes, free_memory
 from generation.engine.kernels.packing import unpack_layers
+from generation.engine.loaded_models.loading import LoadedModel, load_model
+from generation.models.memory_plan import Placement
+
+_SPARE = 1.5  # of a second model's weights: what is computed with them wants room too
 
 
-def can_be_widened(pipeline: Any) -> bool:
-    """Tell whether there is something to convert: not where all is float32, nor where hooks hold the weights."""
-    parts = _parts(pipeline)
-    tensors = [tensor for part in parts for tensor in _floating(part)]
-    hooked = any(hasattr(module, "_diffusers_hook") for part in parts for module in part.modules())
-    return not hooked and not any(tensor.is_meta for tensor in tensors) and any(map(_is_short, tensors))
+def can_be_widened(model: LoadedModel) -> bool:
+    """Tell whether it has a format to be widened, and this machine the memory for it."""
+    if not any(_is_short(tensor) for part in _parts(model.pipeline) for tensor in _floating(part)):
+        return False
+    return not _is_hooked(model.pipeline) or free_bytes(torch.device("cpu")) > _SPARE * _float32_bytes(model.pipeline)
+
+
+@contextlib.contextmanager
+def widened(model: LoadedModel) -> Iterator[LoadedModel]:
+    """Yield the model in float32: itself, or where hooks hold its weights once more, loaded from its files.
+
+    Nobody else may use it meanwhile, and what was captured of its calls is dropped. A second one lies beside it in the
+    machine's memory, and a device sees of its weights only those that it is computing with.
+    """
+    if not _is_hooked(model.pipeline):
+        with model.compiled.resting() if model.compiled else contextlib.nullcontext(), in_float32(model.pipeline):
+            yield model
+        return
+    device = model.pipeline._execution_device
+    placement = Placement.RESIDENT if device.type == "cpu" else Placement.GROUP_OFFLOAD
+    plan = replace(model.plan, dtype="float32", placement=placement, stores_float8=False)
+    second = [load_model(model.entry, model.files, device, torch.float32, plan, model.locate)]
+    try:
+        yield second[0]
+    finally:
+        second.clear()
+        gc.collect()
+        free_memory(device)
 
 
 @contextlib.contextmanager
@@ -32,6 +61,15 @@ def in_float32(pipeline: Any) -> Iterator[None]:
     finally:
         for tensor, dtype in short:
             tensor.data = tensor.data.to(dtype)
+
+
+def _is_hooked(pipeline: Any) -> bool:
+    """Tell whether weights are brought to the device, or to another format, by hooks that would not see a change."""
+    return any(hasattr(module, "_diffusers_hook") for part in _parts(pipeline) for module in part.modules())
+
+
+def _float32_bytes(pipeline: Any) -> int:
+    return sum(4 * tensor.numel() for part in _parts(pipeline) for tensor in _floating(part))
 
 
 def _parts(pipeline: Any) -> list[torch.nn.Module]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from generation.engine.base import OutOfMemory
@@ -36,6 +36,7 @@ from tests.generation.engine.test_step_batch import apart
 from tests.tiny_adapters import save_tiny_adapter
 from tests.tiny_families.areas import small_areas
 from tests.tiny_families.pipelines import save_tiny_family
+from tests.tiny_pipeline import save_tiny_pipeline
 
 MakeEngine = Callable[..., DiffusersEngine]
 
@@ -308,3 +309,33 @@ def test_a_model_for_which_nothing_is_left_is_refused_and_can_be_asked_for_again
         engine.run(tiny_request(num_inference_steps=2), RecordedRun())
     card.total_bytes = total
     assert engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"placement": Placement.GROUP_OFFLOAD},
+        {"placement": Placement.GROUP_OFFLOAD, "stores_float8": True},
+        {"placement": Placement.RESIDENT, "stores_float8": True},
+    ],
+)
+def test_a_picture_that_breaks_while_weights_come_and_go_is_painted_in_float32_too(
+    make_engine: MakeEngine, tmp_path: Path, card: Card, caplog: pytest.LogCaptureFixture, plan: dict[str, Any]
+) -> None:
+    folder = save_tiny_pipeline(tmp_path / "ddim")
+    weights = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+    weights["decoder.conv_in.weight"].fill_(30_000.0)  # more than float16 can add up
+    save_file(weights, folder / "vae" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+    catalog = Catalog({"ddim": tiny_entry("ddim", folder)})
+    expected = picture_of(make_engine(catalog), tiny_request())
+    engine = make_engine(catalog, dtype=torch.float16, device="cuda")
+    held_as(engine, "ddim", **plan)
+    model, held = held_model(engine), list[int]()
+    for _ in range(2):
+        (picture,) = engine.run(tiny_request(), RecordedRun()).pictures
+        assert picture.parameters["dtype"] == "float32"
+        assert apart(Image.open(io.BytesIO(picture.data)), expected) <= 1
+        assert held_model(engine) is model
+        held.append(card.held_bytes)
+    assert held[0] == held[1]  # the second model has left
+    assert caplog.text.count("it is painted again in float32") == 2

@@ -12,6 +12,7 @@ from PIL import Image
 
 from generation.engine.base import BrokenOutput
 from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.loaded_models.precision import can_be_widened, in_float32
 from generation.engine.texts.conditioning import conditioning_for, encode_text
 from generation.models.catalog import Catalog
@@ -156,10 +157,26 @@ def test_an_error_within_leaves_the_weights_as_they_were() -> None:
     assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
 
 
-def test_what_cannot_be_widened_is_known() -> None:
-    pipeline: Any = tiny_pipeline(scheduler=SCHEDULER)
-    assert not can_be_widened(pipeline)
-    pipeline.to(torch.bfloat16)
-    assert can_be_widened(pipeline)
-    pipeline.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
-    assert not can_be_widened(pipeline)
+def test_what_cannot_be_widened_is_known(
+    make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, short = make_engine(), make_engine(dtype=torch.bfloat16)
+    for each in (engine, short):
+        each.preload()
+    assert engine._models._model is not None
+    assert not can_be_widened(engine._models._model)
+    model = short._models._model
+    assert model is not None
+    assert can_be_widened(model)
+    model.pipeline.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
+    assert can_be_widened(model)
+    numbers = sum(tensor.numel() for part in ("unet", "vae", "text_encoder") for tensor in floating(model, part))
+    for spare, is_enough in ((0, False), (1, True)):
+        free = round(1.5 * 4 * numbers) + spare
+        monkeypatch.setattr("generation.engine.loaded_models.precision.free_bytes", lambda _, free=free: free)
+        assert can_be_widened(model) == is_enough
+
+
+def floating(model: LoadedModel, part: str) -> list[torch.Tensor]:
+    module = getattr(model.pipeline, part)
+    return [tensor for tensor in (*module.parameters(), *module.buffers()) if tensor.is_floating_point()]
