@@ -1,7 +1,7 @@
-"""Everything that knows Discord.
+"""The Discord side: everything that talks to Discord.
 
-``commands``, ``messages`` and ``components`` hear what somebody wants, ``orders`` makes a job of it, and ``jobs`` takes
-that to its end, with ``screening`` to look at it and ``display`` to show it. ``moderation`` is for moderators,
-``privacy`` for members, ``monitoring`` and ``checks`` are for the operator. All of it stands on ``storage`` and
-``discord_api``; ``client`` puts it together, and ``main`` runs it.
+``commands``, ``messages`` and ``components`` receive requests, ``orders`` turns them into jobs, and ``jobs`` takes
+those to their end, with ``screening`` to check pictures and prompts and ``display`` to show progress. ``moderation``
+serves moderators, ``privacy`` members, ``monitoring`` and ``checks`` the operator. All of it builds on ``storage`` and
+``discord_api``; ``client`` wires it together, and ``main`` runs it.
 """

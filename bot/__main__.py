@@ -1,10 +1,10 @@
-"""``python -m bot``, which runs ``bot.main``: Ctrl+C never ends in a traceback, not even during the imports."""
+"""Entry point of ``python -m bot``: run ``bot.main``. Ctrl+C never ends in a traceback, not even during the imports."""
 
 import os
 import signal
 import sys
 
-EXIT_INTERRUPTED = 128 + signal.SIGINT  # as shells have it
+EXIT_INTERRUPTED = 128 + signal.SIGINT  # the shells' convention
 
 if __name__ == "__main__":
     usual = signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))  # nothing is open yet

@@ -1,4 +1,4 @@
-"""The Discord client: what is opened at the start, what is closed at the end, and nothing about features."""
+"""The Discord client: it wires everything together, starts and stops it, and contains no features itself."""
 
 import asyncio
 import contextlib
@@ -64,7 +64,7 @@ _TOLD_TO_STOP_FACT = "told_to_stop"
 
 
 class Palimpsest(Events):
-    """The bot. What it needs is opened beforehand and handed to it, except for what needs the login."""
+    """The bot. Resources are opened beforehand and passed in, except for what needs the login."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Palimpsest(Events):
         super().__init__(
             intents=INTENTS,
             http_trace=self.traffic.trace,
-            allowed_mentions=discord.AllowedMentions.none(),  # whoever is to be pinged is named where that is said
+            allowed_mentions=discord.AllowedMentions.none(),  # whoever should be pinged is named in that very call
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -168,7 +168,7 @@ class Palimpsest(Events):
         self.tree = Tree(self)
 
     async def setup_hook(self) -> None:
-        """Between login and gateway: buttons, commands, and the jobs that an earlier run left open."""
+        """Register buttons and commands and resume open jobs, after the login and before the gateway connects."""
         assert self.application_id is not None, "it is known after the login"
         async_context.set(RetryingWebhooks(self.application_id))  # inherited by every task started from here
         self.add_dynamic_items(*BUTTONS, *MOD_BUTTONS)
@@ -182,7 +182,7 @@ class Palimpsest(Events):
         self._sweeping = asyncio.create_task(self._janitor.run(), name="janitor")
 
     def obstacles(self) -> list[str]:
-        """Return why no request would be accepted and painted now; an empty list if one would."""
+        """Return the reasons why no request would be accepted and generated now; an empty list if there are none."""
         states = {
             "not connected to Discord": not self.is_connected,
             "closing": self.is_closing,
@@ -198,24 +198,24 @@ class Palimpsest(Events):
         return reasons
 
     def open_jobs(self) -> tuple[list[Job], list[Job]]:
-        """Return what runs and what waits."""
+        """Return the running and the waiting jobs."""
         running, waiting = self.desk.snapshot()
         return running, [job for job, _ in waiting]
 
     async def load_decisions(self) -> None:
-        """Read what members and moderators have set."""
+        """Load what members and moderators have set."""
         for decisions in (self.defaults, self.role_limits, self.policies, self.remixing):
             await decisions.load()
 
     def is_age_restricted(self, guild_id: int | None, channel_id: int) -> bool:
-        """Tell whether a channel, or a thread's channel, is for adults; an unknown one counts as if it were not."""
+        """Return whether a channel, or a thread's parent, is age-restricted; False if it is unknown."""
         channel = None if guild_id is None else self.get_channel(channel_id)
         if channel is None or isinstance(channel, discord.CategoryChannel | discord.abc.PrivateChannel):
             return False
         return channel.is_nsfw()
 
     def is_operator(self, user_id: int) -> bool:
-        """Tell whether the application belongs to a user, or to a team that lets them change it."""
+        """Return whether a user owns the application or is in the owning team with the right to change it."""
         application = self.application
         if application is None:
             return False
@@ -224,17 +224,19 @@ class Palimpsest(Events):
         return application.owner.id == user_id
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        """Dispatch nothing after the end: the library's "ready" may come later and would then be an error."""
+        """Drop events after the client has closed: the library's late "ready" event would then raise an error."""
         if not self.is_closed():
             super().dispatch(event, *args, **kwargs)
 
     async def close(self) -> None:
-        """Take nothing new, finish or keep what is open, then leave Discord."""
+        """Stop accepting requests, finish or keep open jobs, then disconnect from Discord."""
         if self.is_closing:
             return
         self.is_closing = self.admission.is_closing = True
-        if self._sweeping is not None:  # otherwise the end before this start has not been looked at yet
-            with contextlib.suppress(StorageTrouble):  # the next start then counts this end as a crash, no more
+        # Unset if setup_hook has not got that far: then it has not read yet how the previous run ended.
+        if self._sweeping is not None:
+            # Without the fact the next start counts this shutdown as a crash, nothing worse.
+            with contextlib.suppress(StorageTrouble):
                 await self._facts.set(_TOLD_TO_STOP_FACT, "yes")
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -246,7 +248,7 @@ class Palimpsest(Events):
 
 
 def _may_change(member: discord.TeamMember) -> bool:
-    """Tell whether a team's member may change its applications: nobody who was only invited, or may only look."""
+    """Return whether a team member may change its applications: they have joined it and are not read-only."""
     return member.id == member.team.owner_id or (
         member.membership_state is discord.TeamMembershipState.accepted
         and member.role in (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)

@@ -1,4 +1,4 @@
-"""Answers an interaction that went wrong: a sentence for the person, a log entry for unexpected errors."""
+"""Error handling for interactions: a sentence for the person, and a log entry for unexpected errors."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -24,13 +24,14 @@ log = logging.getLogger(__name__)
 async def answer_error(
     interaction: discord.Interaction, error: Exception, *, way_on: discord.ui.View | None = None
 ) -> None:
-    """Tell the person, and only the person, what went wrong.
+    """Tell the person, in an ephemeral message, what went wrong.
 
-    In this order: refusals and other errors raised on purpose get their sentence; an interaction that Discord no longer
-    knows gets nothing, since nobody listens; everything else gets a reference that the log has with the stack.
-    The prompt that was typed is given back, because neither a command nor a form keeps it; ``way_on`` stands below.
+    An interaction that Discord no longer knows gets no answer, since nobody would see it. Refusals and other errors
+    raised on purpose get their sentence; everything else gets a reference that the log has with the stack. The prompt
+    is quoted back, because neither a command nor a form keeps it; ``way_on`` is shown below.
     """
-    if interaction.client.is_closed():  # nothing can be said any more, and what broke is that
+    # Nothing can be sent any more, and that is also why the handler failed.
+    if interaction.client.is_closed():
         log.info("an interaction was cut short by the end of the bot (%s)", type(error).__name__)
         return
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
@@ -70,7 +71,7 @@ async def answer_error(
 
 
 def _typed_prompts(data: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the prompt of a command's options or of a form's fields, however deep it lies."""
+    """Yield the prompt from a command's options or a form's fields, at any depth."""
     if "prompt" in (data.get("name"), data.get("custom_id")):
         yield str(data.get("value") or "").strip()
     for name in ("options", "components"):

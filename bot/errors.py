@@ -1,4 +1,4 @@
-"""What a person can do wrong or run into, as data; ``bot.replies`` makes the sentences."""
+"""Errors that members cause or run into, as data; ``bot.replies`` turns them into sentences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from discord import app_commands
 
 
 class Refused(app_commands.AppCommandError):
-    """A request that is not done: ``reason`` is a short code, ``data`` holds what its sentence names."""
+    """A refused request: ``reason`` is a short code, ``data`` holds the values for its sentence."""
 
     def __init__(self, reason: str, **data: Any) -> None:
         super().__init__(reason)
@@ -15,7 +15,7 @@ class Refused(app_commands.AppCommandError):
 
 
 class JobFailed(Exception):
-    """A job that ends without a picture: ``kind`` is a short code, ``data`` holds what its sentence names."""
+    """A job that ends without a picture: ``kind`` is a short code, ``data`` holds the values for its sentence."""
 
     def __init__(self, kind: str, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(kind)

@@ -1,4 +1,4 @@
-"""Discord's events, and who handles each."""
+"""Discord's gateway events and their handlers."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Events(PromptClient):
-    """Hand every event to whoever it is for; the library finds these methods by their names."""
+    """Passes every event to its handler; the library finds these methods by name."""
 
     desk: JobDesk
     conversation: Conversation
@@ -30,14 +30,14 @@ class Events(PromptClient):
     is_connected = False
 
     async def on_ready(self) -> None:
-        """Say in the log that the bot is there."""
+        """Log that the bot is connected, and settle the jobs of servers it is no longer in."""
         self.is_connected = True
         self.metrics.connected(is_resumed=False)
         log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
         await self.desk.servers_are([guild.id for guild in self.guilds])
 
     async def on_resumed(self) -> None:
-        """Note that a broken connection was taken up again."""
+        """Note that a broken connection was resumed."""
         self.is_connected = True
         self.metrics.connected(is_resumed=True)
 
@@ -46,15 +46,15 @@ class Events(PromptClient):
         self.is_connected = False
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """Settle what a server that has sent the bot away was waiting for."""
+        """Settle the jobs of a server that has removed the bot."""
         await self.desk.server_left(guild.id)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        """Settle what a deleted channel was waiting for; the library reports each of its threads too."""
+        """Settle the jobs of a deleted channel; the library reports each of its threads too."""
         await self.desk.channel_gone(channel.id)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
-        """Settle what a deleted thread was waiting for."""
+        """Settle the jobs of a deleted thread."""
         await self.desk.channel_gone(payload.thread_id)
 
     async def on_message(self, message: discord.Message) -> None:
@@ -62,13 +62,13 @@ class Events(PromptClient):
         await self.conversation.hear(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        """Handle a message that was edited."""
+        """Handle an edited message."""
         await self.conversation.hear_again(payload.message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Note its arrival, and answer what no handler waits for any more; the rest is answered elsewhere.
+        """Note an interaction's arrival, and answer it if no handler is left for it; other handlers answer the rest.
 
-        That is a form of an earlier run, or a button of an earlier version or of another bot with this token.
+        That is a form from an earlier run, or a button from an earlier version or from another bot with this token.
         """
         self.traffic.arrived(interaction.id)
         if interaction.type is discord.InteractionType.component:

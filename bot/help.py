@@ -1,4 +1,4 @@
-"""The help text: how to ask, the model, prompts that it understands, where the settings are."""
+"""The help text: how to request pictures, the model, prompts that it understands, where the settings are."""
 
 import json
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from generation.errors import ModelUnavailable
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-_MAX_NAMED = 8  # with more adapters or words the help would not fit into a message
+_MAX_NAMED = 8  # with more adapters or words the help would not fit into one message
 _DEMO = ", small and quick, for trying the bot; it knows a few dozen things."
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
 def help_text(client: "Palimpsest", origin: Origin) -> str:
-    """Return the help as it applies in a place now."""
+    """Return the help as it currently applies in a channel."""
     mention = client.user.mention if client.user else "@me"
     lines = [
         "**I paint new pictures over yours.**",
@@ -66,14 +66,14 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Name the first ones, and say how many more there are."""
+    """List the first names, and how many more there are."""
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     return ", ".join(names[:_MAX_NAMED]) + more
 
 
 @cache
 def _examples(folder: Path | None) -> tuple[str, ...]:
-    """Return prompts that a model understands: its folder may name some, else any will do."""
+    """Return prompts that a model understands: from its vocabulary file if it has one, else generic ones."""
     try:
         words = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8")) if folder else {}
     except OSError:

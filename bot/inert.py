@@ -1,13 +1,13 @@
-"""What somebody typed, made inert: no markdown, no mention, no link, no change of writing direction."""
+"""User text made inert: no markdown, no mention, no link, no change of writing direction."""
 
 import re
 
 import discord
 
-_INVISIBLE = "\u200b"  # a zero-width space, which keeps Discord from interpreting what is around it
-_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would reverse what follows, the bot's own words too
-# Links, which would be the bot's, also where the member may post none; channels, commands, moments and the like.
-_INVITING = r"\bdiscord(?:\.(?:gg|gift|new)|(?:app)?\.com)(?=/)"  # links without https://, too
+_INVISIBLE = "\u200b"  # a zero-width space, which keeps Discord from interpreting the text around it
+_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would reverse the text that follows, even the bot's own
+# Links, which would be the bot's even where the member may post none; channels, commands, timestamps and the like.
+_INVITING = r"\bdiscord(?:\.(?:gg|gift|new)|(?:app)?\.com)(?=/)"  # also links without https://
 _ACTIVE = re.compile(
     rf"\w:(?=/)|{_INVITING}|<(?=#|/\w|t:|id:|sound:|tel:|sms:|mailto:|\+\d|[^\s<>@]+@[^\s<>@])", re.IGNORECASE
 )

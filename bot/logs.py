@@ -1,4 +1,4 @@
-"""What the bot logs, and what it never does."""
+"""Logging: what the bot logs, and what it never logs."""
 
 import asyncio
 import logging
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def set_up_logging(secrets: Sequence[str], log_format: LogFormat = "text") -> None:
-    """Log everything from INFO on to stderr.
+    """Log everything from INFO up to stderr.
 
-    The library's debug lines would quote the bodies of requests, and so prompts: they stay off.
+    The library's debug records would quote request bodies, and so prompts: they stay off.
     """
     log_to_stderr(log_format, secrets)
     logging.getLogger("discord").setLevel(logging.WARNING)
@@ -25,7 +25,7 @@ def set_up_logging(secrets: Sequence[str], log_format: LogFormat = "text") -> No
 
 
 def log_unheard_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
-    """Log an error that nobody waited for; asyncio's own handler would quote its message, and so perhaps a prompt."""
+    """Log an error that nobody awaited; asyncio's own handler would log its message, and so perhaps a prompt."""
     error = context.get("exception")
     log.error("%s\n%s", context["message"], "" if error is None else stack_of(error))
 

@@ -1,6 +1,6 @@
 """``python -m bot``: connect to Discord and work until told to stop.
 
-``python -m bot check`` only examines the set-up; ``backup`` and ``restore`` are for what must not be lost.
+``python -m bot check`` only examines the setup; ``backup`` and ``restore`` save and restore the bot's data.
 """
 
 import argparse
@@ -42,13 +42,13 @@ from generation.settings import WrongSettings, read_settings
 log = logging.getLogger("bot")
 
 EXIT_OK, EXIT_FAILURE, EXIT_BAD_SETTINGS = 0, 1, 2
-LAST_SECONDS = 5.5  # for the last messages and the goodbye, after the grace for what runs
+LAST_SECONDS = 5.5  # for the final messages and the disconnect, after the grace period of running jobs
 
 
 async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str) -> None:
-    """Open everything, run until SIGTERM, SIGINT or a fatal answer of Discord's, close everything.
+    """Open everything, run until SIGTERM, SIGINT or a fatal error from Discord, close everything.
 
-    ``engine`` is what computes in the executor's process, as ``module:function``.
+    ``engine`` is what generates in the executor's process, as ``module:function``.
     """
     asyncio.get_running_loop().set_exception_handler(log_unheard_error)
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
@@ -83,23 +83,24 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
         try:
             await client.start(token)
         except Exception:
-            if not client.is_closing:  # otherwise closing has only interrupted the login
+            if not client.is_closing:  # otherwise closing has interrupted the login
                 raise
 
 
 def leave_no_core_dumps() -> None:
-    """Let no process of ours leave its memory on the disk when it crashes: prompts, pictures and tokens are in it."""
+    """Disable core dumps of the bot's processes: their memory has prompts, pictures and tokens in it."""
     if os.name == "posix":
         import resource  # exists on Unix only
 
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # which every child inherits
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # inherited by every child process
 
 
 def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
-    """Close the client on SIGTERM and SIGINT; a second signal does not hurry it.
+    """Close the client on SIGTERM and SIGINT; a second signal changes nothing.
 
-    Whatever does not end by ``gone_after_seconds`` after the first is left to the next start, as after a crash.
+    If the bot is still running ``gone_after_seconds`` after the first signal, it exits and the next start recovers, as
+    after a crash.
     """
     loop = asyncio.get_running_loop()
     closing: list[asyncio.Task[None]] = []
@@ -112,18 +113,18 @@ def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
             loop.add_signal_handler(number, close)
-        except NotImplementedError:  # Windows: Ctrl+C then ends asyncio.run, which closes the client all the same
+        except NotImplementedError:  # Windows: Ctrl+C then ends asyncio.run, which closes the client too
             return
 
 
 def give_up() -> None:
-    """End at once: no promise depends on an orderly end."""
+    """Exit at once: no promise depends on an orderly shutdown."""
     log.error("the bot did not end in time; what is open goes on with the next start")
     os._exit(EXIT_FAILURE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the bot, or what is asked instead; return the exit status."""
+    """Run the bot, or the given command instead; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bot", description="Without a command, run the bot.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     checking = commands.add_parser("check", help="examine token, application, servers, model and machine")
@@ -220,6 +221,6 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
 
 
 def refuse(sentence: str) -> int:
-    """Say why there is nothing to run."""
+    """Print why there is nothing to run; return the exit status."""
     print(sentence, file=sys.stderr)
     return EXIT_BAD_SETTINGS

@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class ModelShelf:
-    """The catalog's models that lie on this machine, and the operator's own, which is fetched if it does not.
+    """The catalog's models on this machine, and the operator's default model, which is downloaded if it is missing.
 
-    No command starts a download of gigabytes: only the operator does that.
+    Commands never start a download of gigabytes: only the operator does.
     """
 
     def __init__(self, catalog: Catalog, *, default_model: str, data_dir: Path) -> None:
@@ -32,7 +32,7 @@ class ModelShelf:
         self._add_on_troubles: Mapping[AddOnFile, ModelUnavailable | None] = {}
 
     async def refresh(self) -> None:
-        """Look again which models and which of their add-ons lie here."""
+        """Look again which models, and which of their add-ons, are on this machine."""
 
         def look() -> tuple[frozenset[str], Mapping[AddOnFile, ModelUnavailable | None]]:
             entries = self._catalog.values()
@@ -44,12 +44,12 @@ class ModelShelf:
 
         here, self._add_on_troubles = await asyncio.to_thread(look)
         for trouble in filter(None, self._add_on_troubles.values()):
-            if trouble.reason != ModelProblem.ADD_ON_NOT_HERE:  # which may be intended
+            if trouble.reason != ModelProblem.ADD_ON_NOT_HERE:  # that one may be intended
                 log.warning("%s", error_sentence(trouble))
         self._here = here | {self._default_model}
 
     def find(self, name: str) -> ModelEntry:
-        """Return an entry; raise ModelUnavailable (``unknown``), which names those that can be used."""
+        """Return an entry; raise ModelUnavailable (``unknown``), which lists the usable models."""
         if name not in self._catalog:
             raise ModelUnavailable(name, ModelProblem.UNKNOWN, known=[entry.name for entry in self.usable()])
         return self._catalog.find(name)
@@ -66,36 +66,36 @@ class ModelShelf:
         return self._here
 
     def usable(self) -> list[ModelEntry]:
-        """Return the models that can be used, in the order of the catalog."""
+        """Return the models that can be used, in catalog order."""
         return [entry for name, entry in self._catalog.items() if name in self._here]
 
     def require_add_on(self, file: AddOnFile) -> None:
-        """Raise ModelUnavailable, for the reasons of ``AddOnFile.trouble``, unless an add-on can be used."""
+        """Raise ModelUnavailable (with the reasons of ``AddOnFile.trouble``) unless an add-on can be used."""
         if (trouble := self._add_on_troubles.get(file, file.missing())) is not None:
             raise trouble.with_traceback(None)
 
     @property
     def has_adapters(self) -> bool:
-        """Whether any model of the catalog has adapters, be they here or not."""
+        """Whether any model of the catalog has adapters, present on this machine or not."""
         return any(entry.adapters for entry in self._catalog.values())
 
     def adapters(self, entry: ModelEntry) -> list[Adapter]:
-        """Return the adapters of a model that can be used."""
+        """Return a model's adapters that can be used."""
         return [adapter for adapter in entry.adapters.values() if self._is_usable_add_on(adapter.file)]
 
     def embeddings(self, entry: ModelEntry) -> list[Embedding]:
-        """Return the embeddings of a model that can be used."""
+        """Return a model's embeddings that can be used."""
         return [embedding for embedding in entry.embeddings.values() if self._is_usable_add_on(embedding.file)]
 
     def _is_usable_add_on(self, file: AddOnFile) -> bool:
         return self._add_on_troubles.get(file, file.missing()) is None
 
     def is_demo(self, name: str) -> bool:
-        """Tell whether this is the small model that comes with the program."""
-        entry = self._catalog.get(name)  # a model may have left the catalog since its job was taken
+        """Return whether this is the small model that is included with the program."""
+        entry = self._catalog.get(name)  # a model may have left the catalog since its job was accepted
         return entry is not None and entry.is_demo
 
     def takes_strength(self, name: str) -> bool:
-        """Tell whether a strength means anything to this model."""
+        """Return whether this model uses the strength."""
         entry = self._catalog.get(name)
         return entry is None or FAMILIES[entry.family].takes_strength

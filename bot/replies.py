@@ -20,19 +20,19 @@ TRIMMED = "-# Only the middle of your picture was used, because models paint not
 NOT_QUOTED = "-# This server's AutoMod does not let me repeat the words."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one: see the README."
 
-# By the reason why a job was cancelled, where there is one.
+# By the reason why a job was cancelled, if there is one.
 CANCELLED: Mapping[str, str] = {
     CancelReason.BY_MODERATOR: " by a moderator",
     CancelReason.REQUEST_DELETED: ", because the message that asked for it was deleted",
     CancelReason.REQUEST_EDITED: ", because you have edited your message: I have taken what it says now instead",
 }
 
-_MAX_CHARACTERS = 2000  # of one message
+_MAX_CHARACTERS = 2000  # limit of one message
 
-# What an option is called in commands, where that differs from the field's name.
+# An option's name in commands, if it differs from the field's name.
 OPTION_NAMES: Mapping[str, str] = {"num_inference_steps": "steps"}
 
-# The others name folders and files of the operator's machine; they are in the log.
+# The others would reveal folders and files of the operator's machine; they are in the log.
 _MODEL_REASONS_FOR_MEMBERS = (ModelProblem.UNKNOWN, ModelProblem.NOT_DOWNLOADED, ModelProblem.GATED)
 
 _REFUSALS: Mapping[str, str] = {
@@ -162,7 +162,7 @@ _REFUSALS: Mapping[str, str] = {
 
 
 def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
-    """Return the sentence of a refusal of the bot's own."""
+    """Return the sentence of one of the bot's own refusals."""
     shown = dict(data)
     if "max_bytes" in data:
         shown["max_mebibytes"] = data["max_bytes"] // 1024**2
@@ -184,7 +184,7 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
 
 
 def error_sentence(error: BaseException) -> str | None:
-    """Return the sentence of an error that was raised on purpose, or None for any other."""
+    """Return the sentence of an error that was raised on purpose; None for any other."""
     if isinstance(error, Refused):
         return refusal_sentence(error.reason, error.data)
     if isinstance(error, StorageTrouble):
@@ -198,7 +198,7 @@ def error_sentence(error: BaseException) -> str | None:
 
 
 def ladder_hint(number: int, strength: float) -> str:
-    """Say how to go on from one picture of a ladder, such as picture ``number``, which has this strength."""
+    """Say how to continue with one picture of a ladder, with picture ``number`` and its strength as the example."""
     return (
         f"-# To go on from one of them, reply with `again, strength {strength:g}` for more like it, or with"
         f" `picture {number}` and new words to paint over it."
@@ -206,7 +206,7 @@ def ladder_hint(number: int, strength: float) -> str:
 
 
 def counted(count: float, one: str, many: str | None = None) -> str:
-    """Return a number and what is counted, in singular or plural."""
+    """Return a number with its noun, in singular or plural."""
     return f"{count:g} {one if count == 1 else many or f'{one}s'}"
 
 
@@ -216,7 +216,7 @@ def unknown_error(reference: str) -> str:
 
 
 def with_typed_prompt(sentence: str, prompt: str) -> str:
-    """Append the prompt of a refused request, ready to be copied; both fit into a message."""
+    """Append the prompt of a refused request, ready to be copied; both fit into one message."""
     typed = prompt.replace("```", "'" * 3)
     given_back = f"\n```\n{typed[:1600]}\n```" if prompt else ""
     room = _MAX_CHARACTERS - len(given_back)
@@ -236,7 +236,7 @@ def job_sentence(job: Job) -> str:
 
 
 def fitting(text: str) -> str:
-    """Return a text that fits into one message: of a longer one the first lines, and how many more there are."""
+    """Return a text that fits into one message; a longer one is cut to its first lines and a count of the others."""
     if len(text) <= _MAX_CHARACTERS:
         return text
     kept, line_end, _ = text[: _MAX_CHARACTERS - len("\n… and 999 more")].rpartition("\n")
@@ -246,28 +246,28 @@ def fitting(text: str) -> str:
 
 
 def role_mentioned(mention: str) -> str:
-    """Say why a mention of the bot's role, which has the bot's name, leads to nothing."""
+    """Explain why mentioning the bot's role, which has the bot's name, has no effect."""
     return f"You have mentioned my role; Discord shows me only messages that mention me myself. Please write {mention}."
 
 
 def reported(*, is_new: bool, is_server: bool) -> str:
-    """Thank for a report."""
+    """Thank a member for a report."""
     if not is_new:
         return "🚩 You have reported this before. Thank you."
     return f"🚩 Thank you. {'The moderators' if is_server else 'The operator of the bot'} will see it."
 
 
 def another_picture(*, needs_mention: bool) -> str:
-    """Say how to go on with another picture.
+    """Say how to continue with another picture.
 
-    A reply to the answer to a command pings nobody, and without a mention Discord does not show it to the bot.
+    Replying to a command's response pings nobody, and without a mention Discord does not show the reply to the bot.
     """
     words = "a mention of me" if needs_mention else "no words"
     return f"-# Reply to this with another picture and {words}, and I paint the same over that."
 
 
 def ignored_pictures(count: int, *, of_result: bool) -> str:
-    """Say that only the first of several pictures was taken: those of a message, or those of a result."""
+    """Say that only the first of several pictures was used: those of a message, or those of a result."""
     if of_result:
         return f"-# The first of its {count + 1} pictures was taken; a reply to it with `picture 2` takes another."
     return f"-# The first of your pictures was taken; {count} more came with it."

@@ -1,4 +1,4 @@
-"""The bot's settings: environment and ``.env``, decided once, refused with one sentence when they are wrong."""
+"""The bot's settings: read once from the environment and ``.env``; wrong ones are refused with one sentence."""
 
 import difflib
 import os
@@ -14,12 +14,12 @@ from yarl import URL
 from generation.settings import ENV_FILE, ENV_FILE_ENCODING, GenerationSettings, Token
 
 MEBIBYTE = 1024 * 1024
-_NOT_OURS = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "TORCH_INDEX_URL")  # read by others, who know no .env
-_SAME_NAME = 0.8  # "SLOTTS" and "DISCORD_TOKENS" are meant as settings, "HF_HOME" is not HF_TOKEN
+_NOT_OURS = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "TORCH_INDEX_URL")  # read by others, which do not read .env
+_SAME_NAME = 0.8  # "SLOTTS" and "DISCORD_TOKENS" are meant as settings, "HF_HOME" is not a misspelt HF_TOKEN
 
 
 class Settings(GenerationSettings):
-    """All that an operator can set; ``.env.example`` explains each in words."""
+    """Everything an operator can set; ``.env.example`` explains each setting."""
 
     discord_token: Token | None = None
     discord_api_url: HttpUrl | None = None
@@ -27,7 +27,7 @@ class Settings(GenerationSettings):
     attachment_hosts: Annotated[tuple[str, ...], NoDecode] = (
         "cdn.discordapp.com",
         "media.discordapp.net",
-        # Where Discord's proxy keeps the pictures of embeds.
+        # Discord's proxy stores the pictures of embeds here.
         "images-ext-1.discordapp.net",
         "images-ext-2.discordapp.net",
     )
@@ -77,18 +77,18 @@ class Settings(GenerationSettings):
 
     @property
     def spool_dir(self) -> Path:
-        """Where pictures wait."""
+        """The folder for the pictures of jobs."""
         return self.data_dir / "spool"
 
 
 def is_env_file_open() -> bool:
-    """Tell whether other accounts of this machine can read ``.env`` and the token in it; Windows is not asked."""
+    """Return whether other accounts of this machine can read ``.env`` and its token; not checked on Windows."""
     path = Path(ENV_FILE)
     return os.name == "posix" and path.is_file() and bool(path.stat().st_mode & 0o077)
 
 
 def unused_settings() -> Mapping[str, str]:
-    """Return the names in ``.env`` that have no effect and were meant to have one, with what to do instead."""
+    """Return the names in ``.env`` that look like settings but have no effect, with what to do instead."""
     known = [name.upper() for name in Settings.model_fields]
     found = dotenv_values(ENV_FILE, encoding=ENV_FILE_ENCODING, interpolate=False)
     unknown = [name for name in found if name.upper() not in known]

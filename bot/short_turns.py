@@ -1,8 +1,8 @@
-"""Short turns on the processor for the bot's event loop, so that it is woken at once while the executor computes.
+"""Short scheduler time slices for the bot's event loop, so that it wakes at once while the executor computes.
 
-Where all cores are busy a process that wakes up waits until another's turn is over, milliseconds; since Linux 6.12 who
-asks for turns shorter than the other's takes its place at once. Nobody gets less for it: the share stays the same.
-Source: https://docs.kernel.org/scheduler/sched-eevdf.html and sched_setattr(2).
+When all cores are busy, a process that wakes up waits some milliseconds for another's time slice to end. Since Linux
+6.12 a process that asks for shorter slices than the running one preempts it at once. No process gets less CPU time for
+it: the shares stay the same. Source: https://docs.kernel.org/scheduler/sched-eevdf.html and sched_setattr(2).
 """
 
 import ctypes
@@ -10,13 +10,13 @@ import os
 import platform
 import sys
 
-_SYSCALLS = {"x86_64": 314, "aarch64": 274}  # sched_setattr, which the C library wraps since glibc 2.41 only
-_TURN_NANOSECONDS = 100_000  # the shortest that there is; usual are some milliseconds
+_SYSCALLS = {"x86_64": 314, "aarch64": 274}  # sched_setattr, which the C library wraps only since glibc 2.41
+_TURN_NANOSECONDS = 100_000  # the minimum; usual are some milliseconds
 _RESET_ON_FORK = 0x01
 
 
 class _Attributes(ctypes.Structure):
-    """``struct sched_attr`` in its first version."""
+    """The first version of ``struct sched_attr``."""
 
     _fields_ = (
         ("size", ctypes.c_uint32),
@@ -31,16 +31,16 @@ class _Attributes(ctypes.Structure):
 
 
 def take_short_turns() -> bool:
-    """Ask for short turns for this thread, and for none that it begins; return whether the system heard it.
+    """Request short time slices for this thread, but not for its children; return whether the system accepted.
 
-    An older Linux hears it and goes on as it did; elsewhere nothing is asked for.
+    An older Linux accepts it without effect; other systems are not asked.
     """
     number = _SYSCALLS.get(platform.machine()) if sys.platform == "linux" else None
     if number is None:
         return False
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     if nice < 0 or os.sched_getscheduler(0) != os.SCHED_OTHER:
-        return False  # an operator's wish, which those that it begins would not inherit
+        return False  # set by the operator, and child processes would not inherit it
     wanted = _Attributes(
         size=ctypes.sizeof(_Attributes),
         policy=os.SCHED_OTHER,

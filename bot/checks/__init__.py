@@ -1,1 +1,1 @@
-"""``python -m bot check``: what stands between this machine and a working bot, and how to fix it."""
+"""``python -m bot check``: what keeps this machine from running the bot, and how to fix it."""

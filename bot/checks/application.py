@@ -1,4 +1,4 @@
-"""The application as its page in the developer portal sets it up: open to whom, installed how, with which intents."""
+"""Checks of the application's settings in the developer portal: visibility, installation, intents."""
 
 import discord
 
@@ -6,19 +6,19 @@ from bot.checks.findings import Finding, fail, ok, warn
 from bot.client import INTENTS
 from bot.discord_api.permissions import NEEDED, permission_words
 
-# What the bot does in a server: it answers with messages that carry a file and point at the request.
+# In a server the bot sends messages with files attached, as replies to requests.
 NEEDED_PERMISSIONS = discord.Permissions(**dict.fromkeys(NEEDED, True))
 SCOPES = ("bot", "applications.commands")
 _PORTAL = "https://discord.com/developers/applications"
 
 
 def missing_names(owned: discord.Permissions) -> list[str]:
-    """Return the needed permissions that are not there."""
+    """Return the needed permissions that are missing from ``owned``."""
     return [name for name in NEEDED if not getattr(owned, name)]
 
 
 def application_finding(application: discord.AppInfo) -> Finding:
-    """Tell who may add the bot, and whether its interactions reach it."""
+    """Report who may add the bot, and whether its interactions reach it."""
     if application.interactions_endpoint_url:
         return fail(
             "application",
@@ -30,7 +30,7 @@ def application_finding(application: discord.AppInfo) -> Finding:
 
 
 def installation_finding(application: discord.AppInfo) -> Finding:
-    """Tell whether the application can be added to servers, and whether Discord's own link asks for what is needed."""
+    """Report whether the application can be added to servers and its install link requests what the bot needs."""
     if application.bot_require_code_grant:
         return fail(
             "installation",
@@ -57,7 +57,7 @@ def installation_finding(application: discord.AppInfo) -> Finding:
 
 
 def intents_finding(application: discord.AppInfo) -> Finding:
-    """Tell which privileged intents are on; none is needed."""
+    """Report which privileged intents are enabled; none is needed."""
     flags = application.flags
     privileged = {
         "Message Content": flags.gateway_message_content or flags.gateway_message_content_limited,
@@ -75,6 +75,6 @@ def intents_finding(application: discord.AppInfo) -> Finding:
 
 
 def invite_finding(application: discord.AppInfo) -> Finding:
-    """Return the link that adds the bot with exactly what it needs."""
+    """Return the invite link, which requests exactly the permissions that the bot needs."""
     url = discord.utils.oauth_url(application.id, permissions=NEEDED_PERMISSIONS, scopes=SCOPES)
     return ok("invite", f"Add the bot to a server with {url}")

@@ -1,4 +1,4 @@
-"""Run all checks and print what they find."""
+"""The ``check`` command: run all checks and print their findings."""
 
 import asyncio
 import dataclasses
@@ -22,14 +22,14 @@ from generation.settings import WrongSettings, read_settings
 
 
 def check(*, as_json: bool) -> int:
-    """Examine everything and print one line (or JSON object) a finding; return 0 if nothing failed, else 1."""
+    """Run all checks and print one line (or JSON object) per finding; return 0 if nothing failed, else 1."""
     try:
         settings = read_settings(Settings)
     except WrongSettings as error:
         found = [fail("settings", str(error), "Correct it: .env.example explains every setting.")]
     else:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
-        # The findings say what is wrong; the library's own lines, such as that voice is unavailable, are noise here.
+        # The findings say what is wrong; the library's log lines, such as that voice is unavailable, are noise.
         logging.getLogger("discord").setLevel(logging.ERROR)
         found = asyncio.run(examine(settings))
     return tell(found, as_json=as_json)
@@ -47,7 +47,7 @@ def _secrets(settings: Settings) -> Iterator[SecretStr]:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Return all findings about these settings; Discord and torch are asked at the same time."""
+    """Return all findings about these settings; Discord and torch are probed concurrently."""
     async with asyncio.TaskGroup() as group:
         probing = group.create_task(_probe(settings))
         asking = group.create_task(discord_findings(settings))

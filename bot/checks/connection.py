@@ -1,4 +1,4 @@
-"""Discord as it answers from here: the token, the application, the servers, the time."""
+"""Checks that need Discord: the token, the application, the servers, the clock."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _CLOCK_TOLERANCE_SECONDS = 30.0
 
 
 async def discord_findings(settings: Settings) -> list[Finding]:
-    """Log in as the bot would, without connecting to the gateway, and look around."""
+    """Log in as the bot would, without connecting to the gateway, and report what was found."""
     if settings.discord_token is None:
         return [
             fail(
@@ -71,7 +71,7 @@ async def discord_findings(settings: Settings) -> list[Finding]:
 
 
 class _ClockReader:
-    """Compare the clock of this machine with the ``Date`` of Discord's answers."""
+    """Compares this machine's clock with the ``Date`` header of Discord's responses."""
 
     def __init__(self) -> None:
         self._ahead_seconds: float | None = None

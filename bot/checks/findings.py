@@ -1,4 +1,4 @@
-"""What a check finds: one sentence, how bad it is, and what to do about it."""
+"""The result of a check: one sentence, how bad it is, and what to do about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check. ``message`` says how things are, ``remedy`` what to do; both are whole sentences."""
+    """The outcome of one check: ``message`` describes the state, ``remedy`` what to do; both are whole sentences."""
 
     check: str
     verdict: Verdict
@@ -27,12 +27,12 @@ class Finding:
 
 
 def ok(check: str, message: str) -> Finding:
-    """Return a finding that is as it should be."""
+    """Return a finding that needs no action."""
     return Finding(check, Verdict.OK, message)
 
 
 def warn(check: str, message: str, remedy: str) -> Finding:
-    """Return a finding with which the bot works, but not as well as it could."""
+    """Return a finding that does not stop the bot but makes it work less well."""
     return Finding(check, Verdict.WARN, message, remedy)
 
 

@@ -1,4 +1,4 @@
-"""This machine: its data folder, the model, the memory, the device."""
+"""Checks of this machine: its data folder, the model, the memory, the device."""
 
 import asyncio
 import tempfile
@@ -24,7 +24,7 @@ _MODELS = "python -m generation models"
 
 
 def data_dir_finding(settings: Settings) -> Finding:
-    """Tell whether the data folder can be written, has room, and is not another bot's."""
+    """Report whether the data folder is writable, has enough space, and is not in use by another bot."""
     folder = settings.data_dir.resolve()
     try:
         _try_to_write(folder)
@@ -51,7 +51,7 @@ def data_dir_finding(settings: Settings) -> Finding:
 
 
 def cache_finding() -> Finding:
-    """Tell where downloaded models go and how much room there is."""
+    """Report where downloaded models are stored and how much space there is."""
     cache = cache_folder()
     try:
         _try_to_write(cache)
@@ -65,7 +65,7 @@ def cache_finding() -> Finding:
 
 
 def _try_to_write(folder: Path) -> None:
-    """Raise OSError unless a folder, or the one in which it would be made, can be written."""
+    """Raise OSError unless a folder, or the closest existing parent of a missing one, is writable."""
     while not folder.exists():
         folder = folder.parent
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -73,7 +73,7 @@ def _try_to_write(folder: Path) -> None:
 
 
 def model_finding(settings: Settings, catalog: Catalog) -> Finding:
-    """Tell whether the model that MODEL names is here or can be downloaded."""
+    """Report whether the model that MODEL names is here or can be downloaded."""
     try:
         entry = catalog.find(settings.model)
     except ModelUnavailable as error:
@@ -108,7 +108,7 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
 async def machine_findings(
     settings: Settings, catalog: Catalog | None, probed: ProbedDevice | Exception
 ) -> list[Finding]:
-    """Tell what there is to compute with, whether the model fits, and which one would suit best."""
+    """Report what hardware there is, whether the model fits, and which model would suit it best."""
     seen = await asyncio.to_thread(this_machine)
     memory = ok("memory", f"This machine has {gibibytes(seen.memory_bytes)}.")
     if isinstance(probed, Exception):

@@ -1,4 +1,4 @@
-"""Whether pictures can be checked for safety; without that none is accepted."""
+"""Check that pictures can be screened; if they cannot, none is accepted."""
 
 import base64
 
@@ -14,7 +14,7 @@ _PICTURE = base64.b64decode(
 
 
 async def safety_finding(checker: PictureChecker) -> Finding:
-    """Let the classifier look at a picture."""
+    """Run the classifier on a test picture and report whether it works."""
     try:
         async with checker:
             await checker.check(_PICTURE)

@@ -1,4 +1,4 @@
-"""Whether the bot has the permissions that it needs in each server."""
+"""Check that the bot has the permissions it needs in each server."""
 
 import discord
 
@@ -7,13 +7,13 @@ from bot.checks.findings import Finding, fail, ok, warn
 from bot.discord_api.permissions import permission_words
 from bot.replies import counted
 
-MAX_SERVERS = 25  # three requests each: more would take minutes, and an operator of so many knows where to look
+MAX_SERVERS = 25  # three requests each: more would take minutes, and an operator of that many knows where to look
 _SHOWN_CHANNELS = 3
 _Room = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.ForumChannel
 
 
 async def server_findings(client: discord.Client) -> list[Finding]:
-    """Examine the bot's servers."""
+    """Check the bot's permissions in its servers, at most ``MAX_SERVERS`` of them."""
     servers = [guild async for guild in client.fetch_guilds(limit=MAX_SERVERS + 1, with_counts=False)]
     if not servers:
         return [warn("servers", "The bot is in no server yet.", "Add it with the link below.")]
@@ -53,13 +53,13 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
 
 
 def _missing(room: _Room, me: discord.Member) -> list[str]:
-    """Return what the bot lacks in a channel; in a forum one writes only in its posts, which are threads."""
+    """Return the permissions that the bot lacks in a channel; forums are written to only through their threads."""
     if isinstance(room, discord.VoiceChannel | discord.StageChannel):
         rights = room.permissions_for(me)
         return [*missing_names(rights), *(() if rights.connect else ("connect",))]
     if not isinstance(room, discord.ForumChannel):
         return missing_names(room.permissions_for(me))
-    # Not the forum's own method: for discord.py nobody may attach files who may not post.
+    # Not the forum's own method: discord.py denies attachments to anyone who cannot send messages.
     rights = discord.abc.GuildChannel.permissions_for(room, me)
     return [name for name in missing_names(rights) if name != "send_messages"]
 

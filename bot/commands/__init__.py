@@ -1,1 +1,1 @@
-"""The slash commands, one feature a file."""
+"""The slash commands, one feature per file."""

@@ -1,4 +1,4 @@
-"""``/defaults`` for moderators and ``/preferences`` for everybody: who decides what nobody chose."""
+"""``/defaults`` for moderators and ``/preferences`` for everyone: the values that apply when nobody chooses one."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,8 @@ from generation.errors import ModelUnavailable
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-OwnNegativePrompt = Range[str, 1, requests.MAX_NEGATIVE_PROMPT_CHARACTERS]  # to keep none there is reset
+# At least one character: `reset` removes it.
+OwnNegativePrompt = Range[str, 1, requests.MAX_NEGATIVE_PROMPT_CHARACTERS]
 
 _WHERE = [
     Choice(name="this channel", value=Layer.CHANNEL.value),
@@ -194,7 +195,7 @@ def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:
 
 
 async def _write_down(interaction: discord.Interaction, action: str, layer: Layer, what: str) -> None:
-    """Write what a moderator has set into the server's trail."""
+    """Record a moderator's change in the server's audit trail."""
     assert interaction.guild_id is not None, "moderators are in a server"
     channel = interaction.channel.parent if isinstance(interaction.channel, discord.Thread) else interaction.channel
     where = f"#{getattr(channel, 'name', '')}" if layer is Layer.CHANNEL else "the whole server"
@@ -219,7 +220,7 @@ def _names(client: "Palimpsest", models: str | None) -> list[str] | None:
 
 
 async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
-    """Show every value with its layer to the person alone."""
+    """Show every value and the layer it comes from, visible to this person only."""
     orders = client_of(interaction).orders
     origin = Origin.of_interaction(interaction)
     layers = orders.layers(origin)
@@ -228,6 +229,7 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
     problem = None
     try:
         layers = orders.with_model(layers, orders.model_in(layers).name)
-    except (ModelUnavailable, Refused) as error:  # what was set is set; whoever set it is told what it leads to
+    except (ModelUnavailable, Refused) as error:
+        # The change itself has been saved; whoever made it is told what it leads to.
         problem = replies.error_sentence(error)
     await tell(interaction, settings_table(layers, problem))

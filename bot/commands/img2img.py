@@ -1,4 +1,4 @@
-"""``/img2img``: a picture and a prompt in, a new picture and its seed out."""
+"""``/img2img``: turns a picture and a prompt into a new picture, and tells its seed."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -30,7 +30,7 @@ from generation.errors import GenerationError, ModelUnavailable
 from generation.requests import MAX_SEED
 from generation.strength_ladder import LADDER
 
-# What other words or numbers mend, or a little patience.
+# Refusals that other words or numbers, or a little patience, can resolve.
 _MENDED_IN_A_FORM = (
     "cooldown",
     "ladder_and_strength",
@@ -49,7 +49,7 @@ _MENDED_IN_A_FORM = (
 
 
 class Img2Img(app_commands.Command[Any, ..., None]):
-    """The command; without the adapter options where the operator's catalog has no adapters."""
+    """The command; it hides the adapter options if the operator's catalog has no adapters."""
 
     def __init__(self, callback: Callable[..., Coroutine[Any, Any, None]]) -> None:
         super().__init__(name="img2img", description=str(callback.__doc__), callback=callback)
@@ -125,7 +125,7 @@ async def img2img(
         async def submitted(answer: discord.Interaction, changed: Options, _: int) -> None:
             await admission.take_interaction(answer, changed, source)
 
-        # Discord forgets what a command was given, the picture too.
+        # Discord keeps none of a failed command's input, not even the picture.
         await OrderModal("Once more", options, submitted).on_error(interaction, error)
 
 
@@ -138,7 +138,7 @@ async def complete_model(interaction: discord.Interaction, current: str) -> list
 
 @img2img.autocomplete("adapter")
 async def complete_adapter(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
-    """Complete the last name of a list with the adapters of the model that is chosen, else of the one here."""
+    """Complete the last name of the list with adapters of the chosen model, or of the default model here."""
     client = client_of(interaction)
     chosen = getattr(interaction.namespace, "model", None)
     try:

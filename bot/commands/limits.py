@@ -1,4 +1,4 @@
-"""``/limits``: whether, how often and how much the members of a role may ask, set by moderators."""
+"""``/limits``: whether, how often and how much the members of a role may request, set by moderators."""
 
 import discord
 from discord import app_commands
@@ -55,13 +55,14 @@ async def limits_reset(interaction: discord.Interaction, role: discord.Role) -> 
 
 
 async def _show(interaction: discord.Interaction, guild_id: int) -> None:
-    """Show the limits of every role that still exists, to the person alone."""
+    """Show the limits of every role that still exists, visible to this person only."""
     client = client_of(interaction)
     known = {role.id for role in interaction.guild.roles} if interaction.guild is not None else set()
     limits = {
         role_id: limit
         for role_id, limit in client.role_limits.of(guild_id).items()
-        if role_id in known or not known  # of a server that the bot is not in no roles are known
+        # In a server that the bot is not a member of no roles are known.
+        if role_id in known or not known
     }
     text = limits_table(guild_id, limits, client.operator_allowance)
     await tell(interaction, text)

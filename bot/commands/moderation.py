@@ -1,4 +1,4 @@
-"""``/moderation``: what moderators decide about pictures, words and members, and what was decided."""
+"""``/moderation``: moderators' decisions about pictures, words and members, and the record of them."""
 
 import discord
 from discord import app_commands

@@ -1,4 +1,4 @@
-"""``/moderation block``, ``terms`` and ``pictures``: the lists of who and what is not wanted."""
+"""``/moderation block``, ``terms`` and ``pictures``: the lists of unwanted members, words and pictures."""
 
 import discord
 from discord import app_commands
@@ -78,7 +78,7 @@ async def terms_remove(interaction: discord.Interaction, term: Term) -> None:
 
 @terms_remove.autocomplete("term")
 async def complete_term(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
-    """Offer the listed words to moderators; the list itself is cut where it is long."""
+    """Offer the listed words to moderators; ``list`` truncates long lists."""
     if not interaction.permissions.manage_guild:
         return []
     listed = client_of(interaction).policies.terms(interaction.guild_id)
@@ -121,8 +121,8 @@ async def pictures_remove(interaction: discord.Interaction, picture: Range[str, 
 
 @pictures_remove.autocomplete("picture")
 async def complete_picture(interaction: discord.Interaction, current: str) -> list[Choice[str]]:
-    """Offer the listed pictures, to moderators."""
-    if not interaction.permissions.manage_guild:  # a refusal would only be an error in the log
+    """Offer the listed pictures to moderators."""
+    if not interaction.permissions.manage_guild:  # raising a refusal here would only end up as an error in the log
         return []
     listed = [picture.sha256[:16] for picture in client_of(interaction).policies.pictures(interaction.guild_id)]
     return [Choice(name=beginning, value=beginning) for beginning in listed if current in beginning][:MAX_CHOICES]

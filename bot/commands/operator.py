@@ -1,4 +1,4 @@
-"""``/operator``: pause, resume, drain, change the model, delete and block, for whoever runs the bot."""
+"""``/operator``: pause, resume, drain, change the model, delete and block, for the person who runs the bot."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""``/privacy``: what is kept about a member, its deletion, and who may paint over their pictures."""
+"""``/privacy``: what is kept about a member, its deletion, and who may paint over the member's pictures."""
 
 import logging
 
@@ -44,7 +44,8 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
             left = await forgetting.forget_member(interaction.user.id)
     try:
         await tell(interaction, f"{cards.deleted_text(left)}\n{await _shown(interaction)}")
-    except discord.HTTPException:  # with many messages it takes longer than the 15 minutes of an interaction
+    except discord.HTTPException:
+        # With many messages it takes longer than the 15 minutes for which an interaction can be answered.
         log.info("a deletion was over too late to be told [%s]", new_reference())
 
 

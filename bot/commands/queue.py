@@ -1,4 +1,4 @@
-"""``/queue``: what runs and waits, and how long that takes on this machine."""
+"""``/queue``: what is running and waiting, and how long that takes on this machine."""
 
 import discord
 from discord import app_commands

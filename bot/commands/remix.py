@@ -1,4 +1,4 @@
-"""The message command **Remix**: any picture that somebody has posted, through a form that begins as it was made."""
+"""The message command **Remix**: start from any posted picture, with a form prefilled with how it was made."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     if source is None:
         raise Refused("no_picture")
     Origin.of_interaction(interaction).require_room_to_answer()
-    if message.author == client.user:  # one of our own: it belongs to who asked for it
+    if message.author == client.user:  # one of the bot's own: it belongs to whoever requested it
         job = await client.desk.find_by_message(message.id, message.channel.id)
         source = replace(source, parent=job)
     client.screening.require_welcome(interaction.user.id, interaction.guild_id, source.asked_ids)
@@ -36,7 +36,7 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
 
 
 async def _proposal(interaction: discord.Interaction, source: Source) -> Options:
-    """Return how the picture was made, as far as that is known and may be chosen here."""
+    """Return the options the picture was made with, as far as they are known and allowed here."""
     client = client_of(interaction)
     if source.parent is not None:
         made = options_of_picture(source.parent)

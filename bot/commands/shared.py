@@ -1,4 +1,4 @@
-"""What several commands share: the bot behind an interaction, groups, ranges, choices, and private answers."""
+"""Helpers shared by the commands: the bot behind an interaction, groups, ranges, choices, and ephemeral answers."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
@@ -30,12 +30,12 @@ _IN_SERVERS = app_commands.AppInstallationType(guild=True)
 
 
 def client_of(interaction: discord.Interaction) -> "Palimpsest":
-    """Return the bot."""
+    """Return the bot that received an interaction."""
     return cast("Palimpsest", interaction.client)
 
 
 def group(name: str, description: str, **more: Any) -> app_commands.Group:
-    """Return a group that is offered in servers and in direct messages."""
+    """Return a command group that is available in servers and in direct messages."""
     return app_commands.Group(
         name=name,
         description=description,
@@ -46,7 +46,7 @@ def group(name: str, description: str, **more: Any) -> app_commands.Group:
 
 
 def moderators_group(name: str, description: str) -> app_commands.Group:
-    """Return a group that Discord shows to moderators only; its commands check that again."""
+    """Return a command group that Discord shows to moderators only; its commands check again."""
     return app_commands.Group(
         name=name,
         description=description,
@@ -57,7 +57,7 @@ def moderators_group(name: str, description: str) -> app_commands.Group:
 
 
 def model_choices(entries: Iterable[ModelEntry], typed: str) -> list[Choice[str]]:
-    """Return the models that match what was typed, as Discord's choices."""
+    """Return the models that match the typed text, as autocomplete choices."""
     return [
         Choice(name=f"{entry.name} · {entry.title}"[:100], value=entry.name)
         for entry in entries
@@ -66,7 +66,7 @@ def model_choices(entries: Iterable[ModelEntry], typed: str) -> list[Choice[str]
 
 
 def chosen(**values: Any) -> dict[str, Any]:
-    """Return the options that were given; raise Refused (``nothing_to_set``) if none was."""
+    """Return the options that were given; raise Refused (``nothing_to_set``) if there are none."""
     given = {name: value for name, value in values.items() if value is not None}
     if not given:
         raise Refused("nothing_to_set")
@@ -74,7 +74,7 @@ def chosen(**values: Any) -> dict[str, Any]:
 
 
 async def tell(interaction: discord.Interaction, text: str) -> None:
-    """Tell the person alone; what is too long for a message is cut."""
+    """Answer with an ephemeral message; text that is too long for one is cut."""
     text = replies.fitting(text)
     if interaction.response.is_done():
         await interaction.followup.send(text, ephemeral=True)

@@ -1,4 +1,4 @@
-"""All slash and context-menu commands: the list, what all of them share, and their registration with Discord."""
+"""All slash and context menu commands: the list, their shared checks, and their registration with Discord."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ _REGISTERED_FACT = "registered_commands_sha256"
 
 
 class Tree(app_commands.CommandTree["Palimpsest"]):
-    """The command tree: nothing is started while the bot closes, and every error is answered."""
+    """The command tree: it starts nothing while the bot is closing, and answers every error."""
 
     def __init__(self, client: "Palimpsest") -> None:
         super().__init__(client)
@@ -49,7 +49,7 @@ class Tree(app_commands.CommandTree["Palimpsest"]):
         await answer_error(interaction, error)
 
     async def register(self, facts: Facts) -> None:
-        """Send the commands to Discord when their definition, or the application, has changed since the last time."""
+        """Sync the commands with Discord if their definitions, or the application, have changed since the last sync."""
         definition: list[dict[str, Any]] = [command.to_dict(self) for command in self.get_commands()]
         text = json.dumps([self.client.application_id, definition], sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()

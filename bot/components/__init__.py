@@ -1,1 +1,1 @@
-"""What is pressed and filled in under the bot's messages: buttons and the form; Discord calls them components."""
+"""Buttons and forms under the bot's messages; Discord calls them components."""

@@ -1,4 +1,4 @@
-"""A button that still works after a restart, because everything that it knows is in its custom_id."""
+"""A button that survives restarts, because everything it needs is in its custom_id."""
 
 import re
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class DynamicButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="button"):
-    """A button whose custom_id is ``verb:key``; the template of each names the group ``key``.
+    """A button whose custom_id is ``verb:key``; every subclass's template has a group called ``key``.
 
-    Nothing in the key is trusted: what it stands for is looked up, and rights are checked.
+    The key is not trusted: what it refers to is looked up, and permissions are checked.
     """
 
     label: str
@@ -40,5 +40,5 @@ class DynamicButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template="bu
             await answer_error(interaction, error)
 
     async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
-        """Do what the button says."""
+        """Perform the button's action."""
         raise TypeError(f"{type(self).__name__} does nothing")

@@ -1,4 +1,4 @@
-"""The buttons under messages: each carries only a job id; the row is loaded and rights are checked."""
+"""The buttons under messages: each carries only a job id; the row is loaded and permissions are checked."""
 
 import logging
 from dataclasses import replace
@@ -26,31 +26,31 @@ JOB_ID = r"(?P<key>[0-9A-Z]{20})"
 
 
 class JobButton(DynamicButton, template="job"):
-    """A button for a job, whose id is its key."""
+    """A button that belongs to a job; its key is the job id."""
 
     async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
-        """Act on the job, or do what is possible without one."""
+        """Act on the job, or do what is possible if it is unknown."""
         job = await interaction.client.desk.find(self.key)
         await (self.act_on_forgotten(interaction) if job is None else self.act(interaction, job))
 
     async def find_job(self, interaction: "discord.Interaction[Palimpsest]") -> Job:
-        """Return the job as it is now, since a form may stay open for long; raise Refused (``job_unknown``)."""
+        """Return the job's current row, since a form may stay open for long; raise Refused (``job_unknown``)."""
         job = await interaction.client.desk.find(self.key)
         if job is None:
             raise Refused("job_unknown")
         return job
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        """Do what the button says."""
+        """Perform the button's action."""
         raise TypeError(f"{type(self).__name__} does nothing")
 
     async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
-        """Do what is still possible when the job is no longer known."""
+        """Do what is still possible when the job has been deleted."""
         raise Refused("job_unknown")
 
 
 class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
-    """Cancel a waiting or running job; for its requester and for moderators."""
+    """Cancels a waiting or running job; for its requester and for moderators."""
 
     label, emoji, verb = "Cancel", "❌", "cancel"
 
@@ -64,7 +64,7 @@ class CancelButton(JobButton, template=f"cancel:{JOB_ID}"):
 
 
 class AgainButton(JobButton, template=f"again:{JOB_ID}"):
-    """Repeat the request with a new seed; for everybody who may use the bot here."""
+    """Repeats the request with a new seed; for everyone who may use the bot here."""
 
     label, emoji, verb = "Again", "🔁", "again"
     style = discord.ButtonStyle.primary
@@ -76,7 +76,7 @@ class AgainButton(JobButton, template=f"again:{JOB_ID}"):
 
 
 class StrengthsButton(JobButton, template=f"strengths:{JOB_ID}"):
-    """Paint the same with the same seed at several strengths; for everybody who may use the bot here."""
+    """Repeats the request with the same seed at several strengths; for everyone who may use the bot here."""
 
     label, emoji, verb = "Strengths", "🪜", "strengths"
 
@@ -88,7 +88,7 @@ class StrengthsButton(JobButton, template=f"strengths:{JOB_ID}"):
 
 
 class EditButton(JobButton, template=f"edit:{JOB_ID}"):
-    """Repeat the request with other words or numbers, in a form that starts with the present ones."""
+    """Repeats the request with other words or numbers, through a form prefilled with the current ones."""
 
     label, emoji, verb = "Edit", "✏️", "edit"
 
@@ -109,7 +109,7 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
 
 
 class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
-    """Paint over the result itself; with several pictures the form asks which one."""
+    """Starts a request from the result itself; if it has several pictures the form asks which one."""
 
     label, emoji, verb = "Use as input", "🖼️", "use"
 
@@ -120,7 +120,8 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             now = await self.find_job(interaction)
             source = await source_in_result(interaction.client, now, picture)
-            if options.strength is None and now.strengths:  # whoever picks one means its strength
+            # Choosing a picture of a ladder means choosing its strength.
+            if options.strength is None and now.strengths:
                 picked = orders.options_again(Origin.of_interaction(answer), now, picture)
                 options = replace(options, strength=picked.strength)
             await interaction.client.admission.take_interaction(answer, options, source)
@@ -134,7 +135,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
 
 
 class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
-    """Delete the result and the pictures kept for it; for the requester and for moderators."""
+    """Deletes the result and the pictures kept for it; for the requester and for moderators."""
 
     label, emoji, verb = "Delete", "🗑️", "delete"
 
@@ -144,13 +145,13 @@ class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
         await interaction.response.defer()
         client, moderator_id = interaction.client, interaction.user.id
         await client.desk.delete(job.job_id)
-        if moderator_id != job.requester_id and job.guild_id is not None:  # who has decided about reports, too
+        if moderator_id != job.requester_id and job.guild_id is not None:  # this settles its reports, too
             await client.reports.settle(job.job_id)
             about = {"member_id": job.requester_id, "job_id": job.job_id}
             await client.mod_log.write(job.guild_id, moderator_id, "deleted", **about)
 
     async def act_on_forgotten(self, interaction: "discord.Interaction[Palimpsest]") -> None:
-        """Delete the message all the same; its text says for whom it is, and nobody else is mentioned there."""
+        """Delete the message anyway; its text mentions only its requester, so ownership can still be checked."""
         message = interaction.message
         assert message is not None, "the button is under one"
         is_moderator = interaction.guild_id is not None and interaction.permissions.manage_messages
@@ -161,16 +162,16 @@ class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
 
 
 class ReportButton(JobButton, template=f"report:{JOB_ID}"):
-    """Ask moderators to look at a result; for everybody who sees it."""
+    """Asks moderators to look at a result; for everyone who sees it."""
 
     label, emoji, verb = "Report", "🚩", "report"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         client = interaction.client
         count = await client.reports.add(job.job_id, interaction.user.id, job.guild_id)
-        if count == 1:  # later reports are only counted: a crowd must not fill the moderators' channel
+        if count == 1:  # later reports are only counted: many people must not flood the moderators' channel
             client.mod_log.note(job, "reported", None)
-            if job.guild_id is None:  # no moderators there: the operator reads it here
+            if job.guild_id is None:  # there are no moderators there: the operator reads it in the log
                 log.warning("the result of job %s, in a direct message, was reported", job.job_id)
         text = replies.reported(is_new=count > 0, is_server=job.guild_id is not None)
         await interaction.response.send_message(text, ephemeral=True)
@@ -189,7 +190,7 @@ BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
 
 
 def status_view(job: Job) -> discord.ui.View | None:
-    """Return the buttons of the status message: a way to stop, or a way on from what has failed."""
+    """Return the buttons of the status message: Cancel while the job is open, or ways to continue after a failure."""
     if job.can_be_tried_again:
         return _view(AgainButton(job.job_id), EditButton(job.job_id))
     if job.state not in (JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING):
@@ -198,13 +199,13 @@ def status_view(job: Job) -> discord.ui.View | None:
 
 
 def result_view(job: Job, *, takes_strength: bool) -> discord.ui.View:
-    """Return the buttons of the result message; Discord takes five in a row."""
+    """Return the buttons of the result message; Discord allows five per row."""
     ways_on = [AgainButton(job.job_id), EditButton(job.job_id), UseAsInputButton(job.job_id)]
     if takes_strength and not job.strengths:
         ways_on.append(StrengthsButton(job.job_id))
     about_it = [DeleteButton(job.job_id), ReportButton(job.job_id)]
     for button in about_it:
-        button.row = 0 if len(ways_on) + len(about_it) <= 5 else 1  # together, wherever they are
+        button.row = 0 if len(ways_on) + len(about_it) <= 5 else 1  # both on the same row
     return _view(*ways_on, *about_it)
 
 

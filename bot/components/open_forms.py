@@ -1,4 +1,4 @@
-"""The forms that members have open, and what was typed into those that were refused."""
+"""The forms that members have open, and the input of refused ones."""
 
 import discord
 
@@ -9,10 +9,10 @@ _MOST_KEPT = 100
 
 
 class OpenForms:
-    """The open forms, at most one of each member.
+    """The open forms, at most one per member.
 
-    Discord does not report closed forms, so the bot would keep every form opened within a day. Who
-    opens another one has given up the one before.
+    Discord does not report that a form was closed, so the bot would keep every form opened within a day. A member who
+    opens another form has abandoned the previous one.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class OpenForms:
         self._refused: dict[int, OrderModal] = {}
 
     async def show(self, interaction: discord.Interaction, form: OrderModal) -> None:
-        """Answer with a form, which replaces the member's earlier one."""
+        """Answer with a form, which replaces the member's previous one."""
         await interaction.response.send_modal(form)
         before = self._of.pop(interaction.user.id, None)
         if before is not None:
@@ -29,23 +29,23 @@ class OpenForms:
         self._of[interaction.user.id] = form
 
     def keep(self, member_id: int, form: OrderModal) -> None:
-        """Keep what a member has typed into a form that was refused, until the next one, or those of many others."""
+        """Keep the input of a member's refused form until their next one, or until those of many others displace it."""
         self.forget(member_id)
         if len(self._refused) >= _MOST_KEPT:
             del self._refused[next(iter(self._refused))]
         self._refused[member_id] = form
 
     def forget(self, member_id: int) -> None:
-        """Forget what a member has typed."""
+        """Forget a member's input."""
         self._refused.pop(member_id, None)
 
     async def show_again(self, interaction: discord.Interaction, token: str) -> None:
-        """Answer with a refused form as it was typed; raise Refused (``form_expired``) if it is not kept."""
+        """Answer with a refused form, prefilled as submitted; raise Refused (``form_expired``) if it is gone."""
         form = self._refused.get(interaction.user.id)
         if form is None or form.token != token:
             raise Refused("form_expired")
         await self.show(interaction, form.as_typed())
 
     def is_awaited(self, custom_id: str) -> bool:
-        """Tell whether a form is open."""
+        """Return whether a form is open."""
         return any(form.custom_id == custom_id and not form.is_finished() for form in self._of.values())

@@ -1,4 +1,4 @@
-"""The form behind Remix, Edit and Use as input: prompt, strength, seed and whatever else is known by name."""
+"""The form behind Remix, Edit and Use as input: prompt, strength, seed, and all other options by name."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 _OPEN_SECONDS = 24 * 3600
-_MAX_OPTIONS_CHARACTERS = 1_000  # names of models and adapters are the operator's
+_MAX_OPTIONS_CHARACTERS = 1_000  # model and adapter names, which the operator chooses
 
 Submitted = Callable[[discord.Interaction, Options, int], Awaitable[None]]
 
 
 class OrderModal(discord.ui.Modal):
-    """Ask for a prompt and its numbers.
+    """A form for a prompt and its numbers.
 
-    ``chosen`` prefills the form; what it holds and the form does not show (model, sampler …) is kept, unless the form
-    ``hides_nothing``: then all of it is shown, since nobody has chosen it, and what is taken out is not kept. With
-    ``pictures`` > 1 the form also asks which one, counted from 0 in what ``submitted`` gets.
+    ``chosen`` prefills the form. Options in it that the form does not show (model, sampler …) are kept. A form that
+    ``hides_nothing`` shows them too, since the member has not chosen them, and drops those that the member removes.
+    With ``pictures`` > 1 the form also asks which one to start from; ``submitted`` gets its index, counted from 0.
     """
 
     def __init__(
@@ -65,7 +65,8 @@ class OrderModal(discord.ui.Modal):
             custom_id="seed",
         )
         self._more = discord.ui.TextInput[Any](
-            style=discord.TextStyle.paragraph if hides_nothing else discord.TextStyle.short,  # one line shows a part
+            # A single line would show only part of it.
+            style=discord.TextStyle.paragraph if hides_nothing else discord.TextStyle.short,
             required=False,
             max_length=requests.MAX_NEGATIVE_PROMPT_CHARACTERS + _MAX_OPTIONS_CHARACTERS,
             default=_more_of(chosen, hides_nothing=hides_nothing) or None,
@@ -97,7 +98,7 @@ class OrderModal(discord.ui.Modal):
         hidden = Options(prompt="") if self._hides_nothing else self._chosen
         kept = Options(
             prompt=self._prompt.value,
-            # Taken out of the form it is not wanted; a form that never had it leaves it to the member's preferences.
+            # A negative prompt removed from the form is unwanted; if there was none, the member's preference applies.
             negative_prompt=None if self._chosen.negative_prompt is None else "",
             size=hidden.size,
             model=hidden.model,
@@ -106,7 +107,7 @@ class OrderModal(discord.ui.Modal):
             adapter=hidden.adapter,
             adapter_weight=hidden.adapter_weight,
         )
-        if self._chosen.strength == said.options.strength == LADDER:  # it has as many rungs as before
+        if self._chosen.strength == said.options.strength == LADDER:  # keep the number of rungs
             kept = replace(kept, strength=LADDER, count=self._chosen.count)
         options = changed(kept, said.options)
         picture = int(self._which.values[0]) - 1 if self._which is not None and self._which.values else 0
@@ -119,7 +120,7 @@ class OrderModal(discord.ui.Modal):
         await answer_error(interaction, error, way_on=way_on)
 
     def as_typed(self) -> "OrderModal":
-        """Return the form anew, as it was sent."""
+        """Return a new form, prefilled with what was submitted."""
         form = OrderModal(
             self.title, self._chosen, self._submitted, pictures=self._pictures, hides_nothing=self._hides_nothing
         )
@@ -132,7 +133,7 @@ class OrderModal(discord.ui.Modal):
 
 
 class BackToFormButton(DynamicButton, template=r"form:(?P<key>[0-9a-f]{16})"):
-    """Open a form again that was refused, with everything that was typed into it; its key is the form's token."""
+    """Reopens a refused form with everything that was typed into it; its key is the form's token."""
 
     label, emoji, verb, style = "Back to the form", "✏️", "form", discord.ButtonStyle.primary
 
@@ -141,9 +142,9 @@ class BackToFormButton(DynamicButton, template=r"form:(?P<key>[0-9a-f]{16})"):
 
 
 def _one_option(name: str, typed: str) -> str:
-    """Write what was typed into a field of its own so that it is one value, "70 %" as well.
+    """Return the input of a single-value field as one ``name=value`` option, even if it has spaces ("70 %").
 
-    Raises Refused (``not_understood``, ``strength_not_understood``) for what is none, with all that was typed.
+    Raises Refused (``not_understood``, ``strength_not_understood``) with the input if it is not a single value.
     """
     option = f"{name}={''.join(typed.split())}"
     try:
@@ -162,7 +163,7 @@ def _strength_of(chosen: Options) -> str | None:
 
 
 def _more_of(chosen: Options, *, hides_nothing: bool) -> str:
-    """Write what was chosen so that it is understood again."""
+    """Format the chosen options as text that the parser understands again."""
     numbers = (
         ("guidance", chosen.guidance_scale),
         ("steps", chosen.num_inference_steps),

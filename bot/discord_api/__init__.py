@@ -1,1 +1,1 @@
-"""Facts about Discord's API: addresses, permissions, troubles, and requests that are sent again."""
+"""Facts about Discord's API: addresses, permissions, errors, and retries."""

@@ -1,4 +1,4 @@
-"""What the bot needs where it works, and who may do what with whose job."""
+"""The permissions the bot needs, and who may do what with whose job."""
 
 from collections.abc import Iterable
 
@@ -7,20 +7,20 @@ import discord
 from bot.errors import Refused
 from bot.storage.job import Job
 
-# Sending in threads is asked for only there.
+# Sending in threads is required in threads only.
 NEEDED = ("view_channel", "send_messages", "send_messages_in_threads", "attach_files", "read_message_history")
 
 
 def permission_words(names: Iterable[str]) -> str:
-    """Return permissions as Discord's client calls them."""
+    """Return permissions as Discord's client names them."""
     special = {"view_channel": "View Channels", "send_messages_in_threads": "Send Messages in Threads"}
     return ", ".join(special.get(name, name.replace("_", " ").title()) for name in names)
 
 
 def missing_permissions(rights: discord.Permissions, channel: object) -> tuple[str, ...]:
-    """Return what is missing to post a result in a channel or a thread.
+    """Return the permissions that the bot lacks to post a result in a channel or thread.
 
-    The text of a voice channel is for those who may join it:
+    Only those who may join a voice channel can use its text chat:
     https://docs.discord.com/developers/resources/message#get-channel-messages.
     """
     unused = "send_messages" if isinstance(channel, discord.Thread) else "send_messages_in_threads"
@@ -31,9 +31,9 @@ def missing_permissions(rights: discord.Permissions, channel: object) -> tuple[s
 
 
 def is_refused_there(client: discord.Client, guild_id: int | None, channel_id: int, needed: str) -> bool:
-    """Tell whether it is known, without asking, that Discord refuses the bot something in a channel.
+    """Return whether the cached permissions already tell that Discord would refuse the bot an action in a channel.
 
-    Refusals count towards a ban of the bot's address, and whoever rules a server decides how many there could be.
+    Refused requests count towards a ban of the bot's IP address, and a server's owner could otherwise cause any number.
     """
     guild = None if guild_id is None else client.get_guild(guild_id)
     channel = None if guild is None else guild.get_channel_or_thread(channel_id)
@@ -46,7 +46,7 @@ def is_refused_there(client: discord.Client, guild_id: int | None, channel_id: i
 def require_moderator(interaction: discord.Interaction) -> int:
     """Return the server's id if the person may manage it; raise Refused (``server_only``, ``not_a_moderator``) if not.
 
-    Discord was told so for the command, but a server may grant a command to anybody.
+    The command's definition already restricts it, but a server may grant a command to anyone.
     """
     if interaction.guild_id is None:
         raise Refused("server_only")
@@ -56,7 +56,7 @@ def require_moderator(interaction: discord.Interaction) -> int:
 
 
 def may_manage(interaction: discord.Interaction, job: Job) -> bool:
-    """Tell whether the person may cancel or delete the job: its requester, or who may manage messages there."""
+    """Return whether the person may cancel or delete the job: its requester, or whoever may manage messages there."""
     return interaction.user.id == job.requester_id or (
         interaction.guild_id is not None
         and interaction.guild_id == job.guild_id

@@ -1,18 +1,18 @@
-"""The bot is ready as soon as all its servers are there."""
+"""A client that is ready as soon as all its servers have arrived."""
 
 from typing import Any
 
 import discord
 from discord.state import ConnectionState
 
-_AT_ONCE_SECONDS = 0.001  # what has arrived is still taken
+_AT_ONCE_SECONDS = 0.001  # enough to take what has already arrived
 
 
 class PromptState(ConnectionState[Any]):
-    """What the library knows of Discord; it waits for a further server only while one is missing.
+    """Connection state that waits for another server only while one is missing.
 
-    discord.py 2.7.1 calls itself ready when no server has arrived for two seconds, also when there are no more: every
-    start waited for them. Source: ``ConnectionState._delay_ready``, which asks for this time before each server.
+    discord.py 2.7.1 considers itself ready once no server has arrived for two seconds, even if all are there, which
+    delays every start. Source: ``ConnectionState._delay_ready``, which reads this timeout before each server.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -20,12 +20,12 @@ class PromptState(ConnectionState[Any]):
         self._patience_seconds = self.guild_ready_timeout
 
     def parse_ready(self, data: Any) -> None:
-        """Hear which servers there are."""
+        """Handle READY, which lists the servers."""
         super().parse_ready(data)
         self._wait_while_one_is_missing()
 
     def parse_guild_create(self, data: Any) -> None:
-        """Hear of a server."""
+        """Handle the arrival of a server."""
         super().parse_guild_create(data)
         self._wait_while_one_is_missing()
 
@@ -35,7 +35,7 @@ class PromptState(ConnectionState[Any]):
 
 
 class PromptClient(discord.Client):
-    """A client that is ready as soon as all its servers are there; for one with an outage it waits as usual."""
+    """A client that is ready as soon as all its servers have arrived; it waits as usual for one with an outage."""
 
     def _get_state(self, **options: Any) -> PromptState:
         return PromptState(

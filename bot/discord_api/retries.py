@@ -1,8 +1,8 @@
-"""Requests that the network swallowed are sent again, so that one broken connection costs nobody anything.
+"""Retries of requests whose connection broke, so that a broken connection has no consequences.
 
-discord.py 2.7.1 repeats a request after a reset on macOS and Windows only: it looks for their error numbers (54 and
-10054) and not for Linux' 104, nor for a connection that ends without an answer. Repeating is safe: messages carry a
-nonce, edits and deletions can be done twice, and an acknowledgement that did arrive is recognised.
+discord.py 2.7.1 retries after a connection reset on macOS and Windows only: it looks for their error numbers (54 and
+10054) but not for Linux's 104, nor for a connection that closes without a response. Retrying is safe: messages carry a
+nonce, edits and deletions are idempotent, and an acknowledgement that did arrive is recognised.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from discord.webhook.async_ import AsyncWebhookAdapter
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# Short, because of the 3 s that an acknowledgement has; whoever can wait longer tries again anyway.
+# Short, because an acknowledgement must arrive within 3 s; callers that can wait longer retry anyway.
 PAUSES_SECONDS = (0.05, 0.25, 0.75, 1.5)
 _ALREADY_ACKNOWLEDGED = 40060
 _CALLBACK_PATH = "/interactions/{webhook_id}/{webhook_token}/callback"
@@ -30,7 +30,7 @@ _MESSAGE_TYPES = (
 
 
 def make_retrying(http: HTTPClient) -> None:
-    """Let a client's requests be sent again when their connection breaks."""
+    """Make a client retry requests when their connection breaks."""
     request = http.request
 
     async def retrying(route: Route, *, files: Sequence[discord.File] | None = None, **arguments: Any) -> Any:
@@ -42,7 +42,8 @@ def make_retrying(http: HTTPClient) -> None:
 class RetryingWebhooks(AsyncWebhookAdapter):
     """The same for answers to interactions, which take a separate path through the library.
 
-    ``application_id`` is needed to look up a response that reached Discord although Discord's answer was lost.
+    ``application_id`` is needed to fetch a response that reached Discord although the connection broke before its
+    answer.
     """
 
     def __init__(self, application_id: int) -> None:
@@ -55,7 +56,7 @@ class RetryingWebhooks(AsyncWebhookAdapter):
         send = super().request
         try:
             return await _with_retries(
-                lambda: send(route, counted, **arguments),  # type: ignore[arg-type]  # all of it that is used there
+                lambda: send(route, counted, **arguments),  # type: ignore[arg-type]  # it has all that is used there
                 arguments.get("files") or (),
             )
         except discord.HTTPException as error:
@@ -78,9 +79,9 @@ class RetryingWebhooks(AsyncWebhookAdapter):
 
 
 class _CountedSession:
-    """Count the requests that one call of the library makes.
+    """Counts the requests that one call of the library makes.
 
-    For one that is urgent, an answer that Discord is broken counts as none: the library would wait 1 s, then 3 s more.
+    For an urgent one a 5xx response is treated as a broken connection: the library would wait 1 s, then another 3 s.
     """
 
     def __init__(self, session: aiohttp.ClientSession, *, is_urgent: bool) -> None:
@@ -115,5 +116,5 @@ async def _once(send: Callable[[], Awaitable[T]]) -> T:
     except RuntimeError as error:
         if str(error) != "Session is closed":
             raise
-        # What aiohttp says of a bot that has ended: for whoever asks, one more way in which Discord is out of reach.
+        # This is how aiohttp reports that the bot has closed; to the caller Discord is simply out of reach.
         raise aiohttp.ClientError("the bot has closed its connections") from error

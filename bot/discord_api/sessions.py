@@ -1,13 +1,13 @@
-"""A gateway connection that has nothing to resume starts a new session."""
+"""Gateway connections without a session to resume start a new one."""
 
 from discord.gateway import DiscordWebSocket
 
 
 def begin_anew_without_a_session() -> None:
-    """Let no connection try to resume a session that it does not have.
+    """Patch discord.py so that a connection never tries to resume a session that it does not have.
 
-    One that ends before Discord's hello has none, yet discord.py 2.7.1 asks to resume it all the same. Where
-    Discord closes that as malformed (4002), it tries again at once: 15,000 connections in a minute were seen.
+    A connection that ends before Discord's hello has none, yet discord.py 2.7.1 tries to resume it all the same. If
+    Discord closes that as malformed (4002), discord.py retries at once: 15,000 connections in a minute were seen.
     """
     resume = DiscordWebSocket.resume
 

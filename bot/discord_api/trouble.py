@@ -1,31 +1,31 @@
-"""Discord's refusals: what their codes mean, and which of them are temporary."""
+"""Discord's error codes: what they mean, and which of them are temporary."""
 
 import aiohttp
 import discord
 
-# An interaction that was not answered within 3 s: the person has been told that nobody answered.
+# The interaction was not answered within 3 s; Discord has already told the person that the application did not respond.
 UNKNOWN_INTERACTION = 10062
-# Who may not read the history may not reply.
+# Replying requires the permission to read the message history.
 NO_HISTORY = 160002
-# A thread that was archived, or locked as well, so that nobody but moderators wakes it up.
+# The thread is archived, or also locked so that only moderators can reopen it.
 _THREAD_CLOSED = (50083, 160005)
-# What a server's own rules do not let anybody write, a bot neither: the words of a member that it repeats.
+# AutoMod, the server's own word filter, stops bots too: here because the bot quotes a member.
 STOPPED_BY_AUTOMOD = 200000
-# Beside 5xx: the token is just being replaced, too slow, too many.
+# Besides 5xx: the token is being replaced, a timeout, a rate limit.
 _PASSING_STATUSES = (401, 408, 429)
 
 
 class KnownRefusal(Exception):
-    """Discord would refuse, and was not asked: its refusals count towards a ban of the bot's address."""
+    """Discord would refuse the request, so it was not sent: refusals count towards a ban of the bot's IP address."""
 
 
 def is_closed(error: discord.HTTPException) -> bool:
-    """Tell whether the bot is locked out, by permissions or because a thread is closed."""
+    """Return whether the bot is locked out, by permissions or because a thread is closed."""
     return isinstance(error, discord.Forbidden) or error.code in _THREAD_CLOSED
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether the same request may succeed later: Discord is busy, broken or out of reach."""
+    """Return whether the same request may succeed later: Discord is busy, failing or out of reach."""
     if isinstance(error, discord.HTTPException):
         return error.status >= 500 or error.status in _PASSING_STATUSES
     return isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, FileNotFoundError)

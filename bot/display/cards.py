@@ -1,4 +1,4 @@
-"""What a job looks like in the channel: functions of its row, of where it stands and of the time of day."""
+"""How a job looks in the channel: functions of its row, its standing and the time of day."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 _LONG_SECONDS = 600
 _BAR_LENGTH = 12
-# Why a picture was not taken, so that the same words may do with another one.
+# Reasons why the picture was not accepted; the same prompt may work with another picture.
 _ABOUT_THE_PICTURE = (
     FailureKind.IMAGE_REFUSED,
     "attachment_gone",
@@ -22,12 +22,12 @@ _ABOUT_THE_PICTURE = (
     "input_blocked",
     "picture_listed",
 )
-_MUCH_TRIMMED = 0.15  # less is lost merely to reach a size that a model can paint
+_MUCH_TRIMMED = 0.15  # less is trimmed routinely, to reach a size that the model can generate
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """``ahead`` jobs come first; ``seconds`` until this one is done, if that has been measured."""
+    """``ahead`` jobs come first; this one is done in ``seconds``, None if that has not been measured."""
 
     ahead: int
     seconds: float | None
@@ -35,7 +35,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """``step`` of ``total_steps`` are done; ``seconds`` are left, if that has been measured."""
+    """``step`` of ``total_steps`` are done; ``seconds`` are left, None if that has not been measured."""
 
     step: int
     total_steps: int
@@ -44,21 +44,21 @@ class Painting:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """Nothing is painted until ``until`` (seconds since 1970), because the generation process keeps failing."""
+    """Nothing is generated until ``until`` (seconds since 1970), because the generation process keeps failing."""
 
     until: int
 
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Nothing new is begun until the operator resumes."""
+    """Nothing new is started until the operator resumes."""
 
 
 Standing = Waiting | Painting | Resting | Paused | None
 
 
 def status_text(job: Job, standing: Standing = None, *, quotes: bool = True) -> str:
-    """Return the text of the status message; without ``quotes`` the member's own words are left out."""
+    """Return the text of the status message; without ``quotes`` it leaves out the member's own words."""
     quoted = _quoted_prompt(job) if quotes else ()
     return "\n".join((_headline(job, standing), *_way_on(job), *_reference(job), *quoted))
 
@@ -81,7 +81,7 @@ def _headline(job: Job, standing: Standing) -> str:
             full = _BAR_LENGTH * step // max(1, total)
             bar = "▰" * full + "▱" * (_BAR_LENGTH - full)
             left = f" · about {duration(seconds)} left" if seconds is not None else ""
-            # Before the first step the model may still be loaded, or downloaded, which can take long.
+            # Before the first step the model may still be loading, or downloading, which can take long.
             return f"🎨 **Painting** {bar} {f'{step}/{total}' if step else 'getting ready'}{left}"
         case JobState.RUNNING, _:
             return "🎨 **Painting**"
@@ -97,35 +97,35 @@ def _headline(job: Job, standing: Standing) -> str:
 
 
 def _way_on(job: Job) -> tuple[str, ...]:
-    """Say how to go on with another picture, where it was the picture that was not taken."""
+    """Say how to continue with another picture, if it was the picture that was not accepted."""
     was_the_picture = job.state is JobState.FAILED and job.queued_at is None and job.failure_kind in _ABOUT_THE_PICTURE
     needs_mention = job.request_message_id is None and job.guild_id is not None
     return (replies.another_picture(needs_mention=needs_mention),) if was_the_picture else ()
 
 
 def _reference(job: Job) -> tuple[str, ...]:
-    """Name what to search the log for, unless the sentence of the failure has done so."""
+    """Name the reference to search the log for, unless the failure's sentence already does."""
     if job.state not in (JobState.FAILED, JobState.EXPIRED) or job.failure_reference:
         return ()
     return (f"-# Reference: {reference_of(job.job_id)}",)
 
 
 def _quoted_prompt(job: Job) -> tuple[str, ...]:
-    """Repeat the prompt while the job is open, and under a refusal, so that nothing typed is lost."""
+    """Quote the prompt while the job is open and under a refusal, so that no input is lost."""
     if job.state in (JobState.DELIVERED, JobState.CANCELLED):
         return ()
     return (f"> {inert(job.prompt)}",)
 
 
 def about(seconds: float | None) -> str:
-    """Return how long something takes, to be put behind what takes it; nothing if that is not known."""
+    """Return a phrase for how long something takes, to append to its description; empty if unknown."""
     if seconds is None:
         return ""
     if seconds > 10:  # a text that changed every second would mean an edit every second
         seconds = 5 * round(seconds / 5)
     if seconds < _LONG_SECONDS:
         return f" · about {duration(seconds)}"
-    # A long wait is seldom told anew, so the time of day is given too, in the reader's own time zone.
+    # A long wait is seldom updated, so the time of day is given too, in the reader's own time zone.
     moment = _LONG_SECONDS / 2 * round((time.time() + seconds) / (_LONG_SECONDS / 2))
     return f" · about {duration(seconds)}, around <t:{moment:.0f}:t>"
 
@@ -133,9 +133,9 @@ def about(seconds: float | None) -> str:
 def result_text(
     job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True, earlier: Job | None = None
 ) -> str:
-    """Return the text of the result message: what was asked, by whom, and every number that made it.
+    """Return the text of the result message: the prompt, its requester, and every number that went into the picture.
 
-    Without ``quotes`` the member's own words are left out. ``earlier`` is whose result was painted over.
+    Without ``quotes`` it leaves out the member's own words. ``earlier`` is the job whose result was painted over.
     """
     first = job.pictures[0]
     has_one_seed = job.count == 1 or job.strengths
@@ -182,9 +182,9 @@ def result_text(
 
 
 def _steps_run(job: Job) -> str:
-    """Say how many steps were run, of a ladder the fewest and the most.
+    """Return how many steps were run; for a ladder the fewest and the most.
 
-    Families and samplers round differently, so what was run is said where it is known.
+    Families and samplers round differently, so the recorded number is used where there is one.
     """
     pictures = zip(job.pictures, job.strength_of_each, strict=False)
     run = [
@@ -194,7 +194,7 @@ def _steps_run(job: Job) -> str:
 
 
 def alt_text(job: Job, number: int) -> str:
-    """Return the description of a result's file, counted from 1, for those who cannot see it; Discord allows 1,024."""
+    """Return the alt text of a result's file (counted from 1), at most 1,024 characters as Discord requires."""
     which = f"Picture {number} of {job.count}" if job.count > 1 else "A picture"
     if job.strengths:
         which += f", with strength {job.strengths[number - 1]:g}"
@@ -202,18 +202,18 @@ def alt_text(job: Job, number: int) -> str:
 
 
 def message_link(job: Job) -> str:
-    """Return the address of the result message."""
+    """Return the URL of the result message."""
     return link(job, job.result_message_id)
 
 
 def link(job: Job, message_id: int | None) -> str:
-    """Return the address of a message in a job's channel."""
+    """Return the URL of a message in a job's channel."""
     place = "@me" if job.guild_id is None else str(job.guild_id)
     return f"https://discord.com/channels/{place}/{job.channel_id}/{message_id}"
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as a person would say it."""
+    """Return a duration in words."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 90 * 60:

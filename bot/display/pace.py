@@ -1,32 +1,33 @@
-"""How fast status messages may change together, so that what matters more finds room below Discord's limits."""
+"""Rate limits for status edits, so that more important requests find room below Discord's limits."""
 
 from bot.display.cards import Standing, Waiting
 from bot.storage.job import Job
 
-NEAR = 5  # so many at the front of the queue are about to be painted
-# One edit in these parts of an interval: together 3 in 5 s at 3 s, of the 5 that Discord was seen to allow a channel.
+NEAR = 5  # this many jobs at the front of the queue are about to be generated
+# Seconds between edits as parts of the interval: at an interval of 3 s the two together make at most 3 edits in 5 s;
+# Discord was seen to allow 5 in a channel.
 _NEAR_PART, _FAR_PART = 0.75, 2.0
 _MOST_REMEMBERED = 1000
 
 
 class Pace:
-    """Keep all status edits together below a rate; the rest of Discord's limit is for answers."""
+    """Keeps all status edits together below a rate; the rest of Discord's limit is for answers."""
 
     def __init__(self, most_per_second: float) -> None:
         self._gap_seconds = 1 / most_per_second
         self._free_at = float("-inf")
 
     def seconds_until_turn(self, now: float) -> float:
-        """Take the next free moment and return how far away it is."""
+        """Reserve the next free moment and return how far away it is."""
         moment = max(now, self._free_at)
         self._free_at = moment + self._gap_seconds
         return moment - now
 
 
 class ChannelPaces:
-    """Keep the edits in each channel below a rate: the library sends them in turn, and a last word would come last.
+    """Keeps the edits in each channel below a rate: the library sends them in order, so final edits would come last.
 
-    What is painted or next does not wait for those who are far back in the queue.
+    Jobs that are running or next do not wait for those far back in the queue.
     """
 
     def __init__(self, interval_seconds: float) -> None:
@@ -34,11 +35,11 @@ class ChannelPaces:
         self._free_at: dict[tuple[int, bool], float] = {}
 
     def seconds_until_free(self, job: Job, standing: Standing, now: float) -> float:
-        """Return how long an edit has to wait for those before it."""
+        """Return how long an edit has to wait for earlier ones."""
         return max(0.0, self._free_at.get(_key(job, standing), now) - now)
 
     def take(self, job: Job, standing: Standing, now: float) -> None:
-        """Note an edit."""
+        """Record an edit."""
         if len(self._free_at) >= _MOST_REMEMBERED:
             self._free_at = {key: free_at for key, free_at in self._free_at.items() if free_at > now}
         key = _key(job, standing)

@@ -1,4 +1,4 @@
-"""What ``/queue`` shows."""
+"""The text of ``/queue``."""
 
 from collections.abc import Sequence
 
@@ -20,9 +20,9 @@ def queue_text(
     is_draining: bool = False,
     resting: Resting | None = None,
 ) -> str:
-    """Return what runs and waits; of other members' jobs only that they are there.
+    """Return the running and waiting jobs; other members' jobs are only counted.
 
-    ``budgets`` are sentences about theirs, ``refused`` is why they may not ask for anything now.
+    ``budgets`` are sentences about the member's budgets, ``refused`` is why they cannot request anything now.
     """
     lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
     if resting is not None:
@@ -51,5 +51,5 @@ def queue_text(
 
 
 def _status_link(job: Job) -> str:
-    """Lead to where a job can be cancelled."""
+    """Return a link to the status message, where the job can be cancelled."""
     return "" if job.status_message_id is None else f" · {link(job, job.status_message_id)}"

@@ -1,4 +1,4 @@
-"""Status messages: the newest state wins, edits keep their distance, the last word comes at once."""
+"""Status messages: the newest state wins, edits are rate-limited, the final state is sent at once."""
 
 import asyncio
 import contextlib
@@ -19,18 +19,18 @@ from bot.storage.job import Job, JobState
 log = logging.getLogger(__name__)
 
 AdmitPreview = Callable[[Job, bytes], Awaitable[bool]]
-# The last is what to attach: None leaves what is there.
+# The last argument are the attachments; None leaves the existing ones.
 Edit = Callable[[Job, str, Sequence[bytes] | None], Awaitable[None]]
 _UNKNOWN_MESSAGE = 10008
 _SPARING_FACTOR = 10
-# Discord lets a message that is older than an hour be edited only now and then (error 30046).
+# Discord seldom lets a message that is older than an hour be edited (error 30046).
 _OLD, _OLD_FACTOR = timedelta(hours=1), 20
-_LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # of the last word; the library tries each five times itself
+_LAST_TRIES, _MAX_PAUSE_SECONDS = 6, 60.0  # for the final state; the library itself tries each five times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rules:
-    """What holds for every status message of a board."""
+    """The rules and limits shared by every status message of a board."""
 
     edit: Edit
     deleted: Callable[[int], object]
@@ -43,15 +43,15 @@ class _Rules:
 
 
 class StatusBoard:
-    """Keep the status message of every open job true without flooding Discord.
+    """Keeps the status message of every open job up to date without flooding Discord.
 
     ``edit`` changes the message with the bot's own token, so that it works after the interaction's 15 minutes. At most
-    one edit per message is under way; what comes meanwhile replaces what waits. ``deleted`` is told of a message
-    that turns out to have been deleted, perhaps while the bot was not there to see it. A preview stays until a newer
-    one comes or the job is not being painted any more. ``admit_preview`` is asked about every preview just before it
-    would be shown, and without it none is. ``restraint`` says what may be left out just now; the last word never is,
-    and it is tried again when Discord is out of reach. All edits but the last ones are at most ``most_per_second``, and
-    in each channel few enough that the last ones do not wait for them.
+    one edit per message is under way; in the meantime newer states replace the one that waits. ``deleted`` is called
+    with the id of a message that turns out to have been deleted, perhaps while the bot was offline. A preview stays
+    until a newer one comes or the job is no longer running. ``admit_preview`` decides about every preview just before
+    it would be shown; without it none is shown. ``restraint`` says what to leave out at the moment; the final state is
+    never left out, and it is retried when Discord is out of reach. All edits except final ones are limited to
+    ``most_per_second``, and in each channel to few enough that final ones do not wait for them.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class StatusBoard:
         line.show(job, standing, preview)
 
     async def settle(self, job: Job) -> bool:
-        """Show a job's last state now; nothing but another last one replaces it, such as that the picture was deleted.
+        """Show a job's final state now; only another final one replaces it, such as that the picture was deleted.
 
-        Return False if Discord could not be told.
+        Returns False if Discord could not be told.
         """
         while (line := self._lines.get(job.job_id)) is not None and line.is_finishing:
             await asyncio.wait([line.task])
@@ -98,7 +98,7 @@ class StatusBoard:
         return await asyncio.shield(line.task)
 
     async def close(self) -> None:
-        """Send what waits and end."""
+        """Send pending states and stop."""
         lines = list(self._lines.values())
         for line in lines:
             line.hurry()
@@ -112,18 +112,18 @@ class _Line:
         self._rules = rules
         self._admit_preview = rules.admit_preview
         self._next: tuple[Job, Standing] | None = None
-        self._preview: bytes | None = None  # received and not sent yet
+        self._preview: bytes | None = None  # received but not sent yet
         self._shown = ""
         self._is_gone = self._is_closed = False
         self._quotes = True
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
         self._hurry = asyncio.Event()
-        self.task = asyncio.create_task(self._run())  # its result: whether the last word was said
+        self.task = asyncio.create_task(self._run())  # returns whether the final state was shown
 
     @property
     def is_finishing(self) -> bool:
-        """Whether its last word is being said."""
+        """Whether its final state is being sent."""
         return self._finish.is_set()
 
     def show(self, job: Job, standing: Standing, preview: bytes | None) -> None:
@@ -137,7 +137,7 @@ class _Line:
         self._changed.set()
 
     def hurry(self) -> None:
-        """Finish, and try nothing again."""
+        """Finish without further retries."""
         self._hurry.set()
         self.finish()
 
@@ -154,7 +154,7 @@ class _Line:
                     continue
                 assert self._next is not None, "there is something to wait for"
                 self._rules.channels.take(*self._next, clock())
-                # Discord allows 50 requests a second in all; when much changes at once, the last word still goes first.
+                # Discord allows 50 requests a second in all; a final state still goes first when much changes at once.
                 await _wait(self._finish, self._rules.pace.seconds_until_turn(clock()))
             if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
                 return not failures and not self._is_closed
@@ -174,7 +174,7 @@ class _Line:
     def _pause_seconds(self, since_last_seconds: float) -> float | None:
         """Return how long the next edit has to wait; None if there is none.
 
-        Jobs far back in a long queue are updated less often: all together would use up Discord's limit.
+        Jobs far back in a long queue are updated less often: together they would use up Discord's limit.
         """
         if self._next is None:
             return None
@@ -203,12 +203,14 @@ class _Line:
             if is_passing(error):
                 return False
             if getattr(error, "code", None) == STOPPED_BY_AUTOMOD and self._quotes:
-                self._quotes = False  # a rule that is newer than what was said before
+                # AutoMod has a newer rule than when the prompt was first quoted.
+                self._quotes = False
                 return await self._send(job, standing)
             if attached and isinstance(error, discord.HTTPException) and not isinstance(error, discord.NotFound):
-                self._admit_preview = None  # no right to attach files any more, or one too large: words still go
+                # The bot may no longer attach files, or one is too large: the text still goes.
+                self._admit_preview = None
                 return await self._send(job, standing)
-            # The job goes on. Where the bot is not let in, only the last word is tried once more.
+            # The job goes on. Where the bot is locked out, only the final state is tried again.
             self._is_gone = isinstance(error, discord.NotFound)
             is_refused = isinstance(error, discord.HTTPException) and is_closed(error)
             self._is_closed = is_refused or isinstance(error, KnownRefusal)
@@ -217,9 +219,9 @@ class _Line:
         return True
 
     async def _take_attachments(self, job: Job) -> Sequence[bytes] | None:
-        """Return what to attach: the newest preview once, and nothing any more when the painting is over.
+        """Return what to attach: the newest preview, once; an empty sequence once the job is no longer running.
 
-        That is said even if no preview was shown: one may stand there from before a restart.
+        The preview is removed even if none was shown: one may be left from before a restart.
         """
         preview, self._preview = self._preview, None
         if job.state not in (JobState.QUEUED, JobState.RUNNING):

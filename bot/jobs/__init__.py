@@ -1,1 +1,1 @@
-"""A job's life, from the picture that comes in to the message that goes out."""
+"""The life of a job, from the incoming picture to the outgoing message."""

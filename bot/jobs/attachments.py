@@ -1,4 +1,4 @@
-"""Download of attachments, from allowed hosts and up to an allowed size."""
+"""Attachment downloads, from allowed hosts and up to an allowed size."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class AttachmentDownloads:
-    """Fetch pictures over HTTP: listed hosts only, no redirects, a hard cap on bytes and on time.
+    """Fetches pictures over HTTP: listed hosts only, no redirects, a hard limit on bytes and on time.
 
-    A host may be listed with its port. Plain http is accepted from this machine only. A download
-    that breaks is started again after each of ``pauses_seconds``.
+    A host may be listed with its port. Plain http is accepted from this machine only. A failed download is retried
+    after each of ``pauses_seconds``.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class AttachmentDownloads:
         self._pauses_seconds = tuple(pauses_seconds)
 
     def is_allowed(self, url: str) -> bool:
-        """Tell whether this address may be requested at all."""
+        """Return whether this URL may be requested at all."""
         parsed = URL(url)
         host = parsed.host or ""
         if parsed.scheme != "https" and not (parsed.scheme == "http" and host in _LOOPBACK):
@@ -43,8 +43,9 @@ class AttachmentDownloads:
         return host in self._hosts or f"{host}:{parsed.port}" in self._hosts
 
     async def fetch(self, url: str) -> bytes:
-        """Return the file; raise Refused (``host_not_allowed``, ``attachment_gone``, ``attachment_too_large``,
-        ``download_failed``).
+        """Return the file.
+
+        Raises Refused (``host_not_allowed``, ``attachment_gone``, ``attachment_too_large``, ``download_failed``).
         """
         if not self.is_allowed(url):
             raise Refused("host_not_allowed")
@@ -58,9 +59,9 @@ class AttachmentDownloads:
         return await self._fetch(url)
 
     async def fetch_part(self, url: str, first: int, max_bytes: int) -> bytes:
-        """Return the bytes of a file from ``first`` on, at most so many, exactly as they are sent, at the first try.
+        """Return at most ``max_bytes`` bytes of a file, starting at ``first``, not decompressed and without retries.
 
-        Raises Refused as ``fetch`` does, also where a host sends no parts and ``first`` is not 0.
+        Raises Refused as ``fetch`` does, also if the host does not support ranges and ``first`` is not 0.
         """
         if not self.is_allowed(url):
             raise Refused("host_not_allowed")
@@ -78,7 +79,7 @@ class AttachmentDownloads:
         received = bytearray()
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             received += chunk
-            if len(received) >= max_bytes:  # the rest is not waited for: who leaves here closes the connection
+            if len(received) >= max_bytes:  # do not wait for the rest: leaving the context closes the connection
                 break
         return bytes(received[:max_bytes])
 

@@ -1,4 +1,4 @@
-"""Whether anybody is left to answer: the member may have gone, or the bot may have been sent away."""
+"""Whether there is still someone to answer: the member may have left, or the bot may have been removed."""
 
 import logging
 
@@ -12,24 +12,24 @@ from bot.storage.job import Job
 log = logging.getLogger(__name__)
 
 _UNKNOWN_MEMBER, _UNKNOWN_USER = 10007, 10013  # https://docs.discord.com/developers/topics/opcodes-and-status-codes
-# Why a job expires.
+# Reasons why a job expires.
 REQUESTER_LEFT, SERVER_LEFT, CHANNEL_GONE = "requester_left", "server_left", "channel_gone"
 NEVER_TOLD = "never_told"
 
 
 class Audience:
-    """Ask Discord, because only bots with a privileged intent are told of members who join and leave."""
+    """Asks Discord, because only bots with a privileged intent are notified when members join and leave."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
     def require_open(self, job: Job) -> None:
-        """Raise Refused (``closed_meanwhile``) if it is known that the result could not be posted in its channel."""
+        """Raise Refused (``closed_meanwhile``) if the result is known to be impossible to post in its channel."""
         if is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
             raise Refused("closed_meanwhile")
 
     async def missing(self, job: Job) -> str | None:
-        """Return why nobody waits for a job any more; None if somebody does, or if that cannot be known now."""
+        """Return why nobody waits for a job any more; None if somebody does, or if that cannot be determined now."""
         if job.guild_id is None:
             return None
         try:

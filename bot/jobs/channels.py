@@ -1,4 +1,4 @@
-"""The channel of a job, searched for the bot's own messages and asked until Discord answers."""
+"""A job's channel: search it for the bot's own messages, and retry requests until Discord answers."""
 
 import asyncio
 import logging
@@ -15,16 +15,16 @@ from bot.storage.job import Job
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_HISTORY_LIMIT = 2000  # messages, a hundred for each request to Discord
+_HISTORY_LIMIT = 2000  # messages; a request to Discord returns a hundred
 
 
 def channel_of(client: discord.Client, job: Job) -> discord.PartialMessageable:
-    """Return a job's channel, without asking Discord for it."""
+    """Return a job's channel, without fetching it from Discord."""
     return client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
 
 
 async def result_message(client: discord.Client, job: Job) -> discord.Message:
-    """Fetch a result's message, because addresses of files expire; raise Refused (``result_gone``)."""
+    """Fetch a result's message, because attachment URLs expire; raise Refused (``result_gone``)."""
     if job.result_message_id is None:
         raise Refused("result_gone")
     try:
@@ -36,7 +36,10 @@ async def result_message(client: discord.Client, job: Job) -> discord.Message:
 async def find_own_message(
     client: discord.Client, job: Job, begin: int, is_it: Callable[[discord.Message], bool]
 ) -> int | None:
-    """Return our newest message after ``begin`` that ``is_it``; without the right to look there is none."""
+    """Return the id of the bot's newest message after ``begin`` that matches ``is_it``.
+
+    Returns None if there is none, or if the bot may not read the channel.
+    """
     try:
         async for message in channel_of(client, job).history(limit=_HISTORY_LIMIT):
             if message.id <= begin:
@@ -49,7 +52,7 @@ async def find_own_message(
 
 
 async def patiently(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a request to Discord until the trouble that passes has passed."""
+    """Repeat a request to Discord until temporary trouble has passed."""
     delay_seconds = 1.0
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Sends the result to the channel exactly once, whatever happens in between."""
+"""Delivery of results to the channel, exactly once whatever happens in between."""
 
 import contextlib
 import io
@@ -29,11 +29,11 @@ _REQUEST_TOO_LARGE = 40005
 
 
 class Delivery:
-    """Send results as ordinary messages of the bot.
+    """Sends results as ordinary messages of the bot.
 
-    Such a message outlives the interaction's 15 minutes, and its ``nonce`` (the job id) makes Discord drop a repetition
-    within minutes; for later ones the channel is searched for our own message first. ``result_view`` makes the buttons,
-    and is told whether the model takes a strength.
+    Such a message does not depend on the interaction's 15 minutes. Its ``nonce`` (the job id) makes Discord drop a
+    duplicate within minutes; before a later attempt the channel is searched for the bot's own message. ``result_view``
+    makes the buttons, and is told whether the model takes a strength.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class Delivery:
     async def send(self, job: Job, *, may_be_there: bool) -> int:
         """Send a rendered job's pictures and return the message's id.
 
-        With ``may_be_there`` (after a restart), and before anything is sent again, the channel is searched first.
-        Trouble that passes is waited out; raises Refused (``channel_gone``, ``not_allowed_here``,
-        ``upload_too_large``) for trouble that does not.
+        With ``may_be_there`` (after a restart), and before every retry, the channel is searched first. Temporary
+        trouble is waited out; raises Refused (``channel_gone``, ``not_allowed_here``, ``upload_too_large``) for
+        permanent trouble.
         """
 
         async def send() -> int:
             nonlocal may_be_there
             if may_be_there and (found := await self._find_result(job)) is not None:
                 return found
-            may_be_there = True  # perhaps only the answer was lost, and Discord forgets the nonce within minutes
+            may_be_there = True  # perhaps only the response was lost, and Discord forgets the nonce within minutes
             return await self._send(job, is_reply=is_reply, quotes=quotes)
 
         if not may_be_there and is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
@@ -77,7 +77,7 @@ class Delivery:
                 raise Refused("channel_gone") from error
             except discord.HTTPException as error:
                 if is_closed(error):
-                    # An earlier try may have been heard, and only its answer have been lost.
+                    # An earlier attempt may have succeeded although its response was lost.
                     result_message_id = await patiently(job, partial(self._find_result, job))
                     if result_message_id is not None:
                         return result_message_id
@@ -85,7 +85,7 @@ class Delivery:
                 if error.code == NO_HISTORY and is_reply:
                     is_reply = False
                     continue
-                if error.code == STOPPED_BY_AUTOMOD and quotes:  # a negative prompt, or a rule that is new
+                if error.code == STOPPED_BY_AUTOMOD and quotes:  # quoting a negative prompt, or under a new rule
                     quotes = False
                     continue
                 if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
@@ -96,15 +96,15 @@ class Delivery:
                 job = await self._encode_smaller(job)
 
     async def delete(self, job: Job) -> None:
-        """Delete the result's message, if it is still there."""
+        """Delete the result's message if it still exists."""
         if job.result_message_id is not None:
             with contextlib.suppress(discord.NotFound):  # already gone
                 await channel_of(self._client, job).get_partial_message(job.result_message_id).delete()
 
     async def withdraw(self, job: Job, message_id: int | None) -> None:
-        """Delete a result that was given up while it was on its way, as soon as Discord can be reached.
+        """Delete a result whose job was cancelled during delivery, as soon as Discord can be reached.
 
-        Without its id the channel is searched for it.
+        Without ``message_id`` the channel is searched for the message.
         """
 
         async def withdraw() -> None:
@@ -115,7 +115,7 @@ class Delivery:
             await patiently(job, withdraw)
 
     async def _send(self, job: Job, *, is_reply: bool, quotes: bool) -> int:
-        # Moderators may have hidden it while it waited for Discord.
+        # Moderators may have marked it as a spoiler while it waited for Discord.
         row = await once_stored(lambda: self._jobs.get(job.job_id))
         files = [
             discord.File(
@@ -127,10 +127,11 @@ class Delivery:
             for number, picture in enumerate(job.pictures, start=1)
         ]
         earlier = None
-        if job.attachment_url is not None and job.parent_job_id is not None:  # else it begins with what that began with
+        # Otherwise it started from the same input as its parent, not from the parent's result.
+        if job.attachment_url is not None and job.parent_job_id is not None:
             parent_job_id = job.parent_job_id
             earlier = await once_stored(lambda: self._jobs.get(parent_job_id))
-        reference: Any = None  # the library's own default, which its types leave out
+        reference: Any = None  # the library's own default, missing from its type hints
         if is_reply and (answered := job.status_message_id or job.request_message_id) is not None:
             reference = discord.MessageReference(
                 message_id=answered, channel_id=job.channel_id, guild_id=job.guild_id, fail_if_not_exists=False
@@ -153,7 +154,7 @@ class Delivery:
         return message.id
 
     async def _find_result(self, job: Job) -> int | None:
-        """Look for a result that was sent but not written to the row."""
+        """Look for a result that was sent but whose message id is missing from the row."""
 
         def is_result(message: discord.Message) -> bool:
             return any(job.job_id in attachment.filename for attachment in message.attachments)
@@ -163,7 +164,7 @@ class Delivery:
         )
 
     async def _encode_smaller(self, job: Job) -> Job:
-        """Encode the pictures to half of what was refused, keeping their parameters; raise Refused if that fails."""
+        """Re-encode the pictures to half of the refused size, keeping their parameters; raise Refused if that fails."""
         pictures: list[StoredPicture] = []
         for picture in job.pictures:
             data = await self._spool.read(job.job_id, picture.filename)

@@ -1,4 +1,4 @@
-"""The jobs as the rest of the bot sees them: accept, find, cancel, delete, list, pause, close and resume."""
+"""The interface to jobs for the rest of the bot: accept, find, cancel, delete, list, pause, close and resume."""
 
 import asyncio
 import contextlib
@@ -23,15 +23,15 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-# Sends a first text to the person and returns the id of its message.
+# Sends the first message to the person and returns its id.
 Acknowledge = Callable[[str], Awaitable[int | None]]
-# Together with the grace period and the end of the process this stays below the promised 30 s.
+# Together with the grace period and the process exit this stays below the promised 30 s.
 _LAST_STEPS_SECONDS, _LAST_WORDS_SECONDS = 1.5, 1.0
 DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
 
 
 class JobDesk:
-    """Answer for every job; what happens to it step by step is in ``bot.jobs.life``."""
+    """The entry point for everything about jobs; the steps of a job's life are in ``bot.jobs.life``."""
 
     def __init__(self, life: JobLife, *, jobs: Jobs, spool: Spool, delivery: Delivery) -> None:
         self._life = life
@@ -47,26 +47,26 @@ class JobDesk:
         self._being_told: dict[str, Job] = {}
 
     def start(self) -> None:
-        """Begin to generate."""
+        """Start generating."""
         self._serving = asyncio.create_task(self._serve(), name="generation service")
 
     async def _serve(self) -> None:
         try:
             await self._service.run()
         except Exception as error:
-            # Nobody awaits this task: unlogged, everything would be accepted and nothing ever painted.
+            # Nobody awaits this task: without this log entry, jobs would be accepted and never generated, silently.
             log.critical("the queue broke; nothing is painted before the bot is started anew\n%s", stack_of(error))
 
     @property
     def is_serving(self) -> bool:
-        """Whether what waits is painted when its turn comes."""
+        """Whether queued jobs are generated when their turn comes."""
         return self._serving is not None and not self._serving.done()
 
     async def resume(self, *, bot_died: bool) -> None:
-        """Take up every job that was open when the bot last ended; a running one keeps its attempt and its place.
+        """Resume every job that was open when the bot last stopped; a running one keeps its attempt and its place.
 
-        ``bot_died`` says that nobody had asked the bot to end. A job that was running when that happened repeatedly
-        waits until nothing else does, then runs alone; one that goes on like that is given up.
+        ``bot_died`` says that the bot stopped without being asked to. A job that was running at several such deaths
+        waits until nothing else does, then runs alone; after ``DEATHS_UNTIL_GIVEN_UP`` it fails.
         """
         for job in await self._jobs.with_end_to_show():
             was_sent = self._endings.may_have_been_sent(job)
@@ -87,44 +87,47 @@ class JobDesk:
         self._progress.show_queue()
 
     async def server_left(self, guild_id: int) -> None:
-        """Settle every job of a server that has sent the bot away."""
+        """Settle every job of a server that has removed the bot."""
         for job in [job for job in self._open.values() if job.guild_id == guild_id]:
             await self._endings.expire(job, SERVER_LEFT)
 
     async def channel_gone(self, channel_id: int) -> None:
-        """Settle every job of a channel or thread that somebody has deleted."""
+        """Settle every job of a deleted channel or thread."""
         for job in self._open.in_channel(channel_id):
             await self._endings.expire(job, CHANNEL_GONE)
 
     async def servers_are(self, guild_ids: Collection[int]) -> None:
-        """Settle the jobs of servers that the bot is no longer in; they may have gone while it was away."""
+        """Settle the jobs of servers that the bot is no longer in; it may have been removed while it was offline."""
         for guild_id in {job.guild_id for job in self._open.values()} - {None, *guild_ids}:
             if guild_id is not None:
                 await self.server_left(guild_id)
 
     async def close(self, grace_seconds: float, *, drains: bool) -> None:
-        """Let what runs, and with ``drains`` what waits, end within ``grace_seconds``; the rows keep what does not."""
+        """Give running jobs, and with ``drains`` queued ones too, ``grace_seconds`` to finish.
+
+        Unfinished jobs stay in the database for the next start.
+        """
         if self._serving is None:
             return
         unfinished = await self._service.close(grace_seconds, drains=drains)
         for job_id in unfinished:
-            with contextlib.suppress(StorageTrouble):  # the next start does it all the same
+            with contextlib.suppress(StorageTrouble):  # the next start does it anyway
                 await self._jobs.return_to_queue(job_id)
         self._serving.cancel()
-        # Deliveries mostly: a few seconds save a search of the channel at the next start.
+        # Mostly deliveries: a moment now saves searching the channel at the next start.
         await self._open.close(_LAST_STEPS_SECONDS)
         last_words = [asyncio.create_task(self._progress.close()), *self._endings.background]
         _, late = await asyncio.wait(last_words, timeout=_LAST_WORDS_SECONDS)
-        for words in late:  # are said after the next start; the connections are about to be closed
+        for words in late:  # they are sent after the next start; the connections are about to close
             words.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
-        """Write a request down, tell the person, and bring the picture in; the rest happens by itself.
+        """Store a request, acknowledge it, and bring its picture in; everything after that runs in the background.
 
-        The row comes first, so that a message that says "taking your picture in" always has one. A person who could not
-        be told in time is told in the channel. Raises StorageTrouble, Refused (``stopped_by_automod``), and what
-        ``acknowledge`` raises if that is final.
+        The row is stored first, so that a message that says "taking your picture in" always has one. A person who could
+        not be told in time is told in the channel. Raises StorageTrouble, Refused (``stopped_by_automod``), and
+        permanent errors of ``acknowledge``.
         """
         await self._jobs.accept(job)
         self._being_told[job.job_id] = job
@@ -134,17 +137,18 @@ class JobDesk:
             if not is_passing(error) and getattr(error, "code", None) != UNKNOWN_INTERACTION:
                 try:
                     await self._jobs.expire(job.job_id, NEVER_TOLD)
-                except StorageTrouble:  # whoever asked hears why they are not answered all the same
+                except StorageTrouble:  # the requester learns in any case why they are not answered
                     self._endings.in_background(self._endings.expire(job, NEVER_TOLD))
                 if getattr(error, "code", None) == STOPPED_BY_AUTOMOD:
                     raise Refused("stopped_by_automod") from error
                 raise
-            # Out of reach or broken, so that it may have been heard all the same, or too late.
+            # Discord is out of reach or failing, so the message may have arrived all the same; or it is too late to
+            # acknowledge.
             log.info("job %s could not be acknowledged (%s)", job.job_id, type(error).__name__)
             await self._telling.tell_first(job)
             return
         except BaseException:
-            # Whether Discord has heard it is not known: that is found out now, or after the next start.
+            # Whether the message reached Discord is unknown: find out now, or after the next start.
             await self._telling.tell_first(job)
             raise
         finally:
@@ -152,24 +156,24 @@ class JobDesk:
         await self._life.go_on(replace(job, status_message_id=status_message_id))
 
     async def find(self, job_id: str) -> Job | None:
-        """Return a job by its id; one that is just being delivered, as it is after that."""
+        """Return a job by its id; a delivery under way is waited for."""
         await self._open.wait_until_delivered(job_id)
         return self._open.get(job_id) or await self._jobs.get(job_id)
 
     async def find_by_message(self, message_id: int, channel_id: int) -> Job | None:
-        """Return the job whose result or status a message of a channel is; one that is just being delivered, as above.
+        """Return the job whose result or status message this is; a delivery under way is waited for.
 
-        A job of another channel is none: a forwarded message names the one that it was made from, wherever that is.
-        What is delivered elsewhere, or not this job, keeps nobody waiting: there are three seconds for an answer.
+        A job of another channel does not count: a forwarded message names the original one, wherever that is. Only
+        deliveries in this channel are waited for: an answer must be sent within three seconds.
         """
         job = await self._jobs.by_message(message_id)
-        if job is None and (open_here := self._open.in_channel(channel_id)):  # its row may not know of it yet
+        if job is None and (open_here := self._open.in_channel(channel_id)):  # the row may not have the message id yet
             await self._open.wait_until_delivered(*(each.job_id for each in open_here))
             job = await self._jobs.by_message(message_id)
         return await self.find(job.job_id) if job is not None and job.channel_id == channel_id else None
 
     async def message_deleted(self, message_id: int, channel_id: int) -> None:
-        """Settle what depends on a message that somebody deleted: its request, or its result."""
+        """Settle what depends on a deleted message: a request or a result."""
         await self._endings.message_deleted(message_id)
         for job in [job for job in self._being_told.values() if job.request_message_id == message_id]:
             await self.cancel(job.job_id, CancelReason.REQUEST_DELETED)
@@ -178,50 +182,51 @@ class JobDesk:
             return
         if job.result_message_id == message_id:
             await self._result_deleted(job)
-        elif job.can_be_tried_again:  # the way on is gone, and with it what the picture was kept for
+        elif job.can_be_tried_again:
+            # The buttons for another attempt are gone, and with them the reason to keep the picture.
             await self._spool.delete(job.job_id)
 
     def pause(self) -> None:
-        """Begin nothing new; what runs ends, what comes waits."""
+        """Start nothing new; running jobs finish, new ones wait."""
         self._service.pause()
         self._progress.show_queue()
 
     def unpause(self) -> None:
-        """Go on after a pause."""
+        """Continue after a pause."""
         self._service.resume()
         self._progress.show_queue()
 
     @property
     def is_paused(self) -> bool:
-        """Whether jobs wait although a slot is free."""
+        """Whether jobs wait even if a slot is free."""
         return self._service.is_paused
 
     @property
     def resting(self) -> Resting | None:
-        """Until when nothing is painted because the generation process keeps failing, or None."""
+        """Until when nothing is generated because the generation process keeps failing, or None."""
         return self._progress.resting()
 
     def snapshot(self) -> tuple[list[Job], list[tuple[Job, Waiting]]]:
-        """Return what runs, and what waits in its order."""
+        """Return the running jobs, and the waiting ones in queue order."""
         running = [self._open[job_id] for job_id in self._service.running_job_ids if job_id in self._open]
         return running, list(self._progress.waiting())
 
     async def has_input(self, job: Job) -> bool:
-        """Tell whether the picture that a job began with is still kept."""
+        """Return whether a job's input picture is still stored."""
         return await self._spool.exists(job.job_id, INPUT_FILENAME)
 
     def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
-        """Return how many jobs wait or run, in all, of one member or of one server."""
+        """Return how many jobs are waiting or running, in total, of one member or of one server."""
         return self._open.count(requester_id, guild_id=guild_id)
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
-        """Give a job up, for a ``reason`` that its requester may not know; return False if it was already over."""
+        """Cancel a job; return False if it was already over. The requester may not know the ``reason``."""
         return await self._endings.cancel(job_id, reason)
 
     async def delete(self, job_id: str) -> None:
-        """Delete a result's message and every picture kept for it; one that is not there yet never comes.
+        """Delete a result's message and every picture kept for it; a result still to come is cancelled.
 
-        Where nothing can be stored that is done all the same, and written down as soon as possible.
+        If nothing can be stored it is deleted all the same, and recorded as soon as possible.
         """
         with contextlib.suppress(Refused):
             await self.cancel(job_id)
@@ -231,7 +236,7 @@ class JobDesk:
             await self._result_deleted(job)
 
     async def _result_deleted(self, job: Job) -> None:
-        """Note that a result is gone, delete the pictures kept for it, and say so in the status message."""
+        """Record that a result is gone, delete the pictures kept for it, and say so in the status message."""
         await self._spool.delete(job.job_id)
         try:
             await self._jobs.note_result_gone(job.job_id)

@@ -1,4 +1,4 @@
-"""How a job ends, whatever its state: its row first, then its slot and files, then its last status."""
+"""How a job ends, whatever its state: its row first, then its slot and files, then its final status."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Endings:
-    """End jobs and say so; what cannot be said now is said after the next start."""
+    """Ends jobs and shows it; what cannot be shown now is shown after the next start."""
 
     def __init__(
         self,
@@ -44,18 +44,18 @@ class Endings:
         self._open = open_jobs
         self._progress = progress
         self._note_settled = note_settled
-        self.background: set[asyncio.Task[None]] = set()  # messages about jobs that are over
+        self.background: set[asyncio.Task[None]] = set()  # tasks that tell people about settled jobs
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
-        """Give a job up, for a ``reason`` that its requester may not know; return False if it was already over.
+        """Cancel a job; return False if it was already over. The requester may not know the ``reason``.
 
-        If nothing can be stored it is given up all the same, and its row says so as soon as possible. Until then a
-        restart would run it again: raises Refused (``cancelled_unstored``).
+        If nothing can be stored the job is cancelled all the same, and its row is updated as soon as possible. Until
+        then a restart would run it again: raises Refused (``cancelled_unstored``).
         """
         try:
             cancelled = await self._jobs.cancel(job_id, reason)
         except StorageTrouble as error:
-            if (job := self._open.get(job_id)) is not None:  # otherwise it is being given up already
+            if (job := self._open.get(job_id)) is not None:  # otherwise it is already being cancelled
                 self._open.forget(job_id)
                 self._service.cancel(job_id)
                 self.in_background(self._cancel_once_stored(job, reason))
@@ -63,12 +63,12 @@ class Endings:
         if cancelled is None:
             return False
         self._service.cancel(job_id)
-        # Whoever gives it up waits until that is said, since they may delete next what would say it.
+        # Wait until the message says so, since the caller may delete that message next.
         await asyncio.wait([await self.settle(cancelled)])
         return True
 
     async def expire(self, job: Job, reason: str) -> None:
-        """Settle a job, whatever is being done for it, because nobody is left to answer."""
+        """Settle a job in any state because nobody is left to answer."""
         expired = await once_stored(lambda: self._jobs.expire(job.job_id, reason))
         if expired is not None:
             log.info("job %s expired: %s", job.job_id, reason)
@@ -77,7 +77,7 @@ class Endings:
             await self.settle(expired)
 
     async def fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
-        """End a job without a picture; ``data`` is what its sentence needs."""
+        """End a job without a picture; ``data`` holds the values for its sentence."""
         failed = await once_stored(lambda: self._jobs.fail(job.job_id, kind, reference, data))
         if failed is not None:
             if kind == FailureKind.MODEL_UNAVAILABLE:
@@ -88,9 +88,9 @@ class Endings:
             await self.settle(failed)
 
     async def settle(self, job: Job) -> asyncio.Task[None]:
-        """Forget a job, and return the task that says the last word about it.
+        """Forget a job, and return the task that shows its final state.
 
-        No job waits for that: when Discord is slow to hear it, the next one has the slot, and the bot starts.
+        Nothing waits for that task: even if Discord is slow, the next job gets the slot and the bot starts.
         """
         self._open.forget(job.job_id)
         self._progress.forget(job.job_id)
@@ -101,10 +101,10 @@ class Endings:
         return self.in_background(self.show_end(job))
 
     async def show_end(self, job: Job) -> None:
-        """Let the status message say how a job ended.
+        """Make the status message say how a job ended.
 
-        Of one that nobody seems to have been told of it may be on its way: that is for whoever waits for it, or for the
-        next start.
+        If no status message is known, one may still be on its way: whoever waits for it, or the next start, handles
+        that.
         """
         is_said = await self._progress.settle(job) and job.status_message_id is not None
         if is_said and not self.may_have_been_sent(job):
@@ -112,33 +112,33 @@ class Endings:
 
     @staticmethod
     def may_have_been_sent(job: Job) -> bool:
-        """Tell whether the result of a job that was given up may be in the channel all the same."""
+        """Return whether the result of a cancelled job may be in the channel all the same."""
         return job.state is JobState.CANCELLED and job.rendered_at is not None
 
     async def withdraw(self, job: Job, message_id: int | None = None) -> None:
-        """Delete a result that was given up while it was on its way, by its message or wherever it is, and say so.
+        """Delete a result that was cancelled during delivery, by its message id or by searching for it, and say so.
 
-        Only then does the end of such a job count as shown, so that the next start resumes what was cut short.
+        Only then does the end of such a job count as shown, so that the next start resumes an interrupted withdrawal.
         """
         await self._delivery.withdraw(job, message_id)
         if await self._progress.settle(job):
             await self.note_end_shown(job)
 
     async def note_end_shown(self, job: Job) -> None:
-        """Remember that nothing is left to be said about a job."""
-        with contextlib.suppress(StorageTrouble):  # it is then shown again after the next start
+        """Record that nothing is left to say about a job."""
+        with contextlib.suppress(StorageTrouble):  # the end is then shown again after the next start
             await self._jobs.note_end_shown(job)
 
     async def message_deleted(self, message_id: int) -> None:
-        """Give up the job that was asked for, or told of, in a message that is gone."""
+        """Cancel the job whose request or status message was deleted."""
         for job in list(self._open.values()):
             if message_id in (job.request_message_id, job.status_message_id):
                 reason = CancelReason.REQUEST_DELETED if message_id == job.request_message_id else None
-                with contextlib.suppress(Refused):  # it is given up all the same
+                with contextlib.suppress(Refused):  # it is cancelled all the same
                     await self.cancel(job.job_id, reason)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something that nobody waits for, and keep its task."""
+        """Run a coroutine that nobody waits for, and keep a reference to its task."""
         task = asyncio.create_task(work)
         self.background.add(task)
         task.add_done_callback(self._is_over)
@@ -154,14 +154,14 @@ class Endings:
         await self._progress.settle(replace(job, state=JobState.CANCELLED, failure_data={"reason": reason}))
         cancelled = await once_stored(lambda: self._jobs.cancel(job.job_id, reason))
         if cancelled is not None:
-            self._service.cancel(job.job_id)  # what else waited for the disk may have brought it there again
+            self._service.cancel(job.job_id)  # another step that waited for storage may have queued it again
             await self.settle(cancelled)
 
 
 def given_up(job: Job, row: Job | None) -> Job:
-    """Return how a job ended, with the message that tells of it.
+    """Return a cancelled job's final state, with its status message.
 
-    Of one that was forgotten no row may be left, and where nothing can be stored the row does not know yet.
+    The row of a forgotten job may be deleted, and while nothing can be stored the row is not up to date.
     """
     ended = row if row is not None and row.state.is_settled else replace(job, state=JobState.CANCELLED)
     return replace(ended, status_message_id=job.status_message_id)

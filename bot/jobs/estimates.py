@@ -1,4 +1,4 @@
-"""How long a job takes on this machine, learnt from earlier jobs."""
+"""Estimates of how long a job takes on this machine, learnt from earlier jobs."""
 
 import itertools
 import statistics
@@ -12,19 +12,19 @@ from generation.requests import denoising_steps
 
 _REMEMBERED = 20
 _GUESSED_SECONDS_PER_WORK = 1.0
-_UNLIKE = 1.5  # two jobs tell the slope only if their work differs by this factor
-_FLATTEST = 8  # the slope is at least the lowest rate divided by this: few points may suggest no slope at all
+_UNLIKE = 1.5  # two jobs count for the slope only if their work differs by this factor
+_FLATTEST = 8  # the slope is at least the lowest rate divided by this: a few points may suggest no slope at all
 
 
 def work(job: Job) -> float:
-    """Return the work in a job: denoising steps times megapixels."""
+    """Return the amount of work in a job: denoising steps times megapixels."""
     steps = sum(denoising_steps(strength, job.num_inference_steps) for strength in job.strength_of_each)
     return steps * job.max_pixels / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """The fixed time of a picture (encoding, decoding, checks), and the time for each unit of work."""
+    """The fixed time per picture (encoding, decoding, checks), and the time per unit of work."""
 
     fixed_seconds: float
     seconds_per_work: float
@@ -34,7 +34,7 @@ class _Pace:
 
 
 class _Measured:
-    """What the last jobs of one model took: (work, seconds) of each, by picture."""
+    """The work and the seconds per picture of a model's most recent jobs."""
 
     def __init__(self, jobs: Collection[Job] = ()) -> None:
         self._points: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
@@ -46,9 +46,9 @@ class _Measured:
         self.pace = self._line() if self._points else None
 
     def _line(self) -> _Pace:
-        """Return the line through the points by medians (Theil and Sen), which a job that loaded slowly does not tilt.
+        """Fit a line through the points by medians (Theil–Sen), which one job with a slow model load does not tilt.
 
-        Jobs that are all alike say nothing about the fixed part: everything is taken to grow with the work then.
+        Jobs of similar size say nothing about the fixed part; then all time is assumed to grow with the work.
         """
         rates = [seconds / work for work, seconds in self._points]
         slopes = [
@@ -66,7 +66,7 @@ class _Measured:
 class Estimates:
     """The measured pace of each model; None until something has been measured.
 
-    They are seconds of the device: jobs that are painted side by side divide them among themselves.
+    Estimates are in device seconds: jobs that run side by side share the device.
     """
 
     def __init__(self, jobs: Jobs) -> None:
@@ -74,24 +74,24 @@ class Estimates:
         self._measured: dict[str, _Measured] = {}
 
     async def load(self, model: str) -> None:
-        """Take up what earlier runs measured, once: every job asks, and the database looks at all rows for it."""
+        """Load earlier runs' measurements, once per model: every job asks, and the query scans all rows."""
         if model not in self._measured:
             measured = await self._jobs.last_measured(model, _REMEMBERED)
             self._measured.setdefault(model, _Measured(measured[::-1]))
 
     def learn(self, job: Job) -> None:
-        """Take up a job that has just been measured."""
+        """Add a job that has just been measured."""
         self._measured.setdefault(job.model, _Measured()).add(job)
 
     def seconds(self, job: Job) -> float | None:
-        """Return the seconds that a job is expected to want of the device."""
+        """Return the device seconds that a job is expected to need."""
         measured = self._measured.get(job.model)
         return None if measured is None or measured.pace is None else measured.pace.seconds(job)
 
     def cost(self, job: Job) -> float:
-        """Return the seconds that a job counts for in the queue and in budgets, guessed where nothing was measured.
+        """Return the seconds that a job counts for in the queue and in budgets, guessed if nothing has been measured.
 
-        An unmeasured model is taken to be as slow as the slowest measured one, so that it is no bargain.
+        An unmeasured model counts as slow as the slowest measured one, so that choosing it is no way around the limits.
         """
         seconds = self.seconds(job)
         if seconds is not None:

@@ -1,4 +1,4 @@
-"""Brings in the picture that a job begins with."""
+"""Intake of the picture that a job starts from."""
 
 import asyncio
 import logging
@@ -18,15 +18,15 @@ from generation.images.decoder import ImageDecoder
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# Failures that pass: an overloaded machine, or a child process that has just died.
+# Temporary failures: an overloaded machine, or a child process that has just died.
 _PASSING = ("check_failed", "download_failed")
 _PAUSES_SECONDS = (0.5, 2.0)
-# Each may hold 25 MiB while it waits for the decoder: a full queue of them would be more than many machines have.
+# Each may hold 25 MiB while it waits for the decoder: a full queue would exceed many machines' memory.
 MAX_AT_ONCE = 16
 
 
 async def once_more(work: Callable[[], Awaitable[T]]) -> T:
-    """Run ``work``, and again after a pause if it fails in a way that may pass."""
+    """Run ``work``, and again after a pause if it fails with a temporary error."""
     for pause_seconds in _PAUSES_SECONDS:
         try:
             return await work()
@@ -39,9 +39,9 @@ async def once_more(work: Callable[[], Awaitable[T]]) -> T:
 
 
 class Intake:
-    """Fetch a job's picture, decode it in a process that may be killed, look at it, and store it clean.
+    """Fetches a job's picture, decodes it in a disposable process, screens it, and stores the clean copy.
 
-    At most ``MAX_AT_ONCE`` are in memory at the same time; the others are fetched when it is their turn.
+    At most ``MAX_AT_ONCE`` pictures are in memory at the same time; the others are fetched when it is their turn.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Intake:
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def bring_in(self, job: Job) -> str:
-        """Put the picture on disk and return the sha256 of what it was before; raise JobFailed."""
+        """Store the picture and return the sha256 of the original file; raise JobFailed."""
         try:
             async with self._room:
                 return await self._bring_in(job)

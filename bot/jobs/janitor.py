@@ -1,4 +1,4 @@
-"""Retention: deletes what is past its time or beyond its space."""
+"""Retention: deletes whatever is past its retention time or over the size limit."""
 
 import asyncio
 import logging
@@ -13,16 +13,16 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-_SET_SECONDS = 3600.0  # a machine that was suspended usually lost less
+_SET_SECONDS = 3600.0  # the clock of a suspended machine is usually off by less
 
 
 class Janitor:
-    """Delete what is kept of settled jobs when its time has come.
+    """Deletes what is kept of settled jobs once its retention time is over.
 
-    Their inputs go after ``input_retention_hours``, the oldest sooner when ``max_bytes`` are passed; the rows, prompts
-    and all, after ``job_retention_days``. ``sweep_more`` deletes what is kept beside the jobs. After a sweep that found
-    the clock set, nothing goes before the next one: a clock that is put right again meanwhile has cost nothing.
-    ``clock`` counts seconds since 1970, ``steady_clock`` just seconds.
+    Input pictures are deleted after ``input_retention_hours``, the oldest ones sooner if they exceed ``max_bytes`` in
+    total; the rows, with prompts and all, after ``job_retention_days``. ``sweep_more`` deletes other data. A sweep that
+    finds the clock changed by more than an hour deletes nothing: if the clock is corrected before the next sweep,
+    nothing is lost. ``clock`` counts seconds since 1970, ``steady_clock`` is monotonic.
     """
 
     def __init__(
@@ -48,38 +48,38 @@ class Janitor:
         self._difference = clock() - steady_clock()
 
     async def run(self, interval_seconds: float = 600.0) -> None:
-        """Sweep now and then, until cancelled."""
+        """Sweep every ``interval_seconds``, until cancelled."""
         while True:
             try:
                 await self.sweep()
             except (StorageTrouble, OSError) as error:
                 log.error("what is past its time could not be deleted: %s", error)
             except Exception as error:
-                # The last wall: one sweep that breaks must not be the last one, nor get in the way of the bot's end.
+                # The last resort: a sweep that fails must not be the last one, nor interfere with the bot's shutdown.
                 log.error("a sweep broke\n%s", stack_of(error))
             await asyncio.sleep(interval_seconds)
 
     async def sweep(self) -> None:
-        """Delete what is due; the pictures of open jobs are never touched."""
+        """Delete what is due; pictures of open jobs are never touched."""
         if self._was_clock_set():
             log.warning("the clock was set by more than an hour; nothing is deleted before the next sweep")
             return
         await self._delete_pictures()
-        # The rows come last: where the disk is full, nothing can be written before the pictures have made room.
+        # Rows come last: on a full disk nothing can be written until deleted pictures have made room.
         await self._jobs.forget_settled_before(self._clock() - self._job_retention_days * 86_400)
         if self._sweep_more is not None:
             await self._sweep_more()
 
     async def _delete_pictures(self) -> None:
         found = await self._spool.job_ids()
-        # Asked for afterwards, because a job's row is older than its files.
+        # Queried afterwards, because a job's row is older than its files.
         open_ids = {job.job_id for job in await self._jobs.unsettled()}
         kept = [job_id for job_id in found if job_id not in open_ids]
         due_before = self._clock() - self._input_retention_hours * 3600
         size_bytes = await self._spool.size_bytes()
         for job_id in kept:
             job = await self._jobs.get(job_id)
-            # Whoever is killed in between leaves pictures of jobs that need none.
+            # If the bot was killed halfway, pictures of jobs that no longer need them are left.
             is_kept = job is not None and (job.state is JobState.DELIVERED or job.can_be_tried_again)
             is_due = job is None or not is_kept or (job.settled_at or 0) <= due_before
             if is_due or size_bytes > self._max_bytes:

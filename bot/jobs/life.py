@@ -30,7 +30,7 @@ DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
 
 
 class JobLife:
-    """Take every job from one step to the next.
+    """Takes every job from one step to the next.
 
     Everything that must not be lost is in ``jobs`` and ``spool`` before anybody is told of it.
     """
@@ -95,10 +95,11 @@ class JobLife:
         )
 
     async def go_on(self, job: Job) -> None:
-        """Begin the step that follows the state of a job that the bot has just taken, or found at its start."""
-        with contextlib.suppress(StorageTrouble):  # then its time is guessed; the person has been told that it goes on
+        """Start the next step of a job that was just accepted, or found open at startup."""
+        # Without the measurements its time is guessed; the person has been told that the job goes on.
+        with contextlib.suppress(StorageTrouble):
             await self._estimates.load(job.model)
-        # Nothing is awaited from here on: admission has counted it so far and must not count it twice.
+        # No await from here on: admission has counted the job as arriving so far, and must not count it twice.
         self.open.keep(job)
         match job.state:
             case JobState.ACCEPTED:
@@ -113,7 +114,7 @@ class JobLife:
         self.open.keep(job)
         await once_stored(lambda: self._jobs.set_status_message(job.job_id, job.status_message_id))
         row = await once_stored(lambda: self._jobs.get(job.job_id))
-        if row is None or row.state.is_settled:  # given up while its requester was being told of it
+        if row is None or row.state.is_settled:  # cancelled while its requester was being told
             self.open.forget(job.job_id)
             await self.endings.show_end(given_up(job, row))
             return
@@ -123,7 +124,7 @@ class JobLife:
             await self.endings.fail(job, failure.kind, **failure.data)
             return
         promised = await once_stored(lambda: self._jobs.promise(job.job_id, input_sha256))
-        if promised is None:  # cancelled meanwhile
+        if promised is None:  # cancelled in the meantime
             await self._spool.delete(job.job_id)
             return
         self.open.keep(promised)
@@ -144,12 +145,12 @@ class JobLife:
         )
 
     def _cost(self, ticket: Ticket) -> float:
-        """Return what is expected of a job that waits, by what is known now."""
+        """Return the expected cost of a waiting job, by the current estimates."""
         job = self.open.get(ticket.job_id)
         return ticket.cost if job is None else self._estimates.cost(job)
 
     async def _load_request(self, ticket: Ticket) -> Img2ImgRequest | None:
-        """Make the frozen request from the row, now that a slot is free."""
+        """Build the frozen request from the row, now that a slot is free."""
         job = self.open.get(ticket.job_id)
         if job is None:
             return None
@@ -171,7 +172,7 @@ class JobLife:
             self.progress.show_loss(job)
 
     async def _report(self, event: Event) -> None:
-        """Write down what the generator says, then show it."""
+        """Store what the generator reports, then show it."""
         match event:
             case Started(job_id=job_id, attempt=attempt, total_steps=total_steps):
                 job = await once_stored(lambda: self._jobs.begin(job_id, attempt))
@@ -190,10 +191,10 @@ class JobLife:
                 if (job := self.open.get(job_id)) is not None:
                     await self.endings.fail(job, kind, reference, **data)
             case Cancelled():
-                pass  # whoever asked for that has settled the job
+                pass  # whoever cancelled it has settled the job
 
     async def _keep_result(self, event: Finished) -> None:
-        """running → rendered, and on to delivery without holding the slot; or failed for what the result shows."""
+        """running → rendered, then delivery without holding the slot; or failed if the result may not be shown."""
         asked = self.open.get(event.job_id)
         if asked is None:
             return
@@ -225,7 +226,8 @@ class JobLife:
         except Refused as error:
             await self.endings.fail(job, error.reason, **error.data)
             return
-        is_wanted = job.job_id in self.open  # what is given up while nothing can be stored is known here only
+        # A job cancelled while nothing can be stored is missing here, although its row does not say so yet.
+        is_wanted = job.job_id in self.open
         delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id)) if is_wanted else None
         await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
         if delivered is not None:

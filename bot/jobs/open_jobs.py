@@ -17,10 +17,10 @@ Break = Callable[[Job, str], Awaitable[None]]
 
 
 class OpenJobs(Mapping[str, Job]):
-    """Every open job as in its row, with at most one step of its life under way.
+    """Every open job, with its row's data and at most one step in progress.
 
-    What is in memory here can be rebuilt from the rows. ``broke`` is told of a job whose step broke in a way that
-    nobody foresaw, with the reference under which the log has the stack.
+    All of this can be rebuilt from the rows. ``broke`` is called with a job whose step failed unexpectedly, and with
+    the reference under which the log has the stack.
     """
 
     def __init__(self, broke: Break) -> None:
@@ -39,7 +39,7 @@ class OpenJobs(Mapping[str, Job]):
         return len(self._jobs)
 
     def keep(self, job: Job) -> None:
-        """Remember a job as its row is now."""
+        """Remember a job with its row's current data."""
         self._jobs[job.job_id] = job
 
     def forget(self, job_id: str) -> None:
@@ -47,7 +47,7 @@ class OpenJobs(Mapping[str, Job]):
         self._jobs.pop(job_id, None)
 
     def count(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
-        """Return how many jobs are open, in all, of one member or of one server."""
+        """Return how many jobs are open, in total, of one member or of one server."""
         return sum(
             requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self._jobs.values()
         )
@@ -57,7 +57,7 @@ class OpenJobs(Mapping[str, Job]):
         return [job for job in self._jobs.values() if job.channel_id == channel_id]
 
     def begin(self, job: Job, step: Coroutine[Any, Any, None]) -> None:
-        """Keep a job and do a step of its life in the background; after ``close`` that is left to the next start."""
+        """Keep a job and run a step of its life in the background; after ``close`` it is left to the next start."""
         self.keep(job)
         if self._is_closed:
             step.close()
@@ -67,14 +67,14 @@ class OpenJobs(Mapping[str, Job]):
         task.add_done_callback(lambda _: self._steps.pop(job.job_id, None))
 
     async def wait_until_delivered(self, *job_ids: str) -> None:
-        """Wait for deliveries under way: a result is seen, and answered, a moment before its row knows the message."""
+        """Wait briefly for deliveries in progress: people see and answer a result before its row has the message id."""
         rendered = [job_id for job_id in job_ids if job_id in self and self[job_id].state is JobState.RENDERED]
         steps = [self._steps[job_id] for job_id in rendered if job_id in self._steps]
         if steps:
             await asyncio.wait(steps, timeout=_DELIVERY_SECONDS)
 
     async def close(self, grace_seconds: float) -> None:
-        """Give the steps that are under way ``grace_seconds``, then leave them to the next start."""
+        """Give steps in progress ``grace_seconds``, then leave them to the next start."""
         self._is_closed = True
         steps = list(self._steps.values())
         if steps:
@@ -88,7 +88,7 @@ class OpenJobs(Mapping[str, Job]):
         try:
             await step
         except Exception as error:
-            # The last wall of a background step: whatever broke, the person is told and the others go on.
+            # The last resort for a background step: whatever failed, the person is told and the other jobs go on.
             reference = new_reference()
             log.error("a step of job %s broke [%s]\n%s", job.job_id, reference, stack_of(error))
             await self._broke(job, reference)

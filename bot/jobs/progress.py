@@ -1,4 +1,4 @@
-"""What those who wait are shown: their place, how far a picture is, and how long it takes as measured here."""
+"""What waiting members see: their place in the queue, the progress of a picture, and the time left as measured here."""
 
 import itertools
 import time
@@ -13,23 +13,23 @@ from bot.storage.job import Job
 from generation.serving.queue import Ticket
 from generation.serving.service import GenerationService
 
-# Between two changes of place only those who are near get a new estimate: every edit counts against the channel's rate
-# limit, which the results need too.
+# Between two changes of the queue only jobs near its front get a new estimate: every edit counts towards the channel's
+# rate limit, which results need too.
 _NEAR_INTERVAL_SECONDS = 10.0
 
 
 @dataclass(slots=True)
 class _Course:
-    """How a running job goes, in seconds of the device, which it shares with whatever else runs."""
+    """The progress of a running job, in device seconds; it shares the device with other running jobs."""
 
-    seen: float  # when its last step came
+    seen: float  # when its last step arrived
     first_step: int
     seconds: float = 0.0  # since its first step
     seconds_left: float | None = None
 
 
 class ProgressTracker:
-    """Look at the open jobs and the generator, and keep the status message of each job true.
+    """Watches the open jobs and the generator, and keeps each job's status message up to date.
 
     ``open_jobs`` is the desk's own mapping, read here and never changed. ``clock`` counts seconds.
     """
@@ -52,7 +52,7 @@ class ProgressTracker:
         self._near_shown = clock()
 
     def show_step(self, job: Job, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        """Show how far a running job is; ``preview`` is a small JPEG of how it looks so far."""
+        """Show the progress of a running job; ``preview`` is a small JPEG of the unfinished picture."""
         now, sharing = self._clock(), self._sharing()
         course = self._course_after(job, step, total_steps, now)
         left = None if course.seconds_left is None else course.seconds_left * sharing
@@ -63,22 +63,22 @@ class ProgressTracker:
                 self._board.show(waiting_job, self._standing(waiting))
 
     def show_loss(self, job: Job) -> None:
-        """Show that a job's progress is lost; when it is painted again is not known."""
+        """Show that a job's progress is lost; when it runs again is unknown."""
         self.forget(job.job_id)
         self._board.show(job, self.resting())
 
     def show_queue(self) -> None:
-        """Tell every waiting job how many come first and how long that takes."""
+        """Show every waiting job how many come first and how long that takes."""
         self._near_shown = self._clock()
         for job, waiting in self.waiting():
             self._board.show(job, self._standing(waiting))
 
     def _standing(self, waiting: Waiting) -> Standing:
-        """Return what a waiting job is told: why nothing is begun, else its place."""
+        """Return what to show a waiting job: why nothing is started, or else its place."""
         return self.resting() or (Paused() if self._service.is_paused else waiting)
 
     def show_rest(self) -> None:
-        """Tell everybody, including those whose picture was being painted, that a rest has begun or ended."""
+        """Show everyone, including those whose job was running, that a rest has begun or ended."""
         if (resting := self.resting()) is not None:
             for job_id in self._service.running_job_ids:
                 if job_id in self._open:
@@ -86,27 +86,27 @@ class ProgressTracker:
         self.show_queue()
 
     def resting(self) -> Resting | None:
-        """Return until when nothing is painted because the generation process keeps failing, or None."""
+        """Return until when nothing is generated because the generation process keeps failing, or None."""
         seconds = self._service.rest_seconds_left
         return Resting(round(time.time() + seconds + 0.5)) if seconds else None
 
     def waiting(self) -> Iterator[tuple[Job, Waiting]]:
-        """Yield what waits, in the order in which it will be served."""
+        """Yield the waiting jobs, in the order in which they will be served."""
         for turn in self._service.forecast(seconds_left=self._seconds_left, seconds=self._seconds):
             job = self._open.get(turn.job_id)
             if job is not None:
                 yield job, Waiting(turn.ahead, turn.seconds)
 
     def forget(self, job_id: str) -> None:
-        """Note that a job is not being painted any more."""
+        """Note that a job is no longer running."""
         self._courses.pop(job_id, None)
 
     async def settle(self, job: Job) -> bool:
-        """Show a job's last state now; nothing later replaces it. Return False if Discord could not be told."""
+        """Show a job's final state now; nothing later replaces it. Return False if Discord could not be told."""
         return await self._board.settle(job)
 
     async def close(self) -> None:
-        """Send what waits to be shown and end."""
+        """Send pending states and stop."""
         await self._board.close()
 
     def _sharing(self) -> int:
@@ -114,11 +114,11 @@ class ProgressTracker:
         return max(1, len(self._service.running_job_ids))
 
     def _course_after(self, job: Job, step: int, total_steps: int, now: float) -> _Course:
-        """Follow a job: what is left by its own pace, or by the estimates until it has one."""
+        """Update a job's course: the time left by its own pace, or by the estimates until it has one."""
         course = self._courses.get(job.job_id)
-        if course is None or step <= course.first_step:  # the first sign, or the first of another attempt
+        if course is None or step <= course.first_step:  # the first report, or the first of another attempt
             course = self._courses[job.job_id] = _Course(now, step)
-        elif course.first_step == 0:  # the first step: loading and encoding are behind it and say nothing about steps
+        elif course.first_step == 0:  # the first step done: loading and encoding before it say nothing about the pace
             course.first_step = step
         else:
             course.seconds += (now - course.seen) / self._sharing()

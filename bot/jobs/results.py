@@ -1,4 +1,4 @@
-"""The request of a job to the generator, and the pictures that come back."""
+"""The request that a job sends to the generator, and the pictures that come back."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from generation.requests import Img2ImgRequest, Img2ImgResult
 
 
 def request_of(job: Job, image: bytes) -> Img2ImgRequest:
-    """Make the frozen request from a job's row and its picture (an encoded file)."""
+    """Build the frozen request from a job's row and its picture (an encoded file)."""
     return Img2ImgRequest(
         image=image,
         input_sha256=job.input_sha256 or "",
@@ -34,22 +34,22 @@ def request_of(job: Job, image: bytes) -> Img2ImgRequest:
 
 
 class Results:
-    """Keep finished pictures on disk until they are delivered, provided that they may be shown."""
+    """Stores finished pictures until they are delivered, provided that they may be shown."""
 
     def __init__(self, spool: Spool, screening: Screening) -> None:
         self._spool = spool
         self._screening = screening
 
     async def request_for(self, job: Job) -> Img2ImgRequest:
-        """Make the request of a job whose turn has come.
+        """Build the request of a job whose turn has come.
 
-        Raises Refused for words that are not wanted any more, FileNotFoundError if its picture is not kept any more.
+        Raises Refused if the prompt is no longer allowed, FileNotFoundError if the input picture is no longer stored.
         """
         await self._screening.require_words_still(job)
         return request_of(job, await self._spool.read(job.job_id, INPUT_FILENAME))
 
     async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
-        """Look at the pictures and store them, however long that takes; raise Refused for what they show."""
+        """Screen the pictures and store them, however long that takes; raise Refused if they may not be shown."""
         data = [picture.data for picture in result.pictures]
         await once_stored(lambda: once_more(lambda: self._screening.look_at_result(job, data)))
         stored: list[StoredPicture] = []

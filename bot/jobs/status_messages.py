@@ -1,4 +1,4 @@
-"""The status message of a job: posted where nobody was told, found again after a restart, and edited."""
+"""The status message of a job: posted if there is none, found again after a restart, and edited."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ from bot.storage.job import Job
 
 
 class StatusMessages:
-    """Send, find and edit status messages with the bot's own token, which outlives that of an interaction.
+    """Sends, finds and edits status messages with the bot's own token, which does not expire as an interaction's does.
 
-    ``status_view`` makes the buttons: what these do leads back to every other room, so jobs are handed them.
+    ``status_view`` makes the buttons; it is passed in because the buttons depend on the whole bot, jobs included.
     """
 
     def __init__(self, client: discord.Client, status_view: Callable[[Job], discord.ui.View | None]) -> None:
@@ -23,7 +23,7 @@ class StatusMessages:
         self._status_view = status_view
 
     async def edit(self, job: Job, text: str, previews: Sequence[bytes] | None) -> None:
-        """Change a status message; None leaves its previews as they are. Raises KnownRefusal."""
+        """Edit a status message; None leaves its previews unchanged. Raises KnownRefusal."""
         assert job.status_message_id is not None
         if is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
             raise KnownRefusal
@@ -32,7 +32,7 @@ class StatusMessages:
         await message.edit(content=text, view=self._status_view(job), attachments=attachments)
 
     async def find(self, job: Job) -> int | None:
-        """Look for a status message that was sent but not written to the row."""
+        """Look for a status message that was sent but whose id is missing from the row."""
         begin = job.interaction_id or job.request_message_id
         if begin is None:
             return None
@@ -47,9 +47,9 @@ class StatusMessages:
         return await patiently(job, lambda: find_own_message(self._client, job, begin, is_status))
 
     async def post(self, job: Job) -> int | None:
-        """Send the status message of a job that has none; return its id, or None if that is not possible.
+        """Send the status message of a job that has none; return its id, or None if that is impossible.
 
-        A request by message is replied to; who used a command is mentioned in its channel.
+        It replies to a request message; the user of a command is mentioned in the channel.
         """
         channel, view = channel_of(self._client, job), self._status_view(job) or discord.utils.MISSING
 
@@ -63,16 +63,16 @@ class StatusMessages:
 
         try:
             return (await patiently(job, send)).id
-        except discord.HTTPException:  # the message, the channel or the right to answer is gone
+        except discord.HTTPException:  # the message, the channel or the permission to answer is gone
             return None
 
 
 def _mentioning(job: Job) -> str:
-    """Return the first text about a job for a channel where it answers nothing."""
+    """Return the first text about a job for a message that replies to nothing."""
     return f"<@{job.requester_id}> {status_text(job)}"
 
 
 def _preview(job: Job, jpeg: bytes) -> discord.File:
-    """Return a preview as a file, hidden as the result will be."""
+    """Return a preview as a file, as a spoiler if the result will be one."""
     description = "How the picture looks while it is painted"
     return discord.File(io.BytesIO(jpeg), filename="preview.jpg", spoiler=job.spoiler, description=description)

@@ -1,4 +1,4 @@
-"""Whether a job's requester was told of it, and of its end: found out where that is not known, and made up for."""
+"""Makes sure that a job's requester has been told of it, and of its end, if that is uncertain."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -14,9 +14,10 @@ from bot.storage.trouble import once_stored
 
 
 class Telling:
-    """Tell requesters what they may not have heard.
+    """Tells requesters what they may have missed.
 
-    A status message may have been sent without its row knowing of it: Discord was heard to fail, or the bot ended.
+    A status message may have been sent without its row recording it: Discord's response was an error, or the bot
+    stopped.
     """
 
     def __init__(
@@ -35,15 +36,15 @@ class Telling:
         self._bring_in = bring_in
 
     async def tell_first(self, job: Job, *, forgets_commands: bool = False) -> None:
-        """Find out whether the requester was told of a job, tell them if not, then go on with it.
+        """Find out whether the requester has been told of a job, tell them if not, then go on with the job.
 
-        With ``forgets_commands`` (after a restart) a command that was not answered is given up: Discord has said so to
-        the person, and they ask again if they like.
+        With ``forgets_commands`` (after a restart) an unanswered command is dropped: Discord has told the person that
+        it failed, and they can send it again.
         """
         self._open.begin(job, self._find_out(job, forgets_commands=forgets_commands))
 
     async def _find_out(self, job: Job, *, forgets_commands: bool) -> None:
-        """Look for the status message that may have been sent before the row knew of it, or send it."""
+        """Look for a status message that may have been sent before the row recorded it, or send one."""
         is_command = job.request_message_id is None
         status_message_id = await self._find_status(job)
         if status_message_id is None and job.job_id in self._open and not (is_command and forgets_commands):
@@ -53,12 +54,12 @@ class Telling:
             return
         if job.job_id in self._open:
             await self._bring_in(replace(job, status_message_id=status_message_id))
-        else:  # given up when nobody knew where to say so
+        else:  # cancelled while there was no known message to say so in
             row = await once_stored(lambda: self._jobs.get(job.job_id))
             await self._endings.show_end(given_up(replace(job, status_message_id=status_message_id), row))
 
     async def _find_status(self, job: Job) -> int | None:
-        """Look for the status message of a job; an edited message has led to several, and each has its own."""
+        """Look for a job's status message; an edited request has led to several jobs, and each has its own."""
         found = await self._status_messages.find(job)
         if found is None:
             return None
@@ -66,7 +67,7 @@ class Telling:
         return found if told is None or told.job_id == job.job_id else None
 
     async def tell_end(self, job: Job) -> None:
-        """Say after a restart how a job ended, be it in a message that was sent before its row knew of it."""
+        """Show after a restart how a job ended, even in a status message that the row does not know yet."""
         if job.status_message_id is None and (found := await self._find_status(job)) is not None:
             await once_stored(lambda: self._jobs.set_status_message(job.job_id, found))
             job = replace(job, status_message_id=found)

@@ -1,1 +1,1 @@
-"""Messages to the bot, as another way to ask than a command."""
+"""Requests by message, as an alternative to commands."""

@@ -1,4 +1,4 @@
-"""Messages to the bot: which are meant for it, heard once and again when they change, and what is said to them."""
+"""Messages to the bot: which are meant for it, when to handle an edited one again, and how they are answered."""
 
 import asyncio
 import logging
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_UNFOLDING_SECONDS = 3.0  # within which Discord has usually resolved a link
+_UNFOLDING_SECONDS = 3.0  # Discord has usually resolved a link within this time
 
 
 class Conversation:
-    """Answer messages that are meant for the bot: those that mention it, replies to it with a ping, direct messages.
+    """Answers messages that are meant for the bot: those that mention it, replies to it with a ping, direct messages.
 
     Discord shows their content without the privileged intent (https://docs.discord.com/developers/events/gateway).
     """
 
     def __init__(self, client: "Palimpsest") -> None:
         self._client = client
-        self._answering: set[int] = set()  # members who are just being answered
+        self._answering: set[int] = set()  # members who are being answered at the moment
         self._heard = HeardMessages()
         self._orders = MessageOrders(client)
 
     async def hear(self, message: discord.Message) -> None:
-        """Handle a new message; one that is not for the bot is ignored."""
+        """Handle a new message; ignore one that is not for the bot."""
         if message.author.bot or message.is_system():
             return
         if not self._is_for_us(message):
@@ -55,19 +55,20 @@ class Conversation:
                 return
         await asyncio.sleep(_UNFOLDING_SECONDS)
         async with heard.lock:
-            if heard.version == version:  # otherwise it was handled meanwhile, with what the link leads to
+            if heard.version == version:  # otherwise it was handled in the meantime, with its embed
                 await self._hear(message)
 
     async def hear_again(self, message: discord.Message) -> None:
-        """Handle a message that has changed: it was edited, or Discord now shows what its link leads to.
+        """Handle a changed message: it was edited, or Discord has resolved its link.
 
-        That is for a forgotten mention, a wrong number or a second thought; once its picture is there it is left alone.
+        This lets people add a forgotten mention or correct an option; once the picture has been delivered an edit is
+        ignored.
         """
         if message.author.bot or message.is_system() or not self._is_for_us(message):
             return
         heard = self._heard.remember(message)
         async with heard.lock:
-            if heard.version == version_of(message):  # it was pinned, for instance
+            if heard.version == version_of(message):  # for example, it was pinned
                 return
             before, heard.version = heard.version, version_of(message)
             job = await self._client.jobs.by_request(message.author.id, message.id)
@@ -84,10 +85,10 @@ class Conversation:
             await self._say(message, replies.error_sentence(error) or "")
         except Exception as error:
             if isinstance(error, discord.HTTPException) and not is_passing(error):
-                # Its author has deleted it meanwhile, or the bot may no longer write there.
+                # Its author has deleted it in the meantime, or the bot may no longer write there.
                 log.info("a message could not be answered (%s, %s)", error.status, error.code)
                 return
-            # The last wall, as for interactions: the person is told, the log has the stack under the same reference.
+            # The last resort, as for interactions: the person is told, the log has the stack under the same reference.
             self._client.metrics.errors.inc()
             reference = new_reference()
             log.error("a message broke [%s]\n%s", reference, stack_of(error))
@@ -99,7 +100,8 @@ class Conversation:
     async def _say(self, message: discord.Message, text: str) -> None:
         """Answer with a sentence; each member gets one at a time.
 
-        Who writes faster than Discord lets the bot answer must not fill the queue in which others' results wait.
+        A member who writes faster than Discord lets the bot answer must not fill the request queue that others' results
+        need.
         """
         if message.author.id in self._answering or not _may_be_answered(message):
             return
@@ -124,6 +126,6 @@ async def _answer_with(message: discord.Message, text: str) -> None:
 
 
 def _may_be_answered(message: discord.Message) -> bool:
-    """Tell whether Discord would accept an answer; refusals count towards a ban of the bot's address."""
+    """Return whether Discord would accept an answer; refusals count towards a ban of the bot's IP address."""
     needed = {"view_channel", "connect", "send_messages", "send_messages_in_threads"}
     return message.guild is None or needed.isdisjoint(Origin.of_message(message).missing_permissions)

@@ -1,4 +1,4 @@
-"""Which messages were handled, and in which version: Discord reports each again when it changes."""
+"""Which messages were handled, and in which version: Discord reports a message again when it changes."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _MOST_REMEMBERED = 1000
 
 
 class Version(NamedTuple):
-    """What distinguishes versions of a message: its last edit and the number of its embeds."""
+    """What distinguishes versions of a message: its last edit and its number of embeds."""
 
     edited_at: datetime | None
     embeds: int
@@ -23,20 +23,20 @@ class Version(NamedTuple):
 
 @dataclass(slots=True)
 class Heard:
-    """A message that was handled, and in which version; the lock is held while one is handled."""
+    """A handled message and its handled version; the lock is held while one is being handled."""
 
     version: Version | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class HeardMessages:
-    """The most recent messages that were for the bot."""
+    """The most recent messages that were meant for the bot."""
 
     def __init__(self) -> None:
         self._heard: dict[int, Heard] = {}
 
     def remember(self, message: discord.Message) -> Heard:
-        """Return the record of a message, a new one if there is none."""
+        """Return the record of a message, creating it if necessary."""
         if message.id not in self._heard and len(self._heard) >= _MOST_REMEMBERED:
             del self._heard[next(iter(self._heard))]
         return self._heard.setdefault(message.id, Heard())
@@ -48,10 +48,11 @@ def version_of(message: discord.Message) -> Version:
 
 
 def is_to_be_heard_again(message: discord.Message, before: Version | None, job: Job | None) -> bool:
-    """Tell whether a changed message is to be handled anew, after what came of it: nothing yet, or its newest job.
+    """Return whether to handle a changed message again; ``job`` is the newest job that it has led to, if any.
 
-    What its writer has not edited leaves a job alone, such as a pin. An edit counts while the job is open, and after
-    one that came to nothing as long as its writer waits for an answer; where the picture is there, a reply changes it.
+    A change that is not an edit, such as a pin, does not affect a job. An edit counts while the job is open and, if the
+    job failed or was cancelled, while the message is new. Once a picture is delivered, it is changed by a reply
+    instead.
     """
     is_new = discord.utils.utcnow() - message.created_at <= _STILL_NEW
     if job is None:
@@ -61,6 +62,6 @@ def is_to_be_heard_again(message: discord.Message, before: Version | None, job: 
 
 
 def may_unfold(message: discord.Message) -> bool:
-    """Tell whether the picture of a message may be behind a link that Discord has not resolved yet."""
+    """Return whether a message's picture may be behind a link that Discord has not resolved yet."""
     has_link = "https://" in message.content or "http://" in message.content
     return has_link and message.reference is None and not message.embeds and source_in(message) is None

@@ -1,4 +1,4 @@
-"""What a message to the bot orders: a picture and words, a reply to a result or to somebody's picture, or nothing."""
+"""What a message requests: a picture and words, a reply to a result or to somebody's picture, or nothing."""
 
 import contextlib
 from collections.abc import Collection, Sequence
@@ -22,20 +22,20 @@ _LONGEST_THREAD = 5  # messages followed back; no misunderstanding lasts longer
 
 
 class MessageOrders:
-    """Read messages that are meant for the bot, with those that led to them, and take what they order."""
+    """Interprets messages that are meant for the bot, in the context of earlier ones, and submits their requests."""
 
     def __init__(self, client: "Palimpsest") -> None:
         self._client = client
 
     async def answer(self, message: discord.Message) -> str | None:
-        """Take what a message orders; return what is to be said to one that orders nothing, if anything.
+        """Submit a message's request; if it has none, return the text to answer with, if any.
 
-        Raises Refused, StorageTrouble, GenerationError, and what Discord says to the acknowledgement.
+        Raises Refused, StorageTrouble, GenerationError, and Discord's errors for the acknowledgement.
         """
         said = understand(message.content, models=self._client.shelf.names)
         if said.is_speechless:
             raise Refused("no_words", text=said.options.prompt[:40])
-        # Whoever changes a request into "cancel" or "thanks" does not want that painted over its picture.
+        # Someone who edits a request into "cancel" or "thanks" does not want that painted over their picture.
         is_small_talk = source_in(message) is None or message.edited_at is not None
         if said.remark and is_small_talk:
             return None
@@ -66,7 +66,7 @@ class MessageOrders:
         return await owned_source_in(self._client, self._client.jobs, message)
 
     async def _thread(self, message: discord.Message) -> list[discord.Message]:
-        """Return a message and, where it answers a question of the bot's, the messages that led to it, newest first.
+        """Return a message and, if it answers one of the bot's questions, the messages before it, newest first.
 
         Discord shows the content of these too, since each was meant for the bot.
         """
@@ -78,7 +78,7 @@ class MessageOrders:
             if await self._client.desk.find_by_message(question.id, message.channel.id) is not None:
                 break
             try:
-                # Fetched again, because a message inside another one need not say what it replies to.
+                # Fetched again, because a referenced message need not contain its own reference.
                 asked = (await message.channel.fetch_message(question.id)).reference
                 if asked is None or asked.message_id is None:
                     break
@@ -88,14 +88,14 @@ class MessageOrders:
         return thread
 
     async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> str | None:
-        """Answer a reply to one of our results, or to the status message that leads to it.
+        """Answer a reply to one of the bot's results, or to the status message that links to it.
 
-        New words paint over the result, or over the first picture again where there is none. Numbers alone repeat the
-        same request, seed and all, with those changed; "again" repeats it with a new seed. Who asks for the seed gets
-        it alone, as phones can copy it.
+        New words paint over the result, or over the original picture if there is no result. Options alone repeat the
+        same request with the same seed and these options changed; "again" repeats it with a new seed. The answer to
+        "seed?" is the seed and nothing else, so that it can be copied on a phone.
         """
         if said.seed:
-            seeds = dict.fromkeys(str(picture.seed) for picture in job.pictures)  # those of a ladder are one
+            seeds = dict.fromkeys(str(picture.seed) for picture in job.pictures)  # a ladder's pictures share one
             return "\n".join(seeds) or str(job.seed)
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
         if said.options.prompt:
@@ -122,7 +122,7 @@ class MessageOrders:
         return None
 
     async def _with_words_of_a_job(self, said: Said, message: discord.Message) -> Said:
-        """Return what was said; of a picture without words that answers one of our jobs, with the words of that."""
+        """Complete what was said with the options of the job that the message answers, if it has no prompt itself."""
         answered_id = message.reference and message.reference.message_id
         if said.options.prompt or answered_id is None:
             return said
@@ -155,7 +155,7 @@ class MessageOrders:
 
 
 def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message], models: Collection[str]) -> Said:
-    """Return what was said, completed by the messages before it; those that were not understood are left out."""
+    """Complete what was said with the options of earlier messages; those that were not understood are skipped."""
     for message in earlier:
         with contextlib.suppress(Refused):
             before = understand(message.content, models=models)

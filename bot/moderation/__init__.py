@@ -1,1 +1,1 @@
-"""What moderators are told, and what they do about it: notices, their buttons, the trail."""
+"""Tools for moderators: notices, their buttons, and the audit trail."""

@@ -1,4 +1,4 @@
-"""What moderators do: hide a delivered result, block a member, list a picture."""
+"""Moderators' actions: hide a delivered result, block a member, list a picture."""
 
 import asyncio
 import io
@@ -15,21 +15,21 @@ from bot.storage.policies import EVERYWHERE
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-MAX_LISTED = 500  # of words, and of pictures: every prompt and picture is compared with all of them
-# Each character of a list that is made to hold the bot up costs it 26 µs with every prompt.
+MAX_LISTED = 500  # words, and pictures: every prompt and picture is compared with all of them
+# With a list crafted to slow the bot down, each character costs it 26 µs per prompt.
 MAX_TERMS_CHARACTERS = 4_000
 
 
 async def hide_result(client: "Palimpsest", job: Job) -> None:
-    """Replace the pictures of a result by the same ones as spoilers, for it and for what is made from it.
+    """Replace a result's pictures with spoilers, and make everything derived from it a spoiler, too.
 
-    Discord keeps the mark in a file's name, which only a new upload can change. Raises Refused (``result_gone``).
+    Discord stores the mark in the file name, which only a new upload can change. Raises Refused (``result_gone``).
     """
     await client.jobs.hide(job.job_id)
     if job.result_message_id is None:
         if job.state.is_settled:
             raise Refused("result_gone")
-        return  # it will come hidden
+        return  # it will arrive as a spoiler
     message = await result_message(client, job)
     if all(attachment.is_spoiler() for attachment in message.attachments):
         return
@@ -46,7 +46,7 @@ async def hide_result(client: "Palimpsest", job: Job) -> None:
 
 
 async def block_member(client: "Palimpsest", guild_id: int, member_id: int) -> None:
-    """Refuse a member in a server, or EVERYWHERE, from now on, and give up what waits or runs of theirs there."""
+    """Block a member in a server, or EVERYWHERE, and cancel their waiting and running jobs there."""
     await client.policies.block_member(guild_id, member_id)
     theirs = [
         job
@@ -57,13 +57,13 @@ async def block_member(client: "Palimpsest", guild_id: int, member_id: int) -> N
 
 
 def require_room(listed: Collection[object]) -> None:
-    """Raise Refused (``list_full``) if a list of words or pictures can take no more."""
+    """Raise Refused (``list_full``) if a list of words or pictures is full."""
     if len(listed) >= MAX_LISTED:
         raise Refused("list_full", limit=MAX_LISTED)
 
 
 def require_room_for_term(listed: Collection[str], term: str) -> None:
-    """Raise Refused (``list_full``, ``terms_full``) if a server's list of words can take no more, or not this one."""
+    """Raise Refused (``list_full``, ``terms_full``) if a server's list of words has no room for this one."""
     require_room(listed)
     if sum(map(len, listed)) + len(term) > MAX_TERMS_CHARACTERS:
         raise Refused("terms_full", limit=MAX_TERMS_CHARACTERS)
@@ -72,7 +72,7 @@ def require_room_for_term(listed: Collection[str], term: str) -> None:
 async def list_picture(client: "Palimpsest", guild_id: int, attachment_url: str) -> str:
     """Put a picture on the server's list and return its sha256.
 
-    Raises Refused (``list_full``, or what a download is refused for), ImageRefused or CheckFailed.
+    Raises Refused (``list_full``, or for a failed download), ImageRefused or CheckFailed.
     """
     require_room(client.policies.pictures(guild_id))
     image = await client.decoder.decode(await client.downloads.fetch(attachment_url))
@@ -82,7 +82,7 @@ async def list_picture(client: "Palimpsest", guild_id: int, attachment_url: str)
 
 
 async def list_result(client: "Palimpsest", guild_id: int, job: Job) -> None:
-    """Put a result's pictures on the server's list; raise Refused (``result_gone``), or as above."""
+    """Put a result's pictures on the server's list; raise Refused (``result_gone``), or as ``list_picture`` does."""
     message = await result_message(client, job)
     for attachment in message.attachments:
         await list_picture(client, guild_id, attachment.url)

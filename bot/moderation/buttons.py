@@ -22,16 +22,16 @@ def _alone(interaction: "discord.Interaction[Palimpsest]") -> asyncio.Lock:
 
 
 async def _decided(interaction: "discord.Interaction[Palimpsest]", action: str, words: str, **more: Any) -> None:
-    """Write what was decided into the trail, and under the message that asked for it."""
+    """Record a decision in the audit trail, and append it to the notice."""
     assert interaction.guild_id is not None, "only a server's moderators come this far"
     await interaction.client.mod_log.write(interaction.guild_id, interaction.user.id, action, **more)
-    notice = await interaction.original_response()  # as it is now: somebody else may have acted meanwhile
+    notice = await interaction.original_response()  # the current text: somebody else may have acted in the meantime
     text = f"{notice.content}\n{words} by <@{interaction.user.id}>"
     await interaction.edit_original_response(content=text[:2000])
 
 
 class _ModButton(JobButton, template="job"):
-    """A button for those who may manage the job's server."""
+    """A button for moderators of the job's server."""
 
     done: str
     action: str
@@ -47,12 +47,12 @@ class _ModButton(JobButton, template="job"):
             await _decided(interaction, self.action, words, member_id=job.requester_id, job_id=job.job_id)
 
     async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        """Do what the button says."""
+        """Perform the button's action."""
         raise TypeError(f"{type(self).__name__} does nothing")
 
 
 class ModDeleteButton(_ModButton, template=f"mod-delete:{JOB_ID}"):
-    """Delete the result and what is kept for it, or give the job up if it is not done."""
+    """Deletes the result and everything kept for it, or cancels the job if it is unfinished."""
 
     label, emoji, verb, action, done = "Delete", "🗑️", "mod-delete", "deleted", "Deleted"
 
@@ -61,7 +61,7 @@ class ModDeleteButton(_ModButton, template=f"mod-delete:{JOB_ID}"):
 
 
 class ModSpoilerButton(_ModButton, template=f"mod-spoiler:{JOB_ID}"):
-    """Hide the result's pictures."""
+    """Marks the result's pictures as spoilers."""
 
     label, emoji, verb, action, done = "Spoiler", "🫣", "mod-spoiler", "hidden", "Hidden"
 
@@ -70,7 +70,7 @@ class ModSpoilerButton(_ModButton, template=f"mod-spoiler:{JOB_ID}"):
 
 
 class ModListButton(_ModButton, template=f"mod-list:{JOB_ID}"):
-    """Let nobody in the server begin with the result's pictures, or make them again."""
+    """Bans the result's pictures in the server, both as inputs and as results."""
 
     label, emoji, verb, action, done = "List picture", "🚫", "mod-list", "picture_added", "Listed"
 
@@ -80,7 +80,7 @@ class ModListButton(_ModButton, template=f"mod-list:{JOB_ID}"):
 
 
 class ModBlockButton(DynamicButton, template=r"mod-block:(?P<key>[0-9]{1,20})"):
-    """Let a member ask for nothing more in the server, and give up what waits of theirs.
+    """Blocks a member in the server, and cancels their open jobs.
 
     Its key is the member and not a job, because a refused prompt has no job.
     """
@@ -104,7 +104,7 @@ MOD_BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
 
 
 def decision_view(job: Job, *, is_shown: bool) -> discord.ui.View:
-    """Return the buttons for a job: for one that ``is_shown`` all, for one that was refused Block alone."""
+    """Return the buttons for a job: all of them if its result ``is_shown``, only Block if it was refused."""
     view = discord.ui.View(timeout=None)
     if is_shown:
         view.add_item(ModDeleteButton(job.job_id))

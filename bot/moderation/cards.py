@@ -1,4 +1,4 @@
-"""What moderators read: policies, lists, decisions, the trail of who did what."""
+"""Texts for moderators: policies, lists, decisions, and the audit trail."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,7 +13,7 @@ from bot.storage.reports import Report
 from generation.references import reference_of
 from generation.safety.verdict import Verdict
 
-# What happened to a job, as moderators read it; also the actions of the trail.
+# What happened to a job, in words for moderators; the keys are also the actions of the audit trail.
 HAPPENED = {
     "words_forbidden": "refused a prompt: sexual words beside a minor",
     "words_not_wanted": "refused a prompt: words on the server's list",
@@ -42,11 +42,11 @@ HAPPENED = {
 }
 
 
-_FOUND = {"term": "what your list has"}  # the other labels say it themselves
+_FOUND = {"term": "what your list has"}  # the other labels are clear as they are
 
 
 def policy_text(policy: Policy, log_channel_id: int | None, *, is_log_open: bool = True) -> str:
-    """Say what holds for pictures and words, and where moderators are told, if the bot can still write there."""
+    """Describe the policy for pictures and words, and where moderators are told, if the bot can still write there."""
     told = "not told: `/moderation log` chooses a channel" if log_channel_id is None else f"told in <#{log_channel_id}>"
     if not is_log_open:
         told = (
@@ -67,14 +67,14 @@ def policy_text(policy: Policy, log_channel_id: int | None, *, is_log_open: bool
 
 
 def _from_which_score(spoiler_score: float, block_score: float) -> str:
-    """Say what is done with a picture; whatever is blocked is not hidden first, and 1 is never."""
+    """Describe what happens to a picture by its score; one that is blocked is not hidden first, and 1 means never."""
     is_hidden, is_blocked = spoiler_score < min(block_score, 1), block_score < 1
     hidden = f"hidden from {spoiler_score:g}" if is_hidden else "never hidden"
     return f"{hidden}, blocked from {block_score:g}" if is_blocked else f"{hidden}, never blocked"
 
 
 def verdict_text(words: Verdict) -> str:
-    """Say what was found in a prompt and what would follow."""
+    """Describe what was found in a prompt and what would follow."""
     found = ", ".join(_FOUND.get(label, label.replace("_", " and ")) for label in words.scores) or "nothing"
     lines = [f"Found: **{found}**."]
     for place, is_age_restricted in (("channels for everybody", False), ("age-restricted channels", True)):
@@ -90,23 +90,23 @@ def listed_text(title: str, items: Collection[str], nothing: str) -> str:
 
 
 def members_text(members: Collection[int]) -> str:
-    """Return who is blocked, longest first."""
+    """Return the blocked members, those blocked longest first."""
     return listed_text("Blocked members", [f"<@{member_id}>" for member_id in members], "Nobody is blocked.")
 
 
 def terms_text(terms: Collection[str]) -> str:
-    """Return the server's words, hidden until somebody wants to read them."""
+    """Return the server's words, as spoilers."""
     return listed_text("Words", [f"||{inert(term)}||" for term in terms], "No words are listed.")
 
 
 def pictures_text(pictures: Collection[BlockedPicture]) -> str:
-    """Return the server's pictures by the beginning of their sha256."""
+    """Return the server's pictures, each as the start of its sha256."""
     items = [f"`{picture.sha256[:16]}`, listed <t:{round(picture.added_at)}:R>" for picture in pictures]
     return listed_text("Pictures", items, "No pictures are listed.")
 
 
 def audit_text(entries: Sequence[AuditEntry]) -> str:
-    """Return the trail, newest first."""
+    """Return the audit trail, newest first."""
     items = []
     for entry in entries:
         who = "I" if entry.actor_id is None else f"<@{entry.actor_id}>"
@@ -128,7 +128,7 @@ def reports_text(reported: Sequence[tuple[Report, Job | None]]) -> str:
 
 
 def decision_text(job: Job, what: str, score: float | None, *, quotes: bool = True) -> str:
-    """Return what moderators are told of a job; without ``quotes`` the member's own words are left out."""
+    """Return the notice to moderators about a job; without ``quotes`` it leaves out the member's own words."""
     lines = [f"🛡️ I {HAPPENED[what]} · for <@{job.requester_id}> · {_where(job)}"]
     if score is not None:
         lines.append(f"Score {score:.2f}.")

@@ -1,4 +1,4 @@
-"""Notifies moderators in the channel that they have chosen, and writes the audit trail."""
+"""Notifies moderators in the channel they have chosen, and writes the audit trail."""
 
 import asyncio
 import logging
@@ -20,12 +20,12 @@ from bot.storage.policies import Policies
 log = logging.getLogger(__name__)
 
 _QUIET_SECONDS = 60.0
-_SHOWN = ("reported", "result_hidden", "input_hidden")  # there is, or will be, a result to act upon
-_UNWRITTEN = ("words_sexual", "words_not_wanted")  # too common to be worth a row each
+_SHOWN = ("reported", "result_hidden", "input_hidden")  # there is, or will be, a result to act on
+_UNWRITTEN = ("words_sexual", "words_not_wanted")  # too common to deserve a row each
 
 
 class ModLog:
-    """Tell of decisions in the background; of one member's refused prompts at most once a minute."""
+    """Reports decisions in the background; refused prompts of a member at most once a minute."""
 
     def __init__(self, client: discord.Client, policies: Policies, audit: Audit) -> None:
         self._client = client
@@ -36,7 +36,7 @@ class ModLog:
         self._acts: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def one_act_at_a_time(self, message_id: int) -> asyncio.Lock:
-        """Return the lock to hold while acting on a notice, because each act is written under it."""
+        """Return the lock to hold while acting on a notice, because each action is appended to its text."""
         return self._acts.setdefault(message_id, asyncio.Lock())
 
     def note(self, job: Job, what: str, score: float | None) -> None:
@@ -45,11 +45,11 @@ class ModLog:
             self._begin(self._note(job, job.guild_id, what, score))
 
     async def write(self, guild_id: int, actor_id: int | None, action: str, **more: Any) -> None:
-        """Write an act into the server's trail; ``more`` are the other fields of AuditEntry."""
+        """Write an action to the server's audit trail; ``more`` are the other fields of AuditEntry."""
         await self._audit.write(AuditEntry(guild_id=guild_id, actor_id=actor_id, action=action, **more))
 
     async def close(self) -> None:
-        """Give notices under way a moment to be sent."""
+        """Give notices that are being sent a moment to finish."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2.0)
         for task in self._tasks:
@@ -74,11 +74,11 @@ class ModLog:
                 try:
                     await channel.send(decision_text(job, what, score), view=view)
                 except discord.HTTPException as error:
-                    if error.code != STOPPED_BY_AUTOMOD:  # which may well have been told of the same words
+                    if error.code != STOPPED_BY_AUTOMOD:  # AutoMod may well block the same words here
                         raise
                     await channel.send(decision_text(job, what, score, quotes=False), view=view)
         except Exception as error:
-            # The decision stands; trouble with the disk or the channel must not break its caller.
+            # The decision stands; trouble with the disk or the channel must not break the caller.
             log.warning("moderators could not be told of job %s (%s)", job.job_id, type(error).__name__)
 
     def _was_noted_just_now(self, guild_id: int, member_id: int, what: str) -> bool:

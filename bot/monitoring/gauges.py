@@ -1,4 +1,4 @@
-"""How things stand at the moment somebody asks: queue, generation process, readiness."""
+"""The current state, read on request: queue, generation process, readiness."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from generation.events import EXECUTOR_LOSSES
 
 
 class ExecutorFigures(Protocol):
-    """What is asked of the generation process."""
+    """The figures read from the generation process."""
 
     @property
     def pid(self) -> int | None: ...
@@ -26,32 +26,32 @@ class ExecutorFigures(Protocol):
 
 
 class Bot(Protocol):
-    """What is asked of the bot."""
+    """The state read from the bot."""
 
     def obstacles(self) -> list[str]: ...
     def open_jobs(self) -> tuple[Sequence[Job], Sequence[Job]]: ...
 
 
 class Gauges(Collector):
-    """Gauges that are read from their source when they are scraped, so that none can be stale."""
+    """Gauges that are read from their source at every scrape, so that none can be stale."""
 
     def __init__(self, bot: Bot, executor: ExecutorFigures) -> None:
         self._bot = bot
         self._executor = executor
 
     def not_ready(self) -> list[str]:
-        """Return why no picture would be painted now; an empty list if one would."""
+        """Return the reasons why no picture would be generated now; an empty list if there are none."""
         reasons = self._bot.obstacles()
         if not self._executor.is_warm:
             reasons.append("the generation process is not running with its model loaded")
         return reasons
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Describe nothing: when this is registered there may be nothing to read yet."""
+        """Describe nothing: at registration there may be nothing to read yet."""
         return ()
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
-        """Yield every figure as it is now."""
+        """Yield every current figure."""
         running, waiting = self._bot.open_jobs()
         queue = GaugeMetricFamily("palimpsest_queue_jobs", "Jobs that wait and that run.", labels=["state"])
         queue.add_metric(["waiting"], len(waiting))

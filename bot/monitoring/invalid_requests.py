@@ -1,4 +1,4 @@
-"""How many of Discord's answers count towards a ban, and how much restraint that asks for."""
+"""How many of Discord's responses count towards a ban, and how much restraint that calls for."""
 
 import logging
 import time
@@ -17,15 +17,15 @@ SILENT_AT = 500
 
 
 class Restraint(IntEnum):
-    """What may be left out, so that what is promised still goes through."""
+    """What the bot leaves out, so that what it has promised still gets through."""
 
     NONE = 0
-    SPARING = 1  # no previews, and changes of status messages keep a long distance
-    SILENT = 2  # of a status message only its last word; results and answers go on
+    SPARING = 1  # no previews, and longer pauses between edits of a status message
+    SILENT = 2  # only the final state of each status message; results and answers go on
 
 
 class InvalidRequests:
-    """Count them over a sliding window, and say it in the log when they are many. ``clock`` counts seconds."""
+    """Counts them in a sliding window, and logs when there are many. ``clock`` counts seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -46,7 +46,7 @@ class InvalidRequests:
 
     @property
     def restraint(self) -> Restraint:
-        """What the bot is to leave out now."""
+        """What the bot should leave out now."""
         recent = self.recent
         if recent >= SILENT_AT:
             return Restraint.SILENT

@@ -1,6 +1,6 @@
-"""Metrics that are counted when something happens; none of them names a person or a prompt.
+"""Metrics that are counted when something happens; none of them identifies a person or a prompt.
 
-The names follow https://prometheus.io/docs/practices/naming/; what is read only when somebody asks is in
+The names follow https://prometheus.io/docs/practices/naming/; figures that are read at each scrape are in
 ``bot.monitoring.gauges``.
 """
 
@@ -10,7 +10,7 @@ from bot.monitoring.invalid_requests import InvalidRequests
 from bot.storage.job import Job, JobState
 from generation.events import FailureKind
 
-# Discord gives 3 s; half of that is the point where somebody should look.
+# Discord allows 3 s; somebody should look into it from half of that.
 _ACKNOWLEDGEMENT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -92,7 +92,7 @@ class Metrics:
             buckets=_COMMIT_BUCKETS,
             registry=self.registry,
         )
-        # Series that are there from the start can be subtracted from; one that appears with its first event cannot.
+        # A rate needs a starting point: create every series now, since one that appears with its first event has none.
         for outcome in OUTCOMES:
             self._jobs.labels(outcome)
         for kind in (*FailureKind, *_OWN_FAILURES):
@@ -105,11 +105,11 @@ class Metrics:
             self._gateway_connections.labels(kind)
 
     def refused(self, error: BaseException) -> None:
-        """Count a refused request, by the short code that every refusal has."""
+        """Count a refused request by its reason code."""
         self._refusals.labels(str(getattr(error, "reason", type(error).__name__))).inc()
 
     def settled(self, job: Job) -> None:
-        """Count a job that is over, and how long each part of its life took."""
+        """Count a settled job, and how long each phase of its life took."""
         self._jobs.labels(job.state.value).inc()
         if job.state is JobState.FAILED:
             self._failures.labels(job.failure_kind or "unknown").inc()
@@ -125,12 +125,12 @@ class Metrics:
                 self._phase_seconds.labels(phase).observe(max(0.0, end - begin))  # a clock may be set back
 
     def answered(self, status: int | None, *, is_shared_limit: bool = False) -> None:
-        """Count an answer of Discord's; None if none came. A 429 of a limit shared with others does not count."""
+        """Count a response of Discord; None if there was none. A 429 of a shared limit is no invalid request."""
         self._responses.labels("none" if status is None else f"{status // 100}xx").inc()
         if status in _INVALID_STATUSES and not (status == 429 and is_shared_limit):
             self.invalid_requests.inc()
             self.recent_invalid_requests.note()
 
     def connected(self, *, is_resumed: bool) -> None:
-        """Count a session with the gateway."""
+        """Count a gateway session."""
         self._gateway_connections.labels("resumed" if is_resumed else "ready").inc()

@@ -19,10 +19,10 @@ _TICK_SECONDS = 1.0
 
 
 class Monitoring:
-    """Answer operators and their machines, and watch how late the event loop is.
+    """Serves operators and their monitoring systems, and measures the event loop's lag.
 
-    A port in use is a warning in the log and not an error, so that two bots can run on one machine.
-    ``port`` 0 takes a free one, None serves nobody. ``write`` writes to the database.
+    If the port is in use, that is logged as a warning and is no error, so that two bots can run on one machine.
+    ``port`` 0 takes a free one, None turns the server off. ``write`` writes to the database.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Monitoring:
         metrics.registry.register(gauges)
 
     async def __aenter__(self) -> Self:
-        """Begin to answer."""
+        """Start serving and measuring."""
         self._ticking = asyncio.create_task(self._tick(), name="loop lag")
         if self._port is not None:
             await self._serve(self._host, self._port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Answer nobody any more."""
+        """Stop serving and measuring."""
         if self._ticking is not None:
             self._ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -85,19 +85,19 @@ class Monitoring:
         log.info("monitoring at %s/healthz, /readyz and /metrics", self.url)
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        """Whether the process works: an answer shows that the event loop runs, a write that the database does."""
+        """Report whether the process works: a response shows that the event loop runs, a write that the disk does."""
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
                 await self._write()
         except TimeoutError:
             return _verdict([f"the database took longer than {_WRITE_SECONDS:.0f} s"])
-        except Exception as error:  # whatever keeps the database from being written is the answer
+        except Exception as error:  # any reason why the database cannot be written is the answer
             log.error("the database cannot be written (%s)", type(error).__name__)
             return _verdict([f"the database cannot be written ({type(error).__name__})"])
         return _verdict([])
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        """Whether a request would be painted now."""
+        """Report whether a request would be generated now."""
         return _verdict(self._gauges.not_ready())
 
     async def _show_metrics(self, _: web.Request) -> web.Response:

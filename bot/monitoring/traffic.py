@@ -1,4 +1,4 @@
-"""What goes to Discord and how it answers, seen from inside the HTTP library."""
+"""Requests to Discord and its responses, observed from inside the HTTP library."""
 
 import asyncio
 import re
@@ -13,10 +13,10 @@ _REMEMBERED = 1000
 
 
 class DiscordTraffic:
-    """Count Discord's answers and measure acknowledgements.
+    """Counts Discord's responses and measures acknowledgements.
 
-    ``trace`` goes to ``discord.Client(http_trace=…)``. Addresses hold the tokens of interactions: they are looked at
-    and never kept.
+    ``trace`` goes to ``discord.Client(http_trace=…)``. URLs contain interaction tokens: they are inspected and never
+    kept.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -27,8 +27,8 @@ class DiscordTraffic:
         self.trace.on_request_exception.append(self._on_exception)
 
     def arrived(self, interaction_id: int) -> None:
-        """Note that an interaction has come."""
-        while len(self._arrivals) >= _REMEMBERED:  # never answered
+        """Note that an interaction has arrived."""
+        while len(self._arrivals) >= _REMEMBERED:  # interactions that were never answered
             del self._arrivals[next(iter(self._arrivals))]
         self._arrivals[interaction_id] = asyncio.get_running_loop().time()
 
@@ -36,7 +36,7 @@ class DiscordTraffic:
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
         status = params.response.status
-        if status == 101:  # the gateway's socket
+        if status == 101:  # the gateway's websocket
             return
         is_shared = params.response.headers.get("X-RateLimit-Scope") == "shared"
         self._metrics.answered(status, is_shared_limit=is_shared)

@@ -1,1 +1,1 @@
-"""From what somebody asks for to a job in which nothing is undecided: read, resolved, admitted or refused."""
+"""From a request to a job in which everything is decided: parsed, resolved, admitted or refused."""

@@ -14,15 +14,15 @@ from bot.orders.origin import Origin
 from bot.screening.screening import Screening
 from bot.storage.job import CancelReason, Job, JobState
 
-# Sends a first text with its buttons to the person and returns the id of its message.
+# Sends the first message with its buttons to the person and returns its id.
 Acknowledge = Callable[[str, discord.ui.View], Awaitable[int | None]]
 
 
 class Admission:
-    """Take requests. What is refused here is told to the person alone and costs nobody anything.
+    """Accepts requests. A refusal here is told to the requester only, and costs nobody anything.
 
-    ``status_view`` makes the buttons of the first text: in a channel where much is said the next one may be long in
-    coming, and who has asked by mistake wants to cancel at once.
+    The first message already has the buttons of ``status_view``: in a busy channel the next edit may take a while, and
+    a member who sent a request by mistake wants to cancel at once.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Admission:
         self._max_waiting = max_waiting
         self._max_waiting_per_server = max_waiting_per_server
         self._max_waiting_per_member = max_waiting_per_member
-        self._arriving: list[Origin] = []  # admitted, but not a row yet: a burst must not pass the limits together
+        self._arriving: list[Origin] = []  # admitted but without a row yet: a burst must not exceed the limits together
         self.is_draining = False
         self.is_closing = False
 
@@ -60,11 +60,11 @@ class Admission:
         interaction_id: int | None = None,
         instead_of: Job | None = None,
     ) -> None:
-        """Make a job of a request, or raise what ``bot.replies`` has a sentence for.
+        """Turn a request into a job, or raise an error that ``bot.replies`` has a sentence for.
 
-        ``acknowledge`` sends the first text, which is the status message from then on, and returns its id.
-        ``request_message_id`` is the person's message, ``interaction_id`` the interaction of the request. The open job
-        ``instead_of`` is given up once this one is taken; whatever is refused leaves it as it is.
+        ``acknowledge`` sends the first message, which becomes the status message, and returns its id.
+        ``request_message_id`` is the requester's message, ``interaction_id`` the request's interaction. The open job
+        ``instead_of`` is cancelled once this one is accepted; a refusal leaves it unchanged.
         """
         if self.is_closing:
             raise Refused("shutting_down")
@@ -90,7 +90,7 @@ class Admission:
             self._arriving.remove(origin)
 
     async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
-        """Take a request by command, button or modal; the public response is its status message."""
+        """Accept a request by command, button or modal; the public response is its status message."""
 
         async def acknowledge(text: str, view: discord.ui.View) -> int | None:
             return (await interaction.response.send_message(text, view=view)).message_id
@@ -98,16 +98,16 @@ class Admission:
         await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
 
     async def _require_input(self, source: Source) -> None:
-        """Raise Refused (``not_taken_yet``, ``input_expired``) if the picture to begin with is another job's.
+        """Raise Refused (``not_taken_yet``, ``input_expired``) if the source is another job's input and not stored.
 
-        Unless that has it and still keeps it.
+        It may not have arrived yet, or may have been deleted already.
         """
         parent = source.parent
         if source.attachment_url is None and parent is not None and not await self._desk.has_input(parent):
             raise Refused("not_taken_yet" if parent.state is JobState.ACCEPTED else "input_expired")
 
     def _require_room(self, origin: Origin) -> None:
-        """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too much waits already."""
+        """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too many jobs are open."""
         arriving = self._arriving
         if self._desk.open_jobs() + len(arriving) >= self._max_waiting:
             raise Refused("queue_full", max_waiting=self._max_waiting)

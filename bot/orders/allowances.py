@@ -1,4 +1,4 @@
-"""How often and how much one member may ask: a cooldown and a budget of painting seconds, by role and by operator."""
+"""How often and how much a member may request: a cooldown and a daily budget of seconds, by role and by operator."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ DAY_SECONDS = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Seconds between two requests, and seconds of painting in 24 hours; 0 is no limit."""
+    """Seconds between two requests, and seconds of generation in 24 hours; 0 means no limit."""
 
     cooldown_seconds: int
     daily_budget_seconds: int
@@ -26,7 +26,7 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Whose budget it is, and the seconds of painting in 24 hours that are used and that there are."""
+    """The layer that sets a budget, and the seconds of generation in 24 hours that are used and available."""
 
     layer: Layer
     used_seconds: float
@@ -45,17 +45,20 @@ def allowance_of(limits: Mapping[int, RoleLimit], role_ids: Sequence[int]) -> Al
 
 
 def may_ask(limits: Mapping[int, RoleLimit], role_ids: Sequence[int]) -> bool:
-    """Tell whether a member's roles let them ask at all: one that does is enough, and where none says so, they do."""
+    """Return whether a member's roles let them request at all.
+
+    One role that does is enough; if no role sets anything, they may.
+    """
     said = {limits[role_id].may_ask for role_id in role_ids if role_id in limits}
     return True in said or False not in said
 
 
 class Allowances:
-    """Refuse who asks too often or has used up their share.
+    """Refuses members who request too often or have used up their budget.
 
-    The operator's numbers count a member's requests everywhere, a server's those in the server; both must be kept. A
-    request counts for 24 hours from when it was taken in: with its measured seconds, while it is open with what is
-    expected of it, if it was cancelled with what it had cost by then, and not at all if it came to nothing.
+    The operator's limits count a member's requests everywhere, a server's only those in the server; both apply. A
+    request counts for 24 hours from when it was accepted: with its measured seconds, while it is open with its
+    estimate, if it was cancelled with the time it had cost by then, and not at all if it failed or expired.
     """
 
     def __init__(
@@ -74,10 +77,10 @@ class Allowances:
         self._clock = clock
 
     async def require(self, origin: Origin, *, is_asking: bool = False, instead_of: Job | None = None) -> None:
-        """Raise Refused: ``role_not_allowed``, or ``cooldown`` or ``budget_spent`` with until when that holds.
+        """Raise Refused: ``role_not_allowed``, or ``cooldown`` or ``budget_spent`` with the time at which it ends.
 
-        ``is_asking`` says that another request of theirs is just being taken in, ``instead_of`` is one that does not
-        count, because it is given up for this one.
+        ``is_asking`` says that another request of theirs is being accepted right now. ``instead_of`` is a job that does
+        not count, because this request replaces it.
         """
         if not may_ask(self._limits.of(origin.guild_id), origin.role_ids):
             raise Refused("role_not_allowed")
@@ -87,7 +90,7 @@ class Allowances:
             self._require(layer, allowance, jobs)
 
     async def budgets(self, origin: Origin) -> list[Budget]:
-        """Return every budget that holds for a member there, and how much of it is used up."""
+        """Return every budget that applies to a member there, and how much of it is used."""
         return [
             Budget(layer, sum(map(self._seconds, jobs)), allowance.daily_budget_seconds)
             for layer, allowance, jobs in await self._counted(origin)
@@ -95,13 +98,13 @@ class Allowances:
         ]
 
     async def _counted(self, origin: Origin, instead_of: Job | None = None) -> list[tuple[Layer, Allowance, list[Job]]]:
-        """Return whose limits hold, and the jobs of the last 24 hours that count against each, oldest first."""
+        """Return each layer's allowance with the jobs of the last 24 hours that count against it, oldest first."""
         server = allowance_of(self._limits.of(origin.guild_id), origin.role_ids)
         if server == self._operator == NO_LIMIT:
             return []
         now = self._clock()
         recent = await self._jobs.of_requester_since(origin.requester_id, now - DAY_SECONDS)
-        # A clock that was set back leaves requests in the future; they count from now on and not from then.
+        # If the clock was set back, some requests lie in the future; they count from now on instead.
         past = (replace(job, accepted_at=min(job.accepted_at, now)) for job in recent)
         past = sorted(past, key=attrgetter("accepted_at"))
         replaced_id = None if instead_of is None else instead_of.job_id
@@ -123,7 +126,7 @@ class Allowances:
                 )
 
     def _spent_until(self, budget_seconds: int, jobs: Sequence[Job]) -> float | None:
-        """Return when enough of the jobs (oldest first) will be a day old, or None if something is left now."""
+        """Return when enough of the jobs (oldest first) will be a day old, or None if some budget is left now."""
         spent = sum(self._seconds(job) for job in jobs)
         until = None
         for job in jobs:
@@ -139,6 +142,6 @@ class Allowances:
         if not job.state.is_settled:
             return self._estimates.cost(job)
         if job.state is JobState.CANCELLED and job.started_at is not None and job.settled_at is not None:
-            # Its previews were seen. Side by side with others it ran for longer than it had the device.
+            # Its previews were seen. Beside others it ran longer than the device time that it used.
             return min(max(0.0, job.settled_at - job.started_at), self._estimates.cost(job))
         return 0.0

@@ -1,4 +1,4 @@
-"""Reads free text: a prompt, with options by name anywhere in it."""
+"""The parser of free text: a prompt, with options by name anywhere in it."""
 
 import contextlib
 import difflib
@@ -39,14 +39,14 @@ _SIDES = re.compile(r"(\d{1,5})[x×](\d{1,5})", re.IGNORECASE)
 
 
 def _strength(value: str) -> float | str:
-    """Read a number, or a percentage as the number that it is; a ladder has several and is called so."""
+    """Parse a number or a percentage; ``ladder``, which stands for several strengths, is returned as it is."""
     if value.lower() == LADDER:
         return LADDER
     return float(value[:-1]) / 100 if value.endswith("%") else float(value)
 
 
 def _side(value: str) -> int:
-    """Read a size, or two sides as the size that has as many pixels: the picture keeps its shape all the same."""
+    """Parse a size, or width×height as the size with as many pixels: the picture keeps its shape anyway."""
     sides = _SIDES.fullmatch(value)
     return int(value) if sides is None else round(math.sqrt(int(sides[1]) * int(sides[2])))
 
@@ -63,8 +63,8 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "adapter": str,
     "adapter_weight": float,
 }
-# "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt. What leads
-# to an option, "a sketch with strength 0.5", goes with it.
+# "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt. Words that
+# introduce an option, as in "a sketch with strength 0.5", are removed with it.
 _OPTION = re.compile(
     rf"(?<![\w-])(?:(?:with|at|and|using)\s+(?:a\s+|the\s+)?)?"
     rf"(?P<dashes>--)?(?P<name>{ALTERNATIVES})(?P<sign>\s*[:=]\s*|\s+)(?P<value>[^\s,;]+)",
@@ -81,7 +81,7 @@ _QUOTED_NEGATIVE = re.compile(
     r"(?:(?P<whole>.*)[\"”]\s*$|(?P<part>[^\"“”]*)[\"”])",
     re.IGNORECASE | re.DOTALL,
 )
-# Looks like an option but is unknown or has no value, once the options have been taken out.
+# Looks like an option but is unknown or has no value; applied after the options have been removed.
 _LEFT_OVER = re.compile(
     r"(?<![\w-])--(?P<dashed>[a-z]\w*)|(?<!\S)(?P<named>[a-z]\w\w+)="
     rf"|(?<![\w-])(?P<open>{ALTERNATIVES})\s*[:=]\s*(?=[,;]|$)",
@@ -92,24 +92,24 @@ _SAME_WORD = 0.85  # "strenght", "step" and "guidence" are meant as options, "co
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)%?")
 _PICTURE = re.compile(r"(?:picture|image|#)\s*(?P<number>\d{1,2})(?:[\s,;:]+|$)", re.IGNORECASE)
 _MENTION = re.compile(r"<@[!&]?\d+>")
-# Nothing but a name and what is meant as its value: "seed random", "strength high", "sampler best"; not "seed packet".
+# Nothing but a name and what looks like its value: "seed random", "strength high", "sampler best"; not "seed packet".
 _NAME_AND_WORD = re.compile(
     r"\s*(?:(?:strength|guidance|cfg|steps|seed)\s+(?:[^\s,;]*\d[^\s,;]*|any|auto|best|default|full|half|high|less|lots"
     r"|low|many|max|maximum|medium|min|minimum|more|much|new|none|off|on|one|two|three|four|five|ten|random|same|strong"
     r"|weak|zero)|(?:sampler|adapter|lora)\s+[^\s,;]+)[.!?]*\s*",
     re.IGNORECASE,
 )
-# Nothing but a word and a fraction: an option in another language, or one that there is not.
+# Nothing but a word and a fraction: an option in another language, or one that does not exist.
 _WORD_AND_FRACTION = re.compile(r"\s*(?P<word>[^\W\d]+)\s*[:=]?\s*0?[.,]\d+\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was understood: ``options`` holds None where nothing was said; an empty prompt means none was given.
+    """What was understood: unset ``options`` are None, and an empty prompt means that none was given.
 
-    ``again`` asks for another try of the same, ``help`` for the help and nothing else, ``seed`` for the seed of a
-    picture. A ``remark``, such as "thanks, so cool", is no request if it comes without a picture, and neither is what
-    ``gives_up``, such as "cancel" or "delete this please".
+    ``again`` asks for another attempt at the same, ``help`` for the help and nothing else, ``seed`` for a picture's
+    seed. A ``remark``, such as "thanks, so cool", is no request if it comes without a picture; neither is a message
+    that ``gives_up``, such as "cancel" or "delete this please".
     """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
@@ -126,23 +126,23 @@ class Said:
 
     @property
     def is_speechless(self) -> bool:
-        """Whether the prompt is numbers and signs alone, such as "0,7" or "…", which nobody means to be painted."""
+        """Whether the prompt is only digits and punctuation, such as "0,7" or "…", which nobody wants painted."""
         prompt = self.options.prompt
         return prompt != "" and not any(unicodedata.category(character)[0] in "LS" for character in prompt)
 
 
 def understand(text: str, *, models: Collection[str] = ()) -> Said:
-    """Read a message; raise Refused for what looks like an option and cannot be understood as one.
+    """Parse a message; raise Refused for text that looks like an option but cannot be understood as one.
 
-    What is asked for and cannot be done is refused, too (``no_enlarging``). The rest is a value that is none
-    (``not_understood``, ``strength_not_understood``), a name without one
-    (``option_without_value``), a name that there is not (``option_unknown``), or nearly is (``option_misspelt``), and a
-    name that comes twice (``option_twice``).
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
-    adapter may bring its weight along, several do so: ``adapter: ink:0.8, clay:0.5``. The negative prompt is everything
-    after ``negative:`` but for options, or what stands there in quotes. A name without a value that fits, as in "the
-    strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--`` says otherwise. ``models`` are those that
-    can be chosen, whose plain names would be words of the prompt otherwise.
+    adapter may include its weight, and several are allowed: ``adapter: ink:0.8, clay:0.5``. The negative prompt is
+    everything after ``negative:`` except options, or the quoted text there. A name without a fitting value, as in "the
+    strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--`` marks it as an option. ``models`` are the
+    selectable models, whose plain names would otherwise be words of the prompt.
+
+    Refused are invalid values (``not_understood``, ``strength_not_understood``), names without a value
+    (``option_without_value``), unknown names (``option_unknown``) and nearly known ones (``option_misspelt``), names
+    that occur twice (``option_twice``), and a wish that cannot be fulfilled (``no_enlarging``).
     """
     values: dict[str, Any] = {}
     if (quoted := _QUOTED_NEGATIVE.search(text)) is not None:
@@ -196,9 +196,9 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
 
 
 def picture_named(prompt: str, count: int) -> tuple[int | None, str]:
-    """Tell which of ``count`` pictures, from 1 on, a prompt begins with ("picture 3, at night"), and return the rest.
+    """Return which of ``count`` pictures, from 1, a prompt starts with ("picture 3, at night"), and the rest of it.
 
-    With a single picture, or none of that number, the words are the prompt's.
+    With a single picture, or no picture of that number, the words belong to the prompt.
     """
     named = _PICTURE.match(prompt)
     if count == 1 or named is None or not 1 <= int(named["number"]) <= count:
@@ -207,7 +207,7 @@ def picture_named(prompt: str, count: int) -> tuple[int | None, str]:
 
 
 def negative_as_written(negative_prompt: str) -> str:
-    """Write a negative prompt so that ``understand`` reads it unchanged; it has to come last."""
+    """Format a negative prompt so that ``understand`` reads it unchanged; it has to come last."""
     plain = f"negative: {negative_prompt}"
     with contextlib.suppress(Refused):
         if understand(plain) == Said(Options(prompt="", negative_prompt=negative_prompt)):
@@ -216,7 +216,7 @@ def negative_as_written(negative_prompt: str) -> str:
 
 
 def _refuse_what_is_left(text: str) -> None:
-    """Say what was meant as an option and is not understood, instead of painting it."""
+    """Raise Refused for leftovers that were meant as an option, instead of putting them into the prompt."""
     for match in _LEFT_OVER.finditer(text):
         option = (match["dashed"] or match["named"] or match["open"]).lower()
         if option in FIELD_OF:
@@ -236,19 +236,19 @@ def _unknown_option(option: str) -> Refused:
 
 
 def _fits(name: str, value: str) -> bool:
-    """Tell an option from words of a prompt: "model sd-turbo" is one, "a model train" is not."""
+    """Distinguish an option from words of a prompt: "model sd-turbo" is one, "a model train" is not."""
     match name:
         case "model":
             return "-" in value or any(character.isdigit() for character in value)
         case "sampler":
             return value.lower() in SAMPLERS
         case "adapter":
-            return WEIGHED_ADAPTER.fullmatch(value) is not None  # "adapter ink" may be the prompt's
+            return WEIGHED_ADAPTER.fullmatch(value) is not None  # "adapter ink" may be part of the prompt
     return _NUMBER.fullmatch(value) is not None or (name == "size" and _SIDES.fullmatch(value) is not None)
 
 
 def _tidy(text: str) -> str:
-    """Close the gaps that options leave behind."""
+    """Close the gaps left by removed options."""
     text = re.sub(r"\s+([,;])", r"\1", re.sub(r"\s+", " ", text))
     text = re.sub(r"\s*([,;|])(\s*[,;|])+", r"\1", text)
     return text.strip(" ,;|")

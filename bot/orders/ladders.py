@@ -1,4 +1,4 @@
-"""Which rungs a ladder of strengths has in a place."""
+"""Which rungs a ladder of strengths has in a channel."""
 
 from bot.errors import Refused
 from bot.orders.layers import Layers
@@ -7,10 +7,10 @@ from generation.strength_ladder import RUNGS, rungs
 
 
 def rungs_within(layers: Layers, count: int | None) -> tuple[float, ...]:
-    """Return the strengths that every layer allows, ``count`` of them if somebody chose so many.
+    """Return the strengths that every layer allows; ``count`` of them if given.
 
-    Raises Refused (``past_limit_of_ladder``) where the limits leave fewer than two, InvalidRequest
-    (``too_few_rungs``) where ``count`` does.
+    Raises Refused (``past_limit_of_ladder``) if the limits leave fewer than two, InvalidRequest (``too_few_rungs``) if
+    ``count`` does.
     """
     highest, max_count = layers.limit("strength"), layers.limit("count")
     for name, limit, least in (("strength", highest, RUNGS[1]), ("count", max_count, 2)):

@@ -1,4 +1,4 @@
-"""Who decides a number that was not chosen, and how far one may go: member, channel, server, operator, model."""
+"""Layers of settings: who decides an unchosen value and its limits: member, channel, server, operator, model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from bot.storage.defaults import Layer
 from generation.requests import StrengthSchedule
 
-# Each has a default (its own name) and a limit ("max_" before it); "model" has a default and a list, "models".
+# Each has a default (its own name) and a limit ("max_" plus its name); "model" has a default and a list, "models".
 NUMBERS = ("strength", "guidance_scale", "num_inference_steps", "count")
 DEFAULT_NAMES = (*NUMBERS, "model")
 MEMBER_NAMES = (*DEFAULT_NAMES, "negative_prompt", "size", "sampler")
@@ -24,26 +24,26 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """What every layer says, in order of precedence."""
+    """The values of every layer, in order of precedence."""
 
     layers: Sequence[tuple[Layer, Mapping[str, Any]]]
 
     def default(self, name: str) -> Decided | None:
-        """Return the first layer's value for a name, no further than the limit for it."""
+        """Return the first layer's value for a name, capped at its limit."""
         wanted, limit = self.wanted(name), self.limit(name)
         return limit if wanted is not None and limit is not None and wanted.value > limit.value else wanted
 
     def wanted(self, name: str) -> Decided | None:
-        """Return the first layer's value for a name, whatever the limit for it is."""
+        """Return the first layer's value for a name, whatever its limit."""
         return next((Decided(values[name], layer) for layer, values in self.layers if name in values), None)
 
     def kept(self, name: str) -> Any:
-        """Return the first layer's value for a name that knows no limit, or None if no layer has one."""
+        """Return the first layer's value for a name without a limit, or None if no layer has one."""
         wanted = self.wanted(name)
         return None if wanted is None else wanted.value
 
     def limit(self, name: str) -> Decided | None:
-        """Return the narrowest limit of a number that any layer sets."""
+        """Return the strictest limit that any layer sets for a number."""
         limits = [Decided(values[f"max_{name}"], layer) for layer, values in self.layers if f"max_{name}" in values]
         return min(limits, key=lambda limit: limit.value, default=None)
 
@@ -55,7 +55,7 @@ class Layers:
         return None
 
     def strength_schedule(self) -> StrengthSchedule:
-        """Return what strength means where nobody chose, as the operator has set it."""
+        """Return what strength means if nobody chose, as set by the operator."""
         return next(
             (values["strength_schedule"] for _, values in self.layers if "strength_schedule" in values), "noise"
         )

@@ -1,4 +1,4 @@
-"""What somebody chose and the picture to begin with, from whichever way in."""
+"""A request's options and source picture, however it was made."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -11,7 +11,7 @@ from generation.strength_ladder import LADDER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What somebody chose; None where nothing was chosen. A ladder is several strengths at once."""
+    """The chosen options; None if not chosen. A ladder stands for several strengths at once."""
 
     prompt: str
     negative_prompt: str | None = None
@@ -30,9 +30,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The picture to begin with: an address to download it from, or a job whose kept input is taken again.
+    """The picture to start from: a URL to download it from, or a job whose stored input is used again.
 
-    ``ignored_pictures`` counts further pictures that are not used. ``posted_by`` is its poster, if that is known.
+    ``ignored_pictures`` counts further pictures that are not used. ``posted_by`` is who posted it, if known.
     """
 
     attachment_url: str | None = None
@@ -43,7 +43,7 @@ class Source:
 
     @property
     def owner_id(self) -> int | None:
-        """Whose picture it is: its poster's, or who asked for the result that it is."""
+        """The owner of the picture: whoever posted it, or requested the result that it is."""
         if self.parent is None:
             return self.posted_by
         if self.attachment_url is None and self.parent.input_owner_id is not None:
@@ -52,15 +52,15 @@ class Source:
 
     @property
     def asked_ids(self) -> frozenset[int]:
-        """Whose consent it takes: the owner's, and where a request is repeated that of who made it."""
+        """The members whose consent is needed: the owner and, for a repeated request, its requester."""
         repeated = None if self.parent is None else self.parent.requester_id
         return frozenset(member_id for member_id in (self.owner_id, repeated) if member_id is not None)
 
 
 def options_of(job: Job, picture: int | None = None) -> Options:
-    """Return a job's choices as they were, so that some can be changed; a new seed will be drawn.
+    """Return a job's options, so that some can be changed; a new seed will be drawn.
 
-    Of a ladder they are a ladder again, or those of one ``picture`` of it, counted from 0, that somebody has picked.
+    Those of a ladder are a ladder again or, with ``picture`` (counted from 0), those of that single picture.
     """
     strength, count = job.strength, job.count
     if job.strengths:
@@ -82,16 +82,17 @@ def options_of(job: Job, picture: int | None = None) -> Options:
 
 
 def changed(earlier: Options, said: Options) -> Options:
-    """Return earlier choices overridden by later ones; with another model its own sampler and adapters apply.
+    """Return earlier options overridden by later ones; another model brings its own sampler and adapters.
 
-    How many pictures a ladder has does not hold for a single strength, nor the other way round.
+    The count of a ladder does not carry over to a single strength, nor the other way round.
     """
     changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
     if said.model not in (None, earlier.model):
         changes = {"sampler": None, "adapter": None, "adapter_weight": None, **changes}
     elif said.adapter not in (None, earlier.adapter):
         changes.setdefault("adapter_weight", None)
-    elif said.adapter_weight is not None and said.adapter is None and earlier.adapter:  # it is that of all of them
+    elif said.adapter_weight is not None and said.adapter is None and earlier.adapter:
+        # A single weight applies to all adapters.
         changes["adapter"] = ", ".join(name for name, _ in read_adapters(earlier.adapter, None))
     if said.strength is not None and (said.strength == LADDER) != (earlier.strength == LADDER):
         changes.setdefault("count", None)

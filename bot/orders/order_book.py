@@ -1,4 +1,4 @@
-"""From what a person chose to a job in which nothing is undecided."""
+"""From a person's options to a job in which everything is decided."""
 
 import time
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ from generation.requests import (
 from generation.samplers import check_sampler
 from generation.strength_ladder import LADDER
 
-_REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # of all files of one message; Discord, "Create Message"
-_FORM_BYTES = 64 * 1024  # what a request holds besides its files
+_REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # for all files of one message; Discord, "Create Message"
+_FORM_BYTES = 64 * 1024  # the request body without its files
 
 
 class OrderBook:
-    """Decide every default once: options over member over channel over server over operator over the model's own."""
+    """Decides every default once: options over member over channel over server over operator over the model's own."""
 
     def __init__(self, shelf: ModelShelf, defaults: Defaults, operator: Mapping[str, Any]) -> None:
         self._shelf = shelf
@@ -42,7 +42,7 @@ class OrderBook:
         self._operator = dict(operator)
 
     def layers(self, origin: Origin) -> Layers:
-        """Return what everybody but the model says there."""
+        """Return the layers that apply in a channel, without the model's."""
         return Layers(
             (
                 (Layer.MEMBER, self._defaults.of(Layer.MEMBER, origin.requester_id)),
@@ -53,7 +53,7 @@ class OrderBook:
         )
 
     def with_model(self, layers: Layers, model: str) -> Layers:
-        """Return the layers with the model's own numbers beneath them."""
+        """Return the layers with the model's own values at the bottom."""
         entry = self._shelf.find(model)
         numbers = {**asdict(entry.defaults), "count": 1, "max_size": entry.max_size}
         return Layers((*layers.layers, (Layer.MODEL, numbers)))
@@ -133,25 +133,25 @@ class OrderBook:
         return write_adapters(chosen)
 
     def options_again(self, origin: Origin, job: Job, picture: int | None = None) -> Options:
-        """Return a job's choices as ``options_of`` does, no further than what may be chosen there by now."""
+        """Return a job's options as ``options_of`` does, capped at the limits that now apply there."""
         layers, options = self.layers(origin), options_of(job, picture)
         chosen = {name: value for name in NUMBERS if (value := getattr(options, name)) not in (None, LADDER)}
         limits = {name: limit.value for name in chosen if (limit := layers.limit(name)) is not None}
         return replace(options, **{name: min(chosen[name], most) for name, most in limits.items()})
 
     def models_for(self, origin: Origin) -> list[ModelEntry]:
-        """Return the models that can be chosen there, in the order of the catalog."""
+        """Return the models that can be chosen there, in catalog order."""
         return self._allowed(self.layers(origin))
 
     def model_for(self, origin: Origin) -> ModelEntry:
-        """Return the model that paints there when nobody chooses one.
+        """Return the model that is used there if nobody chooses one.
 
-        Raises ModelUnavailable, or Refused (``model_not_allowed``), where moderators allow none that is here.
+        Raises ModelUnavailable, or Refused (``model_not_allowed``), if moderators allow no model that is available.
         """
         return self.model_in(self.layers(origin))
 
     def model_in(self, layers: Layers) -> ModelEntry:
-        """Return the model that these layers lead to."""
+        """Return the model that these layers select."""
         return self._shelf.find(self._model(layers, None))
 
     def set_operator_model(self, name: str) -> None:
@@ -168,7 +168,8 @@ class OrderBook:
         decided = layers.model()
         if decided is not None and decided.value in allowed:
             return decided.value
-        if not allowed:  # some list of moderators leaves nothing that is here: say why its first model is not taken
+        # A moderators' list allows no available model: say why its first model cannot be used.
+        if not allowed:
             listed = next(values["models"] for _, values in layers.layers if "models" in values)
             return self._model(layers, next((name for name in listed if layers.allows_model(name) is None), listed[0]))
         return allowed[0]
@@ -178,7 +179,7 @@ class OrderBook:
 
 
 def _number(layers: Layers, name: str, chosen: Any) -> Any:
-    """Return a chosen number if every layer allows it, else the default."""
+    """Return a chosen number if every layer allows it, or the default if none was chosen."""
     if chosen is None:
         decided = layers.default(name)
         assert decided is not None, f"the model says something for {name}"

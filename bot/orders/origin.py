@@ -1,4 +1,4 @@
-"""Where a request comes from, as a value: who, where, and what may be sent there."""
+"""The origin of a request, as a value: who, where, and what may be sent there."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,13 +12,13 @@ from bot.errors import Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The person and the place of a request.
+    """The requester and the channel of a request.
 
-    ``settings_channel_id`` is the channel whose settings hold (a thread has its parent's). ``file_limit_bytes`` is what
-    a message of the bot may carry there per file: the server's limit, because the interaction's own may come from the
-    member's Nitro and counts only for its own response. A server may have the commands and not the bot: then
-    ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is the end of the bot's own time-out.
-    ``may_write`` is whether the person may write there, as far as Discord has not seen to that.
+    ``settings_channel_id`` is the channel whose settings apply (for a thread its parent). ``file_limit_bytes`` is the
+    size limit per file of a bot's message there: the server's limit, since the interaction's own may stem from the
+    member's Nitro and applies to its response only. A server may have the commands without the bot: then
+    ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is the end of the bot's own timeout.
+    ``may_write`` is whether the requester may write there, if Discord has not already checked that.
     """
 
     requester_id: int
@@ -34,7 +34,7 @@ class Origin:
 
     @classmethod
     def of_interaction(cls, interaction: discord.Interaction) -> Self:
-        """Read a command, button or modal."""
+        """Build the origin of a command, button or modal."""
         assert interaction.channel_id is not None, "commands, buttons and modals come from a channel"
         return cls(
             requester_id=interaction.user.id,
@@ -51,7 +51,7 @@ class Origin:
 
     @classmethod
     def of_message(cls, message: discord.Message) -> Self:
-        """Read a message."""
+        """Build the origin of a message."""
         rights = discord.Permissions.all()
         if message.guild is not None and not isinstance(
             message.channel, discord.DMChannel | discord.PartialMessageable
@@ -69,7 +69,7 @@ class Origin:
         )
 
     def require_room_to_answer(self) -> None:
-        """Raise Refused unless a result for this person could, and may, be posted.
+        """Raise Refused unless a result for this person can, and may, be posted here.
 
         The reasons are ``not_in_server``, ``timed_out``, ``missing_permissions`` and ``may_not_write``.
         """
@@ -84,10 +84,10 @@ class Origin:
 
 
 def _may_write(interaction: discord.Interaction) -> bool:
-    """Tell whether the bot may write in a person's name: what is asked for is posted with their words.
+    """Return whether the bot may write for a person: the result is posted with their words.
 
-    Buttons can be pressed, and messages be right-clicked, by everybody who sees them. Who may give a command with a
-    slash is for Discord and the server's settings to say.
+    Everyone who sees a message can press its buttons and open its context menu. Who may use a slash command is up to
+    Discord and the server's settings.
     """
     is_slash_command = isinstance(interaction.command, app_commands.Command)
     if interaction.guild_id is None or is_slash_command:

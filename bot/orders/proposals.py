@@ -1,4 +1,4 @@
-"""What the form of Remix begins with: how the picture was made, as far as it may be made like that there."""
+"""The options that prefill Remix's form: how the picture was made, as far as the place allows it."""
 
 import asyncio
 from contextlib import suppress
@@ -20,13 +20,14 @@ from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES
 from generation.samplers import OWN_SAMPLER
 
-# The settings stand before the pixels, in a JPEG in a segment of up to 64 KiB.
+# The metadata comes before the pixels; in a JPEG it is in a segment of up to 64 KiB.
 PART_BYTES = 128 * 1024
-READING_SECONDS = 1.0  # of the three that there are for an answer; one more may have gone into finding the picture
+# Of the three for an answer; another one may have been spent on finding the picture.
+READING_SECONDS = 1.0
 
 
 async def options_in_file(downloads: AttachmentDownloads, url: str) -> Options | None:
-    """Return with what a picture was made as its file says, None where it says nothing or does not come in time."""
+    """Return the options that a picture's file records, or None if it has none or does not arrive in time."""
     try:
         async with asyncio.timeout(READING_SECONDS):
             beginning = await downloads.fetch_part(url, 0, PART_BYTES)
@@ -39,15 +40,15 @@ async def options_in_file(downloads: AttachmentDownloads, url: str) -> Options |
 
 
 def options_of_picture(job: Job) -> Options:
-    """Return with what the first picture of a job was made, but for its seed (see ``Recipe``)."""
+    """Return the options of a job's first picture, without its seed (see ``Recipe``)."""
     return replace(options_of(job, 0), count=None)
 
 
 def as_far_as_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, options: Options) -> Options:
-    """Return what of somebody's choices may be chosen there, with numbers no further than their limits.
+    """Return the options that may be chosen there, with numbers capped at their limits.
 
-    A model that is not offered there is left out with its sampler and adapters, and so is what the model that paints
-    takes no notice of. What is left out is decided there as ever.
+    A model that is not offered there is dropped with its sampler and adapters, and so are options that the resulting
+    model ignores. Dropped options are decided by the usual defaults.
     """
     try:
         offered = {model.name: model for model in orders.models_for(origin)}
@@ -70,7 +71,7 @@ def as_far_as_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, opti
 
 
 def _adapters(shelf: ModelShelf, model: ModelEntry, options: Options) -> tuple[str | None, float | None]:
-    """Return the adapters, all or none."""
+    """Return the adapters if all of them are usable, else none."""
     usable = {adapter.name for adapter in shelf.adapters(model)}
     with suppress(InvalidRequest):
         chosen = model.checked_adapters(options.adapter or "", options.adapter_weight)

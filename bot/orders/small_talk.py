@@ -1,4 +1,4 @@
-"""What people say around a request, or instead of one, that is not meant to be painted."""
+"""What people say around a request, or instead of one, that is not meant as a prompt."""
 
 import re
 
@@ -6,11 +6,11 @@ from generation.strength_ladder import LADDER
 
 
 def words_of(text: str) -> frozenset[str]:
-    """Return the words of a text in lower case."""
+    """Return the words of a text, lower-cased."""
     return frozenset(re.findall(r"\w+", text.lower()))
 
 
-# Who has no feeling for the number says how far to go, or wants to see.
+# For members without a feeling for the number: how far to go, or a ladder to choose from.
 STRENGTH_WORDS = {
     "subtle": 0.3,
     "low": 0.3,
@@ -26,16 +26,16 @@ _GREETINGS = words_of("hello hey heya hi hiya howdy yo")
 _BESIDE_GREETINGS = words_of("again all bot everyone folks guys palimpsest there you")
 _SEED_QUESTION = words_of("a for give is it its me please s seed tell that the this use used was what whats which you")
 _AGAIN = words_of("again another more once reroll repeat retry variation variations")
-# Around options: "please use seed 5", "same again, but with strength 0.8".
+# Words around options: "please use seed 5", "same again, but with strength 0.8".
 _FILLING = words_of("and at but do give it just me now one please same set that the this to try use with")
-# About a picture that they like: "thanks, so cool", or a sign alone.
+# Comments on a picture: "thanks, so cool", or an emoji alone.
 _REMARKS = words_of(
     "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
     " wow yay"
 )
 _REMARKING_SIGNS = frozenset("👍👏🙏😍🤩🥰😂🤣💯❤")
-_BESIDE_SIGNS = frozenset("\N{VARIATION SELECTOR-16}🏻🏼🏽🏾🏿 ")  # colours, of hearts and of hands
-# About a request or a result that is not wanted any more: "stop", "delete this please".
+_BESIDE_SIGNS = frozenset("\N{VARIATION SELECTOR-16}🏻🏼🏽🏾🏿 ")  # variants of hearts and skin tones
+# About a request or a result that is no longer wanted: "stop", "delete this please".
 _GIVING_UP = words_of("abort cancel delete remove stop")
 _LARGER = words_of("enlarge upscale upscaled upscaling")
 _BESIDE_LARGER = words_of("2x 4x and can it me please the this that picture you")
@@ -44,29 +44,29 @@ _BESIDE_REMARKS = words_of("bot i is it job much one so that this very work you"
 
 
 def asks_for_help(text: str) -> bool:
-    """Tell whether a text asks how to use the bot and nothing else, or just says hello."""
+    """Return whether a text only asks how to use the bot, or only says hello."""
     words = words_of(text)
     greets = bool(words & _GREETINGS) and words <= _GREETINGS | _BESIDE_GREETINGS
     return greets or text.strip().lower() in _HELP
 
 
 def asks_for_seed(words: frozenset[str]) -> bool:
-    """Tell whether words ask for the seed of a picture and for nothing else."""
+    """Return whether words ask for a picture's seed and nothing else."""
     return "seed" in words and words <= _SEED_QUESTION
 
 
 def asks_again(words: frozenset[str]) -> bool:
-    """Tell whether words ask for another try of the same; only meaningful for filling words."""
+    """Return whether words ask for another attempt at the same; only meaningful for filler words."""
     return bool(words & _AGAIN)
 
 
 def is_filling(words: frozenset[str]) -> bool:
-    """Tell whether words only introduce options."""
+    """Return whether words are only filler around options."""
     return words != frozenset() and words <= _FILLING | _AGAIN
 
 
 def is_remark(text: str) -> bool:
-    """Tell whether a text only says how somebody likes a picture."""
+    """Return whether a text only comments on a picture."""
     words, signs = words_of(text), frozenset(text.strip())
     if signs & _REMARKING_SIGNS and signs <= _REMARKING_SIGNS | _BESIDE_SIGNS:
         return True
@@ -74,10 +74,10 @@ def is_remark(text: str) -> bool:
 
 
 def gives_up(words: frozenset[str]) -> bool:
-    """Tell whether words ask for nothing but the end of a request or of a picture."""
+    """Return whether words only ask to cancel a request or to remove a picture."""
     return bool(words & _GIVING_UP) and words <= _GIVING_UP | _BESIDE_GIVING_UP
 
 
 def asks_to_enlarge(words: frozenset[str]) -> bool:
-    """Tell whether words ask for nothing but the same picture with more pixels."""
+    """Return whether words only ask for the same picture with more pixels."""
     return bool(words & _LARGER) and words <= _LARGER | _BESIDE_LARGER

@@ -1,4 +1,4 @@
-"""Where the picture to begin with comes from."""
+"""Where the source picture of a request comes from."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from bot.storage.job import Job
 from bot.storage.jobs import Jobs
 from generation.images.decoder import MAX_INPUT_BYTES
 
-_LOOKING_SECONDS = 1.0  # of the three that there are for an answer
+_LOOKING_SECONDS = 1.0  # of the three for an answer
 _READABLE = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
 _READING = discord.Permissions(view_channel=True, read_message_history=True)
 
@@ -32,10 +32,10 @@ def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, post
 
 
 def source_in(message: discord.Message) -> Source | None:
-    """Return the first picture of a message, attached, embedded, in a layout or a sticker, or None if it shows none.
+    """Return the first picture of a message: attachment, embed, layout component or sticker; None if there is none.
 
-    Pictures of a forwarded message count too. A picture in an embed lies anywhere on the internet; Discord's
-    proxy has a copy, and only the proxy is asked.
+    Pictures of a forwarded message count too. A picture in an embed may be anywhere on the internet; Discord's proxy
+    has a copy, and only the proxy is contacted.
     """
     shown = (message, *message.message_snapshots)
     pictures = [attachment for part in shown for attachment in part.attachments if _may_be_picture(attachment)]
@@ -57,9 +57,9 @@ def source_in(message: discord.Message) -> Source | None:
 
 
 async def owned_source_in(client: discord.Client, jobs: Jobs, message: discord.Message) -> Source | None:
-    """Return the same, knowing whose picture it is: of a result whoever asked for it, of a forwarded one its poster.
+    """Return the same source with its owner: a result's requester, or the original poster of a forwarded message.
 
-    Who forwarded it counts as its poster where the bot cannot see the message that it comes from.
+    Whoever forwarded it counts as its poster if the bot cannot see the original message.
     """
     source = source_in(message)
     if source is None:
@@ -69,23 +69,23 @@ async def owned_source_in(client: discord.Client, jobs: Jobs, message: discord.M
         if (job := await jobs.by_message(reference.message_id)) is not None:
             return replace(source, posted_by=job.requester_id)
         channel = client.get_channel(reference.channel_id)
-        # Not asked for where that is refused: refusals count towards a ban of the bot's address.
+        # Not fetched where that would be refused: refusals count towards a ban of the bot's IP address.
         if isinstance(channel, _READABLE) and channel.permissions_for(channel.guild.me).is_superset(_READING):
             try:
                 async with asyncio.timeout(_LOOKING_SECONDS):
                     origin = await channel.fetch_message(reference.message_id)
-            except (discord.HTTPException, aiohttp.ClientError, OSError):  # a timeout is one of the last
+            except (discord.HTTPException, aiohttp.ClientError, OSError):  # which includes TimeoutError
                 return source
     return replace(source, posted_by=_poster(client, origin))
 
 
 def _poster(client: discord.Client, message: discord.Message) -> int:
-    """Return whose a message is; a result's text says for whom it is, and nobody else is mentioned there."""
+    """Return the owner of a message; a result's text mentions its requester and nobody else."""
     return next(iter(message.raw_mentions), message.author.id) if message.author == client.user else message.author.id
 
 
 async def source_in_result(client: discord.Client, job: Job, index: int) -> Source:
-    """Return a picture of a result, counted from 0, as a source; raise Refused (``result_gone``)."""
+    """Return a result's picture (counted from 0) as a source; raise Refused (``result_gone``)."""
     attachments = (await result_message(client, job)).attachments
     if index >= len(attachments):
         raise Refused("result_gone")
@@ -93,7 +93,7 @@ async def source_in_result(client: discord.Client, job: Job, index: int) -> Sour
 
 
 def _laid_out(components: Iterable[discord.Component]) -> Iterator[tuple[str, bool]]:
-    """Yield the pictures of a layout (Components V2), as other bots send it: proxied addresses, and whether hidden."""
+    """Yield the pictures of a layout (Components V2) of another bot, as proxied URLs and whether they are spoilers."""
     for component in components:
         if isinstance(component, discord.Container):
             for url, spoiler in _laid_out(component.children):
@@ -113,6 +113,6 @@ def _shown_in(media: discord.UnfurledMediaItem, *, spoiler: bool) -> Iterator[tu
 
 
 def _may_be_picture(attachment: discord.Attachment | discord.UnfurledMediaItem) -> bool:
-    """Rule out sounds, videos and texts by their declared type; decoding tells about the rest."""
+    """Rule out audio, video and text by the declared type; decoding decides about the rest."""
     kind = (attachment.content_type or "").partition("/")[0]
     return kind not in ("audio", "video", "text")

@@ -1,4 +1,4 @@
-"""Settings, limits and budgets as lists, each with who decides it."""
+"""Settings, limits and budgets as lists, each with the layer that decides it."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from generation.samplers import SAMPLERS
 
 
 def setting_name(name: str) -> str:
-    """Return what a default or limit is called in commands and tables."""
+    """Return the name of a default or limit in commands and tables."""
     if name == "models":
         return "allowed models"
     plain = name.removeprefix("max_")
@@ -21,7 +21,7 @@ def setting_name(name: str) -> str:
 
 
 def settings_table(layers: Layers, problem: str | None = None) -> str:
-    """List every default and limit with who decides it, and the reason if nothing can be painted."""
+    """List every default and limit with the layer that decides it, and the reason if nothing can be generated."""
     lines = ["**What holds here**"]
     lines.extend(_number_line(layers, name) for name in NUMBERS)
     model = layers.model()
@@ -51,12 +51,12 @@ def _number_line(layers: Layers, name: str) -> str:
 
 
 def _whose(layer: Layer) -> str:
-    # A member's own numbers are shown to nobody else.
+    # A member's own settings are shown only to that member.
     return "from you" if layer is Layer.MEMBER else f"from the {layer}"
 
 
 def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allowance) -> str:
-    """Say what each role of a server may, and what the operator allows everywhere."""
+    """List what each role of a server may do, and what the operator allows everywhere."""
     lines = ["**Limits by role** (of several roles of a member the most generous counts)"]
     for role_id, limit in limits.items():
         name = "@everyone" if role_id == guild_id else f"<@&{role_id}>"
@@ -75,7 +75,7 @@ def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allow
 
 
 def budget_used(budget: Budget) -> str:
-    """Say how much of a daily budget is used up."""
+    """Say how much of a daily budget is used."""
     return (
         f"-# You have used {round(budget.used_seconds)} of the {budget.seconds} s of painting"
         f" that the {budget.layer} gives you in 24 hours."
@@ -83,7 +83,7 @@ def budget_used(budget: Budget) -> str:
 
 
 def limit_words(limit: RoleLimit) -> str:
-    """Say what a role may, as far as it is set."""
+    """Describe a role's limits, as far as they are set."""
     words = []
     if limit.may_ask is not None:
         words.append("may ask" if limit.may_ask else "may not ask")

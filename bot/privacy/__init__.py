@@ -1,1 +1,1 @@
-"""What is kept about a member, and its deletion."""
+"""The data kept about a member, and its deletion."""

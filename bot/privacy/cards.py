@@ -1,4 +1,4 @@
-"""What a member is told about the data that is kept about them."""
+"""Texts about the data kept about a member."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Retention:
 
 
 def deleted_text(left: int) -> str:
-    """Say that everything is deleted, but for the messages that Discord did not let go."""
+    """Say that everything is deleted, except for ``left`` messages that Discord did not let the bot delete."""
     if not left:
         return "🧹 Deleted."
     return (
@@ -26,7 +26,7 @@ def deleted_text(left: int) -> str:
 
 
 def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: bool) -> str:
-    """Say what is kept of a member, for how long, and what can be done about it."""
+    """List what is kept about a member, for how long, and what they can do about it."""
     lines = [
         "**What I keep about you**",
         f"• {_bold(counts[Kind.REQUESTS], 'request')}: prompt, numbers, times and the ids of messages;"

@@ -1,4 +1,4 @@
-"""Deletes what a member wants deleted, what is past its time, and what belongs to servers long gone."""
+"""Deletion: on a member's request, after the retention time, and of data of servers that are long gone."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ TRAIL_DAYS = 90
 
 
 class Forgetting:
-    """Delete for good: rows, their bytes in the files of the database, pictures, messages."""
+    """Deletes permanently: rows, their bytes in the database files, pictures, messages."""
 
     def __init__(self, client: "Palimpsest", database: Database) -> None:
         self._client = client
@@ -43,7 +43,7 @@ class Forgetting:
         self._under_way: set[int] = set()
 
     async def sweep(self) -> None:
-        """Delete what is past its time."""
+        """Delete what is past its retention time."""
         now = time.time()
         client = self._client
         await self._go_on()
@@ -59,9 +59,10 @@ class Forgetting:
         await self._database.empty_log()
 
     async def forget_requests(self, member_id: int) -> int:
-        """Give up a member's open requests and delete all of them, with messages and pictures.
+        """Cancel a member's open requests and delete all their requests, with messages and pictures.
 
-        Returns how many messages Discord did not let go. What is cut short goes on at the next start.
+        Returns how many messages Discord did not let the bot delete. An interrupted deletion is resumed by a later
+        sweep.
         """
         self._client.forms.forget(member_id)
         fact = f"{_FORGETTING_FACT}{member_id}"
@@ -75,7 +76,7 @@ class Forgetting:
         return left
 
     async def _go_on(self) -> None:
-        """Finish what a member wanted when the bot ended; what they have asked for since then stays."""
+        """Finish deletions that were interrupted when the bot stopped; requests made since then are kept."""
         for member, moment in (await self._facts.starting_with(_FORGETTING_FACT)).items():
             if int(member) not in self._under_way:
                 await self._forget_requests(int(member), until=float(moment))
@@ -87,7 +88,7 @@ class Forgetting:
         async def wanted() -> list[Job]:
             return [job for job in await client.jobs.of_requester_since(member_id, 0) if job.accepted_at <= until]
 
-        # All at once: otherwise the last would still be painted while the first is being announced.
+        # All at once: otherwise later jobs would still be generated while the first cancellations are being shown.
         await asyncio.gather(*(client.desk.cancel(job.job_id) for job in await wanted() if not job.state.is_settled))
         jobs = await wanted()
         left = sum([await self._delete_messages(job) for job in jobs])
@@ -96,12 +97,12 @@ class Forgetting:
         return left
 
     async def forget_preferences(self, member_id: int) -> None:
-        """Delete a member's own numbers."""
+        """Delete a member's preferences."""
         await self._client.defaults.reset(Layer.MEMBER, member_id)
         await self._database.empty_log()
 
     async def forget_member(self, member_id: int) -> int:
-        """Delete everything of a member that they may delete; return how many messages Discord did not let go."""
+        """Delete everything that a member may delete; return how many messages Discord did not let the bot delete."""
         left = await self.forget_requests(member_id)
         await self.forget_preferences(member_id)
         await self._client.remixing.set(member_id, is_allowed=True)
@@ -110,7 +111,7 @@ class Forgetting:
         return left
 
     async def _delete_messages(self, job: Job) -> int:
-        """Delete a request's result, its status message and its pictures; return how many messages are still there.
+        """Delete a job's result, its status message and its pictures; return how many messages are left.
 
         The status message goes first: otherwise it would be edited to say that the result was deleted, which costs one
         of the channel's few requests.
@@ -123,20 +124,21 @@ class Forgetting:
         if job.status_message_id is not None:
             if await _is_gone(channel.get_partial_message(job.status_message_id).delete()):
                 await self._client.jobs.set_status_message(job.job_id, None)
-            else:  # if the bot ends before the row does, the next start tries it again
+            else:
+                # If the bot stops before the row is deleted, the next start tries again.
                 left += 1
         left += not await _is_gone(self._client.desk.delete(job.job_id))
         await self._client.spool.delete(job.job_id)
         return left
 
     def _is_out_of_reach(self, job: Job) -> bool:
-        """Tell whether the bot is known to be shut out of a job's channel, or sent away from its server."""
+        """Return whether the bot is known to be locked out of a job's channel, or removed from its server."""
         client = self._client
         is_sent_away = job.guild_id is not None and client.is_ready() and client.get_guild(job.guild_id) is None
         return is_sent_away or is_refused_there(client, job.guild_id, job.channel_id, "view_channel")
 
     def _visible_places(self) -> Collection[int] | None:
-        """Return every server and channel that can be seen, or None while that cannot be told."""
+        """Return the ids of all visible servers and channels, or None while that is unknown."""
         client = self._client
         if not client.is_ready() or any(guild.unavailable for guild in client.guilds):
             return None

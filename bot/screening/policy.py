@@ -1,17 +1,17 @@
-"""Turns a verdict, a server's policy and the place into a decision: allow, spoiler or block."""
+"""Turns a verdict, a server's policy and the channel into a decision: allow, spoiler or block."""
 
 from enum import IntEnum
 
 from bot.storage.policies import Policy
 from generation.safety.verdict import Label, Verdict
 
-MAX_OPEN_SCORE = 0.95  # where minors may be, no server can switch the check off
-# With a minor in the words a picture is blocked from this score on, whatever the place and the policy.
+MAX_OPEN_SCORE = 0.95  # where minors may be present, no server can switch the check off
+# If the words mention a minor, a picture is blocked from this score on, regardless of channel and policy.
 MINOR_BLOCK_SCORE = 0.5
 
 
 class Decision(IntEnum):
-    """What happens to a picture; the larger is the stricter."""
+    """What happens to a picture; larger values are stricter."""
 
     ALLOW = 0
     SPOILER = 1
@@ -30,7 +30,7 @@ def refusal_of_words(words: Verdict, *, is_age_restricted: bool) -> str | None:
 
 
 def decide_picture(picture: Verdict, words: Verdict, policy: Policy, *, is_age_restricted: bool) -> Decision:
-    """Decide about a picture that belongs to a prompt with the verdict ``words``."""
+    """Decide about a picture whose prompt has the verdict ``words``."""
     score = picture.score(Label.NSFW)
     if words.has(Label.MINOR) and score >= MINOR_BLOCK_SCORE:
         return Decision.BLOCK

@@ -1,4 +1,4 @@
-"""Checks every prompt and picture before it is shown; what cannot be checked is refused."""
+"""Checks every prompt and picture before it is shown; whatever cannot be checked is refused."""
 
 import hashlib
 import logging
@@ -19,16 +19,17 @@ from generation.safety.verdict import Label, PictureVerdict, Verdict, highest, i
 log = logging.getLogger(__name__)
 
 _MOST_REMEMBERED = 1000
-# Of a server and a channel: may only adults be there?
+# Whether a channel of a server is for adults only.
 IsAgeRestricted = Callable[[int | None, int], bool]
 NoteDecision = Callable[[Job, str, float | None], None]
 
 
 class Screening:
-    """Decide about prompt, input picture, previews and result by verdict, policy and place.
+    """Decides about prompts, input pictures, previews and results by verdict, policy and channel.
 
-    ``note`` is told of what was blocked or hidden, and with which score. ``servers_known`` is waited for before a
-    picture is judged: after a restart jobs go on before Discord has said which channels are age-restricted.
+    ``note`` is called with every picture or prompt that is blocked or hidden, and its score. Pictures are not judged
+    before ``servers_known`` returns: after a restart jobs resume before Discord has said which channels are
+    age-restricted.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class Screening:
         self._is_age_restricted = is_age_restricted
         self._note = note
         self._servers_known = servers_known
-        self._verdicts: dict[str, tuple[Collection[str], Verdict]] = {}  # of jobs, and the server's list at that time
+        self._verdicts: dict[str, tuple[Collection[str], Verdict]] = {}  # by job, with the server's list at that time
 
     def require_welcome(self, requester_id: int, guild_id: int | None, owner_ids: Collection[int] = ()) -> None:
-        """Raise Refused for whom the operator, the server's moderators or the picture's owners exclude.
+        """Raise Refused if the operator, the server's moderators or the picture's owners exclude the requester.
 
         The reasons are ``member_blocked_everywhere``, ``member_blocked`` and ``remixing_off``.
         """
@@ -63,7 +64,7 @@ class Screening:
             raise Refused("remixing_off")
 
     def require_words(self, job: Job) -> None:
-        """Raise Refused (``words_forbidden``, ``words_not_wanted``, ``words_sexual``) for what is not painted."""
+        """Raise Refused (``words_forbidden``, ``words_not_wanted``, ``words_sexual``) if the prompt is not allowed."""
         restricted = self._is_age_restricted(job.guild_id, job.channel_id)
         reason = refusal_of_words(self.words_of(job), is_age_restricted=restricted)
         if reason is not None:
@@ -71,12 +72,12 @@ class Screening:
             raise Refused(reason)
 
     async def require_words_still(self, job: Job) -> None:
-        """Do the same before a job runs, since moderators may have changed their lists while it waited."""
+        """Check again before a job runs, since moderators may have changed their lists while it waited."""
         await self._servers_known()
         self.require_words(job)
 
     def words_of(self, job: Job) -> Verdict:
-        """Return the verdict on a job's words, read once for each list: every preview asks for it."""
+        """Return the verdict on a job's prompt, computed once per list of terms: every preview needs it."""
         server_terms = self._policies.terms(job.guild_id)
         known = self._verdicts.get(job.job_id)
         if known is None or known[0] != server_terms:
@@ -87,9 +88,9 @@ class Screening:
         return known[1]
 
     async def look_at_input(self, job: Job, clean: bytes, sha256: str) -> None:
-        """Look at the picture that a job begins with; if it is to be hidden, so will be the result.
+        """Check the picture that a job starts from; if it has to be hidden, so does the result.
 
-        ``clean`` is its decoded copy, ``sha256`` that of the file as sent. Raises Refused (``input_blocked``,
+        ``clean`` is its decoded copy, ``sha256`` that of the original file. Raises Refused (``input_blocked``,
         ``picture_listed``, ``check_failed``).
         """
         found = await self._check(job, clean)
@@ -97,22 +98,22 @@ class Screening:
         await self._decide(job, [found], "input")
 
     async def look_at_result(self, job: Job, pictures: Sequence[bytes]) -> None:
-        """Look at finished pictures together, and remember if they are to be hidden.
+        """Check all finished pictures, and record whether they have to be hidden.
 
         Raises Refused (``result_blocked``, ``picture_listed``, ``check_failed``).
         """
         found: list[PictureVerdict] = []
         for data in pictures:
-            # Results go before new inputs: otherwise a crowd would hold them up for ever.
+            # Results go before new inputs: otherwise a rush of requests would delay them indefinitely.
             one = await self._check(job, data, is_urgent=True)
             self._require_unlisted(job, one, hashlib.sha256(data).hexdigest())
             found.append(one)
         await self._decide(job, found, "result")
 
     async def admit_preview(self, job: Job, data: bytes) -> bool:
-        """Tell whether a picture may be shown while it is painted: never what the result would be blocked for.
+        """Return whether a preview may be shown: never one for which the result would be blocked.
 
-        While other pictures are looked at none is shown: the next one comes soon, and inputs and results go first.
+        None is shown while other pictures are being checked: the next one comes soon, and inputs and results go first.
         """
         if self._checker.is_busy:
             return False

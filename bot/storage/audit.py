@@ -1,4 +1,4 @@
-"""Who has decided what: written once, never changed, read by moderators."""
+"""The audit trail of decisions: append-only, read by moderators."""
 
 import time
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from bot.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """An act of a moderator (``actor_id``; None is the bot itself) on a member, a job, or a setting."""
+    """An action by a moderator (``actor_id``; None is the bot itself) on a member, a job, or a setting."""
 
     guild_id: int
     actor_id: int | None
@@ -20,7 +20,7 @@ class AuditEntry:
 
 
 class Audit:
-    """Write and read a server's trail."""
+    """Writes and reads servers' audit trails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -46,5 +46,5 @@ class Audit:
         return [AuditEntry(**dict(row)) for row in rows]
 
     async def forget_before(self, moment: float) -> None:
-        """Delete the entries from before ``moment``."""
+        """Delete the entries older than ``moment``."""
         await self._database.execute("DELETE FROM audit WHERE happened_at < ?", moment)

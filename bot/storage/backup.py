@@ -1,4 +1,4 @@
-"""A copy of everything that must not be lost, made while the bot works, and the way back."""
+"""Backup of everything that must not be lost, made while the bot works, and its restoration."""
 
 import contextlib
 import errno
@@ -15,19 +15,19 @@ from bot.storage.migrations import MIGRATIONS
 from bot.storage.spool import sync_folder
 
 _LOCK_NAME, _SPOOL_NAME = "models.lock", "spool"
-_BACKUP, _RESTORE = ".backup-", ".restore-"  # folders that are there while one is made
+_BACKUP, _RESTORE = ".backup-", ".restore-"  # temporary folders during a backup or restore
 
 
 class BackupRefused(Exception):
-    """A backup or restore that is not begun or not finished; the message is a sentence for the operator."""
+    """A backup or restore that was not started or not finished; the message is a sentence for the operator."""
 
 
 def back_up(data_dir: Path, file: Path) -> int:
     """Write database and pictures to a new tar file; return its size in bytes.
 
-    The database is copied by SQLite itself (https://sqlite.org/backup.html) at one moment, whatever the bot writes
-    meanwhile; the pictures follow, so that every job in the copy has its own unless it ended in between. Only
-    the operator's user can read the file. Raises BackupRefused, and OSError for the file.
+    SQLite itself copies the database (https://sqlite.org/backup.html) as of one moment, whatever the bot writes in the
+    meantime; the pictures follow, so every job in the copy has its pictures unless it ended in between. Only the
+    operator's user can read the file. Raises BackupRefused, and OSError for the file.
     """
     database = data_dir / DATABASE_NAME
     if not database.is_file():
@@ -50,7 +50,7 @@ def back_up(data_dir: Path, file: Path) -> int:
         with tarfile.open(whole, "w") as tar:
             tar.add(copied, DATABASE_NAME)
             for path in (data_dir / _LOCK_NAME, *sorted((data_dir / _SPOOL_NAME).rglob("*"))):
-                with contextlib.suppress(FileNotFoundError):  # its job has ended meanwhile
+                with contextlib.suppress(FileNotFoundError):  # its job has ended in the meantime
                     tar.add(path, path.relative_to(data_dir).as_posix(), recursive=False)
         whole.chmod(0o600)
         _sync_file(whole)
@@ -60,7 +60,7 @@ def back_up(data_dir: Path, file: Path) -> int:
 
 
 def restore(file: Path, data_dir: Path) -> None:
-    """Put a backup into a data folder in which no bot works and no database lies. Raises BackupRefused."""
+    """Restore a backup into a data folder that has no database and no running bot. Raises BackupRefused."""
     _require_free(data_dir)
     if not file.is_file():
         raise BackupRefused(f"There is no file {file}.")
@@ -76,7 +76,8 @@ def restore(file: Path, data_dir: Path) -> None:
             raise BackupRefused(f"{file} is no backup: it holds no {DATABASE_NAME}.")
         _require_sound(unpacked / DATABASE_NAME)
         try:
-            with owned(data_dir):  # a bot that starts at this moment would write to a file that is about to be replaced
+            # A bot that starts at this moment would write to a file that is about to be replaced.
+            with owned(data_dir):
                 _require_no_database(data_dir)
                 _move_in(unpacked, data_dir)
         except DataInUse as error:
@@ -84,7 +85,7 @@ def restore(file: Path, data_dir: Path) -> None:
 
 
 def _move_in(unpacked: Path, data_dir: Path) -> None:
-    """Move what a backup held to its place; the database comes last: once it is there, everything is."""
+    """Move a backup's contents to their places; the database comes last: once it is there, everything is."""
     folders = {data_dir}
     for path in sorted(unpacked.rglob("*")):
         if path.is_file() and path != unpacked / DATABASE_NAME:
@@ -103,7 +104,7 @@ def _move_in(unpacked: Path, data_dir: Path) -> None:
 
 
 def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
-    """Write a backup to a pipe, as ``back_up`` does; meanwhile the copy takes space in the data folder."""
+    """Write a backup to a pipe, as ``back_up`` does; until it is sent, the copy takes space in the data folder."""
     if not data_dir.is_dir():
         raise BackupRefused(f"There is no folder {data_dir}: set DATA_DIR to the folder of the bot.")
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=_BACKUP) as folder:
@@ -136,7 +137,7 @@ def _in_use(data_dir: Path) -> BackupRefused:
 
 
 def _require_no_database(data_dir: Path) -> None:
-    """Raise BackupRefused if a database lies there, or the log of one, which SQLite would apply to what is restored.
+    """Raise BackupRefused if there is a database, or a leftover log that SQLite would apply to the restored one.
 
     https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
     """
@@ -145,24 +146,24 @@ def _require_no_database(data_dir: Path) -> None:
 
 
 def _sync_file(path: Path) -> None:
-    """Make a file durable before it gets its name: otherwise a power cut may leave the name and nothing behind it."""
+    """Make a file durable before it gets its name: otherwise a power cut may leave the name without the contents."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def delete_leftovers(data_dir: Path, before: float) -> None:
-    """Delete what backups and restores have left that were killed before a moment: it holds everybody's requests."""
+    """Delete what killed backups and restores left behind before a moment: it contains everybody's requests."""
     for prefix in (_BACKUP, _RESTORE):
         for folder in data_dir.glob(f"{prefix}*"):
-            with contextlib.suppress(FileNotFoundError):  # it has just ended
+            with contextlib.suppress(FileNotFoundError):  # it has just finished
                 if folder.stat().st_mtime < before:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_problem(data_dir: Path) -> str | None:
-    """Return why this program cannot work with a folder's database, as a sentence, or None; nothing is changed.
+    """Return why this program cannot use a folder's database, as a sentence, or None; nothing is changed.
 
-    Not for a folder in which a bot works: the write-ahead log is not looked at.
+    Not for a folder with a running bot: the write-ahead log is ignored.
     """
     database = data_dir / DATABASE_NAME
     if not database.is_file():
@@ -181,7 +182,7 @@ def _as_it_lies_there(database: Path) -> sqlite3.Connection:
 
 
 def _require_sound(database: Path) -> None:
-    """Raise BackupRefused unless a copied database is whole and not from a newer version of this program."""
+    """Raise BackupRefused unless a copied database is intact and not from a newer version of this program."""
     with contextlib.closing(_as_it_lies_there(database)) as connection:
         try:
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()

@@ -18,18 +18,18 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 DATABASE_NAME = "palimpsest.sqlite3"
 _LOCK_NAME = "palimpsest.lock"
-_PATIENCE_SECONDS = 1.0  # with another process that writes: an interaction must be answered within 3 s
+_PATIENCE_SECONDS = 1.0  # for another process that writes: an interaction must be answered within 3 s
 
 
 class DataInUse(Exception):
-    """Another bot already works with this data folder."""
+    """Another bot is already using this data folder."""
 
 
 class Database:
     """The connection to ``DATA_DIR/palimpsest.sqlite3``: WAL, ``synchronous=FULL``, one owner.
 
-    A commit that has returned survives the death of the process and of the machine. Everything runs in one thread,
-    so nothing here blocks the event loop and no two writers exist (which SQLite before 3.51.3 would not survive:
+    A commit that has returned survives a crash of the process or the machine. Everything runs in one thread, so nothing
+    here blocks the event loop and there are never two writers (SQLite before 3.51.3 could corrupt the database then:
     https://sqlite.org/wal.html#walresetbug). While it is open no other process can open the same folder.
     """
 
@@ -44,7 +44,7 @@ class Database:
     async def __aenter__(self) -> Self:
         """Open the database and bring its schema up to date.
 
-        Raises DataInUse if another process has it, StorageTrouble if the disk takes nothing.
+        Raises DataInUse if another process has it, StorageTrouble if nothing can be written.
         """
         try:
             await self._in_thread(self._open)
@@ -60,14 +60,14 @@ class Database:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a transaction: committed when it returns, rolled back when it raises.
 
-        Calls that wait at the same moment share one commit, because the disk takes the time: two hundred
-        commands at once are one wait and not two hundred. ``work`` may be run a second time, after a rollback. Raises
-        StorageTrouble if the disk takes nothing.
+        Calls that wait at the same moment share one commit, because the disk sync takes the time: two hundred commands
+        at once cost one sync and not two hundred. ``work`` may run a second time, after a rollback. Raises
+        StorageTrouble if nothing can be written.
         """
         future: Future[T] = Future()
         self._waiting.append((work, future))
         self._thread.submit(self._run_waiting)
-        # Shielded: a thread cannot be interrupted, so the transaction ends even if its caller is cancelled.
+        # Shielded: a thread cannot be interrupted, so the transaction finishes even if its caller is cancelled.
         return await asyncio.shield(asyncio.wrap_future(future))
 
     async def execute(self, statement: str, *values: object) -> int:
@@ -79,7 +79,7 @@ class Database:
         return await self.run(lambda connection: connection.execute(statement, values).fetchall())
 
     def _run_waiting(self) -> None:
-        """Run everything that waits in one transaction, or one by one if anything of it goes wrong."""
+        """Run everything that waits in one transaction, or one by one if any of it fails."""
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         batches = [waiting]
         while batches:
@@ -87,7 +87,8 @@ class Database:
             try:
                 results = self._transaction([work for work, _ in batch])
             except Exception as error:
-                # Where another process holds the file, each would wait for it in turn, and all who come meanwhile.
+                # If another process holds the lock, each would wait for it in turn, and so would all that arrive in the
+                # meantime.
                 if len(batch) > 1 and not (isinstance(error, StorageTrouble) and error.is_busy):
                     batches = [[each] for each in batch]
                 else:
@@ -112,9 +113,9 @@ class Database:
     async def empty_log(self) -> bool:
         """Move the write-ahead log into the database and truncate it.
 
-        What was deleted is overwritten in the database (``secure_delete``), but the log still has the page as it was
-        before. Returns False if somebody, such as a backup, is reading an earlier state; then the next call does it.
-        Raises StorageTrouble.
+        Deleted data is overwritten in the database (``secure_delete``), but the log still has the old page. Returns
+        False if a reader of an earlier state, such as a backup, prevents it; then the next call does it. Raises
+        StorageTrouble.
         """
 
         def checkpoint() -> bool:
@@ -122,7 +123,7 @@ class Database:
             assert connection is not None, "the database is not open"
             (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
             with _told_apart():
-                # A reader is not waited for: everybody who asks for a picture meanwhile would wait, too.
+                # Do not wait for a reader: everybody who requests a picture in the meantime would wait, too.
                 connection.execute("PRAGMA busy_timeout = 0")
                 try:
                     is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -166,7 +167,7 @@ class Database:
 
 @contextlib.contextmanager
 def _told_apart() -> Iterator[None]:
-    """Raise StorageTrouble for an error that is the disk's and not the statement's."""
+    """Raise StorageTrouble for errors caused by the disk; let errors of the statement through."""
     try:
         yield
     except sqlite3.Error as error:
@@ -178,7 +179,7 @@ def _told_apart() -> Iterator[None]:
 
 @contextlib.contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Keep every other process from working with a folder; raise DataInUse if one does."""
+    """Keep every other process from using a folder; raise DataInUse if one already does."""
     with (folder / _LOCK_NAME).open("a+b") as file:
         try:
             _lock_file(file)
@@ -188,7 +189,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Tell whether a process works with the folder's database; nothing is made or changed."""
+    """Return whether a process is using the folder's database; nothing is created or changed."""
     path = folder / _LOCK_NAME
     if not path.is_file():
         return False
@@ -201,7 +202,7 @@ def is_in_use(folder: Path) -> bool:
 
 
 def _lock_file(file: BinaryIO) -> None:
-    """Take an exclusive lock that the system drops when the process ends; raise OSError if it is taken."""
+    """Take an exclusive lock that the system releases when the process ends; raise OSError if it is taken."""
     if sys.platform == "win32":
         import msvcrt
 

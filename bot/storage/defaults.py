@@ -1,4 +1,4 @@
-"""What moderators and members have set, in the database and, being small and asked at every command, in memory."""
+"""What moderators and members have set: in the database, and in memory, being small and needed by every command."""
 
 import json
 from collections import defaultdict
@@ -10,7 +10,7 @@ from bot.storage.database import Database
 
 
 class Layer(StrEnum):
-    """Who has set a value; the first layer that has one decides a default, the narrowest decides a limit."""
+    """Who has set a value; the first layer that has one decides a default, the strictest decides a limit."""
 
     MEMBER = "member"
     CHANNEL = "channel"
@@ -20,14 +20,14 @@ class Layer(StrEnum):
 
 
 class Defaults:
-    """Read without waiting, write durably. An owner is a member's, channel's or server's id."""
+    """Reads from memory, writes durably. An owner is the id of a member, channel or server."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._values: defaultdict[tuple[Layer, int], dict[str, Any]] = defaultdict(dict)
 
     async def load(self) -> None:
-        """Read everything that was ever set."""
+        """Load everything that was ever set."""
         rows = await self._database.select("SELECT * FROM defaults")
         self._values.clear()
         for row in rows:
@@ -48,7 +48,7 @@ class Defaults:
         self._values[layer, owner_id].update(values)
 
     async def reset(self, layer: Layer, owner_id: int, name: str | None = None) -> None:
-        """Forget one value, or all that an owner has set."""
+        """Remove one value, or all that an owner has set."""
         statement = "DELETE FROM defaults WHERE layer = ? AND owner_id = ? AND ? IN (name, '')"
         await self._database.execute(statement, layer, owner_id, name or "")
         if name is None:

@@ -1,16 +1,16 @@
-"""Small facts about this installation that outlive a restart."""
+"""Small facts about this installation that survive a restart."""
 
 from bot.storage.database import Database
 
 
 class Facts:
-    """Read and write named texts."""
+    """Reads and writes named texts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, name: str) -> str | None:
-        """Return a fact, or None if it was never written."""
+        """Return a fact, or None if it has not been written."""
         rows = await self._database.select("SELECT value FROM facts WHERE name = ?", name)
         return rows[0]["value"] if rows else None
 
@@ -20,7 +20,7 @@ class Facts:
         await self._database.execute(statement, name, value)
 
     async def starting_with(self, beginning: str) -> dict[str, str]:
-        """Return the facts whose names begin with a prefix, by the rest of their names."""
+        """Return the facts whose names start with a prefix, by the rest of their names."""
         statement = "SELECT substr(name, length(?1) + 1) AS rest, value FROM facts WHERE name GLOB ?1 || '*'"
         return {row["rest"]: row["value"] for row in await self._database.select(statement, beginning)}
 

@@ -1,4 +1,4 @@
-"""A job as in its row."""
+"""A job, as stored in its row."""
 
 import json
 import sqlite3
@@ -11,29 +11,29 @@ from generation.requests import StrengthSchedule
 
 
 class JobState(StrEnum):
-    """Where a job stands; ``bot.storage.jobs`` owns the ways between."""
+    """The state of a job; ``bot.storage.jobs`` owns the transitions."""
 
-    ACCEPTED = "accepted"  # the row exists, the picture is on its way
-    QUEUED = "queued"  # picture and row are safe; this has been promised
-    RUNNING = "running"  # an executor has it
+    ACCEPTED = "accepted"  # the row exists, the picture is being fetched
+    QUEUED = "queued"  # picture and row are stored; the job has been promised
+    RUNNING = "running"  # an executor is working on it
     RENDERED = "rendered"  # the pictures are on disk, the message is not sent
-    DELIVERED = "delivered"  # the message is known to be there
+    DELIVERED = "delivered"  # the message is known to exist
     FAILED = "failed"
     CANCELLED = "cancelled"
-    EXPIRED = "expired"  # there is nobody and nowhere left to answer
+    EXPIRED = "expired"  # nobody is left to answer, or nowhere to do so
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing more happens to the job."""
+        """Whether the state is final."""
         return self in (JobState.DELIVERED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 
 
-# What was kept is gone with the disk, has ended the bot again and again, or is not to be painted by anybody.
+# Its files are lost, it has killed the bot again and again, or nobody may generate it.
 _WITHOUT_A_WAY_ON = ("bot_died", "input_expired", "result_lost", "picture_listed", "words_forbidden")
 
 
 class CancelReason(StrEnum):
-    """Why a job was given up, where its requester may not know; kept in ``failure_data``."""
+    """Why a job was cancelled if its requester may not know; stored in ``failure_data``."""
 
     BY_MODERATOR = "by_moderator"
     REQUEST_DELETED = "request_deleted"
@@ -42,7 +42,7 @@ class CancelReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPicture:
-    """A finished picture as the row remembers it; its bytes lie in the spool until they are delivered."""
+    """A finished picture as recorded in the row; its bytes are in the spool until they are delivered."""
 
     filename: str
     media_type: str
@@ -51,15 +51,15 @@ class StoredPicture:
     height: int
     native_width: int
     native_height: int
-    painted_again: bool = False  # because the memory did not suffice at first
-    denoising_steps: int | None = None  # that were run; rows of earlier versions do not say
-    trimmed: float = 0.0  # the part of the input, 0 to 1, that is not seen because of its shape
+    painted_again: bool = False  # in a way that needs less memory, after the first attempt ran out of it
+    denoising_steps: int | None = None  # that were run; unknown in rows of earlier versions
+    trimmed: float = 0.0  # the part of the input, 0 to 1, that was cropped because of its shape
 
     @classmethod
     def from_row(cls, values: Mapping[str, Any]) -> Self:
-        """Build the value from its place in a row; what a newer version has said beside it is left out.
+        """Build the picture from its part of a row, ignoring fields that a newer version has added.
 
-        Whoever goes back to an earlier version has such rows, and no step of the schema between the two.
+        After a downgrade there are such rows, without a schema migration between the two versions.
         """
         known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
@@ -67,7 +67,7 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One request of one member from the acknowledgement to its end. Times are seconds since 1970."""
+    """One member's request, from the acknowledgement to its end. Times are seconds since 1970."""
 
     job_id: str
     requester_id: int
@@ -87,13 +87,13 @@ class Job:
     strength_schedule: StrengthSchedule
     spoiler: bool
     accepted_at: float
-    strengths: tuple[float, ...] = ()  # of a ladder: that of each picture; ``strength`` is the first of them
-    adapter: str = ""  # with the weights in it where there are several
+    strengths: tuple[float, ...] = ()  # of a ladder, one per picture; ``strength`` is the first of them
+    adapter: str = ""  # several include their weights
     adapter_weight: float = 0.0
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None
-    input_owner_id: int | None = None  # whose picture it began with, where that is another member's
+    input_owner_id: int | None = None  # the owner of the picture it started from, if that is another member
     attachment_url: str | None = None
     ignored_pictures: int = 0
     request_message_id: int | None = None
@@ -119,19 +119,19 @@ class Job:
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether it was cancelled, or its result deleted: its words are shown to nobody any more."""
+        """Whether it was cancelled, or its result deleted: its prompt is no longer shown to anybody."""
         return self.state is JobState.CANCELLED or (self.state is JobState.DELIVERED and self.result_message_id is None)
 
     @property
     def can_be_tried_again(self) -> bool:
-        """Whether it failed in spite of a picture that was taken, which is then kept as that of a finished job is."""
+        """Whether it failed after its picture had been accepted; the picture is then kept as for a finished job."""
         return (
             self.state is JobState.FAILED and self.queued_at is not None and self.failure_kind not in _WITHOUT_A_WAY_ON
         )
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:
-        """Build the value from its row."""
+        """Build the job from its row."""
         values = dict(row)
         values["state"] = JobState(values["state"])
         values["spoiler"] = bool(values["spoiler"])

@@ -1,7 +1,7 @@
 """The jobs table: the only place where a job changes its state.
 
 accepted → queued → running → rendered → delivered, and from any of them but the last to failed, cancelled or expired.
-running → queued is the way back after the death of the bot.
+running → queued happens after the bot has died.
 """
 
 import json
@@ -26,14 +26,14 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
 
 
 class Jobs:
-    """Read and move jobs. A move returns the job as it is then, or None if it had gone elsewhere meanwhile."""
+    """Reads jobs and moves them between states. A move returns the updated job, or None if it was in another state."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
 
     async def accept(self, job: Job) -> None:
-        """Write a new job down."""
+        """Store a new job."""
         values = {name: getattr(job, name) for name in JOB_COLUMNS}
         values["pictures"], values["failure_data"] = "[]", "{}"
         values["strengths"] = json.dumps(job.strengths)
@@ -50,7 +50,7 @@ class Jobs:
         return await self._move(job_id, JobState.RUNNING, attempt=attempt, started_at=self._clock())
 
     async def note_attempt(self, job_id: str, attempt: int) -> None:
-        """Remember which attempt a job whose executor was lost is at, so that the loss counts if the bot ends too."""
+        """Record the attempt number of a job whose executor was lost, so that the loss counts even if the bot stops."""
         await self._database.execute("UPDATE jobs SET attempt = ? WHERE job_id = ?", attempt, job_id)
 
     async def render(self, job_id: str, pictures: Sequence[StoredPicture], seconds: float) -> Job | None:
@@ -59,13 +59,13 @@ class Jobs:
         return await self._move(job_id, JobState.RENDERED, pictures=text, seconds=seconds, rendered_at=self._clock())
 
     async def deliver(self, job_id: str, result_message_id: int) -> Job | None:
-        """rendered → delivered: the message is there."""
+        """rendered → delivered: the message exists."""
         return await self._move(
             job_id, JobState.DELIVERED, result_message_id=result_message_id, settled_at=self._clock()
         )
 
     async def fail(self, job_id: str, kind: str, reference: str, data: Mapping[str, Any]) -> Job | None:
-        """End a job without a picture; ``data`` is what its sentence needs."""
+        """End a job without a picture; ``data`` holds the values for its sentence."""
         return await self._move(
             job_id,
             JobState.FAILED,
@@ -76,7 +76,7 @@ class Jobs:
         )
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> Job | None:
-        """End a job because somebody asked for it; ``reason`` is what its requester may not know."""
+        """End a job on request; ``reason`` says why if its requester may not know."""
         data = json.dumps({} if reason is None else {"reason": reason})
         return await self._move(job_id, JobState.CANCELLED, failure_data=data, settled_at=self._clock())
 
@@ -87,70 +87,70 @@ class Jobs:
         )
 
     async def return_to_queue(self, job_id: str) -> Job | None:
-        """running → queued: the bot died or was stopped; that is no attempt of the job's."""
+        """running → queued: the bot died or was stopped, which does not count as an attempt."""
         return await self._move(job_id, JobState.QUEUED, started_at=None)
 
     async def count_unclean_death(self) -> None:
-        """Note for every running job that the bot died with it."""
+        """Record for every running job that the bot died while it ran."""
         statement = "UPDATE jobs SET unclean_deaths = unclean_deaths + 1 WHERE state = ?"
         await self._database.execute(statement, JobState.RUNNING)
 
     async def set_status_message(self, job_id: str, status_message_id: int | None) -> None:
-        """Remember by which message the requester has been told."""
+        """Record the status message by which the requester has been told."""
         statement = "UPDATE jobs SET status_message_id = ? WHERE job_id = ?"
         await self._database.execute(statement, status_message_id, job_id)
 
     async def note_result_gone(self, job_id: str) -> None:
-        """Remember that a result's message is gone; the status message of a delivered one is to say so."""
+        """Record that a result's message is gone; a delivered job's status message has to be updated."""
         statement = (
             "UPDATE jobs SET result_message_id = NULL, is_end_shown = is_end_shown AND state <> ? WHERE job_id = ?"
         )
         await self._database.execute(statement, JobState.DELIVERED, job_id)
 
     async def hide(self, job_id: str) -> None:
-        """Remember that a job's pictures are shown as spoilers only."""
+        """Record that a job's pictures are shown only as spoilers."""
         await self._database.execute("UPDATE jobs SET spoiler = 1 WHERE job_id = ?", job_id)
 
     async def set_pictures(self, job_id: str, pictures: Sequence[StoredPicture]) -> None:
-        """Remember that a rendered job's files were encoded anew."""
+        """Record that a rendered job's files were re-encoded."""
         text = json.dumps([asdict(picture) for picture in pictures])
         await self._database.execute("UPDATE jobs SET pictures = ? WHERE job_id = ?", text, job_id)
 
     async def get(self, job_id: str) -> Job | None:
-        """Return a job by its id; one that was emptied because its member had it forgotten does not count."""
+        """Return a job by its id; None also for one that was emptied because its member had it deleted."""
         jobs = await self._select("WHERE job_id = ? AND prompt <> ''", job_id)
         return jobs[0] if jobs else None
 
     async def by_message(self, message_id: int) -> Job | None:
-        """Return the job whose result or status a message is."""
+        """Return the job whose result or status message this is."""
         jobs = await self._select("WHERE result_message_id = ?1 OR status_message_id = ?1", message_id)
         return jobs[0] if jobs else None
 
     async def by_request(self, requester_id: int, message_id: int) -> Job | None:
-        """Return the newest job that has come of a member's message."""
+        """Return the newest job that a member's message has led to."""
         condition = "WHERE requester_id = ? AND request_message_id = ? ORDER BY rowid DESC LIMIT 1"
         jobs = await self._select(condition, requester_id, message_id)
         return jobs[0] if jobs else None
 
     async def of_requester_since(self, requester_id: int, moment: float) -> list[Job]:
-        """Return the jobs that a member has asked for after ``moment``, oldest first."""
+        """Return the jobs that a member has requested after ``moment``, oldest first."""
         return await self._select(
             "WHERE requester_id = ? AND accepted_at > ? ORDER BY accepted_at", requester_id, moment
         )
 
     async def unsettled(self) -> list[Job]:
-        """Return the jobs that something must still happen to, oldest first."""
+        """Return the jobs that are not settled, oldest first."""
         states = [state for state in JobState if not state.is_settled]
-        # In the order of writing: ids sort by a clock that may have been set back.
+        # In insertion order: ids sort by a clock that may have been set back.
         return await self._select(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rowid", *states)
 
     async def note_end_shown(self, job: Job) -> None:
-        """Remember that the status message says how a job ended, or never will, unless its result has gone since."""
+        """Record that the status message says how a job ended, or never will, unless its result is gone by now."""
         statement = "UPDATE jobs SET is_end_shown = 1 WHERE job_id = ? AND result_message_id IS ?"
         await self._database.execute(statement, job.job_id, job.result_message_id)
 
     async def with_end_to_show(self) -> list[Job]:
-        """Return the jobs that are over and whose status message may not say so yet."""
+        """Return the settled jobs whose status message may not say so yet."""
         return await self._select("WHERE is_end_shown = 0 AND settled_at IS NOT NULL")
 
     async def forget_settled_before(self, moment: float) -> None:

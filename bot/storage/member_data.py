@@ -1,6 +1,6 @@
 """Everything in the database that belongs to a member, listed and counted in one place.
 
-A test reads the schema and fails for a column of ids that is named neither here nor among those of other things.
+A test reads the schema and fails for a column of ids that is listed neither here nor among the ids of other things.
 """
 
 import sqlite3
@@ -12,7 +12,7 @@ from bot.storage.database import Database
 
 
 class Kind(StrEnum):
-    """What a row of a member's is, as ``/privacy show`` counts it."""
+    """The kind of a member's row, as ``/privacy show`` counts it."""
 
     REQUESTS = "requests"
     REMIXED = "remixed"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Rows of ``table`` that are a member's by ``column``; ``condition`` narrows them down."""
+    """Rows of ``table`` that belong to a member by ``column``, restricted by ``condition``."""
 
     table: str
     column: str
@@ -64,7 +64,7 @@ _EMPTY = """
 
 
 class MemberData:
-    """Count and delete what is kept of a member."""
+    """Counts and deletes what is kept about a member."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -79,9 +79,9 @@ class MemberData:
         return counts
 
     async def delete_requests(self, job_ids: Collection[str], *, keep_since: float) -> None:
-        """Delete requests that are over; those taken in after ``keep_since`` are emptied and still count in budgets.
+        """Delete settled requests; those accepted after ``keep_since`` are emptied and still count towards budgets.
 
-        What is left of them are times, seconds and ids: without that, deleting would be a way round every limit.
+        Times, seconds and ids are left of them: otherwise deleting requests would be a way around every limit.
         """
         values = [(job_id, keep_since) for job_id in job_ids]
 
@@ -93,9 +93,9 @@ class MemberData:
         await self._database.empty_log()
 
     async def forget_remixed(self, member_id: int) -> None:
-        """Forget in others' requests that they began with a member's picture."""
+        """Remove from others' requests that they started from a member's picture."""
         await self._database.execute("UPDATE jobs SET input_owner_id = NULL WHERE input_owner_id = ?", member_id)
 
     async def forget_emptied(self, moment: float) -> None:
-        """Delete the emptied requests that were taken in before ``moment``."""
+        """Delete the emptied requests that were accepted before ``moment``."""
         await self._database.execute("DELETE FROM jobs WHERE prompt = '' AND accepted_at < ?", moment)

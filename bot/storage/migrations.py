@@ -1,4 +1,4 @@
-"""The schema, as the numbered steps that made it; a step that has been released is never edited."""
+"""The schema, as numbered migrations; a released one is never edited."""
 
 import sqlite3
 
@@ -43,7 +43,7 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_settled_at ON jobs (settled_at);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     """,
-    # 2: what moderators and members have set (a value is JSON); pictures beside the first; replies find their job
+    # 2: what moderators and members have set (values are JSON); ignored further pictures; replies find their job
     """
     CREATE TABLE defaults (
         layer TEXT NOT NULL,
@@ -56,7 +56,7 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN request_message_id INTEGER;
     CREATE INDEX jobs_by_result_message ON jobs (result_message_id);
     """,
-    # 3: how often and how much the members of a role may ask, and what they have asked lately
+    # 3: how often and how much the members of a role may request, and what they have requested recently
     """
     CREATE TABLE role_limits (
         guild_id INTEGER NOT NULL,
@@ -67,7 +67,7 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX jobs_by_requester ON jobs (requester_id, accepted_at);
     """,
-    # 4: what moderators decide about pictures, words and members; who decided it; reports; who wants not to be remixed
+    # 4: moderators' decisions about pictures, words and members; who made them; reports; refusals of remixing
     """
     CREATE TABLE server_policies (
         guild_id INTEGER PRIMARY KEY,
@@ -116,8 +116,8 @@ MIGRATIONS = (
     CREATE TABLE remix_refusals (member_id INTEGER PRIMARY KEY) STRICT;
     CREATE TABLE gone_places (place_id INTEGER PRIMARY KEY, gone_at REAL NOT NULL) STRICT;
     """,
-    # 5: by what a message that answered is found again, how often the bot died while it painted this, and whether the
-    # status message says how it ended
+    # 5: the interaction by which a sent response is found again, how often the bot died while it ran this job, and
+    # whether the status message says how it ended
     """
     ALTER TABLE jobs ADD COLUMN interaction_id INTEGER;
     ALTER TABLE jobs ADD COLUMN unclean_deaths INTEGER NOT NULL DEFAULT 0;
@@ -125,26 +125,26 @@ MIGRATIONS = (
     UPDATE jobs SET is_end_shown = 1 WHERE settled_at IS NOT NULL;
     CREATE INDEX jobs_with_end_to_show ON jobs (is_end_shown) WHERE is_end_shown = 0;
     """,
-    # 6: how the noise is taken away and what the strength means; what was there ran as diffusers has it
+    # 6: the sampler and the meaning of strength; existing jobs ran with diffusers' own
     """
     ALTER TABLE jobs ADD COLUMN sampler TEXT NOT NULL DEFAULT 'own';
     ALTER TABLE jobs ADD COLUMN strength_schedule TEXT NOT NULL DEFAULT 'index';
     """,
-    # 7: what small change to the model is wanted, and how much of it
+    # 7: the adapter and its weight
     """
     ALTER TABLE jobs ADD COLUMN adapter TEXT NOT NULL DEFAULT '';
     ALTER TABLE jobs ADD COLUMN adapter_weight REAL NOT NULL DEFAULT 0.0;
     """,
-    # 8: replies to status messages find their job, too, however many there are
+    # 8: replies to status messages find their job too, quickly even among many
     "CREATE INDEX jobs_by_status_message ON jobs (status_message_id);",
-    # 9: whose picture a job began with, so that what they want is kept to when it is painted over once more
+    # 9: the owner of the picture that a job started from, whose choice also counts when its result is painted over
     """
     ALTER TABLE jobs ADD COLUMN input_owner_id INTEGER;
     CREATE INDEX jobs_by_input_owner ON jobs (input_owner_id) WHERE input_owner_id IS NOT NULL;
     """,
-    # 10: who may ask at all
+    # 10: whether a role may request at all
     "ALTER TABLE role_limits ADD COLUMN may_ask INTEGER;",
-    # 11: the strengths of a ladder, as a JSON list; what was there had one strength
+    # 11: the strengths of a ladder, as a JSON list; existing jobs had one strength
     "ALTER TABLE jobs ADD COLUMN strengths TEXT NOT NULL DEFAULT '[]';",
 )
 
@@ -154,9 +154,9 @@ class DatabaseTooNew(Exception):
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Apply the missing steps, each in a transaction with its number (``PRAGMA user_version``).
+    """Apply the missing migrations, each in a transaction with its number (``PRAGMA user_version``).
 
-    Raises DatabaseTooNew rather than touch a schema from the future.
+    Raises DatabaseTooNew rather than touch a schema from a newer version.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):

@@ -1,16 +1,16 @@
-"""Servers and channels that the bot has not seen for long, and everything that is kept of them."""
+"""Servers and channels that the bot has not seen for a long time, and everything that is kept about them."""
 
 import sqlite3
 from collections.abc import Collection
 
 from bot.storage.database import Database
 
-# Where a server or channel stands in a column of ids.
+# The columns that hold the id of a server or channel.
 HOLDINGS = (
     ("jobs", "guild_id", "1"),
     ("role_limits", "guild_id", "1"),
     ("server_policies", "guild_id", "1"),
-    ("blocked_members", "guild_id", "guild_id <> 0"),  # which stands for everywhere
+    ("blocked_members", "guild_id", "guild_id <> 0"),  # 0 stands for everywhere
     ("blocked_terms", "guild_id", "1"),
     ("blocked_pictures", "guild_id", "1"),
     ("audit", "guild_id", "1"),
@@ -20,13 +20,13 @@ HOLDINGS = (
 
 
 class Places:
-    """Note which places are gone, and purge what is kept of them when they have been gone for long."""
+    """Records which places are gone, and purges their data when they have been gone for long."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def note(self, visible: Collection[int], now: float) -> None:
-        """Remember since when places of which something is kept are gone, and forget that of those that are back."""
+        """Record since when places with data are gone, and remove the records of those that are back."""
         known = " UNION ".join(
             f"SELECT {column} FROM {table} WHERE {condition} AND {column} IS NOT NULL"
             for table, column, condition in HOLDINGS
@@ -43,7 +43,7 @@ class Places:
         await self._database.run(note)
 
     async def purge(self, gone_before: float) -> int:
-        """Delete everything of places that are gone since before a moment; return how many rows there were."""
+        """Delete all data of places that have been gone since before a moment; return how many rows that were."""
         rows = await self._database.select("SELECT place_id FROM gone_places WHERE gone_at < ?", gone_before)
         places = [(row[0],) for row in rows]
         deleted = 0

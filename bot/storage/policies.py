@@ -10,9 +10,9 @@ from bot.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """From which scores on pictures are hidden and blocked, in channels for everybody and in age-restricted ones.
+    """The scores from which pictures are hidden and blocked, in channels for everybody and in age-restricted ones.
 
-    1 is never: no picture has that score. Direct messages count as channels for everybody: nobody's age is known.
+    1 means never: no picture has that score. Direct messages count as channels for everybody: nobody's age is known.
     """
 
     spoiler_score: float = 0.6
@@ -22,13 +22,13 @@ class Policy:
 
 
 DEFAULT_POLICY = Policy()
-EVERYWHERE = 0  # no server: whom the operator has blocked is blocked in all of them and in direct messages
+EVERYWHERE = 0  # not a server: the operator's blocks apply in all servers and in direct messages
 _SCORES = tuple(field.name for field in fields(Policy))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockedPicture:
-    """A picture that a server does not want to see again, by the sha256 of its file and by its looks."""
+    """A picture that a server does not want to see again, by the sha256 of its file and by its perceptual hash."""
 
     sha256: str
     perceptual_hash: str | None
@@ -36,9 +36,9 @@ class BlockedPicture:
 
 
 class Policies:
-    """Read without waiting, since every prompt and picture asks; write durably.
+    """Reads from memory, since every prompt and picture asks; writes durably.
 
-    A server without a row has the defaults; so have direct messages, which have no server (None).
+    A server without a row has the defaults, and so have direct messages, which have no server (None).
     """
 
     def __init__(self, database: Database) -> None:
@@ -50,9 +50,9 @@ class Policies:
         self._pictures: defaultdict[int, dict[str, BlockedPicture]] = defaultdict(dict)
 
     async def load(self) -> None:
-        """Read everything that was ever decided; what was known before holds until then."""
+        """Load every decision; the previously loaded ones apply until then."""
         tables = ("server_policies", "blocked_members", "blocked_terms", "blocked_pictures")
-        # At one moment: what is decided meanwhile is written, and remembered, either before all of it or after.
+        # In one transaction: a concurrent decision is written, and remembered, either before all of it or after.
         policies, members, terms, pictures = await self._database.run(
             lambda connection: [connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
         )
@@ -76,16 +76,16 @@ class Policies:
         return DEFAULT_POLICY if guild_id is None else self._policies.get(guild_id, DEFAULT_POLICY)
 
     def log_channel_id(self, guild_id: int | None) -> int | None:
-        """Return the channel in which a server's moderators want to read what happens."""
+        """Return the channel in which a server's moderators want to be told what happens."""
         return None if guild_id is None else self._log_channels.get(guild_id)
 
     def blocked_members(self, guild_id: int | None) -> Collection[int]:
-        """Return the members who may not ask for pictures in a server, longest first."""
+        """Return the members who are blocked in a server, those blocked longest first."""
         members = {} if guild_id is None else self._members.get(guild_id, {})
         return sorted(members, key=lambda member_id: members[member_id])
 
     def is_blocked(self, guild_id: int | None, member_id: int) -> bool:
-        """Tell whether a member may not ask for pictures in a server."""
+        """Return whether a member is blocked in a server."""
         return guild_id is not None and member_id in self._members.get(guild_id, {})
 
     def terms(self, guild_id: int | None) -> Collection[str]:
@@ -98,7 +98,7 @@ class Policies:
         return sorted(pictures.values(), key=lambda picture: picture.added_at)
 
     async def set_policy(self, guild_id: int, **scores: float) -> None:
-        """Set the scores that are named, of those of ``Policy``."""
+        """Set the given scores, named as in ``Policy``."""
         await self._write(guild_id, scores)
         self._policies[guild_id] = replace(self.of(guild_id), **scores)
 
@@ -110,13 +110,13 @@ class Policies:
             self._log_channels[guild_id] = channel_id
 
     async def block_member(self, guild_id: int, member_id: int) -> None:
-        """Refuse a member from now on."""
+        """Block a member from now on."""
         now = time.time()
         await self._database.execute("INSERT OR IGNORE INTO blocked_members VALUES (?, ?, ?)", guild_id, member_id, now)
         self._members[guild_id].setdefault(member_id, now)
 
     async def unblock_member(self, guild_id: int, member_id: int) -> bool:
-        """Let a member in again; return False if nobody had refused them."""
+        """Unblock a member; return False if they were not blocked."""
         await self._database.execute(
             "DELETE FROM blocked_members WHERE guild_id = ? AND member_id = ?", guild_id, member_id
         )
@@ -150,7 +150,7 @@ class Policies:
         return self._pictures[guild_id].pop(sha256, None) is not None
 
     async def _write(self, guild_id: int, given: Mapping[str, float | None]) -> None:
-        """Write what is given and nothing else, for another moderator may be setting the rest at this moment."""
+        """Write only what is given, since another moderator may be setting the rest at this moment."""
         columns = {"guild_id": guild_id, **asdict(DEFAULT_POLICY), **given}
         statement = (
             f"INSERT INTO server_policies ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"

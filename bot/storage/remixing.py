@@ -4,23 +4,23 @@ from bot.storage.database import Database
 
 
 class Remixing:
-    """Read without waiting, write durably; who has said nothing may be remixed."""
+    """Reads from memory, writes durably; a member who has not chosen may be remixed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refusing: set[int] = set()
 
     async def load(self) -> None:
-        """Read everybody's choice."""
+        """Load all members' choices."""
         rows = await self._database.select("SELECT member_id FROM remix_refusals")
         self._refusing = {row["member_id"] for row in rows}
 
     def is_refused(self, member_id: int) -> bool:
-        """Tell whether others may not paint over a member's pictures."""
+        """Return whether a member does not let others paint over their pictures."""
         return member_id in self._refusing
 
     async def set(self, member_id: int, *, is_allowed: bool) -> None:
-        """Remember a member's choice."""
+        """Store a member's choice."""
         statement = (
             "DELETE FROM remix_refusals WHERE member_id = ?"
             if is_allowed

@@ -1,4 +1,4 @@
-"""What members have reported, each job once by each member."""
+"""Members' reports of results, at most one per job and member."""
 
 import sqlite3
 import time
@@ -9,7 +9,7 @@ from bot.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A job that somebody wants moderators to look at; ``count`` members have said so, first at ``reported_at``."""
+    """A job that members want moderators to look at; ``count`` of them reported it, the first at ``reported_at``."""
 
     job_id: str
     count: int
@@ -17,13 +17,13 @@ class Report:
 
 
 class Reports:
-    """Write and read reports."""
+    """Writes and reads reports."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, job_id: str, member_id: int, guild_id: int | None) -> int:
-        """Write a report down; return how many there are of the job now, 0 if the member has reported it before."""
+        """Store a report; return how many the job has now, or 0 if the member has reported it before."""
 
         def add(connection: sqlite3.Connection) -> int:
             values = (job_id, member_id, guild_id, time.time())
@@ -44,7 +44,7 @@ class Reports:
         return [Report(**dict(row)) for row in rows]
 
     async def settle(self, job_id: str) -> None:
-        """Forget the reports of a job that a moderator has decided about."""
+        """Delete the reports of a job that a moderator has decided about."""
         await self._database.execute("DELETE FROM reports WHERE job_id = ?", job_id)
 
     async def forget_member(self, member_id: int) -> None:
@@ -52,5 +52,5 @@ class Reports:
         await self._database.execute("DELETE FROM reports WHERE member_id = ?", member_id)
 
     async def forget_before(self, moment: float) -> None:
-        """Delete the reports from before ``moment``."""
+        """Delete the reports older than ``moment``."""
         await self._database.execute("DELETE FROM reports WHERE reported_at < ?", moment)

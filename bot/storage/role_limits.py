@@ -1,4 +1,4 @@
-"""What moderators allow the members of a role: in the database and, being asked at every command, in memory."""
+"""What moderators allow the members of a role: in the database, and in memory because every command needs it."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from bot.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleLimit:
-    """How often and how much, and whether at all; 0 is no limit, None is nothing said."""
+    """How often and how much a role may request, and whether at all; 0 means no limit, None means not set."""
 
     cooldown_seconds: int | None = None
     daily_budget_seconds: int | None = None
@@ -17,14 +17,14 @@ class RoleLimit:
 
 
 class RoleLimits:
-    """Read without waiting, write durably. The role @everyone has the id of its server."""
+    """Reads from memory, writes durably. The role @everyone has the id of its server."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._limits: defaultdict[int, dict[int, RoleLimit]] = defaultdict(dict)
 
     async def load(self) -> None:
-        """Read everything that was ever set."""
+        """Load everything that was ever set."""
         rows = await self._database.select("SELECT * FROM role_limits")
         self._limits.clear()
         for row in rows:
@@ -39,8 +39,8 @@ class RoleLimits:
         return {} if guild_id is None else dict(self._limits.get(guild_id, {}))
 
     async def set(self, guild_id: int, role_id: int, **values: int) -> None:
-        """Set what is named of ``cooldown_seconds``, ``daily_budget_seconds`` and ``may_ask``."""
-        # Only these columns, for another moderator may be setting the others at this moment.
+        """Set the given values out of ``cooldown_seconds``, ``daily_budget_seconds`` and ``may_ask``."""
+        # Only these columns, since another moderator may be setting the others at this moment.
         statement = (
             f"INSERT INTO role_limits (guild_id, role_id, {', '.join(values)}) VALUES (?, ?{', ?' * len(values)})"
             f" ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in values)}"
@@ -49,6 +49,6 @@ class RoleLimits:
         self._limits[guild_id][role_id] = replace(self.of(guild_id).get(role_id, RoleLimit()), **values)
 
     async def reset(self, guild_id: int, role_id: int) -> None:
-        """Forget what was set for a role."""
+        """Remove what was set for a role."""
         await self._database.execute("DELETE FROM role_limits WHERE guild_id = ? AND role_id = ?", guild_id, role_id)
         self._limits[guild_id].pop(role_id, None)

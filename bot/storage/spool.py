@@ -14,17 +14,18 @@ log = logging.getLogger(__name__)
 
 
 class Spool:
-    """A folder a job. What ``write`` has returned from is on the disk, whole, under its final name."""
+    """One folder per job. Once ``write`` returns, the file is on disk, complete, under its final name."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def write(self, job_id: str, filename: str, data: bytes) -> None:
-        """Write a file so that it is there whole or not at all, and survives a power cut; raise StorageTrouble."""
+        """Write a file atomically and durably, so that it survives a power cut; raise StorageTrouble."""
         try:
             try:
                 await asyncio.to_thread(self._write, job_id, filename, data)
-            except (FileNotFoundError, FileExistsError):  # its folder was deleted meanwhile: no trouble of the disk's
+            except (FileNotFoundError, FileExistsError):
+                # The folder was deleted in the meantime, which is no disk trouble.
                 await asyncio.to_thread(self._write, job_id, filename, data)
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
@@ -34,7 +35,7 @@ class Spool:
         return await asyncio.to_thread((self._folder / job_id / filename).read_bytes)
 
     async def exists(self, job_id: str, filename: str) -> bool:
-        """Tell whether a file is there."""
+        """Return whether a file exists."""
         return await asyncio.to_thread((self._folder / job_id / filename).is_file)
 
     async def delete(self, job_id: str, *, keep: str | None = None) -> None:
@@ -46,11 +47,11 @@ class Spool:
         return await asyncio.to_thread(self._job_ids)
 
     async def size_bytes(self) -> int:
-        """Return the bytes that all files have together."""
+        """Return the total size of all files."""
         return await asyncio.to_thread(self._size_bytes)
 
     async def job_size_bytes(self, job_id: str) -> int:
-        """Return the bytes of one job's files."""
+        """Return the size of one job's files."""
         return await asyncio.to_thread(_folder_bytes, self._folder / job_id)
 
     def _write(self, job_id: str, filename: str, data: bytes) -> None:
@@ -76,7 +77,7 @@ class Spool:
                     path.unlink(missing_ok=True)
         except OSError as error:
             log.warning("the pictures of job %s cannot be deleted now (%s)", job_id, error.strerror)
-        with contextlib.suppress(OSError):  # it holds what is kept, or is gone
+        with contextlib.suppress(OSError):  # it still has the kept file, or is gone
             folder.rmdir()
 
     def _job_ids(self) -> list[str]:
@@ -97,14 +98,14 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return what lies in a folder, which may go away at any moment."""
+    """Return the files in a folder, which may disappear at any moment."""
     with contextlib.suppress(FileNotFoundError):
         return list(folder.iterdir())
     return []
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder durable; Windows has no such call and needs none."""
+    """Make a new name in a folder durable; Windows has no such call and does not need one."""
     with contextlib.suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

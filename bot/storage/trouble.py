@@ -1,4 +1,4 @@
-"""A disk that takes nothing: an error for it, and waiting it out where a promise was given."""
+"""Storage that cannot be written: its error, and waiting it out where something was promised."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# https://sqlite.org/rescode.html: the low byte of an extended code says what kind of trouble it is.
+# https://sqlite.org/rescode.html: the low byte of an extended code is the primary result code.
 _TROUBLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -25,9 +25,9 @@ _LONGEST_DELAY_SECONDS = 30.0
 
 
 class StorageTrouble(Exception):
-    """Nothing can be written just now: the disk is full, read-only or broken. ``str`` says which, for the operator.
+    """Nothing can be stored now: the disk is full, read-only or broken. ``str`` says which, for the operator.
 
-    ``is_busy`` says that another process, such as a tool of the operator's, holds the file.
+    ``is_busy`` says that another process, such as one of the operator's tools, holds the file.
     """
 
     reason = "storage_trouble"
@@ -38,7 +38,7 @@ class StorageTrouble(Exception):
 
 
 def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
-    """Return what an error of SQLite says about the disk, or None if it is about the statement."""
+    """Return the storage trouble behind an SQLite error, or None if the statement is at fault."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF not in _TROUBLE:
         return None
@@ -47,7 +47,7 @@ def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
 
 
 def note_trouble(error: BaseException) -> None:
-    """Tell the operator of what the person is told that the operator knows."""
+    """Log storage trouble for the operator: the person has been told that the operator knows."""
     if isinstance(error, StorageTrouble):
         log.error("something could not be stored and was refused (%s)", error)
 
