@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what = f"{setting.pictures} pictures at once of " if setting.pictures > 1 else ""
         what += f"{TITLES[setting.shape]} at {setting.side} pixels in {setting.dtype}"
         write_line(
-            f"A pretended card of {setting.gibibytes:g} GiB suffices for {what}",
+            f"{setting.gibibytes:g} GiB of card memory, simulated, are enough for {what}",
             figure,
             f"python -m prove.card_memory --only {name}",
         )

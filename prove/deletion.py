@@ -137,9 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if broken := [name for name in ("remained", "lost", "unsound") if total[name]]:
         return say_broken(broken)
     write_line(
-        "Deletion is real: no byte of a member's requests in database, write-ahead log or spool; others' stay",
-        f"{total['deleted']} members with {JOBS_EACH} requests and more each: {total['remained']} words found in"
-        f" {total['searched'] / 1e9:.1f} GB searched, {total['lost']} of others lost,"
+        "Deletion leaves no byte of a member's requests in database, write-ahead log or spool; others' requests stay",
+        f"{total['deleted']} members with at least {JOBS_EACH} requests each: {total['remained']} words found in"
+        f" {total['searched'] / 1e9:.1f} GB searched, {total['lost']} requests of others lost,"
         f" {ROUNDS - total['unsound']} of {ROUNDS} databases sound",
         "python -m prove.deletion",
     )

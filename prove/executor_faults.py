@@ -158,9 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     worst = max(slowest(outcomes).items(), key=lambda item: item[1])
     names = ", ".join(fault.name for fault in FAULTS)
     write_line(
-        "Faults in the generation process: each recognised, the next job done",
+        "Every fault of the generation process is recognised, and the next job succeeds",
         f"{INJECTIONS} each of {names}: {len(outcomes)} of {len(outcomes)};"
-        f" until the next job was done at most {worst[1]:.1f} s ({worst[0]})",
+        f" the next job was done after at most {worst[1]:.1f} s ({worst[0]})",
         "python -m prove.executor_faults",
     )
     return KEPT

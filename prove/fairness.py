@@ -150,14 +150,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = f"load average {os.getloadavg()[0]:.0f}"
     write_line(
         "A member with 50 jobs never makes another wait for more than one of them",
-        f"at most {worst}, in {OTHERS * REQUESTS_EACH} jobs of {OTHERS} others meanwhile, in one server, beside a"
-        f" server that the others share, and each in a place of their own; {load}",
+        f"at most {worst}, for {OTHERS * REQUESTS_EACH} jobs of {OTHERS} others: with all in one server, with the"
+        f" others in a different server, and with each in direct messages; {load}",
         "python -m prove.fairness",
     )
     write_line(
-        "Members who all have work waiting are served alike: Jain's index at least 0.95",
+        "Members with waiting jobs get equal shares: Jain's index at least 0.95",
         f"{index:.3f} over {MEMBERS} members and {len(shared)} jobs, some"
-        f" {max(STEPS) // min(STEPS)} times as dear as others; {load}",
+        f" {max(STEPS) // min(STEPS)} times as expensive as others; {load}",
         "python -m prove.fairness",
     )
     return KEPT

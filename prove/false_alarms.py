@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not is_kept(scores):
         return BROKEN
     write_line(
-        "Harmless pictures that the picture check would block (from 0.8) are at most 1 %; from 0.6 they are hidden",
+        "At most 1 % of harmless pictures would be blocked (from 0.8); from 0.6 they are hidden",
         figure_of(scores),
         "python -m prove.false_alarms",
     )

@@ -109,20 +109,20 @@ def broken_promises(figures: dict[str, Any]) -> list[str]:
 def _write_lines(figures: dict[str, Any]) -> None:
     command = "python -m prove.foreign_pictures"
     write_line(
-        "Foreign pictures: no crash, nothing over 10 s, child ≤ 512 MiB",
+        "Foreign pictures cause no crash, take at most 10 s, and the child at most 512 MiB",
         f"{figures['foreign_files']:,} files: 0 crashes, slowest {figures['slowest_seconds']} s,"
         f" child {figures['foreign_child_mebibytes']} MiB",
         command,
     )
     share = figures["valid_taken"] / figures["valid"]
     write_line(
-        "≥ 99 % of valid pictures taken, upright, within 2/255 (reference: libvips 8.18)",
+        "At least 99 % of valid pictures are accepted, upright, within 2/255 of libvips 8.18",
         f"{figures['valid_taken']} of {figures['valid']} ({100 * share:.2f} %),"
         f" largest difference {figures['largest_difference']}",
         command,
     )
     write_line(
-        "The largest accepted pictures fit",
+        "The largest accepted pictures fit into memory",
         f"peak {figures['hungry_child_mebibytes']} MiB, at most {figures['hungry_seconds']} s",
         command,
     )

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if broken:
         return say_broken(broken)
     write_line(
-        "`kill -9` of the bot: no job lost, shown twice or stuck, the database sound",
+        "After `kill -9` of the bot no job is lost, shown twice or stuck, and the database is sound",
         f"at {len(MOMENTS)} named moments and {kills} random ones, {jobs:,} jobs: 0 lost, 0 shown twice, 0 stuck",
         "python -m prove.kills",
     )

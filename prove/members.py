@@ -165,9 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sum(getattr(outcome, name) for outcome in outcomes) for name in ("acts", "deaths", "requests")
     )
     write_line(
-        "Members who do at random whatever they can: each request has one end, and its status message says which",
-        f"{acts:,} commands, presses, replies, edits and deletions, {requests:,} requests, {deaths} ends of the bot:"
-        " 0 stuck, 0 shown twice or although given up, 0 unforeseen errors",
+        "When members act at random, each request ends once, and its status message says how",
+        f"{acts:,} commands, button presses, replies, edits and deletions, {requests:,} requests, {deaths} ends of the"
+        " bot: 0 stuck, 0 shown twice or after cancelling, 0 unexpected errors",
         "python -m prove.members",
     )
     return KEPT

@@ -122,10 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return say_broken(broken)
     counts = outcome.counts
     write_line(
-        "Ten times overload for five minutes is refused politely, with flat memory",
-        f"{counts['promised'] + counts['refused'] + counts['unanswered']:,} requests: {counts['delivered']:,} taken and"
-        f" delivered, {counts['lost']} lost, {counts['refused']:,} refused with a sentence, {counts['unanswered']}"
-        f" unanswered; at most {outcome.longest_queue} of {MAX_WAITING} in the queue; memory"
+        "Five minutes of tenfold overload are refused politely, with flat memory",
+        f"{counts['promised'] + counts['refused'] + counts['unanswered']:,} requests: {counts['delivered']:,} accepted"
+        f" and delivered, {counts['lost']} lost, {counts['refused']:,} refused with an explanation,"
+        f" {counts['unanswered']} unanswered; at most {outcome.longest_queue} of {MAX_WAITING} in the queue; memory"
         f" {outcome.memory[-1].mebibytes:.0f} MiB, {growth:+.1f} MiB between the halves;"
         f" load average {os.getloadavg()[0]:.0f}",
         "python -m prove.overload",

@@ -48,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if done.returncode:
         print("no picture arrived behind the walls", file=sys.stderr)
         return BROKEN
-    write_line("Non-root, no capabilities, read-only root", "a picture arrived", "python -m prove.read_only_root")
+    write_line(
+        "The bot works as non-root, without capabilities, on a read-only root",
+        "a picture arrived",
+        "python -m prove.read_only_root",
+    )
     return KEPT
 
 

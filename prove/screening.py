@@ -137,8 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if found / tried < LEAST_FOUND or alarms:
         return say_broken([f"{found} of {tried} found, {alarms} alarms"])
     write_line(
-        "Words are found however they are written: at least 99 % of random disguises, no alarm for harmless prompts",
-        f"{found:,} of {tried:,} found ({found / tried:.2%}), {alarms} alarms in {harmless:,} harmless prompts",
+        "At least 99 % of randomly disguised words are found, without false alarms for harmless prompts",
+        f"{found:,} of {tried:,} found ({found / tried:.2%}), {alarms} false alarms in {harmless:,} harmless prompts",
         "python -m prove.screening",
     )
     rounds = Rounds("screening")
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     restart_seconds = statistics.median(one["restart_seconds"] for one in rounds.all)
     mebibytes = max(one["resident_bytes"] for one in rounds.all) / 2**20
     write_line(
-        "A check of pictures that is killed gives no verdict, and the next picture is checked",
+        "A picture check that is killed gives no verdict, and the next picture is checked",
         f"{len(rounds)} kills: {wrong} wrong verdicts; median {check_seconds * 1000:.0f} ms a picture,"
         f" {restart_seconds:.1f} s from a kill to the next verdict, at most {mebibytes:.0f} MiB",
         "python -m prove.screening",

@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return say_broken(broken)
     counts = outcome.counts
     write_line(
-        "Ten minutes at 4 jobs a second in 24 channels with Discord's rate limits: nothing lost, nothing grows",
+        "In ten minutes at 4 jobs a second in 24 channels with Discord's rate limits nothing is lost and nothing grows",
         f"{counts['promised']:,} jobs, {counts['lost']} lost, {counts['unanswered']} not acknowledged,"
         f" {outcome.too_many_requests} answers 429; from the first third to the last memory {grown['memory']:+.1f} MiB"
         f" (of {vitals[-1].mebibytes:.0f}), descriptors {grown['descriptors']:+.1f} (of {vitals[-1].descriptors}),"

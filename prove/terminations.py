@@ -91,9 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return say_broken(broken)
     seconds = sorted(second for outcome in outcomes for second in outcome.seconds)
     write_line(
-        "SIGTERM under load: gone within 30 s, no job lost or shown twice",
+        "After SIGTERM under load the bot ends within 30 s, and no job is lost or shown twice",
         f"{len(seconds)} times, {sum(outcome.jobs for outcome in outcomes)} jobs: 0 lost, 0 shown twice;"
-        f" gone after {seconds[len(seconds) // 2]:.1f} s (median), at most {seconds[-1]:.1f} s",
+        f" ended after {seconds[len(seconds) // 2]:.1f} s (median), at most {seconds[-1]:.1f} s",
         "python -m prove.terminations",
     )
     return KEPT

@@ -124,8 +124,8 @@ async def prove() -> int:
         return say_broken(broken)
     totals = {name: sum(each[name] for each in done) for name in done[0] if name != "rows"}
     write_line(
-        "Ten minutes of trouble (5 % 429, 2 % 502, 1 % resets, the gateway drops every 30 s): nothing is lost",
-        f"{totals['promised']:,} requests taken, {totals['lost']} lost, {totals['shown twice']} shown twice,"
+        "In ten minutes of trouble (5 % 429, 2 % 502, 1 % resets, a gateway drop every 30 s) nothing is lost",
+        f"{totals['promised']:,} requests accepted, {totals['lost']} lost, {totals['shown twice']} shown twice,"
         f" {totals['unanswered']} not acknowledged in time; {totals['requests']:,} HTTP requests,"
         f" {totals['drops']} drops, {totals['resumes']} resumes, {totals['new identifies']} new identifies",
         "python -m prove.trouble",
