@@ -1,1 +1,1 @@
-"""What computes a picture, inside the executor's process: the only place that imports torch and diffusers."""
+"""Image computation inside the executor process; the only package that imports torch and diffusers."""

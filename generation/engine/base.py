@@ -1,4 +1,4 @@
-"""The seam between the executor's process and whatever computes in it: one method that matters."""
+"""The interface between the executor process and the engine inside it; ``Engine.run`` is the method that matters."""
 
 from typing import Protocol
 
@@ -7,11 +7,11 @@ from generation.requests import Img2ImgRequest, Img2ImgResult
 
 
 class RunCancelled(Exception):
-    """The run is no longer wanted; raised through the pipeline, which is the quickest way out of it."""
+    """The run was cancelled; raised through the pipeline, which is the quickest way out of it."""
 
 
 class OutOfMemory(Exception):
-    """The device has not enough memory for this request; the engine has cleaned up and can go on."""
+    """The device does not have enough memory for this request; the engine has cleaned up and can carry on."""
 
 
 class BrokenOutput(Exception):
@@ -19,30 +19,30 @@ class BrokenOutput(Exception):
 
 
 class DeviceLost(Exception):
-    """The device cannot be used any more by this process (CUDA errors stick); only a new process helps."""
+    """The device is unusable for the rest of this process (CUDA errors are sticky); only a new process helps."""
 
 
 class Run(Protocol):
-    """What an engine tells about the run that it computes; every method raises RunCancelled when it is to stop."""
+    """An engine's progress reports about one run; every method raises RunCancelled when the run should stop."""
 
     def enter(self, phase: Phase) -> None:
-        """Say what is done from here on."""
+        """Report the phase that begins now."""
         ...
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        """Say that ``step`` of ``total_steps`` denoising steps of all pictures are done."""
+        """Report that ``step`` of ``total_steps`` denoising steps are done, counted over all pictures."""
         ...
 
 
 class Engine(Protocol):
-    """Something that computes requests, up to ``slots`` at a time, each called from a thread of its own."""
+    """Something that computes requests, up to ``slots`` at a time, each on a thread of its own."""
 
     slots: int
     device: str
     dtype: str
 
     def preload(self) -> None:
-        """Bring the default model into memory; raise ModelUnavailable."""
+        """Load the default model; raise ModelUnavailable."""
         ...
 
     def total_steps(self, request: Img2ImgRequest) -> int:
@@ -50,7 +50,7 @@ class Engine(Protocol):
         ...
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
-        """Compute one request and tell ``run`` how far it is.
+        """Compute one request and report its progress to ``run``.
 
         Raises RunCancelled, OutOfMemory, BrokenOutput, DeviceLost, ModelUnavailable, ImageRefused, InvalidRequest.
         """

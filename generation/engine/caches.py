@@ -1,4 +1,4 @@
-"""What is computed once and wanted again: embeddings of texts, and distributions of the latents of pictures."""
+"""Caches of results that are likely to be needed again: text embeddings, and the latent distributions of pictures."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -19,7 +19,7 @@ _MAX_BYTES = 32 * 2**20
 
 
 class ByteCache(Generic[Value]):
-    """Keep the values used last, as many as fit into ``max_bytes``."""
+    """An LRU cache of at most ``max_bytes``."""
 
     def __init__(self, max_bytes: int, size_of: Callable[[Value], int]) -> None:
         self._max_bytes = max_bytes
@@ -28,13 +28,13 @@ class ByteCache(Generic[Value]):
         self.bytes = 0
 
     def get(self, key: Hashable) -> Value | None:
-        """Return the value, or None if it is not there."""
+        """Return the value, or None if it is not cached."""
         if key in self._values:
             self._values.move_to_end(key)
         return self._values.get(key)
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Keep a value; whatever was not used for longest gives way, and what is larger than all is not kept."""
+        """Store a value and evict the least recently used; a value larger than ``max_bytes`` is not kept."""
         if key in self._values:
             self.bytes -= self._size_of(self._values.pop(key))
         self._values[key] = value
@@ -51,7 +51,7 @@ class ByteCache(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class Caches:
-    """What the courses of pictures share; whoever runs out of memory clears it first."""
+    """The caches that all pictures share; they are cleared first when memory runs out."""
 
     texts: ByteCache[Mapping[str, torch.Tensor]]
     pictures: ByteCache[Distribution]
@@ -59,13 +59,13 @@ class Caches:
     previewers: dict[Hashable, Previewer] = field(default_factory=dict)  # at most 5 MB for each model
 
     def clear(self) -> None:
-        """Forget what takes memory of the device."""
+        """Drop everything that takes device memory."""
         self.texts.clear()
         self.pictures.clear()
 
 
 def make_caches(data_dir: Path | None = None) -> Caches:
-    """Make empty caches, and know again what another start has left in a folder."""
+    """Make empty caches; fitted preview maps are read from ``data_dir`` if an earlier start left some."""
     texts, pictures = ByteCache(_MAX_BYTES, _bytes_of_text), ByteCache(_MAX_BYTES, _bytes_of_distribution)
     return Caches(texts, pictures, PreviewMaps(data_dir))
 

@@ -1,4 +1,4 @@
-"""A picture's way from request to pixels, as a generator that the device loop advances bit by bit."""
+"""One picture's course from request to pixels, as a generator that the device loop advances slice by slice."""
 
 import hashlib
 import logging
@@ -28,12 +28,12 @@ from generation.sentences import error_sentence
 
 log = logging.getLogger(__name__)
 
-# What it yields: None, so that others may use the device, or a picture, to be resumed when that is denoised.
+# Yields None to let other pictures use the device, or a Denoising, to be resumed once that is done.
 Course = Generator[Denoising | None, None, Painted]
 
 
 class _AttendingRun:
-    """An order's reports from a pipeline that is called as it is: with each of them the others are attended to."""
+    """Progress reports of a pipeline that runs in one go; each report also attends to the other orders."""
 
     def __init__(self, order: Order, attend: Callable[[], None]) -> None:
         self._order, self._attend = order, attend
@@ -48,9 +48,10 @@ class _AttendingRun:
 
 
 def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, attend: Callable[[], None]) -> Course:
-    """Go the way of picture ``index`` of an order; what comes out broken is painted once more, in float32.
+    """Run picture ``index`` of an order from start to end; paint it again, in float32, if it comes out broken.
 
-    ``attend`` is called while it leaves the device to nobody. Raises BrokenOutput for what is broken then too.
+    ``attend`` is called regularly while this picture keeps the device to itself. Raises BrokenOutput if the picture is
+    broken in float32 too.
     """
     try:
         if is_step_batched(model.pipeline):
@@ -61,13 +62,13 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
             raise
     log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
     yield
-    # In one piece: the pictures under way share these weights.
+    # Without yielding: the other pictures in progress use the same weights.
     with widened(model) as wide:
         return replace(_painted_in(wide, order, index, attend), in_float32=True)
 
 
 def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
-    """Encode, be denoised together with others, decode; equal to the pipeline's own call with the same arguments.
+    """Encode, denoise in calls shared with others, decode; equal to calling the pipeline with the same arguments.
 
     Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.
     """
@@ -75,7 +76,7 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     arguments = model.family.call_arguments(request, image.width, image.height)
     order.enter(Phase.ENCODE)
     make_room(pipeline)
-    model.adapters.use(request.adapters)  # it may change the text encoder too
+    model.adapters.use(request.adapters)  # before encoding: adapters may change the text encoder too
     conditioning = conditioning_for(pipeline, arguments, image.size, partial(_text, model, request, caches))
     yield
     # On the CPU, so that a seed means the same noise on every device.
@@ -109,21 +110,21 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
 
 
 def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Course:
-    """Call the pipeline as it is, while everybody else waits."""
+    """Call the pipeline as it is, while all other pictures wait."""
     yield
     model.adapters.use(order.request.adapters)
     return paint_alone(model, order.request, _AttendingRun(order, attend), order.image, index)
 
 
 def _painted_in(wide: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Painted:
-    """Call a widened model's pipeline; ``attend`` is called while it leaves the device to nobody."""
+    """Call a widened model's pipeline; ``attend`` is called regularly while it keeps the device to itself."""
     wide.adapters.use(order.request.adapters)
     told = _told(wide, order, index) if is_step_batched(wide.pipeline) else {}
     return paint_alone(wide, order.request, _AttendingRun(order, attend), order.image, index, told)
 
 
 def _told(model: LoadedModel, order: Order, index: int) -> Mapping[str, Any]:
-    """Return the texts of a request as a step-batched pipeline takes them from whoever has encoded them."""
+    """Encode the texts of a request; return them as the arguments that a step-batched pipeline takes in their place."""
     arguments = model.family.call_arguments(order.request.of_picture(index), order.image.width, order.image.height)
     return embedded_texts(
         model.pipeline, arguments, lambda text: encode_text(model.pipeline, model.embeddings.read(text))
@@ -132,11 +133,11 @@ def _told(model: LoadedModel, order: Order, index: int) -> Mapping[str, Any]:
 
 def _text(model: LoadedModel, request: Img2ImgRequest, caches: Caches, text: str) -> Mapping[str, torch.Tensor]:
     text = model.embeddings.read(text)
-    digest = hashlib.sha256(text.encode()).digest()  # no prompt lies around for long
+    digest = hashlib.sha256(text.encode()).digest()  # so that no prompt stays in a cache's keys
     key = (model.entry.name, model.revision, model.adapters.contents_of(request.adapters), digest)
     embeddings = caches.texts.get(key)
     if embeddings is None:
-        # Adapters may change a text encoder; what was captured of it knows none.
+        # Adapters may change a text encoder, and its captured graphs do not include them.
         embeddings = encode_text(model.pipeline, text, None if request.adapters else model.graphs)
         caches.texts.put(key, embeddings)
     return embeddings
@@ -170,7 +171,7 @@ def _linear_previewer(model: LoadedModel, dtype: torch.dtype, caches: Caches) ->
 
 
 def _tiny_previewer(model: LoadedModel, dtype: torch.dtype) -> Previewer | None:
-    """Return the previewer that the operator wants for the model; what is wrong with it must not end a picture."""
+    """Return the previewer of the model's tiny autoencoder, or None; a faulty file must not fail the picture."""
     file = model.entry.tiny_autoencoder
     if file is None:
         return None

@@ -1,4 +1,4 @@
-"""One picture while it is denoised: everything that is its own, so that pictures can share a call of the denoiser."""
+"""One picture being denoised: all state of its own, so that pictures can share calls of the denoiser."""
 
 import inspect
 from collections.abc import Callable, Hashable
@@ -14,11 +14,11 @@ from generation.engine.texts.conditioning import Conditioning
 
 
 class Denoising:
-    """A picture under way: its own scheduler object, latents, timesteps, guidance, and generator of noise.
+    """A picture in progress: its own scheduler object, latents, timesteps, guidance scale and noise generator.
 
-    A scheduler of diffusers keeps one request's place and history, so each picture has one; that takes any sampler as
-    it is. Noise comes from the picture's own generator in the order in which diffusers' img2img pipelines draw it,
-    so neighbours change nothing.
+    A diffusers scheduler stores the position and history of one request, so each picture has its own; this way any
+    sampler works as it is. Noise comes from the picture's own generator, in the order in which diffusers' img2img
+    pipelines draw it, so the other pictures in a call do not change it.
     Source: ``StableDiffusionImg2ImgPipeline.__call__`` and ``prepare_latents`` of diffusers 0.42.
     """
 
@@ -34,14 +34,14 @@ class Denoising:
         generator: torch.Generator,
         make_preview: Callable[[torch.Tensor], Preview] | None,
     ) -> None:
-        """Add the first noise to clean ``latents`` (1, channels, height, width)."""
+        """Add the initial noise to clean ``latents`` (1, channels, height, width)."""
         self.order = order
         self.index = index
         self.conditioning = conditioning
         self.guidance_scale = guidance_scale
         self.failure: BaseException | None = None
-        self.last_tick = -1  # when it was last part of a call
-        # On the CPU: a sampler asks for the number, and a card would have to be waited for.
+        self.last_tick = -1  # of the last call that it took part in
+        # Timesteps stay on the CPU: samplers read their values, which would synchronize with a GPU.
         self.schedule = schedule_of(scheduler, order.request.of_picture(index))
         self._scheduler, self.timesteps = self.schedule.scheduler, self.schedule.timesteps
         self._make_preview = make_preview
@@ -53,7 +53,7 @@ class Denoising:
 
     @property
     def rows(self) -> int:
-        """How many rows of a call it takes."""
+        """The number of batch rows that it takes: two with classifier-free guidance, otherwise one."""
         return self.conditioning.rows
 
     @property
@@ -63,18 +63,18 @@ class Denoising:
 
     @property
     def key(self) -> Hashable:
-        """What must be equal for two pictures of one model to share a call."""
+        """What two pictures of one model must have in common to share a call."""
         adapters = self.order.request.adapters
         return tuple(self.latents.shape[1:]), self.latents.dtype, self.conditioning.key, adapters
 
     def model_input(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the latents and, on the CPU, the timesteps for the denoiser, one of each per row."""
+        """Return the denoiser's latents and, on the CPU, timesteps, one of each per row."""
         timestep = self.timesteps[self._position]
         latents = self._scheduler.scale_model_input(torch.cat([self.latents] * self.rows), timestep)
         return latents, timestep.to(torch.float32).expand(self.rows)
 
     def advance(self, prediction: torch.Tensor) -> None:
-        """Take one step with what the denoiser said about this picture's rows."""
+        """Take one step with the denoiser's prediction for this picture's rows."""
         if self.rows == 2:
             negative, positive = prediction.chunk(2)
             prediction = negative + self.guidance_scale * (positive - negative)
@@ -86,12 +86,12 @@ class Denoising:
         self._position += 1
 
     def preview(self) -> Preview:
-        """Return how the picture looks so far; for one that was told how to make previews."""
+        """Return a preview of the picture so far; only for one that was given ``make_preview``."""
         assert self._make_preview is not None
         return self._make_preview(self._clean_estimate())
 
     def _clean_estimate(self) -> torch.Tensor:
-        """Return what the latents would be if the last prediction were all true, up to the noise's share.
+        """Estimate the clean latents (x0) from the last prediction, or return the current latents where it cannot.
 
         Source: equation 12 of https://arxiv.org/abs/2010.02502, and appendix D of https://arxiv.org/abs/2202.00512.
         """

@@ -1,4 +1,4 @@
-"""The one thread that owns the device: whoever waits for it is served bit by bit, and nobody has it alone for long."""
+"""The one thread that owns the device; it serves all orders slice by slice, so that none blocks it for long."""
 
 import contextlib
 import gc
@@ -31,13 +31,13 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-# So many pictures may overtake one whose model is not in memory, to be painted with the model that is.
+# How many pictures of the model in memory may overtake one whose model has to be loaded.
 _OVERTAKING = 8
 
 
 @dataclass(slots=True, eq=False)
 class _Picture:
-    """One picture of an order on its way."""
+    """One picture of an order in progress."""
 
     order: Order
     index: int
@@ -46,12 +46,12 @@ class _Picture:
 
 
 class DeviceLoop:
-    """Paint the pictures of all orders: a bit of somebody's encoding or decoding, a step of a batch, and again.
+    """Generate the pictures of all orders in turns: a slice of encoding or decoding, a step of a batch, and so on.
 
-    ``StepBatches`` knows which pictures share the calls of a denoiser. One whose model is not in memory waits until
-    those that are painted are done.
+    ``StepBatches`` decides which pictures share calls of a denoiser. A picture whose model is not in memory waits until
+    those in progress are done.
 
-    ``start`` lets a thread do it all; without one, ``accept`` and ``turn`` do, whoever calls them.
+    ``start`` runs the loop in a thread. Without it, the caller drives the loop through ``accept`` and ``turn``.
     """
 
     def __init__(
@@ -67,34 +67,34 @@ class DeviceLoop:
         self._models = models
         self._device = device
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._orders: list[Order] = []  # those that are not settled, as they came
+        self._orders: list[Order] = []  # unsettled ones, in order of arrival
         self._waiting: deque[tuple[Order, int]] = deque()  # pictures that have not begun
-        self._overtaken = 0  # by how many the first of them was overtaken
-        self._sliced: deque[_Picture] = deque()  # pictures with something to do beside denoising
+        self._overtaken = 0  # how many pictures have overtaken the first of them
+        self._sliced: deque[_Picture] = deque()  # pictures with work other than denoising
         self._denoised: dict[Denoising, _Picture] = {}
         self._work = DeviceWork(device)
         self._batches = StepBatches(self._work, max_width=max_width, strict=strict, make_width=make_width)
         self._caches = make_caches(data_dir)
         self._is_short_of_memory = False
-        self._to_lower: set[str] = set()  # models that were short of it
+        self._to_lower: set[str] = set()  # models that ran out of it
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
 
     def start(self) -> None:
-        """Let the thread serve from now on."""
+        """Start the thread."""
         self._thread.start()
 
     def submit(self, order: Order) -> None:
-        """Take an order; its pictures are settled from the loop's thread."""
+        """Queue an order; its pictures are settled from the loop's thread."""
         self._inbox.put(partial(self.accept, order))
 
     def load(self, model: str) -> Future[None]:
-        """Bring a model into memory, unless somebody is being served."""
+        """Load a model into memory, unless an order is being served."""
         loaded: Future[None] = Future()
         self._inbox.put(partial(self._load, model, loaded))
         return loaded
 
     def close(self) -> None:
-        """End the thread; whatever is not settled stays so."""
+        """Stop the thread; whatever is not settled stays so."""
         self._inbox.put(None)
         self._thread.join()
 
@@ -103,26 +103,26 @@ class DeviceLoop:
         while True:
             while not self._orders or not self._inbox.empty():
                 while not self._orders and self._inbox.empty() and self._models.improve():
-                    pass  # nobody waits for more than a few milliseconds of it
+                    pass  # in slices of a few milliseconds, so that a new order hardly waits
                 if not self._take_in():
                     return
             try:
                 self.turn()
             except Exception as error:
-                # The last wall: a mistake of this loop is the failure of those that it serves, and not its end.
+                # The last line of defence: a bug in this loop fails the orders being served, but not the thread.
                 log.error("the device loop broke\n%s", stack_of(error))
                 for order in list(self._orders):
                     self._fail(order, error)
 
     def turn(self) -> None:
-        """Do a little for everybody."""
+        """Do a little work for every order."""
         self._begin()
         self._slice()
         self._step()
         self._show_life()
         if not self._orders:
-            self._work.finish()  # nobody comes after it, and it refers to tensors
-        if self._is_short_of_memory:  # here nothing refers to the error any more, which refers to the tensors
+            self._work.finish()  # no later piece of work will, and it keeps tensors alive
+        if self._is_short_of_memory:  # nothing refers to the error any more, which kept tensors alive
             self._is_short_of_memory = False
             self._work.finish()
             self._caches.clear()
@@ -133,7 +133,7 @@ class DeviceLoop:
                 self._models.lower(self._to_lower.pop())
 
     def _take_in(self) -> bool:
-        """Wait for whatever comes next and do it; return whether the thread is to go on."""
+        """Wait for the next message and handle it; return whether the thread should go on."""
         message = self._inbox.get()
         if message is None:
             return False
@@ -141,15 +141,15 @@ class DeviceLoop:
         return True
 
     def _attend(self, busy: Order) -> None:
-        """Be there for everybody while ``busy`` has the device alone, also for those who come only now."""
+        """Attend to the other orders while ``busy`` has the device to itself, new ones included."""
         while not self._inbox.empty():
             if not self._take_in():
-                self._inbox.put(None)  # the thread ends when it is done with this one
+                self._inbox.put(None)  # the thread ends once this order is done
                 break
         self._show_life(busy)
 
     def _show_life(self, busy: Order | None = None) -> None:
-        """Let everybody but ``busy``, who does so, say that they are there, and hear whether they are cancelled."""
+        """Let every order report that it is alive and notice cancellation; ``busy`` does so itself."""
         for order in [order for order in self._orders if order is not busy]:
             with self._failing(order):
                 order.show_life()
@@ -157,25 +157,25 @@ class DeviceLoop:
     # What comes in ------------------------------------------------------------------------------------------------
 
     def accept(self, order: Order) -> None:
-        """Take an order; for the loop's thread only, and whoever stands in for it."""
+        """Take an order; only for the loop's thread, or for a caller that drives the loop."""
         self._orders.append(order)
         self._waiting.extend((order, index) for index in range(order.request.count))
 
     def _load(self, model: str, loaded: Future[None]) -> None:
         try:
-            if not self._orders:  # else its turn comes with the first request for it
+            if not self._orders:  # otherwise the first request for it loads it
                 self._models.get(model, lambda: None)
                 while self._inbox.empty() and self._models.pack():
-                    pass  # whoever comes meanwhile does not wait for all of it
+                    pass  # until somebody comes, who should not wait for all of it
             loaded.set_result(None)
         except Exception as error:
             loaded.set_exception(error)
 
     def _begin(self) -> None:
-        """Begin whatever can be painted with the model in memory; change the model when nobody uses it."""
+        """Begin every picture whose model is in memory; switch models when no picture is in progress."""
         for waiting in list(self._waiting):
             if waiting not in self._waiting:
-                continue  # another picture of the same order has just ended it
+                continue  # its order has just failed because of another picture
             order, index = waiting
             is_first, is_here = waiting == self._waiting[0], self._models.is_resident(order.request.model)
             if not is_here and (not is_first or self._sliced or self._denoised):
@@ -193,7 +193,7 @@ class DeviceLoop:
     # What is under way --------------------------------------------------------------------------------------------
 
     def _slice(self) -> None:
-        """Do the next bits of the picture whose turn it is, for as long as a step takes, so that all go on."""
+        """Advance encoding and decoding for about as long as a denoising step takes, so that both make progress."""
         end = time.perf_counter() + self._batches.step_seconds
         while self._sliced:
             self._resume(self._sliced.popleft())
@@ -209,7 +209,7 @@ class DeviceLoop:
                 except StopIteration as end:
                     denoising, painted = None, end.value
             if painted is not None:
-                self._work.finish()  # else what it took would be told too late
+                self._work.finish()  # otherwise its device time would be reported too late
                 self._settle(order, picture.index, painted)
             elif denoising is None:
                 self._sliced.appendleft(picture)
@@ -223,11 +223,11 @@ class DeviceLoop:
         order.pictures[index].set_result(painted)
 
     def _step(self) -> None:
-        """Take one step with some of those that are denoised."""
+        """Take one denoising step with one batch."""
         for denoising in self._batches.step():
             picture = self._denoised.pop(denoising, None)
             if picture is None:
-                continue  # another picture of the same order has just ended it
+                continue  # its order has just failed because of another picture
             if denoising.failure is None:
                 self._sliced.append(picture)
             else:
@@ -237,7 +237,7 @@ class DeviceLoop:
 
     @contextlib.contextmanager
     def _failing(self, order: Order) -> Iterator[None]:
-        """Make an error inside the end of one order, and of nobody else's."""
+        """Turn an error inside the block into the failure of one order, and of no other."""
         try:
             yield
         except Exception as error:
@@ -260,7 +260,7 @@ class DeviceLoop:
         order.fail(error if fault is None else fault())
 
     def _leave(self, order: Order) -> None:
-        """Let the pictures of an order leave, wherever they are."""
+        """Remove the pictures of an order, wherever they are."""
         self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not order)
         for picture in [each for each in (*self._sliced, *self._denoised.values()) if each.order is order]:
             picture.course.close()

@@ -1,4 +1,4 @@
-"""What a device was told and has not done yet: one piece of work at most, so that it is never idle while it is told."""
+"""Work queued on a device: at most one piece ahead, so that the device is never idle while the next is submitted."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from generation.engine.device import wait_for
 
 
 class Moment:
-    """A point in what a device is told, reached when it has done everything before; a CPU reaches it at once."""
+    """A point in a device's queue, reached when all earlier work is done; anywhere but on CUDA, creating it waits."""
 
     def __init__(self, device: torch.device) -> None:
         self._event = torch.cuda.Event(enable_timing=True) if device.type == "cuda" else None
@@ -22,26 +22,26 @@ class Moment:
 
     @property
     def is_reached(self) -> bool:
-        """Whether the device is here; raise what went wrong on its way."""
+        """Whether the device has reached it; raises errors of the work before it."""
         return self._event is None or self._event.query()
 
     def wait(self) -> None:
-        """Wait until the device is here; raise what went wrong on its way."""
+        """Wait until the device reaches it; raise errors of the work before it."""
         if self._event is not None:
             self._event.synchronize()
 
     def seconds_since(self, earlier: "Moment") -> float:
-        """Return how long the device took from an earlier moment to this one, which it has reached."""
+        """Return the seconds that the device took from an earlier moment to this one, which it has reached."""
         if self._event is None or earlier._event is None:
             return self._seconds - earlier._seconds
         return earlier._event.elapsed_time(self._event) / 1000
 
 
 class DeviceWork:
-    """Measure pieces of work; return from each when the one before is done, while a card still works on this one.
+    """Time pieces of work; each ends when the piece before it is done, while a GPU may still compute this one.
 
-    To tell a card a step of a sampler takes as long as a tenth of a call, in which it would have nothing to do. More
-    than one piece ahead would only delay those who come, and what is cancelled.
+    Submitting a sampler's step to a GPU takes as long as a tenth of a denoiser call, during which the GPU would idle.
+    Being more than one piece ahead would only delay new orders and cancellation.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -50,7 +50,7 @@ class DeviceWork:
 
     @contextmanager
     def piece(self, took: Callable[[float], None]) -> Iterator[None]:
-        """Tell the device a piece of work inside; ``took`` hears its seconds once it is done."""
+        """Submit a piece of work inside the block; ``took`` receives its seconds once it is done."""
         began = Moment(self._device)
         yield
         before, self._under_way = self._under_way, (began, Moment(self._device), took)
@@ -59,7 +59,7 @@ class DeviceWork:
             self.finish()
 
     def finish(self) -> None:
-        """Wait until everything is done."""
+        """Wait until all submitted work is done."""
         under_way, self._under_way = self._under_way, None
         _end(under_way)
 

@@ -1,4 +1,4 @@
-"""The engine of diffusers: requests in, encoded pictures with their parameters out."""
+"""The diffusers engine: requests in, encoded pictures with their parameters out."""
 
 import io
 import os
@@ -29,13 +29,13 @@ from generation.versions import VERSION, library_versions
 def create_engine(options: dict[str, Any], catalog: Catalog | None = None) -> "DiffusersEngine":
     """Make the engine from ``GenerationSettings.for_child``, with the catalog if it has been read already.
 
-    Raises ExecutorError for a device that is not here.
+    Raises ExecutorError for a device that this machine does not have.
     """
     device = choose_device(options["device"])
     limit_memory(device, options["max_vram"])
     dtype = choose_dtype(options["dtype"], device)
     keep_float32(dtype)
-    # What is compiled is found again at the next start; a container's home folder would be lost, or cannot be written.
+    # Keep compiled kernels for the next start; a container's home folder would be lost or may be read-only.
     for name in ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
         os.environ.setdefault(name, str(Path(options["data_dir"]) / "kernels"))
     return DiffusersEngine(
@@ -53,13 +53,13 @@ def create_engine(options: dict[str, Any], catalog: Catalog | None = None) -> "D
     )
 
 
-_FORMATS = ("PNG",)  # what the decode child makes of every picture; nothing else is opened in this process
+_FORMATS = ("PNG",)  # the decoding process turns every upload into PNG; this process opens nothing else
 
 
 class DiffusersEngine:
-    """Compute requests with the components of diffusers' pipelines, up to ``slots`` of them side by side.
+    """Compute requests with the components of diffusers' pipelines, up to ``slots`` of them concurrently.
 
-    Each slot's thread prepares a request and encodes its result; what needs the device is done by the device loop.
+    Each slot's thread prepares a request and encodes its result; the device loop does everything that needs the device.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class DiffusersEngine:
         self.dtype = str(dtype).removeprefix("torch.")
 
     def preload(self) -> None:
-        """Bring the default model into memory; raise ModelUnavailable."""
+        """Load the default model; raise ModelUnavailable."""
         self._models.fetch(self._default_model, lambda: None)
         self._loop.load(self._default_model).result()
 
@@ -120,7 +120,7 @@ class DiffusersEngine:
         return Img2ImgResult(pictures=pictures, seconds=order.seconds, device=self.device, dtype=self.dtype)
 
     def close(self) -> None:
-        """End the device loop."""
+        """Stop the device loop."""
         self._loop.close()
 
     def _picture(self, order: Order, index: int, painted: Painted) -> Picture:
@@ -169,7 +169,7 @@ class DiffusersEngine:
 
 
 def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
-    """Return the picture that a request begins with, in the size in which the model paints it."""
+    """Return the picture that a request starts from, resized to the size that the model generates."""
     with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
         image = opened.convert("RGB")
     width, height = fitted_size(image.width, image.height, max_pixels=request.max_pixels, multiple=entry.multiple)
@@ -177,6 +177,6 @@ def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
 
 
 def trimmed_part(request: Img2ImgRequest, width: int, height: int) -> float:
-    """Return which part of a request's picture is not seen in one of ``width`` × ``height``."""
-    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:  # which reads no more than its size
+    """Return the fraction of a request's picture that is cropped away to fit ``width`` × ``height``."""
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:  # reads only its size
         return round(crop_loss(opened.width / opened.height, width / height), 3)

@@ -1,11 +1,11 @@
-"""What an error of torch means for those who wait."""
+"""What torch's errors mean for the requests being served."""
 
 import torch
 
 from generation.engine.base import DeviceLost, OutOfMemory
 
-# The only signs that torch gives of memory that others than its own allocator of CUDA memory did not get: those of the
-# CPU and of Apple's devices, CUDA's for pinned memory, cuBLAS and cuDNN. The process can go on after them.
+# The only signs that torch gives when an allocation outside its own CUDA allocator fails: on the CPU and on Apple's
+# devices, of CUDA's pinned memory, in cuBLAS and in cuDNN. The process can carry on after them.
 _SHORT_OF_MEMORY = (
     "DefaultCPUAllocator",
     "MPS backend out of memory",
@@ -17,9 +17,9 @@ _DEVICE_LOST = ("CUDA error", "cuDNN error", "CUBLAS_STATUS")
 
 
 def fault_of(error: Exception) -> type[OutOfMemory] | type[DeviceLost] | None:
-    """Return what an error stands for, or None if it is the request's own.
+    """Return what an error stands for, or None if it concerns only the request.
 
-    Every CUDA error but those sticks to the process: each later call fails, until a new process makes a new context.
+    All other CUDA errors are sticky: every later call fails until a new process creates a new context.
     Source: https://docs.nvidia.com/cuda/cuda-runtime-api/ (errors marked "the process must be terminated").
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):

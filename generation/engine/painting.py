@@ -1,4 +1,4 @@
-"""Paint one picture by calling a pipeline of diffusers as it is."""
+"""The generation of one picture by calling a diffusers pipeline as it is."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,9 +24,9 @@ def paint_alone(
     index: int,
     told: Mapping[str, Any] = MappingProxyType({}),
 ) -> Painted:
-    """Run the pipeline for picture ``index`` of a request; ``told`` goes over what the request says to it.
+    """Run the pipeline for picture ``index`` of a request; ``told`` overrides arguments derived from the request.
 
-    Raises RunCancelled or BrokenOutput. A pipeline has one scheduler, so nobody else may use it meanwhile.
+    Raises RunCancelled or BrokenOutput. A pipeline has only one scheduler, so nothing else may use it meanwhile.
     """
     pipeline, family = model.pipeline, model.family
     own = request.of_picture(index)
@@ -36,7 +36,7 @@ def paint_alone(
     def step_done(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         total = denoiser.num_timesteps
         expected = family.steps(request)
-        steps = [each + total - expected[index] for each in expected]  # what a scheduler adds it adds to each
+        steps = [each + total - expected[index] for each in expected]  # steps that a scheduler adds, it adds to each
         run.step(sum(steps[:index]) + step + 1, sum(steps))
         if step + 1 == total:
             run.enter(Phase.DECODE)
@@ -58,13 +58,13 @@ def paint_alone(
                 **{**family.call_arguments(own, image.width, image.height), **told, **changes},
             )
         finally:
-            pipeline.maybe_free_model_hooks()  # a pipeline that was left by an exception did not get there
+            pipeline.maybe_free_model_hooks()  # the pipeline itself skips this when an exception ends its call
     return Painted(checked_image(output.images), denoiser.num_timesteps, scheduler, strength_schedule, model.revision)
 
 
 @contextmanager
 def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[str, StrengthSchedule, dict[str, Any]]]:
-    """Lend the pipeline a scheduler of the picture's own; yield its name, its meaning of strength, and arguments."""
+    """Lend the pipeline the picture's own scheduler; yield its name, its meaning of strength, and changed arguments."""
     pipeline = model.pipeline
     if not model.family.takes_samplers:
         yield type(pipeline.scheduler).__name__, "index", {}
@@ -73,7 +73,7 @@ def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[st
     schedule = schedule_of(models_own, request, pipeline._execution_device)
     changes: dict[str, Any] = {}
     if schedule.strength_schedule == "noise":
-        # It stands at its start already; strength 1 makes the pipeline run all of it.
+        # The schedule already begins where it should; strength 1 makes the pipeline run all of it.
         schedule.scheduler.set_timesteps = lambda *_, **__: None
         changes = {"strength": 1.0, "num_inference_steps": len(schedule.timesteps)}
     pipeline.scheduler = schedule.scheduler
@@ -84,10 +84,10 @@ def _scheduled(model: LoadedModel, request: Img2ImgRequest) -> Iterator[tuple[st
 
 
 def checked_image(images: torch.Tensor) -> Image.Image:
-    """Turn decoded pixels (1, 3, height, width) in 0..1 into a picture; raise BrokenOutput for NaN or black.
+    """Convert decoded pixels (1, 3, height, width) in 0..1 to a picture; raise BrokenOutput for NaN or all black.
 
-    The numbers are those of diffusers' ``VaeImageProcessor.numpy_to_pil``, made where the pixels lie: on the processor
-    they would keep a card waiting for 40 milliseconds at 1024 pixels.
+    The values are those of diffusers' ``VaeImageProcessor.numpy_to_pil``, computed where the pixels are: doing it on
+    the CPU would keep a GPU waiting for 40 milliseconds at 1024 pixels.
     """
     if not torch.isfinite(images).all() or images.max() < 1 / 255:
         raise BrokenOutput

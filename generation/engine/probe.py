@@ -1,4 +1,4 @@
-"""Tell in a process of its own what torch finds: ``… generation.engine.probe DEVICE DTYPE MAX_VRAM`` prints JSON."""
+"""A process that reports what torch finds: ``… generation.engine.probe DEVICE DTYPE MAX_VRAM`` prints JSON."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from generation.errors import ExecutorError
 
 
 def main() -> None:
-    """Print what the executor would compute with, or why it could not."""
+    """Print what the executor would compute with, or why it cannot."""
     try:
         device = choose_device(sys.argv[1])
     except ExecutorError as error:

@@ -1,8 +1,8 @@
-"""Which timesteps and noise levels a request is denoised along: diffusers' scheduler objects, prepared.
+"""The timesteps and noise levels that a request is denoised along: diffusers' schedulers, prepared.
 
-``index`` is diffusers' meaning of strength: the share of the schedule's steps that are run. How much noise that is
+``index`` is diffusers' meaning of strength: the fraction of the schedule's steps that are run. How much noise that is
 depends on the sampler and on the number of steps, so the same strength edits more or less with each of them. ``noise``
-means the same noise everywhere: that of the training timestep at this share of the training schedule.
+means the same noise everywhere: that of the training timestep at this fraction of the training schedule.
 """
 
 import importlib
@@ -27,30 +27,30 @@ _KARRAS_RHO = 7.0  # https://arxiv.org/abs/2206.00364, table 1, and diffusers' o
 
 
 class AnchoredDDIMScheduler(DDIMScheduler):
-    """DDIM along timesteps at any distance from each other, once ``anchor`` was called; until then diffusers' own.
+    """DDIM along arbitrarily spaced timesteps once ``anchor`` has been called; until then the same as diffusers' own.
 
-    diffusers' own takes strides of one length, which do not lead from any timestep to the end in any number of steps.
+    diffusers' own uses a constant stride, which cannot lead from every timestep to the end in every number of steps.
     """
 
     def set_timesteps(self, num_inference_steps: int, device: Any = None) -> None:
-        """Take diffusers' own timesteps."""
+        """Use diffusers' own timesteps."""
         self._strides: dict[int, int] = {}
         super().set_timesteps(num_inference_steps, device)
 
     def anchor(self, timesteps: np.ndarray, device: Any = None) -> None:
-        """Take these timesteps, which fall, and from the last one go to the picture."""
+        """Use these descending timesteps; the step after the last one yields the clean picture."""
         AnchoredDDIMScheduler.set_timesteps(self, len(timesteps), device)
         self.timesteps = torch.from_numpy(timesteps.astype(np.int64)).to(device)
         following = [*timesteps[1:].tolist(), -1]
         self._strides = {here: here - there for here, there in zip(timesteps.tolist(), following, strict=True)}
 
-    @wraps(DDIMScheduler.step)  # pipelines look at its signature
+    @wraps(DDIMScheduler.step)  # pipelines inspect its signature
     def step(  # pyright: ignore[reportIncompatibleMethodOverride] - it is the wrapped one's
         self, model_output: torch.Tensor, timestep: Any, *arguments: Any, **keywords: Any
     ) -> Any:
-        """Take one step to the next of the timesteps."""
+        """Step to the next timestep."""
         if self._strides:
-            # The step reads its stride as num_train_timesteps // num_inference_steps; with a fraction that is exact.
+            # step() takes num_train_timesteps // num_inference_steps as its stride; a fraction makes that exact.
             stride = self._strides[int(timestep)]
             self.num_inference_steps = Fraction(self.config.num_train_timesteps, stride)  # pyright: ignore
         return super().step(model_output, timestep, *arguments, **keywords)
@@ -68,9 +68,9 @@ _ANCHORED = (
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A scheduler object that is one request's own and stands at its start, and the timesteps to run, one call each.
+    """A scheduler object of one request, set to its start, and the timesteps to run, one denoiser call each.
 
-    ``scheduler_name`` is the name of diffusers' class, ``strength_schedule`` what the strength means to it.
+    ``scheduler_name`` is the name of diffusers' class, ``strength_schedule`` the meaning of strength in effect.
     """
 
     scheduler: Any
@@ -80,7 +80,7 @@ class Schedule:
 
 
 def schedule_of(scheduler: Any, request: Img2ImgRequest, device: torch.device | str | None = None) -> Schedule:
-    """Prepare a schedule for the request of one picture; ``scheduler`` is the model's and stays as it is."""
+    """Prepare the schedule of one picture's request; ``scheduler`` is the model's own and is not changed."""
     fresh = fresh_scheduler(scheduler, request.sampler)
     timesteps = prepare_schedule(
         fresh,
@@ -95,7 +95,7 @@ def schedule_of(scheduler: Any, request: Img2ImgRequest, device: torch.device | 
 
 
 def fresh_scheduler(scheduler: Any, sampler: str = OWN_SAMPLER) -> Any:
-    """Return the sampler's scheduler for the model of this one, with no request's state, to be prepared for one."""
+    """Return a new scheduler of the sampler's class, with the configuration of ``scheduler`` but no request's state."""
     wanted = SAMPLERS[sampler]
     kind = type(scheduler)
     if wanted.scheduler is not None:
@@ -105,10 +105,10 @@ def fresh_scheduler(scheduler: Any, sampler: str = OWN_SAMPLER) -> Any:
 
 
 def schedule_in_effect(scheduler: Any, wanted: StrengthSchedule, num_inference_steps: int) -> StrengthSchedule:
-    """Return what strength means where not both are possible, else what is wanted.
+    """Return the meaning of strength in effect: the one wanted, unless the scheduler supports only the other.
 
-    It is ``index`` for schedulers that cannot start at any noise (PNDM, flow matching), and ``noise`` for LCM with more
-    steps than it was distilled at (50, mostly), which diffusers refuses.
+    It is ``index`` for schedulers that cannot start at an arbitrary noise level (PNDM, flow matching), and ``noise``
+    for LCM with more steps than it was distilled at (usually 50), which diffusers refuses.
     """
     if not isinstance(scheduler, _ANCHORED) or getattr(scheduler.config, "use_flow_sigmas", False):
         return "index"
@@ -125,14 +125,15 @@ def prepare_schedule(
     strength_schedule: StrengthSchedule,
     device: torch.device | str | None = None,
 ) -> torch.Tensor:
-    """Prepare a scheduler of ``fresh_scheduler`` for one request and return the timesteps to run, one call each.
+    """Prepare a scheduler from ``fresh_scheduler`` for one request; return the timesteps to run, one call each.
 
-    Both schedules run ``denoising_steps(strength, num_inference_steps)`` of them and never none (PNDM adds one of its
-    own, as in diffusers). Afterwards ``add_noise`` at the first timestep makes the start, and ``scale_model_input`` and
-    ``step`` follow the timesteps in order. ``index`` is ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
+    Either way ``denoising_steps(strength, num_inference_steps)`` steps are run, and at least one (PNDM adds one of its
+    own, as in diffusers). Afterwards ``add_noise`` at the first timestep makes the initial latents, and
+    ``scale_model_input`` and ``step`` follow the timesteps in order. ``index`` is
+    ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
     """
     count = max(1, denoising_steps(strength, num_inference_steps))
-    kind = type(scheduler)  # by way of the class: a pipeline may hold an object whose own set_timesteps leads here
+    kind = type(scheduler)  # methods are called through the class: an instance's set_timesteps may be replaced
     if schedule_in_effect(scheduler, strength_schedule, num_inference_steps) == "index":
         kind.set_timesteps(scheduler, num_inference_steps, device=device)
         begin = (num_inference_steps - count) * scheduler.order
@@ -155,28 +156,28 @@ def prepare_schedule(
 
 
 def training_sigmas(scheduler: Any) -> np.ndarray:
-    """Return the noise of every training timestep as sigma, rising."""
+    """Return the sigma of every training timestep, ascending."""
     alphas = scheduler.alphas_cumprod.double().numpy()
     return ((1 - alphas) / alphas) ** 0.5
 
 
 def _first_timestep(scheduler: Any, strength: float) -> int:
-    """Return the training timestep at this share of the training schedule; strength 1 is its last one."""
+    """Return the training timestep at this fraction of the training schedule; strength 1 is the last one."""
     return max(0, round(strength * scheduler.config.num_train_timesteps) - 1)
 
 
 def _spaced(scheduler: Any, start: int, count: int) -> np.ndarray:
-    """Return ``count`` falling training timesteps from ``start``, spaced as the scheduler's configuration says."""
+    """Return ``count`` descending training timesteps from ``start``, spaced as the scheduler's configuration says."""
     spacing = scheduler.config.get("timestep_spacing", "trailing")
     if spacing == "trailing" or count == 1:
-        # Distilled models know these timesteps: 999, 749, 499, 249 for four steps from the end.
+        # Distilled models were trained on these timesteps: 999, 749, 499, 249 for four steps at strength 1.
         return np.round((start + 1) * np.arange(count, 0, -1) / count).astype(np.int64) - 1
     last = min(start, scheduler.config.get("steps_offset", 0) if spacing == "leading" else 0)
     return np.round(np.linspace(start, last, count)).astype(np.int64)
 
 
 def _sigmas(scheduler: Any, start: int, count: int) -> np.ndarray:
-    """Return ``count`` falling noise levels from that of timestep ``start`` and the one to end at."""
+    """Return ``count`` descending sigmas, beginning at that of timestep ``start``, followed by the final sigma."""
     training = training_sigmas(scheduler)
     if scheduler.config.get("use_karras_sigmas"):
         low, high = training[0] ** (1 / _KARRAS_RHO), training[start] ** (1 / _KARRAS_RHO)
@@ -188,17 +189,17 @@ def _sigmas(scheduler: Any, start: int, count: int) -> np.ndarray:
 
 
 def _write_sigmas(scheduler: Any, sigmas: np.ndarray, device: Any) -> None:
-    """Put noise levels into a scheduler that takes none: each with the training timestep nearest in log sigma."""
+    """Write sigmas into a scheduler that accepts none; each gets the training timestep nearest in log sigma."""
     training = np.log(training_sigmas(scheduler))
     timesteps = np.round(np.interp(np.log(sigmas[:-1]), training, np.arange(len(training))))
-    scheduler.sigmas = torch.from_numpy(sigmas)  # stays on the CPU, as diffusers has it
+    scheduler.sigmas = torch.from_numpy(sigmas)  # stays on the CPU, as in diffusers
     scheduler.timesteps = torch.from_numpy(timesteps).to(device, scheduler.timesteps.dtype)
 
 
 def _write_lcm(scheduler: LCMScheduler, start: int, count: int, device: Any) -> None:
-    """Put timesteps into LCM's scheduler: of those that it was distilled at, where there are enough.
+    """Write timesteps into an LCM scheduler, taken from those that it was distilled at if there are enough.
 
-    Source: ``LCMScheduler.set_timesteps``, which takes equally distant ones of them from the start on.
+    Source: ``LCMScheduler.set_timesteps``, which takes evenly spaced ones of them, beginning with the first.
     """
     stride = scheduler.config["num_train_timesteps"] // scheduler.config["original_inference_steps"]
     known = np.arange(1, max(1, round((start + 1) / stride)) + 1)[::-1] * stride - 1
@@ -206,6 +207,6 @@ def _write_lcm(scheduler: LCMScheduler, start: int, count: int, device: Any) -> 
         timesteps = known[np.floor(np.linspace(0, len(known), count, endpoint=False)).astype(np.int64)]
     else:
         timesteps = _spaced(scheduler, start, count)
-    LCMScheduler.set_timesteps(scheduler, 1, device=device)  # which also forgets the last request's state
+    LCMScheduler.set_timesteps(scheduler, 1, device=device)  # also resets the scheduler's state
     scheduler.timesteps = torch.from_numpy(timesteps.astype(np.int64)).to(device)
     scheduler.num_inference_steps = count

@@ -1,4 +1,4 @@
-"""The start of the executor's engine: what makes its imports quicker comes before them."""
+"""The startup of the executor's engine: everything that speeds up imports has to happen before them."""
 
 import sys
 from pathlib import Path
@@ -11,10 +11,10 @@ from generation.models.catalog import load_catalog
 
 
 def create_engine(options: dict[str, Any]) -> Engine:
-    """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is not here."""
+    """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is missing."""
     catalog = load_catalog(Path(options["models_file"]))
     remember_scans(Path(options["data_dir"]))
-    _leave_out("torchvision")  # which nothing here needs, and which imports torch's compiler where it is installed
+    _leave_out("torchvision")  # not needed here, and where it is installed it imports torch's compiler
     if not any(entry.adapters for entry in catalog.values()):
         _leave_out("peft")
     if not options["compile_denoiser"]:
@@ -28,10 +28,10 @@ def create_engine(options: dict[str, Any]) -> Engine:
 
 
 def _leave_out(package: str) -> None:
-    """Have a package counted as not installed: diffusers and transformers import some only to be ready.
+    """Make a package count as not installed; diffusers and transformers import some that may never be used.
 
-    peft takes 0.17 seconds, torchvision with the compiler a second and more.
-    Source: https://docs.python.org/3/reference/import.html#the-module-cache of None in the place of a module.
+    peft takes 0.17 seconds, torchvision with the compiler a second or more.
+    Source: https://docs.python.org/3/reference/import.html#the-module-cache, on None in place of a module.
     """
     sys.modules.setdefault(package, None)  # type: ignore[arg-type]
 
@@ -39,8 +39,8 @@ def _leave_out(package: str) -> None:
 def _compute_alone() -> None:
     """Tell the libraries that there are no other processes to compute with.
 
-    diffusers, transformers and accelerate ask before they import what that takes, ``torch.distributed.tensor``
-    above all: 0.3 seconds. There are builds of torch that answer no.
+    diffusers, transformers and accelerate ask before they import what distributed computing needs, above all
+    ``torch.distributed.tensor``, which takes 0.3 seconds. Some builds of torch give the same answer.
     Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.is_available
     """
     import torch.distributed

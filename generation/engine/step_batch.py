@@ -15,15 +15,15 @@ from generation.engine.width import FixedWidth
 
 log = logging.getLogger(__name__)
 
-# (latents, timesteps, conditioning) of all rows to the prediction of all rows
+# From (latents, timesteps, conditioning) of all rows to the prediction for all rows.
 Denoiser = Callable[[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]
 
 
 class StepBatch:
-    """Pictures that may share calls of the denoiser, each at a timestep of its own.
+    """Pictures that may share calls of the denoiser, each at its own timestep.
 
-    A picture joins before any step and leaves the moment it is done. ``width`` says how many rows one call takes;
-    where more want to go along, those go first who have waited longest.
+    A picture joins before any step and leaves as soon as it is done. ``width`` limits the rows of one call; if more
+    pictures want to take part, those that have waited longest go first.
     """
 
     def __init__(self, denoiser: Denoiser, width: FixedWidth) -> None:
@@ -33,22 +33,22 @@ class StepBatch:
 
     @property
     def last_tick(self) -> int:
-        """When whoever has waited longest was last part of a call."""
+        """The tick of the last call of the picture that has waited longest."""
         return min(picture.last_tick for picture in self.pictures)
 
     def add(self, picture: Denoising, tick: int) -> None:
-        """Let a picture join; it waits since now."""
+        """Let a picture join; its wait begins at ``tick``."""
         picture.last_tick = tick
         self.pictures.append(picture)
 
     def remove(self, order: Order) -> None:
-        """Let the pictures of an order leave."""
+        """Remove the pictures of an order."""
         self.pictures = [picture for picture in self.pictures if picture.order is not order]
 
     def step(self, tick: int) -> tuple[list[Denoising], list[Denoising]]:
-        """Take one step with as many pictures as fit into a call; return who took part, and who left.
+        """Take one step with as many pictures as fit into a call; return those that took part and those that left.
 
-        Whoever left is done, or has a ``failure``, which is nobody else's.
+        A picture that left is either done or has its own ``failure``.
         """
         admitted = self._admit(tick)
         predictions = self._predict(admitted)
@@ -58,7 +58,7 @@ class StepBatch:
     def _admit(self, tick: int) -> list[Denoising]:
         admitted: list[Denoising] = []
         free_rows = self._width.rows
-        for picture in sorted(self.pictures, key=lambda picture: picture.last_tick):  # stable: else as they came
+        for picture in sorted(self.pictures, key=lambda picture: picture.last_tick):  # stable: ties stay as they came
             if picture.rows <= free_rows or not admitted:
                 admitted.append(picture)
                 picture.last_tick = tick
@@ -66,7 +66,7 @@ class StepBatch:
         return admitted
 
     def _predict(self, pictures: Sequence[Denoising]) -> list[tuple[Denoising, torch.Tensor]]:
-        """Call the denoiser; halve the call until whoever breaks it is alone with the error."""
+        """Call the denoiser; on an error, halve the call until the picture that causes it is alone."""
         fault: type[OutOfMemory] | type[DeviceLost] | None = None
         try:
             return self._call(pictures)
@@ -76,7 +76,7 @@ class StepBatch:
                 for picture in pictures:
                     picture.failure = fault() if fault else error
                 return []
-        # Outside of the except block: the error's traceback refers to the tensors of the call.
+        # Outside the except block: the error's traceback keeps the tensors of the call alive.
         if fault is OutOfMemory:
             gc.collect()
             free_memory(pictures[0].latents.device)
@@ -104,7 +104,7 @@ class StepBatch:
             try:
                 picture.advance(prediction)
                 picture.order.step_done(picture.index, len(picture.timesteps), picture.preview)
-            except Exception as error:  # a cancelled run, or a sampler's error: this picture's alone
+            except Exception as error:  # a cancelled run or a sampler's error concerns only this picture
                 picture.failure = error
 
     def _retire(self) -> list[Denoising]:

@@ -1,4 +1,4 @@
-"""The groups of pictures that share calls of a denoiser, and which of them has the next one."""
+"""The groups of pictures that share calls of a denoiser, and which of them gets the next call."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
@@ -16,9 +16,10 @@ from generation.requests import Img2ImgRequest
 
 
 class StepBatches:
-    """Let pictures of one model and one shape share calls, of ``max_width`` rows at most; such groups take turns.
+    """Let pictures of one model and one shape share calls of at most ``max_width`` rows; these groups take turns.
 
-    ``make_width`` makes what finds out how many rows pay. With ``strict`` each picture is a group of its own.
+    ``make_width`` makes the object that finds out how many rows pay off. With ``strict`` each picture is a group of its
+    own.
     """
 
     def __init__(
@@ -31,10 +32,10 @@ class StepBatches:
         self._widths: dict[Hashable, FixedWidth] = {}
         self._batches: dict[tuple[Hashable, Hashable], StepBatch] = {}
         self._tick = 0
-        self.step_seconds = 0.0  # of the last one that is known to be done
+        self.step_seconds = 0.0  # of the last step known to be done
 
     def join(self, model: LoadedModel, denoising: Denoising) -> None:
-        """Let a picture be part of the calls from the next one on."""
+        """Let a picture take part in calls, from the next one on."""
         shape = (model.entry.name, denoising.key)
         key = (shape, denoising if self._strict else None)
         if key not in self._batches:
@@ -45,15 +46,16 @@ class StepBatches:
         self._batches[key].add(denoising, self._tick)
 
     def leave(self, order: Order) -> None:
-        """Let the pictures of an order be part of no call any more."""
+        """Remove the pictures of an order from all groups."""
         for batch in self._batches.values():
             batch.remove(order)
         self._drop_empty()
 
     def step(self) -> list[Denoising]:
-        """Take one step with the group that has waited longest, if there is one; return who left.
+        """Take one step with the group that has waited longest, if there is one; return the pictures that left.
 
-        Whoever left is done, or has a ``failure``. What the call took is charged to the orders that were part of it.
+        Each of them is either done or has its own ``failure``. The call's device time is charged to the orders that
+        took part.
         """
         if not self._batches:
             return []
@@ -74,7 +76,7 @@ class StepBatches:
             denoising.order.took(seconds / rows * denoising.rows)
 
     def _drop_empty(self) -> None:
-        # An empty one would keep a model that is to leave.
+        # An empty group would keep its model in memory.
         self._batches = {key: batch for key, batch in self._batches.items() if batch.pictures}
 
 
@@ -85,7 +87,7 @@ def _denoise(
     timesteps: torch.Tensor,
     conditioning: Mapping[str, torch.Tensor],
 ) -> torch.Tensor:
-    """Call the denoiser with the adapters of this request, which are those of everybody in its group."""
+    """Call the denoiser with the adapters of this request, which are the same for its whole group."""
     model.adapters.use(request.adapters)
     if model.compiled is not None:
         adapters = model.adapters.contents_of(request.adapters)

@@ -1,42 +1,43 @@
-"""How many rows one call of the denoiser takes: as many as pay, found out with the calls that are made anyway."""
+"""How many rows a call of the denoiser takes: as many as pay off, measured on the calls that are made anyway."""
 
 from collections import deque
 
-_NARROWEST = 2  # a picture with guidance
-# A wider call must be quicker per row by so much: it also keeps whoever is in it waiting for longer.
+_NARROWEST = 2  # one picture with guidance
+# A wider call must cost at most this much per row, relative to a narrower one: its pictures also wait longer for it.
 _WORTH = 0.97
-_MEASURED_CALLS = 3  # of each width before it is judged: the first one of a shape is slow
+_MEASURED_CALLS = 3  # at each width before it is judged: the first call of a shape is slow
 _REMEMBERED_CALLS = 8
-_JUDGED_FOR_CALLS = 128  # then it is looked at again, from half of it: another program may have come or gone
+_JUDGED_FOR_CALLS = 128  # then it is measured again, from half the width: other programs may have come or gone
 
 
 class FixedWidth:
-    """Take as many rows as are allowed, whatever they cost; out of memory only lowers it."""
+    """Take as many rows as are allowed, whatever they cost; only a shortage of memory lowers that."""
 
     def __init__(self, most: int) -> None:
         self.most = max(1, most)
 
     @property
     def rows(self) -> int:
-        """The most rows of the next call."""
+        """The maximum number of rows of the next call."""
         return self.most
 
     def bound(self, most: int) -> None:
-        """Take at most so many from now on: the model is held in less memory than it was."""
+        """Take at most this many from now on: the model is now held in less memory."""
         self.most = max(1, min(self.most, most))
 
     def narrow(self, rows: int) -> None:
-        """Take at most half from now on: the memory did not suffice for so many rows."""
+        """Take at most half as many from now on: memory ran out with this many rows."""
         self.bound(min(self.most, rows) // 2)
 
     def learn(self, rows: int, seconds: float) -> None:
-        """Hear what a call took."""
+        """Record how long a call took."""
 
 
 class MeasuredWidth(FixedWidth):
-    """Widen step by step while rows become cheaper, and go back where they do not.
+    """Widen step by step while rows get cheaper, and go back when they do not.
 
-    Widths are doubled. A width counts by the quickest of its last calls, so that a disturbed one decides nothing.
+    Each width is twice the one before. It is judged by the fastest of its last calls, so that a single disturbed call
+    decides nothing.
     """
 
     def __init__(self, most: int) -> None:
@@ -44,21 +45,21 @@ class MeasuredWidth(FixedWidth):
         self._rows = min(_NARROWEST, self.most)
         self._seconds_per_row: dict[int, deque[float]] = {}
         self._is_judged = False
-        self._calls = 0  # since then
+        self._calls = 0  # since it was judged
 
     @property
     def rows(self) -> int:
-        """The most rows of the next call."""
+        """The maximum number of rows of the next call."""
         return min(self._rows, self.most)
 
     def learn(self, rows: int, seconds: float) -> None:
-        """Hear what a call took; only calls that were full tell something about the width."""
+        """Record how long a call took; only full calls say anything about the width."""
         self._calls += 1
         if self._is_judged and self._calls >= _JUDGED_FOR_CALLS:
             self._is_judged = False
             self._seconds_per_row.clear()
             self._rows = max(min(_NARROWEST, self.most), self.rows // 2)
-        if rows + 1 < self.rows or rows > self.rows:  # one row may stay empty beside pictures with two
+        if rows + 1 < self.rows or rows > self.rows:  # one row may stay empty next to pictures of two
             return
         known = self._seconds_per_row.setdefault(self.rows, deque(maxlen=_REMEMBERED_CALLS))
         known.append(seconds / rows)

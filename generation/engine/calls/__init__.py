@@ -1,1 +1,1 @@
-"""How networks are called: as they are, compiled, or by replays."""
+"""How networks are called: eagerly, compiled, or by replaying CUDA graphs."""

@@ -1,4 +1,4 @@
-"""A denoiser made quicker: compiled in the background while the usual one serves, and captured where there is CUDA."""
+"""A faster denoiser: compiled in the background while the eager one serves, and captured in CUDA graphs on a GPU."""
 
 import copy
 import logging
@@ -18,22 +18,22 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-# Calls are filled up to so many rows, because every number of rows is compiled for itself.
+# Calls are padded to one of these numbers of rows, because every number of rows is compiled separately.
 ROW_BUCKETS = (1, 2, 4, 8, 16)
-# Each width of block in each bucket and at each size is a version of the same code; torch gives up at 8. This is said
-# with each twin, because torch's settings are each thread's own and a thread that compiles begins anew.
+# Each width of block, in each bucket and at each size, is a recompilation of the same code; torch gives up after 8. The
+# limit is passed with each twin, because torch's settings are per thread and a compiling thread has the defaults.
 _VERSIONS = 256
 
 Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]  # latents, timesteps, conditioning
 
 
 class CompiledDenoiser:
-    """Call the denoiser of a pipeline, compiled where that is ready and as it is where it is not.
+    """Call the denoiser of a pipeline, compiled where that is ready and eager where it is not.
 
-    A shape that is called for the first time is compiled by a thread of its own, one after the other, while calls of it
-    are answered as without compiler. If compiling fails, for want of a C compiler perhaps, everything stays as it was
-    and one line of the log says so. Without a ``backend`` nothing is compiled. With ``graphs`` calls are captured, with
-    and without the compiler, and replayed.
+    A shape that is called for the first time is compiled by a background thread, one shape after another, and served
+    eagerly until then. If compiling fails, for lack of a C compiler for instance, the denoiser stays eager and one line
+    in the log says so. Without a ``backend`` nothing is compiled. With ``graphs``, calls are captured and replayed,
+    compiled or not.
     """
 
     def __init__(self, pipeline: Any, *, backend: str | None, graphs: CudaGraphs | None = None) -> None:
@@ -47,7 +47,7 @@ class CompiledDenoiser:
         self._wanted: set[Hashable] = set()
         self._examples: queue.SimpleQueue[tuple[Hashable, Inputs]] = queue.SimpleQueue()
         self._gave_up = backend is None
-        self._moves = 0  # of the weights; an odd number while they lie elsewhere
+        self._moves = 0  # of the weights; odd while they are elsewhere
         self._thread: threading.Thread | None = None
 
     def __call__(
@@ -58,9 +58,10 @@ class CompiledDenoiser:
         *,
         adapters: Hashable = (),
     ) -> torch.Tensor:
-        """Return the prediction of all rows; see ``denoise``.
+        """Return the prediction for all rows; see ``denoise``.
 
-        ``adapters`` stands for those in effect, their contents and weights: with any, calls are captured at most.
+        ``adapters`` identifies the adapters in effect by their contents and weights; a call with any is captured at
+        most, never compiled.
         """
         rows = latents.shape[0]
         bucket = next((bucket for bucket in ROW_BUCKETS if bucket >= rows), None)
@@ -78,15 +79,15 @@ class CompiledDenoiser:
         return prediction
 
     def forget_graphs(self, *, for_good: bool = False) -> None:
-        """Drop what was captured, because weights lie elsewhere now; ``for_good`` where there is no memory for it."""
+        """Drop captured graphs because weights have moved; ``for_good`` where there is too little memory for any."""
         if self._graphs is not None:
             self._graphs.forget(for_good=for_good)
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """Rest while the weights are others or lie elsewhere; what was captured is dropped.
+        """Pause while the weights are changed or elsewhere; captured graphs are dropped.
 
-        What is being compiled meanwhile is compiled again later.
+        A compilation that overlaps with this is repeated later.
         """
         self._moves += 1
         try:
@@ -102,12 +103,12 @@ class CompiledDenoiser:
         return self._graphs.call(name, denoiser, *inputs)
 
     def wait(self) -> None:
-        """Wait until what was asked for so far is compiled, or has turned out to be impossible."""
+        """Wait until everything requested so far is compiled, or has proved impossible to compile."""
         if self._thread is not None:
             self._thread.join()
 
     def close(self) -> None:
-        """Compile nothing more and drop what was captured: nobody is going to call it any more."""
+        """Stop compiling and drop captured graphs: the denoiser will not be called again."""
         self._gave_up = True
         self.forget_graphs()
 
@@ -116,9 +117,9 @@ class CompiledDenoiser:
             self._wanted.add(shape)
             self._examples.put((shape, inputs))
         if self._twin is None:
-            self._twin = _twin_of(self._pipeline.unet)  # by this thread, which is also the one that loads adapters
+            self._twin = _twin_of(self._pipeline.unet)  # on this thread, which is also the one that loads adapters
         is_at_work = self._thread is not None and self._thread.is_alive()
-        if not is_at_work and not self._examples.empty():  # it may have ended just when this was put there
+        if not is_at_work and not self._examples.empty():  # it may have ended just as this example was queued
             self._thread = threading.Thread(target=self._compile, name=COMPILING_THREAD, daemon=True)
             self._thread.start()
 
@@ -132,10 +133,10 @@ class CompiledDenoiser:
                     assert self._backend is not None
                     self._compiled = partial(denoise, _Twin(_compile_twin(self._twin, self._backend)))
                 self._compiled(*inputs)
-            except Exception as error:  # whatever a compiler stumbles over, pictures can be painted without it
+            except Exception as error:  # whatever the compiler fails on, pictures do not depend on it
                 failure = stack_of(error)
             if moves % 2 or moves != self._moves:
-                self._examples.put((shape, inputs))  # for the thread that the next call begins
+                self._examples.put((shape, inputs))  # for the thread that the next call starts
                 return
             if failure is not None:
                 self._gave_up = True
@@ -146,7 +147,7 @@ class CompiledDenoiser:
 
 
 class _Twin:
-    """What ``denoise`` wants of a pipeline."""
+    """A stand-in for a pipeline, with all that ``denoise`` needs of one."""
 
     def __init__(self, unet: torch.nn.Module) -> None:
         self.unet = unet
@@ -161,7 +162,7 @@ def can_be_compiled(pipeline: Any) -> bool:
 
 
 def compiled_twin(unet: Any, backend: str) -> Any:
-    """Return a copy that shares every weight, and is compiled at its first call in each shape."""
+    """Return a copy that shares all weights and is compiled on its first call in each shape."""
     return _compile_twin(_twin_of(unet), backend)
 
 
@@ -170,11 +171,11 @@ def _twin_of(unet: Any) -> Any:
 
 
 def _compile_twin(twin: Any, backend: str) -> Any:
-    """Let a twin be compiled at its first call in each shape; return it.
+    """Set up a twin to be compiled on its first call in each shape; return it.
 
-    On a card as a whole, for what its compiler joins: normalizations with what is around them, residual sums, layouts
-    (a call of Stable Diffusion 1.5's shape took an H200 6.6 ms instead of 7.8). On a CPU only the repeated blocks are,
-    in a fraction of the time.
+    On a GPU the whole module is compiled, for what the compiler can fuse: normalizations with their neighbours,
+    residual sums, layouts (an H200 took 6.6 ms instead of 7.8 for a call of Stable Diffusion 1.5's shape). On a CPU
+    only the repeated blocks are compiled, which takes a fraction of the time.
     """
     if next(twin.parameters()).is_cuda:
         forget_channels_last(twin)  # the compiler's own normalization takes any layout
@@ -185,14 +186,14 @@ def _compile_twin(twin: Any, backend: str) -> Any:
 
 
 def _has_adapters(pipeline: Any) -> bool:
-    """Tell whether LoRA layers have been put into the denoiser, which a twin made now would have for good."""
+    """Tell whether the denoiser contains LoRA layers, which a twin made now would keep for good."""
     return bool(getattr(pipeline.unet, "peft_config", None))
 
 
 def _filled(
     latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor], missing: int
 ) -> Inputs:
-    """Repeat the last row; what is computed for it is dropped."""
+    """Pad the inputs by repeating the last row; the predictions for the padding are dropped."""
     if not missing:
         return latents, timesteps, conditioning
 

@@ -1,7 +1,8 @@
-"""A call of a network as one launch: CUDA graphs, which replay a call's kernels at the addresses that it used.
+"""CUDA graphs: a call of a network as a single launch, which replays its kernels at the addresses that it used.
 
-A UNet is some 2,000 kernels, and to launch each costs the processor microseconds: on a quick card more than the card
-takes for them. So it is with the encoder of a text, to which Python adds as much again. Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+A UNet consists of some 2,000 kernels, and launching each costs the CPU microseconds: on a fast GPU, longer than it
+takes to run them. Text encoders have the same problem, and Python adds as much overhead again.
+Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
 import logging
@@ -20,37 +21,36 @@ log = logging.getLogger(__name__)
 
 COMPILING_THREAD = "compile"  # the name of a thread that compiles
 
-# Both are tensors and other values in whatever torch takes apart: tuples, dictionaries, the answers of transformers.
+# Inputs and outputs are tensors and other values in any pytree: tuples, dictionaries, the outputs of transformers.
 Inputs = tuple[Any, ...]
 Network = Callable[..., Any]
 
-_KEPT = 64  # shapes: of each the card keeps a list of its kernels, some megabytes
+_KEPT = 64  # shapes; the GPU keeps a list of kernels for each, a few megabytes
 _MOST_FAILURES = 3
-_TOLERANCE = 1e-2  # relative L2 of a replay against the call itself; rounding in 16 bits is less
+_TOLERANCE = 1e-2  # relative L2 of a replay against the call itself; rounding in 16 bits stays below it
 
 
 class CudaGraphs:
-    """Answer calls of one model's networks by replays, one for each shape, captured after the first call of it.
+    """Answer calls of one model's networks by replaying graphs, one per shape, each captured after the first such call.
 
-    A replay reads the weights where they lay when it was captured: whoever puts them elsewhere calls ``forget``. All
-    graphs share the memory that a call needs, so no answer refers to it. Where one cannot be captured, or says
-    something else than the call, or the card has no room, calls are made as they are. Used by one thread only.
+    A replay reads the weights at the addresses that they had at capture, so whoever moves them must call ``forget``.
+    All graphs share one memory pool, so answers are copied out of it. Calls are made eagerly if they cannot be
+    captured, if their replay gives a different result, or if the GPU has no room. Used by one thread only.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()  # those used last come last
+        self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()  # least recently used first
         self._pool: Any = None
-        self._stream: Any = None  # the same for all, or they could not share memory
+        self._stream: Any = None  # one for all graphs, otherwise they could not share memory
         self._failed = set[Hashable]()
         self._gave_up = False
         self._said_no_room = False
 
     def call(self, shape: Hashable, network: Network, *inputs: Any) -> Any:
-        """Return what ``network`` says; ``shape`` stands for it, for the shapes of what it is told, and for all that is
-        no tensor.
+        """Return the network's output; ``shape`` identifies the network, its inputs' shapes and all non-tensor inputs.
 
-        What was captured is replayed at any time; to capture the card has to be this thread's alone.
+        An existing graph can be replayed at any time; capturing needs a GPU that no other thread is using.
         """
         graph = self._graphs.get(shape)
         if graph is not None:
@@ -62,7 +62,7 @@ class CudaGraphs:
         return answer
 
     def forget(self, *, for_good: bool = False) -> None:
-        """Drop what was captured, and capture nothing any more if that is ``for_good``, for want of memory."""
+        """Drop all graphs; with ``for_good``, also stop capturing, for lack of memory."""
         self._graphs.clear()
         self._pool = None
         if for_good and not self._gave_up:
@@ -78,13 +78,13 @@ class CudaGraphs:
         except torch.OutOfMemoryError:
             if not self._graphs:
                 raise
-        # Outside of the except block: the error's traceback refers to the tensors of the call.
+        # Outside the except block: the error's traceback keeps the tensors of the call alive.
         self.forget(for_good=True)
         free_memory(self._device)
         return network(*inputs)
 
     def _has_room(self) -> bool:
-        """Tell whether the card could hold what a call needs once more, by the most that anything has needed so far."""
+        """Tell whether the GPU could hold the working memory of a call a second time, judged by the peak so far."""
         needed = torch.cuda.max_memory_allocated(self._device) - torch.cuda.memory_allocated(self._device)
         has_room = free_bytes(self._device) > needed
         if not has_room and not self._said_no_room:
@@ -94,7 +94,7 @@ class CudaGraphs:
 
     def _capture(self, shape: Hashable, network: Network, inputs: Inputs, answer: Any) -> None:
         if not all(torch.isfinite(tensor).all() for tensor in _tensors(answer)):
-            return  # with the call of a broken picture nothing can be compared
+            return  # the call of a broken picture is nothing to compare with
         try:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             self._stream = self._stream or torch.cuda.Stream()
@@ -103,12 +103,12 @@ class CudaGraphs:
         except torch.OutOfMemoryError:
             self.forget(for_good=True)
             return
-        except Exception as failure:  # whatever a driver or a layer stumbles over, pictures can be painted without it
+        except Exception as failure:  # whatever a driver or a layer fails on, pictures do not depend on it
             log.warning("a call cannot be captured\n%s", stack_of(failure))
-            self._pool = None  # torch goes on recording into it, and lets nobody else; those captured before keep it
+            self._pool = None  # torch keeps recording into it and blocks other captures; earlier graphs hold on to it
             self._give_up(shape)
             return
-        if not error <= _TOLERANCE:  # NaN is not
+        if not error <= _TOLERANCE:  # not ">", so that NaN fails too
             log.warning("what was captured says something else than the call; it is not used")
             self._give_up(shape)
             return
@@ -117,7 +117,7 @@ class CudaGraphs:
             self._graphs.popitem(last=False)
 
     def _give_up(self, shape: Hashable) -> None:
-        """Leave a shape as it is; where several cannot be captured, none of what was captured is trusted."""
+        """Leave a shape uncaptured; after several such failures, trust no graph at all."""
         self._failed.add(shape)
         if len(self._failed) >= _MOST_FAILURES:
             log.warning("calls are not captured any more")
@@ -126,26 +126,26 @@ class CudaGraphs:
 
 
 def graphs_for(device: torch.device) -> CudaGraphs | None:
-    """Return what captures calls on this device, if it can."""
+    """Return an object that captures calls on this device, or None where that is impossible."""
     return CudaGraphs(device) if device.type == "cuda" else None
 
 
 def _is_compiling() -> bool:
-    """Tell whether a thread compiles, for whichever model: it waits for the card, which ends any capture there."""
+    """Tell whether a thread is compiling for any model: it synchronizes with the GPU, which aborts every capture."""
     return any(thread.name == COMPILING_THREAD for thread in threading.enumerate())
 
 
 class _Graph:
-    """One captured call, with places of its own for what goes in and comes out."""
+    """One captured call with input and output buffers of its own."""
 
     def __init__(self, network: Network, inputs: Inputs, pool: Any, stream: Any) -> None:
         self._inputs = _copied(inputs)
         self._graph = torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
-        # Around both, because torch leaves the stream of a capture only if that ends well.
+        # Around both, because torch leaves the capture's stream only if the capture succeeds.
         with torch.cuda.stream(stream):
-            # A compiler may look anew at other tensors and another stream, and cuBLAS wants memory for each stream;
-            # neither can be had while capturing.
+            # A warm-up: new tensors and a new stream may trigger a recompilation, and cuBLAS allocates a workspace for
+            # each stream; neither is possible during capture.
             network(*self._inputs)
             with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
                 self._answer = network(*self._inputs)
@@ -158,7 +158,7 @@ class _Graph:
 
 
 def _relative_error(seen: Any, true: Any) -> float:
-    """Return the largest relative L2 of one tensor; NaN if any is."""
+    """Return the largest relative L2 error of any tensor; NaN if one of them is NaN."""
     pairs = zip(_tensors(seen), _tensors(true), strict=True)
     errors = [(ours.float() - theirs.float()).norm() / theirs.float().norm() for ours, theirs in pairs]
     return float(torch.stack(errors).max())

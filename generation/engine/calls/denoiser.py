@@ -1,4 +1,4 @@
-"""A call of a denoiser as it is."""
+"""An eager call of a denoiser."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 def denoise(
     pipeline: Any, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
-    """Call the denoiser once for all rows, each with a timestep of its own."""
+    """Call the denoiser once for all rows, each at its own timestep."""
     added = {name: conditioning[name] for name in ("text_embeds", "time_ids") if name in conditioning}
     return pipeline.unet(
         latents,

@@ -1,1 +1,1 @@
-"""How the layers compute on this machine: what was measured of it, and where their weights lie."""
+"""How layers compute on this machine: what was measured to be fast, and how weights are laid out."""

@@ -1,4 +1,4 @@
-"""How a pipeline's transformer blocks attend on a CPU instead of in diffusers' own way."""
+"""The attention processor that replaces diffusers' own in transformer blocks on a CPU."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from torch.nn import functional
 
 from generation.engine.kernels.cpu_attention import blocked_attention, padded_attention
 
-# Below, torch's kernel has so little to do that calling it once is what counts: 512 x 512 tokens.
+# 512 x 512 tokens; below, torch's kernel has so little to do that one call beats several small ones.
 MIN_SCORES = 512 * 512
 
 
 class CpuAttnProcessor(AttnProcessor2_0):
-    """Attend in blocks where many tokens look at many, and over padded keys elsewhere, as far as either is wanted."""
+    """Blocked attention where many tokens attend to many, padded keys elsewhere; either can be switched off."""
 
     def __init__(self, *, in_blocks: bool, pads_keys: bool) -> None:
-        """Remember what pays on this machine."""
+        """Remember which of the two pays off on this machine."""
         super().__init__()
         self._in_blocks = in_blocks
         self._attend_usually = padded_attention if pads_keys else functional.scaled_dot_product_attention
@@ -46,11 +46,11 @@ class CpuAttnProcessor(AttnProcessor2_0):
             attended = layer(attended)
         if attn.residual_connection:
             attended = attended + hidden_states
-        # A division by one is a copy.
+        # Dividing by one would still make a copy.
         return attended if attn.rescale_output_factor == 1.0 else attended / attn.rescale_output_factor
 
 
 def _is_plain(attn: Any, hidden_states: torch.Tensor) -> bool:
-    """Tell whether this is the attention of a transformer block: tokens in, tokens out, nothing normalized within."""
+    """Tell whether this is the attention of a transformer block: tokens in, tokens out, no normalization inside."""
     extras = (attn.spatial_norm, attn.group_norm, attn.norm_cross, attn.norm_q, attn.norm_k)
     return hidden_states.ndim == 3 and not any(extras)

@@ -1,4 +1,4 @@
-"""The channels of convolutions innermost in memory, and a group normalization that leaves them there."""
+"""The channels-last memory format for convolutions, and a group normalization that preserves it."""
 
 import torch
 from torch.nn import functional
@@ -7,15 +7,15 @@ from generation.engine.kernels.mapped_files import MappedFiles
 
 
 class ChannelsLastGroupNorm(torch.nn.GroupNorm):
-    """torch's layer, by kernels of Triton for pictures on an NVIDIA card whose channels are innermost."""
+    """torch's layer, computed by Triton kernels for channels-last pictures on an NVIDIA GPU."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - torch calls it input
         self, hidden_states: torch.Tensor, *, activates: bool = False
     ) -> torch.Tensor:
-        """Normalize (rows, channels, ...), with SiLU behind it if it ``activates``."""
+        """Normalize (rows, channels, ...), followed by SiLU if it ``activates``."""
         is_picture = hidden_states.ndim == 4 and hidden_states.is_contiguous(memory_format=torch.channels_last)
         if is_picture and _lies_on_a_card(hidden_states):
-            from generation.engine.kernels.group_norm import group_norm  # imports Triton, which is not everywhere
+            from generation.engine.kernels.group_norm import group_norm  # Triton is not everywhere
 
             return group_norm(hidden_states, self.num_groups, self.weight, self.bias, self.eps, activates=activates)
         normalized = super().forward(hidden_states)
@@ -27,7 +27,7 @@ def _lies_on_a_card(pixels: torch.Tensor) -> bool:
 
 
 def put_channels_last(part: torch.nn.Module) -> None:
-    """Lay the weights of convolutions out anew, one by one: each old one makes room for the next new one."""
+    """Convert convolution weights to channels-last one by one, so that each old one frees memory for the next."""
     files = MappedFiles()
     for parameter in part.parameters():
         if parameter.dim() == 4:
@@ -38,20 +38,20 @@ def put_channels_last(part: torch.nn.Module) -> None:
 
 
 def keep_channels_last(part: torch.nn.Module) -> None:
-    """Let the group normalizations of a part leave channels innermost."""
+    """Make the group normalizations of a part preserve the channels-last format."""
     for layer in part.modules():
         if type(layer) is torch.nn.GroupNorm and layer.affine:
             layer.__class__ = ChannelsLastGroupNorm
 
 
 def forget_channels_last(part: torch.nn.Module) -> None:
-    """Give a part torch's own group normalizations again."""
+    """Give a part torch's own group normalizations back."""
     for layer in part.modules():
         if type(layer) is ChannelsLastGroupNorm:
             layer.__class__ = torch.nn.GroupNorm  # pyright: ignore[reportAttributeAccessIssue] - which it was before
 
 
 def has_flat_convolutions(part: torch.nn.Module) -> bool:
-    """Tell whether a part has convolutions over pictures and none over films, whose layout is another one."""
+    """Tell whether a part has 2D convolutions and no 3D ones, which need a different memory format."""
     dimensions = {parameter.dim() for parameter in part.parameters()}
     return 4 in dimensions and 5 not in dimensions

@@ -1,19 +1,19 @@
-"""Attention for CPUs, in place of torch's own kernel or by it, where that was measured to pay."""
+"""Attention for CPUs, replacing torch's own kernel or wrapping it, for use where that was measured to pay off."""
 
 import torch
 from torch.nn import functional
 
-BLOCK_QUERIES = 512  # with 4096 keys a block of scores has 4 MiB in bfloat16 and stays in the cache
-KEYS_AT_ONCE = 16  # float32 numbers in a register of AVX-512
+BLOCK_QUERIES = 512  # with 4096 keys, a block of scores takes 4 MiB in bfloat16 and stays in the cache
+KEYS_AT_ONCE = 16  # float32 numbers in an AVX-512 register
 
 
 def blocked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Compute softmax(query key^T / sqrt(width)) value, one head and one block of queries at a time.
 
     Plain matrix products, for CPUs whose own kernel gains nothing from bfloat16. ``query`` is (batch, heads, tokens,
-    width), ``key`` and ``value`` (batch, heads, keys, width). Returns (batch, heads, tokens, width), which lies in
-    memory as (batch, tokens, heads, width): joining the heads costs no copy. The same mathematics as
-    ``scaled_dot_product_attention`` without a mask; sums are rounded in another order.
+    width), ``key`` and ``value`` (batch, heads, keys, width). Returns (batch, heads, tokens, width), laid out in memory
+    as (batch, tokens, heads, width), so that joining the heads needs no copy. The same mathematics as
+    ``scaled_dot_product_attention`` without a mask, but sums are rounded in a different order.
     """
     batch, heads, tokens, width = query.shape
     scaled = query * width**-0.5
@@ -29,9 +29,9 @@ def blocked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tenso
 
 
 def padded_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """Compute what ``scaled_dot_product_attention`` does, with keys that nobody sees up to a full register.
+    """Compute ``scaled_dot_product_attention`` with masked keys that fill up the last vector register.
 
-    Of a prompt's 77 tokens torch's kernel computes the last 13 one by one, which takes it longer than the 64 before.
+    Of a prompt's 77 tokens, torch's kernel computes the last 13 one by one, which takes longer than the 64 before them.
     Shapes as in ``blocked_attention``.
     """
     keys = key.shape[2]

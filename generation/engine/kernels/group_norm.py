@@ -1,7 +1,7 @@
-"""Group normalization where channels lie innermost, with SiLU at once: three kernels of Triton on an NVIDIA card.
+"""Channels-last group normalization, fused with SiLU: three Triton kernels for NVIDIA GPUs.
 
-torch's own kernel wants each channel's pixels side by side, so that around every convolution, which is quickest with
-the channels innermost, the picture is laid out anew: a quarter of a call of Stable Diffusion's denoiser on an H200.
+torch's own kernel wants each channel contiguous, while convolutions are fastest with channels last. So the picture is
+converted around every convolution: a quarter of a call of Stable Diffusion's denoiser on an H200.
 """
 
 import math
@@ -11,8 +11,8 @@ import torch
 import triton
 import triton.language as tl
 
-_PIXELS, _CHANNELS = 128, 64  # of a program at once: every pixel's channels are one line of the cache
-_MOST_CHUNKS = 256  # parts of a picture, each of which a program goes through
+_PIXELS, _CHANNELS = 128, 64  # in a program's tile: the channels of each pixel fill one cache line
+_MOST_CHUNKS = 256  # of a picture; one program loops over each
 _CHUNKS_AT_ONCE = 32
 
 
@@ -20,7 +20,7 @@ _CHUNKS_AT_ONCE = 32
 def _sums_kernel(
     pixels, sums, height_width, chunk_pixels, channels, tile_pixels: tl.constexpr, tile_channels: tl.constexpr
 ):
-    """Write each channel's sum and sum of squares in one chunk of one picture."""
+    """Write the sum and the sum of squares of each channel in one chunk of one picture."""
     row, chunk = tl.program_id(0), tl.program_id(1)
     channel = tl.program_id(2) * tile_channels + tl.arange(0, tile_channels)
     total = tl.zeros((tile_channels,), tl.float32)
@@ -43,7 +43,7 @@ def _scales_kernel(
     sums, weight, bias, scales, eps, height_width, chunks, channels, width,
     padded_width: tl.constexpr, chunks_at_once: tl.constexpr,
 ):  # fmt: skip
-    """Write by what each channel of one group of one picture is multiplied, and what is added then."""
+    """Write the scale and the shift of each channel in one group of one picture."""
     row, group = tl.program_id(0), tl.program_id(1)
     within = tl.arange(0, padded_width)
     channel = group * width + within
@@ -96,10 +96,10 @@ def group_norm(
     *,
     activates: bool = False,
 ) -> torch.Tensor:
-    """Return what torch's ``group_norm`` returns, with ``silu`` if it ``activates``.
+    """Return what torch's ``group_norm`` returns, followed by ``silu`` if it ``activates``.
 
-    ``pixels`` are (rows, channels, height, width) with the channels innermost in memory, and so is the result. Sums are
-    float32, in an order of their own.
+    ``pixels`` are (rows, channels, height, width) in channels-last format, and so is the result. Sums are accumulated
+    in float32, in a different order.
     """
     rows, channels, height, width = pixels.shape
     height_width, tiles = height * width, math.ceil(height * width / _PIXELS)
@@ -108,7 +108,7 @@ def group_norm(
     sums = torch.empty(rows, chunks, 2, channels, dtype=torch.float32, device=pixels.device)
     scales = torch.empty(rows, 2, channels, dtype=torch.float32, device=pixels.device)
     normalized = torch.empty_like(pixels, memory_format=torch.channels_last)
-    # What the kernels are compiled for; Any because Triton types it as what it becomes.
+    # Compile-time constants; typed as Any because the kernels declare them as tl.constexpr.
     tile: Any = {"tile_pixels": _PIXELS, "tile_channels": _CHANNELS}
     group: Any = {"padded_width": triton.next_power_of_2(channels // groups), "chunks_at_once": _CHUNKS_AT_ONCE}
     activation: Any = {"activates": activates}

@@ -1,6 +1,6 @@
-"""Residual blocks that write into what they have just made: the same numbers, and no memory for each of them anew.
+"""Residual blocks that compute in place: the same numbers, without new memory for each intermediate result.
 
-At 512 pixels a fifth of an autoencoder's decoding was new pages for sums, activations and divisions by one.
+At 512 pixels, a fifth of an autoencoder's decoding time went into new pages for sums, activations and divisions by one.
 """
 
 import torch
@@ -11,7 +11,7 @@ from generation.engine.kernels.channels_last import ChannelsLastGroupNorm
 
 
 class InPlaceResnetBlock(ResnetBlock2D):
-    """diffusers' block, bit by bit, for whoever needs no gradients."""
+    """diffusers' block, bit for bit, for use without gradients."""
 
     def forward(
         self, input_tensor: torch.Tensor, temb: torch.Tensor | None = None, *_: object, **__: object
@@ -31,7 +31,7 @@ def _activated(norm: torch.nn.Module, hidden_states: torch.Tensor) -> torch.Tens
 
 
 def compute_in_place(part: torch.nn.Module) -> None:
-    """Let the residual blocks of a part compute in place, those of them that are the usual ones."""
+    """Make the residual blocks of a part compute in place, if they are of the usual kind."""
     for layer in part.modules():
         if type(layer) is ResnetBlock2D and _is_usual(layer):
             layer.__class__ = InPlaceResnetBlock

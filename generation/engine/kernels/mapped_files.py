@@ -1,4 +1,4 @@
-"""Pages of mapped model files that nobody needs any more, given back at once instead of when memory is scarce."""
+"""Pages of memory-mapped model files, released as soon as they are not needed instead of when memory gets scarce."""
 
 import ctypes
 import mmap
@@ -11,7 +11,7 @@ _MAPS = Path("/proc/self/maps")
 
 
 class MappedFiles:
-    """The model files that this process has mapped into its memory; none are known on systems other than Linux."""
+    """The model files that this process has mapped into memory; none are known on systems other than Linux."""
 
     def __init__(self) -> None:
         """Look up what is mapped now."""
@@ -23,10 +23,10 @@ class MappedFiles:
                     self._ranges.append(range(begin, end))
 
     def let_go(self, tensor: torch.Tensor) -> None:
-        """Give back the pages of a tensor that is not used any more, if it lies in a mapped file.
+        """Release the pages of a tensor that is not used any more, if it lies in a mapped file.
 
-        Only pages that lie within it as a whole. Who reads them all the same reads the file again; what was written
-        into them would be lost, so this is for weights that are as they were loaded.
+        Only pages that lie entirely within the tensor are released. Reading them again reads the file again, and
+        anything written to them would be lost, so this is for weights that are still as they were loaded.
         """
         page = mmap.PAGESIZE
         begin = -(-tensor.data_ptr() // page) * page

@@ -1,8 +1,8 @@
-"""Weights in the order in which oneDNN computes, so that they need not be brought into it at every call.
+"""Weights packed in the layout that oneDNN computes in, so that they need not be reordered at every call.
 
-torch's compiler computes with such weights; its operators are called here without it. The results of layers of real
-size were those of the usual ones, bit by bit; small ones may be rounded otherwise. A weight that is packed for one call
-and one that stays so say the same.
+torch's compiler uses such weights; here its operators are called without the compiler. For layers of realistic size the
+results were those of the usual layers, bit for bit; small ones may be rounded differently. It makes no difference to
+the result whether a weight is packed for one call or for good.
 Source: ``torch/_inductor/fx_passes/mkldnn_fusion.py`` of torch 2.13.
 """
 
@@ -15,17 +15,17 @@ from torch.nn import functional
 
 from generation.engine.kernels.mapped_files import MappedFiles
 
-_NOTHING_MORE: tuple[str, list[float], str] = ("none", [], "")  # no activation is computed along
-_GELU: tuple[str, list[float], str] = ("gelu", [], "none")  # "none" is the exact one, by the error function
+_NOTHING_MORE: tuple[str, list[float], str] = ("none", [], "")  # no fused activation
+_GELU: tuple[str, list[float], str] = ("gelu", [], "none")  # "none" is the exact variant, with the error function
 _ops: Any = torch.ops
 
 
 class _Packing:
-    """A layer that packs its weight: at its first use for that call alone, at its second for good.
+    """A layer that packs its weight: on its first use for that call only, on its second for good.
 
-    A weight that stays packed needs memory that nobody has used yet, which takes as long as packing itself; whoever
-    waits for the first picture of a process sees a step sooner without it. Packed for good, the layer has no parameter
-    ``weight``: what would have been there is within ``packed``.
+    A weight that stays packed needs fresh memory, and first touching that takes as long as the packing itself. Without
+    it, whoever waits for a process's first picture sees a step sooner. Once packed for good, the layer has no parameter
+    ``weight``; its contents are in ``packed``.
     """
 
     packed: Any = None
@@ -33,7 +33,7 @@ class _Packing:
     files: MappedFiles
 
     def ordered_weight(self: Any) -> Any:
-        """Return the weight as oneDNN wants it, or None for one that is not in bfloat16."""
+        """Return the weight in oneDNN's layout, or None for one that is not bfloat16."""
         if self.packed is None and self.weight.dtype == torch.bfloat16:
             if not self.was_used:
                 self.was_used = True
@@ -42,7 +42,7 @@ class _Packing:
         return self.packed
 
     def stay_packed(self: Any) -> None:
-        """Have the weight packed from now on, if it is in bfloat16."""
+        """Keep the weight packed from now on, if it is bfloat16."""
         if self.packed is None and self.weight.dtype == torch.bfloat16:
             weight = self.weight.detach()
             packed = self.pack(weight)
@@ -51,13 +51,13 @@ class _Packing:
             self.files.let_go(weight)
 
     def unpack(self: Any) -> None:
-        """Have a parameter ``weight`` again, with the same bits, for a while."""
+        """Restore the parameter ``weight``, with the same bits; the next use packs it again."""
         if self.packed is not None:
             self.weight = torch.nn.Parameter(self.dense_weight(), requires_grad=False)
             self.packed = None
 
     def dense_weight(self) -> torch.Tensor:
-        """Return the weight that was packed, as it was."""
+        """Return the packed weight in its original form."""
         return self.packed.to_dense()
 
 
@@ -66,25 +66,25 @@ class PackingLinear(_Packing, torch.nn.Linear):
 
     @staticmethod
     def pack(weight: torch.Tensor) -> Any:
-        """Return a weight (outputs, inputs) in oneDNN's order."""
+        """Return a weight (outputs, inputs) in oneDNN's layout."""
         return _ops.mkldnn._reorder_linear_weight(weight)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
-        """Compute (..., inputs) to (..., outputs)."""
+        """Map (..., inputs) to (..., outputs)."""
         if (weight := self.ordered_weight()) is None:
             return functional.linear(input, self.weight, self.bias)
         return _ops.mkldnn._linear_pointwise(input, weight, self.bias, *_NOTHING_MORE)
 
 
 class PackingConvolution(_Packing, torch.nn.Conv2d):
-    """A convolution over pictures that packs its weight and computes with the channels innermost."""
+    """A 2D convolution that packs its weight and computes in channels-last format."""
 
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return a weight (outputs, inputs, height, width) in oneDNN's order."""
+        """Return a weight (outputs, inputs, height, width) in oneDNN's layout."""
         return _ops.mkldnn._reorder_convolution_weight(weight, self.padding, self.stride, self.dilation, self.groups)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
-        """Compute (rows, channels, height, width), in whatever layout it comes, to channels innermost."""
+        """Convolve (rows, channels, height, width) in any memory format; the result is channels-last."""
         values = input.contiguous(memory_format=torch.channels_last)
         places = (self.padding, self.stride, self.dilation, self.groups)
         if (weight := self.ordered_weight()) is None:
@@ -93,21 +93,21 @@ class PackingConvolution(_Packing, torch.nn.Conv2d):
 
 
 class PackingProduct(PackingConvolution):
-    """A 3x3 convolution over pictures of few pixels, computed as one product of matrices.
+    """A 3x3 convolution over pictures of few pixels, computed as one matrix product.
 
     oneDNN fills a block of sixteen with the pixels of one row of a picture; a row of four leaves most of it empty.
     """
 
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return a weight (outputs, inputs, 3, 3) in the order of a product's."""
+        """Return a weight (outputs, inputs, 3, 3), packed for a matrix product."""
         return _ops.mkldnn._reorder_linear_weight(weight.permute(0, 2, 3, 1).flatten(1).contiguous())
 
     def dense_weight(self) -> torch.Tensor:
-        """Return the weight that was packed, as it was."""
+        """Return the packed weight in its original form."""
         return self.packed.to_dense().unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2).contiguous()
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
-        """Compute (rows, channels, height, width) to as many pixels, channels innermost."""
+        """Convolve (rows, channels, height, width) to the same number of pixels; the result is channels-last."""
         if (weight := self.ordered_weight()) is None:
             return super().forward(input)
         rows, channels, height, width = input.shape
@@ -121,38 +121,38 @@ class PackingProduct(PackingConvolution):
 
 
 class PixelConvolution(torch.nn.Conv2d):
-    """A convolution over single pixels, which computes with the channels innermost and leaves its weight as it is.
+    """A 1x1 convolution that computes in channels-last format and leaves its weight as it is.
 
-    In which order oneDNN wants that depends on the size of the picture, on processors without AMX at least. Into
-    another it is brought at every call: for a usual weight that is next to nothing, for a packed one up to 40 times
-    what the layer takes.
+    Which layout oneDNN wants for the weight depends on the size of the picture, at least on CPUs without AMX. A weight
+    in any other layout is reordered at every call: for a plain one that costs next to nothing, for a packed one up to
+    40 times as much as the layer.
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
-        """Compute (rows, channels, height, width), in whatever layout it comes, to channels innermost."""
+        """Convolve (rows, channels, height, width) in any memory format; the result is channels-last."""
         return super().forward(input.contiguous(memory_format=torch.channels_last))
 
 
 class PackingHalves(PackingLinear):
-    """A linear layer whose outputs are two halves that are wanted apart: packed, it has a weight for each."""
+    """A linear layer whose outputs are two halves that are used separately: it packs a weight for each half."""
 
     @staticmethod
     def pack(weight: torch.Tensor) -> Any:
-        """Return the two halves of a weight (outputs, inputs), each in oneDNN's order."""
+        """Return the two halves of a weight (outputs, inputs), each in oneDNN's layout."""
         return tuple(PackingLinear.pack(half.contiguous()) for half in weight.chunk(2))
 
     def dense_weight(self) -> torch.Tensor:
-        """Return the weight that was packed, as it was."""
+        """Return the packed weight in its original form."""
         return torch.cat([half.to_dense() for half in self.packed])
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
-        """Compute (..., inputs) to (..., outputs), for whoever wants them together."""
+        """Map (..., inputs) to (..., outputs), for callers that want both halves together."""
         if (halves := self.halves()) is None:
             return super().forward(input)
         return torch.cat([_ops.mkldnn._linear_pointwise(input, *half, *_NOTHING_MORE) for half in halves], -1)
 
     def halves(self) -> tuple[tuple[torch.Tensor, torch.Tensor | None], ...] | None:
-        """Return weight and bias of each half as oneDNN wants them, or None if they are not in bfloat16."""
+        """Return weight and bias of each half in oneDNN's layout, or None if they are not bfloat16."""
         if (weights := self.ordered_weight()) is None:
             return None
         biases = (None, None) if self.bias is None else self.bias.chunk(2)
@@ -160,11 +160,11 @@ class PackingHalves(PackingLinear):
 
 
 class PackingGEGLU(GEGLU):
-    """A gated layer that computes gate and product along with its two halves, and never the whole of both."""
+    """A GEGLU layer that fuses the activation and the product into its two halves and never holds the joint output."""
 
     def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Compute (..., inputs) to (..., outputs)."""
-        # An adapter stands in the layer's place, and wants its outputs whole.
+        """Map (..., inputs) to (..., outputs)."""
+        # An adapter may have replaced the layer, and needs its complete output.
         halves = self.proj.halves() if isinstance(self.proj, PackingHalves) else None
         if halves is None:
             return super().forward(hidden_states, *args, **kwargs)
@@ -174,7 +174,7 @@ class PackingGEGLU(GEGLU):
 
 
 def let_layers_pack(part: torch.nn.Module) -> None:
-    """Let the layers of a part on the CPU pack their weights; a packed one takes the place of the other in memory."""
+    """Make the layers of a part on the CPU pack their weights; a packed weight replaces the original in memory."""
     files = MappedFiles()
     innermost = set(_innermost_layers(part))
     layer: Any
@@ -184,7 +184,7 @@ def let_layers_pack(part: torch.nn.Module) -> None:
             layer.__class__ = PackingGEGLU
             layer.proj.__class__, layer.proj.files = PackingHalves, files
         elif kind is torch.nn.Linear:
-            layer.__class__, layer.files = PackingLinear, files  # everybody keeps the layer that he refers to
+            layer.__class__, layer.files = PackingLinear, files  # references to the layer stay valid
         elif kind is torch.nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
             if layer.kernel_size == (1, 1):
                 layer.__class__ = PixelConvolution
@@ -194,13 +194,13 @@ def let_layers_pack(part: torch.nn.Module) -> None:
 
 
 def packable_bytes(part: torch.nn.Module) -> int:
-    """Return how much of a part's weights packing is for."""
+    """Return the bytes of a part's weights that can still be packed."""
     layers: list[Any] = [layer for layer in part.modules() if isinstance(layer, _Packing) and layer.packed is None]
     return sum(layer.weight.nbytes for layer in layers if layer.weight.dtype == torch.bfloat16)
 
 
 def pack_layers(part: torch.nn.Module) -> Iterator[None]:
-    """Pack for good what would be at its second use, one layer at each turn, so that no picture waits for it."""
+    """Pack for good what would be packed on its second use, one layer per iteration, so that no picture waits."""
     for layer in part.modules():
         if isinstance(layer, _Packing):
             layer.stay_packed()
@@ -208,7 +208,7 @@ def pack_layers(part: torch.nn.Module) -> Iterator[None]:
 
 
 def unpack_layers(parts: Iterable[torch.nn.Module]) -> None:
-    """Have all weights as parameters again, for whoever reads or changes them."""
+    """Restore all weights as parameters, for code that reads or changes them."""
     for part in parts:
         for layer in part.modules():
             if isinstance(layer, _Packing):
@@ -216,9 +216,9 @@ def unpack_layers(parts: Iterable[torch.nn.Module]) -> None:
 
 
 def _innermost_layers(part: Any) -> Iterable[torch.nn.Module]:
-    """Return the layers of a UNet of four levels that see an eighth of the latents' side.
+    """Return the layers of a four-level UNet that work at an eighth of the latents' side.
 
-    Up to 768 pixels a product is quicker there, two or three times with 256, and a tenth slower with 1024.
+    Up to 768 pixels a matrix product is faster there, two to three times at 256; at 1024 it is a tenth slower.
     """
     down, up = getattr(part, "down_blocks", ()), getattr(part, "up_blocks", ())
     if len(down) != 4 or len(up) != 4 or getattr(part, "mid_block", None) is None:

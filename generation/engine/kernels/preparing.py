@@ -1,4 +1,4 @@
-"""How a loaded pipeline computes on this device: memory layout, attention, and where a number format overflows."""
+"""How a loaded pipeline computes on this device: memory format, attention, and dtypes that overflow."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,14 +20,14 @@ from generation.engine.kernels.probe import (
 
 
 def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, may_pack: bool = True) -> int:
-    """Let a pipeline compute in the way that was measured to be quickest here; called once, after loading.
+    """Make a pipeline compute in the way that was measured to be fastest here; call once, after loading.
 
-    ``may_pack`` says that the weights stay where they are and are computed with as they are. Returns the bytes of the
-    denoiser's weights that packing is for.
+    ``may_pack`` says that the weights stay where they are and are used unchanged. Returns the bytes of the denoiser's
+    weights that can be packed.
 
-    In float32 nothing is changed: a picture stays, bit by bit, the one that diffusers paints. In the shorter formats,
-    which round anyway, residual blocks compute in place, the channels go innermost where that pays, and on CPUs weights
-    are packed, and attention over many tokens is computed in blocks and over a prompt's with padding, where that pays.
+    In float32 nothing changes: a picture stays, bit for bit, the one that diffusers generates. In the 16-bit dtypes,
+    which round anyway, residual blocks compute in place. Where it pays off, pictures are channels-last; on CPUs,
+    weights are packed, attention over many tokens runs in blocks, and attention over a prompt's tokens is padded.
     """
     if dtype == torch.float32:
         return 0
@@ -40,7 +40,7 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, 
 
 
 def pack_denoiser(pipeline: Any) -> Iterator[None]:
-    """Pack the denoiser's weights, which are most, one layer at each turn; pictures would do it while they wait."""
+    """Pack the denoiser's weights, which are most of all, one layer per iteration, before a picture waits for it."""
     for part in _denoisers(pipeline):
         yield from pack_layers(part)
 
@@ -75,10 +75,10 @@ def _attends_as_usual(part: Any) -> bool:
 
 
 def _trust_the_range(pipeline: Any) -> None:
-    """Keep an autoencoder in bfloat16 whose float16 overflows.
+    """Keep an autoencoder in bfloat16 if it overflows in float16.
 
     ``force_upcast`` makes diffusers compute SDXL's autoencoder in float32, because its activations exceed the largest
-    float16 (65504). bfloat16 has the range of float32, so there it would only cost time and memory.
+    float16 number (65504). bfloat16 has the range of float32, so there it would only cost time and memory.
     """
     autoencoder = getattr(pipeline, "vae", None)
     if autoencoder is not None and getattr(autoencoder.config, "force_upcast", False):

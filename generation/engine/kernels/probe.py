@@ -1,4 +1,4 @@
-"""What this machine really computes quicker, measured in a fraction of a second instead of believed from its flags."""
+"""What this machine really computes faster, measured in a fraction of a second instead of inferred from CPU flags."""
 
 import logging
 import sys
@@ -18,19 +18,19 @@ from generation.engine.kernels.probe_answers import remembered
 log = logging.getLogger(__name__)
 
 ROUNDS = 5
-# What changes rounding must be worth it: a clear win, and one that a busy neighbour does not turn around.
+# A change that affects rounding must be a clear win, one that a busy neighbour cannot turn into a loss.
 CLEAR_WIN = 1.15
-# What hardly changes it needs less, so that a disturbed measurement (1.1 to 2.1 were seen) seldom decides otherwise.
+# One that hardly does needs less, so that a disturbed measurement (1.1 to 2.1 were seen) rarely decides otherwise.
 SMALL_WIN = 1.05
-# A middle layer of a Stable Diffusion UNet at 256 pixels, with half its channels: milliseconds, even where bfloat16 is
-# emulated.
+# A middle layer of a Stable Diffusion UNet at 256 pixels, with half its channels: it takes milliseconds, even where
+# bfloat16 is emulated.
 _CHANNELS, _SIDE = 320, 16
 _SIDE_ON_A_CARD = 64  # that of the outermost layers at 512 pixels
 _TIMES_CAPTURED = 10
 _GROUPS = 32
-_TOLERANCE = 2e-2  # relative L2 between two ways in 16 bits
+_TOLERANCE = 2e-2  # relative L2 between two implementations in 16 bits
 _TOKENS, _WIDTH = 256, 640
-# The attention of the outermost blocks at 512 pixels has 4096 tokens and heads of 40; a quarter of it shows the same.
+# The attention of the outermost blocks at 512 pixels has 4096 tokens and heads of width 40; a quarter shows the same.
 _ATTENTION_TOKENS, _HEADS, _HEAD_WIDTH = 2048, 2, 40
 _PROMPT_TOKENS = 77
 
@@ -42,10 +42,10 @@ def best_seconds(
     wait: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """Return the shortest time of each work in seconds of a clock, measured in turn after one round that warms up.
+    """Return the shortest time of each work in seconds of ``clock``, all run in turn, after one warm-up round.
 
-    The shortest and not the median: whatever else the machine does can only make a round longer. ``wait`` returns when
-    the device has finished what it was given.
+    The shortest and not the median, because whatever else the machine does can only make a round longer. ``wait``
+    returns when the device has finished its queued work.
     """
     best = [float("inf")] * len(works)
     for number in range(rounds + 1):
@@ -59,13 +59,13 @@ def best_seconds(
 
 
 def wins(usual: float, candidate: float, times: float = CLEAR_WIN) -> bool:
-    """Tell whether the candidate is so many times quicker, by its seconds and the usual way's."""
+    """Tell whether the candidate is at least this many times as fast as the usual way; both are given in seconds."""
     return usual >= candidate * times
 
 
 @remembered
 def bfloat16_pays(device: torch.device) -> bool:
-    """Tell whether convolutions and matrix products in bfloat16 are clearly quicker than in float32."""
+    """Tell whether convolutions and matrix products are clearly faster in bfloat16 than in float32."""
     usual, candidate = _compare(
         device,
         _convolution(device, torch.float32, torch.contiguous_format),
@@ -77,33 +77,33 @@ def bfloat16_pays(device: torch.device) -> bool:
 
 @remembered
 def channels_last_pays(device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether convolutions are clearly quicker with the channels innermost in memory."""
+    """Tell whether convolutions are clearly faster in channels-last format."""
     layouts = (torch.contiguous_format, torch.channels_last)
     return wins(*_compare(device, *(_convolution(device, dtype, layout) for layout in layouts)))
 
 
 @cache
 def channels_last_norm_pays(device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether a card computes clearly quicker with a group normalization that leaves the channels innermost.
+    """Tell whether a GPU is clearly faster with a group normalization that preserves the channels-last format.
 
-    Where Triton is not there, finds no C compiler, or says something else than torch, it does not.
+    False where Triton is missing, finds no C compiler, or gives a different result than torch.
     """
     usual = _convolution(device, dtype, torch.contiguous_format)
     candidate = _convolution(device, dtype, torch.channels_last, norm=ChannelsLastGroupNorm)
     try:
         with torch.inference_mode():
             expected, seen = usual().double(), candidate().double()
-            if not (seen - expected).norm() <= _TOLERANCE * expected.norm():  # NaN is not
+            if not (seen - expected).norm() <= _TOLERANCE * expected.norm():  # not ">", so that NaN fails too
                 return False
             captured = [_captured(work) for work in (usual, candidate)]
         return wins(*_compare(device, *captured))
-    except Exception as error:  # whatever a compiler or a driver stumbles over, torch's own kernels are there
+    except Exception as error:  # whatever a compiler or a driver fails on, torch's own kernels work
         log.info("Triton cannot be used here, perhaps for want of a C compiler: %s", type(error).__name__)
         return False
 
 
 def _captured(work: Callable[[], object]) -> Callable[[], object]:
-    """Return the same work, done several times by one launch: else the time is that of telling the card."""
+    """Return the same work, run several times by one launch; otherwise the time would be that of launching kernels."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         for _ in range(_TIMES_CAPTURED):
@@ -113,7 +113,7 @@ def _captured(work: Callable[[], object]) -> Callable[[], object]:
 
 @remembered
 def packing_pays() -> bool:
-    """Tell whether this CPU computes quicker in bfloat16 with packed weights than without."""
+    """Tell whether this CPU computes faster in bfloat16 with packed weights than without."""
     device, dtype = torch.device("cpu"), torch.bfloat16
     try:
         usual, packed, product, packed_product = _compare(
@@ -123,20 +123,20 @@ def packing_pays() -> bool:
             _product(device, dtype),
             _product(device, dtype, packs=True),
         )
-    except (AttributeError, RuntimeError):  # a torch without oneDNN, or a processor that it has nothing for
+    except (AttributeError, RuntimeError):  # torch without oneDNN, or a CPU that it does not support
         return False
     return wins(usual + product, packed + packed_product, SMALL_WIN)
 
 
 @remembered
 def blocked_attention_pays(device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether ``blocked_attention`` is clearly quicker than what torch has for many tokens."""
+    """Tell whether ``blocked_attention`` is clearly faster than torch's own for many tokens."""
     return _attention_pays(blocked_attention, device, dtype, keys=_ATTENTION_TOKENS)
 
 
 @remembered
 def padded_attention_pays(device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether ``padded_attention`` is clearly quicker than what torch has for a prompt's tokens."""
+    """Tell whether ``padded_attention`` is clearly faster than torch's own for a prompt's tokens."""
     return _attention_pays(padded_attention, device, dtype, keys=_PROMPT_TOKENS)
 
 
@@ -164,10 +164,10 @@ def _compare(device: torch.device, *works: Callable[[], object]) -> list[float]:
 
 
 def clock_for(device: torch.device) -> Callable[[], float]:
-    """Return the clock of a device's work: on a CPU the seconds that the cores have computed for this process.
+    """Return the clock to time a device's work with; on a CPU, the CPU time of this process.
 
-    Where other processes want the cores, the seconds of the wall told on every fourth start that a layout was slower
-    that is quicker; those of the cores repeat within a tenth. Windows counts them in 15 ms, too coarse for this.
+    Where other processes compete for the cores, wall-clock time made the faster memory format look slower at every
+    fourth start; CPU time repeats to within a tenth. Windows counts CPU time in 15 ms ticks, too coarse for this.
     """
     return time.process_time if device.type == "cpu" and sys.platform != "win32" else time.perf_counter
 
@@ -180,9 +180,9 @@ def _convolution(
     packs: bool = False,
     norm: type[torch.nn.GroupNorm] = torch.nn.GroupNorm,
 ) -> Callable[[], torch.Tensor]:
-    """Make a layer's work, always with the same numbers; on a card with the normalization before it.
+    """Return one run of a convolution, always on the same numbers; on a GPU with the normalization before it.
 
-    torch's normalization knows only one layout there, and bringing everything into it may cost more than is gained.
+    torch's normalization supports only one memory format there, and converting to it may cost more than is gained.
     """
     is_card = _works_on_a_card(device)
     random = torch.Generator().manual_seed(0)

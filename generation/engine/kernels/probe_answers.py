@@ -1,7 +1,7 @@
-"""``DATA_DIR/probe.json``: what was measured of this CPU, so that it is measured once and not at every start.
+"""``DATA_DIR/probe.json``: what was measured on this CPU, so that it is measured once and not at every start.
 
-Pictures in bfloat16 keep their last bits over a restart by it: no busy neighbour makes a start choose otherwise. Only
-what was measured with the same versions, processor and threads counts.
+It also keeps bfloat16 pictures identical to the last bit across restarts: no busy neighbour makes a start choose
+differently. Measurements count only with the same versions, CPU and number of threads.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from generation.models.lock import replace_text
 from generation.versions import VERSION
 
 ANSWERS_NAME = "probe.json"
-_TELLING = ("model name", "flags", "Features", "CPU part")  # of a processor, on Intel's architecture and on Arm's
+_TELLING = ("model name", "flags", "Features", "CPU part")  # about a CPU, on x86 and on Arm
 
-_path: Path | None = None  # without one nothing is remembered
+_path: Path | None = None  # without one, nothing is remembered
 
 
 def remember_answers(data_dir: Path) -> None:
-    """Take answers that a folder has, and keep there what is measured from now on."""
+    """Use the answers stored in a folder, and store there what is measured from now on."""
     global _path
     _path = data_dir / ANSWERS_NAME
 
 
 def remembered(probe: Callable[..., bool]) -> Callable[..., bool]:
-    """Let a probe measure only what is not known; its arguments are devices and number formats."""
+    """Make a probe measure only what is not known yet; its arguments are devices and dtypes."""
 
     @cache
     @wraps(probe)

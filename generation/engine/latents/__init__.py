@@ -1,1 +1,1 @@
-"""Pictures to latents and back, and how a picture looks meanwhile."""
+"""Pictures to latents and back, and previews on the way."""

@@ -1,8 +1,8 @@
-"""Pictures to latents and back, in slices, so that the device serves others in between.
+"""Pictures to latents and back, in slices, so that the device can serve others in between.
 
-Decoding a picture of 512 x 512 costs as much as two calls of the denoiser. Whoever advances these generators decides
-what is done between two slices; what comes out is what the autoencoder's own methods return, bit for bit. One
-autoencoder does one thing at a time: it may have another number format meanwhile.
+Decoding a picture of 512 x 512 costs as much as two calls of the denoiser. The code that advances these generators
+decides what runs between two slices; the result is what the autoencoder's own methods return, bit for bit. An
+autoencoder runs one generator at a time, because its dtype may be changed meanwhile.
 """
 
 from collections.abc import Generator, Iterable, Iterator
@@ -19,7 +19,7 @@ Distribution = Any  # a DiagonalGaussianDistribution, or what another autoencode
 
 
 def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> Generator[None, None, Distribution]:
-    """Return the distribution of a picture's latents; a sample of it belongs to a seed.
+    """Return the distribution of a picture's latents; which sample of it is used depends on the seed.
 
     Source: ``AutoencoderKL.encode`` of diffusers 0.42.
     """
@@ -36,25 +36,25 @@ def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> G
 
 
 def pixels_of(image: Image.Image, device: torch.device) -> torch.Tensor:
-    """Return a picture's pixels (1, 3, height, width) in -1..1, float32, with the channels innermost in memory.
+    """Return a picture's pixels (1, 3, height, width) in -1..1, float32, in channels-last format.
 
-    The numbers are those of diffusers' ``VaeImageProcessor.preprocess``, made where they are wanted: bytes are brought
-    there sooner, and on the processor they would keep a card waiting.
+    The values are those of diffusers' ``VaeImageProcessor.preprocess``, computed on the device: bytes are faster to
+    transfer, and computing on the CPU would keep a GPU waiting.
     """
     pixels = torch.from_numpy(np.array(image)[None]).to(device).permute(0, 3, 1, 2)
-    # By a tensor: CUDA multiplies by the inverse of a number instead, which rounds otherwise.
+    # Divided by a tensor: for a Python number, CUDA multiplies by its inverse instead, which rounds differently.
     return pixels.float() / torch.full((1,), 255.0, device=device) * 2 - 1
 
 
 def clean_latents(
     pipeline: Any, distribution: Distribution, generator: torch.Generator, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Draw the latents that a picture starts from."""
+    """Sample the latents that a picture starts from."""
     return scaled_latents(pipeline, distribution.sample(generator), dtype)
 
 
 def scaled_latents(pipeline: Any, latents: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Bring the autoencoder's latents to the denoiser's scale."""
+    """Scale the autoencoder's latents to what the denoiser expects."""
     config, latents = pipeline.vae.config, latents.to(dtype)
     if _has_statistics(config):
         mean, std = _statistics(config, latents)
@@ -63,7 +63,7 @@ def scaled_latents(pipeline: Any, latents: torch.Tensor, dtype: torch.dtype) -> 
 
 
 def decode_in_slices(pipeline: Any, latents: torch.Tensor) -> Generator[None, None, torch.Tensor]:
-    """Return the pixels (1, 3, height, width) in 0..1 of denoised latents.
+    """Decode denoised latents; return pixels (1, 3, height, width) in 0..1.
 
     Source: ``AutoencoderKL.decode`` of diffusers 0.42.
     """
@@ -93,13 +93,16 @@ def _through(blocks: Iterable[Any], sample: torch.Tensor) -> Generator[None, Non
 
 
 def _can_be_sliced(vae: Any) -> bool:
-    """Not where the whole is more than its blocks: tiles, and hooks that bring weights to the device."""
+    """Tell whether running the blocks one by one is all there is to it: no tiling, and no hooks that move weights."""
     hooked = any(hasattr(part, "_hf_hook") for part in vae.modules())
     return type(vae) is AutoencoderKL and not vae.use_tiling and not hooked
 
 
 def overflows(pipeline: Any) -> bool:
-    """Stable Diffusion XL's autoencoder does in float16, and says so; Stable Diffusion's says it too and does not."""
+    """Tell whether the autoencoder overflows in float16.
+
+    Stable Diffusion XL's does, and its configuration says so; Stable Diffusion's says so too, but does not overflow.
+    """
     return type(pipeline).__name__ == "StableDiffusionXLImg2ImgPipeline" and pipeline.vae.config.force_upcast
 
 

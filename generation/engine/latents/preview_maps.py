@@ -1,4 +1,4 @@
-"""``DATA_DIR/previews.json``: maps that were fitted for previews, so that no later start fits them again."""
+"""``DATA_DIR/previews.json``: linear maps fitted for previews, so that no later start has to fit them again."""
 
 import contextlib
 import json
@@ -10,17 +10,17 @@ from generation.models.lock import replace_text
 from generation.versions import VERSION
 
 MAPS_NAME = "previews.json"
-_MOST = 64  # models; those that were fitted first give way
+_MOST = 64  # models; the maps fitted first are dropped
 
 
 class PreviewMaps:
-    """Maps of latents to colours by what they were fitted to; without a folder nothing is remembered."""
+    """Maps from latents to colours, keyed by what they were fitted to; without a folder nothing is remembered."""
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self._path = None if data_dir is None else data_dir / MAPS_NAME
 
     def get(self, fitted_to: str, channels: int) -> torch.Tensor | None:
-        """Return coefficients (channels + 1, 3), or None where none are known that could be used."""
+        """Return coefficients (channels + 1, 3), or None if there are none that can be used."""
         try:
             coefficients = torch.tensor(self._read()[fitted_to], dtype=torch.float32)
         except (KeyError, TypeError, ValueError, RuntimeError):  # there are none yet, or they are damaged
@@ -29,7 +29,7 @@ class PreviewMaps:
         return coefficients if is_whole else None
 
     def put(self, fitted_to: str, coefficients: torch.Tensor) -> None:
-        """Remember coefficients, unless they are those of an autoencoder that fails."""
+        """Remember coefficients, unless they come from an autoencoder that failed."""
         if self._path is None or not coefficients.isfinite().all():
             return
         known = self._read()

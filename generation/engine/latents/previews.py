@@ -1,9 +1,9 @@
-"""How a picture looks while it is denoised, for next to nothing: by a tiny autoencoder, or by a linear map of colours.
+"""Previews of a picture during denoising, at next to no cost: by a tiny autoencoder, or by a linear map to colours.
 
-The catalog may name a tiny autoencoder for a model (TAESD, https://github.com/madebyollin/taesd); then the preview is
-sharp. Without one it is soft: that latents are nearly linear in colour is an old observation about Stable Diffusion's
-autoencoder, https://discuss.huggingface.co/t/decoding-latents-to-rgb-without-upscaling/23204. The coefficients are not
-taken from there but fitted to each model's own autoencoder, once.
+The catalog may name a tiny autoencoder for a model (TAESD, https://github.com/madebyollin/taesd); then previews are
+sharp. Without one they are soft. That latents are nearly linear in colour is an old observation about Stable
+Diffusion's autoencoder, https://discuss.huggingface.co/t/decoding-latents-to-rgb-without-upscaling/23204. The
+coefficients are not taken from there but fitted once to each model's own autoencoder.
 """
 
 import io
@@ -22,33 +22,33 @@ from torch.nn.functional import interpolate
 from generation.engine.device_work import Moment
 from generation.engine.latents.autoencoder import encode_in_slices, scaled_latents
 
-_FITTED_SIDE = 128  # pixels; smooth colours say all that a linear map can know
+_FITTED_SIDE = 128  # pixels; smooth colours contain all that a linear map can learn
 _SHOWN_SIDE = 256
-_TINY_FACTOR = 8  # TAESD's picture is that many times as large as its latents
+_TINY_FACTOR = 8  # TAESD's pictures are this many times as large as their latents
 
 
 class Preview:
-    """A small JPEG to be, of numbers that a device has been told to bring and may still be working on."""
+    """A small JPEG to be, made of values that the device may still be computing."""
 
     def __init__(self, numbers: torch.Tensor, encode: Callable[[torch.Tensor], bytes]) -> None:
-        """Have ``numbers`` brought to the processor, where ``encode`` makes a JPEG of them."""
+        """Start copying ``numbers`` to the CPU, where ``encode`` makes a JPEG of them."""
         self._numbers = numbers.detach().to("cpu", non_blocking=True)
         self._brought = Moment(numbers.device)
         self._encode = encode
 
     @property
     def is_here(self) -> bool:
-        """Whether the numbers are there."""
+        """Whether the values have arrived."""
         return self._brought.is_reached
 
     def jpeg(self) -> bytes:
-        """Return the JPEG; wait for the numbers."""
+        """Wait for the values and return the JPEG."""
         self._brought.wait()
         return self._encode(self._numbers)
 
 
 class Previewer(Protocol):
-    """What turns clean latents into a preview."""
+    """Anything that turns clean latents into a preview."""
 
     def preview(self, latents: torch.Tensor) -> Preview:
         """Return the preview of latents (1, channels, height, width)."""
@@ -56,10 +56,10 @@ class Previewer(Protocol):
 
 
 class LinearPreviewer:
-    """Each latent pixel is one pixel, whose colour is linear in the channels."""
+    """A previewer in which each latent pixel becomes one pixel, whose colour is linear in the channels."""
 
     def __init__(self, coefficients: torch.Tensor) -> None:
-        """Take coefficients (channels + 1, 3): one row for each channel, and one for what is added."""
+        """Take coefficients (channels + 1, 3): one row for each channel and one for the constant term."""
         self._coefficients = coefficients
 
     def preview(self, latents: torch.Tensor) -> Preview:
@@ -72,7 +72,7 @@ class LinearPreviewer:
 
 
 class TinyPreviewer:
-    """A tiny autoencoder decodes the latents, shrunk before to what is shown of them."""
+    """A previewer that decodes latents with a tiny autoencoder, after shrinking them to the size shown."""
 
     def __init__(self, autoencoder: AutoencoderTiny) -> None:
         self._autoencoder = autoencoder
@@ -88,7 +88,7 @@ class TinyPreviewer:
 
 
 def tiny_previewer(file: Path, device: torch.device, dtype: torch.dtype) -> TinyPreviewer:
-    """Load a tiny autoencoder of the shape of TAESD; raise ValueError for a file that holds something else."""
+    """Load a tiny autoencoder with TAESD's architecture; raise ValueError for a file that holds anything else."""
     autoencoder: Any = AutoencoderTiny()
     try:
         autoencoder.load_state_dict(load_file(file))
@@ -109,7 +109,7 @@ def fitted_map(pipeline: Any, dtype: torch.dtype) -> Generator[None, None, torch
 
 
 def _jpeg(colours: torch.Tensor) -> bytes:
-    """Return colours (height, width, 3), from 0 to 1 on the CPU, as a JPEG whose longer side is what is shown."""
+    """Return colours (height, width, 3) in 0..1 on the CPU as a JPEG whose longer side is ``_SHOWN_SIDE``."""
     pixels = (torch.nan_to_num(colours).clamp(0, 1) * 255).round().to(torch.uint8)
     small = Image.fromarray(pixels.numpy())
     factor = _SHOWN_SIDE / max(small.size)
@@ -122,13 +122,13 @@ def _jpeg(colours: torch.Tensor) -> bytes:
 
 
 def _design(latents: torch.Tensor) -> torch.Tensor:
-    """Return latents as rows (pixels, channels + 1) on the CPU, the last of which is 1."""
+    """Return latents as a design matrix (pixels, channels + 1) on the CPU; its last column is 1."""
     rows = latents[0].detach().float().cpu().flatten(1).T
     return torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
 
 
 def _smooth_colours() -> Image.Image:
-    """Return a picture of random smooth colours, coarse ones and finer ones, always the same."""
+    """Return a picture of random smooth colours, both coarse and fine, always the same one."""
     random = np.random.default_rng(0)
     coarse, fine = (
         Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8)).resize(

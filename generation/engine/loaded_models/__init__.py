@@ -1,1 +1,1 @@
-"""Models in memory: how one is loaded and held there, and what may be changed about it for a while."""
+"""Models in memory: how they are loaded and held there, and what may be changed about them for a while."""

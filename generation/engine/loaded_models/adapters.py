@@ -1,4 +1,4 @@
-"""LoRA in a loaded pipeline: loaded at the first use, in effect for exactly the calls that want it."""
+"""LoRA adapters in a loaded pipeline: loaded on first use, and in effect for exactly the calls that want them."""
 
 import itertools
 import warnings
@@ -16,32 +16,32 @@ from generation.models.add_ons import AddOnFile
 from generation.models.problems import ModelProblem
 
 _LOADS = itertools.count()
-_KEPT = 8  # a large one takes a gigabyte; as many as there are slots, so that hardly anybody loads again for a step
+_KEPT = 8  # a large one takes a gigabyte; as many as slots, so that hardly a step has to load one again
 
 
 class Adapters:
-    """The adapters of one pipeline: those that are in effect, each at its weight.
+    """The adapters of one pipeline: those in effect, each with its weight.
 
-    Without one every layer computes as if none had ever been loaded. Of those that are loaded the ones used last stay
-    in memory. Used by the device loop's thread only.
+    With none in effect, every layer computes as if none had ever been loaded. The most recently used stay in memory.
+    Used by the device loop's thread only.
     """
 
     def __init__(self, pipeline: Any, offered: Mapping[str, Adapter], locate: Callable[[AddOnFile], Path]) -> None:
         self._pipeline = pipeline
         self._offered = offered
         self._locate = locate
-        # The operator's names may have dots, which torch does not take.
+        # Operators' names may contain dots, which torch does not accept.
         self._layers = {name: f"adapter_{number}" for number, name in enumerate(offered)}
-        self._loaded: list[str] = []  # who was used least recently comes first
-        self._loads: dict[str, int] = {}  # which load of a file it was: another one may find other contents
+        self._loaded: list[str] = []  # least recently used first
+        self._loads: dict[str, int] = {}  # numbers each load, as a file's contents may change
         self._in_effect: tuple[tuple[str, float], ...] | None = ()
 
     def use(self, wanted: tuple[tuple[str, float], ...]) -> None:
-        """Bring these into effect, or none; raise ModelUnavailable for a file that is not here or does not fit."""
+        """Put exactly these into effect, or none; raise ModelUnavailable for a file that is missing or does not fit."""
         if wanted == self._in_effect:
             return
         names = [name for name, _ in wanted]
-        self._loaded.sort(key=names.__contains__)  # those that are wanted come last, the others stay in their order
+        self._loaded.sort(key=names.__contains__)  # wanted ones go last, the others keep their order
         for name in names:
             if name not in self._loaded:
                 self._load(self._offered[name])
@@ -54,19 +54,19 @@ class Adapters:
         self._in_effect = wanted
 
     def contents_of(self, wanted: tuple[tuple[str, float], ...]) -> Hashable:
-        """Return what stands for the contents of adapters in effect, so that nothing remembered outlives them."""
+        """Return a key that stands for the contents of these adapters, so that nothing cached outlives them."""
         return tuple((self._loads[name], weight) for name, weight in wanted)
 
     def _load(self, adapter: Adapter) -> None:
         file = self._locate(adapter.file)
         unpack_layers(part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module))
-        self._in_effect = None  # whatever happens now, what is in effect is to be set anew
+        self._in_effect = None  # whatever happens now, the next call has to set it again
         while len(self._loaded) >= _KEPT:
             self._pipeline.delete_adapters(self._layers[self._loaded.pop(0)])
         layers = self._layers[adapter.name]
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # peft notes that there is another adapter already, which is meant
+                warnings.simplefilter("ignore")  # peft warns that there is another adapter already, as intended
                 self._pipeline.load_lora_weights(
                     str(file.parent),
                     weight_name=file.name,
@@ -78,9 +78,9 @@ class Adapters:
             if not self._is_loaded(layers):
                 raise ValueError("nothing in it is for this model")
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            if self._is_loaded(layers):  # in some parts; nobody could load it again
+            if self._is_loaded(layers):  # in part, which would prevent loading it again
                 self._pipeline.delete_adapters(layers)
-            if fault_of(error) is not None:  # which says nothing about the file
+            if fault_of(error) is not None:  # not the file's fault
                 raise
             raise adapter.file.problem(ModelProblem.DOES_NOT_FIT) from error
 

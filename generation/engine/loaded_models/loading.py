@@ -1,4 +1,4 @@
-"""A model's files become a pipeline of diffusers that says nothing on its own."""
+"""How a model's files become a diffusers pipeline, one that prints nothing on its own."""
 
 import importlib
 import logging
@@ -26,14 +26,14 @@ from generation.models.snapshots import ModelFiles
 
 
 class _TorchvisionNote(logging.Filter):
-    """Drop the note that transformers makes for three image processors when diffusers imports them."""
+    """Drop the note that transformers logs about three image processors when diffusers imports them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "ImageProcessor` requires torchvision (not installed); falling back to" not in record.getMessage()
 
 
 transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_TorchvisionNote())
-from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # noqa: E402 - its import makes the note
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # noqa: E402 - its import logs the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
 from generation.engine.calls.compiling import CompiledDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
@@ -52,14 +52,14 @@ class LoadedModel:
     plan: MemoryPlan
     adapters: Adapters
     embeddings: Embeddings
-    locate: Callable[[AddOnFile], Path]  # what lies beside the model
+    locate: Callable[[AddOnFile], Path]  # finds files of add-ons
     compiled: CompiledDenoiser | None = None
-    graphs: CudaGraphs | None = None  # the denoiser's, which forgets them when weights move
-    packable_bytes: int = 0  # of weights
+    graphs: CudaGraphs | None = None  # the denoiser's own, which drops them when weights move
+    packable_bytes: int = 0  # of the denoiser's weights
 
     @property
     def revision(self) -> str:
-        """Which files it is made of."""
+        """The revision of the files that it was loaded from."""
         return self.files.revision
 
 
@@ -72,13 +72,12 @@ def load_model(
     locate: Callable[[AddOnFile], Path],
     compiler: str | None = None,
 ) -> LoadedModel:
-    """Load the pipeline and hold it as the plan says; raise ModelUnavailable for files that cannot be used.
+    """Load the pipeline and place it as planned; raise ModelUnavailable for files that cannot be used.
 
-    ``locate`` finds the files of what the operator offers beside the model. ``compiler`` is the backend of
-    ``torch.compile`` for the denoiser, or None for none. A denoiser whose weights come and go is neither compiled nor
-    captured.
+    ``locate`` finds the files of the operator's add-ons. ``compiler`` is the ``torch.compile`` backend for the
+    denoiser, or None for no compilation. A denoiser with offloaded weights is neither compiled nor captured.
     """
-    # Both libraries quote prompts in warnings (what CLIP cuts off), and prompts never reach a log.
+    # Both libraries quote prompts in warnings (the part that CLIP truncates), and prompts must never reach a log.
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -96,7 +95,7 @@ def load_model(
                 **family.load_arguments,
             )
     except (KeyError, OSError, RuntimeError, SafetensorError, ValueError) as error:
-        if fault_of(error) is not None:  # which says nothing about the files
+        if fault_of(error) is not None:  # not the files' fault
             raise
         raise ModelUnavailable(entry.name, ModelProblem.NOT_A_MODEL, source=entry.source) from error
     if type(pipeline).__name__ != family.pipeline_class:
@@ -128,10 +127,11 @@ def load_model(
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:
-    """Return whose ``from_pretrained`` makes the family's pipeline of a folder.
+    """Return the class whose ``from_pretrained`` makes the family's pipeline from a folder.
 
-    A folder names the class that it was made for: the family's, or the one of text to image. For any other name
-    ``AutoPipelineForImage2Image`` knows more, but its import is a third of all imports: every pipeline that there is.
+    A folder names the class that it was saved from: the family's own, or its text-to-image counterpart.
+    ``AutoPipelineForImage2Image`` can handle any other, but importing it imports every pipeline there is, a third of
+    the time that all imports take.
     """
     index: Any = DiffusionPipeline.load_config(folder, local_files_only=True)
     if index.get("_class_name") in (family.pipeline_class, family.pipeline_class.replace("Img2Img", "")):
@@ -141,7 +141,7 @@ def pipeline_class(folder: Path, family: Family) -> Any:
 
 def _picture_processor(folder: Path) -> Any:
     from generation.engine.loaded_models.picture_processor import (
-        load_picture_processor,  # only who needs it waits for its import
+        load_picture_processor,  # a slow import that few need
     )
 
     return load_picture_processor(folder / "processor")

@@ -1,7 +1,7 @@
-"""What turns a picture and words into Qwen's tokens, without the video half of it.
+"""What turns a picture and text into Qwen's tokens, without the part for videos.
 
-``Qwen2VLProcessor`` wants a video processor, and that wants torchvision, for videos that nobody sends here. The
-picture half runs on Pillow.
+``Qwen2VLProcessor`` requires a video processor, and that requires torchvision, for videos that nobody sends here. The
+part for pictures runs on Pillow.
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ _IMAGE_TOKEN, _VIDEO_TOKEN = "<|image_pad|>", "<|video_pad|>"
 
 
 class PictureProcessor(Qwen2VLProcessor):
-    """Qwen's processor for pictures and words."""
+    """Qwen's processor for pictures and text."""
 
-    # What the parts are is read from this signature, so there is no video processor.
+    # transformers reads the components from this signature, so there is no video processor.
     def __init__(
         self, image_processor: Qwen2VLImageProcessorPil, tokenizer: Any, chat_template: str | None = None
     ) -> None:
@@ -27,7 +27,7 @@ class PictureProcessor(Qwen2VLProcessor):
 
 
 def load_picture_processor(folder: Path) -> PictureProcessor:
-    """Load it from the folder ``processor`` of a model; raise OSError or ValueError for files that are none."""
+    """Load it from a model's ``processor`` folder; raise OSError or ValueError for files that cannot be used."""
     return PictureProcessor(
         Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True),
         Qwen2Tokenizer.from_pretrained(folder, local_files_only=True),

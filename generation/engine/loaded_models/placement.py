@@ -1,4 +1,4 @@
-"""A memory plan becomes true of a pipeline: what is moved, tiled and stored in fewer bits."""
+"""Applying a memory plan to a pipeline: what is moved, tiled, and stored in fewer bits."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ _COMPONENTS = {"denoiser": ("unet", "transformer"), "autoencoder": ("vae", "movq
 
 
 def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
-    """Hold a pipeline as the plan says; may be called again with a plan further down the ladder.
+    """Hold a pipeline as planned; may be called again with a plan further down the ladder.
 
-    Nothing that a caller refers to becomes another object, so pictures that are under way go on.
+    No object that a caller refers to is replaced, so pictures in progress can go on.
     """
     denoiser, autoencoder = (_component(pipeline, names) for names in _COMPONENTS.values())
     if plan.tiles_pictures:
         for way in ("tiling", "slicing"):
-            if hasattr(autoencoder, f"use_{way}"):  # Kandinsky's has neither, and an enable_tiling that raises
+            if hasattr(autoencoder, f"use_{way}"):  # Kandinsky's has neither, and its enable_tiling raises
                 getattr(autoencoder, f"enable_{way}")()
     if plan.stores_float8 and not _stores_float8(denoiser):
         denoiser.enable_layerwise_casting(
             storage_dtype=torch.float8_e4m3fn,
             compute_dtype=getattr(torch, plan.dtype),
-            # Kandinsky's denoiser asks this layer for its format before that is widened.
+            # Kandinsky's denoiser reads this layer's dtype before the layer is upcast.
             skip_modules_classes=(ImageProjection,),
         )
     match plan.placement:
@@ -39,16 +39,16 @@ def place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
                 onload_device=device,
                 offload_type="leaf_level",
                 use_stream=device.type == "cuda",
-                # It is small; Kandinsky's cannot be moved so, and one that works on tiles ought not to be.
+                # It is small; Kandinsky's cannot be offloaded this way, and one that uses tiling should not be.
                 exclude_modules=list(_COMPONENTS["autoencoder"]),
             )
 
 
 def make_room(pipeline: Any) -> None:
-    """Take from the device what comes there only while it is used, if the plan says so.
+    """Move components off the device that the plan wants there only while they are used.
 
-    diffusers does that when the next component of its own call is used; pictures that are painted side by side use
-    them in any order, and a text encoder would come beside a denoiser that is there for another picture.
+    diffusers does this when its own call gets to the next component. Pictures that are generated side by side use them
+    in any order, so a text encoder would be loaded next to a denoiser that serves another picture.
     """
     for hook in getattr(pipeline, "_all_hooks", ()):
         hook.offload()

@@ -1,4 +1,4 @@
-"""A model in float32 for a while, for a picture that came out broken in a shorter format."""
+"""A model temporarily in float32, for a picture that came out broken in a narrower dtype."""
 
 import contextlib
 import gc
@@ -13,11 +13,11 @@ from generation.engine.kernels.packing import unpack_layers
 from generation.engine.loaded_models.loading import LoadedModel, load_model
 from generation.models.memory_plan import Placement
 
-_SPARE = 1.5  # of a second model's weights: what is computed with them wants room too
+_SPARE = 1.5  # times the second copy's weights: computing with them takes room too
 
 
 def can_be_widened(model: LoadedModel) -> bool:
-    """Tell whether it has a format to be widened, and this machine the memory for it."""
+    """Tell whether any of the model is narrower than float32, and whether this machine has the memory to widen it."""
     if not any(_is_short(tensor) for part in _parts(model.pipeline) for tensor in _floating(part)):
         return False
     return not _is_hooked(model.pipeline) or free_bytes(torch.device("cpu")) > _SPARE * _float32_bytes(model.pipeline)
@@ -25,10 +25,10 @@ def can_be_widened(model: LoadedModel) -> bool:
 
 @contextlib.contextmanager
 def widened(model: LoadedModel) -> Iterator[LoadedModel]:
-    """Yield the model in float32: itself, or where hooks hold its weights once more, loaded from its files.
+    """Yield the model in float32: itself, or, where hooks hold its weights, a second copy loaded from its files.
 
-    Nobody else may use it meanwhile, and what was captured of its calls is dropped. A second one lies beside it in the
-    machine's memory, and a device sees of its weights only those that it is computing with.
+    Nobody else may use the model meanwhile, and graphs captured of it are dropped. A second copy is kept in main
+    memory; the device holds only those of its weights that are being used.
     """
     if not _is_hooked(model.pipeline):
         with model.compiled.resting() if model.compiled else contextlib.nullcontext(), in_float32(model.pipeline):
@@ -48,9 +48,9 @@ def widened(model: LoadedModel) -> Iterator[LoadedModel]:
 
 @contextlib.contextmanager
 def in_float32(pipeline: Any) -> Iterator[None]:
-    """Compute in float32 within; afterwards every weight is what it was, bit for bit.
+    """Compute in float32 inside the block; afterwards every weight is what it was, bit for bit.
 
-    Takes up to twice the memory meanwhile. Nobody else may use the pipeline, nor what was compiled for it.
+    Takes up to twice the memory meanwhile. Nobody else may use the pipeline, or what was compiled for it.
     """
     unpack_layers(_parts(pipeline))
     short = [(tensor, tensor.dtype) for part in _parts(pipeline) for tensor in _floating(part) if _is_short(tensor)]
@@ -64,7 +64,7 @@ def in_float32(pipeline: Any) -> Iterator[None]:
 
 
 def _is_hooked(pipeline: Any) -> bool:
-    """Tell whether weights are brought to the device, or to another format, by hooks that would not see a change."""
+    """Tell whether hooks move the weights or change their dtype; they would not notice a change made here."""
     return any(hasattr(module, "_diffusers_hook") for part in _parts(pipeline) for module in part.modules())
 
 

@@ -1,4 +1,4 @@
-"""The models in memory: which are there, how they are held, and who has to leave for another."""
+"""The models in memory: which they are, how they are held, and which is evicted for another."""
 
 import gc
 import logging
@@ -27,14 +27,14 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
 
-_USABLE_SHARE = 0.9  # of what is free: allocators leave gaps, and others want something too
-_WORTH_MOVING_BYTES = 256 * 2**20  # of packed weights; fewer cost a call nothing that could be measured
+_USABLE_SHARE = 0.9  # of what is free: allocators leave gaps, and other programs need some too
+_WORTH_MOVING_BYTES = 256 * 2**20  # of packed weights; with fewer, no difference could be measured
 
 
 class ResidentModels:
-    """Hold models in memory as their plans say; who was asked for least recently leaves when another needs the room.
+    """Hold models in memory as planned; the least recently requested is evicted when another needs the room.
 
-    ``max_width`` is the most rows that one call of a denoiser may have.
+    ``max_width`` is the maximum number of rows in one call of a denoiser.
     """
 
     def __init__(
@@ -55,25 +55,25 @@ class ResidentModels:
         self._dtype = dtype
         self._max_width = max_width
         self._compiler = compiler
-        self._models: dict[str, LoadedModel] = {}  # who was asked for least recently comes first
-        self._lowered: dict[str, MemoryPlan] = {}  # what is left of the plan after memory has run out
+        self._models: dict[str, LoadedModel] = {}  # least recently requested first
+        self._lowered: dict[str, MemoryPlan] = {}  # plans of models that ran out of memory
         self._fetching: dict[str, threading.Lock] = {}  # by model
         self._packing: Iterator[None] = iter(())  # of the model that was loaded last
         self._moves: Iterator[int] = iter(())
 
     def is_resident(self, name: str) -> bool:
-        """Tell whether the model is in memory as its plan says."""
+        """Tell whether the model is in memory and held as planned now."""
         model = self._models.get(name)
         return model is not None and model.plan == self._lowered.get(name, model.plan)
 
     def fetch(self, name: str, alive: Callable[[], None]) -> None:
-        """Bring the model's files to this machine; ``alive`` is called meanwhile, which may take long.
+        """Download the model's files if they are missing, which may take long; ``alive`` is called meanwhile.
 
-        This alone may be called by any thread; whoever owns the device is not to wait for a network.
+        The only method that any thread may call: the one that owns the device must never wait for a network.
         """
         entry = self._catalog.find(name)
         fetching = self._fetching.setdefault(name, threading.Lock())
-        while not fetching.acquire(timeout=1.0):  # two that want the same files fetch them once
+        while not fetching.acquire(timeout=1.0):  # two that want the same files download them once
             alive()
         try:
             if name not in self._models:
@@ -82,13 +82,13 @@ class ResidentModels:
             fetching.release()
 
     def get(self, name: str, alive: Callable[[], None]) -> LoadedModel:
-        """Return the model, in memory; ``alive`` is called while it is being downloaded, which may take long.
+        """Return the model, loaded if necessary; ``alive`` is called during a download, which may take long.
 
-        Raises ModelUnavailable, and OutOfMemory where not even the last plan down the ladder can be kept. Unless it is
-        resident nobody may be using any model: others may have to leave for it.
+        Raises ModelUnavailable, or OutOfMemory if not even the last plan down the ladder fits. Unless the model is
+        resident, no model may be in use, because others may have to be evicted.
         """
         if self.is_resident(name):
-            self._models[name] = self._models.pop(name)  # now it comes last
+            self._models[name] = self._models.pop(name)  # to the end
             return self._models[name]
         entry = self._catalog.find(name)
         files = ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
@@ -100,28 +100,28 @@ class ResidentModels:
         return model
 
     def pack(self) -> bool:
-        """Spend some milliseconds on packing a weight; return False when none is left to be packed."""
+        """Spend some milliseconds on packing a weight; return False when all are packed."""
         return _goes_on(self._packing)
 
     def improve(self) -> bool:
-        """Spend some milliseconds on what makes later pictures quicker; return False when there is nothing to do."""
+        """Spend some milliseconds on speeding up later pictures; return False when there is nothing left to do."""
         return self.pack() or _goes_on(self._moves)
 
     def forget_graphs(self) -> None:
-        """Capture no calls of the models in memory any more, and give back what that took."""
+        """Stop capturing calls of the models in memory, and free what their graphs took."""
         for model in self._models.values():
             if model.compiled is not None:
                 model.compiled.forget_graphs(for_good=True)
 
     def can_be_lowered(self, name: str) -> bool:
-        """Tell whether the model could be held in less memory."""
+        """Tell whether the model can be held in less memory."""
         return self._lower_plan(name) is not None
 
     def lower(self, name: str) -> None:
-        """Hold a model in less memory from now on, after it ran out of that: one rung down the ladder.
+        """Hold a model in less memory from now on, after it ran out: one rung down the ladder.
 
-        Tiles are taken at once, while others go on; for anything else the model has to be loaded anew, and it is not
-        resident until it has been asked for again.
+        Tiling takes effect at once, while others go on. For anything else the model has to be loaded again, and it is
+        not resident until the next request for it.
         """
         plan = self._lower_plan(name)
         if plan is None:
@@ -141,14 +141,14 @@ class ResidentModels:
         return next(reversed(self._models.values()), None)
 
     def _lower_plan(self, name: str) -> MemoryPlan | None:
-        """Return the next plan that helps one picture: how many share a call is no matter of it."""
+        """Return the next plan that helps a single picture, whatever the batch width."""
         model = self._models.get(name)
         if model is None:
             return None
         return replace(self._lowered.get(name, model.plan), batch_width=2).lower()
 
     def _load(self, entry: ModelEntry, files: ModelFiles) -> LoadedModel:
-        """Load a model as it is planned; where there is less memory than was said, others leave, then it has less."""
+        """Load a model as planned; if memory runs out, evict the others first, then lower the plan."""
         plan = self._plan(entry, files)
         while True:
             log.info("%s: %s", entry.name, plan_words(plan))
@@ -157,7 +157,7 @@ class ResidentModels:
             except Exception as error:
                 if fault_of(error) is not OutOfMemory:
                     raise
-            # Outside of the except block: the error's traceback refers to what has been loaded by then.
+            # Outside the except block: the error's traceback keeps what has been loaded so far alive.
             lower = plan if self._models else _with_less_weights(plan)
             if lower is None:
                 raise OutOfMemory
@@ -168,20 +168,20 @@ class ResidentModels:
             self._lowered[entry.name] = plan = lower
 
     def _plan(self, entry: ModelEntry, files: ModelFiles) -> MemoryPlan:
-        """Plan how to hold a model; others leave until it has all that it wants, or the device to itself."""
+        """Plan how to hold a model; others are evicted until it gets all that it wants, or has the device to itself."""
         widest = widest_plan(
             device=self._device.type,
             dtype=str(self._dtype).removeprefix("torch."),
-            max_width=self._max_width,  # how wide a call really is decides the loop
+            max_width=self._max_width,  # the loop decides how wide calls really are
             has_adapters=bool(entry.adapters),
         )
-        free_memory(self._device)  # what pictures have left in torch's store is free
+        free_memory(self._device)  # what torch has cached counts as free
         if entry.name in self._lowered:
             self._drop_all()
             return self._lowered[entry.name]
         try:
             sizes = read_sizes(files.path)
-        except ValueError:  # diffusers has the last word
+        except ValueError:  # let diffusers decide what the files are
             self._drop_all()
             return widest
         while True:
@@ -201,7 +201,7 @@ class ResidentModels:
 
     def _drop(self, name: str) -> None:
         model = self._models.pop(name, None)
-        self._packing = iter(())  # it refers to the layers
+        self._packing = iter(())  # it keeps the layers alive
         if model is not None:
             if model.compiled is not None:
                 model.compiled.close()
@@ -211,19 +211,19 @@ class ResidentModels:
 
 
 def _goes_on(turns: Iterator[object]) -> bool:
-    """Take a turn; return False when there was none any more."""
+    """Advance by one turn; return False when there is none left."""
     try:
         next(turns)
     except StopIteration:
         return False
-    except Exception as error:  # for want of memory, or whatever a kernel shows of it; pictures need neither
+    except Exception as error:  # lack of memory, or what an OS kernel reports instead; pictures need neither
         log.warning("weights stay where they are\n%s", stack_of(error))
-        return False  # a generator that has raised has nothing more
+        return False  # a generator that has raised is exhausted
     return True
 
 
 def _with_less_weights(plan: MemoryPlan) -> MemoryPlan | None:
-    """Return the next plan down the ladder by which less of the weights lies on the device at once."""
+    """Return the next plan down the ladder that keeps fewer bytes of weights on the device at once."""
     lower = plan.lower()
     while lower and (lower.placement, lower.stores_float8) == (plan.placement, plan.stores_float8):
         lower = lower.lower()

@@ -1,1 +1,1 @@
-"""What makes a start quick: work of the libraries that is remembered, put off, or done without."""
+"""Faster startup: work of the libraries that is cached, deferred or avoided."""

@@ -1,7 +1,7 @@
-"""Tensors without memory, of which transformers makes a model before it fills it from the files.
+"""Meta tensors, from which transformers builds a model before it fills in the weights from files.
 
-torch computes some functions of them in Python and imports sympy for that, which takes 0.2 seconds of every start and
-33 MiB. Those that the loading of a text encoder calls have the same answers without it; any other is answered as usual.
+torch computes some functions on them in Python and imports sympy for that, which costs every start 0.2 seconds and 33
+MiB. Those that loading a text encoder calls have the same answers without it; all others are computed as usual.
 Source: ``torch/_refs/__init__.py`` of torch 2.13, ``PreTrainedModel.from_pretrained`` of transformers 5.23.
 """
 
@@ -15,7 +15,7 @@ _EMPTY = torch.device("meta")
 
 
 class QuickEmptyTensors(TorchFunctionMode):
-    """While it is entered, making a text encoder of tensors without memory needs no sympy."""
+    """A mode in which a text encoder can be built from meta tensors without sympy."""
 
     def __torch_function__(
         self,
@@ -24,14 +24,14 @@ class QuickEmptyTensors(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Answer one call of torch."""
+        """Answer one call of a torch function."""
         answer = _ANSWERS.get(func)
         found = None if answer is None else answer(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {})) if found is None else found
 
 
 def _normal(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor | None:
-    return tensor if tensor.is_meta else None  # random numbers have nowhere to go
+    return tensor if tensor.is_meta else None  # there is no memory to fill
 
 
 def _arange(*args: Any, device: Any = None, **how: Any) -> torch.Tensor | None:

@@ -1,7 +1,7 @@
-"""What transformers looks for at every import, found once and remembered.
+"""What transformers scans for at every import, scanned once and remembered.
 
-To offer its classes without importing them it reads all its 3,300 modules, twice: a fifth of what a start takes on one
-core. What it finds changes only with its version.
+To offer its classes without importing them, transformers reads all of its 3,300 modules, twice: on one core, a fifth of
+the startup time. The result changes only with its version.
 Source: ``define_import_structure`` in ``transformers/utils/import_utils.py`` of transformers 5.23.
 """
 
@@ -22,18 +22,18 @@ from generation.models.lock import replace_text
 SCAN_NAME = "transformers.json"
 _SCANNING = "transformers.utils.import_utils"
 
-# By the packages that are needed: modules below a folder, with the names that they export.
+# Modules below a folder and the names that they export, keyed by the packages that they need.
 Structure = dict[frozenset[str], dict[str, set[str]]]
 
 
 def remember_scans(data_dir: Path) -> None:
-    """Let transformers, which must not have been imported yet, find in ``DATA_DIR`` what it found at another start."""
+    """Let transformers, which must not have been imported yet, reuse the scan of an earlier start from ``data_dir``."""
     if _SCANNING not in sys.modules:
         sys.meta_path.insert(0, _Finder(data_dir / SCAN_NAME))
 
 
 class _Finder(MetaPathFinder):
-    """Changes one function of one module as soon as that has been imported."""
+    """A finder that patches one function of one module as soon as the module has been imported."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -57,7 +57,7 @@ class _Finder(MetaPathFinder):
 
 
 def _remember(module: Any, path: Path) -> None:
-    """Let the module's scan of all models be answered from a file."""
+    """Make the module answer scans of all models from a file."""
     scan: Callable[..., Structure] = module.define_import_structure
     models = Path(module.__file__).parents[1] / "models"
     found = read_scan(path, models)
@@ -71,7 +71,7 @@ def _remember(module: Any, path: Path) -> None:
             found = scan(str(models))
             _write(path, models, found)
         before = "" if prefix is None else f"{prefix}."
-        return {  # new ones, for whoever asks adds to them
+        return {  # copies, because callers add to them
             needed: {before + name: set(exported) for name, exported in modules.items()}
             for needed, modules in found.items()
         }
@@ -84,7 +84,7 @@ def _of(models: Path) -> list[str]:
 
 
 def read_scan(path: Path, models: Path) -> Structure | None:
-    """Return what was found in a folder of models, or None if that is not known of this version."""
+    """Return the stored scan of a folder of models, or None if there is none for this version."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["of"] != _of(models):

@@ -1,7 +1,7 @@
-"""torch's compiler, imported when somebody wants to compile: diffusers and transformers import it only to be ready.
+"""torch's compiler, imported only when something is to be compiled; diffusers and transformers import it in advance.
 
-Its import takes 0.4 seconds of every start, on one core. What both ask it for is to mark their functions, which is
-noted and done should it ever be imported, and whether something has been compiled, which cannot be before.
+Its import takes 0.4 seconds of every start, on one core. Both libraries use it to mark functions, which is recorded and
+done if it is ever imported, and to ask whether something has been compiled, which cannot be the case before.
 Source: ``torch/_dynamo/decorators.py`` of torch 2.13.
 """
 
@@ -17,14 +17,14 @@ from typing import Any
 
 NAME = "torch._dynamo"
 _MARKS = ("allow_in_graph", "assume_constant_result")
-_NEEDS_NOTHING_ELSE = f"{NAME}._trace_wrapped_higher_order_op"  # a module within it, which transformers imports
+_NEEDS_NOTHING_ELSE = f"{NAME}._trace_wrapped_higher_order_op"  # a submodule, imported by transformers
 
 
 def import_compiler_later() -> None:
-    """Let torch's compiler, unless it has been imported, be imported by the first who wants it to compile.
+    """Defer the import of torch's compiler, if it has not been imported, until something is to be compiled.
 
-    For a process that does not mean to: functions that are to stay uncompiled (``torch.compiler.disable``) until then
-    are compiled by whoever does so all the same.
+    For a process that does not intend to compile: if something is compiled after all, functions marked until then to
+    stay uncompiled (``torch.compiler.disable``) are compiled nevertheless.
     """
     spec = None if NAME in sys.modules else find_spec(NAME)
     if spec is not None:
@@ -33,12 +33,12 @@ def import_compiler_later() -> None:
 
 
 class _Compiler(ModuleType):
-    """Stands in the compiler's place, and becomes it when asked for anything else."""
+    """A placeholder for the compiler's module, which becomes the real one when anything else is asked of it."""
 
     def __init__(self, spec: ModuleSpec) -> None:
         super().__init__(NAME)
         self.__spec__, self.__package__, self.__file__ = spec, NAME, spec.origin
-        self.__path__ = []  # what lies within it finds only the finder
+        self.__path__ = []  # so that only the finder can find its submodules
         self.finder = _Finder(self)
         self.marked: list[tuple[str, Any]] = []
 
@@ -55,7 +55,7 @@ class _Compiler(ModuleType):
         return getattr(self, name)
 
     def become(self) -> None:
-        """Be what was stood for."""
+        """Become the real module."""
         spec, marked = self.__spec__, self.marked
         assert spec is not None
         assert spec.loader is not None
@@ -70,7 +70,7 @@ class _Compiler(ModuleType):
 
 
 def _mark(compiler: ModuleType, marks: list[tuple[str, Any]], name: str, marked: Any) -> Any:
-    """Note a mark, or make it where the compiler is there: whoever got this before may mark with it after that."""
+    """Record a mark, or set it if the compiler is loaded, because callers may keep this function until then."""
     real = vars(compiler).get(name)
     if real is not None:
         return real(marked)
@@ -79,7 +79,7 @@ def _mark(compiler: ModuleType, marks: list[tuple[str, Any]], name: str, marked:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Has the compiler imported before whatever lies within it."""
+    """A finder that has the compiler imported before any of its submodules."""
 
     def __init__(self, compiler: _Compiler) -> None:
         self._compiler = compiler
@@ -93,7 +93,7 @@ class _Finder(MetaPathFinder, Loader):
             assert self._compiler.__spec__ is not None
             return PathFinder.find_spec(fullname, self._compiler.__spec__.submodule_search_locations, target)
         self._compiler.become()
-        if fullname in sys.modules:  # it came along
+        if fullname in sys.modules:  # imported along with it
             return spec_from_loader(fullname, self)
         return PathFinder.find_spec(fullname, self._compiler.__path__, target)
 
@@ -105,7 +105,7 @@ class _Finder(MetaPathFinder, Loader):
 
 
 class _EvalFrame:
-    """Stands for the compiler's module of this name, in which there is the class of what has been compiled."""
+    """A stand-in for the compiler's module of this name, which contains the class of compiled modules."""
 
     OptimizedModule = type("OptimizedModule", (), {})
 

@@ -1,1 +1,1 @@
-"""What a denoiser is told about a prompt: how texts are read, and what of them it is given."""
+"""What a denoiser is told about a prompt: how texts are read and encoded."""

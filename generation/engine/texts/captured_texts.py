@@ -1,6 +1,6 @@
-"""Texts encoded by replays of CUDA graphs: whoever calls a text encoder gets what a capture of the call says.
+"""Text encoding by replaying CUDA graphs, transparent to the code that calls a text encoder.
 
-CLIP's encoder reads one text of 77 tokens in a millisecond of a card's, and was told for ten by a slow processor.
+CLIP's encoder takes a GPU one millisecond for a text of 77 tokens, and a slow CPU took ten to launch it.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ from generation.engine.calls.cuda_graphs import CudaGraphs
 
 @contextmanager
 def captured_text_encoders(pipeline: Any, graphs: CudaGraphs | None) -> Iterator[None]:
-    """Let a pipeline's text encoders answer by replays within; without ``graphs`` they answer as they are.
+    """Make a pipeline's text encoders answer by replay inside the block; without ``graphs`` they run eagerly.
 
-    No adapters may be in effect, and all weights lie where they lay when the model was loaded.
+    No adapters may be in effect, and all weights must be where they were when the model was loaded.
     """
     with ExitStack() as stack:
         for name in ("text_encoder", "text_encoder_2"):
             encoder = getattr(pipeline, name, None)
             if graphs is not None and encoder is not None:
                 encoder.forward = partial(_replayed, graphs, name, encoder.forward)
-                stack.callback(delattr, encoder, "forward")  # the object's own, not its class's
+                stack.callback(delattr, encoder, "forward")  # the instance's attribute, not the class's
         yield
 
 

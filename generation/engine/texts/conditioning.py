@@ -1,4 +1,4 @@
-"""What a denoiser is told about a prompt: embeddings, and whatever else its family wants."""
+"""What a denoiser is told about a prompt: embeddings, and whatever else its family needs."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from generation.engine.texts import weighing
 from generation.engine.texts.captured_texts import captured_text_encoders
 from generation.prompt_weights import without_escapes
 
-# One text to tensors of one row each, by the names of the denoiser's arguments.
+# From one text to tensors of one row each, keyed by the names of the denoiser's arguments.
 EncodeText = Callable[[str], Mapping[str, torch.Tensor]]
 
-# Stable Diffusion XL's refiner wants to hear how good a picture is to be; these are its pipeline's defaults.
+# Stable Diffusion XL's refiner is conditioned on an aesthetic score; these are its pipeline's defaults.
 _AESTHETIC_SCORES = (6.0, 2.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """What the denoiser is told beside latents and timestep: tensors by their argument's name.
+    """What the denoiser is told besides latents and timestep: tensors keyed by argument name.
 
     Each has one row, or two with classifier-free guidance: first the negative prompt's, then the prompt's.
     """
@@ -31,7 +31,7 @@ class Conditioning:
 
     @property
     def key(self) -> Hashable:
-        """What must be equal for two of them to go through one call."""
+        """What two of them must have in common to share a call."""
         return tuple((name, tuple(tensor.shape[1:]), tensor.dtype) for name, tensor in sorted(self.tensors.items()))
 
 
@@ -41,7 +41,7 @@ def is_step_batched(pipeline: Any) -> bool:
 
 
 def encode_text(pipeline: Any, text: str, graphs: CudaGraphs | None = None) -> Mapping[str, torch.Tensor]:
-    """Return the embeddings of one text; with ``graphs`` by replays, if no weights have moved since they were made."""
+    """Return the embeddings of one text; with ``graphs``, by replay, if no weights have moved since capture."""
     with captured_text_encoders(pipeline, graphs):
         return _TEXTS[type(pipeline).__name__](pipeline, text)
 
@@ -51,9 +51,9 @@ def conditioning_for(
 ) -> Conditioning:
     """Return what the denoiser is told for a picture of ``size`` (width, height).
 
-    ``arguments`` are those that the pipeline would be called with. A denoiser that was distilled with guidance inside
-    (LCM) is told the guidance and needs no second row.
-    Source: ``__call__`` of ``StableDiffusionImg2ImgPipeline`` and its XL sister, diffusers 0.42.
+    ``arguments`` are those that the pipeline would be called with. A guidance-distilled denoiser (LCM) is given the
+    guidance scale as an input and needs no second row.
+    Source: ``__call__`` of ``StableDiffusionImg2ImgPipeline`` and of its XL counterpart, diffusers 0.42.
     """
     guidance_scale, embedding_dim = arguments["guidance_scale"], pipeline.unet.config.time_cond_proj_dim
     encoded = _encoded(pipeline, arguments, encode)
@@ -68,7 +68,7 @@ def conditioning_for(
 
 
 def embedded_texts(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeText) -> dict[str, Any]:
-    """Return what the pipeline itself takes in the place of the texts among its ``arguments``."""
+    """Return the arguments that the pipeline accepts in place of the texts among its ``arguments``."""
     told: dict[str, Any] = {"prompt": None, "negative_prompt": None}
     for side, tensors in zip(("", "negative_"), reversed(_encoded(pipeline, arguments, encode)), strict=False):
         told[f"{side}prompt_embeds"] = tensors["encoder_hidden_states"]
@@ -78,7 +78,7 @@ def embedded_texts(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeTe
 
 
 def _encoded(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeText) -> list[Mapping[str, torch.Tensor]]:
-    """Return the negative prompt's embeddings, if it has a row, and the prompt's, both of one length."""
+    """Return the embeddings of the negative prompt, if it has a row, and of the prompt, all of the same length."""
     encoded = [encode(arguments["prompt"])]
     if arguments["guidance_scale"] > 1 and pipeline.unet.config.time_cond_proj_dim is None:
         encoded.insert(0, _negative(pipeline, arguments["negative_prompt"], encoded[0], encode))
@@ -98,7 +98,7 @@ def _negative(
 
 
 def _time_ids(pipeline: Any, size: tuple[int, int], states: torch.Tensor, text_width: int) -> torch.Tensor:
-    """Return what Stable Diffusion XL is told about the size: the negative prompt's row, then the prompt's."""
+    """Return Stable Diffusion XL's size conditioning: the negative prompt's row, then the prompt's."""
     height_width = (size[1], size[0])
     positive, negative = pipeline._get_add_time_ids(
         height_width,

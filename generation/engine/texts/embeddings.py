@@ -1,4 +1,4 @@
-"""Textual inversion in a loaded pipeline: a word becomes tokens of its own, and no other text is read otherwise."""
+"""Textual inversion in a loaded pipeline: a word becomes tokens of its own, and all other text is read as before."""
 
 import hashlib
 import logging
@@ -18,31 +18,31 @@ from generation.sentences import error_sentence
 
 log = logging.getLogger(__name__)
 
-# The text encoders by the names that files for Stable Diffusion XL have for them.
+# The text encoders, keyed by their names in files for Stable Diffusion XL.
 _ENCODERS = {"clip_l": ("tokenizer", "text_encoder"), "clip_g": ("tokenizer_2", "text_encoder_2")}
 
-_Vectors = list[tuple[Any, Any, torch.Tensor]]  # tokenizer, text encoder, and what it is taught: (number, width)
+_Vectors = list[tuple[Any, Any, torch.Tensor]]  # tokenizer, text encoder, and its new vectors (number, width)
 
 
 class Embeddings:
-    """The words that one pipeline is taught, all at once, before anybody uses it and anything moves its parts about.
+    """The words that one pipeline is taught, all at once, before anybody uses it and anything moves its components.
 
-    A vector is a token whose name is made of its file's contents: nobody writes it by chance, so every text without
-    the word is read as if nothing had been taught, and what is remembered of a text belongs to these contents. A file
-    that cannot be used is the matter of those who write its word.
+    Each vector becomes a token whose name is derived from its file's contents. Nobody writes such a name by chance, so
+    every text without the word is read as if nothing had been taught, and cached embeddings of a text belong to these
+    contents. A file that cannot be used affects only those who write its word.
     """
 
     def __init__(self, pipeline: Any, offered: Mapping[str, Embedding], locate: Callable[[AddOnFile], Path]) -> None:
         self._pipeline = pipeline
         self._pattern = pattern_of(offered.values())
-        self._tokens: dict[str, str | ModelUnavailable] = {}  # what stands for a word in a text, or why nothing does
-        taught: dict[str, _Vectors] = {}  # by the digest of their file: two words may stand for the same
+        self._tokens: dict[str, str | ModelUnavailable] = {}  # what replaces a word in a text, or why nothing does
+        taught: dict[str, _Vectors] = {}  # by their file's digest: two words may share a file
         for embedding in offered.values():
             try:
                 digest, vectors = self._read_file(embedding.file, locate)
             except ModelUnavailable as problem:
                 log.warning("%s", error_sentence(problem))
-                problem.__cause__ = problem.__context__ = None  # they refer to what was read
+                problem.__cause__ = problem.__context__ = None  # they keep the file's contents alive
                 self._tokens[embedding.word.casefold()] = problem
                 continue
             taught[digest] = vectors
@@ -51,11 +51,11 @@ class Embeddings:
             self._teach(taught)
 
     def read(self, text: str) -> str:
-        """Return a text with tokens in the place of words; raise ModelUnavailable for a word without a usable file."""
+        """Replace the taught words of a text by their tokens; raise ModelUnavailable for one without a usable file."""
         return self._pattern.sub(lambda match: self._tokens_of(match[0]), text)
 
     def _tokens_of(self, found: str) -> str:
-        tokens = self._tokens.get(found.casefold(), found)  # "İ" is found as "i" and is none
+        tokens = self._tokens.get(found.casefold(), found)  # "İ" matches as "i" but is no taught word
         if isinstance(tokens, ModelUnavailable):
             raise tokens.with_traceback(None)
         return tokens
@@ -68,10 +68,10 @@ class Embeddings:
             raise file.problem(ModelProblem.DOES_NOT_FIT) from error
 
     def _teach(self, taught: Mapping[str, _Vectors]) -> None:
-        """Give the tokenizers new tokens and the text encoders their vectors, one after the other.
+        """Give the tokenizers new tokens and the text encoders their vectors, one encoder after the other.
 
-        Source: ``TextualInversionLoaderMixin.load_textual_inversion`` of diffusers, which makes the matrix anew for
-        each file and draws what it then overwrites from the distribution of all others.
+        Source: ``TextualInversionLoaderMixin.load_textual_inversion`` of diffusers, which resizes the embedding matrix
+        for each file and initializes the new rows from the distribution of all others before overwriting them.
         """
         names = [name for digest, vectors in taught.items() for name in _names(digest, vectors)]
         for number, (tokenizer, text_encoder, _) in enumerate(next(iter(taught.values()))):
@@ -84,10 +84,10 @@ class Embeddings:
             _end_as_the_tokenizer_says(text_encoder, tokenizer)
 
     def _vectors(self, tensors: Mapping[str, torch.Tensor]) -> Iterator[tuple[Any, Any, torch.Tensor]]:
-        """Return tokenizer, text encoder and vectors (number, width) for each encoder; raise ValueError or KeyError.
+        """Yield tokenizer, text encoder and vectors (number, width) for each encoder; raise ValueError or KeyError.
 
-        The forms are diffusers' (one tensor, called as its token), AUTOMATIC1111's (``emb_params``, or what its
-        pickles called ``string_to_param``), and Stable Diffusion XL's (``clip_l`` and ``clip_g``).
+        The formats are diffusers' (one tensor, named after its token), AUTOMATIC1111's (``emb_params``, or
+        ``string_to_param`` as in its pickles), and Stable Diffusion XL's (``clip_l`` and ``clip_g``).
         """
         is_double = hasattr(self._pipeline, "text_encoder_2")
         counts = set[int]()
@@ -117,10 +117,10 @@ def _only(tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
 
 
 def _end_as_the_tokenizer_says(text_encoder: Any, tokenizer: Any) -> None:
-    """Let the summary of a text be taken at its end.
+    """Make a text encoder take its pooled output at the end of the text.
 
     Older configurations (``eos_token_id`` 2, Stable Diffusion XL's too) take it at the token with the highest number,
-    which is the end only as long as no tokens are added.
+    which is the end only as long as no tokens have been added.
     Source: ``CLIPTextModel.forward`` of transformers 5.
     """
     for module in text_encoder.modules():

@@ -1,7 +1,7 @@
-"""Texts that a text encoder does not take as they are: with weights, or longer than it reads at once.
+"""Texts that a text encoder does not take as they are: weighted, or longer than it can read at once.
 
-compel (https://github.com/damian0815/compel) weighs parts and encodes long texts in chunks, cut at the ends of
-sentences. What needs neither is left to diffusers' own way, whose every bit stays the same.
+compel (https://github.com/damian0815/compel) weights parts and encodes long texts in chunks, cut at the ends of
+sentences. A text that needs neither is left to diffusers' own code, and its embeddings stay the same to the bit.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from generation.prompt_weights import fragments_of
 
 
 def needs_weighing(pipeline: Any, text: str) -> bool:
-    """Tell whether a text has weights, or more tokens than the text encoder reads at once."""
+    """Tell whether a text has weights, or more tokens than the text encoder can read at once."""
     fragments = fragments_of(text)
     if len(fragments) > 1 or fragments[0].weight != 1.0:
         return True
-    tokenizer = pipeline.tokenizer_2 if pipeline.tokenizer is None else pipeline.tokenizer  # as XL's refiner has it
+    tokenizer = pipeline.tokenizer_2 if pipeline.tokenizer is None else pipeline.tokenizer  # as in XL's refiner
     return len(tokenizer(text).input_ids) > tokenizer.model_max_length
 
 
 def stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
-    """Return the embeddings of a text for Stable Diffusion: (1, 77 for each chunk, width)."""
-    from compel import ReturnedEmbeddingsType  # only who needs it waits for its import
+    """Return the embeddings of a text for Stable Diffusion: (1, 77 per chunk, width)."""
+    from compel import ReturnedEmbeddingsType  # a slow import that few need
 
     kind = ReturnedEmbeddingsType.LAST_HIDDEN_STATES_NORMALIZED
     states = _weighed(pipeline.tokenizer, pipeline.text_encoder, kind, text, pipeline._execution_device)
@@ -32,7 +32,10 @@ def stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor
 
 
 def stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
-    """Return the embeddings of a text for Stable Diffusion XL and the second encoder's summary of its beginning."""
+    """Return the embeddings of a text for Stable Diffusion XL, and the second encoder's pooled output.
+
+    The pooled output covers only the beginning of a long text.
+    """
     from compel import ReturnedEmbeddingsType
 
     kind = ReturnedEmbeddingsType.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
@@ -47,7 +50,7 @@ def stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Ten
 def as_long(
     shorter: Mapping[str, torch.Tensor], longer: Mapping[str, torch.Tensor], empty: Mapping[str, torch.Tensor]
 ) -> Mapping[str, torch.Tensor]:
-    """Return embeddings with as many chunks as the longer ones: an empty text follows the shorter one."""
+    """Pad the shorter embeddings to as many chunks as the longer ones, with chunks of the empty text."""
     name = "encoder_hidden_states"
     chunks = (longer[name].shape[1] - shorter[name].shape[1]) // empty[name].shape[1]
     if chunks <= 0:
@@ -56,7 +59,7 @@ def as_long(
 
 
 def _weighed(tokenizer: Any, text_encoder: Any, kind: Any, text: str, device: Any) -> torch.Tensor:
-    """Return the embeddings on the device that computes; the text encoder's weights may lie elsewhere until then."""
+    """Return the embeddings on the device that computes; until then the text encoder's weights may be elsewhere."""
     from compel import EmbeddingsProvider
 
     provider = EmbeddingsProvider(
