@@ -88,7 +88,7 @@ def main(values: Sequence[str] = ()) -> int:
                 told["plan"],
             )
         )
-    header = ("setting", "estimate, GiB", "measured, GiB", "off by", "seconds of the second round", "how it was held")
+    header = ("setting", "estimate, GiB", "measured, GiB", "difference", "seconds of round two", "how it was held")
     report("card", header, rows, options.json)
     caps = {name: setting.max_vram for name, setting in SETTINGS.items()}
     return int(any(row[1] == "-" or (caps[str(row[0])] or 2**60) < float(str(row[2])) * GIB for row in rows))

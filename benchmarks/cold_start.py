@@ -65,7 +65,7 @@ def main(values: Sequence[str] = ()) -> int:
     )
     report(
         f"cold start: Stable Diffusion 1.5's shape at {options.side} pixels, to the first step",
-        ("what", "seconds of the clock", "quicker by it", "seconds of the cores", "quicker by them", "goal"),
+        ("variant", "wall-clock seconds", "wall-clock ratio", "CPU seconds", "CPU ratio", "goal"),
         [
             (
                 name,

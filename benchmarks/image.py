@@ -27,7 +27,7 @@ from generation.engine.diffusers_engine import DiffusersEngine
 from generation.models.hub import Hub
 from generation.requests import Img2ImgRequest
 
-ORIGINAL, SAME, OURS = "the original recipe", "the engine, same sampler and steps", "the engine, its defaults"
+ORIGINAL, SAME, OURS = "the original recipe", "the engine, same sampler and steps", "the engine, defaults"
 GOAL = {SAME: "", OURS: "6 at 256 on a CPU; 8 on a GPU"}
 
 
@@ -113,7 +113,7 @@ def main(values: Sequence[str] = ()) -> int:
         engine.close()
     report(
         f"image: Stable Diffusion 1.5's shape at {options.side} pixels, strength .75, the engine in {dtype}",
-        ("what", "denoiser calls", "seconds", "times quicker than the original", "goal"),
+        ("variant", "denoiser calls", "seconds", "times faster than the original", "goal"),
         [
             (name, calls[name], seconds[name], times_quicker(seconds[ORIGINAL], seconds[name]), GOAL.get(name, ""))
             for name in works

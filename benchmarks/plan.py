@@ -60,7 +60,7 @@ def main(values: Sequence[str] = ()) -> int:
             rows.append(
                 (name, f"{estimated / 2**20:.0f}", f"{measured / 2**20:.0f}", f"{estimated / measured - 1:+.1%}")
             )
-    report("plan", ("setting", "estimate, MiB", "measured peak, MiB", "off by"), rows, options.json)
+    report("plan", ("setting", "estimate, MiB", "measured peak, MiB", "difference"), rows, options.json)
     return int(any(abs(float(row[3].rstrip("%"))) > 100 * GOAL for row in rows))
 
 

@@ -48,10 +48,10 @@ MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, AttnProcessor2_0]] =
     "bfloat16, channels last, blocked": (torch.bfloat16, torch.channels_last, BLOCKED),
     "bfloat16, channels last, padded": (torch.bfloat16, torch.channels_last, PADDED),
 }
-PACKED = "as the engine takes it, packed"
+PACKED = "as the engine runs it, packed"
 COMPILED = "bfloat16, channels last, compiled"
-CAPTURED = "as the engine takes it, captured"
-COMPILED_AND_CAPTURED = "as the engine takes it, compiled and captured"
+CAPTURED = "as the engine runs it, captured"
+COMPILED_AND_CAPTURED = "as the engine runs it, compiled and captured"
 
 
 def main(values: Sequence[str] = ()) -> int:
@@ -123,14 +123,14 @@ def main(values: Sequence[str] = ()) -> int:
     }
     report(
         f"step: a call of {shape.name} at {options.side} pixels, {ROWS} rows",
-        ("measure", "seconds", "times quicker than float32", "goal", "the probe says", "relative L2"),
+        ("variant", "seconds", "times faster than float32", "goal", "chosen by the probe", "relative L2"),
         [
             (
                 name,
                 seconds[name],
                 times_quicker(seconds["float32"], seconds[name]),
                 GOAL if name != "float32" else "",
-                {True: "take it", False: "leave it", None: ""}[taken.get(name)],
+                {True: "yes", False: "no", None: ""}[taken.get(name)],
                 float((results[name].double() - truth).norm() / truth.norm()),
             )
             for name in measures
