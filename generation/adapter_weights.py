@@ -1,4 +1,4 @@
-"""Which adapters a request names, and how strongly each is wanted, as members write it."""
+"""Which adapters a request names and how strongly to apply each, as members write it."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -12,9 +12,10 @@ _Weight = TypeVar("_Weight", bound=float | None)
 
 
 def read_adapters(text: str, weight: _Weight) -> tuple[tuple[str, float | _Weight], ...]:
-    """Read ``film:0.8, ada`` as names and weights, ordered by name, so that the same ones are equal in any order.
+    """Read ``film:0.8, ada`` as names and weights, sorted by name, so that their order makes no difference.
 
-    ``weight`` is for those without one of their own. Raises InvalidRequest (``twice``, ``too_many``, ``no_number``).
+    ``weight`` applies to those without one of their own. Raises InvalidRequest (``twice``, ``too_many``,
+    ``no_number``).
     """
     chosen: dict[str, float | _Weight] = {}
     for part in filter(None, map(str.strip, text.split(","))):
@@ -31,7 +32,7 @@ def read_adapters(text: str, weight: _Weight) -> tuple[tuple[str, float | _Weigh
 
 
 def write_adapters(chosen: Sequence[tuple[str, float]]) -> tuple[str, float]:
-    """Return the ``adapter`` and the ``adapter_weight`` that ``read_adapters`` reads: a name alone where it is one."""
+    """Return the ``adapter`` and ``adapter_weight`` that ``read_adapters`` reads; a single adapter is a bare name."""
     if len(chosen) == 1:
         return chosen[0]
     return ", ".join(f"{name}:{weight}" for name, weight in chosen), 0.0

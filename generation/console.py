@@ -1,4 +1,4 @@
-"""What every command line here owes to whoever runs it: no traceback for the wrong Python or an unread output."""
+"""What every command line here owes its user: no traceback for a wrong Python or for output that nobody reads."""
 
 import importlib
 import io
@@ -10,7 +10,7 @@ EXIT_UNREAD, EXIT_WRONG_PYTHON = 1, 2
 
 
 def main_of(module: str) -> Callable[[], int]:
-    """Return a module's ``main``; end with a sentence if the packages that it needs are not there."""
+    """Return a module's ``main``; exit with a sentence if the packages that it needs are missing."""
     try:
         return importlib.import_module(module).main
     except ModuleNotFoundError as error:
@@ -25,8 +25,8 @@ def main_of(module: str) -> Callable[[], int]:
 def status_of(main: Callable[[], int]) -> int:
     """Run a command line and return its exit status.
 
-    A sign that the encoding of standard output lacks, as Windows' often does when it goes to a file, is printed as
-    ``?``. A reader who leaves early, ``head`` perhaps, ends it with ``EXIT_UNREAD``.
+    A character that standard output cannot encode, as is common on Windows when it goes to a file, is printed as ``?``.
+    If the reader closes the pipe early, as ``head`` does, the status is ``EXIT_UNREAD``.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -34,7 +34,7 @@ def status_of(main: Callable[[], int]) -> int:
         status = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        # As Python's documentation of SIGPIPE says: or the flush at the end would raise once more.
+        # As Python's documentation of SIGPIPE recommends; otherwise the flush at exit would raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_UNREAD
     return status

@@ -4,11 +4,11 @@ from typing import Any
 
 
 class GenerationError(Exception):
-    """The root of the errors that this package raises on purpose.
+    """The base class of the errors that this package raises on purpose.
 
     GenerationError
     ├── InvalidRequest     a number or text outside its range
-    ├── ImageRefused       a picture that cannot be taken
+    ├── ImageRefused       a picture that cannot be accepted
     ├── ModelUnavailable   a model that is unknown, not downloaded, gated or broken
     ├── CheckFailed        a picture that could not be checked for safety
     └── ExecutorError      the generation process could not be started or died
@@ -16,11 +16,11 @@ class GenerationError(Exception):
 
 
 class InvalidRequest(GenerationError):
-    """Say which field of a request is wrong and why.
+    """A field of a request is wrong.
 
     ``reason`` is one of ``empty``, ``too_long``, ``out_of_range``, ``zero_steps``, ``unknown``, ``not_used``,
     ``not_for_model``, ``twice``, ``too_many``, ``no_number``, ``no_ladder`` and ``too_few_rungs``; ``data`` holds
-    ``value``, ``low``, ``high``, ``known`` and ``model`` where there are any.
+    ``value``, ``low``, ``high``, ``known`` and ``model`` where they apply.
     """
 
     def __init__(self, field: str, reason: str, **data: Any) -> None:
@@ -29,9 +29,9 @@ class InvalidRequest(GenerationError):
 
 
 class ImageRefused(GenerationError):
-    """Say why a picture is not taken.
+    """A picture is not accepted.
 
-    ``reason`` is a short code (see ``generation.images.refusals``); ``data`` holds what its sentence names.
+    ``reason`` is a short code (see ``generation.images.refusals``); ``data`` holds the values for its sentence.
     """
 
     def __init__(self, reason: str, **data: Any) -> None:
@@ -40,7 +40,7 @@ class ImageRefused(GenerationError):
 
 
 class ModelUnavailable(GenerationError):
-    """Say why a model cannot be used: ``reason`` is a short code, ``data`` holds what its sentence names."""
+    """A model cannot be used: ``reason`` is a short code, ``data`` holds the values for its sentence."""
 
     def __init__(self, model: str, reason: str, **data: Any) -> None:
         super().__init__(f"{model}: {reason}")
@@ -48,7 +48,7 @@ class ModelUnavailable(GenerationError):
 
 
 class CheckFailed(GenerationError):
-    """Say that there is no verdict on a picture: ``reason`` is a word for the log."""
+    """There is no verdict on a picture: ``reason`` is a word for the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -56,4 +56,4 @@ class CheckFailed(GenerationError):
 
 
 class ExecutorError(GenerationError):
-    """Say that the generation process could not be started or used."""
+    """The generation process could not be started or used."""

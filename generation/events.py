@@ -1,4 +1,4 @@
-"""What happens to a job while it is generated: started, progress, then exactly one of finished, failed, cancelled."""
+"""What happens to a job during generation: started, progress, then exactly one of finished, failed, cancelled."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,17 +16,17 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     RESULT_TOO_LARGE = "result_too_large"
     BROKEN_OUTPUT = "broken_output"  # NaN or black where a picture should be
-    EXECUTOR_DIED = "executor_died"  # it ended by itself
-    EXECUTOR_CRASHED = "executor_crashed"  # by a signal that means a crash, such as SIGSEGV
-    EXECUTOR_KILLED = "executor_killed"  # by a signal from outside, mostly because memory was short
+    EXECUTOR_DIED = "executor_died"  # it exited by itself
+    EXECUTOR_CRASHED = "executor_crashed"  # ended by a signal that means a crash, such as SIGSEGV
+    EXECUTOR_KILLED = "executor_killed"  # ended by a signal from outside, mostly for lack of memory
     EXECUTOR_HUNG = "executor_hung"
-    DEVICE_LOST = "device_lost"  # an error of the device that sticks to the process
+    DEVICE_LOST = "device_lost"  # a sticky device error, which only a new process clears
     EXECUTOR_UNAVAILABLE = "executor_unavailable"  # it could not be started at all
     INTERNAL = "internal"
 
     @property
     def is_executor_loss(self) -> bool:
-        """Whether the executor was lost, so that the job deserves another attempt."""
+        """Whether the executor was lost, which entitles the job to another attempt."""
         return self in EXECUTOR_LOSSES
 
 
@@ -41,7 +41,7 @@ EXECUTOR_LOSSES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """The executor has taken the job up."""
+    """The executor has begun the job."""
 
     job_id: str
     attempt: int
@@ -50,7 +50,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """``step`` of ``total_steps`` denoising steps of all pictures are done; ``preview`` is a small JPEG."""
+    """Denoising has reached ``step`` of ``total_steps``, counted over all pictures; ``preview`` is a small JPEG."""
 
     job_id: str
     attempt: int
@@ -72,7 +72,7 @@ class Finished:
 class Failed:
     """The job ended without a picture.
 
-    ``reference`` is the short code that also stands in the log beside the traceback; ``data`` is what a sentence needs.
+    ``reference`` is the short code logged with the traceback; ``data`` holds the values for the sentence.
     """
 
     job_id: str
@@ -84,7 +84,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """The job was given up on request."""
+    """The job was cancelled on request."""
 
     job_id: str
     attempt: int
@@ -94,5 +94,5 @@ Event = Started | Progress | Finished | Failed | Cancelled
 
 
 def is_final(event: Event) -> bool:
-    """Tell whether no further event of the same attempt follows."""
+    """Tell whether this is the last event of its attempt."""
     return isinstance(event, Finished | Failed | Cancelled)

@@ -1,9 +1,9 @@
-"""Job ids that sort by the time at which they were made."""
+"""Job ids that sort by creation time."""
 
 import secrets
 import time
 
-# Crockford's base32 (https://www.crockford.com/base32.html): its digits sort as ASCII does, so ids sort as numbers.
+# Crockford's base32 (https://www.crockford.com/base32.html); its digits are in ASCII order, so ids sort like numbers.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 20
 _RANDOM_BITS = 45

@@ -1,4 +1,4 @@
-"""Log lines, as text or as JSON, with secrets cut out whichever library logs them."""
+"""Log lines as text or JSON, with secrets removed whichever library logs them."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from generation.tracebacks import stack_of
 
 LogFormat = Literal["text", "json"]
 
-# How messages name a job and the reference that a person was given: "job 1K12… broke [ABCD1234]".
+# How messages name a job and the reference given to a user: "job 1K12… broke [ABCD1234]".
 _JOB = re.compile(r"\bjob (?P<id>[0-9A-Z]{20})\b")
 _REFERENCE = re.compile(r"\[(?P<reference>[0-9A-Z]{8})\]")
 
@@ -21,7 +21,7 @@ _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class Redaction(logging.Formatter):
-    """Replace known secrets in whole formatted lines, and the messages of errors, which may quote prompts."""
+    """Remove known secrets from formatted lines, and omit the messages of errors, which may quote prompts."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -40,8 +40,9 @@ class Redaction(logging.Formatter):
 
 
 class JsonLines(Redaction):
-    """One JSON object a line: ``time``, ``level``, ``logger``, ``message``, and where there are any ``job``,
-    ``reference`` and ``stack``.
+    """One JSON object per line: ``time``, ``level``, ``logger`` and ``message``.
+
+    ``job``, ``reference`` and ``stack`` are added where they are known.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -64,7 +65,7 @@ class JsonLines(Redaction):
 
 
 def log_to_stderr(log_format: LogFormat, secrets: Sequence[str] = (), *, level: int = logging.INFO) -> None:
-    """Send everything from ``level`` on to stderr."""
+    """Send everything from ``level`` upwards to stderr."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines(secrets) if log_format == "json" else Redaction(secrets))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-# Beyond this pictures fall apart; compel's own documentation warns from 1.6 on.
+# Beyond this, pictures fall apart; compel's own documentation warns from 1.6 on.
 MAX_WEIGHT = 2.0
 
 _WEIGHTED = re.compile(r"(?<!\\)\(([^()]*?[^()\s\\]\s*):\s*(\d*\.?\d+)\s*\)")
@@ -11,16 +11,16 @@ _WEIGHTED = re.compile(r"(?<!\\)\(([^()]*?[^()\s\\]\s*):\s*(\d*\.?\d+)\s*\)")
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A part of a prompt and how much it counts: 1 as without a weight, 0 not at all."""
+    """A part of a prompt and how much it counts: 1 is normal, 0 not at all."""
 
     text: str
     weight: float = 1.0
 
 
 def fragments_of(prompt: str) -> list[Fragment]:
-    """Take a prompt apart at its weights; weights above 2 count as 2, and other brackets are text like any other.
+    """Split a prompt at its weights; weights above 2 count as 2, and other brackets are ordinary text.
 
-    A backslash before the bracket makes ``\\(word:1.2)`` text.
+    A backslash before the bracket makes ``\\(word:1.2)`` ordinary text.
     """
     fragments: list[Fragment] = []
     position = 0
@@ -35,7 +35,7 @@ def fragments_of(prompt: str) -> list[Fragment]:
 
 
 def without_weights(prompt: str) -> str:
-    """Return the words of a prompt with no bracket or number between them: ``(na:1.1)me`` reads *name*."""
+    """Return the words of a prompt without weight brackets and numbers: ``(na:1.1)me`` becomes *name*."""
     return _WEIGHTED.sub(r"\1", prompt)
 
 

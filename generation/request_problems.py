@@ -1,4 +1,4 @@
-"""What is wrong with a request: the sentence of each reason of InvalidRequest."""
+"""What is wrong with a request: the sentence for each reason of InvalidRequest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,7 +48,7 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return "A ladder needs at least two pictures of different strengths; choose one strength instead."
         case "zero_steps":
             return "So few steps at so low a strength would change nothing; raise the steps or the strength."
-    if field == "max_pixels":  # people ask for the side of a square, not for its area
+    if field == "max_pixels":  # users choose the side of a square, not its area
         low, high = (round(data[key] ** 0.5) for key in ("low", "high"))
     else:
         low, high = data["low"], data["high"]

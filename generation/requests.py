@@ -1,4 +1,4 @@
-"""What is asked of the generator and what comes back, as frozen values in which nothing is undecided."""
+"""What is asked of the generator and what it returns, as frozen values with every choice already made."""
 
 import math
 import secrets
@@ -20,7 +20,7 @@ MIN_COUNT, MAX_COUNT = 1, 10
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SEED = 2**32 - 1
 
-# What strength means: a share of the sampler's steps, as in diffusers, or the same noise with every sampler.
+# What strength means: a fraction of the sampler's steps, as in diffusers, or the same noise with every sampler.
 StrengthSchedule = Literal["noise", "index"]
 STRENGTH_SCHEDULES: tuple[StrengthSchedule, ...] = ("noise", "index")
 
@@ -31,7 +31,7 @@ def draw_seed() -> int:
 
 
 def denoising_steps(strength: float, num_inference_steps: int) -> int:
-    """Return how many of the scheduler's steps are run at this strength, as diffusers counts them.
+    """Return how many of the scheduler's steps run at this strength, as diffusers counts them.
 
     Source: ``StableDiffusionImg2ImgPipeline.get_timesteps`` of diffusers.
     """
@@ -39,9 +39,9 @@ def denoising_steps(strength: float, num_inference_steps: int) -> int:
 
 
 def steps_for_strength(strength: float, num_inference_steps: int) -> int:
-    """Raise the number of steps until at least one of them is run at this strength.
+    """Raise the number of steps until at least one of them runs at this strength.
 
-    The steps give way and not the strength, because the strength says how much noise the picture gets.
+    The steps change and not the strength, because the strength determines how much noise the picture gets.
     """
     steps = num_inference_steps
     if denoising_steps(strength, steps) < 1:
@@ -62,7 +62,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 
 
 def check_number(field: str, value: float) -> None:
-    """Raise InvalidRequest unless a number of a request lies in its range."""
+    """Raise InvalidRequest unless a number of a request is in its range."""
     low, high = RANGES[field]
     if not low <= value <= high:  # also refuses NaN, which compares false with everything
         raise InvalidRequest(field, "out_of_range", value=value, low=low, high=high)
@@ -73,13 +73,13 @@ class Img2ImgRequest:
     """One request to turn a picture and a prompt into ``count`` new pictures.
 
     ``image`` is a clean picture as the image decoder returns it: an encoded RGB PNG, upright, without metadata.
-    ``max_pixels`` is the pixel budget of one result before enlargement, ``max_result_bytes`` the most that one
-    result file may have. Picture *i* uses ``seed + i`` (modulo 2**32), except in a ladder: with ``strengths``, which
-    rise from ``strength``, each picture has its own strength and all have the one seed. With ``native`` a small result
-    is not enlarged.
-    ``input_sha256`` is the hexadecimal digest of the file as it was sent in. ``sampler`` is a name of
+    ``max_pixels`` is the pixel budget of one result before enlargement, ``max_result_bytes`` the size limit of one
+    result file. Picture *i* uses ``seed + i`` (modulo 2**32), except in a ladder: with ``strengths``, which increase
+    from ``strength``, each picture has its own strength and all have the same seed. With ``native`` a small result is
+    not enlarged. ``input_sha256`` is the hexadecimal digest of the file as it was sent in. ``sampler`` is a name from
     ``generation.samplers``; ``strength_schedule`` says what the strength means (``generation.engine.schedules``).
-    ``adapter`` is one of the model's in the catalog, several with their weights (``ada:0.5, film:0.8``), or empty.
+    ``adapter`` is the name of one of the model's adapters in the catalog, several with their weights (``ada:0.5,
+    film:0.8``), or empty.
 
     Raises InvalidRequest for numbers and texts outside their ranges.
     """
@@ -123,7 +123,7 @@ class Img2ImgRequest:
 
     @property
     def adapters(self) -> tuple[tuple[str, float], ...]:
-        """The adapters and their weights, ordered by name."""
+        """The adapters and their weights, sorted by name."""
         return read_adapters(self.adapter, self.adapter_weight)
 
     def seed_of(self, index: int) -> int:
@@ -139,12 +139,12 @@ class Img2ImgRequest:
         return denoising_steps(self.strength_of(index), self.num_inference_steps)
 
     def of_picture(self, index: int) -> Self:
-        """Return the request that would paint picture ``index`` (from 0) alone."""
+        """Return the request that would generate picture ``index`` (from 0) on its own."""
         return replace(self, count=1, seed=self.seed_of(index), strength=self.strength_of(index), strengths=())
 
 
 def check_strengths(strengths: Sequence[float], strength: float, count: int) -> None:
-    """Raise InvalidRequest unless there are none, or as many as pictures, which rise from ``strength``."""
+    """Raise InvalidRequest unless there are none, or one per picture, increasing from ``strength``."""
     for each in strengths:
         check_number("strength", each)
     is_rising = all(lower < higher for lower, higher in pairwise(strengths))
@@ -153,7 +153,7 @@ def check_strengths(strengths: Sequence[float], strength: float, count: int) -> 
 
 
 def check_prompt(prompt: str) -> None:
-    """Raise InvalidRequest unless the prompt has 1 to 1,500 characters that are not all blank."""
+    """Raise InvalidRequest unless the prompt has 1 to 1,500 characters, not all of them blank."""
     if not prompt.strip():
         raise InvalidRequest("prompt", "empty")
     if len(prompt) > MAX_PROMPT_CHARACTERS:
@@ -170,10 +170,10 @@ def check_negative_prompt(negative_prompt: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One finished picture: its encoded file and what it is.
+    """One finished picture: its encoded file and a description.
 
-    ``parameters`` is the record that the file itself carries (see ``generation.images.metadata``);
-    ``native_width`` and ``native_height`` are the pixels that the model painted before any enlargement.
+    ``parameters`` is the record that the file itself carries (see ``generation.images.metadata``); ``native_width`` and
+    ``native_height`` are the pixels that the model generated, before any enlargement.
     """
 
     data: bytes
@@ -195,7 +195,7 @@ class Picture:
 class Img2ImgResult:
     """The pictures of one request in order, and how they were made.
 
-    ``seconds`` is the time from the first work on the request to its last encoded picture, without loading a model.
+    ``seconds`` is device time: of calls shared with other requests, only this request's share counts.
     """
 
     pictures: tuple[Picture, ...]

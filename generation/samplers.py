@@ -1,4 +1,4 @@
-"""The samplers that a request may name: which scheduler of diffusers each is, and how it is configured."""
+"""The samplers that a request may name: the diffusers scheduler of each, and its configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ OWN_SAMPLER = "own"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampler:
-    """One way to go from noise to picture.
+    """One way from noise to picture.
 
-    ``scheduler`` is the class of diffusers, None for the one that a model's files name. ``config`` goes over the
-    configuration in those files, which holds what the model was trained with.
+    ``scheduler`` is the diffusers class, or None for the one that the model's files name. ``config`` overrides the
+    configuration in those files, which describes how the model was trained.
     """
 
     title: str
@@ -23,8 +23,8 @@ class Sampler:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
-# Titles and configurations: https://huggingface.co/docs/diffusers/api/schedulers/overview. Another scheduler's file may
-# use the same keys with other meanings: what matters to a class is written out.
+# Titles and configurations: https://huggingface.co/docs/diffusers/api/schedulers/overview. A file written for another
+# scheduler may use the same keys with other meanings, so whatever matters to a class is spelled out.
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
         OWN_SAMPLER: Sampler(title="the model's own"),

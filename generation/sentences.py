@@ -1,4 +1,4 @@
-"""The one place of the generator where errors become sentences, which say what to do."""
+"""The one place in the generator where errors become sentences, which say what to do."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +42,7 @@ _FAILURES: Mapping[FailureKind, str] = {
 
 
 def error_sentence(error: GenerationError) -> str:
-    """Return the sentence of an error that was raised on purpose."""
+    """Return the sentence for an error that was raised on purpose."""
     match error:
         case InvalidRequest():
             return invalid_request_sentence(error.field, error.reason, error.data)
@@ -58,7 +58,7 @@ def error_sentence(error: GenerationError) -> str:
 
 
 def failure_sentence(kind: FailureKind, data: Mapping[str, Any], reference: str = "") -> str:
-    """Return why a job failed, with the reference under which the log has more, if there is one."""
+    """Return why a job failed, with the reference for finding more in the log, if there is one."""
     if kind is FailureKind.INVALID_REQUEST:
         sentence = invalid_request_sentence(data["field"], data["reason"], data)
     elif kind is FailureKind.IMAGE_REFUSED:

@@ -1,4 +1,4 @@
-"""Settings of this package from the environment and ``.env``: read once at the start, passed on as values."""
+"""Settings of this package from the environment and ``.env``: read once at startup, passed on as values."""
 
 import os
 import re
@@ -24,7 +24,7 @@ class WrongSettings(Exception):
     """The environment or ``.env`` cannot be used; the message is one sentence that says why."""
 
 
-# What pydantic says of these is for programmers.
+# pydantic's own messages for these are written for programmers.
 _PLAIN_WORDS = {
     "int_parsing": "it must be a whole number",
     "int_from_float": "it must be a whole number",
@@ -63,11 +63,11 @@ Token = Annotated[SecretStr, AfterValidator(_plausible_token)]
 
 
 class GenerationSettings(BaseSettings):
-    """Which model runs where; where its files lie is left to ``HF_HOME``, as everywhere with Hugging Face.
+    """Which model runs where; where its files are is left to ``HF_HOME``, as usual with Hugging Face.
 
-    ``slots`` requests are painted side by side; one call of the denoiser takes ``max_width`` rows (a picture with
-    guidance has two), and with ``strict`` it serves one picture alone. ``compile_denoiser`` lets torch compile
-    it in the background. ``max_vram`` bounds what the executor's process takes of an NVIDIA card, in bytes.
+    ``slots`` requests are generated concurrently; one call of the denoiser takes up to ``max_width`` rows (a picture
+    with guidance has two), and with ``strict`` it serves a single picture. ``compile_denoiser`` lets torch compile it
+    in the background. ``max_vram`` limits, in bytes, what the executor process takes of an NVIDIA card.
     """
 
     model_config = SettingsConfigDict(
@@ -95,7 +95,7 @@ class GenerationSettings(BaseSettings):
     log_format: LogFormat = "text"
 
     def for_child(self) -> dict[str, Any]:
-        """Return these settings as JSON values for the executor's process; the token is in the clear."""
+        """Return these settings as JSON values for the executor process; the token is in clear text."""
         return {
             "model": self.model,
             "device": self.device,
@@ -130,18 +130,18 @@ def read_settings(kind: type[AnySettings]) -> AnySettings:
 
 
 def _check_lines() -> None:
-    """Raise WrongSettings for a line of ``.env`` that its reader would only warn of."""
+    """Raise WrongSettings for a line of ``.env`` that its parser would only warn about."""
     path = Path(ENV_FILE)
     if path.is_file():
         with path.open(encoding=ENV_FILE_ENCODING) as file:
             wrong = next((binding.original for binding in parse_stream(file) if binding.error), None)
         if wrong is not None:
-            line = wrong.line + wrong.string[: -len(wrong.string.lstrip())].count("\n")  # it may begin with empty lines
+            line = wrong.line + wrong.string[: -len(wrong.string.lstrip())].count("\n")  # it may start with empty lines
             raise WrongSettings(f"Line {line} of .env cannot be read: write it as NAME=value.")
 
 
 def settings_sentence(error: ValidationError) -> str:
-    """Say in one sentence which settings are wrong, by the names that they have in the environment."""
+    """Say in one sentence which settings are wrong, by their names in the environment."""
     wrong = dict[str, str]()
     for problem in error.errors(include_url=False, include_input=False):
         wrong.setdefault("_".join(str(part) for part in problem["loc"]).upper(), _problem_words(problem))

@@ -1,4 +1,4 @@
-"""Tracebacks that may be logged: places and types of errors, never their messages."""
+"""Tracebacks that are safe to log: code locations and types of errors, never their messages."""
 
 import traceback
 
@@ -6,7 +6,7 @@ import traceback
 def stack_of(error: BaseException) -> str:
     """Return file, line and source of every frame, and the types of the error and its causes.
 
-    The messages stay out: tokenizers, pipelines and image libraries quote prompts and file contents in theirs.
+    Messages are left out: tokenizers, pipelines and image libraries quote prompts and file contents in theirs.
     """
     parts = []
     cause: BaseException | None = error

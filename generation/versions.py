@@ -1,9 +1,9 @@
-"""The versions that a result file names."""
+"""The versions recorded in a result file."""
 
 from functools import cache
 from importlib.metadata import version
 
-VERSION = "0.1.0"  # a test compares it with pyproject.toml
+VERSION = "0.1.0"  # a test compares this with pyproject.toml
 _LIBRARIES = ("diffusers", "pillow", "torch", "transformers")
 
 

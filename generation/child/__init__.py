@@ -1,1 +1,1 @@
-"""Child processes that may be killed: messages over pipes, a parent's handle, and what a child does at its start."""
+"""Child processes that may be killed: messages over pipes, the parent's handle, and what a child does at startup."""

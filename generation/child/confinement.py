@@ -1,4 +1,4 @@
-"""Takes from a child what it needs no more: every file but Python's own, other programs, connections, its parent."""
+"""Takes away what a child does not need: files other than Python's own, other programs, connections and processes."""
 
 import contextlib
 import ctypes
@@ -7,7 +7,7 @@ import struct
 import sys
 from pathlib import Path
 
-# <linux/landlock.h>; the numbers of the calls are the same on every machine that torch has packages for.
+# <linux/landlock.h>; the system call numbers are the same on every architecture that torch has packages for.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_FOR_VERSION, _PATH_BENEATH = 1, 1
 _READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
@@ -17,18 +17,18 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def version() -> int:
-    """Return the version of Landlock that the kernel offers, 0 for none (https://docs.kernel.org/userspace-api/landlock.html)."""
+    """Return the Landlock version that the kernel offers, 0 for none (https://docs.kernel.org/userspace-api/landlock.html)."""
     if sys.platform != "linux":
         return 0
     return max(0, ctypes.CDLL(None).syscall(_CREATE_RULESET, None, 0, _ASK_FOR_VERSION))
 
 
 def confine() -> bool:
-    """Let this process open nothing but what Python and its packages lie in, and that for reading alone.
+    """Restrict this process to reading Python and its packages; it can open nothing else.
 
-    It starts no other program, and neither signals nor examines a process outside; from Landlock 4 on (Linux 6.7) it
-    makes no TCP connection. What is open stays open. It is for the threads that are started from here on, so it is
-    called before any. Returns False, and does nothing, where the kernel does not offer that.
+    It can start no other program, and cannot signal or inspect any process outside; from Landlock 4 on (Linux 6.7) it
+    cannot open TCP connections. Files that are open stay open. This applies to threads started from now on, so call it
+    before starting any. Returns False, and does nothing, where the kernel does not offer Landlock.
     """
     offered = version()
     if not offered:
@@ -53,6 +53,6 @@ def confine() -> bool:
 
 
 def _pythons_own() -> set[Path]:
-    """Return where modules are found, but for the folder that the bot works in, where ``.env`` is."""
+    """Return the folders of Python's modules, except for the bot's working folder, which contains ``.env``."""
     folders = {Path(entry).resolve() for entry in (sys.prefix, sys.base_prefix, *sys.path) if entry}
     return {folder for folder in folders if folder.is_dir() and not Path.cwd().is_relative_to(folder)}

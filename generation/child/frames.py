@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 _LENGTHS = struct.Struct("<II")
-# Of one message: more comes only from a child that something has taken over, and would fill the parent's memory.
+# For one message; only a compromised child would send more, to fill the parent's memory.
 MAX_BLOBS, MAX_BYTES = 64, 1024**3
 
 
@@ -20,7 +20,7 @@ class Frame:
     """One message: its ``kind``, its JSON fields and its binary attachments."""
 
     kind: str
-    fields: dict[str, Any] = field(default_factory=dict, repr=False)  # tokens and prompts
+    fields: dict[str, Any] = field(default_factory=dict, repr=False)  # may hold tokens and prompts
     blobs: tuple[bytes, ...] = field(default=(), repr=False)
 
     def pack(self) -> bytes:
@@ -36,7 +36,7 @@ def _frame(head: bytes, blobs: tuple[bytes, ...]) -> Frame:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
-    """Read one message; return None when the other side is gone, even in the middle of one, or sends too much."""
+    """Read one message; return None if the other side is gone, even in mid-message, or sends too much."""
     try:
         head_length, blob_count = _LENGTHS.unpack(await reader.readexactly(_LENGTHS.size))
         if blob_count > MAX_BLOBS:

@@ -1,4 +1,4 @@
-"""A parent's handle on a child process that speaks frames over its standard streams."""
+"""The parent's handle on a child process that exchanges frames over its standard streams."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,8 @@ from generation.child.worker import PARENT_PID_VARIABLE
 from generation.errors import ExecutorError
 
 _HARMLESS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LANG", "TZ")
-# onnxruntime, from 1.29 on, tells Microsoft about every session unless this is set (its Privacy.md). Not only the check
-# of pictures loads it: diffusers does so too where it is installed.
+# From 1.29 on, onnxruntime reports every session to Microsoft unless this is set (its Privacy.md). The picture check is
+# not alone in loading it: diffusers does so too where it is installed.
 _QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
@@ -26,7 +26,7 @@ class ChildProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
-        # Two readers that wait for one stream at the same moment can leave each other waiting for ever.
+        # Two readers that wait on one stream at the same time can block each other for ever.
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -35,8 +35,8 @@ class ChildProcess:
     ) -> Self:
         """Start a fresh interpreter (never a fork: it would share CUDA contexts and locks); raise ExecutorError.
 
-        ``environment`` is added to ours. A child that is not ``trusted`` gets only what an interpreter needs of ours:
-        no tokens.
+        ``environment`` is added to ours. A child that is not ``trusted`` inherits only the variables that an
+        interpreter needs, and no tokens.
         """
         inherited = os.environ if trusted else {name: os.environ[name] for name in _HARMLESS if name in os.environ}
         try:
@@ -64,7 +64,7 @@ class ChildProcess:
         return self._process.returncode is None
 
     async def send(self, frame: Frame) -> None:
-        """Send a message; a child that is gone is noticed by ``receive``, not here."""
+        """Send a message; if the child is gone, ``receive`` will notice, not this."""
         with contextlib.suppress(ConnectionError):
             self._stdin.write(frame.pack())
             await self._stdin.drain()
@@ -75,11 +75,11 @@ class ChildProcess:
             return await read_frame(self._stdout)
 
     async def get_ready(self, seconds: float) -> None:
-        """Wait for the child's first message, which says that it is warm; raise ExecutorError if it does not come."""
+        """Wait for the child's first message, which says that it is ready; raise ExecutorError if it does not come."""
         try:
             async with asyncio.timeout(seconds):
                 ready = await self.receive()
-        except BaseException as error:  # also a cancellation: nobody else may know of this child yet
+        except BaseException as error:  # even a cancellation: nobody else may know of this child yet
             await self.kill()
             if isinstance(error, TimeoutError):
                 raise ExecutorError(f"a child was not ready after {seconds:.0f} s") from None
@@ -88,7 +88,7 @@ class ChildProcess:
             raise ExecutorError(f"a child ended at its start with status {await self.wait()}")
 
     async def wait(self) -> int:
-        """Wait for the end of the process and return its exit status (negative: the signal that ended it)."""
+        """Wait for the process to end; return its exit status (negative: the signal that ended it)."""
         return await self._process.wait()
 
     async def close(self, grace_seconds: float = 2.0) -> int:
@@ -104,15 +104,16 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError):
             self._send_kill()
         self._stdin.close()
-        # Python's wait() returns only once the pipes are closed (python/cpython#119710), so a full one has to be read.
-        async with self._reading:  # a reader comes to the end of the stream, because the child is dead
+        # asyncio's wait() returns only once the pipes are closed (python/cpython#119710), so a full one has to be read.
+        async with self._reading:  # another reader finishes, because the child's death ends the stream
             await self._stdout.read()
         return await self._process.wait()
 
     def _send_kill(self) -> None:
-        """Kill the child, and do not look whether it has ended: whoever looks first takes its exit status away.
+        """Kill the child without polling whether it has ended, because the first to poll consumes its exit status.
 
-        Python 3.11's own way looks, and asyncio, which waits for it, says 255 then (python/cpython#127049).
+        Python 3.11's own ``kill`` polls, and then asyncio, which is waiting for it, reports 255
+        (python/cpython#127049).
         """
         if sys.platform == "win32":
             self._process.kill()

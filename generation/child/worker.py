@@ -1,4 +1,4 @@
-"""What a child process does first: claim its pipes and tie its life to its parent's."""
+"""What a child process does first: claim its pipes and make sure that it ends with its parent."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ _PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
 
 
 class ParentPipe:
-    """The child's end: messages in, messages out, from any thread."""
+    """The child's end of the pipes, usable from any thread."""
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
         self._reader, self._writer = reader, writer
@@ -27,7 +27,7 @@ class ParentPipe:
         return read_frame_blocking(self._reader)
 
     def send(self, kind: str, /, *blobs: bytes, **fields: object) -> None:
-        """Send a message; end the process if nobody is there to read it."""
+        """Send a message; end the process if nobody is left to read it."""
         data = Frame(kind, dict(fields), blobs).pack()
         try:
             with self._lock:
@@ -37,15 +37,15 @@ class ParentPipe:
             os._exit(0)
 
     def serve(self, handle: Callable[[Frame], None]) -> None:
-        """Hand every message to ``handle``; when the parent is gone, end the process whatever its threads compute."""
+        """Pass every message to ``handle``; end the process when the parent is gone, whatever its threads are doing."""
         while (frame := self.receive()) is not None:
             handle(frame)
         os._exit(0)
 
     def answer_in_a_thread(self, make_answer: Callable[[], Callable[[Frame], Frame]]) -> None:
-        """Answer every message with one, in a thread of its own, so that even a busy child notices its parent's end.
+        """Answer each message with one, in a separate thread, so that even a busy child notices its parent's end.
 
-        ``make_answer`` is called in that thread, and ``ready`` is sent when it has returned.
+        ``make_answer`` is called in that thread, and ``ready`` is sent once it has returned.
         """
         frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
 
@@ -57,14 +57,14 @@ class ParentPipe:
                     reply = answer(frames.get())
                     self.send(reply.kind, *reply.blobs, **reply.fields)
             finally:
-                os._exit(1)  # without this thread the process would live on and never answer
+                os._exit(1)  # without this thread the process would live on without ever answering
 
         threading.Thread(target=work, daemon=True).start()
         self.serve(frames.put)
 
 
 def claim_pipes() -> ParentPipe:
-    """Take stdin and stdout for frames; whatever a library prints goes to stderr from here on."""
+    """Take over stdin and stdout for frames; from now on, whatever a library prints goes to stderr."""
     reader = os.fdopen(os.dup(0), "rb")
     writer = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDONLY)
@@ -76,15 +76,15 @@ def claim_pipes() -> ParentPipe:
 
 
 def end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, and end it if that has happened already.
+    """Ask Linux to kill this process when its parent dies; end it now if the parent is already gone.
 
-    The closing pipe says the same on every system, but a thread that reads it needs the interpreter lock, which
-    native code may hold for long; the kernel needs nothing. Ctrl+C in a terminal and SIGTERM of a service manager such
-    as systemd reach parent and child alike: the parent decides, the child ignores them.
+    The closing pipe says the same on every system, but the thread that reads it needs the interpreter lock, which
+    native code may hold for a long time; the kernel needs nothing. Ctrl+C in a terminal and SIGTERM from a service
+    manager such as systemd reach parent and child alike: the parent decides what to do, the child ignores them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: None)  # unlike SIG_IGN, not passed on to what a compiler starts
+    signal.signal(signal.SIGTERM, lambda *_: None)  # unlike SIG_IGN, not inherited by programs that a compiler starts
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if str(os.getppid()) != os.environ.get(PARENT_PID_VARIABLE):  # it died before the request was made
+        if str(os.getppid()) != os.environ.get(PARENT_PID_VARIABLE):  # it died before prctl was called
             os._exit(0)

@@ -1,4 +1,4 @@
-"""``check-image``: whether files would be taken, asked of the same decoder that uploads go through."""
+"""``check-image``: whether files would be accepted, according to the decoder that uploads go through."""
 
 import asyncio
 import json
@@ -13,10 +13,10 @@ from generation.sentences import error_sentence, unreadable_file_sentence
 
 
 async def check_files(paths: Iterable[str | Path], write_line: Callable[[str], None]) -> int:
-    """Write one JSON object a file, in order, and return how many were not taken.
+    """Write one JSON object per file, in order; return how many files were refused.
 
-    Its fields: ``file``, ``ok``, ``reason`` (a sentence, or null), ``width`` and ``height`` of the upright original
-    (null if refused), ``seconds``. Raises ExecutorError if the decode child cannot be started.
+    Fields: ``file``, ``ok``, ``reason`` (a sentence, or null), ``width`` and ``height`` of the upright original (null
+    if refused), ``seconds``. Raises ExecutorError if the decode child cannot be started.
     """
     refused = 0
     async with ImageDecoder() as decoder:

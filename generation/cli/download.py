@@ -1,4 +1,4 @@
-"""``download``: fetch a model of the catalog and its add-ons to this machine, with a progress bar."""
+"""``download``: fetch a catalog model and its add-ons to this machine, with a progress bar."""
 
 import logging
 import sys
@@ -25,11 +25,11 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
     if name is None:
         _list(catalog, settings, hub)
         return EXIT_OK
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries would break the bar's line
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # messages about retries would break the bar's line
     bar = _Bar(name)
     try:
         entry = catalog.find(name)
-        forget_digests(settings.data_dir)  # who asks for a download wants every byte checked
+        forget_digests(settings.data_dir)  # an explicit download checks every byte
         files = ensure_model(entry, settings.data_dir, hub, bar.show)
         bar.close()
         _tell_model(entry, files, bar, settings)
@@ -44,7 +44,7 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
         bar.close()
         print(error_sentence(error), file=sys.stderr)
         return EXIT_BAD_INPUT if error.reason == ModelProblem.UNKNOWN else EXIT_FAILURE
-    except OSError as error:  # of DATA_DIR
+    except OSError as error:  # in DATA_DIR
         print(f"DATA_DIR, {settings.data_dir}, cannot be written ({error.strerror}).", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt:
@@ -100,7 +100,7 @@ def _here(is_here: bool) -> str:
 
 
 class _Bar:
-    """A progress bar that appears with the first byte; its speed does not count what was here before."""
+    """A progress bar that appears with the first byte; its speed excludes what was here before."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""``img2img``: one file through decoder, service and executor, to files."""
+"""``img2img``: one file through decoder, service and executor, with the results written to files."""
 
 import argparse
 import asyncio
@@ -48,7 +48,7 @@ MAX_RESULT_BYTES = 2**30  # files on disk need no limit
 
 
 class Img2ImgCommand:
-    """One call of the command; ``run`` returns the exit status."""
+    """One invocation of the command; ``run`` returns the exit status."""
 
     def __init__(self, options: argparse.Namespace, settings: GenerationSettings, catalog: Catalog) -> None:
         self._options = options
@@ -56,20 +56,20 @@ class Img2ImgCommand:
         self._catalog = catalog
         self._requests: dict[str, Img2ImgRequest] = {}
         self._ends: dict[str, Event] = {}
-        self._steps: dict[str, tuple[int, int]] = {}  # how many are done, and how many there are
+        self._steps: dict[str, tuple[int, int]] = {}  # done and total
         self._all_ended = asyncio.Event()
         self._bar: tqdm[NoReturn] | None = None
 
     async def run(self) -> int:
-        """Generate, write the files and print a line for each."""
+        """Generate, write the files and print one line for each."""
         try:
             entry = self._entry()
-            # For a number that is too large nothing is painted, and as many names are not looked for.
+            # A count that is too large is refused below; do not search for that many free names first.
             total = len(self._options.prompts) * min(self._count, MAX_COUNT)
             stems = result_stems(self._options.input, self._options.output, total)
             data = await asyncio.to_thread(read_input, self._options.input)
             check_folder(entry)
-            if path_here(entry, self._settings.data_dir) is None:  # gigabytes are not fetched unasked
+            if path_here(entry, self._settings.data_dir) is None:  # gigabytes are not downloaded unasked
                 raise ModelUnavailable(entry.name, ModelProblem.NOT_DOWNLOADED)
         except NoPlaceForResults as error:
             return self._refuse(str(error))
@@ -82,7 +82,7 @@ class Img2ImgCommand:
         settings = self._settings.for_child()
         strict = settings["strict"] or self._options.strict
         executor = ChildExecutor({**settings, "model": entry.name, "strict": strict})
-        starting = asyncio.create_task(executor.start())  # takes seconds; meanwhile the picture is read
+        starting = asyncio.create_task(executor.start())  # takes seconds, during which the picture is read
         try:
             async with ImageDecoder() as decoder:
                 image = await decoder.decode(data)
@@ -145,7 +145,7 @@ class Img2ImgCommand:
         return self._catalog.find(self._options.model or self._settings.model)
 
     def _request(self, entry: ModelEntry, image: CleanImage, prompt: str) -> Img2ImgRequest:
-        """Decide what was left open; raise InvalidRequest."""
+        """Decide whatever was left open; raise InvalidRequest."""
         options, defaults = self._options, entry.defaults
         family = FAMILIES[entry.family]
         check_number("count", self._count)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m generation``; the same decoder, service and executor as the bot's.
+"""The command line: ``python -m generation``, with the same decoder, service and executor as the bot.
 
 Exit status: 0 done, 1 failure, 2 bad input (with one sentence), 130 interrupted.
 """

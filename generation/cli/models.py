@@ -12,7 +12,7 @@ from generation.settings import GenerationSettings
 
 
 def print_models(catalog: Catalog, settings: GenerationSettings, *, as_json: bool) -> None:
-    """Print one line (or JSON object) a model."""
+    """Print one line, or one JSON object, per model."""
     machine = this_machine(settings.max_vram)
     rows = [_row(entry, settings, machine) for entry in catalog.values()]
     if as_json:

@@ -26,9 +26,9 @@ def print_plan(
     size: int | None,
     as_json: bool,
 ) -> bool:
-    """Print the plan of a model and return whether it fits; raise ModelUnavailable or InvalidRequest.
+    """Print the plan for a model and return whether it fits; raise ModelUnavailable or InvalidRequest.
 
-    With ``vram_bytes`` the plan is for an NVIDIA card of so much memory, else for the device that this machine has.
+    With ``vram_bytes`` the plan is for an NVIDIA card with that much memory, otherwise for this machine's device.
     """
     entry = catalog.find(name)
     check_folder(entry)

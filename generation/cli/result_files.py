@@ -1,4 +1,4 @@
-"""Where the results of a command go: names that overwrite neither the input nor earlier results, and whole files."""
+"""Where a command's results go: names that overwrite neither the input nor earlier results, and complete files."""
 
 import contextlib
 import itertools
@@ -9,13 +9,14 @@ _SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
 
 
 class NoPlaceForResults(Exception):
-    """Results cannot be written there; the message is the sentence."""
+    """Results cannot be written there; the message is a sentence for the user."""
 
 
 def result_stems(source: Path, output: Path | None, total: int) -> list[str]:
     """Return the paths of ``total`` pictures in order, without suffix; raise NoPlaceForResults.
 
-    ``output`` is a name or a folder, the current one if it is None; in a folder they are called after ``source``.
+    ``output`` is a name or a folder, and the current folder if it is None; in a folder, results are named after
+    ``source``.
     """
     output = output or Path()
     if output.is_dir():
@@ -24,11 +25,11 @@ def result_stems(source: Path, output: Path | None, total: int) -> list[str]:
         output = output.with_suffix("")
     if not output.parent.is_dir():
         raise NoPlaceForResults(f"There is no folder {output.parent} to write to; make it first.")
-    if not os.access(output.parent, os.W_OK):  # known before minutes are spent on painting
+    if not os.access(output.parent, os.W_OK):  # checked before minutes are spent on generating
         raise NoPlaceForResults(f"Nothing can be written to the folder {output.parent}; choose another one.")
     stems = _numbered(output, total)
     for stem in stems:
-        # The suffix of a result is known only at its end, and the input must not be overwritten.
+        # A result's suffix is known only once it is encoded, and the input must not be overwritten.
         for path in (Path(f"{stem}{suffix}") for suffix in _SUFFIXES):
             if path.exists() and path.samefile(source):
                 raise NoPlaceForResults(f"{path} is the input itself; choose another name for the result.")
@@ -36,7 +37,7 @@ def result_stems(source: Path, output: Path | None, total: int) -> list[str]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file or leave what was there: a disk that is full keeps no half of a picture."""
+    """Write a complete file or leave what was there: a full disk must not leave half a picture."""
     begun = path.with_name(f"{path.name}.part")
     try:
         begun.write_bytes(data)
@@ -48,7 +49,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _free_name(output: Path, total: int) -> Path:
-    """Return a default name, numbered if need be: earlier results are not overwritten."""
+    """Return a default name, numbered if necessary, so that earlier results are not overwritten."""
 
     def is_free(name: Path) -> bool:
         return not any(Path(f"{stem}{end}").exists() for stem in _numbered(name, total) for end in _SUFFIXES)

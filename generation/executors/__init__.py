@@ -1,1 +1,1 @@
-"""Where jobs are computed: the seam (`base`), and the child process that owns the pipeline."""
+"""Where jobs are computed: the interface (`base`), and the child process that owns the pipeline."""

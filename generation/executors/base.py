@@ -1,4 +1,4 @@
-"""The interface between the queue and what computes, kept small so that a stand-in is easy to write."""
+"""The interface between the queue and whatever computes, kept small so that a stand-in is easy to write."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
@@ -12,26 +12,25 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many jobs may run at once; known once ``start`` has returned."""
+        """How many jobs may run concurrently; known once ``start`` has returned."""
         ...
 
     async def start(self) -> None:
-        """Get ready to take jobs; raise ExecutorError if that is impossible."""
+        """Get ready to accept jobs; raise ExecutorError if that is impossible."""
         ...
 
     def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         """Compute one job: yield Started, Progress…, then exactly one final event.
 
-        The loss of the executor is an event too (``Failed`` with an executor-loss kind), after which the next ``run``
-        is served by a fresh one. The iterator ends only when the slot is free again. Leaving it early
-        cancels the job.
+        Losing the executor is an event too (``Failed`` with an executor-loss kind); the next ``run`` then gets a fresh
+        one. The iterator ends only when the slot is free again. Closing it early cancels the job.
         """
         ...
 
     def cancel(self, job_id: str) -> None:
-        """Ask for the end of a running job; its final event then is Cancelled, unless it was quicker."""
+        """Ask a running job to end; its final event is then Cancelled, unless it finishes first."""
         ...
 
     async def stop(self) -> None:
-        """End the executor and everything that it still computes."""
+        """Stop the executor and everything that it is still computing."""
         ...

@@ -8,13 +8,12 @@ from generation.phases import Phase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseBudgets:
-    """The silence that each phase is allowed, in seconds.
+    """How long each phase may stay silent, in seconds.
 
-    A slow machine is not a hung one: once a step of this run has been seen, the budgets of the phases that follow are
-    at least a multiple of the slowest step (``step_factor`` for a step, ``decode_factor`` for decoding and for
-    encoding the next picture), and every phase has at least ``pace_factor`` times what it has lately taken here.
-    ``start_seconds`` is for the process to start, ``answer_seconds`` for its reader thread to answer a ping sent every
-    ``ping_seconds``.
+    A slow machine is not a hung one: once a step of this run has been seen, the budgets of later phases are at least a
+    multiple of its slowest step (``step_factor`` for a step, ``decode_factor`` for decoding and for encoding the next
+    picture), and every phase gets at least ``pace_factor`` times what it has recently taken here. ``start_seconds`` is
+    for the process to start, ``answer_seconds`` for its reader thread to answer a ping sent every ``ping_seconds``.
     """
 
     start_seconds: float = 300.0
@@ -31,8 +30,8 @@ class PhaseBudgets:
     def seconds_for(self, phase: Phase, slowest_step_seconds: float, lately_seconds: float = 0.0) -> float:
         """Return how long the phase may stay silent.
 
-        ``slowest_step_seconds`` is of this run, 0 before its first step; ``lately_seconds`` is the longest silence of
-        the phase in earlier runs, 0 if there were none.
+        ``slowest_step_seconds`` is that of this run, 0 before its first step; ``lately_seconds`` is the longest silence
+        of the phase in earlier runs, 0 if there were none.
         """
         return max(self._seconds_for(phase, slowest_step_seconds), self.pace_factor * lately_seconds)
 
@@ -49,16 +48,16 @@ class PhaseBudgets:
 
 
 class Pace:
-    """How long each phase of each model has lately been silent on this machine."""
+    """How long each phase of each model has recently been silent on this machine."""
 
     def __init__(self, remembered: int = 200) -> None:
         self._remembered = remembered
         self._seconds: dict[tuple[str, Phase], deque[float]] = {}
 
     def note(self, model: str, phase: Phase, seconds: float) -> None:
-        """Remember a silence that has ended well."""
+        """Remember a silence that ended well."""
         self._seconds.setdefault((model, phase), deque(maxlen=self._remembered)).append(seconds)
 
     def longest_seconds(self, model: str, phase: Phase) -> float:
-        """Return the longest of the silences that are remembered, 0 if there are none."""
+        """Return the longest of the remembered silences, 0 if there are none."""
         return max(self._seconds.get((model, phase), ()), default=0.0)

@@ -1,4 +1,4 @@
-"""The executor of every installation: runs in the process that owns the pipeline, followed from here."""
+"""The executor of every installation: runs happen in the process that owns the pipeline and are tracked from here."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ DIFFUSERS_ENGINE = "generation.engine.start:create_engine"
 
 
 class ChildExecutor:
-    """Run requests in a child process; when it dies or hangs, the next run begins another one.
+    """Run requests in a child process; if it dies or hangs, the next run starts another one.
 
     ``options`` and ``engine`` are those of ``GenerationProcess``.
     """
@@ -49,15 +49,15 @@ class ChildExecutor:
 
     @property
     def slots(self) -> int:
-        """How many jobs may run at once; 1 before the process has said how many it has."""
+        """How many jobs may run concurrently; 1 until the process has reported its number."""
         return self.process.slots
 
     async def start(self) -> None:
-        """Start the process unless it runs; raise ExecutorError if that is impossible."""
+        """Start the process unless it is running; raise ExecutorError if that is impossible."""
         await self.process.start()
 
     async def stop(self) -> None:
-        """End the process and whatever it computes."""
+        """Stop the process and whatever it is computing."""
         await self.process.stop()
 
     async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
@@ -74,7 +74,7 @@ class ChildExecutor:
                 self._tell_to_cancel(run)
 
     def cancel(self, job_id: str) -> None:
-        """Answer Cancelled at once; the child stops at its next step and what it computes until then is dropped."""
+        """Report Cancelled at once; the child stops at its next step, and what it computes until then is dropped."""
         for run in [run for run in self._runs.values() if run.key[0] == job_id]:
             run.take(Cancelled(job_id=job_id, attempt=run.key[1]))
             self._tell_to_cancel(run)
@@ -85,7 +85,7 @@ class ChildExecutor:
         except ExecutorError as error:
             run.fail(FailureKind.EXECUTOR_UNAVAILABLE, reason=str(error))
             return
-        if run.is_decided:  # given up while the child started
+        if run.is_decided:  # cancelled while the child was starting
             run.end()
             return
         run.child = child
@@ -104,14 +104,14 @@ class ChildExecutor:
                     await self.process.kill(run.child, FailureKind.EXECUTOR_DIED, cause=FailureKind.EXECUTOR_HUNG)
 
     def _handle(self, frame: Frame) -> None:
-        """Hand a message of the child to its run."""
+        """Pass a message of the child to its run."""
         run = self._runs.get(key_of(frame))
-        if run is None:  # a late message of a run that was left, or of an old attempt
+        if run is None:  # a late message of an abandoned run or an old attempt
             return
         if frame.kind == "phase":
             run.enter(Phase(frame.fields["phase"]))
         elif frame.kind == "free":
-            if not run.is_decided:  # its thread broke before it could say how the run ended
+            if not run.is_decided:  # its thread broke before it could report the end
                 run.take(run.failed(FailureKind.INTERNAL))
             run.end()
         elif (event := event_of(frame)) is not None:

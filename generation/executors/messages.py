@@ -1,10 +1,9 @@
-"""What parent and child say to each other, as frames.
+"""The messages between parent and child, as frames.
 
 Parent to child: ``configure`` (once), then ``run``, ``cancel`` and ``ping``.
-Child to parent: ``hello`` (or ``broken``) once, ``warm`` when the default model is loaded, ``pong`` with the memory
-held on the device, and for every run ``started``, ``phase``, ``progress``, one of ``finished``, ``failed``,
-``cancelled``, and last ``free``: the slot can take the next run. Everything about a run carries its ``job_id`` and
-``attempt``.
+Child to parent: ``hello`` (or ``broken``) once, ``warm`` when the default model is loaded, ``pong`` with the device
+memory in use, and for every run ``started``, ``phase``, ``progress``, one of ``finished``, ``failed``, ``cancelled``,
+and last ``free``: the slot can take the next run. All messages about a run carry its ``job_id`` and ``attempt``.
 """
 
 import dataclasses
@@ -15,16 +14,16 @@ from generation.events import Cancelled, Event, Failed, FailureKind, Finished, P
 from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 
 RunKey = tuple[str, int]
-EXIT_DEVICE_LOST = 70  # EX_SOFTWARE of <sysexits.h>; the child can say nothing more than this
+EXIT_DEVICE_LOST = 70  # EX_SOFTWARE of <sysexits.h>; by then the child can send nothing else
 
 
 def key_of(frame: Frame) -> RunKey:
-    """Return the job id and attempt that a frame speaks of."""
+    """Return the job id and attempt that a frame is about."""
     return frame.fields["job_id"], frame.fields["attempt"]
 
 
 def run_frame(job_id: str, attempt: int, request: Img2ImgRequest) -> Frame:
-    """Wrap a request; its picture travels as bytes beside the JSON."""
+    """Wrap a request; its picture travels as bytes next to the JSON."""
     fields = _fields_of(request)
     image = fields.pop("image")
     return Frame("run", {"job_id": job_id, "attempt": attempt, "request": fields}, (image,))
@@ -37,7 +36,7 @@ def request_of(frame: Frame) -> Img2ImgRequest:
 
 
 def event_frame(event: Event) -> Frame:
-    """Wrap an event; pictures travel as bytes beside the JSON."""
+    """Wrap an event; pictures travel as bytes next to the JSON."""
     fields = _fields_of(event)
     match event:
         case Started():
@@ -57,7 +56,7 @@ def event_frame(event: Event) -> Frame:
 
 
 def event_of(frame: Frame) -> Event | None:
-    """Unwrap an event; return None for a frame that is none (``phase``, ``free``, ``warm``, ``pong``)."""
+    """Unwrap an event; return None for other frames (``phase``, ``free``, ``warm``, ``pong``)."""
     fields = dict(frame.fields)
     match frame.kind:
         case "started":

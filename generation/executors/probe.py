@@ -1,4 +1,4 @@
-"""Ask torch, in a short-lived process, what the executor would compute with."""
+"""The device that the executor would use, found out by torch in a short-lived process."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from generation.errors import ExecutorError
 from generation.models.catalog import REPOSITORY
 
-_PROBE_SECONDS = 180.0  # the first import of torch from a slow disk takes minutes
+_PROBE_SECONDS = 180.0  # importing torch from a slow disk for the first time takes minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbedDevice:
-    """The device and number format that the executor would choose, and the version of torch."""
+    """The device and dtype that the executor would choose, and torch's version."""
 
     device: str
     dtype: str
@@ -25,7 +25,7 @@ class ProbedDevice:
 async def probe_device(device: str, dtype: str, max_vram: int | None = None) -> ProbedDevice:
     """Return what torch finds for these settings; raise ExecutorError with a sentence if it finds nothing.
 
-    Of a card's memory no more than ``max_vram`` bytes count.
+    At most ``max_vram`` bytes of a card's memory are counted.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,

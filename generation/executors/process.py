@@ -1,4 +1,4 @@
-"""The process that owns the pipeline: started, watched, and replaced when it is lost."""
+"""The process that owns the pipeline: started, monitored, and replaced when it is lost."""
 
 import asyncio
 import logging
@@ -19,8 +19,8 @@ from generation.tracebacks import stack_of
 log = logging.getLogger(__name__)
 
 WORKER = "generation.executors.worker"
-# One store of free memory for all threads. One for each gives blocks as large as a layer back to the system and gets
-# them anew, which was a quarter of the time of a first call, whose weights are packed for it alone.
+# One malloc arena for all threads. Per-thread arenas return blocks of a layer's size to the system and request them
+# again, which took a quarter of the time of a first call, whose weights are packed for that call only.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 _START_ATTEMPTS = 3
 _REVIVAL_SECONDS = 60.0
@@ -32,7 +32,7 @@ _IMPOSSIBLE = {
 
 
 def loss_of(status: int) -> FailureKind:
-    """Say by its exit status (negative: the signal that ended it) how a child was lost."""
+    """Return how a child was lost, judged by its exit status (negative: the signal that ended it)."""
     if status == EXIT_DEVICE_LOST:
         return FailureKind.DEVICE_LOST
     if status >= 0:
@@ -41,11 +41,11 @@ def loss_of(status: int) -> FailureKind:
 
 
 class GenerationProcess:
-    """At most one child process at a time, started when it is wanted.
+    """At most one child process at a time, started on demand.
 
     ``engine`` is a dotted ``module:function`` that the child calls with ``options`` to get its engine; the options
-    travel through the pipe because arguments are visible to every user of the machine. ``handle`` takes what the child
-    says about runs, ``lost`` is told of a child that is gone and why.
+    travel through the pipe because arguments are visible to every user of the machine. ``handle`` receives the child's
+    messages about runs; ``lost`` is called with a child that is gone and the reason.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class GenerationProcess:
         self._handle = handle
         self._lost = lost
         self.child: ChildProcess | None = None
-        self._condemned: tuple[ChildProcess, FailureKind] | None = None  # the last that was killed here, and why
+        self._condemned: tuple[ChildProcess, FailureKind] | None = None  # the last one killed here, and why
         self._killing = asyncio.Lock()
         self._listeners: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
@@ -72,8 +72,8 @@ class GenerationProcess:
         self._reviving: asyncio.Task[None] | None = None
         self._revived_at = -math.inf
         self.is_warm = False  # whether the child has its default model in memory
-        self.device_memory_bytes: int | None = None  # as it last said
-        self.losses: Counter[str] = Counter()  # children that were lost, by what was wrong with them
+        self.device_memory_bytes: int | None = None  # as last reported
+        self.losses: Counter[str] = Counter()  # lost children, by cause
         self.slots = 1
         self.device = ""
         self.dtype = ""
@@ -84,7 +84,7 @@ class GenerationProcess:
         return self.child.pid if self.child is not None else None
 
     async def start(self) -> None:
-        """Start the child unless it runs, and wait for its hello; raise ExecutorError if it does not come."""
+        """Start the child unless it is running, and wait for its hello; raise ExecutorError if it does not come."""
         async with self._starting:
             if self.child is not None or self._stopped:
                 return
@@ -106,7 +106,7 @@ class GenerationProcess:
             listener.add_done_callback(self._listeners.discard)
 
     async def start_patiently(self) -> ChildProcess:
-        """Return the child, which is started if there is none, a second and a third time if need be.
+        """Return the child; if there is none, start one, in up to three attempts.
 
         Raises ExecutorError.
         """
@@ -125,22 +125,22 @@ class GenerationProcess:
         raise ExecutorError("it was stopped")
 
     async def stop(self) -> None:
-        """End the child and whatever it computes."""
+        """Stop the child and whatever it is computing."""
         self._stopped = True
         if self._reviving is not None:
             self._reviving.cancel()
             await asyncio.gather(self._reviving, return_exceptions=True)
         if self.child is not None:
             await self.child.close()
-        await asyncio.gather(*self._listeners)  # they reap the children and end their runs
+        await asyncio.gather(*self._listeners)  # they reap children and end their runs
 
     async def kill(self, child: ChildProcess, kind: FailureKind, *, cause: FailureKind | None = None) -> None:
-        """End a child at once: its runs are lost by ``kind``, the child itself is counted by ``cause``."""
+        """Kill a child at once: its runs are lost with ``kind``, the child itself is counted under ``cause``."""
         async with self._killing:
-            if child is not self.child:  # its runs went silent at the same moment, and another was first to say so
+            if child is not self.child:  # several of its runs went silent together, and another was first
                 return
             self._condemned = (child, cause or kind)
-            await child.kill()  # before anybody hears of it: two children must never hold the memory of one device
+            await child.kill()  # before anyone is told: two children must never hold memory of one device
             self._forget(child, kind)
 
     async def _hello_of(self, child: ChildProcess) -> Frame:
@@ -156,13 +156,13 @@ class GenerationProcess:
         return frame
 
     async def _listen(self, child: ChildProcess) -> None:
-        """Take the child's messages until it is gone."""
+        """Receive the child's messages until it is gone."""
         kind = FailureKind.EXECUTOR_DIED
         pinging = asyncio.create_task(self._ping(child))
         try:
             while (frame := await self._receive(child)) is not None:
                 self._take(frame)
-            status = await child.close()  # kill() would race with asyncio for the status of a process that is ending
+            status = await child.close()  # kill() would race with asyncio for the exit status
             log.log(
                 logging.INFO if self._stopped else logging.ERROR,
                 "the generation process %d ended with status %d",
@@ -172,7 +172,7 @@ class GenerationProcess:
             if self._condemned is None or self._condemned[0] is not child:
                 kind = loss_of(status)
         except Exception as error:
-            # A child that sends nonsense cannot be trusted any further.
+            # A child that sends malformed messages cannot be trusted any more.
             log.error("the generation process %d made no sense\n%s", child.pid, stack_of(error))
             await child.kill()
         finally:
@@ -203,7 +203,7 @@ class GenerationProcess:
             await child.send(Frame("ping"))
 
     def _forget(self, child: ChildProcess, kind: FailureKind) -> None:
-        """Note that a child is gone, so that nobody waits for it; the next run starts another, or we do."""
+        """Record that a child is gone, so that nobody waits for it; the next run or ``_revive`` starts another."""
         if self.child is child:
             was_warm = self.is_warm
             self.child, self.is_warm, self.device_memory_bytes = None, False, None
@@ -215,9 +215,9 @@ class GenerationProcess:
         self._lost(child, kind)
 
     def _revive(self) -> None:
-        """Start another child although nobody may want a picture now, so that the next one need not wait for it.
+        """Start another child even if nobody is waiting, so that the next request does not have to wait for it.
 
-        One that does not live long is left to the next run: starting it may be what kills it.
+        If a revived child dies soon, the next one is left to the next run: starting it may be what kills it.
         """
         now = asyncio.get_running_loop().time()
         if now - self._revived_at >= _REVIVAL_SECONDS:

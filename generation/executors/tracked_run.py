@@ -10,14 +10,14 @@ from generation.executors.messages import RunKey
 
 
 class TrackedRun:
-    """What the parent knows of one run: the events to hand on, and when the next sign of life is due."""
+    """What the parent knows about one run: the events to pass on, and when the next sign of life is due."""
 
     def __init__(self, key: RunKey, model: str, budgets: PhaseBudgets, pace: Pace) -> None:
         self.key = key
-        self.child: ChildProcess | None = None  # where it was sent
+        self.child: ChildProcess | None = None  # the one that it was sent to
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()  # None: the slot is free, nothing follows
         self.is_decided = False  # its final event is known
-        self.is_over = False  # and its slot is free
+        self.is_over = False  # its slot is free as well
         self._model = model
         self._budgets = budgets
         self._pace = pace
@@ -27,7 +27,7 @@ class TrackedRun:
 
     @property
     def seconds_left(self) -> float:
-        """How long it may stay silent from now on; negative when it is overdue."""
+        """How much longer it may stay silent; negative when overdue."""
         lately_seconds = self._pace.longest_seconds(self._model, self._phase)
         budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds, lately_seconds)
         if self.child is None:
@@ -35,13 +35,13 @@ class TrackedRun:
         return self._last_sign + budget_seconds - self._clock()
 
     def enter(self, phase: Phase) -> None:
-        """Note a phase."""
+        """Record a phase."""
         if phase is not self._phase:
             self._note_pace()
         self._phase, self._last_sign = phase, self._clock()
 
     def take(self, event: Event) -> None:
-        """Note an event and hand it on, unless the end of this run is decided already."""
+        """Record an event and pass it on, unless this run's outcome is already decided."""
         if isinstance(event, Progress):
             self._slowest_step_seconds = max(self._slowest_step_seconds, self._clock() - self._last_sign)
             self._note_pace()
@@ -56,7 +56,7 @@ class TrackedRun:
         self._pace.note(self._model, self._phase, self._clock() - self._last_sign)
 
     def fail(self, kind: FailureKind, **data: Any) -> None:
-        """Note such a failure; nothing follows it."""
+        """Record such a failure as the last event."""
         self.take(self.failed(kind, **data))
         self.end()
 
@@ -65,6 +65,6 @@ class TrackedRun:
         return Failed(job_id=self.key[0], attempt=self.key[1], kind=kind, data=data)
 
     def end(self) -> None:
-        """Note that the slot is free."""
+        """Record that the slot is free."""
         self.is_over = True
         self.events.put_nowait(None)

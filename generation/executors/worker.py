@@ -1,7 +1,7 @@
-"""The executor's process: ``python -m generation.executors.worker`` receives runs and answers with events.
+"""The executor process: ``python -m generation.executors.worker`` receives runs and answers with events.
 
-One thread reads messages (so heartbeats are answered whatever is computed), ``slots`` threads compute, and one brings
-the default model into memory meanwhile.
+One thread reads messages (so pings are answered whatever is being computed), ``slots`` threads compute, and one loads
+the default model in the meantime.
 """
 
 import gc
@@ -31,7 +31,7 @@ from generation.tracebacks import stack_of
 
 log = logging.getLogger("generation.executors.worker")  # here it is __main__
 
-# The network may come after the bot, and room on the disk; the download goes on where it was.
+# Problems that may pass: the network may come up later, or disk space be freed. The download resumes where it was.
 _PASSING = (
     ModelProblem.UNREACHABLE,
     ModelProblem.HUB_BUSY,
@@ -45,7 +45,7 @@ CreateEngine = Callable[[dict[str, Any]], Engine]
 
 
 class PipeRun:
-    """One run in this process: carries its reports to the parent and the parent's cancel to the engine."""
+    """One run in this process: carries its reports to the parent and the parent's cancellation to the engine."""
 
     def __init__(self, key: RunKey, pipe: ParentPipe) -> None:
         self.job_id, self.attempt = key
@@ -53,7 +53,7 @@ class PipeRun:
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Make the engine's next report raise; what it has computed until then is dropped."""
+        """Make the engine's next report raise RunCancelled; what it computes until then is dropped."""
         self._cancelled.set()
 
     def enter(self, phase: Phase) -> None:
@@ -83,7 +83,7 @@ class PipeRun:
 
 
 class Worker:
-    """Owns the engine and the runs of this process."""
+    """The owner of this process's engine and runs."""
 
     def __init__(self, pipe: ParentPipe) -> None:
         self._pipe = pipe
@@ -94,7 +94,7 @@ class Worker:
         self._is_warm = False
 
     def handle(self, frame: Frame) -> None:
-        """Take one message from the parent; never blocks."""
+        """Handle one message from the parent; never blocks."""
         match frame.kind:
             case "configure":
                 threading.Thread(target=self._start, args=(frame,), name="start", daemon=True).start()
@@ -109,12 +109,12 @@ class Worker:
                 self._pipe.send("pong", device_memory_bytes=device_memory_bytes())
 
     def _start(self, frame: Frame) -> None:
-        # In the parent's format: the stack under a reference that a person was given is in this log.
+        # In the parent's format, because the traceback for a reference given to a user is in this log.
         options = frame.fields["options"]
         self._default_model = options.get("model")
         secrets = [options.get("hf_token") or ""]
         log_to_stderr(options.get("log_format", "text"), secrets, level=logging.WARNING)
-        # A download may take an hour, and nothing else would say that it goes on.
+        # A download may take an hour, and nothing else would show that it is going on.
         logging.getLogger("generation.models").setLevel(logging.INFO)
         try:
             self._engine = engine = make_engine(frame.fields["engine"], frame.fields["options"])
@@ -122,7 +122,7 @@ class Worker:
             self._pipe.send("broken", reason=str(error))
             os._exit(1)
         except Exception as error:
-            # The parent has to hear of any error, or it would wait in vain.
+            # The parent has to be told of any error, otherwise it would wait in vain.
             reason = f"{type(error).__name__}: {error}"
             if token := frame.fields["options"].get("hf_token"):
                 reason = reason.replace(token, "[secret]")
@@ -134,7 +134,7 @@ class Worker:
         self._warm_up(engine)
 
     def _warm_up(self, engine: Engine) -> None:
-        """Bring the default model into memory, retrying while the trouble may pass, unless a job does it."""
+        """Load the default model, retrying while the problem may pass, unless a job loads it first."""
         pause_seconds = _FIRST_PAUSE_SECONDS
         while not self._is_warm:
             try:
@@ -147,7 +147,7 @@ class Worker:
                 time.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
             except Exception as error:
-                # A job that wants the model meets the same error and reports it; there is nobody to tell here.
+                # A job that wants the model will hit the same error and report it; here there is nobody to tell.
                 log.error("the default model could not be loaded\n%s", stack_of(error))
                 return
 
@@ -184,9 +184,9 @@ class Worker:
             run.report(run.failed(FailureKind.BROKEN_OUTPUT, reference=_log_with_reference(run, error)))
         except DeviceLost as error:
             _log_with_reference(run, error)
-            os._exit(EXIT_DEVICE_LOST)  # the parent reports the loss once nothing more can be sent here
+            os._exit(EXIT_DEVICE_LOST)  # the parent reports the loss, after this process can send nothing more
         except Exception as error:
-            # A library's surprise is one job's failure; the stack in the log and the reference say which.
+            # An unexpected error fails one job only; the reference leads to its traceback in the log.
             run.report(run.failed(FailureKind.INTERNAL, reference=_log_with_reference(run, error)))
         finally:
             del self._runs[run.job_id, run.attempt]
@@ -196,7 +196,7 @@ class Worker:
 def make_engine(path: str, options: dict[str, Any]) -> Engine:
     """Import ``module:function`` and call it with the options.
 
-    Meanwhile no garbage is collected, which takes a quarter of the time that imports take and finds nothing.
+    Garbage collection is off meanwhile: it would take a quarter of the import time and find nothing.
     """
     module, _, name = path.partition(":")
     gc.disable()
@@ -204,7 +204,7 @@ def make_engine(path: str, options: dict[str, Any]) -> Engine:
         create: CreateEngine = getattr(importlib.import_module(module), name)
         return create(options)
     finally:
-        gc.freeze()  # what was imported stays, so the collector can skip it
+        gc.freeze()  # imported objects stay, so the collector can skip them
         gc.enable()
 
 
@@ -216,8 +216,8 @@ def _log_with_reference(run: PipeRun, error: Exception) -> str:
 
 def main() -> None:
     """Serve the parent until it is gone."""
-    # Read when torch is loaded: threads that wait for each other sleep. Where the cores are shared with others,
-    # threads that spin instead made the demo model ten times slower.
+    # Read when torch is loaded; makes waiting threads sleep. Spinning threads made the demo model ten times slower
+    # where other programs shared the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     pipe = claim_pipes()
     end_with_parent()

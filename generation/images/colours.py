@@ -1,4 +1,4 @@
-"""The colours of a decoded frame: eight bits each, over white where it is transparent, in sRGB."""
+"""Colour conversion of a decoded frame: 8 bits per channel, transparency over white, sRGB."""
 
 from io import BytesIO
 
@@ -9,9 +9,9 @@ _MODE_OF_PROFILE = {b"RGB ": "RGB", b"CMYK": "CMYK", b"GRAY": "L"}
 
 
 def eight_bits(image: Image.Image, png: bytes) -> Image.Image:
-    """Return the first frame in mode L, LA, RGB, RGBA or CMYK; ``png`` is the file if it is a PNG.
+    """Return the first frame in mode L, LA, RGB, RGBA or CMYK; ``png`` is the file's bytes if it is a PNG.
 
-    With alpha it may be ``image`` itself, because it will be copied anyway and 25 megapixels take 95 MiB.
+    With alpha it may be ``image`` itself: it will be copied anyway, and 25 megapixels take 95 MiB.
     """
     transparency = image.info.get("transparency")
     if image.mode.startswith("I"):
@@ -25,7 +25,7 @@ def eight_bits(image: Image.Image, png: bytes) -> Image.Image:
     if image.mode in ("L", "RGB"):
         return image.convert("RGBA") if transparency is not None else image.copy()
     if image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow takes every CMYK JPEG for an inverted one, which only Adobe's are.
+        # Pillow assumes that every CMYK JPEG is inverted, but only Adobe's are.
         return image.point([255 - value for value in range(256)] * 4)
     if image.mode in ("LA", "RGBA"):
         return image
@@ -43,7 +43,7 @@ def _sixteen_bit_grey(image: Image.Image, transparency: object) -> Image.Image:
 
 
 def _transparent_colour(transparency: object, *, depth: int, colour_type: int) -> object:
-    """Bring the transparent colour of a PNG (tRNS) to the eight bits that Pillow brings the samples to."""
+    """Convert the transparent colour of a PNG (tRNS) to the eight bits that Pillow converts the samples to."""
     if colour_type == 0 and isinstance(transparency, int) and depth in (2, 4):
         return transparency * 255 // (2**depth - 1)
     if colour_type == 2 and isinstance(transparency, tuple) and depth == 16:
@@ -52,7 +52,7 @@ def _transparent_colour(transparency: object, *, depth: int, colour_type: int) -
 
 
 def over_white(image: Image.Image) -> Image.Image:
-    """Lay a picture with alpha over white, a strip at a time: copies of the whole would take too much memory."""
+    """Composite a picture with alpha over white, one strip at a time: full copies would take too much memory."""
     flat = Image.new("RGB", image.size, "white")
     for top in range(0, image.height, _STRIP_HEIGHT):
         strip = image.crop((0, top, image.width, min(top + _STRIP_HEIGHT, image.height))).convert("RGBA")
@@ -61,12 +61,12 @@ def over_white(image: Image.Image) -> Image.Image:
 
 
 def to_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
-    """Convert to sRGB by the embedded profile; leave the picture as it is when profile and pixels do not fit."""
+    """Convert to sRGB using the embedded profile; leave the picture as it is if profile and pixels do not match."""
     if _MODE_OF_PROFILE.get(icc_profile[16:20]) != image.mode:  # ICC.1:2022, 7.2.6: the data colour space
         return image
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(icc_profile))
         converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):  # a broken profile is common in good pictures
+    except (ImageCms.PyCMSError, OSError, ValueError):  # broken profiles are common in good pictures
         return image
     return image if converted is None else converted

@@ -1,7 +1,7 @@
 """Turns the bytes of any accepted picture into a clean one; runs in the decode child, one picture at a time.
 
-The order of the steps is what keeps time and memory bounded: look at the bytes, cap, open, cap, decode small, shrink,
-and only then work on colours.
+The order of the steps is what bounds time and memory: inspect the bytes, check limits, open, check limits again, decode
+at reduced size, shrink, and only then convert colours.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ MAX_JPEG_MEGAPIXELS = 64
 MAX_CMYK_JPEG_MEGAPIXELS = 48
 MAX_ICC_BYTES = 4 * 1024 * 1024
 ORIENTATION_TAG = 274
-# EXIF 2.32, tag 274: what undoes each orientation.
+# EXIF 2.32, tag 274: the transformation that undoes each orientation.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -45,7 +45,7 @@ PLUGINS = (AvifImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, Web
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A clean picture (RGB PNG, upright, no metadata, at most 2,048 px a side) and what the file was."""
+    """A clean picture (RGB PNG, upright, no metadata, at most 2,048 px per side) and what the file was."""
 
     data: bytes
     width: int
@@ -58,7 +58,7 @@ class Decoded:
 def decode_picture(data: bytes) -> Decoded:
     """Decode any accepted picture; raise ImageRefused with a reason from ``generation.images.refusals``.
 
-    Not to be called from two threads at once: Pillow's pixel cap and Python's warning filters are global.
+    Must not be called from two threads at once: Pillow's pixel limit and Python's warning filters are global.
     """
     if not data:
         raise ImageRefused(Refusal.EMPTY)
@@ -80,19 +80,19 @@ def decode_picture(data: bytes) -> Decoded:
 
 @contextlib.contextmanager
 def refusing_surprises(format_name: str) -> Iterator[None]:
-    """Turn whatever a codec raises into ImageRefused, except for Pillow's own word on too many pixels."""
+    """Turn whatever a codec raises into ImageRefused, except Pillow's own errors about too many pixels."""
     try:
         yield
     except (ImageRefused, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise
     except MemoryError:
         raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
-    except Exception as error:  # codecs raise any kind of exception for hostile bytes
+    except Exception as error:  # codecs raise all kinds of exceptions for hostile bytes
         if "memory" in str(error).lower():
             raise ImageRefused(Refusal.TOO_MUCH_MEMORY) from None
         if "MAX_TEXT_CHUNK" in str(error):
             raise ImageRefused(Refusal.TOO_MUCH_METADATA, format=format_name) from None
-        # The message may quote the file; its type does not.
+        # The message may quote the file, so only the type is logged.
         log.info("a %s picture is refused as damaged: %s", format_name, type(error).__name__)
         raise ImageRefused(Refusal.DAMAGED, format=format_name) from None
 
@@ -112,7 +112,7 @@ def _decode(data: bytes, name: Format) -> Decoded:
     pixels = pixels.convert("RGB")
     if frame.orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[frame.orientation])
-    # Saving writes whatever `info` holds: only a new image is certain to carry no metadata.
+    # save() writes whatever `info` holds, so only a new image is sure to carry no metadata.
     clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
     sideways = frame.orientation >= 5
     return Decoded(
@@ -137,7 +137,7 @@ class _Frame:
 
 
 def _first_frame(data: bytes, name: Format) -> _Frame:
-    """Decode the first frame, and let go of the codec, which may hold twice the picture, before working on it."""
+    """Decode the first frame and release the codec, which may hold twice the picture, before processing it."""
     with Image.open(BytesIO(data), formats=(name.value.upper(),)) as image:
         width, height = image.size
         _check_size(image, name)
@@ -163,17 +163,17 @@ def _check_size(image: Image.Image, name: Format) -> None:
 
 
 def _ask_for_a_smaller_decode(image: Image.Image) -> None:
-    """Let libjpeg scale by 1/2, 1/4 or 1/8 while it decodes, as long as the longer side stays above 2,048 px."""
+    """Let libjpeg scale by 1/2, 1/4 or 1/8 while decoding, as long as the longer side stays above 2,048 px."""
     scale = max(1, max(image.size) // MAX_CLEAN_SIDE)
     image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation; not XMP's, which ``getexif`` falls back on and no browser follows."""
+    """Return EXIF's orientation, but not XMP's, which ``getexif`` falls back on and no browser follows."""
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif") or b"")
         value = exif.get(ORIENTATION_TAG, 1)
-    except Exception:  # broken EXIF is common in good pictures and raises anything
+    except Exception:  # broken EXIF is common in good pictures and may raise anything
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

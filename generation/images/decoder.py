@@ -1,4 +1,4 @@
-"""The parent's side of decoding: a warm child with a deadline and a memory wall, replaced when it fails."""
+"""The parent's side of decoding: a child kept ready, with a deadline and a memory limit, replaced when it fails."""
 
 import asyncio
 import contextlib
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 MAX_INPUT_BYTES = 25 * 1024 * 1024
 MAX_CHILD_BYTES = 512 * 1024**2
 START_SECONDS = 60.0
-ENCODE_SECONDS = 60.0  # our own pictures are harmless, and a slow machine takes long for a large one
-# For glibc: more arenas than cores reserve address space that the wall would count, and unless told otherwise it keeps
-# the memory of a large picture for the next one, in pieces that do not fit.
+ENCODE_SECONDS = 60.0  # our own pictures are harmless, but a slow machine needs long for a large one
+# For glibc: many arenas would reserve address space that counts towards the limit, and by default the memory of a large
+# picture is kept for the next one, in fragments that do not fit it.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
 
 
 def read_input(path: Path) -> bytes:
-    """Return the bytes of a file, at most one more than may be decoded. Raises OSError."""
+    """Return a file's bytes, at most one more than may be decoded. Raises OSError."""
     with path.open("rb") as file:
         return file.read(MAX_INPUT_BYTES + 1)
 
@@ -36,10 +36,10 @@ def read_input(path: Path) -> bytes:
 class CleanImage:
     """A picture that is safe to pass on.
 
-    ``data`` is an RGB PNG, upright, without metadata, at most 2,048 px a side, ``width`` × ``height``.
-    ``original_width`` × ``original_height`` is the upright size of the file as sent in, ``format`` its format
-    ("PNG", "JPEG", "GIF", "WebP", "AVIF"), ``sha256`` the hexadecimal digest of its bytes. ``seconds`` is the time that
-    decoding took, without waiting for a free child.
+    ``data`` is an RGB PNG, upright, without metadata, at most 2,048 px per side, ``width`` × ``height``.
+    ``original_width`` × ``original_height`` is the upright size of the file as sent in, ``format`` its format ("PNG",
+    "JPEG", "GIF", "WebP", "AVIF"), ``sha256`` the hexadecimal digest of its bytes. ``seconds`` is the time that
+    decoding took, without the wait for a free child.
     """
 
     data: bytes
@@ -53,14 +53,14 @@ class CleanImage:
 
 
 class _ChildDied(Exception):
-    """The child ended without an answer, or with one that it would not give by itself."""
+    """The child ended without an answer, or gave one that only a compromised child would give."""
 
 
 class ImageDecoder:
-    """Decode pictures, one after the other, in a child process that may be killed.
+    """Decode pictures, one after another, in a child process that may be killed.
 
-    A child that misses ``deadline_seconds``, dies, runs out of ``memory_bytes`` or has seen ``max_images_per_child``
-    pictures is replaced by a fresh one in the background; the next picture is served.
+    A child that misses ``deadline_seconds``, dies, exceeds ``memory_bytes`` or has handled ``max_images_per_child``
+    pictures is replaced by a fresh one in the background, and the next picture is served.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ImageDecoder:
         self._kernel_wall = kernel_wall
         self._worker = worker
         self._child: ChildProcess | None = None
-        self._pictures = 0  # that this child was given
+        self._pictures = 0  # given to this child
         self._turn = asyncio.Lock()
         self._replacing: asyncio.Task[None] | None = None
         self._closed = False
@@ -98,7 +98,7 @@ class ImageDecoder:
         return None if self._child is None else self._child.pid
 
     async def start(self) -> None:
-        """Start the child and return when it is warm; raise ExecutorError if that is impossible."""
+        """Start the child and return when it is ready; raise ExecutorError if that is impossible."""
         async with self._turn:
             await self._warm_child()
 
@@ -112,16 +112,16 @@ class ImageDecoder:
         return CleanImage(data=answer.blobs[0], seconds=seconds, **answer.fields)
 
     async def encode_smaller(self, data: bytes, *, max_bytes: int) -> tuple[bytes, str]:
-        """Encode one of our own result files again, parameters and all; return (file, media type).
+        """Re-encode one of our own result files, including its parameters; return (file, media type).
 
-        Raises ImageRefused (``result_too_large`` if not even a JPEG of low quality fits), or ExecutorError.
+        Raises ImageRefused (``result_too_large`` if not even a low-quality JPEG fits), or ExecutorError.
         """
         frame = Frame("encode_smaller", {"max_bytes": max_bytes}, (data,))
         answer, _ = await self._answer(frame, ENCODE_SECONDS)
         return answer.blobs[0], answer.fields["media_type"]
 
     async def close(self) -> None:
-        """End the child; whoever still waits for a picture gets ExecutorError."""
+        """Stop the child; anyone still waiting for a picture gets ExecutorError."""
         self._closed = True
         await self._end_child()
         async with self._turn:
@@ -130,9 +130,9 @@ class ImageDecoder:
             await self._end_child()
 
     async def _answer(self, frame: Frame, deadline_seconds: float) -> tuple[Frame, float]:
-        """Return the child's answer and the seconds that it took.
+        """Return the child's answer and how many seconds it took.
 
-        If the child dies for no known reason, another tries once: the picture need not be the cause.
+        If the child dies for no known reason, another one tries once more: the picture need not be the cause.
         """
         for _ in range(2):
             with contextlib.suppress(_ChildDied):
@@ -152,7 +152,7 @@ class ImageDecoder:
                 raise _ChildDied
             keep = not answer.fields.get("is_spent") and self._pictures < self._max_images_per_child
         finally:
-            # Also after a cancellation: the answer still to come must not be taken for the next picture's.
+            # After a cancellation too: the outstanding answer must not be mistaken for the next picture's.
             if not keep:
                 self._replacing = asyncio.create_task(self._replace())
         if answer.kind == "refused":
@@ -176,7 +176,7 @@ class ImageDecoder:
         raise _ChildDied
 
     async def _warm_child(self) -> ChildProcess:
-        """Return the child, which is started if there is none; raise ExecutorError."""
+        """Return the child, started if there is none; raise ExecutorError."""
         if self._replacing is not None:
             await asyncio.wait([self._replacing])
         if self._closed:
@@ -197,7 +197,7 @@ class ImageDecoder:
             await child.kill()
 
     async def _replace(self) -> None:
-        """End the child and put a warm one in its place; without one the next picture tries again."""
+        """Kill the child and start a new one in its place; if that fails, the next picture tries again."""
         await self._end_child()
         if not self._closed:
             try:

@@ -1,4 +1,4 @@
-"""Encodes result files: the best encoding within a limit of bytes, with the parameters and no other metadata."""
+"""Encodes result files: the best encoding within a byte limit, with the parameters and no other metadata."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -14,11 +14,11 @@ JPEG_QUALITIES = (95, 90, 85, 80, 75, 70, 65, 60)
 
 
 def encode_picture(image: Image.Image, embedded: EmbeddedParameters, *, max_bytes: int) -> tuple[bytes, str]:
-    """Encode an RGB picture as PNG, else lossless WebP, else JPEG of falling quality; return (file, media type).
+    """Encode an RGB picture as PNG, else lossless WebP, else JPEG of decreasing quality; return (file, media type).
 
     Raises ImageRefused (``result_too_large``) if not even JPEG at quality 60 fits into ``max_bytes``.
     """
-    # The `info` of a picture may hold a file's profile and comments; its pixels do not.
+    # A picture's `info` may hold a file's profile and comments; its pixels cannot.
     pixels = Image.frombytes("RGB", image.size, image.convert("RGB").tobytes())
     for data, media_type in _encodings(pixels, embedded):
         if len(data) <= max_bytes:
@@ -27,7 +27,7 @@ def encode_picture(image: Image.Image, embedded: EmbeddedParameters, *, max_byte
 
 
 def encode_smaller(data: bytes, *, max_bytes: int) -> tuple[bytes, str]:
-    """Encode a result file again so that it fits into ``max_bytes``, with the parameters that it carries.
+    """Re-encode a result file to fit into ``max_bytes``, keeping its embedded parameters.
 
     Raises ImageRefused (``result_too_large``), and OSError for a file that is not ours.
     """

@@ -1,11 +1,11 @@
-"""What kind of file the bytes are, by their content alone: the name and the declared type are never looked at."""
+"""The format of a file, judged by its content alone: its name and declared type are never considered."""
 
 import re
 from enum import StrEnum
 
 
 class Format(StrEnum):
-    """The formats that are read: those that Discord itself calls pictures."""
+    """The formats that are accepted: those that Discord itself treats as pictures."""
 
     PNG = "PNG"
     JPEG = "JPEG"
@@ -47,7 +47,7 @@ class ForeignFormat(StrEnum):
 
 
 # Signatures: https://en.wikipedia.org/wiki/List_of_file_signatures and each format's own specification.
-# The order matters where one signature begins another.
+# The order matters where one signature is the beginning of another.
 _SIGNATURES: tuple[tuple[bytes, Format | ForeignFormat], ...] = (
     (rb"\x89PNG\r\n\x1a\n", Format.PNG),
     (rb"\xff\xd8\xff", Format.JPEG),
@@ -80,14 +80,14 @@ _HEAD_BYTES = 4096
 
 
 def sniff(data: bytes) -> Format | ForeignFormat | None:
-    """Name the format of a file by its first 4 KiB; return None if nothing is recognised."""
+    """Recognise the format of a file by its first 4 KiB; return None if nothing matches."""
     head = data[:_HEAD_BYTES]
     if head[4:8] == b"ftyp":
         return _sniff_iso_media(head)
     for pattern, name in _SIGNATURES:
         if re.match(pattern, head, re.DOTALL):
             return name
-    if b"%PDF-" in head[:1024]:  # the PDF reference lets the header stand anywhere in the first 1,024 bytes
+    if b"%PDF-" in head[:1024]:  # the PDF reference allows the header anywhere in the first 1,024 bytes
         return ForeignFormat.PDF
     return _sniff_text(head)
 
@@ -116,7 +116,7 @@ def _sniff_text(head: bytes) -> ForeignFormat | None:
             continue
         text = head.decode(encoding, errors="replace").lower()
         if len(head) == _HEAD_BYTES:
-            text = text[:-1]  # it may have been cut in the middle of a character
+            text = text[:-1]  # the last character may have been cut in half
         text = text.strip()
         if not text or any((c < " " and c not in "\t\r\n\f") or c == "\ufffd" for c in text):
             continue

@@ -1,4 +1,4 @@
-"""A wall around a process's memory: the kernel's where there is one, otherwise a watch that kills."""
+"""A limit on a process's memory: the kernel's where there is one, otherwise a watchdog that kills."""
 
 import asyncio
 import contextlib
@@ -9,15 +9,15 @@ from generation.child.parent import ChildProcess
 
 HAS_KERNEL_WALL = sys.platform == "linux"
 _WATCH_SECONDS = 0.05
-# For the code of the interpreter and the codecs' libraries (measured: 15 MiB), with a margin.
+# For the code of the interpreter and the codec libraries (15 MiB measured), with a margin.
 _LIBRARY_BYTES = 24 * 1024**2
 
 
 def limit_own_memory(memory_bytes: int) -> None:
-    """Let the kernel refuse this process more memory than ``memory_bytes``; do nothing where it cannot.
+    """Make the kernel refuse this process more than ``memory_bytes``; do nothing where it cannot.
 
-    RLIMIT_DATA counts what a process may write to (Linux 4.7 and later): with the libraries that is all it can have
-    resident. RLIMIT_AS, which counts reserved addresses too, stands behind it at twice as much.
+    RLIMIT_DATA counts writable memory (Linux 4.7 and later): together with the libraries, that is all that can be
+    resident. RLIMIT_AS, which also counts reserved addresses, is a second limit at twice as much.
     """
     if HAS_KERNEL_WALL and memory_bytes:
         import resource  # exists on Unix only
@@ -28,14 +28,14 @@ def limit_own_memory(memory_bytes: int) -> None:
 
 
 class MemoryWatch:
-    """Whether the watched child was killed for its memory."""
+    """Whether the watched child was killed for its memory use."""
 
     tripped = False
 
 
 @contextlib.asynccontextmanager
 async def watched(child: ChildProcess, memory_bytes: int, *, active: bool) -> AsyncIterator[MemoryWatch]:
-    """While inside, kill the child as soon as its resident memory passes ``memory_bytes`` (if ``active``)."""
+    """Inside the block, kill the child as soon as its resident memory exceeds ``memory_bytes`` (if ``active``)."""
     watch = MemoryWatch()
     task = asyncio.create_task(_watch(child, memory_bytes, watch)) if active else None
     try:
@@ -48,7 +48,7 @@ async def watched(child: ChildProcess, memory_bytes: int, *, active: bool) -> As
 
 
 async def _watch(child: ChildProcess, memory_bytes: int, watch: MemoryWatch) -> None:
-    import psutil  # needed only where the kernel offers no wall
+    import psutil  # needed only where the kernel offers no limit
 
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(child.pid)

@@ -1,4 +1,4 @@
-"""The metadata of a result file: our JSON record and the ``parameters`` text of A1111's ecosystem."""
+"""The metadata of a result file: our JSON record, and the ``parameters`` text that A1111 and its relatives use."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from generation.samplers import OWN_SAMPLER, SAMPLERS
 
 PROGRAM = "Palimpsest"
 
-# A1111's names of diffusers' schedulers: https://huggingface.co/docs/diffusers/api/schedulers/overview
+# A1111's names for diffusers' schedulers: https://huggingface.co/docs/diffusers/api/schedulers/overview
 _SAMPLERS = {
     "DDIMScheduler": "DDIM",
     "PNDMScheduler": "PLMS",
@@ -32,15 +32,15 @@ _UNICODE_COMMENT = b"UNICODE\0"  # EXIF 2.32, table 9: the character code of a U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureParameters:
-    """Everything that made one picture; nothing in it reveals the machine (paths, names of people).
+    """Everything that went into one picture; nothing in it identifies the machine (no paths, no user names).
 
     ``revision`` is the model's commit, empty if it has none. ``strength`` and ``guidance_scale`` are None for models
-    that have no such thing. ``scheduler`` is the class that took the noise away, ``sampler`` the name it was chosen by;
-    ``strength_schedule`` says what the strength meant. ``native_width`` × ``native_height`` was painted and then
-    enlarged ``enlarged_by`` times. ``libraries`` maps names of packages to versions.
-    ``adapter`` is empty where there was none, and has the weights in it where there were several.
-    ``painted_again`` is whether the memory did not suffice at first.
-    ``trimmed`` is the part of the input, 0 to 1, that its edges lost because a model cannot paint its shape.
+    that do not use them. ``scheduler`` is the class that did the denoising, ``sampler`` the name that it was chosen by;
+    ``strength_schedule`` says what the strength meant. The picture was generated at ``native_width`` ×
+    ``native_height`` and then enlarged ``enlarged_by`` times. ``libraries`` maps package names to versions. ``adapter``
+    is empty if there was none, and includes the weights if there were several. ``painted_again`` says whether memory
+    ran out the first time. ``trimmed`` is the fraction of the input, 0 to 1, that was cropped because the model cannot
+    generate its shape.
     """
 
     version: str
@@ -79,7 +79,7 @@ class PictureParameters:
         return self.native_height * self.enlarged_by
 
     def record(self) -> dict[str, Any]:
-        """Return the JSON record that stands in the file."""
+        """Return the JSON record that the file carries."""
         return {
             "program": PROGRAM,
             **asdict(self),
@@ -91,7 +91,7 @@ class PictureParameters:
     def text(self) -> str:
         """Return the text that A1111 and its relatives read: prompt, negative prompt and one line of settings.
 
-        ``Size`` is the native size, since that is what a program that paints it again has to be given. Source: the
+        ``Size`` is the native size, because that is what a program needs to generate the picture again. Source: the
         function ``create_infotext`` in ``modules/processing.py`` of AUTOMATIC1111/stable-diffusion-webui.
         """
         settings = {
@@ -123,7 +123,7 @@ class PictureParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedParameters:
-    """The two texts as they stand in a file; ``record`` is JSON and stands in PNG files only. Empty: there is none."""
+    """The two texts as a file carries them; ``record`` is JSON and only in PNG files. Empty if absent."""
 
     text: str = ""
     record: str = ""
@@ -147,23 +147,23 @@ class EmbeddedParameters:
 
 
 def read_embedded(data: bytes) -> EmbeddedParameters:
-    """Read the texts of a PNG, WebP or JPEG file; what is absent stays empty."""
+    """Read the texts of a PNG, WebP or JPEG file; missing ones are empty."""
     texts = read_texts(data)
     return EmbeddedParameters(text=texts.get(TEXT_KEY) or texts.get(COMMENT_KEY, ""), record=texts.get(RECORD_KEY, ""))
 
 
 def read_parameters(data: bytes) -> dict[str, Any] | None:
-    """Return what one of our own PNG files says about its making, under the names of PictureParameters, or None."""
+    """Return what one of our own PNG files says about how it was made, keyed as in PictureParameters, or None."""
     record = read_embedded(data).record
     return json.loads(record) if record else None
 
 
 def _quoted(value: object) -> str:
-    """Write a value as A1111 does: as a JSON string if it holds what separates values."""
+    """Format a value as A1111 does: as a JSON string if it contains separators."""
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ",:\n") else text
 
 
 def _encodable(text: str) -> str:
-    """Replace lone surrogates, which a command line can bring in and no encoding can write."""
+    """Replace lone surrogates, which may come from a command line and which no encoding can write."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,6 +1,7 @@
-"""Reads with what settings a picture was made, from the texts in its file: ours, A1111's and Forge's, and InvokeAI's.
+"""Reads the settings that a picture was made with from the texts in its file: ours, A1111's and Forge's, InvokeAI's.
 
-The texts may be anybody's. What comes out is proposed to somebody and goes through every door when they send it.
+The texts may come from anyone. The result is only proposed to a member, and is checked like any other input when they
+send it.
 """
 
 import json
@@ -22,15 +23,15 @@ INVOKEAI_KEY = "invokeai_metadata"
 _MAX_NAME_CHARACTERS = 200
 _MAX_LINE_CHARACTERS = 16_000
 _NEGATIVE = "Negative prompt:"
-# The last line of A1111's text: "Steps: 20, Sampler: Euler a, CFG scale: 7", with values in quotes where they hold a
-# comma. Other programs read the text by the same pattern.
+# The last line of A1111's text: "Steps: 20, Sampler: Euler a, CFG scale: 7", with values quoted if they contain a
+# comma. Other programs parse the text with the same pattern.
 _FIRST_SETTING = re.compile(r"\s*Steps:\s*\d")
 _SETTING = re.compile(r'\s*(?P<name>\w[\w /-]*):\s*(?P<value>"(?:[^"\\]|\\.)*"|[^,]*)')
-# What A1111 loads beside the model, and does not paint as words: "<lora:ink:0.8>".
+# What A1111 loads next to the model and does not read as words: "<lora:ink:0.8>".
 _ADD_ON = re.compile(r",? ?<(?:lora|lyco|hypernet):[^<>]*>")
 _SIDES = re.compile(r"(\d{1,5})x(\d{1,5})")
 _SAMPLER_OF_TITLE = {sampler.title.casefold(): name for name, sampler in SAMPLERS.items() if name != OWN_SAMPLER}
-# Since 1.9 A1111 names the schedule apart; "Automatic" is this one where the sampler has one of its own.
+# Since 1.9 A1111 names the schedule separately; for a sampler listed here, "Automatic" means this schedule.
 _AUTOMATIC = {"dpm++ 2m": "karras"}
 _SAMPLER_IN_INVOKEAI = {
     "ddim": "ddim",
@@ -39,19 +40,19 @@ _SAMPLER_IN_INVOKEAI = {
     "dpmpp_2m_k": "dpm++2m-karras",
     "unipc": "unipc",
 }
-_UNSEEN = ("Cc", "Cs")  # controls, and halves of characters
-_TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # would turn round what stands beside it
+_UNSEEN = ("Cc", "Cs")  # control characters, and lone surrogates
+_TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # would reverse the text next to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """The settings of a picture as far as they are known, each within the ranges of ``generation.requests``.
 
-    The seed is none of them: who paints over the picture begins elsewhere, and the noise that it was made of, put over
-    it once more, would overdo what is there.
+    The seed is left out on purpose: generating from the finished picture starts somewhere else, and adding the noise
+    that it was made from once more would overdo what is already there.
 
-    ``size`` is the side in pixels of a square with as many pixels. ``sampler`` is one of ours; ``model`` and
-    ``adapter``, with weights where there are several, are any names.
+    ``size`` is the side, in pixels, of a square with as many pixels. ``sampler`` is one of ours; ``model`` and
+    ``adapter`` (with weights if there are several) may be any names.
     """
 
     prompt: str = ""
@@ -67,7 +68,7 @@ class Recipe:
 
 
 def read_recipe(texts: Mapping[str, str]) -> Recipe | None:
-    """Return what the first text says that says anything: our record, A1111's text, InvokeAI's record; or None."""
+    """Return the settings from the first text that has any: our record, A1111's text, InvokeAI's record; else None."""
     readers: tuple[tuple[str, Callable[[str], Recipe]], ...] = (
         (RECORD_KEY, _of_our_record),
         (TEXT_KEY, _of_infotext),
@@ -79,7 +80,7 @@ def read_recipe(texts: Mapping[str, str]) -> Recipe | None:
 
 
 def _of_our_record(text: str) -> Recipe:
-    """Read what ``PictureParameters.record`` of ``generation.images.metadata`` has written."""
+    """Read what ``PictureParameters.record`` of ``generation.images.metadata`` wrote."""
     said = _mapping(text)
     sampler = said.get("sampler")
     return Recipe(
@@ -99,9 +100,9 @@ def _of_our_record(text: str) -> Recipe:
 def _of_infotext(text: str) -> Recipe:
     """Read prompt, negative prompt and the line of settings.
 
-    Source: ``parse_generation_parameters`` in modules/infotext_utils.py of AUTOMATIC1111/stable-diffusion-webui. Unlike
-    there a text without such a line is none of these, and what follows the line is left alone. The names of add-ons are
-    taken out of the prompt: they are those of files on another machine.
+    Source: ``parse_generation_parameters`` in modules/infotext_utils.py of AUTOMATIC1111/stable-diffusion-webui. In
+    contrast to that, a text without a line of settings is not accepted, and whatever follows the line is ignored. Names
+    of add-ons are removed from the prompt, because they refer to files on another machine.
     """
     lines = text.split("\n")
     last = next((n for n in reversed(range(len(lines))) if _FIRST_SETTING.match(lines[n])), None)
@@ -138,7 +139,7 @@ def _of_invokeai(text: str) -> Recipe:
 
 
 def _settings_in(line: str) -> dict[str, str]:
-    """Take the line of settings apart."""
+    """Split the line of settings."""
     said: dict[str, str] = {}
     position = 0
     while position < len(line):
@@ -160,7 +161,7 @@ def _unquoted(value: str) -> str:
 
 
 def _sampler(title: str, schedule: str) -> str | None:
-    """Return which of ours it is, if it is one of ours in every respect."""
+    """Return the name of our sampler if one of ours matches in every respect."""
     title, schedule = title.casefold(), schedule.casefold()
     if schedule == "automatic":
         schedule = _AUTOMATIC.get(title, "")
@@ -168,7 +169,7 @@ def _sampler(title: str, schedule: str) -> str | None:
 
 
 def _mapping(text: str) -> Mapping[str, Any]:
-    """Return the object that a text in JSON is, {} if it is none."""
+    """Parse a text as a JSON object; return {} if it is none."""
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -177,7 +178,7 @@ def _mapping(text: str) -> Mapping[str, Any]:
 
 
 def _finite(value: object) -> float | None:
-    """Return a number, or what a text says of one."""
+    """Return a finite number, possibly given as text, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -188,7 +189,7 @@ def _finite(value: object) -> float | None:
 
 
 def _number(field: str, value: object) -> float | None:
-    """Return a number of a request, to three places as people write it, None where it is none or out of its range."""
+    """Return a number of a request, rounded to three decimals, or None if it is missing or out of range."""
     number = _finite(value)
     try:
         check_number(field, math.nan if number is None else number)
@@ -212,7 +213,7 @@ def _prompt(value: object) -> str:
 
 
 def _negative_prompt(value: object) -> str:
-    """Return it on one line, which is what the form has for it."""
+    """Return it on a single line, which is what the form has room for."""
     return _clean(" ".join(value.split()), MAX_NEGATIVE_PROMPT_CHARACTERS) if isinstance(value, str) else ""
 
 
@@ -221,7 +222,7 @@ def _name(value: object) -> str | None:
 
 
 def _clean(value: object, longest: int) -> str:
-    """Return a text without what nobody can see in it, cut to what a form takes."""
+    """Return a text without invisible characters, cut to the length that the form accepts."""
     if not isinstance(value, str):
         return ""
     text = value.replace("\r\n", "\n").replace("\t", " ").strip()

@@ -1,4 +1,4 @@
-"""Why a picture is not taken: short codes, and the sentence of each."""
+"""Why a picture is refused: short codes, and the sentence for each."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from generation.images.formats import ForeignFormat
 
 
 class Refusal(StrEnum):
-    """The reasons of ImageRefused, each with the data that its sentence names."""
+    """The reasons of ImageRefused; a comment lists the data that a sentence uses."""
 
     EMPTY = "empty"
     TOO_MANY_BYTES = "too_many_bytes"  # limit_bytes
@@ -22,7 +22,7 @@ class Refusal(StrEnum):
     TOO_SLOW = "too_slow"  # seconds
     TOO_MUCH_MEMORY = "too_much_memory"
     CRASHED = "crashed"
-    RESULT_TOO_LARGE = "result_too_large"  # max_bytes; of a result, not of a picture that was sent in
+    RESULT_TOO_LARGE = "result_too_large"  # max_bytes; about a result, not about an uploaded picture
 
 
 _AS_PICTURE = "send it as JPEG or PNG"
@@ -87,7 +87,7 @@ _SENTENCES: Mapping[Refusal, str] = {
 
 
 def image_refused_sentence(reason: str, data: Mapping[str, Any]) -> str:
-    """Return why a picture is not taken and what to send instead."""
+    """Return why a picture is refused and what to send instead."""
     refusal = Refusal(reason)
     shown = dict(data)
     if refusal is Refusal.FOREIGN_FORMAT:

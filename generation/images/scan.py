@@ -1,4 +1,4 @@
-"""Looks at the structure of a file before a codec does, where the codec would take too long or read too much."""
+"""Inspects the structure of a file before a codec does, where the codec would take too long or read too much."""
 
 import re
 import struct
@@ -16,9 +16,9 @@ _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 
 
 def count_scans(data: bytes) -> int:
-    """Count the scans of a JPEG, and stop counting at 65: a progressive file of 300 KB may hold minutes of them.
+    """Count the scans of a JPEG, up to 65: a progressive file of 300 KB may hold minutes' worth of them.
 
-    More than 4,096 segments count as too many scans too. Source of the bomb: "Two Issues with the JPEG Standard",
+    More than 4,096 segments count as too many scans as well. Source of the bomb: "Two Issues with the JPEG Standard",
     https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
     """
     scans = segments = 0
@@ -41,7 +41,7 @@ def count_scans(data: bytes) -> int:
 def without_text_chunks(data: bytes) -> bytes:
     """Return a PNG without its text chunks (PNG specification, 11.3.3), which are not used here and may be bombs.
 
-    Anything that does not look like chunks is left for the decoder to judge.
+    Anything that does not look like a chunk is left for the decoder to judge.
     """
     parts = []
     start = 0
@@ -53,7 +53,7 @@ def without_text_chunks(data: bytes) -> bytes:
 
 
 def has_sound_pixels(data: bytes) -> bool:
-    """Tell whether the checksums of a PNG's pixels (IDAT) are right; Pillow leaves these, and only these, unread."""
+    """Tell whether the checksums of a PNG's pixels (IDAT) are right; Pillow does not check these, but all others."""
     view = memoryview(data)
     return all(
         zlib.crc32(view[position + 4 : end - 4]) == int.from_bytes(view[end - 4 : end])
@@ -63,9 +63,9 @@ def has_sound_pixels(data: bytes) -> bool:
 
 
 def is_clean(data: bytes) -> bool:
-    """Tell by its header whether a picture is as the decode child makes them: a PNG, RGB of eight bits, not too large.
+    """Tell by its header whether a picture is what the decode child produces: an 8-bit RGB PNG, not too large.
 
-    What comes out of a child that a picture has taken over goes on to others. PNG specification, 11.2.2.
+    Others would receive whatever a compromised child sends. PNG specification, 11.2.2.
     """
     if len(data) < 26 or data[:16] != PNG_SIGNATURE + b"\0\0\0\x0dIHDR":
         return False
@@ -74,7 +74,7 @@ def is_clean(data: bytes) -> bool:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, beginning and end of everything in a PNG that looks like a chunk; the last may end past the file."""
+    """Yield kind, start and end of everything in a PNG that looks like a chunk; the last may extend past the file."""
     position = len(PNG_SIGNATURE)
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)

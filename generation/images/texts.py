@@ -1,8 +1,8 @@
-"""Reads the texts in a picture's file without a codec: PNG's text chunks, and EXIF's comment in JPEG and WebP.
+"""Reads the texts in a picture's file without a codec: PNG text chunks, and the EXIF comment in JPEG and WebP.
 
-It may be given any bytes, and a part of a file. Nothing is inflated, no length in the file is believed, and of what
-there is too much the first is looked at. Compressed texts are left alone: none of the programs whose settings are read
-writes them, and they may be bombs.
+The input may be any bytes, or part of a file. Nothing is decompressed, no length in the file is trusted, and where
+there is too much only the beginning is read. Compressed texts are ignored: none of the programs whose settings are read
+here writes them, and they may be bombs.
 """
 
 import struct
@@ -12,22 +12,22 @@ from itertools import islice
 from generation.images.formats import Format, sniff
 from generation.images.scan import png_chunks
 
-# Keywords of PNG's texts, the second of our own; a comment of EXIF is one beside them.
+# The keywords of PNG texts, the second one our own; the EXIF comment is treated as another keyword.
 TEXT_KEY, RECORD_KEY, COMMENT_KEY = "parameters", "palimpsest", "UserComment"
-MAX_TEXT_BYTES = 64 * 1024  # as much as a segment of a JPEG can hold
+MAX_TEXT_BYTES = 64 * 1024  # as much as a JPEG segment can hold
 _MAX_BLOCKS = 1_000  # chunks, segments or entries of a directory
 
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # TIFF 6.0, section 2
 _EXIF_DIRECTORY, _USER_COMMENT = 0x8769, 0x9286
-_BYTES, _CHARACTERS, _UNDEFINED = 1, 2, 7  # types of a byte each
+_BYTES, _CHARACTERS, _UNDEFINED = 1, 2, 7  # types of one byte each
 _EXIF_MARK = b"Exif\0\0"
-_HAS_EXIF = 0x08  # in the flags of WebP's chunk VP8X
+_HAS_EXIF = 0x08  # in the flags of WebP's VP8X chunk
 
 
 def read_texts(beginning: bytes, rest: bytes = b"") -> dict[str, str]:
-    """Return the texts of a PNG, JPEG or WebP file by keyword, of equal keywords the first; {} for other bytes.
+    """Return the texts of a PNG, JPEG or WebP file by keyword, the first for a repeated keyword; {} for other bytes.
 
-    ``rest`` is what stands in the file from ``continues_at`` on.
+    ``rest`` is the part of the file that begins at ``continues_at``.
     """
     match sniff(beginning):
         case Format.PNG:
@@ -42,9 +42,9 @@ def read_texts(beginning: bytes, rest: bytes = b"") -> dict[str, str]:
 
 
 def continues_at(beginning: bytes) -> int | None:
-    """Return where a WebP file goes on that has EXIF behind the ``beginning``, None for all others.
+    """Return where to continue reading a WebP file whose EXIF lies beyond ``beginning``; None for all other files.
 
-    EXIF stands behind the pixels there. Source: https://developers.google.com/speed/webp/docs/riff_container
+    WebP stores EXIF after the pixels. Source: https://developers.google.com/speed/webp/docs/riff_container
     """
     is_extended = sniff(beginning) is Format.WEBP and beginning[12:16] == b"VP8X" and len(beginning) > 20
     if not is_extended or not beginning[20] & _HAS_EXIF:
@@ -56,7 +56,7 @@ def continues_at(beginning: bytes) -> int | None:
 
 
 def _png_texts(data: bytes) -> dict[str, str]:
-    """Read tEXt and what is not compressed of iTXt. PNG specification, 11.3.3."""
+    """Read tEXt chunks and uncompressed iTXt chunks. PNG specification, 11.3.3."""
     texts: dict[str, str] = {}
     for kind, position, end in islice(png_chunks(data), _MAX_BLOCKS):
         if kind not in (b"tEXt", b"iTXt") or end > len(data) or end - position > MAX_TEXT_BYTES:
@@ -71,7 +71,7 @@ def _png_texts(data: bytes) -> dict[str, str]:
 
 
 def _decoded(text: bytes) -> str:
-    """Read UTF-8, which some write where Latin-1 is due, else that."""
+    """Decode as UTF-8, which some programs write where Latin-1 is required, otherwise as Latin-1."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
@@ -79,7 +79,7 @@ def _decoded(text: bytes) -> str:
 
 
 def _exif_of_jpeg(data: bytes) -> bytes:
-    """Return the EXIF before the first scan, as far as it is there. EXIF 2.32, 4.7.2."""
+    """Return the EXIF block before the first scan, as much of it as is present. EXIF 2.32, 4.7.2."""
     position = 2
     for _ in range(_MAX_BLOCKS):
         mark, length = data[position : position + 2], int.from_bytes(data[position + 2 : position + 4])
@@ -100,7 +100,7 @@ def _exif_of_webp(data: bytes, position: int) -> bytes:
 
 
 def _riff_chunks(data: bytes, position: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, beginning and end of what looks like a chunk; the last may end past the data."""
+    """Yield kind, start and end of everything that looks like a chunk; the last may extend past the data."""
     for _ in range(_MAX_BLOCKS):
         if position + 8 > len(data):
             return
@@ -111,7 +111,7 @@ def _riff_chunks(data: bytes, position: int) -> Iterator[tuple[bytes, int, int]]
 
 
 def _user_comment(exif: bytes) -> str:
-    """Return the comment in a block of EXIF, empty if there is none that can be read. EXIF 2.32, 4.6.5."""
+    """Return the comment of an EXIF block, or an empty string if none can be read. EXIF 2.32, 4.6.5."""
     order = _BYTE_ORDERS.get(exif[:4])
     if order is None:
         return ""
@@ -126,7 +126,7 @@ def _user_comment(exif: bytes) -> str:
 
 
 def _entry(exif: bytes, order: str, directory: int, wanted: int) -> tuple[int, int]:
-    """Return count and value of a directory's entry; raise LookupError, or struct.error where the data end."""
+    """Return count and value of a directory entry; raise LookupError, or struct.error where the data ends."""
     count = struct.unpack_from(f"{order}H", exif, directory)[0]
     for index in range(min(count, _MAX_BLOCKS)):
         tag, kind, length, value = struct.unpack_from(f"{order}HHII", exif, directory + 2 + 12 * index)
@@ -136,10 +136,10 @@ def _entry(exif: bytes, order: str, directory: int, wanted: int) -> tuple[int, i
 
 
 def _comment_text(comment: bytes) -> str:
-    """Decode a UserComment, whose first eight bytes name its code. EXIF 2.32, table 9.
+    """Decode a UserComment, whose first eight bytes name its character code. EXIF 2.32, table 9.
 
-    The order of UTF-16 is the one by which more characters are Latin ones: A1111 writes the high byte first, others as
-    the rest of the EXIF is.
+    The byte order of UTF-16 is the one that makes more characters Latin: A1111 writes the high byte first, other
+    programs use the byte order of the EXIF block.
     """
     code, text = comment[:8], comment[8:]
     if code == b"UNICODE\0":

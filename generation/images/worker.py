@@ -1,4 +1,4 @@
-"""The decode child: ``python -m generation.images.worker MEMORY_BYTES`` works on the pictures that its parent sends."""
+"""The decode child: ``python -m generation.images.worker MEMORY_BYTES`` handles the pictures that its parent sends."""
 
 import hashlib
 import sys
@@ -15,12 +15,12 @@ from generation.images.encode import encode_smaller
 from generation.images.memory_wall import limit_own_memory
 from generation.images.refusals import Refusal
 
-# Each thread of a codec reserves address space, so on a large machine one per core would hit the wall by itself.
+# Each codec thread reserves address space; on a large machine, one per core would exceed the limit by itself.
 AVIF_THREADS = 2
 
 
 def answer(frame: Frame) -> Frame:
-    """Do what a ``decode`` or ``encode_smaller`` frame asks; a refusal after which the memory is spent says so."""
+    """Handle a ``decode`` or ``encode_smaller`` frame; a refusal for lack of memory marks the child as spent."""
     data = frame.blobs[0]
     try:
         if frame.kind == "decode":

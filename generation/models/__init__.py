@@ -1,1 +1,1 @@
-"""Which models there are, how each kind is called, what it needs, and how its files come here."""
+"""Which models there are, how each family is called, what a model needs, and how its files get here."""

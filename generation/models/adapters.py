@@ -1,4 +1,4 @@
-"""Small changes to a model (LoRA) that the operator offers: which file each is, and how strongly it may be used."""
+"""LoRA adapters that the operator offers: the file of each, and how strongly it may be applied."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from generation.models.rows import Kinds, check_kinds, check_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """One LoRA for one model: its file, and the range of weights that a request may choose from.
+    """One LoRA adapter for one model: its file, and the range of weights that a request may choose from.
 
-    ``trigger`` are words that a prompt should hold for it to show; empty if it needs none.
+    ``trigger`` is words that a prompt should contain for the adapter to take effect; empty if it needs none.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Adapter:
     trigger: str = ""
 
     def checked_weight(self, weight: float | None) -> float:
-        """Return a chosen weight, or the usual one; raise InvalidRequest for one outside the operator's range."""
+        """Return the chosen weight, or the default; raise InvalidRequest for one outside the operator's range."""
         if weight is None:
             return self.weight
         if not self.min_weight <= weight <= self.max_weight:
@@ -47,7 +47,7 @@ _KINDS: Kinds = {
 
 
 def adapters_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Path) -> dict[str, Adapter]:
-    """Read a model's table ``adapters``; raise ValueError with the end of a sentence for what is wrong in it."""
+    """Read a model's ``adapters`` table; raise ValueError with the end of a sentence if something in it is wrong."""
     adapters: dict[str, Adapter] = {}
     for name, row in rows.items():
         try:

@@ -1,4 +1,4 @@
-"""Small files beside a model that the operator names in the catalog: where each is, and how it comes here."""
+"""Small files for a model that the operator names in the catalog: where each is, and how it gets here."""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,10 +15,10 @@ from generation.models.tensor_files import is_whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddOnFile:
-    """The one safetensors file of an add-on: at ``path`` on this machine, or ``name`` in a repository of the hub.
+    """The single safetensors file of an add-on: at ``path`` on this machine, or ``name`` in a repository on the hub.
 
-    Exactly one of ``path`` and ``hub_id`` is set. ``name`` is None where the repository has only one such file;
-    ``revision`` is a 40-digit commit or None. ``model`` and ``add_on`` ("adapter ink") are what sentences call it.
+    Exactly one of ``path`` and ``hub_id`` is set. ``name`` is None if the repository has only one such file;
+    ``revision`` is a 40-digit commit or None. ``model`` and ``add_on`` ("adapter ink") identify it in sentences.
     """
 
     model: str
@@ -30,7 +30,7 @@ class AddOnFile:
 
     @property
     def source(self) -> str:
-        """The hub id, or the file's name for one that lies on this machine."""
+        """The hub id, or the file's name for one on this machine."""
         return self.hub_id or (self.path.name if self.path else "")
 
     def ensure(self, data_dir: Path, hub: Hub = USUAL_HUB, on_progress: OnProgress | None = None) -> Path:
@@ -41,7 +41,7 @@ class AddOnFile:
         return ensure(wanted, data_dir, hub, on_progress).path / locked_names(wanted, data_dir)[0]
 
     def locate(self, data_dir: Path, hub: Hub = USUAL_HUB) -> Path:
-        """Return the file without a network, verified to be the one that was downloaded first.
+        """Return the file without using the network, verified to be the one that was downloaded first.
 
         Raises ModelUnavailable (``no_file``, ``add_on_not_here``, ``changed``).
         """
@@ -50,13 +50,13 @@ class AddOnFile:
         return self.path if self.path is not None else self.ensure(data_dir, hub)
 
     def is_here(self, data_dir: Path, hub: Hub = USUAL_HUB) -> bool:
-        """Tell whether it could be used without a network; nothing is hashed."""
+        """Tell whether it could be used without the network; nothing is hashed."""
         if self.hub_id is None:
             return self.path is not None and self.path.is_file()
         return here(self._wanted(self.hub_id), data_dir, hub) is not None
 
     def trouble(self, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelUnavailable | None:
-        """Return why it cannot be used, judged by place and header alone, not by whether it fits the model."""
+        """Return why it cannot be used, judged only by its location and header, not by whether it fits the model."""
         try:
             path = self.locate(data_dir, hub)
         except ModelUnavailable as error:
@@ -64,7 +64,7 @@ class AddOnFile:
         return None if is_whole(path) else self.problem(ModelProblem.NOT_SAFETENSORS)
 
     def missing(self) -> ModelUnavailable:
-        """Return the error for a file that is not here."""
+        """Return the error for a missing file."""
         return self.problem(ModelProblem.NO_FILE if self.hub_id is None else ModelProblem.ADD_ON_NOT_HERE)
 
     def problem(self, reason: ModelProblem, **data: Any) -> ModelUnavailable:
@@ -97,7 +97,7 @@ FILE_KINDS: Kinds = {"file": str, "hub": str, "revision": str}
 
 
 def take_file(values: dict[str, Any], *, model: str, add_on: str, root: Path) -> AddOnFile:
-    """Take ``file``, ``hub`` and ``revision`` out of an add-on's row; raise ValueError with the end of a sentence."""
+    """Remove ``file``, ``hub`` and ``revision`` from an add-on's row; raise ValueError with the end of a sentence."""
     name: str | None = values.pop("file", None)
     hub_id: str | None = values.pop("hub", None)
     revision: str | None = values.pop("revision", None)

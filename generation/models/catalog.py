@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDefaults:
-    """What a request gets where nobody says otherwise; ``size`` is the side of the pixel budget (size x size)."""
+    """The values for a request that does not choose its own; ``size`` is the side of the pixel budget (size x size)."""
 
     strength: float
     guidance_scale: float
@@ -40,10 +40,10 @@ class ModelDefaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
-    """One model: where it comes from, what it may be asked for, and what it needs.
+    """One model: where it comes from, what may be requested of it, and what it needs.
 
-    Exactly one of ``folder`` and ``hub_id`` is set. ``revision`` is a 40-digit commit or None; ``memory_bytes`` is
-    an estimate of what weights and one picture want.
+    Exactly one of ``folder`` and ``hub_id`` is set. ``revision`` is a 40-digit commit or None; ``memory_bytes`` is an
+    estimate for the weights and one picture.
     """
 
     name: str
@@ -61,23 +61,23 @@ class ModelEntry:
     variant: str | None = None
     gated: bool = False
     is_demo: bool = False
-    tiny_autoencoder: AddOnFile | None = None  # makes sharp previews
+    tiny_autoencoder: AddOnFile | None = None  # for sharp previews
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
-        """The hub id, or the folder of a model that lies on this machine."""
+        """The hub id, or the folder of a model on this machine."""
         return self.hub_id or str(self.folder)
 
     @property
     def add_ons(self) -> tuple[AddOnFile, ...]:
-        """The files beside the model: for previews, and what requests may want."""
+        """The model's add-on files: for previews, and for what requests may choose."""
         tiny = () if self.tiny_autoencoder is None else (self.tiny_autoencoder,)
         return (*tiny, *(add_on.file for add_on in (*self.adapters.values(), *self.embeddings.values())))
 
     def adapter(self, name: str) -> Adapter:
-        """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) for one that it does not have."""
+        """Return an adapter; raise InvalidRequest (``unknown``, ``not_for_model``) if the model does not have it."""
         if not self.adapters:
             raise InvalidRequest("adapter", "not_for_model", model=self.title)
         if name not in self.adapters:
@@ -85,12 +85,12 @@ class ModelEntry:
         return self.adapters[name]
 
     def checked_adapters(self, text: str, weight: float | None) -> tuple[tuple[str, float], ...]:
-        """Return the adapters that a text names, and their weights; raise InvalidRequest as ``read_adapters`` does."""
+        """Return the adapters named in a text with their weights; raise InvalidRequest as ``read_adapters`` does."""
         return tuple((name, self.adapter(name).checked_weight(own)) for name, own in read_adapters(text, weight))
 
 
 class Catalog(Mapping[str, ModelEntry]):
-    """The entries by name, in the order of the file."""
+    """The entries by name, in file order."""
 
     def __init__(self, entries: Mapping[str, ModelEntry]) -> None:
         self._entries = dict(entries)
@@ -124,7 +124,7 @@ _KINDS: Kinds = {
 def load_catalog(models_file: Path) -> Catalog:
     """Read the catalog; raise ValueError with one sentence if the file is missing or wrong."""
     try:
-        rows = tomllib.loads(models_file.read_text(encoding="utf-8-sig"))  # some editors on Windows write a mark first
+        rows = tomllib.loads(models_file.read_text(encoding="utf-8-sig"))  # some editors on Windows write a BOM
     except OSError as error:
         raise ValueError(f"The model catalog {models_file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -200,7 +200,7 @@ def _entry(name: str, row: Any) -> ModelEntry:
 
 
 def _check_numbers(entry: ModelEntry, wrong: Callable[[str], ValueError]) -> None:
-    """Raise an error of ``wrong`` for numbers that no request may have, or that make no sense for a model."""
+    """Raise ``wrong``'s error for numbers that no request may have, or that make no sense for a model."""
     try:
         for name in ("strength", "guidance_scale", "num_inference_steps", "max_pixels"):
             check_number(name, getattr(entry.defaults, name))

@@ -1,7 +1,7 @@
-"""``DATA_DIR/digests.json``: the sha256 of files, so that gigabytes are not read at every start to say what they are.
+"""``DATA_DIR/digests.json``: the sha256 of files, so that gigabytes need not be hashed again at every start.
 
-A digest counts as long as the file is the same to the system: inode, size, and when its contents and its entry changed,
-to the nanosecond. The last of these no program can set. Git recognises unchanged files in the same way:
+A digest is valid as long as the system reports the same file: inode, size, and modification and change time (mtime and
+ctime), to the nanosecond. No program can set the last of these. Git detects unchanged files in the same way:
 https://git-scm.com/docs/index-format.
 """
 
@@ -15,16 +15,16 @@ from generation.models.lock import replace_text
 
 DIGESTS_NAME = "digests.json"
 
-Row = list[int | str]  # what the file is to the system, and its digest
+Row = list[int | str]  # the file's identity, and its digest
 
 
 def sha256_of_all(files: Iterable[Path], data_dir: Path) -> list[str]:
-    """Return the hexadecimal sha256 of each file; those that are as they were the last time are not read."""
+    """Return the hexadecimal sha256 of each file; files that have not changed since the last time are not read."""
     path = data_dir / DIGESTS_NAME
     remembered = _read(path)
     rows: list[tuple[str, Row]] = []
     for file in files:
-        # The identity is taken first: a file that is written to meanwhile will be read again.
+        # The identity is taken first, so that a file modified during hashing is hashed again next time.
         name, identity = str(file.absolute()), _identity(file)
         row = remembered.get(name, [])
         rows.append((name, row if row[:-1] == identity else [*identity, sha256_of(file)]))
@@ -35,7 +35,7 @@ def sha256_of_all(files: Iterable[Path], data_dir: Path) -> list[str]:
 
 
 def git_blob_id_of(path: Path) -> str:
-    """Return the id that git gives to a file's contents, read at once: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects."""
+    """Return git's id for a file's contents, which are read at once: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects."""
     data = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -47,7 +47,7 @@ def sha256_of(path: Path) -> str:
 
 
 def forget_digests(data_dir: Path) -> None:
-    """Forget them all, so that every byte is read again."""
+    """Forget all digests, so that every byte is read again."""
     (data_dir / DIGESTS_NAME).unlink(missing_ok=True)
 
 

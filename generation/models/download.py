@@ -1,9 +1,9 @@
-"""Fetch one file of the hub into Hugging Face's cache, resuming what a cut connection or Ctrl+C has left.
+"""Downloads one file from the hub into Hugging Face's cache, resuming what a broken connection or Ctrl+C left behind.
 
-``snapshot_download`` deletes a partial file when it ends (huggingface_hub 2.4.0, ``_download_to_tmp_and_move``), which
-would cost whoever stops it gigabytes. So the file is fetched with the library's ``http_get`` into a file of its
-own and moved to its place in the cache when it is whole. It becomes an ordinary file there, as the library itself does
-where it cannot make links (https://huggingface.co/docs/huggingface_hub/guides/manage-cache#limitations).
+``snapshot_download`` deletes a partial file when it ends (huggingface_hub 2.4.0, ``_download_to_tmp_and_move``), so
+interrupting it would cost gigabytes. Therefore the file is fetched with the library's ``http_get`` into a file of its
+own and moved to its place in the cache once it is complete. It becomes an ordinary file there, as with the library
+itself where it cannot create links (https://huggingface.co/docs/huggingface_hub/guides/manage-cache#limitations).
 """
 
 import os
@@ -22,7 +22,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 from generation.models.digests import git_blob_id_of, sha256_of
 from generation.models.lock import is_commit
 
-_SIGN_SECONDS = 1.0  # a silent wait for another process's download would count as hung
+_SIGN_SECONDS = 1.0  # a silent wait for another process's download would look hung
 
 OnArrival = Callable[[int], None]
 """Told how many bytes of a file are here, and told less again if the hub has to begin anew."""
@@ -30,7 +30,7 @@ OnArrival = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """A file of a repository as the hub announces it: the sha256 of large files, of small ones the id of git's blob."""
+    """A repository file as the hub announces it: with the sha256 of a large file, or the git blob id of a small one."""
 
     name: str
     size: int
@@ -38,14 +38,14 @@ class HubFile:
     blob_id: str | None
 
     def is_at(self, path: Path, sha256: str) -> bool:
-        """Tell whether a file with this digest is the one that was announced."""
+        """Tell whether a file with this digest is the announced one."""
         if self.sha256 is not None:
             return sha256 == self.sha256
         return self.blob_id is None or git_blob_id_of(path) == self.blob_id
 
 
 class WrongContents(Exception):
-    """What arrived is not what the hub announced; it has been thrown away."""
+    """What was downloaded is not what the hub announced; it has been deleted."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -54,7 +54,7 @@ class WrongContents(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """One commit of a repository of models, and where its files go."""
+    """One commit of a model repository, and where its files go."""
 
     repository: str
     revision: str
@@ -64,27 +64,27 @@ class Commit:
 
     @property
     def folder(self) -> Path:
-        """The folder of the commit in the cache."""
+        """The commit's folder in the cache."""
         return self.cache / self._repository_folder / "snapshots" / self.revision
 
     def bytes_here(self, file: HubFile) -> int:
-        """Return how much of a file need not be fetched any more."""
+        """Return how many bytes of a file are already here."""
         if (self.folder / file.name).is_file():
             return file.size
         half = self._half(file)
         return half.stat().st_size if half.is_file() else 0
 
     def fetch(self, file: HubFile, on_arrival: OnArrival) -> str:
-        """Fetch a file unless it is here, and return its sha256.
+        """Download a file unless it is here; return its sha256.
 
-        Raises WrongContents, and what the library raises: HfHubHTTPError for an answer, another HTTPError or OSError
-        for a connection or a disk that failed.
+        Raises WrongContents, and what the library raises: HfHubHTTPError for an HTTP response, another HTTPError or
+        OSError for a failed connection or disk.
         """
         path, half = self.folder / file.name, self._half(file)
         lock = self._lock(self.revision)
         for folder in (path.parent, half.parent, lock.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        # The bot and a shell may want the same model at the same time.
+        # The bot and a command line may want the same model at the same time.
         with _locked(lock, lambda: on_arrival(self.bytes_here(file))):
             if not path.is_file():
                 self._complete(file, half, on_arrival)
@@ -97,7 +97,7 @@ class Commit:
             return digest
 
     def delete_other_halves(self) -> None:
-        """Delete partial files of the repository's other commits, unless a process is fetching them."""
+        """Delete partial files of the repository's other commits, unless a process is downloading them."""
         for half in self._blobs.glob("*.incomplete"):
             revision, _, name = half.name.partition("-")
             if name and is_commit(revision) and revision != self.revision:
@@ -105,7 +105,7 @@ class Commit:
                     half.unlink()
 
     def _complete(self, file: HubFile, half: Path, on_arrival: OnArrival) -> None:
-        """Fetch what is missing; resume a broken connection as long as there is progress."""
+        """Download what is missing; resume after a broken connection as long as there is progress."""
         url = hf_hub_url(self.repository, file.name, revision=self.revision, endpoint=self.endpoint)
         headers = build_hf_headers(token=self.token)
         while True:
@@ -144,7 +144,7 @@ class Commit:
 
 @contextmanager
 def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock that other processes respect; while one of them has it ``waiting`` is called now and then."""
+    """Hold a lock shared with other processes; while another one holds it, call ``waiting`` now and then."""
     with ExitStack() as held:
         while True:
             try:
@@ -156,7 +156,7 @@ def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 def _bar_that_tells(on_arrival: OnArrival) -> type:
-    """Return what ``http_get`` takes for its progress bar."""
+    """Return a class that ``http_get`` accepts as its progress bar."""
 
     class Bar:
         def __init__(self, *, initial: int = 0, **_: object) -> None:

@@ -1,4 +1,4 @@
-"""Words that a model was taught (textual inversion) and the operator offers: what each is, and where it stands."""
+"""Words taught to a model by textual inversion that the operator offers: what each is, and where its file is."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,13 +9,13 @@ from typing import Any
 from generation.models.add_ons import FILE_KINDS, AddOnFile, take_file
 from generation.models.rows import check_kinds
 
-# Brackets, colon and backslash belong to weights: generation.prompt_weights.
+# Brackets, colons and backslashes belong to the syntax of weights: generation.prompt_weights.
 _NOT_IN_A_WORD = re.compile(r"[()\\:\s]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """What a word in a prompt means to one model: vectors in a file, instead of the word's own tokens."""
+    """What a word in a prompt means to one model: vectors from a file instead of the word's own tokens."""
 
     name: str
     title: str
@@ -24,7 +24,7 @@ class Embedding:
 
 
 def embeddings_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Path) -> dict[str, Embedding]:
-    """Read a model's table ``embeddings``; raise ValueError with the end of a sentence for what is wrong in it."""
+    """Read a model's ``embeddings`` table; raise ValueError with the end of a sentence if something in it is wrong."""
     embeddings: dict[str, Embedding] = {}
     for name, row in rows.items():
         try:
@@ -46,14 +46,14 @@ def embeddings_of(rows: Mapping[str, Mapping[str, Any]], *, model: str, root: Pa
 
 
 def pattern_of(embeddings: Iterable[Embedding]) -> re.Pattern[str]:
-    """Return a pattern for the words of embeddings, in any case, and never inside another word."""
-    # The longest first, so that none is taken for the beginning of another.
+    """Return a pattern that matches the words of embeddings, in any case, but never inside another word."""
+    # The longest first, so that a word that begins another does not match in its place.
     words = sorted((embedding.word for embedding in embeddings), key=len, reverse=True)
     return re.compile("|".join(map(_bounded, words)) or r"(?!)", re.IGNORECASE)
 
 
 def embeddings_in(text: str, embeddings: Iterable[Embedding]) -> list[Embedding]:
-    """Return those whose words stand in a text."""
+    """Return the embeddings whose words occur in a text."""
     offered = list(embeddings)
     found = {match[0].casefold() for match in pattern_of(offered).finditer(text)}
     return [embedding for embedding in offered if embedding.word.casefold() in found]

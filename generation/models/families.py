@@ -1,4 +1,4 @@
-"""How families of models differ: loading is uniform in diffusers, calling is not, so a family is one row."""
+"""How model families differ: loading is uniform in diffusers, calling is not, so each family is one row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,25 +12,25 @@ from generation.samplers import OWN_SAMPLER
 
 
 class Guidance(StrEnum):
-    """What the request's ``guidance_scale`` is to a pipeline."""
+    """How a pipeline uses the request's ``guidance_scale``."""
 
     CLASSIFIER_FREE = "classifier_free"  # guidance_scale, against the negative prompt
-    DISTILLED = "distilled"  # guidance_scale is an input of the model; a negative prompt needs true_cfg_scale beside it
-    TRUE_CFG = "true_cfg"  # true_cfg_scale, and only if there is a negative prompt; a blank is one
+    DISTILLED = "distilled"  # guidance_scale is an input of the model; a negative prompt also needs true_cfg_scale
+    TRUE_CFG = "true_cfg"  # true_cfg_scale, but only with a negative prompt; a blank counts as one
 
 
 class Size(StrEnum):
-    """How a pipeline learns the size of the result."""
+    """How a pipeline is told the size of the result."""
 
     OF_PICTURE = "of_picture"
-    PASSED = "passed"  # else it paints a square of its own size
-    WITH_AREA = "with_area"  # width and height say the aspect only, max_area the size
-    SWAPPED = "swapped"  # width and height change places inside the pipeline
+    PASSED = "passed"  # otherwise it generates a square of its own size
+    WITH_AREA = "with_area"  # width and height give only the aspect ratio, max_area the size
+    SWAPPED = "swapped"  # the pipeline swaps width and height internally
 
 
-# Source: https://huggingface.co/docs/diffusers/api/pipelines/flux, the example with a negative side.
+# Source: https://huggingface.co/docs/diffusers/api/pipelines/flux, the example with a negative prompt.
 _TRUE_CFG_SCALE = 4.0
-# Qwen-Image's own way to say that nothing is unwanted: https://huggingface.co/docs/diffusers/api/pipelines/qwenimage
+# Qwen-Image's own way to give no negative prompt: https://huggingface.co/docs/diffusers/api/pipelines/qwenimage
 _NOTHING_UNWANTED = " "
 
 
@@ -39,11 +39,12 @@ class Family:
     """One way to call an image-to-image pipeline of diffusers.
 
     ``pipeline_class`` is the class that ``AutoPipelineForImage2Image`` resolves to. A family that does not take a
-    strength always runs all steps: it paints anew and only looks at the picture. ``rounds_steps_up`` says how
-    ``num_inference_steps * strength`` becomes a whole number. ``has_prior`` says that a prior runs before the denoiser
-    and that both are pipelines of their own within the one, ``reads_picture`` that the text encoder sees the picture,
-    ``takes_samplers`` that any sampler can be used (flow matching has its own). ``call_with`` goes into every call;
-    ``load_arguments`` go to ``from_pretrained``; a component that is None there is neither downloaded nor loaded.
+    strength always runs all steps: it generates from pure noise and only looks at the picture. ``rounds_steps_up`` says
+    how ``num_inference_steps * strength`` becomes a whole number. ``has_prior`` says that a prior runs before the
+    denoiser, each as a pipeline of its own inside the combined one; ``reads_picture`` that the text encoder sees the
+    picture; ``takes_samplers`` that any sampler can be used (flow matching has its own). ``call_with`` is added to
+    every call. ``load_arguments`` go to ``from_pretrained``; a component that is None there is neither downloaded nor
+    loaded.
 
     Source: the signatures and ``get_timesteps`` of diffusers 0.42; tests compare them.
     """
@@ -61,11 +62,11 @@ class Family:
     load_arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def strength_for(self, strength: float) -> float:
-        """Return the strength that counts: 1, which is all steps, where the family takes none."""
+        """Return the effective strength: 1, which is all steps, if the family takes none."""
         return strength if self.takes_strength else MAX_STRENGTH
 
     def check_ladder(self, model: str) -> None:
-        """Raise InvalidRequest (``not_used``) for a ladder of strengths if the family takes none."""
+        """Raise InvalidRequest (``not_used``) for a ladder of strengths if the family takes no strength."""
         if not self.takes_strength:
             raise InvalidRequest("strength", "not_used", model=model)
 
@@ -75,12 +76,12 @@ class Family:
             raise InvalidRequest("negative_prompt", "not_used", model=model)
 
     def check_sampler(self, sampler: str, model: str) -> None:
-        """Raise InvalidRequest (``not_for_model``) for a sampler that the family cannot be used with."""
+        """Raise InvalidRequest (``not_for_model``) for a sampler that does not work with the family."""
         if sampler != OWN_SAMPLER and not self.takes_samplers:
             raise InvalidRequest("sampler", "not_for_model", model=model)
 
     def steps(self, request: Img2ImgRequest) -> tuple[int, ...]:
-        """Return the denoising steps of each picture, before the scheduler has its say."""
+        """Return the denoising steps of each picture, before anything that the scheduler adds."""
         return tuple(self._steps(request.strength_of(index), request) for index in range(request.count))
 
     def _steps(self, strength: float, request: Img2ImgRequest) -> int:
@@ -92,13 +93,13 @@ class Family:
         return denoising_steps(strength, steps)
 
     def denoiser(self, pipeline: Any) -> Any:
-        """Return the pipeline whose ``num_timesteps`` are the steps that are reported."""
+        """Return the pipeline whose ``num_timesteps`` is the number of reported steps."""
         return pipeline.decoder_pipe if self.has_prior else pipeline
 
     def call_arguments(self, request: Img2ImgRequest, width: int, height: int) -> dict[str, Any]:
-        """Return what the request for one picture says to the pipeline; the engine adds what is not said there.
+        """Return the pipeline arguments that follow from a request for one picture.
 
-        That is the picture, the generator and the callbacks.
+        The engine adds the others: the picture, the generator and the callbacks.
         """
         return {
             "prompt": request.prompt,
@@ -117,7 +118,7 @@ class Family:
             case Guidance.DISTILLED if negative:
                 return {"guidance_scale": scale, "true_cfg_scale": _TRUE_CFG_SCALE, "negative_prompt": negative}
             case Guidance.CLASSIFIER_FREE if self.takes_negative_prompt:
-                # An empty text is one too, where Stable Diffusion XL and Kandinsky 2.2 know none by zeros.
+                # None, not "": for None, Stable Diffusion XL and Kandinsky 2.2 use zeros; an empty text they encode.
                 return {"guidance_scale": scale, "negative_prompt": negative or None}
         return {"guidance_scale": scale}
 
@@ -138,7 +139,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "stable-diffusion": Family(
             pipeline_class="StableDiffusionImg2ImgPipeline",
             takes_samplers=True,
-            # Its own checker blackens pictures without a word; moderation is the bot's.
+            # Its own checker silently blackens pictures; moderation is the bot's job.
             load_arguments=MappingProxyType(
                 {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
             ),
@@ -146,7 +147,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "stable-diffusion-xl": Family(
             pipeline_class="StableDiffusionXLImg2ImgPipeline",
             takes_samplers=True,
-            # The invisible watermark needs a package and changes pixels; the file's metadata say what it is.
+            # The invisible watermark needs a package and changes pixels; the file's metadata says what it is.
             load_arguments=MappingProxyType({"add_watermarker": False}),
         ),
         "stable-diffusion-3": Family(
@@ -187,10 +188,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "z-image": Family(pipeline_class="ZImageImg2ImgPipeline", size=Size.PASSED, rounds_steps_up=True),
         "kandinsky-2-2": Family(
             pipeline_class="KandinskyV22Img2ImgCombinedPipeline",
-            # Its decoder calls preprocess(image, width, height), and that takes the height first.
+            # Its decoder calls preprocess(image, width, height), which expects the height first.
             size=Size.SWAPPED,
             has_prior=True,
-            # Its default is handed on to the decoder, which warns that it is deprecated.
+            # Its default is passed on to the decoder, which warns that it is deprecated.
             call_with=MappingProxyType({"callback_steps": None}),
         ),
         "kandinsky-3": Family(pipeline_class="Kandinsky3Img2ImgPipeline"),

@@ -1,4 +1,4 @@
-"""The files of a model, in a folder here or from the hub: only safetensors and text, never a pickle or code."""
+"""The files of a model, in a local folder or from the hub: only safetensors and text, never a pickle or code."""
 
 import hashlib
 from functools import partial
@@ -25,12 +25,12 @@ def ensure_model(
 
 
 def is_here(entry: ModelEntry, data_dir: Path, hub: Hub = USUAL_HUB) -> bool:
-    """Tell whether the model could be used without a network; nothing is hashed."""
+    """Tell whether the model could be used without the network; nothing is hashed."""
     return path_here(entry, data_dir, hub) is not None
 
 
 def path_here(entry: ModelEntry, data_dir: Path, hub: Hub = USUAL_HUB) -> Path | None:
-    """Return the folder of a model that could be used without a network; nothing is hashed."""
+    """Return the folder of a model that could be used without the network, else None; nothing is hashed."""
     if entry.folder is not None:
         return entry.folder if (entry.folder / "model_index.json").is_file() else None
     files = here(_wanted(entry, entry.source), data_dir, hub)
@@ -40,7 +40,7 @@ def path_here(entry: ModelEntry, data_dir: Path, hub: Hub = USUAL_HUB) -> Path |
 def wanted_files(names: list[str], variant: str | None, skipped_folders: frozenset[str]) -> list[str]:
     """Choose from a repository's files those that diffusers reads: the index, text files, safetensors.
 
-    Where a folder has safetensors of the variant, only those; single-file checkpoints at the root are left out.
+    If a folder has safetensors of the variant, only those; single-file checkpoints at the root are left out.
     """
     chosen = []
     by_folder: dict[str, list[str]] = {}
@@ -61,7 +61,7 @@ def wanted_files(names: list[str], variant: str | None, skipped_folders: frozens
 
 
 def check_folder(entry: ModelEntry) -> None:
-    """Raise ModelUnavailable if the model should lie in a folder and does not; reads no weights."""
+    """Raise ModelUnavailable if the model belongs in a folder and is not there; reads no weights."""
     if entry.folder is not None and not entry.folder.is_dir():
         raise ModelUnavailable(entry.name, ModelProblem.NO_FOLDER, folder=str(entry.folder))
     if entry.folder is not None and not (entry.folder / "model_index.json").is_file():
@@ -105,7 +105,7 @@ def _local_files(entry: ModelEntry, data_dir: Path) -> ModelFiles:
 
 
 def _has_variant(name: str) -> bool:
-    # "model.fp16.safetensors" and "model.fp16-00001-of-00002.safetensors" have one, "model-00001-of-00002…" has not.
+    # "model.fp16.safetensors" and "model.fp16-00001-of-00002.safetensors" have one, "model-00001-of-00002…" does not.
     return PurePosixPath(name).name.count(".") > 1
 
 

@@ -1,4 +1,4 @@
-"""The memory that a model needs on a machine: planned from its files if they are here, else the catalog's figure."""
+"""The memory that a model needs on a machine: planned from its files if they are here, else the catalog's estimate."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ from generation.models.sizes import ModelSizes, read_sizes
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The bytes that a model wants of the device, and whether there are as many.
+    """The bytes of device memory that a model needs, and whether there are as many.
 
-    ``plan`` is how it would be held, or None where its files are not here and the catalog's figure has to do.
+    ``plan`` is how it would be held, or None if its files are not here and the catalog's estimate has to do.
     """
 
     memory_bytes: int
@@ -23,9 +23,9 @@ class Fit:
 
 
 def fit_of(entry: ModelEntry, machine: Machine, *, data_dir: Path, dtype: str, max_width: int) -> Fit:
-    """Tell whether a machine can paint pictures of the model's default size.
+    """Tell whether a machine can generate pictures of the model's default size.
 
-    ``dtype`` is torch's name, or ``auto``: half precision on a card, on a CPU float32, which is what most of them take.
+    ``dtype`` is torch's name, or ``auto``: 16 bits on a GPU, float32 on a CPU, which is what most of them get.
     """
     sizes = _sizes_of(path_here(entry, data_dir))
     if sizes is None:

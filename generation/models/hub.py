@@ -1,4 +1,4 @@
-"""The hub: which one is asked, what is wanted of a repository, and the download of its files into the cache."""
+"""The hub: which one is asked, what is wanted from a repository, and the download of its files into the cache."""
 
 import errno
 import logging
@@ -28,13 +28,13 @@ from generation.models.problems import ModelProblem
 log = logging.getLogger(__name__)
 
 _DISK_MARGIN = 1.1
-_LOGGED_BYTES, _LOGGED_SHARE = 2**30, 0.1  # a log line for each such amount, whichever is more
+_LOGGED_BYTES, _LOGGED_SHARE = 2**30, 0.1  # a log line for each such amount, whichever is larger
 ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """Which hub is asked and where its files are kept; None is what ``HF_ENDPOINT`` and ``HF_HOME`` say."""
+    """Which hub is asked and where its files are cached; None means what ``HF_ENDPOINT`` and ``HF_HOME`` say."""
 
     token: str | None = field(default=None, repr=False)
     endpoint: str | None = None
@@ -49,10 +49,10 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is wanted of a repository, for which model, and under which name the lock knows it.
+    """What is wanted from a repository, for which model, and under which name the lock file knows it.
 
-    ``choose`` takes the names of the repository's files and returns those that are wanted; it raises ModelUnavailable
-    where they are not what they should be. ``named`` is what every sentence about it names beside the model.
+    ``choose`` receives the names of the repository's files and returns the wanted ones; it raises ModelUnavailable if
+    they are not what they should be. ``named`` is additional data for every sentence about it.
     """
 
     model: str
@@ -64,38 +64,38 @@ class Wanted:
     named: Mapping[str, Any] = field(default_factory=dict)
 
     def problem(self, reason: ModelProblem, **data: Any) -> ModelUnavailable:
-        """Return the error for a reason, with all that its sentence may name."""
+        """Return the error for a reason, with all the data that its sentence may use."""
         known = {"source": self.hub_id, "revision": self.revision, "licence": self.licence}
         url = f"https://huggingface.co/{self.hub_id}"
         return ModelUnavailable(self.model, reason, **{**known, "url": url, **self.named, **data})
 
     def file_trouble(self, error: OSError, path: Path) -> ModelUnavailable:
-        """Return the error for a file or folder of this machine that cannot be used."""
+        """Return the error for a file or folder on this machine that cannot be used."""
         return self.problem(ModelProblem.FILE_TROUBLE, path=str(error.filename or path), why=error.strerror)
 
 
 def cache_folder(hub: Hub = USUAL_HUB) -> Path:
-    """Return where the hub's files are kept."""
-    from huggingface_hub.constants import HF_HUB_CACHE  # reads HF_HOME, which is not ours to read
+    """Return the folder in which the hub's files are cached."""
+    from huggingface_hub.constants import HF_HUB_CACHE  # reads HF_HOME, which only the library should read
 
     return Path(hub.cache_dir or HF_HUB_CACHE)
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how much room the disk has that holds a folder, which need not exist yet."""
-    while not os.path.exists(folder):  # unlike Path.exists() it is False where permission is denied
+    """Return the free space of the disk that holds a folder, which need not exist yet."""
+    while not os.path.exists(folder):  # unlike Path.exists(), False where permission is denied
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def _stays_inside(name: str) -> bool:
-    """Tell whether a file's name leads to a place in its folder on every system."""
+    """Tell whether a file name leads to a place inside its folder, on every operating system."""
     path = PureWindowsPath(name)  # it accepts slashes too
     return not path.anchor and ".." not in path.parts
 
 
 def list_files(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, list[HubFile]]:
-    """Ask the hub for the commit and the files that are wanted."""
+    """Ask the hub for the commit and the wanted files."""
     try:
         info = HfApi(endpoint=hub.endpoint, token=hub.token).model_info(
             wanted.hub_id, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
@@ -104,7 +104,7 @@ def list_files(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, 
             raise ValueError("no commit")
     except (HTTPError, OSError, ValueError) as error:
         raise wanted.problem(_reason_of(error, ModelProblem.UNREACHABLE)) from error
-    # Its folder is where a commit's files go, whatever a mirror calls them.
+    # A commit's files must stay inside its folder, whatever names a mirror gives them.
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or [] if _stays_inside(sibling.rfilename)}
     commit = Commit(
         repository=wanted.hub_id,
@@ -127,7 +127,7 @@ def list_files(wanted: Wanted, hub: Hub, revision: str | None) -> tuple[Commit, 
 def download_files(
     wanted: Wanted, commit: Commit, files: list[HubFile], on_progress: OnProgress | None
 ) -> dict[str, str]:
-    """Fetch what is missing of a commit; return the sha256 of each file."""
+    """Download what is missing of a commit; return the sha256 of each file."""
     here = {file.name: commit.bytes_here(file) for file in files}
     total_bytes = sum(file.size for file in files)
 
@@ -169,7 +169,7 @@ def download_files(
 
 
 def _reason_of(error: Exception, otherwise: ModelProblem) -> ModelProblem:
-    """Return the reason of an error of the hub; ``otherwise`` is for errors without an answer.
+    """Return the reason for an error of the hub; ``otherwise`` is for errors without an HTTP response.
 
     The order matters: GatedRepoError is a RepositoryNotFoundError, and all of them are HfHubHTTPErrors.
     """

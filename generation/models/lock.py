@@ -1,4 +1,4 @@
-"""``DATA_DIR/models.lock``: which commit of a repository this machine uses, and what its files are."""
+"""``DATA_DIR/models.lock``: the commit of each repository that this machine uses, and the digests of its files."""
 
 import json
 import os
@@ -11,19 +11,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class LockedModel:
-    """The commit of a repository and the sha256 of each of its files by name."""
+    """The commit of a repository and the sha256 of each of its files, by name."""
 
     revision: str
     files: Mapping[str, str]
 
 
 def is_commit(text: str) -> bool:
-    """Tell whether a text is a full commit."""
+    """Tell whether a text is a full commit hash."""
     return re.fullmatch(r"[0-9a-f]{40}", text) is not None
 
 
 def read_lock(path: Path) -> dict[str, LockedModel]:
-    """Return the locked models by repository; none if there is no file yet. Raises ValueError for a broken one."""
+    """Return the locked models by repository, none if there is no file yet. Raises ValueError for a broken file."""
     if not path.is_file():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))
@@ -34,15 +34,15 @@ def read_lock(path: Path) -> dict[str, LockedModel]:
 
 
 def write_lock(path: Path, rows: Mapping[str, LockedModel]) -> None:
-    """Replace the file in one step, so that a reader never sees half of it."""
+    """Replace the file atomically, so that a reader never sees half of it."""
     text = json.dumps({name: {"revision": row.revision, "files": row.files} for name, row in rows.items()}, indent=2)
     replace_text(path, text)
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace a file of text in one step; it and its folder need not exist."""
+    """Replace a text file atomically; it and its folder need not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Other threads, or a shell beside the bot, may be replacing it too.
+    # Other threads, or a command line next to the bot, may be replacing it too.
     draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
     with draft.open("w", encoding="utf-8") as file:
         file.write(text + "\n")

@@ -1,4 +1,4 @@
-"""This machine's memory and accelerators, found without loading torch."""
+"""This machine's memory and accelerators, determined without loading torch."""
 
 import platform
 import shutil
@@ -29,9 +29,9 @@ class Machine:
     accelerators: tuple[Accelerator, ...]
 
     def fits(self, entry: ModelEntry) -> bool:
-        """Tell whether the catalog's figure fits the largest accelerator, or without one the memory.
+        """Tell whether the catalog's estimate fits the largest accelerator, or main memory if there is none.
 
-        A CPU mostly computes in float32, where weights take twice the bytes of the estimate's half precision.
+        A CPU usually computes in float32, where weights take twice the bytes of the estimate's half precision.
         """
         if self.accelerators:
             return entry.memory_bytes <= max(card.memory_bytes for card in self.accelerators)
@@ -39,9 +39,9 @@ class Machine:
 
 
 def this_machine(max_vram: int | None = None) -> Machine:
-    """Look at the memory and ask ``nvidia-smi`` for cards where it is installed.
+    """Look up the memory, and ask ``nvidia-smi`` for cards if it is installed.
 
-    Of a card's memory no more than ``max_vram`` bytes count.
+    At most ``max_vram`` bytes of a card's memory are counted.
     """
     memory_bytes = psutil.virtual_memory().total
     accelerators = tuple(
@@ -59,7 +59,7 @@ def _nvidia_cards() -> tuple[Accelerator, ...]:
     query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=_NVIDIA_SMI_SECONDS)
-    except (OSError, subprocess.SubprocessError):  # a driver that is broken or not loaded: there is no usable card
+    except (OSError, subprocess.SubprocessError):  # driver broken or not loaded: there is no usable card
         return ()
     return tuple(_card(line) for line in answer.stdout.splitlines() if line.strip())
 

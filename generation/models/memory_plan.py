@@ -5,25 +5,25 @@ from enum import StrEnum
 
 from generation.models.sizes import ModelSizes
 
-# What the process takes of the device's memory before it has loaded anything: the CUDA context; Python, torch and
-# diffusers (measured: docs/performance.md).
+# The device memory that the process takes before it has loaded a model: the CUDA context on a GPU; Python, torch and
+# diffusers on a CPU (measured: docs/performance.md).
 BASE_BYTES = {"cuda": 500 * 2**20, "mps": 0, "cpu": 420 * 2**20}
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
-# A layer computes with some tensors of its input's size at once; how many was measured on Stable Diffusion 1.5's shape
-# with `python -m benchmarks plan`, see docs/performance.md. The decoder's are those of its last level.
+# How many tensors of its input's size a layer needs at once, measured on Stable Diffusion 1.5's shape with
+# `python -m benchmarks plan`, see docs/performance.md. For the decoder: at its last level.
 _DENOISER_TENSORS = {"unet": 34.0, "transformer": 24.0}
 _DECODER_TENSORS = 4.1
-_PICTURE_TENSORS = 24.0  # of three channels: the decoder's output, its float32 copy and what encoding makes of it
-_SCRATCH_BYTES = 120 * 2**20  # what kernels keep for themselves
-_GROUP_SHARE = 0.1  # of the largest component: the layers that are on the device at once
-_FLOAT8_SHARE = 0.51  # of two bytes a parameter: norms stay as they are
+_PICTURE_TENSORS = 24.0  # bytes per RGB value: the decoder's output, its float32 copy and what encoding needs
+_SCRATCH_BYTES = 120 * 2**20  # workspaces of kernels
+_GROUP_SHARE = 0.1  # of the largest component: the layers on the device at once
+_FLOAT8_SHARE = 0.51  # of two bytes per parameter: norms are not stored in float8
 
 
 class Placement(StrEnum):
-    """Where the weights are while a picture is painted."""
+    """Where the weights are while a picture is generated."""
 
     RESIDENT = "resident"
-    MODEL_OFFLOAD = "model_offload"  # one component at a time is on the device, the others in the machine's memory
+    MODEL_OFFLOAD = "model_offload"  # one component at a time is on the device, the others in main memory
     GROUP_OFFLOAD = "group_offload"  # a few layers at a time, and the autoencoder
 
 
@@ -31,10 +31,11 @@ class Placement(StrEnum):
 class MemoryPlan:
     """How a model is held in memory; ``lower`` is the next rung down the ladder.
 
-    ``device`` and ``dtype`` are torch's names. ``batch_width`` is the most rows of one call of the denoiser (a picture
-    with guidance has two). With ``tiles_pictures`` the autoencoder works on tiles, with ``stores_float8`` the
-    denoiser's weights are kept in eight bits and widened layer by layer. ``may_store_float8`` is False for a model with
-    adapters: theirs are brought to the format of what they change, and most of them are too small for that one.
+    ``device`` and ``dtype`` are torch's names. ``batch_width`` is the maximum number of rows in one call of the
+    denoiser (a picture with guidance has two). With ``tiles_pictures`` the autoencoder works on tiles; with
+    ``stores_float8`` the denoiser's weights are stored in eight bits and upcast layer by layer. ``may_store_float8`` is
+    False for a model with adapters: an adapter's weights are cast to the dtype of the layer they change, and most are
+    too small for float8.
     """
 
     device: str
@@ -46,10 +47,10 @@ class MemoryPlan:
     may_store_float8: bool = True
 
     def lower(self) -> "MemoryPlan | None":
-        """Return the plan that wants less, or None below the last; what costs least comes first.
+        """Return the next plan that needs less memory, or None below the last; the cheapest measures come first.
 
-        A narrower call costs throughput, tiles cost a little of the decoder's time, moving components costs a transfer
-        a picture, eight bits cost accuracy, moving layers costs a transfer a step.
+        A narrower call costs throughput, tiling a little decoding time, moving components one transfer per picture,
+        eight bits accuracy, and moving layers one transfer per step.
         """
         if self.batch_width > 2:
             return replace(self, batch_width=self.batch_width // 2)
@@ -65,7 +66,7 @@ class MemoryPlan:
         return None
 
     def weights(self, sizes: ModelSizes) -> dict[str, int]:
-        """Return the bytes of each component."""
+        """Return the bytes of each component's weights."""
         width = BYTES_OF[self.dtype]
         stored = {name: count * width for name, count in sizes.parameters.items()}
         stored[sizes.autoencoder] = sizes.parameters[sizes.autoencoder] * self._decoder_width(sizes)
@@ -74,7 +75,7 @@ class MemoryPlan:
         return stored
 
     def working_bytes(self, sizes: ModelSizes, max_pixels: int) -> tuple[int, int]:
-        """Return what denoising and decoding compute with, beside the weights, for pictures of ``max_pixels``."""
+        """Return the bytes that denoising and decoding need in addition to the weights, at ``max_pixels``."""
         width = BYTES_OF[self.dtype]
         tokens = max_pixels / (sizes.latent_scale * sizes.patch) ** 2
         tensors = _DENOISER_TENSORS["transformer" if sizes.is_transformer else "unet"]
@@ -88,7 +89,7 @@ class MemoryPlan:
         return BYTES_OF["float32" if self.dtype == "float16" and sizes.overflows_float16 else self.dtype]
 
     def device_bytes(self, sizes: ModelSizes, max_pixels: int) -> int:
-        """Estimate the most that the device has to hold at once, without what the process takes anyway."""
+        """Estimate the peak device memory, not counting what the process takes anyway."""
         weights = self.weights(sizes)
         denoising, decoding = (count + _SCRATCH_BYTES for count in self.working_bytes(sizes, max_pixels))
         match self.placement:
@@ -102,7 +103,7 @@ class MemoryPlan:
                 return weights[sizes.autoencoder] + moved + max(denoising, decoding)
 
     def host_bytes(self, sizes: ModelSizes) -> int:
-        """Estimate what waits in the machine's memory while something else is on the device."""
+        """Estimate the main memory taken by components that are not on the device at the moment."""
         return 0 if self.placement is Placement.RESIDENT else sum(self.weights(sizes).values())
 
 
@@ -112,7 +113,7 @@ def widest_plan(*, device: str, dtype: str, max_width: int, has_adapters: bool) 
 
 
 def make_plan(plan: MemoryPlan, sizes: ModelSizes, *, budget_bytes: int, max_pixels: int) -> MemoryPlan:
-    """Return the first plan from this one down the ladder that keeps within the budget, or the last one if none does.
+    """Return the first plan, from this one down the ladder, that stays within the budget, or the last if none does.
 
     ``budget_bytes`` is what is free on the device before the model is loaded.
     """

@@ -1,4 +1,4 @@
-"""Why a model cannot be used: short codes, and the sentence of each."""
+"""Why a model cannot be used: short codes, and the sentence for each."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -8,7 +8,7 @@ from generation.units import gibibytes
 
 
 class ModelProblem(StrEnum):
-    """The reasons of ModelUnavailable, each with the data that its sentence names."""
+    """The reasons of ModelUnavailable; a comment lists the data that a sentence uses."""
 
     UNKNOWN = "unknown"  # known
     NOT_DOWNLOADED = "not_downloaded"
@@ -96,7 +96,7 @@ _SENTENCES: Mapping[str, str] = {
 
 
 def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any]) -> str:
-    """Return why a model cannot be used and who can change that."""
+    """Return why a model cannot be used, and who can change that."""
     thing = f"{data['add_on']} of {model}" if "add_on" in data else f"model {model}"
     shown = {**data, "model": model, "thing": thing, "other": one_of(data.get("known", ()))}
     if reason == ModelProblem.DISK_FULL:
@@ -106,7 +106,7 @@ def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any])
 
 
 def one_of(names: Sequence[str]) -> str:
-    """Return what may be chosen as a sentence names it, one or several."""
+    """Return the available choices as they appear in a sentence, whether one or several."""
     if not names:
         return "another one"
     return names[0] if len(names) == 1 else f"one of {', '.join(names)}"

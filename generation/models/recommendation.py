@@ -1,4 +1,4 @@
-"""Which model of the catalog suits a machine best."""
+"""The catalog model that suits a machine best."""
 
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
@@ -8,9 +8,9 @@ from generation.models.machine import Machine
 def recommended_model(catalog: Catalog, machine: Machine) -> ModelEntry | None:
     """Return the best model that fits and is here or on the hub, or None if none does.
 
-    On a graphics card the largest is the best. On a CPU all of them are slow, so it is the one that computes least for
-    a picture. The small model that comes with the program is only taken where no other fits; one whose licence has to
-    be accepted first, or that takes no strength, is somebody's own choice.
+    On a graphics card the largest is the best. On a CPU all are slow, so it is the one with the least computation per
+    picture. The small demo model is chosen only if nothing else fits. A model whose licence has to be accepted first,
+    or one without a strength, is never recommended.
     """
     there = [entry for entry in catalog.values() if entry.folder is None or entry.folder.is_dir()]
     fitting = [entry for entry in there if machine.fits(entry)]

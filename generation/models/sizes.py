@@ -1,4 +1,4 @@
-"""How large a model is, read from the headers of its files: nothing is loaded and torch is not needed."""
+"""How large a model is, read from the headers of its files: nothing is loaded, and torch is not needed."""
 
 import json
 import math
@@ -11,18 +11,18 @@ from generation.models.tensor_files import METADATA, read_header
 
 _DENOISERS = ("unet", "transformer")
 _AUTOENCODERS = ("vae", "movq")
-_NO_TILES = 2**16  # wider than any picture: Kandinsky's autoencoder knows no tiles
+_NO_TILES = 2**16  # wider than any picture: Kandinsky's autoencoder does not support tiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSizes:
-    """What a model's files say about the memory that it wants.
+    """What a model's files say about the memory that it needs.
 
-    ``parameters`` counts them by component (folder). ``latent_scale`` is how many pixels of a side are one latent,
-    ``patch`` how many latents of a side are one token of the denoiser, ``denoiser_channels`` how many numbers a token
-    has at the denoiser's full resolution, ``decoder_channels`` how many a pixel has at most within the autoencoder's
-    decoder, and ``tile_pixels`` is the side of its tiles. ``overflows_float16`` tells that the autoencoder computes in
-    float32 where the rest does in float16.
+    ``parameters`` counts parameters by component (folder). ``latent_scale`` is the number of pixels per latent along a
+    side, ``patch`` the number of latents per denoiser token along a side, ``denoiser_channels`` the channels of a token
+    at the denoiser's full resolution, ``decoder_channels`` the maximum channels per pixel inside the autoencoder's
+    decoder, and ``tile_pixels`` the side of its tiles. ``overflows_float16`` says that the autoencoder computes in
+    float32 when the rest uses float16.
     """
 
     parameters: Mapping[str, int]
@@ -63,7 +63,7 @@ def _read(folder: Path) -> ModelSizes:
         patch=_patch(denoising) if is_transformer else 1,
         denoiser_channels=_channels(denoising),
         is_transformer=is_transformer,
-        # Going up, a level begins with the channels of the one below it.
+        # On the way up, a level begins with the channels of the level before it.
         decoder_channels=max(count / 4 ** max(level - 1, 0) for level, count in enumerate(channels)),
         tile_pixels=_NO_TILES if autoencoder == "movq" else _side(decoding.get("sample_size")) or 256,
         overflows_float16=_is_xl(folder) and decoding.get("force_upcast", True),
@@ -76,7 +76,7 @@ def _is_xl(folder: Path) -> bool:
 
 
 def _parameters(folder: Path) -> int:
-    """Count the parameters of a component; 0 for one without weights. Of several variants one is counted."""
+    """Count the parameters of a component, 0 for one without weights. Of several variants, only one counts."""
     files = sorted(folder.glob("*.safetensors"))
     plain = [path for path in files if path.name.count(".") == 1]
     counted: dict[str, int] = {}
@@ -100,7 +100,7 @@ def _channels(config: dict[str, Any]) -> int:
 
 
 def _patch(config: dict[str, Any]) -> int:
-    """Return the latents along one side of a token; FLUX packs two by two before its transformer sees them."""
+    """Return the number of latents along one side of a token; FLUX packs two by two before its transformer."""
     if "all_patch_size" in config:
         return config["all_patch_size"][0]
     return max(2, config.get("patch_size") or 2)

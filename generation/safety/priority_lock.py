@@ -1,4 +1,4 @@
-"""A lock that lets the urgent in before the others."""
+"""A lock that admits urgent waiters before the others."""
 
 import asyncio
 import heapq
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class PriorityLock:
-    """Let one in at a time: the urgent before the others, each kind in the order in which they came."""
+    """Admit one at a time: urgent ones first, each kind in order of arrival."""
 
     def __init__(self) -> None:
         self._is_held = False
@@ -17,7 +17,7 @@ class PriorityLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether one would have to wait."""
+        """Whether a newcomer would have to wait."""
         return self._is_held
 
     @asynccontextmanager
@@ -38,7 +38,7 @@ class PriorityLock:
         try:
             await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled():  # it was given the lock at that very moment
+            if not waiter.cancelled():  # it was given the lock at the same moment
                 self._pass_on()
             raise
 

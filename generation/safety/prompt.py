@@ -1,4 +1,4 @@
-"""What the words of a request say: sexual, of minors, both, or on a server's own list."""
+"""What the words of a request say: sexual, about minors, both, or on a server's own list."""
 
 import itertools
 import re
@@ -11,7 +11,7 @@ from generation.safety.folding import fold, readings, spelt_out, with_runs_of_at
 from generation.safety.verdict import Label, Verdict
 
 MAX_TERM_CHARACTERS = 60
-# Scripts without spaces between words, and signs: there is no boundary to look for.
+# Scripts without spaces between words, and symbols: there are no word boundaries to look for.
 _UNSPACED = re.compile(r"[^\w\s]|[぀-ヿ㐀-鿿ᄀ-ᇿ가-힯฀-๿]")
 _NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
 _AGE = rf"(?:1[0-7]|0?[1-9]|{_NUMBERS})"
@@ -25,15 +25,15 @@ _MINOR_AGE = re.compile(
     rf"|(?<!\w){_AGE}[\W_]*(?:{_CLASSIFIER})"
     r"|(?<!\w)(?:[1-9]|1[0-2])(?:st|nd|rd|th)[\W_]*grad(?:e|er|ers)(?!\w)"
 )
-# Of a beard or a cheese, too.
+# It may also be the age of a beard or a cheese.
 _SMALL_AGE = re.compile(r"(?<!\w)\d{1,2}[\W_]*(?:month|week|day)s?[\W_]*old(?!\w)")
 
 
 def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterable[str] = ()) -> Verdict:
     """Return the verdict on a prompt; every label has the score 1 or 0.
 
-    The negative prompt counts only where it turns the rest round: without clothes and of a minor, or without adults and
-    sexual. ``server_terms`` are looked for in both, because both are shown.
+    The negative prompt counts only where it reverses the meaning of the rest: no clothes and a minor, or no adults and
+    sexual. ``server_terms`` are looked for in both prompts, because both are shown.
     """
     text, unwanted = _Text(_with_what_is_read(prompt)), _Text(_with_what_is_read(negative_prompt))
     listed = _matcher(tuple(sorted(server_terms)))
@@ -51,12 +51,12 @@ def check_prompt(prompt: str, negative_prompt: str = "", *, server_terms: Iterab
 
 
 def is_term(term: str) -> bool:
-    """Tell whether a text can be a server's term: something is left of it when it is folded."""
+    """Tell whether a text can be a server's term: something must remain of it after folding."""
     return len(term) <= MAX_TERM_CHARACTERS and re.search(r"\w", fold(term)) is not None
 
 
 def _with_what_is_read(prompt: str) -> str:
-    """Return a prompt, and behind it what the model reads where a weight cuts a word in two."""
+    """Return a prompt, followed by what the model reads where a weight splits a word."""
     read = without_weights(prompt)
     return prompt if read == prompt else f"{prompt}\n{read}"
 
@@ -77,12 +77,12 @@ class _Text:
 
 
 class _Matcher:
-    """Look for terms as whole words, with any letter repeated and a plural's ending."""
+    """Search for terms as whole words, with any letter repeated and with plural endings."""
 
     def __init__(self, wanted: tuple[str, ...]) -> None:
         folded = sorted({fold(term).strip() for term in wanted} - {""})
         self._pattern = _pattern(folded)
-        # Among letters that stand alone word boundaries are unknown; short terms would match anything.
+        # Among single letters, word boundaries are unknown, and short terms would match anywhere.
         whole = [term.replace(" ", "") for term in folded if not _UNSPACED.search(term)]
         anywhere = "|".join(_loosely(term) for term in whole if len(term) >= 4)
         at_an_end = "|".join(_loosely(term) for term in whole if len(term) < 4)
@@ -95,8 +95,8 @@ class _Matcher:
         return self._pattern.search(text) is not None
 
     def in_word(self, word: str) -> bool:
-        # More of a letter than any term has tells nothing, and a word may begin at each of them: the patterns would
-        # read a long run once for each of its letters.
+        # A longer run of a letter than in any term adds no information, but a match could start at each letter of it,
+        # so the patterns would scan a long run once per letter.
         return self._spelt_out.search(with_runs_of_at_most(self._longest_run, word)) is not None
 
 
@@ -110,9 +110,9 @@ def _pattern(folded: Iterable[str]) -> re.Pattern[str]:
 
 
 def _loosely(term: str) -> str:
-    """Return a pattern in which every letter may be repeated and words are apart by anything that is no letter.
+    """Return a pattern in which every letter may be repeated and words are separated by anything but letters.
 
-    A letter that is doubled is one part of the pattern: two would share a long run of it in too many ways.
+    A doubled letter is one part of the pattern: as two parts, they could divide a long run in too many ways.
     """
     return r"[\W_]+".join(
         "".join(rf"{re.escape(letter)}{{{len(list(run))},}}" for letter, run in itertools.groupby(word))
@@ -129,8 +129,8 @@ def _matcher(wanted: tuple[str, ...]) -> _Matcher:
     return _Matcher(wanted)
 
 
-# The lists are long and every prompt is compared with all of them: folding and compiling them for each took more than
-# ten times as long as comparing, on the event loop.
+# The lists are long, and every prompt is compared with all of them. Folding and compiling them for each prompt took
+# more than ten times as long as the comparison, on the event loop.
 @cache
 def _built_in(text: str) -> _Matcher:
     return _Matcher(_listed(text))

@@ -1,8 +1,8 @@
-"""The words of the rules that no server can switch off; how they are read is in ``generation.safety.prompt``.
+"""The words of the rules that no server can switch off; ``generation.safety.prompt`` says how they are read.
 
-Words of several languages, because a model understands more than one. Ambiguous ones (a rooster, a donkey, a beach) are
-``SUGGESTIVE`` and count only beside a minor. People say "boy" and "girl" of adults, too: these are ``YOUNG`` and count
-only beside what is ``SEXUAL`` in any case, where a doubt is not for the bot to take.
+In several languages, because a model understands more than one. Ambiguous words (a rooster, a donkey, a beach) are
+``SUGGESTIVE`` and count only together with a minor. Adults are called "boy" and "girl", too: these words are ``YOUNG``
+and count only together with something unambiguously ``SEXUAL``, where the bot gives no benefit of the doubt.
 """
 
 SEXUAL = """

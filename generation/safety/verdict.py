@@ -4,23 +4,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-_MAX_DISTANCE = 12  # of 128 bits: a copy in another size and JPEG differs in a few, two pictures in dozens
+_MAX_DISTANCE = 12  # of 128 bits: a resized copy or a JPEG of it differs in a few, two pictures in dozens
 
 
 class Label(StrEnum):
-    """What is found: in words with the score 1, in a picture with the classifier's probability."""
+    """What was found: in words with the score 1, in a picture with the classifier's probability."""
 
-    SEXUAL = "sexual"  # words that mean nothing else
-    SUGGESTIVE = "suggestive"  # words that are harmless in most company
-    MINOR = "minor"  # children and teenagers, by word, age or sign
+    SEXUAL = "sexual"  # words with no other meaning
+    SUGGESTIVE = "suggestive"  # words that are harmless in most contexts
+    MINOR = "minor"  # children and teenagers, by word, age or symbol
     SEXUAL_MINOR = "sexual_minor"  # both together, in whatever order
-    TERM = "term"  # words that a server has listed itself
+    TERM = "term"  # words on the server's own list
     NSFW = "nsfw"  # what the picture shows
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The labels that were found, each with its score; what is not named has the score 0."""
+    """The labels that were found, each with its score; a label that is not listed has the score 0."""
 
     scores: Mapping[Label, float] = field(default_factory=dict)
 
@@ -42,12 +42,12 @@ class PictureVerdict:
 
 
 def is_alike(first: str, second: str) -> bool:
-    """Tell whether two perceptual hashes belong to the same picture, perhaps in another size or format."""
+    """Tell whether two perceptual hashes belong to the same picture, possibly in another size or format."""
     return (int(first, 16) ^ int(second, 16)).bit_count() <= _MAX_DISTANCE
 
 
 def highest(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return for every label the highest score among several verdicts."""
+    """Return the highest score of each label among several verdicts."""
     scores: dict[Label, float] = {}
     for verdict in verdicts:
         for label, score in verdict.scores.items():

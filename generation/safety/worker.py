@@ -1,4 +1,4 @@
-"""The safety child: ``python -m generation.safety.worker`` looks at the pictures that its parent sends."""
+"""The safety child: ``python -m generation.safety.worker`` classifies the pictures that its parent sends."""
 
 from functools import partial
 
@@ -9,10 +9,10 @@ from generation.safety.picture import PictureClassifier
 
 
 def answer(classifier: PictureClassifier, frame: Frame) -> Frame:
-    """Return the verdict on the picture of a ``check`` frame, or ``failed`` with the kind of the error alone."""
+    """Return the verdict on the picture of a ``check`` frame, or ``failed`` with the error's type and nothing else."""
     try:
         found = classifier.look_at(frame.blobs[0])
-    except Exception as error:  # whatever it was: there is no verdict, and the parent refuses
+    except Exception as error:  # whatever it was, there is no verdict, and the parent refuses
         return Frame("failed", {"error": type(error).__name__})
     scores = {str(label): score for label, score in found.verdict.scores.items()}
     return Frame("verdict", {"scores": scores, "perceptual_hash": found.perceptual_hash})

@@ -19,11 +19,11 @@ MAX_ATTEMPTS = 2  # the sentences about lost executors say "twice"
 
 
 class Attempts:
-    """Run jobs on the executor, and those that were lost with it once more.
+    """Run jobs on the executor; a job lost with the executor is run once more.
 
     Every event is awaited in ``report`` before the next is taken; ``note_attempt`` is awaited as soon as an attempt is
-    lost, before any wait. An executor that could not be started costs no attempt. ``running`` are the jobs that
-    have a slot at any moment. ``recovery`` decides when a job may begin.
+    lost, before any waiting. An executor that could not be started costs no attempt. ``running`` is a live view of the
+    jobs that have a slot. ``recovery`` decides when a job may begin.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class Attempts:
         self._note_attempt = note_attempt
         self._cancelled: set[str] = set()
         self._closing = False
-        self.left: list[str] = []  # jobs that still waited for their turn when the service closed
+        self.left: list[str] = []  # jobs still waiting for their turn when the service closed
 
     async def start(self) -> None:
-        """Try until the executor has started or the service closes; jobs wait meanwhile."""
+        """Retry until the executor has started or the service closes; jobs wait in the meantime."""
         while not self._closing:
             try:
                 await self._executor.start()
@@ -57,7 +57,7 @@ class Attempts:
                     await self._recovery.change()
 
     async def run(self, ticket: Ticket, request: Img2ImgRequest) -> None:
-        """Report what becomes of a job; one without a final event was interrupted, or is in ``left``."""
+        """Run a job and report its events; a job without a final event was interrupted, or is in ``left``."""
         job_id, attempt = ticket.job_id, ticket.attempt
         while True:
             if attempt > 1:
@@ -69,7 +69,7 @@ class Attempts:
             if job_id in self._cancelled:
                 await self._report(Cancelled(job_id=job_id, attempt=attempt))
                 return
-            if not may_begin:  # the service closes
+            if not may_begin:  # the service is closing
                 self.left.append(job_id)
                 return
             losses = self._recovery.begin(job_id)
@@ -92,17 +92,17 @@ class Attempts:
         self._recovery.wake()
 
     def over(self, job_id: str) -> None:
-        """Forget a job that has no slot any more."""
+        """Forget a job that no longer has a slot."""
         self._cancelled.discard(job_id)
         self._recovery.over(job_id)
 
     def close(self) -> None:
-        """Let no job begin any more."""
+        """Let no further job begin."""
         self._closing = True
         self._recovery.wake()
 
     async def _run_once(self, job_id: str, attempt: int, request: Img2ImgRequest) -> Failed | None:
-        """Report the events of one attempt; return its failure if the executor was lost."""
+        """Report the events of one attempt; return its failure if the executor was lost or could not be started."""
         async with contextlib.aclosing(self._executor.run(job_id, attempt, request)) as events:
             async for event in events:
                 if isinstance(event, Failed) and (

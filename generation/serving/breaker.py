@@ -36,11 +36,11 @@ class CircuitBreaker:
 
     @property
     def is_probing(self) -> bool:
-        """Whether a rest is over and the next job, alone, will show whether it has helped."""
+        """Whether a rest is over and the next job, on its own, will show whether it has helped."""
         return self._rests_until is not None and not self.seconds_left
 
     def lost(self) -> None:
-        """Note that the process was lost with a job."""
+        """Record that the process was lost with a job."""
         now = self._clock()
         self._losses.append(now)
         while self._losses[0] <= now - self._window_seconds:
@@ -49,13 +49,13 @@ class CircuitBreaker:
             self.rest()
 
     def rest(self) -> None:
-        """Rest at once, because the process cannot even be started."""
-        if self.seconds_left:  # another slot has said so already
+        """Rest now, because the process cannot even be started."""
+        if self.seconds_left:  # another slot has already reported it
             return
         self._rests_until = self._clock() + self._next_rest_seconds
         self._next_rest_seconds = min(2 * self._next_rest_seconds, self._longest_rest_seconds)
 
     def succeeded(self) -> None:
-        """Note that a job has ended without taking the process along."""
+        """Record that a job has ended without losing the process."""
         self._losses.clear()
         self._rests_until, self._next_rest_seconds = None, self._first_rest_seconds

@@ -13,7 +13,7 @@ Seconds = Callable[[Ticket], float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A waiting job's place: ``ahead`` jobs end before it begins, ``seconds`` until it ends (None if not known)."""
+    """A waiting job's place: ``ahead`` jobs end before it begins; ``seconds`` until it ends (None if unknown)."""
 
     job_id: str
     ahead: int
@@ -21,17 +21,17 @@ class Turn:
 
 
 class _Device:
-    """What runs, in a time in which each job takes as long as it would alone.
+    """The running jobs, in a virtual time in which each job takes as long as it would alone.
 
-    That time passes more slowly the more jobs share the device: with two of them half as fast.
+    Virtual time runs more slowly the more jobs share the device: half as fast with two.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.ended: dict[str, float] = {}  # when, by job id
+        self.ended: dict[str, float] = {}  # time of the end, by job id
         self.owners: Counter[str] = Counter()
         self._time = 0.0
-        self._running: list[tuple[float, int, Ticket]] = []  # a heap by the end in the device's time
+        self._running: list[tuple[float, int, Ticket]] = []  # a heap, ordered by end in virtual time
         self._begun = 0
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class _Device:
         self.owners[ticket.owner] += 1
 
     def end_first(self) -> None:
-        """Let time pass until the first of them ends."""
+        """Advance time until the first job ends."""
         sharing = len(self._running)
         end, _, ticket = heapq.heappop(self._running)
         if end > self._time:
@@ -64,16 +64,16 @@ def forecast(
     max_running_per_owner: int | None = None,
     afterwards: Iterable[Ticket] = (),
 ) -> list[Turn]:
-    """Return the turns of all who wait, in the order in which they begin, if nobody joins and nobody leaves.
+    """Return the turns of all waiting jobs in the order in which they begin, if none joins and none leaves.
 
-    ``seconds_left`` is asked for what runs, ``seconds`` for what waits: seconds of the device, which the jobs in the
-    slots share evenly. A job of unknown duration keeps its slot, and its share, for ever; one that can only be
-    served after it has no time either. ``afterwards`` are tickets beside the queue, each of which runs alone when
-    everything before it is over.
+    ``seconds_left`` is asked about running jobs, ``seconds`` about waiting ones; both return device seconds, and jobs
+    in the slots share the device evenly. A job of unknown duration keeps its slot and its share for ever; a job that
+    can only be served after it has no known time either. ``afterwards`` are tickets outside the queue, each of which
+    runs alone once everything before it has ended.
     """
     future = queue.copy()
     device = _Device()
-    begun: list[tuple[str, int]] = []  # who waited, and how many had ended then
+    begun: list[tuple[str, int]] = []  # job id, and how many jobs had ended by then
     for ticket in running:
         device.begin(ticket, seconds_left(ticket))
     while future:

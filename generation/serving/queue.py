@@ -1,4 +1,4 @@
-"""Who is next: first come, first served within an owner, fair by cost between owners, no crowd before a lone one."""
+"""Who is next: first come, first served for each owner; fair by cost between owners; and no crowd before a lone one."""
 
 import itertools
 from collections import Counter, deque
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 class Ticket:
     """A waiting job, without its payload; ``owner`` and ``group`` are opaque to this package.
 
-    ``cost`` is what the job takes from the others, in a unit of the caller's choice that is the same for all tickets.
-    ``model`` is what has to be in memory for it. ``runs_alone`` marks a job that may take everything down with it: it
-    is no matter of this queue.
+    ``cost`` is what the job takes away from the others, in any unit that is the same for all tickets. ``model`` is the
+    model that it needs in memory. ``runs_alone`` marks a job that may take everything down with it; this queue ignores
+    it.
     """
 
     job_id: str
@@ -25,15 +25,15 @@ class Ticket:
     runs_alone: bool = False
 
 
-_ALIKE = 0.5  # share of a service: starts that differ by less count as equal
+_ALIKE = 0.5  # of a service's cost: starts that differ by less count as equal
 
 
 @dataclass(slots=True)
 class _Owner:
-    """An owner's line, and where they stand in virtual time and in the count of events (``moment``).
+    """An owner's line of tickets, and their position in virtual time and in the count of events (``moment``).
 
-    ``start`` is where their next service starts, ``waits_since`` the moment from which they wait for it. Their last
-    service ended at ``end`` and was given to them in the moment ``served``.
+    ``start`` is where their next service starts; ``waits_since`` is the moment since which they have been waiting for
+    it. Their last service ended at ``end`` and was given to them at the moment ``served``.
     """
 
     name: str
@@ -48,56 +48,57 @@ class _Owner:
 
 
 def _is_alike(later: _Owner, owner: _Owner) -> bool:
-    """Tell whether an owner's start counts as no later than another's."""
+    """Tell whether ``later`` counts as starting no later than ``owner``."""
     return later.start < owner.start + _ALIKE * owner.line[0].cost
 
 
 def _passes_twice(owner: _Owner, waiting: Iterable[_Owner]) -> bool:
-    """Tell whether an owner's next service would be the second before one of those who wait, longest first."""
+    """Tell whether an owner would be served a second time before one of those ``waiting``, who come longest first."""
     longer = itertools.takewhile(lambda other: other.waits_since < owner.served, waiting)
     return any(_is_alike(other, owner) for other in longer)
 
 
 class FairQueue:
-    """Give every owner the same share of what is served, counted in cost, and nobody two turns before another's one.
+    """Give every owner the same share of service, measured in cost, and nobody two turns before another's one.
 
     Start-time fair queuing (Goyal, Vin, Cheng 1996, https://doi.org/10.1145/248157.248171): an owner's next service
-    starts, in virtual time, where their last one ended, or now for a newcomer, and the smallest start is served. It
-    serves the shares that deficit round-robin (Shreedhar, Varghese 1995, https://doi.org/10.1145/217391.217453) serves
-    and needs no quantum to be chosen: where a round has to be as long as the dearest job, a newcomer's start is simply
-    now, so it waits for what runs and not for a round.
+    starts, in virtual time, where their last one ended, or now for a newcomer, and the smallest start is served. The
+    shares are those of deficit round-robin (Shreedhar, Varghese 1995, https://doi.org/10.1145/217391.217453), but there
+    is no quantum to choose. There, a round has to be as long as the most expensive job; here, a newcomer's start is
+    now, so they wait for running jobs and not for a round.
 
-    Starts that are less than half a service apart count as one, for measurements of like services differ. Between those
-    the groups take turns, so that one owner of a small group does not wait for a whole crowd that came a moment
-    earlier; within a group it is who has waited longest. But nobody who has been served since another began to wait is
-    served again before them. An owner has one share however many groups they wait in, and a group has as many shares
-    as it has owners who wait: a direct message is no way around the others.
+    Starts that are less than half a service apart count as equal, because measurements of similar services differ.
+    Among those, groups take turns, so that a lone owner in a small group does not wait for a whole crowd that came a
+    moment earlier; within a group, whoever has waited longest comes first. But nobody who has been served since another
+    owner began to wait is served again before that owner. An owner has one share however many groups they wait in, and
+    a group has as many shares as it has waiting owners: a direct message is no way around the others.
 
-    A ticket is charged with its cost when it is served, for others are served while it runs; ``settle`` corrects that
-    by what it took, so that in the end shares are of what was measured, however wrong the estimates were. Only whoever
-    had nothing waiting is not held to more than one job's cost: what measurements of like jobs differ by must not add
-    up until one of a crowd's jobs before theirs has become two.
+    A ticket is charged its estimated cost when it is served, because others are served while it runs. ``settle``
+    replaces the estimate with the actual cost, so that in the end shares follow what was measured, however wrong the
+    estimates were. There is one exception: an owner who returns after having nothing waiting owes at most the cost of
+    one job. Otherwise small differences between measurements of similar jobs would add up, until members of a crowd get
+    two jobs in before theirs instead of one.
 
-    Changing the model takes long, and all wait for it. So whoever wants the model of the last service goes before one
-    who is due and wants another. That one is passed over at most ``patience`` times, by nobody twice, and the shares
-    stay what they are.
+    Switching models takes long, and everyone waits for it. So an owner who wants the model of the last service goes
+    before the owner whose turn it is, if that one wants another model. The latter is passed over at most ``patience``
+    times, by nobody twice, and the shares stay the same.
     """
 
     def __init__(self, patience: int = 4) -> None:
         self._patience = patience
         self._model = ""  # of the last service
-        self._passed = 0  # how many times whoever is due has been passed over for it
+        self._passed = 0  # how many times the owner whose turn it is has been passed over
         self._now = 0.0  # in virtual time
         self._moment = 0
-        self._owners: dict[str, _Owner] = {}  # who waits
-        self._gone: dict[str, _Owner] = {}  # who does not, and was served a little ahead of the others
-        self._served: dict[str, int] = {}  # the moment of a group's last service
+        self._owners: dict[str, _Owner] = {}  # with tickets waiting
+        self._gone: dict[str, _Owner] = {}  # with none waiting; kept for what they may still owe
+        self._served: dict[str, int] = {}  # the moment of each group's last service
 
     def __bool__(self) -> bool:
         return bool(self._owners)
 
     def push(self, ticket: Ticket) -> None:
-        """Let a ticket wait; what its owner owes delays the first of their line by no more than its own cost."""
+        """Add a ticket; what its owner owes delays their first waiting ticket by no more than its own cost."""
         owner = self._owners.get(ticket.owner)
         if owner is None:
             self._moment += 1
@@ -108,7 +109,7 @@ class FairQueue:
         owner.line.append(ticket)
 
     def pop(self, blocked: Collection[str] = ()) -> Ticket | None:
-        """Take the next ticket out, passing over owners who are ``blocked``; return None if that leaves nobody."""
+        """Remove and return the next ticket, skipping ``blocked`` owners; return None if none is left."""
         eligible = (owner for owner in self._in_order() if owner.name not in blocked)
         owner = next(eligible, None)
         if owner is None:
@@ -121,14 +122,14 @@ class FairQueue:
         return self._serve(preferred or owner)
 
     def remove(self, job_id: str) -> None:
-        """Take a ticket out wherever it stands, if it waits."""
+        """Remove a ticket, wherever it is, if it is waiting."""
         ticket = next((ticket for ticket in self._tickets() if ticket.job_id == job_id), None)
         if ticket is not None:
             self._owners[ticket.owner].line.remove(ticket)
             self._let_go(self._owners[ticket.owner])
 
     def settle(self, ticket: Ticket, cost: float) -> None:
-        """Note what a served ticket has cost in the end; nobody's turn comes before now."""
+        """Record what a served ticket has actually cost; no owner's next turn moves to before now."""
         owner = self._owners.get(ticket.owner) or self._gone.get(ticket.owner)
         if owner is not None:
             difference = cost - ticket.cost
@@ -136,7 +137,7 @@ class FairQueue:
             owner.end = max(self._now, owner.end + difference)
 
     def reprice(self, cost: Callable[[Ticket], float]) -> None:
-        """Give every ticket that waits the cost that is expected of it now."""
+        """Update the expected cost of every waiting ticket."""
         for owner in self._owners.values():
             owner.line = deque(replace(ticket, cost=cost(ticket)) for ticket in owner.line)
 
@@ -149,7 +150,7 @@ class FairQueue:
         return copied
 
     def _in_order(self) -> Iterator[_Owner]:
-        """Yield who waits in the order of their turns; usually only the first is needed, so it is computed lazily."""
+        """Yield the waiting owners in the order of their turns; lazily, since usually only the first is needed."""
         waiting = sorted(self._owners.values(), key=lambda owner: owner.waits_since)
         while waiting:
             first = min(waiting, key=lambda owner: owner.start)
@@ -163,7 +164,7 @@ class FairQueue:
             waiting.remove(next_one)
 
     def _turn_of_group(self, owner: _Owner) -> tuple[int, int]:
-        """Return the place among the groups of the one whose owner has waited longest: last if it was served since."""
+        """Return the sort key of an owner's group: groups not served since the owner began to wait come first."""
         served = self._served.get(owner.line[0].group, 0)
         return served if served > owner.waits_since else 0, owner.waits_since
 
@@ -172,7 +173,7 @@ class FairQueue:
             yield from owner.line
 
     def _serve(self, owner: _Owner) -> Ticket:
-        """Let an owner have their turn, and charge it."""
+        """Serve an owner's next ticket and charge for it."""
         ticket = owner.line.popleft()
         self._model = ticket.model
         self._now = max(self._now, min(each.start for each in self._owners.values()))
@@ -183,7 +184,7 @@ class FairQueue:
         return ticket
 
     def _let_go(self, owner: _Owner) -> None:
-        """Remember what an owner owes who waits no longer, and now and then forget what does not matter any more."""
+        """Remember the debt of an owner with no tickets left; now and then, forget entries that no longer matter."""
         if not owner.line:
             self._gone[owner.name] = self._owners.pop(owner.name)
         many = 2 * len(self._owners) + 16

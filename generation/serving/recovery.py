@@ -1,4 +1,4 @@
-"""After a loss of the executor: which job may begin when, so that no job suffers for another."""
+"""After the executor is lost: which job may begin when, so that no job suffers because of another."""
 
 import asyncio
 import logging
@@ -11,18 +11,18 @@ log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Let no job begin while the executor rests, and let those that were lost with it begin again one by one.
+    """Let no job begin while the executor rests, and let the jobs lost with it begin again one by one.
 
-    They are alone then, because one of those that were lost together may have been the cause: the others must not be
-    lost with it again. ``breaker`` decides when to rest; ``note_rest`` is called when a rest begins and when it
+    Each then runs alone, because any of the jobs that were lost together may have been the cause, and the others must
+    not be lost with it again. ``breaker`` decides when to rest; ``note_rest`` is called when a rest begins and when it
     ends.
     """
 
     def __init__(self, breaker: CircuitBreaker, note_rest: Callable[[], None]) -> None:
         self._breaker = breaker
         self._note_rest = note_rest
-        self._again: dict[str, None] = {}  # the jobs that were lost, in the order of their turns
-        self._tried: str | None = None  # the job that began last, while nobody knows whether a rest has helped
+        self._again: dict[str, None] = {}  # lost jobs, in the order of their turns
+        self._tried: str | None = None  # the last job to begin, until it is known whether a rest has helped
         self._changed = asyncio.Event()
         self._losses = 0  # of the executor
 
@@ -32,18 +32,18 @@ class Recovery:
         return self._breaker.seconds_left
 
     def slots(self, slots: int) -> int:
-        """Return how many of so many slots new jobs may have."""
+        """Return how many of ``slots`` are available to new jobs."""
         if self._again or self._breaker.seconds_left:
             return 0
         return 1 if self._breaker.is_probing else slots
 
     def begin_again(self, job_id: str) -> None:
-        """Let a job that was lost wait for its turn."""
+        """Make a lost job wait for its turn to run again."""
         self._again[job_id] = None
-        self._changed.set()  # whoever comes first may have waited for this one only
+        self._changed.set()  # the first in line may have been waiting for just this one
 
     def over(self, job_id: str) -> None:
-        """Forget a job that has no slot any more."""
+        """Forget a job that no longer has a slot."""
         self._again.pop(job_id, None)
         if self._tried == job_id:
             self._tried = None
@@ -56,12 +56,12 @@ class Recovery:
         return job_id not in self._again or (job_id == next(iter(self._again)) and running == self._again.keys())
 
     def begin(self, job_id: str) -> int:
-        """Note that a job is given to the executor; return how many losses there have been."""
+        """Record that a job is given to the executor; return how many losses there have been so far."""
         self._tried = job_id
         return self._losses
 
     def wake(self) -> None:
-        """Wake all who wait for a change."""
+        """Wake everyone who waits for a change."""
         self._changed.set()
 
     async def change(self) -> None:
@@ -70,12 +70,12 @@ class Recovery:
         await self._changed.wait()
 
     def succeeded(self) -> None:
-        """Note that a job has ended without taking the executor along."""
+        """Record that a job has ended without losing the executor."""
         self._breaker.succeeded()
         self._changed.set()
 
     def lost(self, loss: Failed, losses_before: int) -> None:
-        """Note the loss of an attempt that began after ``losses_before``; a loss shared by several jobs counts once."""
+        """Record the loss of an attempt that began after ``losses_before``; one shared by several jobs counts once."""
         self._tried = None
         if loss.kind is FailureKind.EXECUTOR_UNAVAILABLE:
             self.rest()
@@ -86,7 +86,7 @@ class Recovery:
             self._note_beginning(was_resting)
 
     def rest(self) -> None:
-        """Rest at once: the executor cannot even be started."""
+        """Rest now: the executor cannot even be started."""
         was_resting = self._breaker.seconds_left
         self._breaker.rest()
         self._note_beginning(was_resting)
@@ -98,7 +98,7 @@ class Recovery:
             self._note_rest()
 
     def _end_rest(self) -> None:
-        if self._breaker.seconds_left:  # the clock of the loop was a little early
+        if self._breaker.seconds_left:  # the event loop's timer was a little early
             asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
         else:
             self._changed.set()

@@ -1,4 +1,4 @@
-"""The queue and the slots of the executor: who waits, who comes next, who has a slot."""
+"""The queue and the slots of the executor: who waits, who is next, who has a slot."""
 
 import asyncio
 import contextlib
@@ -24,16 +24,16 @@ LoadRequest = Callable[[Ticket], Awaitable[Img2ImgRequest | None]]
 
 
 async def note_nothing(_job_id: str, _attempt: int) -> None:
-    """Write nothing down."""
+    """Record nothing."""
 
 
 class GenerationService:
-    """Run tickets on an executor, fair between owners, at most ``executor.slots`` at a time.
+    """Run tickets on an executor, fairly between owners, at most ``executor.slots`` at a time.
 
-    A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and a change
-    of mind costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited
-    in ``report`` before the next is taken: what ``report`` writes down is safe before the slot is free. What becomes of
-    a job that has a slot is for ``generation.serving.attempts`` to say.
+    A request is loaded only when its turn has come (late binding), so that waiting jobs cost no memory and cancelling
+    one costs nothing; ``load_request`` returns None for a job that is no longer wanted. Every event is awaited in
+    ``report`` before the next is taken: what ``report`` stores is safe before the slot is free.
+    ``generation.serving.attempts`` handles a job once it has a slot.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class GenerationService:
         self._report = report
         self._max_running_per_owner = max_running_per_owner
         self._queue = FairQueue()
-        self._suspects: dict[str, Ticket] = {}  # run alone, when nothing else waits or runs
-        self._tickets: dict[str, Ticket] = {}  # of what runs
-        self._costs: dict[str, float] = {}  # of what runs, as far as it is known
+        self._suspects: dict[str, Ticket] = {}  # run alone, once nothing else waits or runs
+        self._tickets: dict[str, Ticket] = {}  # of running jobs
+        self._costs: dict[str, float] = {}  # of running jobs, as far as known
         self._running: dict[str, asyncio.Task[None]] = {}
         self._attempts = Attempts(
             executor,
@@ -66,13 +66,13 @@ class GenerationService:
             note_attempt=note_attempt,
         )
         self._changed = asyncio.Event()
-        self._idle = asyncio.Event()  # nothing runs, and nothing that waits may begin
+        self._idle = asyncio.Event()  # nothing runs, and no waiting job may begin
         self._closing = False
         self._paused = False
 
     @property
     def is_paused(self) -> bool:
-        """Whether waiting jobs stay where they are although a slot is free."""
+        """Whether waiting jobs are held back even if a slot is free."""
         return self._paused
 
     @property
@@ -81,11 +81,11 @@ class GenerationService:
         return self._recovery.rest_seconds_left
 
     def pause(self) -> None:
-        """Hand nothing more to the executor; what runs ends as usual."""
+        """Give no further job to the executor; running jobs end as usual."""
         self._paused = True
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """End a pause."""
         self._paused = False
         self._changed.set()
 
@@ -95,7 +95,7 @@ class GenerationService:
         return tuple(self._running)
 
     def forecast(self, *, seconds_left: Seconds, seconds: Seconds) -> list[Turn]:
-        """Return the turns of those who wait; see ``generation.serving.forecast``. While paused nobody knows when."""
+        """Return the turns of waiting jobs; see ``generation.serving.forecast``. During a pause, times are unknown."""
         return forecast(
             self._queue,
             self._tickets.values(),
@@ -107,7 +107,7 @@ class GenerationService:
         )
 
     def submit(self, ticket: Ticket) -> None:
-        """Let a job wait for its turn; one that ``runs_alone`` comes last."""
+        """Add a job to the queue; one that ``runs_alone`` comes last."""
         if ticket.runs_alone:
             self._suspects[ticket.job_id] = ticket
         else:
@@ -115,15 +115,15 @@ class GenerationService:
         self._changed.set()
 
     def account(self, job_id: str, cost: float, expected: Callable[[Ticket], float]) -> None:
-        """Note what a job that still has its slot has cost, and what is expected of those that wait since then."""
+        """Record the cost so far of a job that still has its slot, and update what is expected of the waiting ones."""
         self._costs[job_id] = cost
         self._queue.reprice(expected)
 
     def cancel(self, job_id: str) -> None:
-        """Give a job up, waiting or running.
+        """Cancel a job, waiting or running.
 
-        A running job ends through its own Cancelled event; a waiting one is just taken out, and the caller,
-        who knows that, settles it.
+        A running job ends through its own Cancelled event. A waiting one is only removed; the caller, who knows which
+        it was, settles it.
         """
         if job_id in self._running:
             self._attempts.cancel(job_id)
@@ -131,7 +131,7 @@ class GenerationService:
             self._queue.remove(job_id)
 
     async def run(self) -> None:
-        """Serve until ``close``; the executor is started here and stopped by ``close``."""
+        """Serve until ``close``; this starts the executor, and ``close`` stops it."""
         await self._attempts.start()
         while not self._closing:
             while (ticket := self._next_ticket()) is not None:
@@ -147,8 +147,8 @@ class GenerationService:
     async def close(self, grace_seconds: float, *, drains: bool = False) -> tuple[str, ...]:
         """Start nothing new, give running jobs ``grace_seconds`` to end, then stop the executor.
 
-        With ``drains`` what waits is still begun as long as the time lasts. Return the ids of the jobs that were still
-        running; no final event is reported for them.
+        With ``drains``, waiting jobs are still started while the time lasts. Returns the ids of the jobs that were
+        still running; no final event is reported for them.
         """
         deadline = asyncio.get_running_loop().time() + grace_seconds
         if drains:
@@ -169,7 +169,7 @@ class GenerationService:
         return (*unfinished, *self._attempts.left)
 
     def _next_ticket(self) -> Ticket | None:
-        """Take out the ticket that may begin now, if a slot is free for one."""
+        """Remove and return the ticket that may begin now, if a slot is free for it."""
         if self._paused or len(self._running) >= self._recovery.slots(self._executor.slots):
             return None
         if any(ticket.runs_alone for ticket in self._tickets.values()):
@@ -197,7 +197,7 @@ class GenerationService:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            # The last wall: whatever report or load_request did wrong must not stop the others' jobs.
+            # The last line of defence: an error in report or load_request must not stop the other jobs.
             reference = new_reference()
             log.error("job %s broke [%s]\n%s", ticket.job_id, reference, stack_of(error))
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
