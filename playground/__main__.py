@@ -1,4 +1,4 @@
-"""``python -m playground``: stand-in, bot and one picture; see ``playground.demo``."""
+"""Entry point of ``python -m playground``: stand-in, bot and one picture; see ``playground.demo``."""
 
 import sys
 

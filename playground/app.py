@@ -1,4 +1,4 @@
-"""Assemble a stand-in and the web application that serves all its sides on one port."""
+"""Assembly of a stand-in and of the web application that serves all of it on one port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAGE_POLICY = "default-src 'self'; img-src 'self' https: data: blob:; object-src
 
 
 def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool, acknowledge_seconds: float) -> Playground:
-    """Return a furnished stand-in that nobody is connected to yet."""
+    """Return a stand-in with its members and channels, but no connections yet."""
     clock = Clock()
     ids = Snowflakes(clock)
     world = World(clock, ids, bot_name=bot_name)
@@ -62,7 +62,7 @@ def build_playground(judge: Judge, *, bot_name: str, judges_answers: bool, ackno
 
 @web.middleware
 async def only_from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a page of another site that was led here by a name: whoever asks must have asked for this machine."""
+    """Reject requests of other sites' pages (DNS rebinding): Host and Origin must be this stand-in's own."""
     host = request.headers.get(hdrs.HOST, "").rsplit(":", 1)[0]
     if host not in ("127.0.0.1", "localhost", "[::1]"):
         return web.Response(status=421, text="This stand-in answers to 127.0.0.1 alone.")

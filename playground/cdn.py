@@ -1,4 +1,4 @@
-"""Serve files under signed addresses, as Discord's CDN and its media proxy do, and pictures for users without one."""
+"""The CDN: files under signed URLs, as on Discord's CDN and its media proxy, and default avatars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLOURS = ((88, 101, 242), (116, 127, 141), (59, 165, 93), (250, 166, 26), (237
 
 
 async def serve_file(request: web.Request) -> web.Response:
-    """Answer with the bytes of a file or a part of them, or 404 once its address has expired or its message is gone."""
+    """Answer with a file's bytes or a range of them, or 404 once its URL has expired or its message is deleted."""
     playground = request.app[PLAYGROUND]
     path = request.path.removeprefix("/proxy")
     query = request.query
@@ -28,7 +28,7 @@ async def serve_file(request: web.Request) -> web.Response:
             return web.Response(status=500)
     try:
         found = playground.files.fetch(path, query.get("ex", ""), query.get("is", ""), query.get("hm", ""))
-    except ValueError:  # an expiry that is no hexadecimal number
+    except ValueError:  # an expiry that is not hexadecimal
         found = None
     if found is None:
         return web.Response(status=404, text=GONE)
@@ -38,7 +38,8 @@ async def serve_file(request: web.Request) -> web.Response:
         headers["Content-Disposition"] = "attachment"
     try:
         part = range(len(data))[request.http_range]
-    except ValueError:  # the header is none that means anything
+    except ValueError:
+        # The header is invalid.
         part = range(len(data))
     if len(part) == len(data):
         return web.Response(body=data, content_type=content_type, headers=headers)
@@ -49,7 +50,7 @@ async def serve_file(request: web.Request) -> web.Response:
 
 
 async def serve_avatar(request: web.Request) -> web.Response:
-    """Answer with one of the round pictures of users that have none."""
+    """Answer with one of the default avatars."""
     number = int(request.match_info["number"])
     picture = Image.new("RGB", (128, 128), _COLOURS[number % len(_COLOURS)])
     draw = ImageDraw.Draw(picture)
@@ -61,7 +62,7 @@ async def serve_avatar(request: web.Request) -> web.Response:
 
 
 def add_cdn(app: web.Application) -> None:
-    """Put the CDN's paths into the application."""
+    """Add the CDN's routes to the application."""
     for prefix in ("", "/proxy"):
         for folder in ("attachments", "ephemeral-attachments"):
             app.router.add_get(f"{prefix}/{folder}/{{owner}}/{{attachment}}/{{filename}}", serve_file)

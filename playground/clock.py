@@ -1,4 +1,4 @@
-"""Tell the stand-in's time, which tests may move forward, and hand out ids that carry it."""
+"""The stand-in's clock, which tests may advance, and ids that contain its time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DISCORD_EPOCH_SECONDS = 1_420_070_400.0
 
 
 class Clock:
-    """Run with the machine's time plus what tests have advanced it by."""
+    """The machine's time plus what tests have advanced it by."""
 
     def __init__(self) -> None:
         self.advanced_seconds = 0.0
@@ -23,7 +23,7 @@ class Clock:
         return time.time() + self.advanced_seconds
 
     def advance(self, seconds: float) -> None:
-        """Move the time forward by ``seconds``; whoever sleeps past it wakes. Raises ValueError below zero."""
+        """Advance the time by ``seconds`` and wake sleepers that are due. Raises ValueError below zero."""
         if seconds < 0:
             raise ValueError("the clock only goes forward")
         self.advanced_seconds += seconds
@@ -31,26 +31,26 @@ class Clock:
         moved.set()
 
     async def sleep_until(self, moment: float) -> None:
-        """Return when the stand-in's time has reached ``moment``."""
+        """Return once the stand-in's time has reached ``moment``."""
         while (remaining := moment - self.now()) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), remaining)
 
 
 def iso_time(moment: float) -> str:
-    """Write ``moment`` as Discord does: ISO 8601 in UTC with microseconds."""
+    """Format ``moment`` as Discord does: ISO 8601 in UTC with microseconds."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds")
 
 
 class Snowflakes:
-    """Hand out ids that grow and that carry the stand-in's time in their upper bits."""
+    """Generator of increasing ids that carry the stand-in's time in their upper bits."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._last = 0
 
     def next(self) -> int:
-        """Return an id that no other object of this stand-in has."""
+        """Return an id that is unique within this stand-in."""
         milliseconds = int((self._clock.now() - DISCORD_EPOCH_SECONDS) * 1000)
         self._last = max(self._last + 1, milliseconds << 22)
         return self._last

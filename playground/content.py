@@ -1,4 +1,4 @@
-"""Check what makes up a message or a modal, beyond what Discord's OpenAPI document can say."""
+"""Checks of messages and modals that Discord's OpenAPI document cannot express."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EMBED_TEXTS = ("title", "description", "footer.text", "author.name")
 
 
 def check_message(payload: Json, flags: MessageFlags) -> None:
-    """Refuse a message body that breaks one of Discord's limits with the code 50035."""
+    """Reject a message body that breaks one of Discord's limits, with code 50035."""
     tree: Json = {}
     content = payload.get("content") or ""
     if len(content) > limits.CONTENT_CHARACTERS:
@@ -33,7 +33,7 @@ def check_message(payload: Json, flags: MessageFlags) -> None:
 
 
 def check_modal(data: Json) -> None:
-    """Refuse a modal whose own or whose fields' custom ids are wrong."""
+    """Reject a modal with invalid custom ids, its own or its fields'."""
     tree: Json = {}
     check_components(data.get("components") or [], tree, v2=True)
     if tree:
@@ -56,7 +56,7 @@ def _check_embeds(embeds: list[Json], tree: Json) -> None:
 
 
 def check_components(components: list[Json], tree: Json, *, v2: bool) -> None:
-    """Hang errors about rows, custom ids and the number of components into ``tree``."""
+    """Add errors about rows, custom ids and the number of components to ``tree``."""
     every = list(walk_components(components, ["components"]))
     if len(every) > limits.COMPONENTS_PER_MESSAGE:
         errors.add_error(tree, ["components"], "BASE_TYPE_MAX_LENGTH", "Must be 40 or fewer in length.")
@@ -101,7 +101,7 @@ def _check_button(button: Json, path: list[str], tree: Json) -> None:
 
 
 def walk_components(components: list[Json], path: list[str]) -> Iterator[tuple[list[str], Json]]:
-    """Yield every component, however deep it is nested, with the path at which errors about it hang."""
+    """Yield every component at any depth, with the path for errors about it."""
     for number, component in enumerate(components):
         here = [*path, str(number)]
         yield here, component
@@ -112,7 +112,7 @@ def walk_components(components: list[Json], path: list[str]) -> Iterator[tuple[l
 
 
 def numbered_components(components: list[Json]) -> list[Json]:
-    """Return components as Discord keeps them: without nulls, each with an ``id`` of its own."""
+    """Return components as Discord stores them: without nulls, each with an ``id`` of its own."""
     used = {component["id"] for _, component in walk_components(components, []) if component.get("id")}
     fresh = (number for number in range(1, 10_000) if number not in used)
 

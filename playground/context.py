@@ -1,4 +1,4 @@
-"""Tie the parts of one stand-in together, so that routes get them from one place."""
+"""All parts of one stand-in in one object, for the routes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from playground.world import World
 
 @dataclass(slots=True, kw_only=True)
 class Playground:
-    """One stand-in with everything in it."""
+    """One stand-in with all its parts."""
 
     clock: Clock
     world: World

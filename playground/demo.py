@@ -1,4 +1,4 @@
-"""The whole thing on one machine: the stand-in, the real bot, and one photograph sent through ``/img2img``."""
+"""The whole system on one machine: the stand-in, the real bot, and one photograph sent through ``/img2img``."""
 
 import argparse
 import asyncio
@@ -22,18 +22,18 @@ PHOTOGRAPHS = Path(__file__).with_name("photographs")
 PORT = os.environ.get("PLAYGROUND_PORT") or "0"
 LARGEST_PORT = 65535
 PROMPT = "a cat on a beach"
-SEED = 2  # one of those with which the small model does well, so that the first picture is a good one
+SEED = 2  # a seed that suits the small model, so that the first picture is a good one
 READY_SECONDS, RESULT_SECONDS = 300.0, 600.0
-ACKNOWLEDGE_SECONDS = 30.0  # Discord gives 3; here a small machine may be loading the model at the same time
+ACKNOWLEDGE_SECONDS = 30.0  # Discord allows 3; here a small machine may be loading the model at the same time
 STOP_GRACE_SECONDS = 35.0
 
 
 @contextlib.asynccontextmanager
 async def running_bot(server: PlaygroundServer, data_dir: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start the bot as its own process, pointed at the stand-in by its settings alone; stop it at the end."""
+    """Run the bot as a process of its own, pointed at the stand-in by its settings alone; stop it at the end."""
     environment = {**os.environ, **server.bot_environment(), "DATA_DIR": str(data_dir)}
-    # In a session of its own, so that a terminal's Ctrl+C reaches this process alone, which then ends the bot: a Python
-    # that is only just starting complains about being interrupted.
+    # In a session of its own, so that a terminal's Ctrl+C reaches only this process, which then stops the bot: a Python
+    # process that is still starting would print a traceback.
     command = (sys.executable, "-m", "bot")
     bot = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
     try:
@@ -49,7 +49,7 @@ async def running_bot(server: PlaygroundServer, data_dir: Path) -> AsyncIterator
 
 
 async def send_photograph(server: PlaygroundServer) -> tuple[Message, float]:
-    """Send the bundled photograph through ``/img2img`` and return the result's message and the seconds it took."""
+    """Send the bundled photograph through ``/img2img``; return the result's message and the seconds it took."""
     began = time.monotonic()
     photograph = PHOTOGRAPHS / "cat.jpg"
     interaction = await server.client.command("img2img", {"image": photograph, "prompt": PROMPT, "seed": SEED})
@@ -69,19 +69,19 @@ async def send_photograph(server: PlaygroundServer) -> tuple[Message, float]:
 
 
 async def show(bot_data_dir: Path, *, once: bool) -> int:
-    """Run the demonstration; return 0 if the picture arrived, beside the bot's folder. Without ``once`` stay up."""
+    """Run the demonstration; return 0 if the picture arrived (beside the bot's folder). Without ``once`` go on."""
     this_task = asyncio.current_task()
     assert this_task is not None
-    for name in ("SIGTERM", "SIGHUP"):  # the second: the terminal was closed
-        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has none that could be handled
-            if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # as nohup wants it
+    for name in ("SIGTERM", "SIGHUP"):  # SIGHUP: the terminal was closed
+        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has none that can be handled
+            if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # ignored under nohup
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), this_task.cancel)
     async with (
         PlaygroundServer(
             port=int(PORT),
             bot_name="Palimpsest",
             acknowledge_seconds=ACKNOWLEDGE_SECONDS,
-            unjudged=not os.environ.get("DISCORD_OPENAPI"),  # which would have to be downloaded
+            unjudged=not os.environ.get("DISCORD_OPENAPI"),  # it would have to be downloaded
         ) as server,
         running_bot(server, bot_data_dir) as bot,
     ):
@@ -109,8 +109,8 @@ async def show(bot_data_dir: Path, *, once: bool) -> int:
 
 
 def seed_in(path: Path) -> int:
-    """Return the seed that a result carries in its own metadata."""
-    from generation.images.metadata import read_parameters  # Pillow is loaded only when there is a picture
+    """Return the seed from a result's own metadata."""
+    from generation.images.metadata import read_parameters  # Pillow is only loaded once there is a picture
 
     parameters = read_parameters(path.read_bytes())
     assert parameters is not None, "every result carries its parameters"
@@ -118,14 +118,14 @@ def seed_in(path: Path) -> int:
 
 
 async def _or_end_of(bot: asyncio.subprocess.Process, work: Coroutine[Any, Any, T]) -> T:
-    """Wait for the work, but no longer than the bot lives."""
+    """Wait for the work, or raise ConnectionError as soon as the bot ends."""
     task, end = asyncio.ensure_future(work), asyncio.ensure_future(bot.wait())
     try:
         await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ConnectionError(f"the bot ended with status {bot.returncode}; its last lines stand above")
         return task.result()
-    finally:  # also when this is cancelled: neither is to find its connection closed later
+    finally:  # also on cancellation: neither should find its connection closed later
         task.cancel()
         end.cancel()
         await asyncio.gather(task, end, return_exceptions=True)
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = data_dir / "playground"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # A folder of its own: channels and messages are gone with the stand-in, and another playground may be at work.
+        # A folder of its own: channels and messages are lost with the stand-in, and another playground may be running.
         bot_data = tempfile.TemporaryDirectory(prefix="bot-", dir=folder, ignore_cleanup_errors=True)
     except OSError as error:
         print(f"DATA_DIR, {data_dir}, cannot be written ({error.strerror}).", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Say no in Discord's form: a status, a JSON code and, for a wrong body, a tree of errors."""
+"""Errors in Discord's form: a status, a JSON code and, for an invalid body, a tree of errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from playground.models import Json
 
 
 class DiscordError(Exception):
-    """Carry what Discord would answer.
+    """An error response of Discord.
 
     ``errors`` is the tree of https://discord.com/developers/docs/reference#error-messages, or None.
     """
@@ -19,14 +19,14 @@ class DiscordError(Exception):
         self.errors = errors
 
     def body(self) -> Json:
-        """Return the JSON body of the answer."""
+        """Return the JSON body of the response."""
         body: Json = {"message": self.message, "code": self.code}
         if self.errors is not None:
             body["errors"] = self.errors
         return body
 
 
-# Codes and words: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+# Codes and messages: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 def unauthorized() -> DiscordError:
     return DiscordError(401, 0, "401: Unauthorized")
 
@@ -120,19 +120,19 @@ def stopped_by_automod() -> DiscordError:
 
 
 def invalid_form(errors: Json) -> DiscordError:
-    """Refuse a body with the given tree of errors."""
+    """Return the error for a body with the given tree of errors."""
     return DiscordError(400, 50035, "Invalid Form Body", errors)
 
 
 def invalid_field(path: str, code: str, message: str) -> DiscordError:
-    """Refuse a body for the one field at ``path`` (``"components.0.custom_id"``)."""
+    """Return the error for a body with one invalid field at ``path`` (``"components.0.custom_id"``)."""
     tree: Json = {}
     add_error(tree, path.split(".") if path else [], code, message)
     return invalid_form(tree)
 
 
 def add_error(tree: Json, path: list[str], code: str, message: str) -> None:
-    """Hang one error into the tree at ``path``."""
+    """Add one error to the tree at ``path``."""
     for key in path:
         tree = tree.setdefault(key, {})
     tree.setdefault("_errors", []).append({"code": code, "message": message})

@@ -1,4 +1,4 @@
-"""Misbehave on demand: answer wrongly, cut the connection or hang where a test says so."""
+"""Fault injection: wrong answers, cut connections and hanging requests, as a test configures them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Fault:
 
 
 class Faults:
-    """Hold the list of faults; the first that matches a request is the one that strikes."""
+    """The list of faults; the first one that matches a request is applied."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -52,9 +52,9 @@ class Faults:
         times: int | None = 1,
         share: float = 1.0,
     ) -> Fault:
-        """Add a fault that strikes ``times`` requests (None: until cleared), by chance a ``share`` of those that match.
+        """Add a fault for ``times`` matching requests (None: until cleared), each applied with probability ``share``.
 
-        Raises ValueError for a wrong argument.
+        Raises ValueError for an invalid argument.
         """
         if action not in get_args(FaultAction):
             raise ValueError(f"a fault's action is one of {', '.join(get_args(FaultAction))}, not {action!r}")
@@ -80,7 +80,7 @@ class Faults:
         return fault
 
     def take(self, method: str, path: str) -> Fault | None:
-        """Return the fault that strikes this request and count it as used."""
+        """Return the fault that applies to this request, and count it."""
         for fault in self._faults:
             if fault.times_left == 0 or fault.method not in (None, method):
                 continue
@@ -93,7 +93,7 @@ class Faults:
         return None
 
     def clear(self, fault_id: int | None = None) -> None:
-        """Remove one fault or all, and let go what hangs on them."""
+        """Remove one fault or all, and release the requests that hang on them."""
         kept: list[Fault] = []
         for fault in self._faults:
             if fault_id is None or fault.id == fault_id:
@@ -103,7 +103,7 @@ class Faults:
         self._faults = kept
 
     def listed(self) -> list[dict[str, object]]:
-        """Return every fault with how often it struck."""
+        """Return every fault with how often it was applied."""
         return [
             {"id": f.id, "path_pattern": f.path_pattern.pattern, "action": f.action, "hits": f.hits}
             for f in self._faults

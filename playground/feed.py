@@ -1,4 +1,4 @@
-"""Tell the page and the tests what happens, in order: a numbered log that they can follow."""
+"""A numbered log of events that the page and the tests follow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Event:
 
 
 class Feed:
-    """Keep the newest events and wake everybody who waits for the next."""
+    """Keeps the newest events and wakes everyone who waits for the next one."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque(maxlen=REMEMBERED_EVENTS)
@@ -39,7 +39,7 @@ class Feed:
         arrived.set()
 
     def close(self) -> None:
-        """Send home everybody who waits; nothing will happen any more."""
+        """Release everyone who waits; nothing more will happen."""
         self.closed = True
         self._arrived.set()
 

@@ -1,4 +1,4 @@
-"""Keep uploaded files and sign the addresses under which they can be fetched until these expire."""
+"""Uploaded files, and the signed URLs under which they can be fetched until these expire."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PICTURES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file as it arrives: its name, its bytes and what its sender says about it."""
+    """A file as uploaded: its name, its bytes, and what its sender says about it."""
 
     filename: str
     data: bytes
@@ -39,7 +39,7 @@ class Upload:
 
 
 class FileStore:
-    """Hold the bytes of attachments in memory and serve them under signed addresses."""
+    """Keeps the bytes of attachments in memory and signs their URLs."""
 
     def __init__(self, clock: Clock, ids: Snowflakes) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class FileStore:
         self.url_seconds = CDN_URL_SECONDS
 
     def add(self, folder: str, upload: Upload, *, ephemeral: bool = False) -> Attachment:
-        """Store ``upload`` below ``folder`` (``"attachments/<channel>"``) and return its description."""
+        """Store ``upload`` in ``folder`` (``"attachments/<channel>"``) and return its description."""
         filename = clean_filename(upload.filename)
         if upload.spoiler and not filename.startswith("SPOILER_"):
             filename = f"SPOILER_{filename}"
@@ -71,7 +71,7 @@ class FileStore:
         return attachment
 
     def remove(self, attachment: Attachment) -> None:
-        """Forget the bytes; every address of the file answers 404 from now on."""
+        """Delete the bytes; every URL of the file answers 404 from now on."""
         self._data.pop(self.path(attachment), None)
 
     def path(self, attachment: Attachment) -> str:
@@ -79,22 +79,22 @@ class FileStore:
         return f"/{attachment.folder}/{attachment.id}/{attachment.filename}"
 
     def url(self, attachment: Attachment) -> str:
-        """Return an address that works until it expires by the stand-in's clock."""
+        """Return a URL that is valid until it expires by the stand-in's clock."""
         return self.sign(self.path(attachment))
 
     def proxy_url(self, attachment: Attachment) -> str:
-        """Return the address of the same file on what would be Discord's media proxy."""
+        """Return the URL of the same file on the counterpart of Discord's media proxy."""
         return self.sign(self.path(attachment), prefix="/proxy")
 
     def sign(self, path: str, *, prefix: str = "") -> str:
-        """Return the full address of ``path`` with Discord's three parameters: expiry, issue and signature."""
+        """Return the full URL of ``path`` with Discord's three parameters: expiry, issue time and signature."""
         issued = int(self._clock.now())
         expires = f"{issued + int(self.url_seconds):x}"
         signature = self._signature(path, expires, f"{issued:x}")
         return f"{self.origin}{prefix}{path}?ex={expires}&is={issued:x}&hm={signature}&"
 
     def fetch(self, path: str, expires: str, issued: str, signature: str) -> tuple[bytes, str] | None:
-        """Return bytes and content type, or None for a wrong or expired signature or a removed file."""
+        """Return bytes and content type, or None for an invalid or expired signature or a removed file."""
         if not hmac.compare_digest(signature.encode(), self._signature(path, expires, issued).encode()):
             return None
         if int(expires, 16) <= self._clock.now():
@@ -106,7 +106,7 @@ class FileStore:
 
 
 def clean_filename(filename: str) -> str:
-    """Return the name that Discord would show: no folders, no spaces, nothing that breaks an address."""
+    """Return the name that Discord would show: no folders, no spaces, nothing that breaks a URL."""
     name = re.sub(r"[^\w.\-]+", "_", PurePosixPath(filename.replace("\\", "/")).name, flags=re.ASCII)
     return name if name.strip("_.") else "file"
 
@@ -122,5 +122,5 @@ def _picture_size(data: bytes) -> tuple[int | None, int | None]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as picture:
                 return picture.size
-    except Exception:  # a plugin raises whatever it likes on hostile bytes; without a size it is just a file
+    except Exception:  # image plugins raise all kinds of errors on hostile bytes; without a size it is just a file
         return None, None

@@ -1,4 +1,4 @@
-"""Start interactions, watch their 3 seconds and their 15 minutes, and record how they were answered."""
+"""Interactions: their creation, their limits of 3 seconds and 15 minutes, and how they were answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.world import World
 
 
 class Interactions:
-    """Own every interaction from the member's act to the end of its token."""
+    """Every interaction, from the member's action to the expiry of its token."""
 
     def __init__(
         self,
@@ -77,11 +77,11 @@ class Interactions:
             self.announce(interaction)
 
     def announce(self, interaction: Interaction) -> None:
-        """Tell the page and the tests how the interaction stands."""
+        """Tell the page and the tests the interaction's current state."""
         self._feed.publish("interaction", self._views.interaction(interaction))
 
     def acknowledge(self, interaction_id: int, token: str, callback: CallbackType) -> Interaction:
-        """Accept the first answer to an interaction. Raises DiscordError: 10062 when late, 40060 for a second one."""
+        """Accept the first answer to an interaction. Raises DiscordError: 10062 if late, 40060 for a second one."""
         interaction = self._world.interactions.get(interaction_id)
         if interaction is None or not secrets.compare_digest(interaction.token.encode(), token.encode()):
             raise errors.unknown_interaction()
@@ -100,7 +100,7 @@ class Interactions:
         self.announce(interaction)
 
     def by_token(self, application_id: int, token: str) -> Interaction:
-        """Return the interaction that a webhook token belongs to, while the token lives and has been answered."""
+        """Return the interaction of a webhook token, if the token is valid and the interaction has been answered."""
         if application_id != self._world.application_id:
             raise errors.unknown_webhook()
         interaction = self._by_token.get(token)

@@ -1,4 +1,4 @@
-"""Record every REST call and what Discord would count: invalid requests, identifies, resumes, own violations."""
+"""A record of every REST call, and counters: invalid requests, identifies, resumes, the stand-in's own violations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REMEMBERED_CALLS = 20_000
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One REST call: what was asked, what was answered, and for an acknowledgement how long it took."""
+    """One REST call: its request and response and, for an acknowledgement, how long it took."""
 
     number: int
     method: str
@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(slots=True, kw_only=True)
 class Violation:
-    """An answer of the stand-in itself that Discord's document does not allow."""
+    """A response of the stand-in itself that Discord's document does not allow."""
 
     where: str
     path: str
@@ -40,7 +40,7 @@ class Violation:
 
 
 class Journal:
-    """Keep the record of calls and the counters that tests ask for."""
+    """The record of calls, and the counters that tests read."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -54,14 +54,14 @@ class Journal:
         self.connections = 0
 
     def begin(self, method: str, path: str, route: str, at: float) -> Call:
-        """Note that a call has arrived and return its entry, which is filled in as the call goes on."""
+        """Record an incoming call and return its entry, which is completed as the call proceeds."""
         self.calls_seen += 1
         call = Call(number=self.calls_seen, method=method, path=path, route=route, at=at)
         self.calls.append(call)
         return call
 
     def finish(self, call: Call, status: int, code: int | None) -> None:
-        """Note the answer; 401, 403 and 429 count as invalid requests (topics/rate-limits)."""
+        """Record the response; 401, 403 and 429 count as invalid requests (topics/rate-limits)."""
         call.status, call.code = status, code
         if status in (401, 403, 429):
             self.invalid_requests += 1

@@ -1,4 +1,4 @@
-"""Judge bodies by Discord's OpenAPI document and say what is wrong in the words that Discord uses."""
+"""Validation of bodies against Discord's OpenAPI document, with errors in Discord's wording."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _is_time(value: object) -> bool:
 
 
 class Judge:
-    """Validate requests and answers; without a document everything passes and ``reason`` says why."""
+    """Validates requests and responses; without a document everything passes, and ``reason`` says why."""
 
     def __init__(self, document: Json | None, *, reason: str | None = None) -> None:
         self.reason = reason
         self._document = document
         self._validators: dict[tuple[str, bool], Draft202012Validator] = {}
         if document is not None:
-            # The document says that every code is a number; in a tree of errors Discord's are words
+            # The document says that every code is a number; in error trees Discord's are words
             # (https://discord.com/developers/docs/reference#error-messages), and so are these.
             words: Json = {
                 "type": "object",
@@ -55,17 +55,18 @@ class Judge:
             inner = {"type": "object", "properties": {"_errors": {"type": "array", "items": words}}}
             inner |= {"required": ["_errors"], "additionalProperties": False}
             self._strict = _registry(document, InnerErrors=inner)
-            # Discord takes ids as numbers too, and discord.py sends some so (attachments[].id, message_reference).
+            # Discord accepts ids as numbers too, and discord.py sends some that way (attachments[].id,
+            # message_reference).
             snowflake = document["components"]["schemas"]["SnowflakeType"] | {"type": ["string", "integer"]}
             self._lenient = _registry(document, SnowflakeType=snowflake)
 
     @property
     def active(self) -> bool:
-        """Tell whether there is a document to judge by."""
+        """Whether there is a document to validate against."""
         return self._document is not None
 
     def check_request(self, method: str, template: str, body: Any) -> None:
-        """Raise a DiscordError with the code 50035 if Discord's document does not allow ``body`` here."""
+        """Raise a DiscordError with code 50035 if Discord's document does not allow ``body`` here."""
         if (operation := self._operation(method, template)) is None:
             return
         content = operation.get("requestBody", {}).get("content", {})
@@ -79,7 +80,7 @@ class Judge:
             raise errors.invalid_form(tree)
 
     def answer_violations(self, method: str, template: str, status: int, body: Any) -> list[tuple[str, str]]:
-        """Return path and reason of everything in an answer that Discord's document does not allow."""
+        """Return path and reason of everything in a response that Discord's document does not allow."""
         if (operation := self._operation(method, template)) is None:
             return []
         answers = operation["responses"]
@@ -96,7 +97,7 @@ class Judge:
         return self._violations(f"{pointer}/content/application~1json/schema", body)
 
     def schema_violations(self, name: str, body: Any) -> list[tuple[str, str]]:
-        """Return what is wrong with ``body`` by the named schema of the document; nothing without one."""
+        """Return how ``body`` violates the named schema of the document; nothing without a document."""
         return self._violations(f"#/components/schemas/{name}", body) if self.active else []
 
     def _violations(self, pointer: str, body: Any) -> list[tuple[str, str]]:
@@ -126,7 +127,7 @@ class Judge:
 
 
 def _registry(document: Json, **replaced: Json) -> Registry[Any]:
-    """Return what references resolve in: the document with some schemas replaced."""
+    """Return the registry that resolves references: the document with some schemas replaced."""
     components = document["components"]
     changed = document | {"components": components | {"schemas": components["schemas"] | replaced}}
     resource: Resource[Any] = Resource(contents=changed, specification=DRAFT202012)
@@ -140,7 +141,7 @@ def _pointer(method: str, template: str) -> str:
 
 
 def _fitting_branch(error: ValidationError) -> list[ValidationError]:
-    """Return the errors of the union's branch that the value was meant for; none if it fits no branch at all."""
+    """Return the errors of the union branch that the value was meant for; none if it matches no branch."""
     branches: dict[Any, list[ValidationError]] = {}
     for child in error.context or ():
         branches.setdefault(child.schema_path[0], []).append(child)

@@ -1,4 +1,4 @@
-"""Keep Discord's numbers in one place. Each is from Discord's documentation; the page is named beside it."""
+"""Discord's limits in one place. Each is from Discord's documentation; the page is named beside it."""
 
 MEBIBYTE = 1024 * 1024
 
@@ -22,11 +22,11 @@ COMMAND_CHARACTERS = 8000  # interactions/application-commands
 GLOBAL_CHAT_COMMANDS = 100
 GLOBAL_MENU_COMMANDS = 15
 
-CDN_URL_SECONDS = 24 * 60 * 60.0  # not documented ("preset"); about a day was observed
+CDN_URL_SECONDS = 24 * 60 * 60.0  # undocumented ("preset"); about a day was observed
 
 GLOBAL_REQUESTS_PER_SECOND = 50  # topics/rate-limits
-HEARTBEAT_MILLISECONDS = 41_250  # the interval that Discord's gateway is seen to send
-GATEWAY_EVENTS = 120  # topics/gateway: events a connection may send in ...
+HEARTBEAT_MILLISECONDS = 41_250  # the interval that Discord's gateway was observed to send
+GATEWAY_EVENTS = 120  # topics/gateway: events that a connection may send in ...
 GATEWAY_EVENTS_SECONDS = 60.0
 GATEWAY_PAYLOAD_BYTES = 4096
 REPLAYED_EVENTS = 1000

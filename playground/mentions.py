@@ -1,4 +1,4 @@
-"""Find out whom a message pings: what its text says, filtered by ``allowed_mentions`` and by permissions."""
+"""Whom a message pings: the mentions in its text, filtered by ``allowed_mentions`` and by permissions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resolve_mentions(
 ) -> Mentions:
     """Return who is pinged (resources/message, "Allowed Mentions Object").
 
-    Raises a DiscordError when ``allowed`` both parses a kind and lists ids of it.
+    Raises DiscordError if ``allowed`` both parses a kind and lists ids of it.
     """
     parse = set(default_parse)
     listed: dict[str, set[int]] = {"users": set(), "roles": set()}

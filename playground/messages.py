@@ -1,4 +1,4 @@
-"""Create, edit and delete messages, and tell the gateway and the feed about it."""
+"""Creation, editing and deletion of messages, with the events for the gateway and the feed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ INTERACTION_PARSES = ("users",)
 
 
 class MessageBoard:
-    """Own every change of a message: check it, store it, announce it."""
+    """Applies every change to a message: checks it, stores it, announces it."""
 
     def __init__(
         self, world: World, files: FileStore, gateway: Gateway, writer: MessageWriter, views: Views, feed: Feed
@@ -61,7 +61,7 @@ class MessageBoard:
         interaction: Interaction | None = None,
         visible_to: int | None = None,
     ) -> Message:
-        """Add a message made of a checked REST body and its files. Raises DiscordError for what Discord refuses."""
+        """Add a message from a validated REST body and its files. Raises DiscordError for what Discord rejects."""
         flags |= MessageFlags(payload.get("flags") or 0) & _SETTABLE
         content.check_message(payload, flags)
         uploads = match_uploads(payload, files, kept=())
@@ -103,12 +103,12 @@ class MessageBoard:
         return self._world.messages.get(message_id)
 
     def remember_nonce(self, message: Message) -> None:
-        """Note the nonce of a new message for as long as repeats of it are recognised."""
+        """Remember a new message's nonce, so that duplicates are recognised."""
         key = (message.channel_id, message.author.id, str(message.nonce))
         self._nonces[key] = (message.id, message.created_at)
 
     def edit(self, message: Message, payload: Json, files: dict[int, Upload]) -> None:
-        """Change a message by a checked REST body: what it does not name stays as it is."""
+        """Edit a message with a validated REST body: omitted fields stay unchanged."""
         channel = self._world.channel(message.channel_id)
         flags = message.flags | MessageFlags(payload.get("flags") or 0) & _SETTABLE
         content.check_message(payload, flags)
@@ -130,13 +130,14 @@ class MessageBoard:
         self._fill(message, channel, payload, replied_to=None)
         pinged = message.pinged_by_reply
         if pinged is not None and pinged not in message.mentioned_user_ids:
-            message.mentioned_user_ids.append(pinged)  # whom the reply pinged stays a mention, whatever the edit says
+            # Whoever the reply pinged stays mentioned, whatever the edit says.
+            message.mentioned_user_ids.append(pinged)
         message.edited_at = self._world.clock.now()
         message.edited_count += 1
         self._announce("MESSAGE_UPDATE", message)
 
     def delete(self, message: Message) -> None:
-        """Remove a message and its files."""
+        """Delete a message and its files."""
         message.deleted = True
         for attachment in message.attachments:
             self._files.remove(attachment)
@@ -177,7 +178,7 @@ class MessageBoard:
             raise errors.entity_too_large()
 
     def _wake(self, channel: Channel, author: User) -> None:
-        """Open an archived thread again for a new message; one that is locked is closed to all but its moderators.
+        """Unarchive a thread for a new message; only moderators can write in a locked one.
 
         https://discord.com/developers/docs/topics/threads
         """
@@ -189,7 +190,7 @@ class MessageBoard:
             self._gateway.dispatch("THREAD_UPDATE", lambda _intents: body)
 
     def _check_words(self, channel: Channel, author: User, payload: Json, flags: MessageFlags) -> None:
-        """Refuse what the server's AutoMod does not want, edits too; who manages the server is exempt, a bot is not.
+        """Reject words on the server's AutoMod list, in edits too; managers of the server are exempt, bots are not.
 
         https://discord.com/developers/docs/resources/auto-moderation
         """
@@ -217,7 +218,7 @@ class MessageBoard:
 
 
 def message_intent(channel: Channel) -> Intent:
-    """Return the intent that messages of a channel need."""
+    """Return the intent that a channel's messages require."""
     return Intent.DIRECT_MESSAGES if channel.is_direct else Intent.GUILD_MESSAGES
 
 

@@ -1,4 +1,4 @@
-"""Hold what the stand-in knows: members, channels, messages, interactions. Plain state, no behaviour of Discord."""
+"""The stand-in's state: members, channels, messages, interactions. Plain data, without Discord's behaviour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 class ChannelType(IntEnum):
-    """The kinds of channels that exist here (Discord, "Channel Types")."""
+    """The channel types that exist here (Discord, "Channel Types")."""
 
     TEXT = 0
     DIRECT = 1
@@ -20,7 +20,7 @@ class ChannelType(IntEnum):
 
 
 class MessageType(IntEnum):
-    """The kinds of messages that exist here (Discord, "Message Types")."""
+    """The message types that exist here (Discord, "Message Types")."""
 
     DEFAULT = 0
     REPLY = 19
@@ -29,7 +29,7 @@ class MessageType(IntEnum):
 
 
 class MessageFlags(IntFlag):
-    """The message flags that change what the stand-in does (Discord, "Message Flags")."""
+    """The message flags that the stand-in honours (Discord, "Message Flags")."""
 
     SUPPRESS_EMBEDS = 1 << 2
     EPHEMERAL = 1 << 6
@@ -42,7 +42,7 @@ NO_FLAGS = MessageFlags(0)
 
 
 class InteractionType(IntEnum):
-    """The kinds of interactions (Discord, "Interaction Type")."""
+    """The interaction types (Discord, "Interaction Type")."""
 
     COMMAND = 2
     COMPONENT = 3
@@ -63,7 +63,7 @@ class CallbackType(IntEnum):
 
 
 class CommandType(IntEnum):
-    """The kinds of commands (Discord, "Application Command Types")."""
+    """The command types (Discord, "Application Command Types")."""
 
     CHAT_INPUT = 1
     USER = 2
@@ -90,7 +90,7 @@ class Role:
 
 @dataclass(slots=True, kw_only=True)
 class Overwrite:
-    """Change the permissions of a role or of a member in one channel."""
+    """A permission overwrite for a role or a member in one channel."""
 
     id: int
     is_member: bool
@@ -148,7 +148,7 @@ class Guild:
 
 @dataclass(slots=True, kw_only=True)
 class Attachment:
-    """Describe a stored file; its bytes live in the file store under the same id."""
+    """The description of a stored file; its bytes are in the file store under the same id."""
 
     id: int
     folder: str
@@ -163,7 +163,7 @@ class Attachment:
 
 @dataclass(slots=True, kw_only=True)
 class Reference:
-    """Point from a reply at what it replies to; ``shown`` is how much of it the bot gets to see."""
+    """A reply's reference to a message; ``shown`` is how much of that message the bot gets to see."""
 
     channel_id: int
     message_id: int
@@ -202,7 +202,7 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Interaction:
-    """Follow one interaction from the member's act to all of the bot's answers."""
+    """One interaction, from the member's action to all of the bot's responses."""
 
     id: int
     token: str

@@ -1,4 +1,4 @@
-"""Find Discord's OpenAPI document on this machine or fetch it once, pinned, from Discord's public repository."""
+"""Discord's OpenAPI document, found on this machine or downloaded once, pinned, from Discord's public repository."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Found:
 
 
 def default_cache_folder() -> Path:
-    """Return where a downloaded document is kept between runs."""
+    """Return the folder that keeps a downloaded document between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "playground"
 
 
 def find_openapi_document(path: Path | None = None, *, cache_folder: Path | None = None) -> Found:
     """Return the document from ``path``, ``DISCORD_OPENAPI``, the shared folder, the cache or the network.
 
-    A path that was asked for must hold a document; the other places may be empty. Never raises: what is missing or
+    An explicitly given path must contain a document; the other places may be empty. Never raises: what is missing or
     wrong is the ``reason``.
     """
     asked = path or (Path(os.environ["DISCORD_OPENAPI"]) if os.environ.get("DISCORD_OPENAPI") else None)
@@ -65,7 +65,7 @@ def _read(path: Path) -> Found:
 
 
 def _download(target: Path) -> str | None:
-    """Fetch the pinned document into ``target`` and return None, or the reason why that failed."""
+    """Download the pinned document to ``target`` and return None, or the reason for a failure."""
     try:
         with urllib.request.urlopen(URL, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
             data = response.read(MAX_BYTES + 1)

@@ -1,4 +1,4 @@
-"""Compute what a member may do where, as https://discord.com/developers/docs/topics/permissions describes it."""
+"""Permissions of members, computed as https://discord.com/developers/docs/topics/permissions describes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Permission(IntFlag):
 
     @classmethod
     def parse(cls, names: list[str]) -> Permission:
-        """Return the bits with these names (case does not matter). Raises ValueError for an unknown name."""
+        """Return the permissions with these names, in any case. Raises ValueError for an unknown name."""
         value = cls(0)
         for name in names:
             try:
@@ -82,7 +82,7 @@ WRITING = Permission.MENTION_EVERYONE | Permission.SEND_TTS_MESSAGES | Permissio
 
 
 def guild_permissions(guild: Guild, user_id: int) -> Permission:
-    """Return what the roles of a member allow in the whole guild; nothing for somebody who is not in it."""
+    """Return what a member's roles allow in the whole guild; nothing for someone who is not in it."""
     member = guild.members.get(user_id)
     if member is None:
         return Permission(0)
@@ -96,12 +96,12 @@ def guild_permissions(guild: Guild, user_id: int) -> Permission:
 
 
 def sending(channel: Channel) -> Permission:
-    """Return the permission that writing there takes: threads have one of their own."""
+    """Return the permission to write in a channel: threads have one of their own."""
     return Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
 
 
 def seeing(channel: Channel) -> Permission:
-    """Return the permissions that reading there takes: the text of a voice channel takes that to join it as well.
+    """Return the permissions to read a channel: a voice channel's text chat also requires the permission to join.
 
     https://discord.com/developers/docs/resources/message#get-channel-messages
     """
@@ -109,9 +109,9 @@ def seeing(channel: Channel) -> Permission:
 
 
 def channel_permissions(guild: Guild, channel: Channel, parent: Channel, user_id: int, *, now: float) -> Permission:
-    """Return what a member may do in one channel, overwrites, implicit denials and time-outs included.
+    """Return what a member may do in one channel, with overwrites, implicit denials and timeouts applied.
 
-    The overwrites are those of ``parent``, which is the channel of a thread and any other channel itself.
+    The overwrites are those of ``parent``: the parent channel of a thread, or any other channel itself.
     """
     if channel.is_direct:
         return DIRECT_MESSAGE

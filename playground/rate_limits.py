@@ -1,4 +1,4 @@
-"""Count requests against Discord's limits and say so in Discord's headers (topics/rate-limits)."""
+"""Rate limits like Discord's, reported in Discord's headers (topics/rate-limits)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Window:
     used: int = 0
 
     def take(self, limit: int, per_seconds: float, now: float) -> tuple[int, float]:
-        """Use one request and return how many are left (below zero: refused) and the seconds until the next window."""
+        """Count one request; return how many are left (negative: rejected) and the seconds until the next window."""
         if now >= self.opened + per_seconds:
             self.opened, self.used = now, 0
         self.used += 1
@@ -35,7 +35,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class RateLimits:
-    """Give every route and major parameter a window of its own, plus one for all requests of the bot."""
+    """A window for every route and major parameter, plus one for all requests of the bot."""
 
     _windows: dict[str, _Window] = field(default_factory=dict)
     _everything: _Window = field(default_factory=_Window)
@@ -52,7 +52,7 @@ class RateLimits:
         self._windows.clear()
 
     def take(self, route: str, major: str, *, counts_globally: bool) -> Verdict:
-        """Count one request and return the headers of its answer; refused if ``retry_after_seconds`` is set."""
+        """Count one request and return the headers of its response; rejected if ``retry_after_seconds`` is set."""
         now = time.monotonic()
         if counts_globally:
             left, seconds = self._everything.take(GLOBAL_REQUESTS_PER_SECOND, 1.0, now)
@@ -76,6 +76,6 @@ class RateLimits:
 
 
 def refusal_headers(seconds: float, is_global: bool) -> dict[str, str]:
-    """Return the headers that a 429 of Discord carries; one without Via would be Cloudflare's."""
+    """Return the headers of Discord's 429 responses; one without Via would look like Cloudflare's."""
     headers = {"Retry-After": f"{seconds:.3f}", "Via": "1.1 google", "X-RateLimit-Scope": "user"}
     return headers | ({"X-RateLimit-Global": "true", "X-RateLimit-Scope": "global"} if is_global else {})

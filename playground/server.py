@@ -1,6 +1,7 @@
-"""Run the stand-in as a process: ``python -m playground.server``.
+"""The stand-in as a process: ``python -m playground.server``.
 
-Prints one line of JSON when it is ready, and ends on SIGTERM, on SIGINT or, if asked to, when its stdin closes instead.
+Prints one line of JSON when it is ready, and ends on SIGTERM, on SIGINT or, with ``--until-stdin-closes``, when its
+stdin closes instead of on SIGINT.
 """
 
 from __future__ import annotations
@@ -73,12 +74,12 @@ async def serve(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError):  # Windows has no signal handlers on a loop; Ctrl+C still interrupts
+        with suppress(NotImplementedError):  # Windows event loops have no signal handlers; Ctrl+C still interrupts
             loop.add_signal_handler(number, stop.set)
     if arguments.until_stdin_closes:
-        # Ctrl+C in a terminal reaches the starter and its bot too, and the bot takes its leave here, so this ends last.
+        # Ctrl+C in a terminal also reaches the parent and its bot, which has to disconnect first, so this ends last.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # A daemon: a thread that waits for stdin must not keep the process from ending.
+        # A daemon thread: waiting for stdin must not keep the process alive.
         threading.Thread(target=_wait_for_end_of_stdin, args=(loop, stop), daemon=True).start()
     ready = {
         "address": playground.address,
@@ -98,15 +99,15 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    # Not sys.stdin, whose lock a daemon would hold when the interpreter ends, and bring it down.
+    # Not sys.stdin: a daemon thread would hold its lock at interpreter shutdown, which crashes it.
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    with suppress(RuntimeError):  # the loop may be closed already
+    with suppress(RuntimeError):  # the loop may already be closed
         loop.call_soon_threadsafe(stop.set)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the stand-in from a shell."""
+    """Run the stand-in from the command line."""
     with suppress(KeyboardInterrupt):
         asyncio.run(serve(build_parser().parse_args(argv)))
 

@@ -1,4 +1,4 @@
-"""Join the files that come with a message with what its body says about them."""
+"""Uploaded files of a message, matched with their descriptions in its body."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playground.models import Attachment, Json
 
 
 def match_uploads(payload: Json, files: dict[int, Upload], *, kept: list[Attachment] | tuple[()]) -> list[Upload]:
-    """Join the files of a multipart body with what ``attachments`` says about them.
+    """Match the files of a multipart body with their entries in ``attachments``.
 
     Raises DiscordError for an entry that names neither a file of the body nor an attachment of the message.
     """
@@ -37,7 +37,7 @@ def match_uploads(payload: Json, files: dict[int, Upload], *, kept: list[Attachm
 
 
 def kept_attachments(payload: Json, attachments: list[Attachment]) -> list[Attachment]:
-    """Return the attachments that an edit leaves there."""
+    """Return the attachments that an edit keeps."""
     if "attachments" not in payload:
         return list(attachments)
     named = {str(entry["id"]) for entry in payload["attachments"] or []}

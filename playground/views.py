@@ -1,4 +1,4 @@
-"""Describe messages, interactions and channels for the page and the tests: everything, hidden or not."""
+"""Descriptions of messages, interactions and channels for the page and the tests: everything, hidden or not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MARKS = {ChannelType.TEXT: "#", ChannelType.VOICE: "🔊", ChannelType.THREAD: 
 
 
 class Views:
-    """Write what a member of the server could see, with the names that the control API uses."""
+    """Describes what a member of the server could see, with the names that the control API uses."""
 
     def __init__(self, world: World, writer: MessageWriter) -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""Write users, servers, channels and commands as Discord's JSON."""
+"""Users, servers, channels and commands as Discord's JSON."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ def _thread_json(world: World, thread: Channel) -> Json:
 
 
 def premium_tier(max_file_bytes: int) -> int:
-    """Return the boost tier whose files are the largest that ``max_file_bytes`` still allows."""
+    """Return the highest boost tier whose file limit is not above ``max_file_bytes``."""
     return max((tier for tier, size in PREMIUM_TIER_BYTES.items() if size <= max_file_bytes), default=0)
 
 
 def guild_json(world: World) -> Json:
-    """Write the server as ``GET /guilds/{id}`` answers it."""
+    """Return the server as ``GET /guilds/{id}`` describes it."""
     guild = world.guild
     unset = dict.fromkeys(
         (
@@ -173,7 +173,7 @@ def guild_json(world: World) -> Json:
 
 
 def guild_create_json(world: World, *, all_members: bool) -> Json:
-    """Write the server as GUILD_CREATE carries it: the bot's own member always, the others by intent."""
+    """Return the server as in GUILD_CREATE: the bot's own member always, the others by intent."""
     members = world.guild.members.values()
     return guild_json(world) | {
         "joined_at": iso_time(world.guild.created_at),
@@ -192,7 +192,7 @@ def guild_create_json(world: World, *, all_members: bool) -> Json:
 
 
 def partial_guild_json(world: World) -> Json:
-    """Write the server as ``GET /users/@me/guilds`` lists it."""
+    """Return the server as ``GET /users/@me/guilds`` lists it."""
     return {
         "id": str(world.guild.id),
         "name": world.guild.name,
@@ -205,7 +205,7 @@ def partial_guild_json(world: World) -> Json:
 
 
 def application_json(world: World) -> Json:
-    """Write the bot's application as its owner sees it."""
+    """Return the bot's application as its owner sees it."""
     flags = GATEWAY_MESSAGE_CONTENT_LIMITED if world.privileged_intents & (1 << 15) else 0
     return {
         "id": str(world.application_id),

@@ -1,4 +1,4 @@
-"""Write messages and interactions as Discord's JSON, hiding what the bot's intents do not let it read."""
+"""Messages and interactions as Discord's JSON, without what the bot's intents do not let it read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HIDDEN: Json = {"content": "", "embeds": [], "attachments": [], "components": [
 
 
 class MessageWriter:
-    """Write messages for the bot or, unabridged, for the members."""
+    """Serialises messages for the bot or, in full, for members."""
 
     def __init__(self, world: World, files: FileStore) -> None:
         self._world = world
@@ -48,7 +48,7 @@ class MessageWriter:
         return body
 
     def readable(self, message: Message, intents: int) -> bool:
-        """Decide whether the bot may read the content (topics/gateway, "Message Content Intent")."""
+        """Return whether the bot may read the content (topics/gateway, "Message Content Intent")."""
         return (
             bool(intents & MESSAGE_CONTENT_INTENT)
             or message.author.id == self._world.bot.id
@@ -57,7 +57,7 @@ class MessageWriter:
         )
 
     def message(self, message: Message, *, intents: int, readable: bool | None = None) -> Json:
-        """Write a message as REST answers it to the bot; ``readable`` overrides what the intents say."""
+        """Return a message as REST shows it to the bot; ``readable`` overrides the intents."""
         body = self._plain(message)
         if message.reference is not None:
             body |= self._reference(message, intents)
@@ -66,7 +66,7 @@ class MessageWriter:
         return body
 
     def gateway_message(self, message: Message, *, intents: int) -> Json:
-        """Write a message as MESSAGE_CREATE and MESSAGE_UPDATE carry it."""
+        """Return a message as in MESSAGE_CREATE and MESSAGE_UPDATE."""
         body = self.message(message, intents=intents)
         channel = self._world.channel_once_known(message.channel_id)
         if not channel.is_direct:
@@ -184,13 +184,13 @@ class MessageWriter:
                 if attachment.content_type:
                     body["content_type"] = attachment.content_type
                 return body
-        if url.startswith(f"{self._files.origin}/"):  # an address of the CDN is signed anew wherever it is shown
+        if url.startswith(f"{self._files.origin}/"):  # a CDN URL is signed again wherever it is shown
             path = urlsplit(url).path.removeprefix("/proxy")
             return {"url": self._files.sign(path), "proxy_url": self._files.sign(path, prefix="/proxy")}
         return {"url": url, "proxy_url": url}
 
     def interaction(self, interaction: Interaction) -> Json:
-        """Write an interaction as INTERACTION_CREATE carries it."""
+        """Return an interaction as in INTERACTION_CREATE."""
         world = self._world
         channel = world.channels[interaction.channel_id]
         app_permissions = world.permissions(channel, world.bot.id)
@@ -231,7 +231,7 @@ class MessageWriter:
 
 
 def embedded_filenames(message: Message) -> list[str]:
-    """Return the names of the attachments that an embed of the message shows, which leave its list of attachments."""
+    """Return the names of attachments that the message's embeds show; they are missing from its attachment list."""
     names: list[str] = []
     for embed in message.embeds:
         for key in _EMBED_PICTURES:
@@ -242,7 +242,7 @@ def embedded_filenames(message: Message) -> list[str]:
 
 
 def is_interaction_response(message: Message) -> bool:
-    """Tell whether a message was made through an interaction: replies to it do not ping the bot."""
+    """Return whether a message was created through an interaction: replies to it do not ping the bot."""
     return message.type in (MessageType.CHAT_INPUT_COMMAND, MessageType.CONTEXT_MENU_COMMAND) or (
         message.interaction_id is not None
     )

@@ -1,4 +1,4 @@
-"""Furnish the place: one server with its channels, members and roles, a bot, and direct messages with everybody."""
+"""The stand-in's world: one server with channels, members and roles, a bot, and its direct messages with everyone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BOT_PERMISSIONS = EVERYONE & ~Permission.CREATE_INSTANT_INVITE
 
 
 class World:
-    """Hold everything that exists, by id, and find it by id or by name."""
+    """Everything that exists, by id, with look-ups by id and by name."""
 
     def __init__(self, clock: Clock, ids: Snowflakes, *, bot_name: str, guild_name: str = "The Playground") -> None:
         self.clock = clock
@@ -100,7 +100,7 @@ class World:
         )
 
     def add_member(self, name: str) -> User:
-        """Add a member without roles to the server, and their direct messages with the bot."""
+        """Add a member without roles to the server, with a direct message channel to the bot."""
         user = self._add_user(User(id=self.ids.next(), name=name))
         self.guild.members[user.id] = Member(user=user, role_ids=[], joined_at=self.clock.now())
         self._add_direct_channel(user)
@@ -113,7 +113,7 @@ class World:
     def add_channel(
         self, name: str, *, topic: str | None = None, age_restricted: bool = False, voice: bool = False
     ) -> Channel:
-        """Add a text channel, or a voice channel with its text, to the server."""
+        """Add a text channel, or a voice channel with its text chat, to the server."""
         channel = Channel(
             id=self.ids.next(),
             type=ChannelType.VOICE if voice else ChannelType.TEXT,
@@ -135,7 +135,7 @@ class World:
         return thread
 
     def listed_channels(self) -> list[Channel]:
-        """Return the channels in their order, each with its threads below it."""
+        """Return the channels in order, each followed by its threads."""
         tops = [channel for channel in self.channels.values() if not channel.is_thread]
         return [
             channel
@@ -144,7 +144,7 @@ class World:
         ]
 
     def parent(self, channel: Channel) -> Channel:
-        """Return the channel of a thread, and any other channel itself."""
+        """Return the parent of a thread, or any other channel itself."""
         return channel if channel.parent_id is None else self.channel_once_known(channel.parent_id)
 
     def remove_channel(self, channel: Channel) -> None:
@@ -157,10 +157,10 @@ class World:
         self.removed_channels[channel.id] = self.channels.pop(channel.id)
 
     def channel_once_known(self, channel_id: int) -> Channel:
-        """Return a channel, even one that has been deleted, to describe what happened in it."""
+        """Return a channel, even a deleted one, to describe what happened in it."""
         return self.channels.get(channel_id) or self.removed_channels[channel_id]
 
-    # Finding raises Discord's own errors, so that a REST route may let them pass.
+    # Look-ups raise Discord's own errors, so that REST routes can let them propagate.
     def channel(self, channel_id: int) -> Channel:
         if (channel := self.channels.get(channel_id)) is None:
             raise errors.unknown_channel()
@@ -172,7 +172,7 @@ class World:
         return user
 
     def message(self, channel_id: int, message_id: int) -> Message:
-        """Return a message that is in this channel and not deleted."""
+        """Return a message if it is in this channel and not deleted."""
         message = self.messages.get(message_id)
         if message is None or message.deleted or message.channel_id != channel_id:
             raise errors.unknown_message()
@@ -194,29 +194,29 @@ class World:
         raise errors.unknown_channel()
 
     def direct_channel(self, user_id: int) -> Channel:
-        """Return the channel of direct messages between a user and the bot."""
+        """Return the direct message channel of a user and the bot."""
         for channel in self.channels.values():
             if channel.recipient_id == user_id:
                 return channel
         raise errors.unknown_user()
 
     def command_named(self, name: str, kind: CommandType) -> Command:
-        """Return a registered command; one of the server goes before a global one of the same name."""
+        """Return a registered command; the server's own takes precedence over a global one of the same name."""
         found = [c for c in self.commands.values() if c.name == name and c.type is kind]
         if not found:
             raise errors.unknown_command()
         return min(found, key=lambda command: command.guild_id is None)
 
     def permissions(self, channel: Channel, user_id: int) -> Permission:
-        """Return what a user may do in a channel."""
+        """Return a user's permissions in a channel."""
         return channel_permissions(self.guild, channel, self.parent(channel), user_id, now=self.clock.now())
 
     def max_file_bytes(self, channel: Channel) -> int:
-        """Return how large one file of the bot may be in a channel; direct messages know no boosts."""
+        """Return the maximum size of a file in a channel; boosts do not apply to direct messages."""
         return DEFAULT_FILE_BYTES if channel.is_direct else self.guild.max_file_bytes
 
     def viewers(self, channel: Channel) -> list[User]:
-        """Return the people who see a channel, the bot left out."""
+        """Return the people who can see a channel, without the bot."""
         if channel.is_direct:
             return [user for user in self.users.values() if user.id == channel.recipient_id]
         people = (member.user for member in self.guild.members.values() if not member.user.bot)

@@ -1,4 +1,4 @@
-"""Start a stand-in and drive it from Python: act as its members, wait for what the bot does, break things."""
+"""A Python client: start a stand-in, act as its members, wait for what the bot does, inject faults."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class PlaygroundClient(Acting, Looking, Staging):
-    """Talk to the control API of a running stand-in at ``address`` (``http://127.0.0.1:PORT``)."""
+    """A client of the control API of a running stand-in at ``address`` (``http://127.0.0.1:PORT``)."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -49,7 +49,7 @@ class PlaygroundClient(Acting, Looking, Staging):
 
 
 class PlaygroundServer(ServerProcess):
-    """Run ``python -m playground.server`` for as long as the ``async with`` block lasts, with a client for it."""
+    """Runs ``python -m playground.server`` for the duration of the ``async with`` block, with a client for it."""
 
     client: PlaygroundClient
 

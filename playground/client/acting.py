@@ -1,4 +1,4 @@
-"""Act as a member: write, run commands, press, fill in, delete."""
+"""Actions of a member: write, run commands, press buttons, fill in modals, delete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ File = bytes | Path | tuple[str, bytes]
 
 
 class Acting(Transport):
-    """Do what members do in Discord's client."""
+    """What members can do in Discord's client."""
 
     async def command(
         self,
@@ -27,10 +27,10 @@ class Acting(Transport):
         filename: str | None = None,
         wait: bool = True,
     ) -> Interaction:
-        """Run a slash command and return it as acknowledged or failed (``wait=False``: as just sent).
+        """Run a slash command and return it once acknowledged or failed (``wait=False``: as soon as it is sent).
 
         Options given as bytes or paths are uploaded as attachments. Raises PlaygroundError for what Discord's client
-        would not send: unknown or missing options, values outside their range, commands that are not offered here.
+        would not send: unknown or missing options, values outside their range, commands that are not available here.
         """
         plain, files = await _unpacked(options or {}, filename)
         arguments = {"name": name, "options": plain, "member": member, "channel": channel, "wait": wait}
@@ -45,9 +45,9 @@ class Acting(Transport):
         members: Sequence[str] = ("Ada",),
         channels: Sequence[str] = ("general",),
     ) -> list[Interaction]:
-        """Run a slash command many times at the same moment, in turn as each member in each channel.
+        """Run a slash command many times at once, cycling through the members and channels.
 
-        Return all of them as acknowledged or failed.
+        Returns all of them once acknowledged or failed.
         """
         plain, files = await _unpacked(options or {}, None)
         arguments = {"name": name, "options": plain, "times": times, "members": [*members], "channels": [*channels]}
@@ -56,14 +56,14 @@ class Acting(Transport):
     async def message_command(
         self, name: str, message_id: str | int, *, member: str = "Ada", wait: bool = True
     ) -> Interaction:
-        """Pick a command from a message's context menu."""
+        """Choose a command from a message's context menu."""
         arguments = {"name": name, "message_id": str(message_id), "member": member, "wait": wait}
         return Interaction.read(await self.post("message_command", arguments))
 
     async def user_command(
         self, name: str, target: str, *, member: str = "Ada", channel: str = "general", wait: bool = True
     ) -> Interaction:
-        """Pick a command from a member's context menu."""
+        """Choose a command from a member's context menu."""
         arguments = {"name": name, "target": target, "member": member, "channel": channel, "wait": wait}
         return Interaction.read(await self.post("user_command", arguments))
 
@@ -83,7 +83,7 @@ class Acting(Transport):
     async def submit_modal(
         self, interaction: Interaction, values: Mapping[str, str | list[str]], *, member: str = "Ada", wait: bool = True
     ) -> Interaction:
-        """Send the modal that ``interaction`` opened; fields that are not named keep what they were filled with."""
+        """Submit the modal that ``interaction`` opened; fields that are not named keep their prefilled values."""
         arguments = {"interaction_id": interaction.id, "values": dict(values), "member": member, "wait": wait}
         return Interaction.read(await self.post("submit_modal", arguments))
 
@@ -97,7 +97,7 @@ class Acting(Transport):
         channel: str = "general",
         options: Mapping[str, str | int | float | bool] | None = None,
     ) -> list[Json]:
-        """Return the choices (``name``, ``value``) that the bot offers for what was typed so far."""
+        """Return the choices (``name``, ``value``) that the bot offers for the text typed so far."""
         arguments: Json = {"name": name, "option": option, "value": value, "member": member, "channel": channel}
         answer = await self.post("autocomplete", arguments | {"options": dict(options or {})})
         if answer["failed"]:
@@ -130,14 +130,14 @@ class Acting(Transport):
         return Message.read(await self.post("edit", arguments))
 
     async def delete_message(self, message_id: str | int, *, member: str = "Ada") -> None:
-        """Delete a message as a member: one's own, or any with Manage Messages."""
+        """Delete a message as a member: their own, or any with Manage Messages."""
         await self.post("delete", {"message_id": str(message_id), "member": member})
 
 
 async def _unpacked(
     options: Mapping[str, OptionValue], filename: str | None
 ) -> tuple[Json, dict[str, tuple[str, bytes]]]:
-    """Return the options that are plain values, and those that are files."""
+    """Split the options into plain values and files."""
     plain: Json = {}
     files: dict[str, tuple[str, bytes]] = {}
     for key, value in options.items():

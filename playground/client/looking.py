@@ -1,4 +1,4 @@
-"""Look at what there is and wait for what comes, on events and never by polling."""
+"""Reading the state and waiting for changes, by events and never by polling."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from playground.client.transport import PlaygroundError, Transport
 from playground.models import Json
 
 _LONG_POLL_SECONDS = 20.0
-_PATIENCE_SECONDS = 300.0  # with a machine that others use as well; whoever knows better says so
+_PATIENCE_SECONDS = 300.0  # generous, for a machine that others share; callers can pass less
 
 
 class Looking(Transport):
-    """See everything, hidden or not, and wait for it."""
+    """Read access to everything, hidden or not, and ways to wait for it."""
 
     async def state(self) -> Json:
-        """Return the members, channels, commands and whether the bot is ready."""
+        """Return the members, the channels, the commands, and whether the bot is ready."""
         return await self.get("state")
 
     async def interaction(self, interaction_id: str | int) -> Interaction:
-        """Return how an interaction stands now."""
+        """Return the current state of an interaction."""
         return Interaction.read(await self.get("interaction", id=str(interaction_id)))
 
     async def messages(self, channel: str = "general", *, member: str | None = None) -> list[Message]:
@@ -36,7 +36,7 @@ class Looking(Transport):
         return [Message.read(message) for message in answer["messages"]], answer["last_event"]
 
     async def message(self, message_id: str | int) -> Message:
-        """Return a message, even a deleted one (``deleted`` tells)."""
+        """Return a message, even a deleted one (see ``deleted``)."""
         return Message.read(await self.get("message", id=str(message_id)))
 
     async def calls(self, method: str | None = None, path_pattern: str | None = None) -> list[Call]:
@@ -49,18 +49,18 @@ class Looking(Transport):
         ]
 
     async def stats(self) -> Json:
-        """Return the counters: identifies, resumes, invalid requests, violations of the stand-in itself, faults."""
+        """Return the counters: identifies, resumes, invalid requests, the stand-in's own violations, faults."""
         return await self.get("stats")
 
     async def download(self, url: str) -> bytes:
-        """Return the bytes behind an address of the CDN. Raises PlaygroundError 404 once it has expired."""
+        """Return the bytes behind a CDN URL. Raises PlaygroundError 404 once it has expired."""
         async with self.open().get(url) as response:
             if response.status != 200:
                 raise PlaygroundError(response.status, 0, await response.text(), None)
             return await response.read()
 
     async def schema_violations(self, schema: str, body: Any) -> list[Json]:
-        """Return what is wrong with ``body`` by a schema of Discord's OpenAPI document."""
+        """Return how ``body`` violates a schema of Discord's OpenAPI document."""
         return (await self.post("judge", {"schema": schema, "body": body}))["violations"]
 
     async def wait_until_bot_ready(self, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
@@ -76,7 +76,7 @@ class Looking(Transport):
                 await self.events(state["last_event"])
 
     async def wait_for_reconnection(self, before: Json, timeout_seconds: float = _PATIENCE_SECONDS) -> tuple[int, int]:
-        """Return how many sessions were resumed and begun since the ``stats`` before, as soon as one was and is there.
+        """Wait until a session was resumed or started since the ``stats`` before; return how many there were of each.
 
         Raises TimeoutError.
         """
@@ -98,7 +98,7 @@ class Looking(Transport):
         channel: str = "general",
         timeout_seconds: float = _PATIENCE_SECONDS,
     ) -> Message:
-        """Return the first message of the channel, there already or new, edited or deleted, that fits.
+        """Return the first message in the channel, existing or new, edited or deleted, that matches.
 
         Raises TimeoutError.
         """
@@ -123,7 +123,7 @@ class Looking(Transport):
         predicate: Callable[[Message], bool] = lambda message: message.edited_count > 0,
         timeout_seconds: float = _PATIENCE_SECONDS,
     ) -> Message:
-        """Return a message as soon as it, edited or deleted meanwhile, fits. Raises TimeoutError."""
+        """Return a message as soon as it matches, perhaps after edits or its deletion. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             last = (await self.get("state"))["last_event"]
             message = await self.message(message_id)
@@ -142,7 +142,7 @@ class Looking(Transport):
         predicate: Callable[[Interaction], bool],
         timeout_seconds: float = _PATIENCE_SECONDS,
     ) -> Interaction:
-        """Return an interaction as soon as it fits. Raises TimeoutError."""
+        """Return an interaction as soon as it matches. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while True:
                 last = (await self.get("state"))["last_event"]

@@ -1,4 +1,4 @@
-"""Start a stand-in as its own process and end it, however the program that started it ends."""
+"""A stand-in as a process of its own, which ends whichever way the program that started it ends."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class ServerEnded(Exception):
-    """Say that a stand-in has ended before it was ready; why stands in what it has written itself."""
+    """A stand-in ended before it was ready; its own output says why."""
 
 
 class ServerProcess:
-    """Own a ``python -m playground.server``; it ends when its stdin closes, so it does not outlive a killed parent."""
+    """A ``python -m playground.server`` process; it ends when stdin closes, so it does not outlive a killed parent."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ServerProcess:
         self.unjudged_reason: str | None = None
 
     async def start(self) -> None:
-        """Start the process and return when it is ready. Raises ServerEnded if it ends before that."""
+        """Start the process and return once it is ready. Raises ServerEnded if it ends before that."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -77,7 +77,7 @@ class ServerProcess:
         self.unjudged_reason = ready["unjudged_reason"]
 
     async def stop(self) -> None:
-        """End the process, by force if it does not end by itself."""
+        """Stop the process, and kill it if it does not end in time."""
         process = self._process
         if process is None:
             return
@@ -90,7 +90,7 @@ class ServerProcess:
             await process.wait()
 
     def bot_environment(self) -> dict[str, str]:
-        """Return the environment that leads an unmodified bot here."""
+        """Return the environment variables that point an unmodified bot at this stand-in."""
         return {
             "DISCORD_TOKEN": self.token,
             "DISCORD_API_URL": self.api_url,

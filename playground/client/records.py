@@ -1,4 +1,4 @@
-"""Give the answers of the control API types: what tests and the demonstration read."""
+"""Typed answers of the control API, as tests and the demonstration read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playground.models import Json
 
 
 def _fields(kind: Any, body: Json) -> dict[str, Any]:
-    """Return what ``body`` has for the fields of a dataclass; the control API may say more than that."""
+    """Return the values for the fields of a dataclass; further keys of ``body`` are ignored."""
     return {field.name: body.get(field.name) for field in fields(kind)}
 
 
@@ -34,7 +34,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What a message replies to; ``exists`` is False once that has been deleted."""
+    """The message that a reply refers to; ``exists`` is False once it has been deleted."""
 
     message_id: str
     channel_id: str
@@ -45,7 +45,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as the members see it. ``mentions`` are the names of those whom it pings."""
+    """A message as members see it; ``mentions`` are the names of those whom it pings."""
 
     id: str
     channel: str
@@ -84,7 +84,7 @@ class Message:
         )
 
     def components_flat(self) -> list[Json]:
-        """Return every component that carries a custom id, rows unpacked."""
+        """Return every component with a custom id, rows unpacked."""
         return list(_with_custom_id(self.components))
 
     def labels(self) -> list[str]:
@@ -104,7 +104,7 @@ def _with_custom_id(components: list[Json]) -> list[Json]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """How an interaction stands. ``response_type`` is a name such as ``deferred_message``; None: not acknowledged."""
+    """The state of an interaction; ``response_type`` is a name such as ``deferred_message``, None if unacknowledged."""
 
     id: str
     token: str
@@ -135,7 +135,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One REST call of the bot. ``status`` 0 means that the connection was cut instead of an answer."""
+    """One REST call by the bot; ``status`` 0 means that the connection was cut instead of answered."""
 
     number: int
     method: str

@@ -1,4 +1,4 @@
-"""Carry requests to the control API and its refusals back."""
+"""Transport of requests to the control API and of its refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playground.models import Json
 
 
 class PlaygroundError(Exception):
-    """Carry what the stand-in refused: a member's act that Discord's client would not let happen, or a wrong call."""
+    """A refusal of the stand-in: an action that Discord's client would not allow, or an invalid call."""
 
     def __init__(self, status: int, code: int, message: str, errors: Json | None) -> None:
         super().__init__(f"{status} ({code}): {message}{f' {errors}' if errors else ''}")
@@ -22,7 +22,7 @@ class PlaygroundError(Exception):
 
 
 class Transport:
-    """Keep the connections to the control API at ``address``."""
+    """The connections to the control API at ``address``."""
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
@@ -35,18 +35,18 @@ class Transport:
             self._session = None
 
     def open(self) -> aiohttp.ClientSession:
-        """Return the session, opened in the loop of the first request."""
+        """Return the session, created in the event loop of the first request."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=10))
         return self._session
 
     async def get(self, name: str, **query: str | int | float) -> Json:
-        """Ask for something. Raises PlaygroundError."""
+        """Send a query. Raises PlaygroundError."""
         async with self.open().get(f"{self._address}/control/{name}", params=query) as response:
             return await _answer(response)
 
     async def post(self, name: str, arguments: Json, files: Mapping[str, tuple[str, bytes]] | None = None) -> Json:
-        """Do something, with files by field name. Raises PlaygroundError."""
+        """Perform an action, with files by field name. Raises PlaygroundError."""
         url = f"{self._address}/control/{name}"
         if not files:
             async with self.open().post(url, json=arguments) as response:

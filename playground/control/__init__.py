@@ -1,1 +1,1 @@
-"""Let a page and tests act as members, move the clock, break things and look at everything."""
+"""The control API: the page and tests use it to act as members, move the clock, inject faults and see everything."""

@@ -1,4 +1,4 @@
-"""Let requests act as members, and wait for what the bot answers."""
+"""Control requests that act as a member and wait for the bot's answer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from playground.models import Interaction, Json
 
 
 class Acting:
-    """Unpack the arguments of what a member does."""
+    """Unpacks the arguments of members' actions."""
 
     def __init__(self, playground: Playground, acts: Acts) -> None:
         self.playground = playground
         self.acts = acts
 
     def actions(self) -> dict[str, Action]:
-        """Return what can be done, by name."""
+        """Return the actions by name."""
         return {
             "say": self.say,
             "edit": self.edit,
@@ -107,7 +107,7 @@ class Acting:
         return {"choices": checked_choices(interaction.choices or []), "failed": interaction.failed}
 
     async def _finished(self, interaction: Interaction, arguments: Json) -> Json:
-        """Wait until the bot has acknowledged or can no longer do so, unless the caller does not want to."""
+        """Wait until the bot has acknowledged or can no longer do so, unless the caller does not want to wait."""
         if arguments.get("wait", True):
             await interaction.settled.wait()
         return self.playground.views.interaction(interaction)

@@ -1,4 +1,4 @@
-"""Do what a member does in Discord's client: write, run commands, press buttons, fill in modals, delete."""
+"""What a member does in Discord's client: write, run commands, press buttons, fill in modals, delete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from playground.wire_messages import is_interaction_response
 
 
 class Acts:
-    """Act as a member of the server; what Discord's client would not let happen raises a DiscordError."""
+    """Actions of a member of the server; what Discord's client would not allow raises a DiscordError."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
@@ -49,7 +49,7 @@ class Acts:
         return user, place
 
     def visible_message(self, user: User, message_id: str) -> Message:
-        """Return a message that this user can see."""
+        """Return a message if this user can see it."""
         message = self._world.messages.get(int(message_id)) if message_id.isdigit() else None
         if message is None or message.deleted or message.visible_to not in (None, user.id):
             raise errors.unknown_message()
@@ -72,7 +72,7 @@ class Acts:
         shown: str = "filled",
         embeds: list[Json] | None = None,
     ) -> Message:
-        """Write a message; ``@Name`` in it becomes a mention. ``shown`` is how the bot gets to see a replied-to one."""
+        """Write a message; ``@Name`` in it becomes a mention. ``shown`` is how the bot sees the replied-to message."""
         user, place = self.place(member, channel, Permission.ATTACH_FILES if files else Permission(0))
         if sending(place) not in self._world.permissions(place, user.id):
             raise errors.missing_permissions()
@@ -98,7 +98,7 @@ class Acts:
         return pattern.sub(lambda match: f"<@{ids[match[1]]}>", text)
 
     def delete(self, member: str, message_id: str) -> None:
-        """Delete a message: one's own, any with Manage Messages, or dismiss an ephemeral one."""
+        """Delete a message: their own, any with Manage Messages, or dismiss an ephemeral one."""
         user = self._world.user_named(member)
         message = self.visible_message(user, message_id)
         channel = self._world.channel(message.channel_id)
@@ -110,7 +110,7 @@ class Acts:
         self._playground.messages.delete(message)
 
     def edit(self, member: str, message_id: str, content: str) -> Message:
-        """Edit one's own message."""
+        """Edit the member's own message."""
         user = self._world.user_named(member)
         message = self.visible_message(user, message_id)
         if message.author.id != user.id:
@@ -131,7 +131,7 @@ class Acts:
         return found
 
     def _may_use(self, command: Command, user: User, channel: Channel) -> None:
-        """Refuse a command that the member's client would not offer here."""
+        """Reject a command that the member's client would not offer here."""
         definition = command.definition
         if channel.is_direct:
             contexts = definition.get("contexts")
@@ -156,7 +156,7 @@ class Acts:
     def command(
         self, member: str, channel: str, name: str, values: dict[str, Any], uploads: dict[str, Upload]
     ) -> Interaction:
-        """Run a slash command; ``name`` may go on with subcommands ("defaults set")."""
+        """Run a slash command; ``name`` may include subcommands ("defaults set")."""
         user, place = self.place(member, channel, Permission.USE_APPLICATION_COMMANDS)
         root, *words = name.removeprefix("/").split()
         command = self._world.command_named(root, CommandType.CHAT_INPUT)
@@ -169,7 +169,7 @@ class Acts:
     def autocomplete(
         self, member: str, channel: str, name: str, option: str, value: str, values: dict[str, Any]
     ) -> Interaction:
-        """Type ``value`` into an option of a command that completes it."""
+        """Type ``value`` into an autocompleted option of a command."""
         user, place = self.place(member, channel, Permission.USE_APPLICATION_COMMANDS)
         root, *words = name.removeprefix("/").split()
         command = self._world.command_named(root, CommandType.CHAT_INPUT)
@@ -185,7 +185,7 @@ class Acts:
         return self._start(InteractionType.AUTOCOMPLETE, user, place, data, name)
 
     def message_command(self, member: str, name: str, message_id: str) -> Interaction:
-        """Pick a command from a message's context menu (Apps)."""
+        """Choose a command from a message's context menu (Apps)."""
         user = self._world.user_named(member)
         message = self.visible_message(user, message_id)
         channel = self._world.channel(message.channel_id)
@@ -198,7 +198,7 @@ class Acts:
         return self._start(InteractionType.COMMAND, user, channel, data, name, message_id=message.id)
 
     def user_command(self, member: str, channel: str, name: str, target: str) -> Interaction:
-        """Pick a command from a member's context menu."""
+        """Choose a command from a member's context menu."""
         user, place = self.place(member, channel, Permission.USE_APPLICATION_COMMANDS)
         command = self._world.command_named(name, CommandType.USER)
         self._may_use(command, user, place)
@@ -216,7 +216,7 @@ class Acts:
         return data | ({"resolved": resolved} if resolved else {})
 
     def press(self, member: str, message_id: str, wanted: str, values: list[str]) -> Interaction:
-        """Press the button, or choose in the select menu, with this custom id or label."""
+        """Press the button with this custom id or label, or choose in that select menu."""
         user = self._world.user_named(member)
         message = self.visible_message(user, message_id)
         channel = self._world.channel(message.channel_id)
@@ -233,7 +233,7 @@ class Acts:
         return self._start(InteractionType.COMPONENT, user, channel, data, "", message_id=message.id)
 
     def submit_modal(self, member: str, interaction_id: str, values: dict[str, str]) -> Interaction:
-        """Send the modal that an interaction opened, with these values by custom id or label."""
+        """Submit the modal that an interaction opened, with these values by custom id or label."""
         user = self._world.user_named(member)
         parent = self._world.interactions.get(int(interaction_id)) if interaction_id.isdigit() else None
         if parent is None or parent.callback_type is not CallbackType.MODAL or parent.user_id != user.id:

@@ -1,4 +1,4 @@
-"""Read what a control request says: its arguments and its files."""
+"""The arguments and files of a control request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Action = Callable[[Json, Files], Awaitable[Json]]
 
 
 async def read_arguments(request: web.Request) -> tuple[Json, Files]:
-    """Return the arguments (query, JSON, or a multipart field ``json``) and the files by their field's name."""
+    """Return the arguments (query, JSON, or a multipart field ``json``) and the files by field name."""
     if request.method == "GET":
         return dict(request.query), {}
     if not request.content_type.startswith("multipart/"):

@@ -1,4 +1,4 @@
-"""Find a message's component and fill in a modal's fields, as Discord's client would let a member do."""
+"""Components of messages and fields of modals, as Discord's client would let a member use them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find_component(message: Message, wanted: str) -> Json:
 
 
 def filled_component(component: Json, values: dict[str, str], label: str | None = None) -> Json:
-    """Return a modal's component as a submit carries it, taking what belongs to it out of ``values``."""
+    """Return a modal's component as it is submitted, removing its value from ``values``."""
     kind = component["type"]
     if kind == _LABEL:
         child = filled_component(component["component"], values, component.get("label"))

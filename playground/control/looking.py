@@ -1,4 +1,4 @@
-"""Answer what there is: members, channels, messages, interactions, calls, counters."""
+"""Queries: members, channels, messages, interactions, calls, counters."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MAX_WAIT_SECONDS = 30.0
 
 
 class Looking:
-    """Describe everything, hidden or not; with ``member`` what that member could see."""
+    """Describes everything, hidden or not; with ``member`` only what that member can see."""
 
     def __init__(self, playground: Playground, acts: Acts) -> None:
         self.playground = playground
         self.acts = acts
 
     def actions(self) -> dict[str, Action]:
-        """Return what can be asked, by name."""
+        """Return the queries by name."""
         return {
             "state": self.get_state,
             "messages": self.get_messages,
@@ -34,7 +34,7 @@ class Looking:
         }
 
     def status(self) -> Json:
-        """Tell whether the bot is there and ready."""
+        """Return whether the bot is connected and ready."""
         connected = self.playground.gateway.bot_is_connected
         return {"connected": connected, "ready": connected and self.playground.world.commands_registered}
 

@@ -1,4 +1,4 @@
-"""Turn what a member typed into the options of a command, refusing what Discord's own client would not send."""
+"""A member's input as the options of a command; what Discord's own client would not send is rejected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUB_COMMAND, GROUP, STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, 
 
 
 class OptionBuilder:
-    """Build ``options`` and ``resolved`` of one command from plain values and uploads, by the command's definition."""
+    """Builds a command's ``options`` and ``resolved`` from plain values and uploads, following its definition."""
 
     def __init__(self, playground: Playground, user: User, channel: Channel, uploads: dict[str, Upload]) -> None:
         self._playground = playground
@@ -25,7 +25,7 @@ class OptionBuilder:
         self.resolved: Json = {}
 
     def build(self, definitions: list[Json], values: dict[str, Any], *, focused: str | None = None) -> list[Json]:
-        """Return the options. With ``focused`` they are those of an autocomplete, of which nothing is required yet.
+        """Return the options. With ``focused`` they are those of an autocomplete, where none is required yet.
 
         Raises DiscordError 50035 with the option's name for a value that Discord's client would not send.
         """
@@ -120,7 +120,7 @@ def _number(value: Any, name: str, *, whole: bool) -> int | float:
 
 
 def descend(definition: Json, words: list[str]) -> tuple[list[Json], list[tuple[str, int]]]:
-    """Follow the words after a command's name through its groups; return the leaf's options and the way to it."""
+    """Follow the words after a command's name through its groups; return the leaf's options and the path to it."""
     options: list[Json] = definition.get("options") or []
     way: list[tuple[str, int]] = []
     for word in words:
@@ -135,12 +135,12 @@ def descend(definition: Json, words: list[str]) -> tuple[list[Json], list[tuple[
 
 
 def wrap(options: list[Json], way: list[tuple[str, int]]) -> list[Json]:
-    """Put the options of a subcommand into the subcommands that lead to it."""
+    """Nest the options of a subcommand in the subcommands that lead to it."""
     for name, kind in reversed(way):
         options = [{"name": name, "type": kind, "options": options}]
     return options
 
 
 def checked_choices(choices: list[Json]) -> list[Json]:
-    """Return the first choices that a client shows."""
+    """Return the first choices, as many as a client shows."""
     return choices[: limits.AUTOCOMPLETE_CHOICES]

@@ -1,4 +1,4 @@
-"""Serve the control API under ``/control``, and the stream of events that the page follows."""
+"""The control API under ``/control``, and the event stream that the page follows."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def _route(action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 async def serve_stream(request: web.Request) -> web.StreamResponse:
-    """Stream events as server-sent events, from ``after`` or from the browser's Last-Event-ID on."""
+    """Send events as server-sent events, starting after ``after`` or the browser's Last-Event-ID."""
     playground = request.app[PLAYGROUND]
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     number = int(request.headers.get("Last-Event-ID") or request.query.get("after") or playground.feed.last_number)
-    with suppress(ConnectionError, asyncio.CancelledError):  # the page was closed, or the stand-in ends
+    with suppress(ConnectionError, asyncio.CancelledError):  # the page was closed, or the stand-in is stopping
         while not playground.feed.closed:
             events = await playground.feed.after(number, KEEP_ALIVE_SECONDS)
             for event in events:
@@ -54,7 +54,7 @@ async def serve_stream(request: web.Request) -> web.StreamResponse:
 
 
 def add_control(app: web.Application, playground: Playground) -> None:
-    """Put the control API into the application."""
+    """Add the control API to the application."""
     acts = Acts(playground)
     looking = Looking(playground, acts)
     playground.gateway.on_status = lambda: playground.feed.publish("status", looking.status())

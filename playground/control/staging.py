@@ -1,4 +1,4 @@
-"""Let tests set the stage: time, faults, permissions, channels, limits, the bot's connection."""
+"""Control requests that prepare a test: time, faults, permissions, channels, limits, the bot's connection."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from playground.wire import channel_json, guild_json, member_json
 
 
 class Staging:
-    """Do to the place what no member could, and tell the gateway where Discord would."""
+    """Changes that no member could make, announced over the gateway where Discord would."""
 
     def __init__(self, playground: Playground) -> None:
         self.playground = playground
 
     def actions(self) -> dict[str, Action]:
-        """Return what can be done, by name."""
+        """Return the actions by name."""
         return {
             "advance_clock": self.advance_clock,
             "add_fault": self.add_fault,
@@ -76,7 +76,7 @@ class Staging:
         return {}
 
     async def set_permissions(self, arguments: Json, _files: Files) -> Json:
-        """Set the overwrite of the bot (or of a member or role) in a channel, replacing what was there."""
+        """Set the overwrite of the bot (or a member or role) in a channel, replacing the previous one."""
         world = self.playground.world
         channel = world.channel_named(arguments["channel"])
         target = arguments.get("target", "bot")
@@ -92,7 +92,7 @@ class Staging:
         return self.playground.views.channel(channel)
 
     async def set_command_access(self, arguments: Json, _files: Files) -> Json:
-        """Give a command to everybody, whatever its default permissions say, or leave it to them again."""
+        """Grant a command to everybody, whatever its default permissions, or restore these."""
         given = self.playground.world.commands_for_everybody
         (given.add if arguments["everybody"] else given.discard)(arguments["name"])
         return {}
@@ -123,7 +123,7 @@ class Staging:
         return self.playground.views.channel(thread)
 
     async def time_out(self, arguments: Json, _files: Files) -> Json:
-        """Let a member, or ``bot``, write nothing for a while; of others only bots with an intent are told."""
+        """Time a member, or ``bot``, out; only its own timeout is sent to a bot without the intent."""
         world = self.playground.world
         user = world.bot if arguments["member"] == "bot" else world.user_named(arguments["member"])
         member = world.guild.members[user.id]
@@ -142,7 +142,7 @@ class Staging:
         return {}
 
     async def leave(self, arguments: Json, _files: Files) -> Json:
-        """Let a member, or ``bot``, be no longer in the server; only the bot's own leaving is told to it."""
+        """Remove a member, or ``bot``, from the server; only its own removal is sent to the bot."""
         world = self.playground.world
         user = world.bot if arguments["member"] == "bot" else world.user_named(arguments["member"])
         if world.guild.members.pop(user.id, None) is not None and user is world.bot:
@@ -182,6 +182,6 @@ class Staging:
         return {}
 
     async def judge(self, arguments: Json, _files: Files) -> Json:
-        """Judge any JSON by a schema of Discord's document, for tests of what the gateway carries."""
+        """Validate any JSON against a schema of Discord's document, for tests of gateway payloads."""
         found = self.playground.judge.schema_violations(arguments["schema"], arguments["body"])
         return {"violations": [{"path": path, "message": message} for path, message in found]}

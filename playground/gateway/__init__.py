@@ -1,1 +1,1 @@
-"""Speak Discord's gateway, version 10, over a real websocket."""
+"""Discord's gateway, version 10, over a real websocket."""

@@ -1,4 +1,4 @@
-"""Compress what the gateway sends: one stream a connection, flushed after every payload."""
+"""Compression of gateway payloads: one stream per connection, flushed after every payload."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import zstandard
 
 
 class Stream(Protocol):
-    """Turn payload after payload into the pieces of one compressed stream."""
+    """Turns successive payloads into the pieces of one compressed stream."""
 
     def compress(self, payload: bytes) -> bytes: ...
 
 
 class ZlibStream:
-    """Compress as ``compress=zlib-stream``: every payload ends with the four bytes of a sync flush."""
+    """Compresses as ``compress=zlib-stream``: every payload ends with the four bytes of a sync flush."""
 
     def __init__(self) -> None:
         self._context = zlib.compressobj()
@@ -25,7 +25,7 @@ class ZlibStream:
 
 
 class ZstdStream:
-    """Compress as ``compress=zstd-stream``."""
+    """Compresses as ``compress=zstd-stream``."""
 
     def __init__(self) -> None:
         self._context = zstandard.ZstdCompressor().compressobj()

@@ -1,4 +1,4 @@
-"""Serve one gateway connection from hello to close."""
+"""One gateway connection, from hello to close."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def serve_gateway(request: web.Request) -> web.StreamResponse:
 
 
 class Connection:
-    """Read what the client sends and write, from one queue, what sessions have for it."""
+    """Reads the client's payloads and sends those of its session, from one queue."""
 
     def __init__(
         self, playground: Playground, request: web.Request, socket: web.WebSocketResponse, stream: Stream | None
@@ -49,7 +49,7 @@ class Connection:
         self._session: Session | None = None
         self._received: deque[float] = deque()
 
-    # The transport that a session writes to
+    # The transport interface for sessions.
     def send(self, payload: Json) -> None:
         self._outgoing.put_nowait(payload)
 
@@ -77,7 +77,7 @@ class Connection:
                 await writer
 
     async def _write(self) -> None:
-        with suppress(ConnectionError):  # the client left; reading notices it too and ends the connection
+        with suppress(ConnectionError):  # the client has left; reading notices it too and ends the connection
             while True:
                 payload = await self._outgoing.get()
                 if isinstance(payload, int):
@@ -98,7 +98,7 @@ class Connection:
                 await self._socket.close(code=CloseCode.SESSION_TIMED_OUT)
                 return
             if message.type is WSMsgType.CLOSE and message.data in (1000, 1001):
-                self._gateway.end(self._session)  # a client that says goodbye gives its session up
+                self._gateway.end(self._session)  # a client that closes properly gives its session up
             data: object = message.data
             if not isinstance(data, str | bytes):
                 return  # closing, closed or broken
@@ -108,7 +108,7 @@ class Connection:
                 return
 
     def _receive(self, data: str | bytes) -> CloseCode | None:
-        """Handle one payload and return the code to close with, if it must be closed."""
+        """Handle one payload; return the code to close the connection with, or None."""
         loop_time = asyncio.get_running_loop().time()
         self._received.append(loop_time)
         while self._received[0] < loop_time - limits.GATEWAY_EVENTS_SECONDS:
@@ -125,8 +125,8 @@ class Connection:
         except ValueError:
             return CloseCode.UNKNOWN_OPCODE
         if op is Op.HEARTBEAT:
-            # No network is as quick as loopback: discord.py takes an answer that comes before it has noted the time of
-            # its own heartbeat for one that is 41 s late.
+            # No network is as fast as loopback: if the ACK arrives before discord.py has recorded the time of its own
+            # heartbeat, it computes a latency of 41 s.
             ack = {"op": int(Op.HEARTBEAT_ACK), "d": None, "s": None, "t": None}
             asyncio.get_running_loop().call_later(_ACK_SECONDS, self.send, ack)
             return None

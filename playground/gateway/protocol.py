@@ -1,4 +1,4 @@
-"""Name the gateway's numbers (topics/opcodes-and-status-codes, topics/gateway)."""
+"""The gateway's opcodes, close codes and intents (topics/opcodes-and-status-codes, topics/gateway)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep the bot's gateway sessions: each numbers its events and replays those that a lost connection missed."""
+"""The bot's gateway sessions: each numbers its events and replays those that a lost connection missed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_INTENT = Intent(0)
 
 
 class Transport(Protocol):
-    """Send payloads to one connected client, in order and without waiting for it."""
+    """Sends payloads to one connected client, in order and without blocking."""
 
     def send(self, payload: Json) -> None: ...
 
@@ -35,7 +35,7 @@ class Session:
     transport: Transport | None = None
 
     def dispatch(self, event: str, data: Json) -> None:
-        """Number an event, keep it for a replay and send it if somebody is connected."""
+        """Number an event, keep it for replay, and send it if a client is connected."""
         self.sequence += 1
         payload: Json = {"op": int(Op.DISPATCH), "t": event, "s": self.sequence, "d": data}
         self.replay.append(payload)
@@ -43,7 +43,7 @@ class Session:
             self.transport.send(payload)
 
     def missed_since(self, sequence: int) -> list[Json] | None:
-        """Return the events after ``sequence``, or None when some of them are no longer kept."""
+        """Return the events after ``sequence``, or None if some of them are no longer kept."""
         if sequence > self.sequence:
             return None
         missed = [payload for payload in self.replay if payload["s"] > sequence]
@@ -51,7 +51,7 @@ class Session:
 
 
 class Gateway:
-    """Give every event to all sessions whose intents ask for it."""
+    """Sends every event to all sessions whose intents include it."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -61,7 +61,7 @@ class Gateway:
 
     @property
     def bot_is_connected(self) -> bool:
-        """Tell whether a session is identified and has a live connection."""
+        """Whether a session is identified and has a live connection."""
         return any(session.transport is not None for session in self.sessions.values())
 
     def open_session(self, intents: Intent, transport: Transport) -> Session:
@@ -73,7 +73,7 @@ class Gateway:
         return session
 
     def detach(self, transport: Transport) -> None:
-        """Note that a connection is gone; its session stays and can be resumed."""
+        """Note that a connection is gone; its session remains and can be resumed."""
         self.transports.discard(transport)
         for session in self.sessions.values():
             if session.transport is transport:
@@ -81,29 +81,29 @@ class Gateway:
         self.on_status()
 
     def end(self, session: Session | None) -> None:
-        """Forget a session; it cannot be resumed."""
+        """Remove a session; it can no longer be resumed."""
         if session is not None:
             self.sessions.pop(session.id, None)
 
     def dispatch(self, event: str, build: Callable[[int], Json], *, needs: Intent = NO_INTENT) -> None:
-        """Send an event to the sessions that have the intents ``needs``; ``build`` gets a session's intents."""
+        """Send an event to the sessions that have the intents ``needs``; ``build`` receives a session's intents."""
         for session in self.sessions.values():
             if needs & session.intents == needs:
                 session.dispatch(event, build(int(session.intents)))
 
-    # What tests do to the bot's connection
+    # Disturbances of the bot's connection, for tests.
     def drop(self) -> None:
         """Cut every connection without a closing handshake; sessions can be resumed."""
         for transport in list(self.transports):
             transport.abort()
 
     def ask_to_reconnect(self) -> None:
-        """Send op 7: the client is to connect anew and resume."""
+        """Send op 7: the client should reconnect and resume."""
         for transport in list(self.transports):
             transport.send({"op": int(Op.RECONNECT), "d": None, "s": None, "t": None})
 
     def invalidate(self, *, resumable: bool) -> None:
-        """Send op 9; without ``resumable`` the sessions end here and a resume will be refused."""
+        """Send op 9; without ``resumable`` the sessions end here and a resume will be rejected."""
         if not resumable:
             self.sessions.clear()
         for transport in list(self.transports):

@@ -1,1 +1,1 @@
-"""Answer Discord's REST API, version 10: one module a resource."""
+"""Discord's REST API, version 10: one module per resource."""

@@ -1,4 +1,4 @@
-"""Ask for the bot's permissions before a route does its work."""
+"""Permission checks for the bot, before a route does its work."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from playground.rest.endpoint import RestRequest
 
 
 def visible_channel(request: RestRequest) -> Channel:
-    """Return the path's channel. Raises DiscordError 10003 if there is none and 50001 if the bot may not see it."""
+    """Return the path's channel. Raises DiscordError 10003 if there is none, 50001 if the bot cannot see it."""
     channel = request.world.channel(request.id("channel_id"))
     require(request, channel, Permission.VIEW_CHANNEL)
     return channel
 
 
 def require(request: RestRequest, channel: Channel, needed: Permission) -> None:
-    """Raise 50001 if the bot may not see the channel, 50013 if it lacks anything else."""
+    """Raise DiscordError 50001 if the bot cannot see the channel, 50013 if it lacks any other permission."""
     owned = request.world.permissions(channel, request.world.bot.id)
     if seeing(channel) not in owned:
         raise errors.missing_access()

@@ -1,4 +1,4 @@
-"""The bot's application: itself, its commands, and where its gateway is."""
+"""The bot's application: its description, its commands, and its gateway URL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def get_gateway_bot(request: RestRequest) -> Answer:
 
 
 def _scope(request: RestRequest) -> int | None:
-    """Return the guild whose commands the path is about, or None for the global ones."""
+    """Return the guild of the path's commands, or None for global ones."""
     if request.id("application_id") != request.world.application_id:
         raise errors.missing_access()
     if "guild_id" not in request.params:
@@ -71,7 +71,7 @@ async def create_command(request: RestRequest) -> Answer:
 def _store(
     request: RestRequest, definition: Json, guild_id: int | None, old: dict[tuple[CommandType, str], Command]
 ) -> Command:
-    """Keep a command; one of the same name and type keeps its id, and its version if nothing changed."""
+    """Store a command; one of the same name and type keeps its id, and its version if nothing changed."""
     world = request.world
     kind = _kind(definition)
     before = old.get((kind, definition["name"]))
@@ -127,7 +127,7 @@ def _kind(definition: Json) -> CommandType:
 
 
 def _check_commands(definitions: list[Json]) -> None:
-    """Refuse what the document cannot say: names used twice, too many, too many characters."""
+    """Reject what the document cannot express: duplicate names, too many commands, too many characters."""
     tree: Json = {}
     seen: set[tuple[CommandType, str]] = set()
     for number, definition in enumerate(definitions):
@@ -157,7 +157,7 @@ def _check_commands(definitions: list[Json]) -> None:
 
 
 def _check_order(options: list[Json], tree: Json, path: list[str]) -> None:
-    """Required options come before the others."""
+    """Check that required options come before the others."""
     optional_seen = False
     for number, option in enumerate(options):
         if option.get("required") and optional_seen:
@@ -169,7 +169,7 @@ def _check_order(options: list[Json], tree: Json, path: list[str]) -> None:
 
 
 def _characters(definition: Any) -> int:
-    """Count name, description and value of a command, its options and its choices, the longest localization each."""
+    """Count the characters of a command, its options and its choices, with the longest localization of each text."""
     total = 0
     for key in ("name", "description", "value"):
         texts = [definition.get(key), *(definition.get(f"{key}_localizations") or {}).values()]

@@ -1,4 +1,4 @@
-"""Read the body of a REST request: JSON, or multipart with ``payload_json`` and files."""
+"""The body of a REST request: JSON, or multipart with ``payload_json`` and files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FILE_FIELD = re.compile(r"files?\[(\d+)\]")
 
 @dataclass(slots=True, kw_only=True)
 class Body:
-    """What was sent: the JSON part (None without a body) and the files by their number."""
+    """The JSON part (None without a body) and the files by number."""
 
     payload: Any = None
     files: dict[int, Upload] = field(default_factory=dict)
 
 
 async def read_body(request: web.Request) -> Body:
-    """Return the body. Raises DiscordError: 50109 for broken JSON, 40005 for too much, 50035 for a wrong multipart."""
+    """Return the body. Raises DiscordError: 50109 for invalid JSON, 40005 if too large, 50035 for invalid multipart."""
     if not request.can_read_body:
         return Body()
     if request.content_type.startswith("multipart/"):
@@ -35,7 +35,7 @@ async def read_body(request: web.Request) -> Body:
 
 
 async def _read_limited(request: web.Request) -> bytes:
-    """Read at most what Discord takes; read the rest too and throw it away, so that the answer is heard."""
+    """Read at most as much as Discord accepts, and discard the rest, so that the client gets the response."""
     data = bytearray()
     total = 0
     async for chunk in request.content.iter_any():

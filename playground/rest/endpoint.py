@@ -1,4 +1,4 @@
-"""Carry a REST request through what all share: record, faults, token, limits, judge, errors in Discord's form."""
+"""What all REST requests go through: journal, faults, token, rate limits, validation, errors in Discord's form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INTERACTION_TEMPLATES = ("/interactions/", "/webhooks/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a handler wants to be answered; ``body`` None is a 204."""
+    """A handler's response; ``body`` None is a 204."""
 
     body: Json | list[Any] | None = None
     status: int = 200
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestRequest:
-    """A request that has been let in: its playground, path parameters, query and judged body."""
+    """An accepted request: its playground, path parameters, query and validated body."""
 
     playground: Playground
     params: dict[str, str]
@@ -50,14 +50,14 @@ class RestRequest:
         return self.body.payload or {}
 
     def id(self, name: str) -> int:
-        """Return a snowflake of the path. Raises DiscordError 50035 for anything else."""
+        """Return a snowflake from the path. Raises DiscordError 50035 for anything else."""
         value = self.params[name]
         if not value.isdigit():
             raise errors.invalid_field(name, "NUMBER_TYPE_COERCE", f'Value "{value}" is not snowflake.')
         return int(value)
 
     def query_id(self, name: str) -> int | None:
-        """Return a snowflake of the query, None without one. Raises DiscordError 50035 for anything else."""
+        """Return a snowflake from the query, None if absent. Raises DiscordError 50035 for anything else."""
         value = self.query.get(name)
         if value is not None and not value.isdigit():
             raise errors.invalid_field(name, "NUMBER_TYPE_COERCE", f'Value "{value}" is not snowflake.')
@@ -69,7 +69,7 @@ Handler = Callable[[RestRequest], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One operation of Discord's API: its template is the one of Discord's OpenAPI document."""
+    """One operation of Discord's API; ``template`` is its path in Discord's OpenAPI document."""
 
     method: str
     template: str
@@ -77,7 +77,7 @@ class Endpoint:
     needs_token: bool = True
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer the request, whatever happens to it on the way."""
+        """Respond to the request, whatever happens to it on the way."""
         playground = request.app[PLAYGROUND]
         path = request.path.removeprefix(API)
         call = playground.journal.begin(self.method, path, self.template, playground.clock.now())
@@ -104,11 +104,12 @@ class Endpoint:
             else:
                 answer = await self._carry_out(request, playground, call)
         except errors.DiscordError as error:
-            await request.read()  # an answer before the end of a request would reach the client as a reset
+            await request.read()  # responding before the request has been read would look like a reset to the client
             answer = Answer(status=error.status, body=error.body())
-        except ConnectionError:  # the client is gone, and with it whoever could hear an answer
+        except ConnectionError:  # the client is gone, so there is nobody to respond to
             return self._cut(request, call, playground)
-        except Exception as error:  # a fault of the stand-in: tests must see it even if the bot retries it away
+        except Exception as error:
+            # A bug of the stand-in: tests must see it even if the bot's retries hide it.
             violation = Violation(where=f"{self.method} {self.template}", path="", message=repr(error))
             playground.journal.violations.append(violation)
             playground.journal.finish(call, 500, None)
@@ -189,7 +190,7 @@ def _major(match_info: web.UrlMappingMatchInfo) -> str:
 
 
 async def no_such_route(request: web.Request) -> web.StreamResponse:
-    """Answer for every path below the API that the stand-in does not know."""
+    """Respond to every path below the API that the stand-in does not know."""
 
     async def handler(_request: RestRequest) -> Answer:
         raise errors.not_found()
@@ -199,7 +200,7 @@ async def no_such_route(request: web.Request) -> web.StreamResponse:
 
 
 def add_endpoints(app: web.Application, endpoints: list[Endpoint]) -> None:
-    """Put the endpoints below the API's prefix, and a 404 in Discord's form below them."""
+    """Add the endpoints below the API's prefix, and a 404 in Discord's form for everything else."""
     for endpoint in endpoints:
         app.router.add_route(endpoint.method, API + endpoint.template, endpoint.serve)
     app.router.add_route("*", API + "/{tail:.*}", no_such_route)

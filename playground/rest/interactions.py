@@ -1,4 +1,4 @@
-"""Answers to interactions: the callback within 3 seconds, then edits and followups by the interaction's token."""
+"""Responses to interactions: the callback within 3 seconds, then edits and followups with the interaction's token."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def callback(request: RestRequest) -> Answer:
     interaction = request.playground.interactions.acknowledge(interaction_id, token, kind)
     try:
         _apply(request, interaction, kind, data)
-    except errors.DiscordError:  # a refused answer is no answer: the bot may try again within its 3 seconds
+    except errors.DiscordError:  # a rejected response does not count: the bot may try again within its 3 seconds
         interaction.callback_type = interaction.acknowledged_after_seconds = None
         raise
     request.playground.interactions.settle(interaction)
@@ -101,7 +101,7 @@ def _apply(request: RestRequest, interaction: Interaction, kind: CallbackType, d
 
 
 def _post(request: RestRequest, interaction: Interaction, data: Json, flags: MessageFlags) -> Message:
-    """Add a message that answers the interaction: to its member alone if it is ephemeral."""
+    """Create a response message; an ephemeral one is visible to the interaction's member only."""
     kind = MessageType.DEFAULT
     if interaction.type is InteractionType.COMMAND:
         chat = interaction.data.get("type") == 1
@@ -130,7 +130,7 @@ def _reply_to(request: RestRequest, message_id: int) -> Reference | None:
 
 
 def _for_interaction(data: Json) -> Json:
-    """Answers to interactions ping nobody by replying: only what ``allowed_mentions`` or the text says."""
+    """Return the body without the reply's ping: only ``allowed_mentions`` or the text ping here."""
     allowed = data.get("allowed_mentions")
     return data | {"allowed_mentions": allowed if allowed is not None else {"parse": ["users"], "replied_user": False}}
 
@@ -168,7 +168,7 @@ async def followup(request: RestRequest) -> Answer:
     interaction = _interaction(request)
     loading = request.world.messages.get(interaction.response_message_id or 0)
     if loading is not None and not loading.deleted and MessageFlags.LOADING in loading.flags:
-        # The first followup to a deferred answer becomes that answer; whether it is ephemeral was decided then.
+        # The first followup to a deferred response becomes that response; whether it is ephemeral was decided then.
         payload = {key: value for key, value in request.payload.items() if key != "flags"}
         request.playground.messages.edit(loading, payload, request.body.files)
         request.playground.interactions.announce(interaction)
@@ -181,7 +181,7 @@ async def followup(request: RestRequest) -> Answer:
 
 
 def _own_message(request: RestRequest, interaction: Interaction) -> Message:
-    """Return the message of the path, if it was made through this interaction and is still there."""
+    """Return the path's message if it was created through this interaction and still exists."""
     if "message_id" in request.params:
         message_id = request.id("message_id")
         own = message_id in (interaction.response_message_id, *interaction.followup_ids)

@@ -35,7 +35,7 @@ async def create_message(request: RestRequest) -> Answer:
 
 
 def _reference(request: RestRequest, channel: Channel) -> Reference | None:
-    """Return what the message replies to; a reference to nothing is dropped or refused as the body asks."""
+    """Return the message to reply to; a reference to a missing one is dropped or rejected, as the body says."""
     wanted = request.payload.get("message_reference")
     if not wanted:
         return None
@@ -52,7 +52,7 @@ def _reference(request: RestRequest, channel: Channel) -> Reference | None:
 
 
 def _found(request: RestRequest) -> tuple[Channel, Message]:
-    """Return the path's message; ephemeral ones are nobody's to find by the bot's token."""
+    """Return the path's message; ephemeral ones cannot be found with the bot's token."""
     channel = visible_channel(request)
     message = request.world.message(channel.id, request.id("message_id"))
     if message.ephemeral:

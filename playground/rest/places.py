@@ -1,4 +1,4 @@
-"""Users, servers and channels: what the bot may ask about where it is."""
+"""Users, servers and channels: what the bot can look up about where it is."""
 
 from __future__ import annotations
 

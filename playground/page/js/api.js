@@ -1,4 +1,4 @@
-// Talk to the control API: one function to ask, one to act, one to listen.
+// The control API: one function for queries, one for actions, one for the event stream.
 
 export class Refused extends Error {
   constructor(body) {
@@ -7,12 +7,12 @@ export class Refused extends Error {
     this.errors = body.errors ?? null;
   }
 
-  /** The sentence for one field of a form, if the refusal is about it. */
+  /** The message for one field of a form, if the refusal is about that field. */
   about(name) {
     return this.errors?.options?.[name]?._errors?.[0]?.message ?? this.errors?.values?.[name]?._errors?.[0]?.message;
   }
 
-  /** All sentences, with the names of the fields. */
+  /** All messages, with the names of the fields. */
   sentences() {
     const found = [];
     const walk = (node, path) => {
@@ -24,7 +24,7 @@ export class Refused extends Error {
   }
 }
 
-/** Ask the stand-in; that nobody is there any more is said like any other refusal. */
+/** Send a request to the stand-in; if it has ended, throw that like any other refusal. */
 async function reach(url, options) {
   let response;
   try {
@@ -41,7 +41,7 @@ export async function ask(name, query = {}) {
   return reach(`/control/${name}?${new URLSearchParams(query)}`);
 }
 
-/** Do something as a member; `files` maps field names to File objects. */
+/** Act as a member; `files` maps field names to File objects. */
 export async function act(name, body, files = {}) {
   if (!Object.keys(files).length) {
     const headers = { "Content-Type": "application/json" };
@@ -53,7 +53,7 @@ export async function act(name, body, files = {}) {
   return reach(`/control/${name}`, { method: "POST", body: form });
 }
 
-/** Follow what happens from event number `after` on; `lost` and `back` tell how the connection fares. */
+/** Follow the events after number `after`; `lost` and `back` report the state of the connection. */
 export function listen(after, { event, lost, back }) {
   const source = new EventSource(`/control/stream?after=${after}`);
   source.onmessage = (message) => {

@@ -7,7 +7,7 @@ import { Type, optionField } from "./fields.js";
 import { openModal } from "./modal.js";
 import { state } from "./store.js";
 
-/** All slash commands that can be typed here, subcommands unfolded: name, description, options. */
+/** All slash commands available here, with subcommands expanded: name, description, options. */
 export function slashCommands() {
   const unfold = (name, command) => {
     const children = (command.options ?? []).filter((option) => option.type === Type.SUB || option.type === Type.GROUP);
@@ -19,7 +19,7 @@ export function slashCommands() {
 
 export const takesPicture = (command) => command.options.some((option) => option.type === Type.ATTACHMENT);
 
-/** Build the form of a command; `done` is called when it was sent or given up. */
+/** Build the form of a command; `done` is called when it has been sent or cancelled. */
 export function commandForm(command, { picked = null, done }) {
   const parts = [];
   const values = () => Object.fromEntries(parts.map((part) => [part.option.name, part.value()]).filter(([, value]) => value !== undefined));
@@ -53,7 +53,7 @@ export function commandForm(command, { picked = null, done }) {
     optional.length ? more : null,
     h("p", { className: "row end" }, send),
   );
-  // What is wrong may be folded away, where the browser could not point at it.
+  // An invalid field may be in the collapsed part, where the browser cannot point at it.
   form.addEventListener("invalid", (event) => (more.open ||= more.contains(event.target)), true);
   form.addEventListener("keydown", (event) => {
     if (event.key === "Escape") done();
@@ -109,7 +109,7 @@ function busy(button) {
   };
 }
 
-/** Wait apart for what the bot makes of it: the form is gone already, as in Discord's client. */
+/** Wait for the bot's response in the background: the form is already closed, as in Discord's client. */
 async function follow(interaction) {
   const watched = await settled(interaction.id);
   if (watched.failed) toast(state.connected ? "The application did not respond." : "The bot is not connected.");
@@ -118,7 +118,7 @@ async function follow(interaction) {
 
 const waiting = new Map();
 
-/** Hear of an interaction from the stream. */
+/** Handle an interaction event from the stream. */
 export function interactionChanged(interaction) {
   if (!interaction.failed && interaction.response_type === null) return;
   waiting.get(interaction.id)?.(interaction);
@@ -132,7 +132,7 @@ async function settled(id) {
   return heard;
 }
 
-/** Run a command that has no options at once. */
+/** Run a command without options, immediately. */
 export async function runPlain(command) {
   await interact("command", { channel: state.channel, name: command.name, options: {} });
 }

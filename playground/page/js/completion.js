@@ -1,10 +1,10 @@
-// What the bot completes as one types: a list under the field, and the keys that choose from it.
+// Autocomplete by the bot: a list under the field, and the keys that choose from it.
 
 import { h } from "./dom.js";
 
 const PAUSE_MILLISECONDS = 250;
 
-/** Let `ask(text)`, which resolves to choices of `name` and `value`, complete what is typed into `input`. */
+/** Autocomplete `input` with `ask(text)`, which resolves to choices of `name` and `value`. */
 export function completing(input, ask) {
   const list = h("ul", { id: `${input.id}-choices`, className: "choices", role: "listbox", "aria-label": "Choices", hidden: true });
   for (const [name, value] of [["role", "combobox"], ["aria-expanded", "false"], ["aria-autocomplete", "list"], ["aria-controls", list.id]]) {
@@ -73,7 +73,7 @@ export function completing(input, ask) {
     else if (event.key === "Enter" && marked >= 0) pick(choices[marked]);
     else return;
     event.preventDefault();
-    event.stopPropagation(); // neither closes nor sends the form around it
+    event.stopPropagation(); // do not close or submit the surrounding form
   });
   return { list, value: () => picked?.value ?? input.value };
 }

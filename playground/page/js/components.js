@@ -1,4 +1,4 @@
-// Buttons and menus below a message, and what happens when they are used.
+// Buttons and select menus of a message, and what happens when they are used.
 
 import { Refused, act } from "./api.js";
 import { h, toast } from "./dom.js";
@@ -8,7 +8,7 @@ import { state } from "./store.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
 
-/** Send an interaction and show what Discord's client would: a modal, or that nobody answered. */
+/** Send an interaction and show what Discord's client would: a modal, or that the bot did not respond. */
 export async function interact(name, body, files) {
   try {
     const interaction = await act(name, { member: state.member, ...body }, files);
@@ -22,7 +22,7 @@ export async function interact(name, body, files) {
   }
 }
 
-/** Press once, however often; a button that was disabled meanwhile would lose the keyboard. */
+/** Ignore further presses while one is pending; disabling the button would lose the keyboard focus. */
 async function press(message, component, element, values = []) {
   if (element.ariaBusy === "true") return;
   element.ariaBusy = "true";

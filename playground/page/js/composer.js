@@ -1,4 +1,4 @@
-// Where one writes: text with files and a reply, or a slash command.
+// The message box: text with files and a reply, or a slash command.
 
 import { Refused, act } from "./api.js";
 import { commandForm, runPlain, slashCommands, takesPicture } from "./commands.js";
@@ -49,7 +49,7 @@ function showReply() {
   text.focus();
 }
 
-/** What the text before the caret asks for: commands, names to mention, or nothing. */
+/** Suggestions for the text before the caret: commands, names to mention, or null. */
 function offered() {
   if (text.value.startsWith("/")) {
     const typed = text.value.slice(1).toLowerCase();
@@ -95,7 +95,7 @@ function closeForm(refocus = false) {
   if (refocus) text.focus();
 }
 
-/** Take in dropped or pasted files: a picture goes into the open command, or opens the first that takes one. */
+/** Accept dropped or pasted files: a picture fills the open command, or opens the first one that takes a picture. */
 function take(list) {
   const picture = list.find((file) => file.type.startsWith("image/"));
   if (form && picture) {
@@ -114,7 +114,7 @@ function addFiles(list) {
 }
 
 async function submit() {
-  if (text.value.startsWith("/")) offers.show(); // a press on Send took the list away with the focus
+  if (text.value.startsWith("/")) offers.show(); // pressing Send moved the focus, which closed the list
   if (offers.chooseMarked()) return;
   const content = text.value.trim();
   if (!content && !files.length) return;
@@ -125,7 +125,7 @@ async function submit() {
   try {
     await act("say", body, sent);
     text.value = "";
-    offers.show(); // nothing is offered any more, not even that there is no such command
+    offers.show(); // hide the suggestions, including "No such command"
     files = [];
     setReply(null);
     showFiles();

@@ -1,4 +1,4 @@
-// Build elements from plain values: no text ever becomes markup.
+// Elements built from plain values: text never becomes markup.
 
 /** Create an element; properties starting with "on" are listeners, `dataset` and `aria-*` are set as such. */
 export function h(tag, properties = {}, ...children) {
@@ -16,7 +16,7 @@ export function h(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Say something for a few seconds at the edge of the page. */
+/** Show a short notification for a few seconds. */
 export function toast(text) {
   const note = h("p", { className: "toast" }, text);
   byId("toasts").append(note);

@@ -1,4 +1,4 @@
-// One option of a slash command as a field: its type decides how it is filled in.
+// A form field for one option of a slash command, depending on its type.
 
 import { Refused, act } from "./api.js";
 import { completing } from "./completion.js";
@@ -6,7 +6,7 @@ import { formatBytes, h } from "./dom.js";
 import { samples } from "./samples.js";
 import { state } from "./store.js";
 
-/** Discord's application command option types, as far as a field or a name depends on them. */
+/** Discord's application command option types that fields or names depend on. */
 export const Type = { SUB: 1, GROUP: 2, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
 
 function fileField(option, id, picked) {
@@ -40,7 +40,7 @@ function select(id, option, choices) {
   );
 }
 
-/** Ask the bot what it would complete; a refusal completes nothing, the command itself will say why. */
+/** Ask the bot for autocomplete choices; a refusal yields none, and the command itself will say why. */
 async function completions(command, option, value, options) {
   try {
     const body = { member: state.member, channel: state.channel, name: command.name, option: option.name, value, options };
@@ -53,7 +53,7 @@ async function completions(command, option, value, options) {
 
 const range = ({ min_value: low, max_value: high }) => (low === undefined || high === undefined ? null : `${low} to ${high}`);
 
-/** Build the field of an option; `others()` gives what the fields beside it hold. */
+/** Build the field of an option; `others()` returns the values of the other fields. */
 export function optionField(option, command, picked, others) {
   const id = `option-${option.name}`;
   const wrong = h("small", { className: "wrong", id: `${id}-wrong` });

@@ -1,4 +1,4 @@
-// Lead to a message, in this channel or another, and light it for a moment.
+// Jump to a message, in this channel or another, and highlight it briefly.
 
 import { byId, h, toast } from "./dom.js";
 import { state, switchTo, visibleChannels } from "./store.js";
@@ -14,11 +14,11 @@ async function jump(messageId, channelId) {
   target.scrollIntoView({ block: "center" });
   target.focus({ preventScroll: true });
   target.classList.remove("aimed");
-  target.getBoundingClientRect(); // so that the light begins anew
+  target.getBoundingClientRect(); // force a reflow, which restarts the animation
   target.classList.add("aimed");
 }
 
-/** Build a link to a message; where its hash alone would not lead, a press does. */
+/** Build a link to a message; the click handler works even where the hash alone does not. */
 export function messageLink(messageId, channelId, properties, ...children) {
   const follow = (event) => {
     event.preventDefault();

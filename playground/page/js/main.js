@@ -1,4 +1,4 @@
-// Start the page: load what there is, then follow what happens.
+// Start the page: load the current state, then follow the events.
 
 import { ask, listen } from "./api.js";
 import { interactionChanged } from "./commands.js";
@@ -26,6 +26,6 @@ listen(last, {
   back: async () => {
     state.online = true;
     emit("status");
-    if ((await ask("state")).guild.id !== state.guild.id) location.reload(); // another stand-in took the address
+    if ((await ask("state")).guild.id !== state.guild.id) location.reload(); // another stand-in now has this address
   },
 });

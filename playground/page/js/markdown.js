@@ -1,4 +1,4 @@
-// Show Discord's markdown as elements.
+// Discord's markdown as elements.
 
 import { h } from "./dom.js";
 import { messageLink } from "./jump.js";
@@ -68,7 +68,7 @@ export function inline(text) {
   return nodes;
 }
 
-/** A link to a message of this server leads to it on this page, as it would in Discord's client. */
+/** Turn a link to a message of this server into a jump on this page, as Discord's client does. */
 function linkToMessage(url) {
   const match = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/(?:\d+|@me)\/(\d+)\/(\d+)$/.exec(url);
   if (!match) return null;
@@ -77,14 +77,14 @@ function linkToMessage(url) {
   return messageLink(match[2], match[1], { className: "pill mention" }, `${place} › message`);
 }
 
-/** Show the beginning of a text without anything to press in it, as a reply quotes it. */
+/** The start of a text without anything clickable in it, as a reply quotes it. */
 export function excerpt(text) {
   const line = h("span", {}, inline(text.split("\n")[0]));
   for (const hidden of line.querySelectorAll(".spoiler-text")) hidden.textContent = "▇▇▇";
   return line.textContent.slice(0, 120);
 }
 
-/** Show a whole text: headings, quotes, lists and small print by line, the rest inline. */
+/** Render a whole text: headings, quotes, lists and small print by line, the rest inline. */
 export function markdown(text) {
   const root = h("div", { className: "markdown" });
   for (const piece of text.split(/(```[\s\S]+?```)/)) {
@@ -104,7 +104,7 @@ export function markdown(text) {
   return root;
 }
 
-/** Keep "in 3 minutes" true while the page is open. */
+/** Keep relative times such as "in 3 minutes" up to date. */
 export function keepRelativeTimes() {
   setInterval(() => {
     for (const element of document.querySelectorAll("[data-relative]")) {

@@ -1,4 +1,4 @@
-// The menu of a message: reply, the bot's message commands, edit, delete.
+// The context menu of a message: reply, edit, delete, the bot's message commands.
 
 import { Refused, act } from "./api.js";
 import { interact } from "./components.js";
@@ -16,7 +16,7 @@ export function closeMenu() {
   return origin;
 }
 
-/** Do something as the member who acts, and say why if it is refused. */
+/** Act as the current member, and show why if that is refused. */
 export async function attempt(name, body) {
   try {
     await act(name, { member: state.member, ...body });
@@ -41,7 +41,7 @@ function entries(message) {
   return list;
 }
 
-/** Open the menu at a point, keyboard in its first entry; Escape and a click elsewhere close it. */
+/** Open the menu at a point and focus its first entry; Escape or a click elsewhere closes it. */
 export function openMenu(message, origin, x, y) {
   closeMenu();
   let group = "";

@@ -1,4 +1,4 @@
-// The channel itself: messages as they come, change and go.
+// The channel's messages as they arrive, change and disappear.
 
 import { components } from "./components.js";
 import { byId, formatBytes, h } from "./dom.js";
@@ -157,14 +157,14 @@ function keepAtEnd() {
   heightAtEnd = list().scrollHeight;
 }
 
-/** Who scrolls away stays there; what grows, as a picture does when it has come, is followed. */
+/** Keep the position after scrolling up; at the end, follow growing content such as a picture that has loaded. */
 function onScroll() {
   if (atEnd && list().scrollHeight !== heightAtEnd) keepAtEnd();
   else atEnd = list().scrollHeight - list().scrollTop - list().clientHeight < 80;
   byId("newest").hidden = atEnd;
 }
 
-/** Put messages of one author that follow each other closely under one head, as the client does. */
+/** Group an author's messages in quick succession under one header, as Discord's client does. */
 function group() {
   let before = null;
   for (const message of state.messages) {
@@ -188,7 +188,7 @@ function renderAll() {
   keepAtEnd();
 }
 
-/** Leave pictures where they are when only words changed: nothing flickers, and an open spoiler stays open. */
+/** Reuse the picture elements if only text changed: nothing flickers, and a revealed spoiler stays revealed. */
 function keepPictures(old, fresh) {
   const shown = (element) => [...element.querySelectorAll(".pictures [data-attachment]")].map((part) => part.dataset.attachment).join();
   if (shown(old) === shown(fresh)) fresh.querySelector(".pictures").replaceWith(old.querySelector(".pictures"));
@@ -204,7 +204,7 @@ function renderOne(message) {
     if (focused !== null) [...fresh.querySelectorAll("button, select")].find((element) => element.textContent === focused)?.focus();
   } else {
     list().append(fresh);
-    // Who has written, or used a command, wants to see what comes of it.
+    // The current member has written or used a command, and wants to see the result.
     if (message.author.name === state.member || message.interaction?.user === state.member) atEnd = true;
   }
   group();
@@ -221,7 +221,7 @@ export function startMessages() {
     group();
   });
   list().addEventListener("scroll", onScroll);
-  list().addEventListener("load", keepAtEnd, true); // of the pictures in it
+  list().addEventListener("load", keepAtEnd, true); // when a picture in it has loaded
   byId("newest").addEventListener("click", () => {
     atEnd = true;
     keepAtEnd();

@@ -1,4 +1,4 @@
-// Forms that the bot opens, and pictures shown large: both are dialogs of the browser.
+// The bot's modals, and enlarged pictures: both are native dialogs of the browser.
 
 import { Refused, act } from "./api.js";
 import { h, toast } from "./dom.js";
@@ -52,7 +52,7 @@ function fields(components) {
   });
 }
 
-/** Show a form as a dialog until `submitted(form)` resolves to true; Ctrl+Enter sends it from anywhere in it. */
+/** Show a form as a dialog until `submitted(form)` resolves to true; Ctrl+Enter submits it from any field. */
 function openForm(title, content, label, submitted) {
   const submit = h("button", { type: "submit", className: "button primary" }, label);
   const cancel = h("button", { type: "button", className: "button secondary", onclick: () => dialog.close() }, "Cancel");
@@ -84,7 +84,7 @@ function valuesOf(form) {
   return values;
 }
 
-/** Show the modal with which an interaction was answered, and send what was filled in. */
+/** Show the modal that an interaction was answered with, and submit its values. */
 export function openModal(interaction) {
   openForm(interaction.modal.title, fields(interaction.modal.components), "Submit", async (form) => {
     try {
@@ -104,7 +104,7 @@ export function openModal(interaction) {
   });
 }
 
-/** Let the member change a text; `changed` gets the new one. */
+/** Let the member edit a text; `changed` receives the new one. */
 export function openText(title, value, changed) {
   const area = h("textarea", { name: "text", rows: 5, maxLength: 2000, value, "aria-label": title });
   openForm(title, area, "Save", async () => {

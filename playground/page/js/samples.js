@@ -1,4 +1,4 @@
-// The pictures that come with the playground, offered as pictures to begin with.
+// The playground's sample pictures, offered as inputs.
 
 import { h, toast } from "./dom.js";
 
@@ -11,7 +11,7 @@ async function picture(file) {
   return new File([blob], file, { type: blob.type });
 }
 
-/** Offer them as buttons; `choose` gets the one that is pressed, as a File. */
+/** Offer them as buttons; `choose` receives the chosen one as a File. */
 export function samples(choose) {
   const use = async (file) => {
     try {

@@ -1,4 +1,4 @@
-// Where one is and who one is: channels, members, and how the bot fares.
+// The sidebar: channels, the current member, and the bot's status.
 
 import { byId, h } from "./dom.js";
 import { channelNow, on, state, switchTo, visibleChannels } from "./store.js";

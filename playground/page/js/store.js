@@ -1,4 +1,4 @@
-// Hold what the page knows, and tell the parts of the page when it changes.
+// The page's state, and notifications of its parts when it changes.
 
 import { ask } from "./api.js";
 
@@ -41,7 +41,7 @@ export const isModerator = () =>
     ["Moderator", "Owner"].includes(role),
   );
 
-/** The channels that the member who acts can see; of the direct ones only their own. */
+/** The channels that the current member can see; of the direct message channels only their own. */
 export const visibleChannels = () =>
   state.channels.filter((channel) =>
     channel.direct ? channel.name === `@${state.member}` : channel.viewers.includes(state.member),
@@ -72,7 +72,7 @@ function keepChannelVisible() {
 export async function loadMessages() {
   const { member, channel } = state;
   const { messages } = await ask("messages", { channel, member });
-  if (member !== state.member || channel !== state.channel) return; // switched meanwhile
+  if (member !== state.member || channel !== state.channel) return; // switched in the meantime
   state.messages = messages;
   emit("messages");
 }
@@ -96,7 +96,7 @@ export async function switchTo({ member = state.member, channel = state.channel 
   await Promise.all([loadMessages(), loadCommands()]);
 }
 
-/** Take in one event of the stream. */
+/** Handle one event of the stream. */
 export function receive(kind, data) {
   if (kind.startsWith("message_")) receiveMessage(kind, data);
   else if (kind === "status") {

@@ -3,8 +3,8 @@
 import { h } from "./dom.js";
 
 /**
- * Offer what `offered()` returns while one types into `text`: entries of `title`, `about` and `choose`, or null for
- * nothing to offer; `none()` says why a list is empty. `key(event)` returns whether the list took a key for itself.
+ * Offer the entries of `offered()` (`title`, `about`, `choose`) while the member types into `text`, or nothing for null;
+ * `none()` says why a list is empty. `key(event)` returns whether the list has handled the key.
  */
 export function suggestions(text, offered, none) {
   const list = h("ul", { id: "command-list", className: "suggestions", role: "listbox", "aria-label": "Suggestions", hidden: true });
