@@ -1,4 +1,4 @@
-# Palimpsest in a container; docs/docker.md tells how to use it. It is built for a CPU unless told otherwise:
+# Palimpsest in a container; see docs/docker.md. The default build is for a CPU:
 #
 #     docker build --tag palimpsest:cpu .
 #     docker build --tag palimpsest:nvidia --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130 .
@@ -13,15 +13,15 @@ LABEL org.opencontainers.image.title="Palimpsest" \
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 
-# The folders exist before they become volumes, so that a new volume belongs to the user who writes there.
+# The folders exist before they become volumes, so that new volumes belong to this user.
 RUN useradd --uid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin palimpsest \
     && install --directory --owner=palimpsest --group=palimpsest /data /cache \
     && python3 -m venv /venv
 
 WORKDIR /app
 
-# What changes least comes first. For a card, Triton compiles what starts its kernels while the bot runs: with a C
-# compiler, libc's headers and Python's, which Debian's own Python comes without. Nothing on a card asks for C++.
+# Steps that rarely change come first. On an NVIDIA card Triton compiles kernel launchers while the bot runs. It needs
+# a C compiler and the headers of libc and Python; Debian's own Python comes without headers. C++ is not needed.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN case "$TORCH_INDEX_URL" in */cpu) exit ;; esac; \
     header="$(python -c "import sysconfig; print(sysconfig.get_path('include'))")/Python.h" \
@@ -29,10 +29,10 @@ RUN case "$TORCH_INDEX_URL" in */cpu) exit ;; esac; \
     && apt-get install --yes --no-install-recommends gcc libc6-dev $([ -e "$header" ] || echo libpython3-dev) \
     && rm -rf /var/lib/apt/lists/*
 
-# Every package has a wheel: nothing is compiled here. pip refuses any file whose sha256 is not in the lock; what it has
-# fetched stays with the builder for the next time. An empty TORCH_INDEX_URL takes torch from the default index as well,
-# whose build for Linux is the one with CUDA; another index has builds of its own, which the lock cannot know: of torch
-# and what torch alone brings along only the version is certain then.
+# Every package has a wheel, so nothing is compiled here. pip refuses files whose sha256 is not in the lock, and the
+# builder caches downloads. An empty TORCH_INDEX_URL takes torch from the default index, whose Linux build includes
+# CUDA. Another index has builds of its own that the lock cannot know: then only the versions of torch and of the
+# packages that only torch needs are certain.
 COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip="python -m pip --disable-pip-version-check" \
@@ -47,7 +47,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && $pip check \
     && $pip uninstall --yes pip
 
-# The modes are set because a checkout under a strict umask would be unreadable for the user below.
+# The modes are set because a checkout with a strict umask would be unreadable for the user below.
 COPY --chmod=755 LICENSE ./
 COPY --chmod=755 models models
 COPY --chmod=755 generation generation
@@ -55,16 +55,16 @@ COPY --chmod=755 playground playground
 COPY --chmod=755 bot bot
 RUN python -m compileall -q bot generation playground
 
-# After pip: its own cache lies at XDG_CACHE_HOME too, and belongs to the builder.
+# Set after pip has run: pip would put its cache, which belongs to the builder, under XDG_CACHE_HOME too.
 ENV DATA_DIR=/data \
     XDG_CACHE_HOME=/cache \
     HF_HOME=/cache/huggingface
 VOLUME ["/data", "/cache"]
-# A number, for whoever has to see that it is not root's: Kubernetes' runAsNonRoot.
+# A number, so that Kubernetes' runAsNonRoot can see that it is not root.
 USER 10001
 STOPSIGNAL SIGTERM
 
-# Healthy: the bot's event loop runs and its database can be written.
+# Healthy means that the bot's event loop runs and its database can be written.
 HEALTHCHECK --interval=60s --timeout=10s --start-period=120s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as web; web.urlopen(f\"http://127.0.0.1:{os.environ.get('MONITORING_PORT') or 9330}/healthz\", timeout=8)"]
 

@@ -1,8 +1,8 @@
-# Two commands matter: `make run` and `make test`. Both set up what they need in .venv.
+# The two main commands are `make run` and `make test`. Both set up what they need in .venv.
 # Without make (Windows): `python run.py` and `python run.py test`.
 
 PYTHON ?= python3
-# A package index for torch, such as https://download.pytorch.org/whl/cpu; empty means PyPI.
+# Package index for torch, such as https://download.pytorch.org/whl/cpu; empty means PyPI.
 TORCH_INDEX_URL ?=
 export TORCH_INDEX_URL
 
