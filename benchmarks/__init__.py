@@ -1,1 +1,1 @@
-"""Speed and memory as ratios, measured side by side in one run; never bare times, never in a test."""
+"""Speed and memory as ratios, always measured side by side in one run; never absolute times, and never in a test."""

@@ -1,10 +1,10 @@
 """Run the short set of benchmarks, or one with its options.
 
     python -m benchmarks                       the short set, some minutes
-    python -m benchmarks --list                which there are
-    python -m benchmarks step --side 512       one of them; --help tells its options
+    python -m benchmarks --list                all benchmarks
+    python -m benchmarks step --side 512       one of them; --help lists its options
 
-docs/performance.md has what they showed.
+The results are in docs/performance.md.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# As in the executor's process: threads that wait sleep, for the machine may be shared. Libraries keep their notes.
+# As in the executor process: waiting threads sleep, because the machine may be shared. Libraries stay silent.
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -26,7 +26,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A module of this package with ``main(values)``; ``short`` are its options in the short set, if it is in it."""
+    """A module of this package with ``main(values)``; ``short`` is its options in the short set, None if not in it."""
 
     name: str
     shows: str
@@ -51,11 +51,11 @@ BENCHMARKS = (
 
 
 def main(values: Sequence[str]) -> int:
-    """Run what is asked for; return 0 if all ended well."""
+    """Run what was asked for; return 0 if everything succeeded."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if values and values[0] in [benchmark.name for benchmark in BENCHMARKS]:
-        sys.argv[0] = f"python -m benchmarks {values[0]}"  # what its parser calls it
+        sys.argv[0] = f"python -m benchmarks {values[0]}"  # the program name in its help
         return importlib.import_module(f"benchmarks.{values[0]}").main(values[1:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure ratios; see docs/performance.md."
@@ -66,7 +66,7 @@ def main(values: Sequence[str]) -> int:
         for benchmark in BENCHMARKS:
             print(f"{benchmark.name:18} {benchmark.shows}")
         return 0
-    # Each in a process of its own: what one leaves in memory is not the next one's.
+    # Each in its own process, so that what one leaves in memory does not affect the next.
     short = [[benchmark.name, *benchmark.short] for benchmark in BENCHMARKS if benchmark.short is not None]
     return max(subprocess.run([sys.executable, "-m", "benchmarks", *each], check=False).returncode for each in short)
 

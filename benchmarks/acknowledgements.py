@@ -1,9 +1,9 @@
-"""How quickly commands are acknowledged while a job runs, against the same bot at rest.
+"""How quickly commands are acknowledged while a job runs, compared with the same bot at rest.
 
     python -m benchmarks acknowledgements
 
-Both are measured in one run against the stand-in, in turn, so that a noisy machine disturbs both alike. Discord gives
-3 seconds; the table also says what share of them the slowest acknowledgement took.
+Both are measured alternately in one run against the stand-in, so that a noisy machine affects both alike. Discord
+allows 3 seconds; the table also shows what fraction of that the slowest acknowledgement took.
 """
 
 import argparse
@@ -25,7 +25,7 @@ LONG_JOB = {"steps": 150, "strength": 1.0, "count": 4}
 
 
 async def acknowledge_some(client: PlaygroundClient) -> list[float]:
-    """Run quick commands one after another and return the seconds until each was acknowledged."""
+    """Run quick commands one after another; return the seconds until each was acknowledged."""
     seconds: list[float] = []
     for _ in range(COMMANDS_A_ROUND):
         interaction = await client.command("queue", {}, member="Linus")
@@ -36,7 +36,7 @@ async def acknowledge_some(client: PlaygroundClient) -> list[float]:
 
 
 async def begin_long_job(client: PlaygroundClient) -> Message:
-    """Start a job that outlasts a round and wait until it paints."""
+    """Start a job that outlasts a round, and wait until it is generating."""
     photograph = PHOTOGRAPHS / "cat.jpg"
     interaction = await client.command("img2img", {"image": photograph, "prompt": "a cat on a beach", **LONG_JOB})
     if interaction.response is None:
@@ -45,7 +45,7 @@ async def begin_long_job(client: PlaygroundClient) -> Message:
 
 
 def main(values: Sequence[str]) -> int:
-    """Print the figures as JSON and as a line; return the exit status."""
+    """Print the figures as JSON and as one line; return the exit status."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args(values)
     return asyncio.run(measure())
 

@@ -1,16 +1,17 @@
-"""Requests that share every call of the denoiser, against one request after another.
+"""Requests that share every call of the denoiser, compared with one request after another.
 
     python -m benchmarks batching                         both workloads, with the embedded model
     python -m benchmarks batching --requests 40 --shape sd15 --side 256
-    python -m benchmarks batching --eager                 on an NVIDIA card: beside it without CUDA graphs
+    python -m benchmarks batching --eager                 on an NVIDIA card: again without CUDA graphs
 
-Closed loop: so many clients, each with a new mixed request as soon as its last one is done; pictures per second against
-one client. Open loop: requests come by chance (Poisson) at 0.8 of what one after another can serve; how long the first
-preview and the result take against one after another. Both really run on the embedded model, and with ``--shape`` on an
-NVIDIA card. On a CPU the cost of a call of that shape by its rows is measured, and both follow in virtual time.
+Closed loop: several clients, each sending a new mixed request as soon as its last one is done; measured in pictures
+per second, relative to one client. Open loop: requests arrive at random (Poisson) at 0.8 of the capacity of serving
+one after another; measured in the time until the first preview and until the result, relative to one after another.
+Both really run with the embedded model, and with ``--shape`` on an NVIDIA card. On a CPU, the cost of a call of that
+shape is measured for several numbers of rows, and both loops are simulated in virtual time.
 
-The clock counts seconds of the cores, with a card those of the wall; where nothing is to do it is set forward to the
-next request.
+The clock counts CPU seconds, or wall-clock seconds with a GPU; when there is nothing to do, it jumps ahead to the next
+request.
 """
 
 import argparse
@@ -62,7 +63,7 @@ GOALS_OPEN = {
 
 @dataclass(slots=True)
 class Times:
-    """What became of a request, in seconds since it came."""
+    """What became of a request, in seconds since it arrived."""
 
     came: float
     first_preview: float = 0.0
@@ -71,38 +72,38 @@ class Times:
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds of the cores, and those that were skipped."""
+    """Seconds of ``clock_now``, plus those that were skipped."""
 
     skipped: float = 0.0
     began: float = field(default_factory=clock_now)
 
     @property
     def now(self) -> float:
-        """The seconds by now."""
+        """The seconds so far."""
         return clock_now() - self.began + self.skipped
 
     def wait_until(self, moment: float) -> None:
-        """Skip what lies before a moment."""
+        """Skip ahead to a moment."""
         self.skipped += max(0.0, moment - self.now)
 
 
 class TimedRun:
-    """A run that notes when it was first shown something."""
+    """A run that records when its first preview came."""
 
     def __init__(self, clock: Clock, times: Times) -> None:
         self._clock, self._times = clock, times
 
     def enter(self, phase: Phase) -> None:
-        """Nothing is waited for here."""
+        """Do nothing: no phase is measured here."""
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        """Note the first one."""
+        """Record the first preview."""
         if preview is not None and not self._times.first_preview:
             self._times.first_preview = self._clock.now - self._times.came
 
 
 class Served:
-    """A model in a device loop that this process turns itself, asked for pictures of ``side`` pixels."""
+    """A model in a device loop that this process drives itself, for pictures of ``side`` pixels."""
 
     def __init__(self, entry: ModelEntry, side: int) -> None:
         device = choose_device("auto")
@@ -121,12 +122,12 @@ class Served:
         self._image = buffer.getvalue()
 
     def forget_graphs(self) -> None:
-        """Call the denoiser as it is from now on."""
+        """Call the denoiser eagerly from now on."""
         self._models.forget_graphs()
 
     @torch.no_grad()
     def serve(self, arrivals: Iterator[tuple[float, Img2ImgRequest]], slots: int) -> list[Times]:
-        """Serve requests as they come, up to ``slots`` of them side by side; return how long each took."""
+        """Serve requests as they arrive, up to ``slots`` concurrently; return how long each took."""
         clock, served = Clock(), list[Times]()
         waiting: deque[tuple[Times, Img2ImgRequest]] = deque()
         running: dict[Order, Times] = {}
@@ -172,20 +173,20 @@ class Served:
         )
 
     def mixed(self, count: int, seed: int) -> list[Img2ImgRequest]:
-        """Make mixed requests, the same for the same seed."""
+        """Make mixed requests, the same ones for the same seed."""
         chance = random.Random(seed)
         return [self.request(number, chance) for number in range(count)]
 
 
 def closed_loop(model: Served, requests: int, repeats: int) -> list[tuple[object, ...]]:
-    """Measure pictures per second by clients, in turn."""
+    """Measure pictures per second for each number of clients, alternately."""
     seconds: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     for repeat in range(repeats + 1):
         for clients in CLIENTS:
             mixed = [(0.0, request) for request in model.mixed(requests, seed=repeat)]
             began = clock()
             model.serve(iter(mixed), slots=clients)
-            if repeat:  # the first round warms up, and finds the width
+            if repeat:  # the first round warms up and settles the width
                 seconds[clients].append(clock() - began)
     alone = seconds[1]
     return [
@@ -200,13 +201,13 @@ def closed_loop(model: Served, requests: int, repeats: int) -> list[tuple[object
 
 
 def poisson(count: int, rate: float, seed: int) -> Iterator[float]:
-    """Yield moments at which requests come by chance, ``rate`` of them a second."""
+    """Yield random arrival times at a mean rate of ``rate`` per second."""
     chance = random.Random(seed)
     return itertools.accumulate(chance.expovariate(rate) for _ in range(count))
 
 
 def open_loop(model: Served, requests: int) -> list[tuple[object, ...]]:
-    """Measure one after another and side by side with the same requests at the same moments."""
+    """Measure one after another and concurrently, with the same requests arriving at the same times."""
     sample = model.mixed(8, seed=99)
     began = clock()
     model.serve(iter([(0.0, request) for request in sample]), slots=1)
@@ -219,7 +220,7 @@ def open_loop(model: Served, requests: int) -> list[tuple[object, ...]]:
 
 
 def compared(usual: Sequence[Times], ours: Sequence[Times]) -> list[tuple[object, ...]]:
-    """Return rows that compare what people wait for."""
+    """Return rows that compare the waiting times."""
     rows: list[tuple[object, ...]] = []
     for what, name in (("first_preview", "first preview"), ("result", "result")):
         for share, label in ((0.5, "median"), (0.95, "p95")):
@@ -229,18 +230,18 @@ def compared(usual: Sequence[Times], ours: Sequence[Times]) -> list[tuple[object
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the value below which this share of them lies."""
+    """Return the value below which this fraction of the values lies."""
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
 def mixed_steps(requests: int) -> list[int]:
-    """Return how many steps each of the mixed requests has."""
+    """Return the number of steps of each mixed request."""
     chance = random.Random(7)
     return [max(1, int(chance.choice(STEPS) * chance.choice(STRENGTHS))) for _ in range(requests)]
 
 
 def cost_of_finding(costs: Costs, requests: int) -> list[tuple[object, ...]]:
-    """Compare the width that is found with the calls that are made anyway with one that is known before."""
+    """Compare measuring the width on the calls that are made anyway with knowing it in advance."""
     rows: list[tuple[object, ...]] = []
     for count in (SLOTS, requests):
         arrivals = [(0.0, steps) for steps in mixed_steps(count)]
@@ -253,7 +254,7 @@ def cost_of_finding(costs: Costs, requests: int) -> list[tuple[object, ...]]:
 
 
 def virtual_loops(costs: Costs, requests: int) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    """Play both workloads forward with measured costs; see ``benchmarks.virtual_time``."""
+    """Simulate both workloads with measured costs; see ``benchmarks.virtual_time``."""
     steps = mixed_steps(requests)
     ends = {
         clients: max(
@@ -273,7 +274,7 @@ def virtual_loops(costs: Costs, requests: int) -> tuple[list[tuple[object, ...]]
 
 
 def cost(text: str) -> tuple[str, float]:
-    """Read ``2=8.2``: what a call of two rows takes, or ``encode`` or ``decode``, in milliseconds."""
+    """Parse ``2=8.2``: the milliseconds of a call with two rows, or of ``encode`` or ``decode``."""
     what, _, milliseconds = text.partition("=")
     if not (what.isdecimal() or what in ("encode", "decode")):
         raise argparse.ArgumentTypeError("say a number of rows, encode or decode, =, and milliseconds")

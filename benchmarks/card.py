@@ -1,10 +1,10 @@
-"""What a small NVIDIA card can paint: Stable Diffusion 1.5 in 4 GB, XL in 6 GB, and what more memory gains.
+"""What a small NVIDIA card can generate: Stable Diffusion 1.5 in 4 GB, XL in 6 GB, and what more memory gains.
 
     python -m benchmarks card
     python -m benchmarks card --only sdxl-6GiB
 
-Models of the published shapes with random weights, loaded by the engine as the bot's does, each in a process of its own
-that torch lets have no more of the card than its row says (``MAX_VRAM``). The estimate is the memory plan's.
+Models of the published shapes with random weights, loaded by the engine as in the bot. Each runs in its own process,
+in which torch may use no more of the card than its row says (``MAX_VRAM``). The estimate is the memory plan's.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from generation.models.sizes import read_sizes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A model's shape, the pixels of a side, the requests at once, and the memory that may be taken (None: all)."""
+    """A model's shape, the side in pixels, the number of concurrent requests, and the memory limit (None: all)."""
 
     shape: str
     side: int
@@ -55,7 +55,7 @@ STEPS = 8
 
 
 def main(values: Sequence[str] = ()) -> int:
-    """Print the table; return 1 if a picture did not come or took more than it may."""
+    """Print the table; return 1 if a picture failed or took more memory than allowed."""
     options = arguments(
         __doc__,
         ("--only", {"choices": list(SETTINGS), "action": "append"}),
@@ -70,7 +70,7 @@ def main(values: Sequence[str] = ()) -> int:
         return 1
     rows: list[tuple[object, ...]] = []
     for name in options.only or SETTINGS:
-        shape_folder(SETTINGS[name].shape, torch.bfloat16)  # made here, so that making it counts nowhere
+        shape_folder(SETTINGS[name].shape, torch.bfloat16)  # created here, so that creating it is not measured
         command = [sys.executable, "-m", "benchmarks", "card", "--one", name]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
@@ -95,7 +95,7 @@ def main(values: Sequence[str] = ()) -> int:
 
 
 def paint(setting: Setting) -> dict[str, Any]:
-    """Let the requests of a setting be painted twice; return what they took of the device, and what was expected."""
+    """Generate the requests of a setting twice; return the device memory that they took, and the estimate."""
     device = choose_device("auto")
     dtype = choose_dtype("auto", device)
     limit_memory(device, setting.max_vram)
@@ -125,7 +125,7 @@ def paint(setting: Setting) -> dict[str, Any]:
                     done.result()
             wait_for(device)
             seconds = time.perf_counter() - began
-        plan = engine._models._models["model"].plan  # as it is now: memory that ran out has lowered it
+        plan = engine._models._models["model"].plan  # the current one: running out of memory lowers it
         engine.close()
     estimate = plan.device_bytes(read_sizes(folder), setting.side**2)
     return {

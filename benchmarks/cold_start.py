@@ -1,14 +1,14 @@
-"""From the start of a process to the first sign of a picture, from local files, against the original recipe.
+"""From the start of a process to the first sign of a picture, from local files, compared with the original recipe.
 
     python -m benchmarks cold_start --repeats 2
 
-Both load files of Stable Diffusion 1.5's size and paint 256 pixels at strength .75: the original recipe in a Python of
-its own, from float32 files; the executor's process as the bot starts it, from files in the format that is taken here.
-The first sign is the first denoised step, at which the bot can show something. The original recipe had nothing to show
-before its end, so this compares with something better than it. The executor starts twice: the first time it reads every
-byte of the files to say which weights they are, the second time it remembers. A third one is left alone until its model
-is in memory; what counts then is from the request to the first step. The seconds of the cores beside those of the clock
-are what other processes disturb less.
+Both load files of Stable Diffusion 1.5's size and generate 256 pixels at strength .75: the original recipe in a Python
+process of its own, from float32 files; the executor process as the bot starts it, from files in the dtype used here.
+The first sign is the first denoising step, after which the bot can show something. The original recipe had nothing to
+show before its end, so this comparison favours it. The executor starts twice: the first time it hashes all files to
+identify the weights, the second time it remembers. A third one is left alone until its model is in memory; what counts
+then is the time from the request to the first step. CPU seconds are given next to wall-clock seconds, because other
+processes disturb them less.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ ORIGINAL, FIRST, LATER = "the original recipe", "the executor, first start", "th
 WARM = "the executor, warm: from its first request"
 GOAL = {LATER: "2 on a CPU; 10 s on a GPU"}
 
-Seconds = tuple[float, float]  # of the clock, and of the cores
+Seconds = tuple[float, float]  # wall-clock, and CPU
 
 
 def main(values: Sequence[str] = ()) -> int:
@@ -51,7 +51,7 @@ def main(values: Sequence[str] = ()) -> int:
         begin_original(options.side)
         return 0
     dtype = choose_dtype("auto", choose_device("auto"))
-    model_folder(torch.float32, "pndm")  # made here, so that making it counts nowhere
+    model_folder(torch.float32, "pndm")  # created here, so that creating it is not measured
     seconds: dict[str, list[Seconds]] = {ORIGINAL: [], FIRST: [], LATER: [], WARM: []}
     for _ in range(options.repeats):
         with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ def main(values: Sequence[str] = ()) -> int:
 
 
 def original_seconds(side: int) -> Seconds:
-    """Start a Python with the original recipe and return what it took until its first step was done."""
+    """Run the original recipe in a new Python process; return what it took until its first step was done."""
     command = [sys.executable, "-m", "benchmarks", "cold_start", "--original", "--side", str(side)]
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -97,13 +97,13 @@ def original_seconds(side: int) -> Seconds:
 
 
 def core_seconds(pid: int) -> float:
-    """Return the seconds that a process has computed so far."""
+    """Return the CPU seconds that a process has used so far."""
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
 
 
 def begin_original(side: int) -> None:
-    """Load and paint as the original script did, and say so after the first step."""
+    """Load and generate as the original script did, and report the first step."""
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
 
     pipeline: Any = StableDiffusionImg2ImgPipeline.from_pretrained(model_folder(torch.float32, "pndm"))
@@ -118,9 +118,9 @@ def begin_original(side: int) -> None:
 
 
 async def executor_seconds(settings: GenerationSettings, side: int, *, idles: bool) -> Seconds:
-    """Start the executor's process, ask for a picture, and return what it took until its first step was done.
+    """Start the executor process and request a picture; return what it took until its first step was done.
 
-    With ``idles`` it is asked when it has its model in memory, and only what comes then is counted.
+    With ``idles`` the request is sent once the model is in memory, and only what follows is counted.
     """
     executor = ChildExecutor(settings.for_child())
     began, begun_with = time.perf_counter(), 0.0
@@ -128,7 +128,7 @@ async def executor_seconds(settings: GenerationSettings, side: int, *, idles: bo
         await executor.start()
         assert executor.process.pid is not None
         if idles:
-            while not executor.process.is_warm:  # noqa: ASYNC110 - a benchmark may look at its watch
+            while not executor.process.is_warm:  # noqa: ASYNC110 - a benchmark may poll
                 await asyncio.sleep(0.01)
             began, begun_with = time.perf_counter(), core_seconds(executor.process.pid)
         async with contextlib.aclosing(executor.run("cold", 1, request(side, settings.model))) as events:

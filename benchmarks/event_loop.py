@@ -1,10 +1,10 @@
-"""How late the bot's event loop wakes up while the executor loads, generates and is cancelled, against an idle one.
+"""How late the bot's event loop wakes up while the executor loads, generates and is cancelled, compared with idle.
 
     python -m benchmarks event_loop
 
-A ticker asks for 5 ms in the process that has the executor as its child, as the bot has it, and notes by how much it
-was woken too late. The process takes short turns on the processor, as the bot's does. The phases take turns in one run,
-so that a busy machine disturbs all alike.
+A ticker in the process that has the executor as its child, as the bot does, sleeps for 5 ms at a time and records how
+late it was woken. The process asks for short scheduler time slices, as the bot's does. The phases alternate in one run,
+so that a busy machine affects all alike.
 """
 
 import argparse
@@ -33,7 +33,7 @@ LONG = {"num_inference_steps": 50, "strength": 1.0, "count": 4}
 
 
 class Ticker:
-    """Wakes up every 5 ms and notes, in milliseconds, by how much it is late in each phase."""
+    """Wakes up every 5 ms and records, in milliseconds, how late it was in each phase."""
 
     def __init__(self) -> None:
         self.late: dict[str, list[float]] = {"idle": [], "loading": [], "generating": [], "cancelling": []}
@@ -56,17 +56,17 @@ class Ticker:
 
 
 async def one_round(ticker: Ticker, data_dir: Path, number: int) -> None:
-    """Measure each phase once, with an executor of its own."""
+    """Measure each phase once, with a fresh executor."""
     settings = GenerationSettings(data_dir=data_dir)
     executor = ChildExecutor(settings.for_child())
-    # Made here, for to make a picture is work that the bot's loop does not have.
+    # Made here, because making a picture is work that the bot's event loop never does.
     short, long = request(SIDE, settings.model), request(SIDE, settings.model, **LONG)
     async with ticker.during("idle"):
         await asyncio.sleep(IDLE_SECONDS)
     try:
         async with ticker.during("loading"):
             await executor.start()
-            while not executor.process.is_warm:  # noqa: ASYNC110 - the executor's warmth is a flag
+            while not executor.process.is_warm:  # noqa: ASYNC110 - is_warm is only a flag
                 await asyncio.sleep(TICK_SECONDS)
         async with ticker.during("generating"):
             events = [event async for event in executor.run(f"whole {number}", 1, short)]
@@ -86,12 +86,12 @@ async def one_round(ticker: Ticker, data_dir: Path, number: int) -> None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which ``share`` of them lie."""
+    """Return the value below which the fraction ``share`` of the values lies."""
     return statistics.quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
 
 
 async def measure(rounds: int) -> Ticker:
-    """Measure some rounds."""
+    """Measure several rounds."""
     ticker = Ticker()
     with tempfile.TemporaryDirectory() as data_dir:
         for number in range(rounds):

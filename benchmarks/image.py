@@ -1,9 +1,9 @@
-"""A whole picture by the engine, against the original recipe: strength .75, one request.
+"""A whole picture by the engine, compared with the original recipe: strength .75, one request.
 
     python -m benchmarks image --side 256 --threads 1 --repeats 1
 
 The original recipe is a call of diffusers' pipeline as it is, in float32, with PNDM and 50 steps, of which 38 are run.
-Beside it: the engine with the same sampler and steps, which is the same work, and the engine as it paints by default.
+It is compared with the engine at the same sampler and steps, which is the same work, and with the engine's defaults.
 All of them read a PNG and write one, and none has seen the prompt or the picture before.
 """
 
@@ -59,7 +59,7 @@ def main(values: Sequence[str] = ()) -> int:
             compiler="inductor" if options.compile else None,
         )
         calls: dict[str, int] = {}
-        wanted: dict[str, Img2ImgRequest] = {}  # what is measured next
+        wanted: dict[str, Img2ImgRequest] = {}  # what will be measured next
         numbers = itertools.count()
 
         def original_recipe() -> None:
@@ -98,16 +98,16 @@ def main(values: Sequence[str] = ()) -> int:
                 options.side, model, number, prompt=f"{PROMPT}, number {number}", num_inference_steps=steps
             )
             if device.type == "cpu" and not options.compile:
-                engine.run(request(64, model), SilentRun())  # which loads it
+                engine.run(request(64, model), SilentRun())  # loads the model
             elif name != ORIGINAL:
-                engine.run(request(options.side, model), SilentRun())  # which captures its calls on CUDA
+                engine.run(request(options.side, model), SilentRun())  # on CUDA, captures its calls
                 wait_until_compiled(engine)
-                engine.run(request(options.side, model), SilentRun())  # which captures what is compiled
+                engine.run(request(options.side, model), SilentRun())  # captures the compiled calls
 
         seconds = alternate(
             works,
             repeats=options.repeats,
-            warm_ups=0,  # a picture is many calls: what the first one costs more is little
+            warm_ups=0,  # a picture is many calls, so the extra cost of the first hardly matters
             prepare=prepare,
         )
         engine.close()
@@ -124,7 +124,7 @@ def main(values: Sequence[str] = ()) -> int:
 
 
 def wait_until_compiled(engine: DiffusersEngine) -> None:
-    """Wait for the compiler of the model that was used last."""
+    """Wait for the compiler of the most recently used model."""
     model = engine._models._model
     if model is not None and model.compiled is not None:
         model.compiled.wait()

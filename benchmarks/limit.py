@@ -1,10 +1,10 @@
-"""What share of the machine's peak a call of the denoiser reaches, in the format and layout that is taken here.
+"""What fraction of the machine's peak a call of the denoiser reaches, in the dtype and memory format used here.
 
     python -m benchmarks limit --side 256 --threads 1
 
-The peak is measured, not read from a data sheet: the most that matrix products (GEMM) of any of several sizes reach on
-this device in this format, and beside it the most that convolutions reach, which may be more where weights are brought
-into order beforehand. A call's operations are counted by torch without computing them.
+The peak is measured, not taken from a data sheet: the highest rate of matrix products (GEMM) over several sizes, on
+this device and in this dtype. The highest rate of convolutions is given next to it, which may be higher where weights
+are packed in advance. A call's operations are counted by torch without computing them.
 """
 
 import argparse
@@ -29,21 +29,21 @@ from generation.engine.kernels.preparing import prepare_part
 
 GOAL = {("cpu", 2): "40 %", ("cuda", 2): "30 %", ("cuda", 16): "45 %"}
 ROWS = 2
-ROWS_ON_A_CARD = (2, 16)  # one picture, and eight
+ROWS_ON_A_CARD = (2, 16)  # one picture with guidance, and eight
 MATRICES = (512, 1024, 2048, 4096)
 MATRICES_ON_A_CARD = (8192,)
 CONVOLUTIONS = ((320, 64), (640, 32), (1280, 16))  # channels and side, as in the denoiser at 512 pixels
 
 
 def operations(shape: Shape, side: int, rows: int = ROWS) -> float:
-    """Return the floating-point operations of one call."""
+    """Return the number of floating-point operations of one call."""
     with FlopCounterMode(display=False) as counted, torch.no_grad():
         shape.empty_denoiser()(**shape.inputs(side, rows, torch.float32, torch.device("meta")))
     return counted.get_total_flops()
 
 
 def peaks(device: torch.device, dtype: torch.dtype, repeats: int) -> tuple[float, float]:
-    """Return the most operations in a second of matrix products and of convolutions."""
+    """Return the highest rates of matrix products and of convolutions, in operations per second."""
     products: dict[str, Callable[[], object]] = {}
     convolutions: dict[str, Callable[[], object]] = {}
     counts: dict[str, float] = {}
@@ -69,13 +69,13 @@ def peaks(device: torch.device, dtype: torch.dtype, repeats: int) -> tuple[float
 def measured_rows(
     options: argparse.Namespace, shape: Shape, device: torch.device, dtype: torch.dtype
 ) -> list[tuple[object, ...]]:
-    """Measure the lines of the table for one format: on a card also captured, also for eight pictures at once."""
+    """Measure the table's rows for one dtype: on a GPU also captured, and for eight pictures at once."""
     denoiser: Any = shape.denoiser(dtype, options.model)
     denoiser.to(device)
-    prepare_part(denoiser, device, dtype, may_pack=not options.compile)  # a compiler knows nothing of packed weights
+    prepare_part(denoiser, device, dtype, may_pack=not options.compile)  # a compiler cannot use packed weights
     list(pack_layers(denoiser))
     for _ in moves_to_huge_pages():
-        pass  # as the engine does when nobody waits
+        pass  # as the engine does when nothing is waiting
     of_products, of_convolutions = peaks(device, dtype, options.repeats)
     denoisers = {"": denoiser}
     if options.compile:

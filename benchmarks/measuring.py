@@ -1,4 +1,4 @@
-"""What the benchmarks of computing share: work measured in turn, medians with their range, a table and its JSON."""
+"""Shared by the compute benchmarks: alternating measurements, medians with their range, a table and its JSON."""
 
 import argparse
 import json
@@ -17,13 +17,13 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What repeated work took, in seconds of the clock."""
+    """What repeated work took, in seconds."""
 
     seconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median."""
         return statistics.median(self.seconds)
 
     def __str__(self) -> str:
@@ -31,9 +31,9 @@ class Measured:
 
 
 def clock() -> float:
-    """Return seconds: of the clock with a graphics card, else of all cores that this process has used.
+    """Return wall-clock seconds with a GPU, otherwise the CPU seconds that this process has used on all cores.
 
-    Where others use the machine too, the seconds of the cores are still those of the work.
+    When other processes share the machine, CPU seconds still measure only this work.
     """
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -41,7 +41,7 @@ def clock() -> float:
 
 
 def clock_now() -> float:
-    """Return the same seconds without waiting for a card, which would disturb whoever keeps it busy."""
+    """Return the same seconds without synchronizing with the GPU, which would disturb work that keeps it busy."""
     return time.perf_counter() if torch.cuda.is_available() else time.process_time()
 
 
@@ -52,9 +52,9 @@ def alternate(
     warm_ups: int = 1,
     prepare: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Measured]:
-    """Measure each work ``repeats`` times, in turn, so that whatever disturbs disturbs all alike.
+    """Measure each work ``repeats`` times, alternately, so that any disturbance affects all alike.
 
-    ``prepare`` gets the name of what is measured next; what it does is not measured.
+    ``prepare`` receives the name of what is measured next; its own time is not measured.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(warm_ups + repeats):
@@ -68,12 +68,12 @@ def alternate(
 
 
 def times_quicker(usual: Measured, ours: Measured) -> Measured:
-    """Return how many times quicker ours is, pair by pair."""
+    """Return how many times as fast ours is, pair by pair."""
     return Measured(tuple(a / b for a, b in zip(usual.seconds, ours.seconds, strict=True)))
 
 
 def arguments(description: str | None, *more: tuple[str, dict[str, Any]], values: Sequence[str]) -> argparse.Namespace:
-    """Read what every benchmark takes, and what this one takes beside."""
+    """Parse the options that every benchmark takes and the additional ones of this benchmark."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=3, help="pairs that count; one before warms up")
     parser.add_argument("--threads", type=int, help="threads that torch may use; default: as many as it likes")
@@ -87,7 +87,7 @@ def arguments(description: str | None, *more: tuple[str, dict[str, Any]], values
 
 
 def report(name: str, header: Sequence[str], rows: Iterable[Sequence[object]], path: Path | None = None) -> None:
-    """Print the table and the same as JSON; write the JSON to ``path`` if there is one."""
+    """Print the table, followed by the same as JSON; also write the JSON to ``path`` if given."""
     texts = [[str(cell) if not isinstance(cell, float) else f"{cell:.3g}" for cell in row] for row in rows]
     print(f"\n{name}, on {machine_name()}\n")
     for cells in (header, ["---"] * len(header), *texts):
@@ -103,7 +103,7 @@ def report(name: str, header: Sequence[str], rows: Iterable[Sequence[object]], p
 
 
 def machine() -> dict[str, Any]:
-    """Say what was measured on."""
+    """Describe the machine that was measured."""
     return {
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
@@ -116,14 +116,14 @@ def machine() -> dict[str, Any]:
 
 
 def machine_name() -> str:
-    """Return the device's name and the threads in a few words."""
+    """Return a short description: the device's name and the number of threads."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{cpu_name()}, {torch.get_num_threads()} threads, CPU seconds"
 
 
 def cpu_name() -> str:
-    """Return the processor's name, as far as the system tells."""
+    """Return the CPU's name, as far as the system reveals it."""
     if sys.platform == "linux":
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         fields = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)

@@ -1,9 +1,9 @@
-"""The most memory that one picture of 512 pixels takes, by the engine and by the original recipe.
+"""The peak memory of one picture of 512 pixels, for the engine and for the original recipe.
 
     python -m benchmarks memory
 
-Each in a process of its own, from local files of Stable Diffusion 1.5's size: float32 for the original recipe, bfloat16
-for the engine. Where there is a graphics card its memory counts.
+Each runs in its own process, from local files of Stable Diffusion 1.5's size: float32 for the original recipe, bfloat16
+for the engine. With a graphics card, its memory is measured too.
 """
 
 import json
@@ -25,7 +25,7 @@ from generation.engine.diffusers_engine import DiffusersEngine
 from generation.models.hub import Hub
 from generation.models.memory_plan import BASE_BYTES
 
-STEPS = 2  # of which one is run at strength .75: the peak does not grow with them
+STEPS = 2  # one of which is run at strength .75; the peak does not depend on the number
 GOAL = {"engine": "3.2 GiB"}
 
 
@@ -43,7 +43,7 @@ def main(values: Sequence[str] = ()) -> int:
         return 0
     device = choose_device("auto")
     for dtype in {torch.float32, choose_dtype("auto", device)}:
-        model_folder(dtype, "pndm")  # made here, so that making it counts nowhere
+        model_folder(dtype, "pndm")  # created here, so that creating it is not measured
     rows: list[tuple[object, ...]] = []
     for name in WORKS:
         command = [sys.executable, "-m", "benchmarks", "memory", "--side", str(options.side), "--only", name]
@@ -61,8 +61,8 @@ def main(values: Sequence[str] = ()) -> int:
 
 
 def peak_bytes() -> dict[str, int | None]:
-    """Return the most that this process has had in memory, and the most on the graphics card."""
-    if sys.platform == "linux":  # getrusage would count what the parent had in memory when it started this process
+    """Return the peak resident memory of this process, and the peak memory on the graphics card."""
+    if sys.platform == "linux":  # getrusage would include the parent's memory at the fork
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         most = 1024 * int(status.partition("VmHWM:")[2].split()[0])
     elif sys.platform == "win32":
@@ -76,14 +76,14 @@ def peak_bytes() -> dict[str, int | None]:
 
 
 def held_bytes(device: torch.device) -> int:
-    """Return the most memory that was held at once: on a card what torch reserved, else what the process had."""
+    """Return the peak memory: on a GPU what torch reserved, otherwise the process's resident memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) + BASE_BYTES["cuda"]
     return peak_bytes()["process"] or 0
 
 
 def original(side: int) -> None:
-    """Paint as the original script did."""
+    """Generate as the original script did."""
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
 
     pipeline: Any = StableDiffusionImg2ImgPipeline.from_pretrained(model_folder(torch.float32, "pndm"))
@@ -94,7 +94,7 @@ def original(side: int) -> None:
 
 
 def engine(side: int) -> None:
-    """Paint as the executor's process does."""
+    """Generate as the executor process does."""
     device = choose_device("auto")
     dtype = choose_dtype("auto", device)
     with tempfile.TemporaryDirectory() as data_dir:

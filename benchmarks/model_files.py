@@ -1,4 +1,4 @@
-"""Models of Stable Diffusion 1.5's size on the disk, with random weights, for what has to load its files."""
+"""Models of Stable Diffusion 1.5's size on disk, with random weights, for benchmarks that have to load files."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 from benchmarks.shapes import PIPELINES, SCHEDULER
 from generation.models.catalog import Catalog, ModelDefaults, ModelEntry
 
-# Kept between runs: making them takes a minute, and a benchmark of loading wants the same files again.
+# Kept between runs: creating them takes a minute, and a benchmark of loading needs the same files again.
 FOLDER = Path(tempfile.gettempdir()) / "palimpsest-benchmarks"
 SCHEDULERS: dict[str, Any] = {
     "pndm": lambda: PNDMScheduler(**SCHEDULER),
@@ -24,7 +24,7 @@ SCHEDULERS: dict[str, Any] = {
 
 
 def shape_folder(shape: str, dtype: torch.dtype) -> Path:
-    """Return a folder with the weights of a shape in diffusers' layout, made at the first call."""
+    """Return a folder with weights of a shape in diffusers' layout, created by the first call."""
     folder = FOLDER / f"{shape}-{str(dtype).removeprefix('torch.')}"
     if not (folder / "whole").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -34,11 +34,11 @@ def shape_folder(shape: str, dtype: torch.dtype) -> Path:
 
 
 def model_folder(dtype: torch.dtype, scheduler: str) -> Path:
-    """Return such a folder of Stable Diffusion 1.5's shape with another scheduler; all of one format share weights."""
+    """Return such a folder of Stable Diffusion 1.5's shape with this scheduler; folders of one dtype share weights."""
     weights = shape_folder("sd15", dtype)
     folder = weights.with_name(f"{weights.name}-{scheduler}")
     if not folder.exists():
-        # Hard links: the search for model files follows no symbolic ones.
+        # Hard links, because the search for model files does not follow symbolic links.
         shutil.copytree(weights, folder, copy_function=os.link, ignore=shutil.ignore_patterns("whole", "*.json"))
         for file in weights.rglob("*.json"):
             shutil.copy(file, folder / file.relative_to(weights))
@@ -50,7 +50,7 @@ def model_folder(dtype: torch.dtype, scheduler: str) -> Path:
 
 
 def entry(name: str, folder: Path, side: int, family: str = "stable-diffusion") -> ModelEntry:
-    """Return the catalog's entry for such a folder."""
+    """Return the catalog entry for such a folder."""
     return ModelEntry(
         name=name,
         title=name,
@@ -66,12 +66,12 @@ def entry(name: str, folder: Path, side: int, family: str = "stable-diffusion") 
 
 
 def catalog(dtype: torch.dtype, side: int, model: Path | None = None) -> Catalog:
-    """Return a catalog of one model a scheduler, each named like it; real weights keep the scheduler that they have."""
+    """Return a catalog with one model per scheduler, named after it; real weights keep their own scheduler."""
     return Catalog({name: entry(name, model or model_folder(dtype, name), side) for name in SCHEDULERS})
 
 
 def write_models_file(path: Path, dtype: torch.dtype, side: int) -> Path:
-    """Write a catalog's file with the model ``pndm``, for a process that reads one."""
+    """Write a catalog file with the model ``pndm``, for a process that reads one."""
     folder = model_folder(dtype, "pndm")
     path.write_text(
         f"""

@@ -1,10 +1,10 @@
-"""A whole picture by what others have, against the engine, with as many calls of the same denoiser.
+"""A whole picture by other programs, compared with the engine, with the same number of calls of the same denoiser.
 
     python -m benchmarks peers --side 256 --threads 1 --repeats 1
 
 DPM++ 2M Karras, 20 steps, strength .75: 15 calls. Peers are diffusers' pipeline as it is, and stable-diffusion.cpp
 where it is installed (``pip install stable-diffusion-cpp-python``), with its flash attention and with weights in
-float16 and in eight bits. All read the same random weights of Stable Diffusion 1.5's shape.
+float16 and in eight bits. All load the same random weights of Stable Diffusion 1.5's shape.
 """
 
 import importlib.util
@@ -77,7 +77,7 @@ def main(values: Sequence[str] = ()) -> int:
 
 
 def _paint_one(painter: "Painter", side: int, threads: int) -> None:
-    """Load, paint a picture, and say how many calls and seconds that took; what is left is the process's to clear."""
+    """Load, generate a picture, and print how many calls and seconds it took; then exit without cleaning up."""
     paint = painter(side, threads)
     began = clock()
     calls = paint()
@@ -123,7 +123,7 @@ def _stable_diffusion_cpp(weights: str, side: int, threads: int) -> Callable[[],
             width=side,
             height=side,
             strength=STRENGTH,
-            sample_steps=STEPS - 1,  # it runs one call more of them than diffusers would
+            sample_steps=STEPS - 1,  # it makes one call more than diffusers would
             cfg_scale=GUIDANCE_SCALE,
             sample_method="dpm++2m",
             scheduler="karras",
@@ -146,7 +146,7 @@ def _engine(side: int, _: int) -> Callable[[], int]:
         device=device,
         dtype=dtype,
     )
-    engine.run(request(64, "dpm++2m-karras", num_inference_steps=2), SilentRun())  # loads it
+    engine.run(request(64, "dpm++2m-karras", num_inference_steps=2), SilentRun())  # loads the model
 
     def paint() -> int:
         run = SilentRun()
@@ -157,7 +157,7 @@ def _engine(side: int, _: int) -> Callable[[], int]:
 
 
 def _folder_for_cpp() -> Path:
-    """Return a model's folder in which the text encoder's weights are called as before transformers 5."""
+    """Return a model folder in which the text encoder's weights have their names from before transformers 5."""
     dtype = choose_dtype("auto", choose_device("auto"))
     usual, folder = model_folder(dtype, "dpm++2m-karras"), FOLDER / "for-stable-diffusion-cpp"
     if not folder.exists():
@@ -165,14 +165,15 @@ def _folder_for_cpp() -> Path:
         shutil.copytree(usual, made, copy_function=os.link)
         file = made / "text_encoder" / "model.safetensors"
         tensors = {f"text_model.{name.removeprefix('text_model.')}": value for name, value in load_file(file).items()}
-        file.unlink()  # a hard link: what others read stays
+        file.unlink()  # a hard link, so the original file stays
         save_file(tensors, file)
         made.rename(folder)
     return folder
 
 
-# By the name in the table: loads what paints (pixels of a side, threads or -1) and returns what paints a picture and
-# tells how often the denoiser was called. Each runs in a process of its own: a peer may crash, or keep its memory.
+# By the name in the table: a function that loads the model (side in pixels, threads or -1) and returns another, which
+# generates a picture and returns the number of denoiser calls. Each runs in its own process, because a peer may crash
+# or keep its memory.
 Painter = Callable[[int, int], Callable[[], int]]
 PAINTERS: dict[str, Painter] = {
     "diffusers, float32": partial(_diffusers, lambda _: torch.float32),

@@ -1,9 +1,9 @@
-"""The memory plan's estimate against the peak that is measured, on random weights of Stable Diffusion 1.5's shape.
+"""The memory plan's estimate compared with the measured peak, on random weights of Stable Diffusion 1.5's shape.
 
     python -m benchmarks plan
     python -m benchmarks plan --only bfloat16-512
 
-Each setting is painted once in a process of its own that loads the files as the bot's does.
+Each setting generates one picture in its own process, which loads the files as the bot does.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from generation.models.sizes import read_sizes
 from generation.models.snapshots import ModelFiles
 
 GOAL = 0.2  # of the measured peak
-SETTINGS = {  # number format, pixels of a side
+SETTINGS = {  # dtype, side in pixels
     "bfloat16-256": ("bfloat16", 256),
     "bfloat16-384": ("bfloat16", 384),
     "bfloat16-512": ("bfloat16", 512),

@@ -1,4 +1,4 @@
-"""The request that the benchmarks of whole pictures ask for."""
+"""The request that the benchmarks of whole pictures use."""
 
 import io
 from typing import Any
@@ -14,7 +14,7 @@ PROMPT = "A fantasy landscape, trending on artstation"  # the original script's 
 
 
 def picture(side: int, number: int = 0) -> Image.Image:
-    """Return a smooth picture of ``side`` pixels, another one for each number."""
+    """Return a smooth picture of ``side`` pixels, a different one for each number."""
     bands = [Image.linear_gradient("L").resize((side, side)).rotate(90 * turn) for turn in range(3)]
     image = Image.merge("RGB", bands)
     image.putpixel((0, 0), (number % 256, number // 256, 0))
@@ -39,24 +39,24 @@ def request(side: int, model: str, number: int = 0, **changes: Any) -> Img2ImgRe
         "model": model,
         "max_result_bytes": 2**30,
         "sampler": OWN_SAMPLER,
-        "strength_schedule": "index",  # diffusers' meaning, so that calls are as many as in its own pipeline
+        "strength_schedule": "index",  # diffusers' meaning, for as many calls as in its own pipeline
         "native": True,
     }
     return Img2ImgRequest(**(fields | changes))
 
 
 class SilentRun:
-    """A run that counts steps, and gives up where it is told to."""
+    """A run that counts steps, and cancels itself at a given one."""
 
     def __init__(self, cancel_at_step: int | None = None) -> None:
         self.steps = 0
         self._cancel_at_step = cancel_at_step
 
     def enter(self, phase: Phase) -> None:
-        """Take note of nothing."""
+        """Ignore the phase."""
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        """Count."""
+        """Count the step."""
         self.steps += 1
         if step == self._cancel_at_step:
             raise RunCancelled

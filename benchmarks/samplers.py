@@ -1,14 +1,14 @@
-"""Which sampler reaches the end with how few calls of the denoiser, judged where the end is known exactly.
+"""Which sampler gets to the end with the fewest denoiser calls, judged where the end is known exactly.
 
     python -m benchmarks samplers --seeds 2
     python -m benchmarks samplers --noise squaredcos_cap_v2
 
-Where pictures are a mixture of Gaussians, the best possible denoiser is a formula, and the way from noise to picture is
-an ordinary differential equation that can be solved as exactly as one likes. A sampler's error is the distance between
-its end and the exact one. No weights are needed, and no error of a model hides the sampler's.
+If pictures are a mixture of Gaussians, the optimal denoiser is a formula, and the path from noise to picture is an
+ordinary differential equation that can be solved to any accuracy. A sampler's error is the distance between its result
+and the exact one. No weights are needed, and no model error hides the sampler's.
 
-A mode that is missed by one sample in sixteen is a large error of the mean, so the median over the samples stands in
-the table. Euler a is left out: it adds noise on the way and has no one end.
+If one sample in sixteen misses its mode, that is a large error of the mean, so the table gives the median over the
+samples. Euler a is left out: it adds noise on the way and therefore has no single end.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from generation.requests import StrengthSchedule, denoising_steps
 
 DIMENSIONS, MODES, SAMPLES = 64, 16, 32
 EXACT_STEPS = 400
-# What Stable Diffusion was trained with, and what the demo model was.
+# The noise schedules of Stable Diffusion's training and of the demo model's.
 NOISE: dict[str, dict[str, Any]] = {
     "scaled_linear": {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1},
     "squaredcos_cap_v2": {"beta_schedule": "squaredcos_cap_v2", "steps_offset": 1, "timestep_spacing": "trailing"},
@@ -35,12 +35,12 @@ NOISE: dict[str, dict[str, Any]] = {
 STRENGTHS = (0.3, 0.5, 0.75, 0.9)
 STEPS = (6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
 SAMPLERS = ("ddim", "euler", "dpm++2m-karras", "unipc")
-# The recipe of 2022 that the others are measured by: PNDM, 50 steps, of which strength takes its share.
+# The recipe of 2022 that serves as the baseline: PNDM, 50 steps, of which strength takes its share.
 RECIPE_STEPS = 50
 
 
 class Mixture:
-    """Narrow Gaussians around random centres; ``sigma`` is noise over picture everywhere."""
+    """Narrow Gaussians around random centres; ``sigma`` is the ratio of noise to picture throughout."""
 
     def __init__(self, seed: int) -> None:
         self._generator = torch.Generator().manual_seed(seed)
@@ -51,7 +51,7 @@ class Mixture:
         self._exact: dict[float, torch.Tensor] = {}
 
     def normal(self, *shape: int) -> torch.Tensor:
-        """Draw numbers from the unit normal distribution."""
+        """Draw numbers from the standard normal distribution."""
         return torch.randn(*shape, generator=self._generator, dtype=torch.float64)
 
     def _pictures(self) -> torch.Tensor:
@@ -59,7 +59,7 @@ class Mixture:
         return self.centres[modes] + self.variances[modes, None].sqrt() * self.normal(SAMPLES, DIMENSIONS)
 
     def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """Return the mean of all pictures from which noise of ``sigma`` may have made ``x``."""
+        """Return the posterior mean of the picture, given that ``x`` is one with noise of ``sigma``."""
         spread = self.variances + sigma**2
         distance = ((x[:, None] - self.centres) ** 2).sum(-1)
         weights = torch.softmax(-distance / (2 * spread) - DIMENSIONS / 2 * spread.log(), dim=1)
@@ -67,7 +67,7 @@ class Mixture:
         return (weights[..., None] * means).sum(1)
 
     def exact_end(self, sigma: float) -> torch.Tensor:
-        """Follow the differential equation from the pictures with noise of ``sigma`` to its end, by Heun's method."""
+        """Solve the differential equation from the pictures with noise of ``sigma`` to its end, with Heun's method."""
         key = round(sigma, 5)
         if key not in self._exact:
             self._exact[key] = self._followed(self.pictures + sigma * self.noise, sigma)
@@ -85,7 +85,7 @@ class Mixture:
 
 
 def sample(mixture: Mixture, scheduler: Any, timesteps: torch.Tensor) -> tuple[float, torch.Tensor]:
-    """Return the start's sigma and where the scheduler leads with the exact denoiser, one call a timestep."""
+    """Return the initial sigma and the scheduler's result with the exact denoiser, one call per timestep."""
     training = training_sigmas(scheduler)
     has_sigmas = hasattr(scheduler, "sigmas")
     sigmas = [
@@ -110,7 +110,7 @@ def measure(
     strength_schedule: StrengthSchedule,
     mixtures: Sequence[Mixture],
 ) -> tuple[int, float]:
-    """Return the calls and the median relative distance to the exact end over the samples of all mixtures."""
+    """Return the calls and the median relative distance to the exact result over the samples of all mixtures."""
     distances: list[torch.Tensor] = []
     calls = 0
     for mixture in mixtures:
@@ -126,7 +126,7 @@ def measure(
 
 
 def table(noise: str, mixtures: Sequence[Mixture]) -> list[dict[str, Any]]:
-    """Measure every sampler at every strength and number of steps, and the recipe of 2022 beside them."""
+    """Measure every sampler at every strength and number of steps, and the recipe of 2022 for comparison."""
     config = NOISE[noise]
     pndm = importlib.import_module("diffusers.schedulers").PNDMScheduler(skip_prk_steps=True, **config)
     rows: list[dict[str, Any]] = []
@@ -146,7 +146,7 @@ def table(noise: str, mixtures: Sequence[Mixture]) -> list[dict[str, Any]]:
 
 
 def fewest_calls(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return, by sampler and strength, the first number of steps with which it is as good as the recipe."""
+    """Return, by sampler and strength, the smallest number of steps that is as good as the recipe."""
     best: list[dict[str, Any]] = []
     for strength, of_strength in itertools.groupby(rows, key=lambda row: row["strength"]):
         recipe, *others = of_strength
@@ -157,14 +157,14 @@ def fewest_calls(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main(values: Sequence[str] = ()) -> int:
-    """Print the tables as Markdown, and everything as JSON below; return the exit status."""
+    """Print the tables as Markdown, followed by everything as JSON; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks samplers", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--noise", choices=NOISE, default="scaled_linear", help="how the noise grew in the training")
     parser.add_argument("--seeds", type=int, default=2, help="how many mixtures of 32 samples")
     options = parser.parse_args(values)
-    warnings.simplefilter("ignore", DeprecationWarning)  # diffusers' own, with numpy 2
+    warnings.simplefilter("ignore", DeprecationWarning)  # from diffusers with numpy 2
     rows = table(options.noise, [Mixture(seed) for seed in range(options.seeds)])
     print("| strength | sampler | " + " | ".join(f"{steps} steps" for steps in (*STEPS,)) + " |")
     print("|---|---|" + "---|" * len(STEPS))

@@ -1,7 +1,7 @@
-"""Models of real size with random weights, built from the published configs: the work is real, the picture is not.
+"""Models of realistic size with random weights, built from published configs: the work is real, the picture is not.
 
 Source of the numbers: ``unet/config.json`` and ``vae/config.json`` of Stable Diffusion 1.5 and of Stable Diffusion XL
-1.0, and CLIP's text configs beside them.
+1.0, and the CLIP text configs that come with them.
 """
 
 import random
@@ -68,7 +68,7 @@ _NORMAL_NUMBERS = 2**25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A denoiser's shape: how to make it, and what a call wants beside latents and timestep."""
+    """A denoiser's shape: how to build it, and what a call needs besides latents and timestep."""
 
     name: str
     unet: dict[str, Any]
@@ -76,13 +76,13 @@ class Shape:
     is_xl: bool = False
 
     def denoiser(self, dtype: torch.dtype = torch.float32, model: Path | None = None) -> UNet2DConditionModel:
-        """Make the denoiser with random weights, or load it from a folder of diffusers' layout."""
+        """Build the denoiser with random weights, or load it from a folder in diffusers' layout."""
         if model is not None:
             return UNet2DConditionModel.from_pretrained(model, subfolder="unet", dtype=dtype, local_files_only=True)
         return random_weights(lambda: UNet2DConditionModel(**self.unet), dtype)
 
     def empty_denoiser(self) -> UNet2DConditionModel:
-        """Make the denoiser without memory for its weights."""
+        """Build the denoiser on the meta device, without memory for its weights."""
         with torch.device("meta"):
             return UNet2DConditionModel(**self.unet)
 
@@ -96,7 +96,7 @@ class Shape:
         added = {"text_embeds": normal(rows, 1280), "time_ids": normal(rows, 6)} if self.is_xl else None
         return {
             "sample": normal(rows, 4, side // 8, side // 8),
-            "timestep": torch.full((rows,), 500.0, device=device),  # as the engine's, which may lie between two
+            "timestep": torch.full((rows,), 500.0, device=device),  # the engine's may be fractional
             "encoder_hidden_states": normal(rows, TOKENS, self.text_width),
             "added_cond_kwargs": added,
             "return_dict": False,
@@ -107,7 +107,7 @@ SHAPES = {
     "sd15": Shape(name="sd15", unet=SD15_UNET, text_width=768),
     "sdxl": Shape(name="sdxl", unet=SDXL_UNET, text_width=2048, is_xl=True),
 }
-# What a benchmark of one call asks for.
+# The options of a benchmark of single calls.
 SHAPE_ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--shape", {"choices": list(SHAPES), "default": "sd15"}),
     ("--side", {"type": int, "default": 256, "help": "pixels"}),
@@ -116,10 +116,10 @@ SHAPE_ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def random_weights(make: Callable[[], Any], dtype: torch.dtype) -> Any:
-    """Make a module with seeded normal weights of the size that keeps activations in range, without slow initializers.
+    """Build a module with seeded normal weights, scaled to keep activations in range, without slow initializers.
 
-    Weights are made in ``dtype`` at once, so that a large module needs its own memory and not twice as much. Each is a
-    stretch of the same numbers, from a place of its own: to draw billions of them would take minutes.
+    Weights are created directly in ``dtype``, so that a large module needs its own memory and not twice as much. Each
+    is a slice of the same random numbers at an offset of its own, because drawing billions of them would take minutes.
     """
     with torch.device("meta"):
         module = make()
@@ -142,7 +142,7 @@ def random_weights(make: Callable[[], Any], dtype: torch.dtype) -> Any:
 
 
 def sd15_pipeline(dtype: torch.dtype = torch.float32, model: Path | None = None) -> Any:
-    """Make the whole pipeline of Stable Diffusion 1.5's shape, or load one; PNDM as in its repository."""
+    """Build the whole pipeline of Stable Diffusion 1.5's shape, or load one; with PNDM, as in its repository."""
     if model is not None:
         pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
             model, dtype=dtype, safety_checker=None, requires_safety_checker=False, local_files_only=True
@@ -163,7 +163,7 @@ def sd15_pipeline(dtype: torch.dtype = torch.float32, model: Path | None = None)
 
 
 def sdxl_pipeline(dtype: torch.dtype = torch.float32) -> Any:
-    """Make the whole pipeline of Stable Diffusion XL's shape."""
+    """Build the whole pipeline of Stable Diffusion XL's shape."""
     scheduler = {name: value for name, value in SCHEDULER.items() if name != "skip_prk_steps"}
     large = _text_config(1280, 5120, 32, 20, projection_dim=1280)
     components: Any = {

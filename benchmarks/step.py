@@ -1,12 +1,12 @@
-"""One call of the denoiser as we compute it, against diffusers' own in float32.
+"""One call of the denoiser as we compute it, compared with diffusers' own in float32.
 
     python -m benchmarks step --side 256 --threads 1
     python -m benchmarks step --side 512 --repeats 2
 
-A call has a negative and a positive row, as with guidance. The rows of the table take one measure after the other:
-number format, memory layout, attention, on a CPU packed weights with all that the engine takes of the others, on a card
-with CUDA the call as a graph, and with --compile the compiler of torch, there as a graph too. The last column is the
-distance to float32, as relative L2.
+A call has a negative and a positive row, as with guidance. The rows of the table add one measure after another: dtype,
+memory format, attention; on a CPU, packed weights together with whichever of the others the engine uses; with CUDA, the
+call as a graph; and with --compile, torch's compiler, with CUDA as a graph too. The last column is the distance to
+float32, as relative L2.
 """
 
 import copy
@@ -38,7 +38,7 @@ from generation.engine.kernels.probe import (
 
 GOAL = "2.4"
 ROWS = 2
-# Beside the number format: whether channels are innermost, and how it attends.
+# dtype, memory format, and attention processor.
 USUAL, BLOCKED = AttnProcessor2_0(), CpuAttnProcessor(in_blocks=True, pads_keys=False)
 PADDED = CpuAttnProcessor(in_blocks=False, pads_keys=True)
 MEASURES: dict[str, tuple[torch.dtype, torch.memory_format, AttnProcessor2_0]] = {
@@ -84,7 +84,7 @@ def main(values: Sequence[str] = ()) -> int:
         denoisers[PACKED] = shape.denoiser(torch.bfloat16, options.model)
         prepare_part(denoisers[PACKED], device, torch.bfloat16)
         list(pack_layers(denoisers[PACKED]))
-    for name in (CAPTURED, COMPILED_AND_CAPTURED):  # with weights that stay where they are
+    for name in (CAPTURED, COMPILED_AND_CAPTURED):  # with their own weights, which must not move
         if name in measures:
             denoisers[name] = copy.deepcopy(denoisers[str(torch.bfloat16)])
             prepare_part(denoisers[name], device, torch.bfloat16)

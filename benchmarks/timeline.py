@@ -1,10 +1,10 @@
-"""Where the time of a whole picture goes, phase by phase, as the run of a request hears of them.
+"""Where the time of a whole picture goes, phase by phase, as a request's run is told of them.
 
     python -m benchmarks timeline --side 256 --threads 1
     python -m benchmarks timeline --side 512 --compile        on a card
 
-Each picture is new, and so is its prompt. A card is told one piece ahead of what it does, so what it is told last is
-part of the next phase. By the wall's clock, for a phase is what somebody waits for.
+Every picture and every prompt is new. Work on a GPU is submitted one piece ahead, so the last piece of a phase counts
+towards the next. Measured in wall-clock time, because a phase is time that somebody waits.
 """
 
 import sys
@@ -23,7 +23,7 @@ from generation.models.hub import Hub
 from generation.phases import Phase
 
 MODEL = "dpm++2m-karras"
-WARM_UPS = 2  # the first loads the model and captures its calls on CUDA, the second captures what is compiled
+WARM_UPS = 2  # the first loads the model and on CUDA captures its calls, the second captures the compiled ones
 PARTS = {
     "its file is read and fitted": ("begin", Phase.ENCODE),
     "text and picture are encoded, first step": (Phase.ENCODE, "first step"),
@@ -35,26 +35,26 @@ PARTS = {
 
 
 class NotedRun:
-    """A run that notes when what began."""
+    """A run that records when each phase began."""
 
     def __init__(self) -> None:
         self.moments = dict[Phase | str, float]()
         self.note("begin")
 
     def note(self, what: Phase | str) -> None:
-        """Note that something begins now, unless it has begun."""
+        """Record that something begins now, unless it was recorded before."""
         self.moments.setdefault(what, time.perf_counter())
 
     def enter(self, phase: Phase) -> None:
-        """Note a phase; that of decoding is entered once more when the pixels are there."""
+        """Record a phase; decoding is entered a second time once the pixels are there."""
         self.note("pixels" if phase is Phase.DECODE and Phase.DECODE in self.moments else phase)
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
-        """Note the first step."""
+        """Record the first step."""
         self.note("first step")
 
     def seconds(self, part: str) -> float:
-        """Return how long a part of it took."""
+        """Return how long a part of the picture took."""
         begin, end = PARTS[part]
         return self.moments[end] - self.moments[begin]
 

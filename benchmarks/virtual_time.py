@@ -1,8 +1,8 @@
-"""The workloads of ``benchmarks.batching`` with a model of real size, whose calls are measured and then only counted.
+"""The workloads of ``benchmarks.batching`` for a model of realistic size, whose calls are measured and then simulated.
 
-Who shares which call is decided by the engine's own ``StepBatch`` and ``MeasuredWidth``; the denoiser is a clock that
-is set forward by what a call of so many rows took when it was measured. Encoding and decoding are cut into as many
-slices as the engine cuts them.
+The engine's own ``StepBatch`` and ``MeasuredWidth`` decide which pictures share which call; the denoiser is a clock
+that is advanced by the measured duration of a call with as many rows. Encoding and decoding are cut into as many slices
+as in the engine.
 """
 
 import bisect
@@ -30,14 +30,14 @@ _ENCODE_SLICES, _DECODE_SLICES = 6, 6
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of a call by its rows, and of one picture's encoding and decoding."""
+    """Seconds of a call by its number of rows, and of encoding and decoding one picture."""
 
     measured: Mapping[int, float]
     encode: float
     decode: float
 
     def call(self, rows: int) -> float:
-        """Return the seconds of a call, between and beyond the measured widths along straight lines."""
+        """Return the seconds of a call, interpolated or extrapolated linearly from the measured widths."""
         widths = sorted(self.measured)
         right = min(max(1, bisect.bisect_left(widths, rows)), len(widths) - 1)
         low, high = widths[right - 1], widths[right]
@@ -46,7 +46,7 @@ class Costs:
 
 
 def measured_costs(side: int, repeats: int) -> Costs:
-    """Measure calls of Stable Diffusion 1.5's shape in turn, and its autoencoder."""
+    """Measure calls of Stable Diffusion 1.5's shape and its autoencoder, alternately."""
     device = choose_device("auto")
     dtype = choose_dtype("auto", device)
     unet: Any = SHAPES["sd15"].denoiser(dtype)
@@ -71,7 +71,7 @@ class _Clock:
 
 @dataclass(eq=False)
 class _Picture:
-    """What a ``StepBatch`` sees of a picture with guidance, without tensors to speak of, and its time."""
+    """What a ``StepBatch`` sees of a picture with guidance, with dummy tensors, and its timing."""
 
     clock: _Clock
     came: float
@@ -102,7 +102,7 @@ class _Picture:
         self.done += 1
 
     def preview(self) -> None:
-        """Nobody asks for one."""
+        """Do nothing: previews are not simulated."""
 
     def _step_done(self, *_: object) -> None:
         if self.done == 1:
@@ -115,9 +115,9 @@ def virtual_times(
     slots: int,
     make_width: Callable[[int], FixedWidth] = MeasuredWidth,
 ) -> list[tuple[float, float, float]]:
-    """Serve pictures that come at a moment with so many steps, ``slots`` side by side, as ``DeviceLoop.turn`` does.
+    """Serve pictures, given by arrival time and steps, in ``slots`` concurrently, as ``DeviceLoop.turn`` does.
 
-    Return when each came, and the seconds until its first preview and its result, in the order of the results.
+    Returns the arrival time, the seconds until the first preview and those until the result, in order of the results.
     """
     clock = _Clock()
 

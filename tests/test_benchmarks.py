@@ -1,4 +1,4 @@
-"""The benchmarks' frame: what is listed is there, models have the published size, ratios are of pairs."""
+"""The benchmarks' framework: what is listed exists, models have the published size, ratios are of pairs."""
 
 import importlib
 import sys

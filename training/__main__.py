@@ -1,4 +1,4 @@
-"""Run one verb, `python -m training VERB …`; the order of a whole training is in the model card."""
+"""Run one verb, `python -m training VERB …`; the model card lists the verbs of a full training run in order."""
 
 import argparse
 import importlib

@@ -1,4 +1,4 @@
-"""Begin where a written model stands: its tokenizer, autoencoder and denoiser become the checkpoints of a new run."""
+"""Start from an exported model: its tokenizer, autoencoder and denoiser become the checkpoints of a new run."""
 
 import json
 import shutil
@@ -19,12 +19,12 @@ def adopted(model: Path, part: str) -> dict[str, Tensor]:
 
 
 def beginning(network: dict[str, Tensor]) -> dict[str, Any]:
-    """Return a checkpoint from which `training.loop.train` begins at step 0 with these weights."""
+    """Return a checkpoint with which `training.loop.train` starts at step 0 from these weights."""
     return {"network": network, "averaged": network}
 
 
 def adopt(model: Path, folder: Path) -> None:
-    """Write the model's parts into a run's folder; checkpoints that are there already are kept."""
+    """Write the model's parts into a run's folder; existing checkpoints are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(model / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)
     configuration = json.loads((model / "vae" / "config.json").read_text())

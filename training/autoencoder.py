@@ -1,4 +1,4 @@
-"""Train the autoencoder: first whole, then, with the latents fixed, the decoder alone for sharper pictures."""
+"""Train the autoencoder: first all of it, then, with the latents fixed, only the decoder, for sharper pictures."""
 
 import random
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ KL_WEIGHT = 2e-4
 
 
 def normalised(pictures: np.ndarray) -> Tensor:
-    """Turn uint8 (batch, height, width, 3) into float (batch, 3, height, width) in -1..1."""
+    """Convert uint8 (batch, height, width, 3) to float (batch, 3, height, width) in -1..1."""
     pixels = torch.from_numpy(np.array(pictures)).to(device())
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:
-    """Turn float (batch, 3, height, width) in -1..1 into uint8 (batch, height, width, 3)."""
+    """Convert float (batch, 3, height, width) in -1..1 to uint8 (batch, height, width, 3)."""
     pixels = ((pictures.float().clamp(-1, 1) + 1) * 127.5).round()
     return pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
 
@@ -40,7 +40,7 @@ def differences(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
-    """Return L1 + MSE/2 + edges: the last term is what keeps decodes sharp."""
+    """Return L1 + MSE/2 + an edge term, which keeps decoded pictures sharp."""
     edges = sum(functional.l1_loss(a, b) for a, b in zip(differences(made), differences(wanted), strict=True))
     return functional.l1_loss(made, wanted) + 0.5 * functional.mse_loss(made, wanted) + 0.5 * edges
 
@@ -77,7 +77,7 @@ def crops(folder: Path, tier: Tier, rng: random.Random) -> Iterator[np.ndarray]:
 
 @torch.no_grad()
 def psnr(network: AutoencoderKL, pictures: Tensor) -> float:
-    """Return the mean peak signal-to-noise ratio of the round trip in decibels, each picture on its own."""
+    """Return the mean peak signal-to-noise ratio of the round trip in decibels, computed per picture."""
     made = decode(network, encode(network, pictures).mode()).clamp(-1, 1)
     errors = (made - pictures).square().mean((1, 2, 3)) / 4
     return float((-10 * errors.log10()).mean())
@@ -150,7 +150,7 @@ def trained(folder: Path, tier: Tier) -> AutoencoderKL:
 
 
 def grid(pictures: np.ndarray, columns: int) -> Image.Image:
-    """Lay uint8 pictures of one size out on a sheet."""
+    """Arrange uint8 pictures of equal size on a sheet."""
     height, width = pictures.shape[1:3]
     sheet = Image.new("RGB", (columns * (width + 2), -(-len(pictures) // columns) * (height + 2)), "gray")
     for index, picture in enumerate(pictures):

@@ -1,4 +1,4 @@
-"""The bar the model has to pass, and the table that says whether it does."""
+"""The bar that the model has to pass, and the table that shows whether it does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Values = Mapping[str, float | list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Hold one line of the bar; `least` is per tier."""
+    """One criterion of the bar; `least` is the minimum per tier."""
 
     name: str
     title: str
@@ -37,7 +37,7 @@ CPU_SECONDS = {"a": 1.0, "b": 1.5}
 
 
 def judged(values: Values, tier: str) -> list[tuple[str, str, str, bool]]:
-    """Return (row, measured, wanted, passed) for everything that was measured."""
+    """Return (criterion, measured, wanted, passed) for everything that was measured."""
     lines = []
     for row in ROWS:
         if row.name in values:

@@ -1,4 +1,4 @@
-"""Train the judge: a small network that names object, colour and background of a picture."""
+"""Train the judge: a small network that classifies the object, colour and background of a picture."""
 
 import random
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ CHANNELS = ((3, 32, 2), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Hold class indices (batch,) into the vocabulary's objects, colours and backgrounds."""
+    """Class indices (batch,) into the vocabulary's objects, colours and backgrounds."""
 
     objects: Tensor
     colours: Tensor
@@ -57,7 +57,7 @@ class Judge(nn.Module):
 
 
 def truth(specs: list[Spec], vocabulary: Vocabulary) -> Verdict:
-    """Return the class indices of what the pictures were drawn to show."""
+    """Return the class indices of what the pictures were meant to show."""
     subjects = [spec.subjects[0] for spec in specs]
     rows = (
         [vocabulary.objects.index(subject.word) for subject in subjects],
@@ -68,7 +68,7 @@ def truth(specs: list[Spec], vocabulary: Vocabulary) -> Verdict:
 
 
 def examples(tier: Tier, count: int, seed: str) -> tuple[np.ndarray, list[Spec]]:
-    """Draw pictures of one object on a background that has a name, of a seed that the model never saw."""
+    """Draw pictures of one object on a named background, from a seed that the model never saw."""
     rng = random.Random(f"judge {seed}")
     specs: list[Spec] = []
     while len(specs) < count:
@@ -102,7 +102,7 @@ def load(tier: Tier) -> Judge:
 
 
 def accuracy(judge: Judge, pictures: np.ndarray, specs: list[Spec], tier: Tier) -> tuple[float, float, float]:
-    """Return the shares of objects, colours and backgrounds that the judge names right."""
+    """Return the fractions of objects, colours and backgrounds that the judge classifies correctly."""
     seen, right = judge.verdict(normalised(pictures)), truth(specs, tier.vocabulary)
     pairs = (
         (seen.objects, right.objects),

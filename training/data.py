@@ -1,4 +1,4 @@
-"""Compose captioned pictures: what is in one (`Spec`), how it is said, how it is drawn; all from one seed."""
+"""Compose captioned pictures: what a picture shows (`Spec`), its caption, and its drawing; all from one seed."""
 
 import random
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from training.words import (
     Vocabulary,
 )
 
-# Drawn at twice the size and reduced, which is what makes the edges smooth.
+# Drawn at twice the size and reduced, which makes edges smooth.
 OVERSAMPLING = 2
 
-# An object stands near the middle and fills about three quarters: where it may stand anywhere, a model of this size
-# spends its short training on places, and draws blobs. What it leans, turns and moves is what another seed changes.
+# An object is near the middle and fills about three quarters. If it could be anywhere, a model of this size would spend
+# its short training on positions and draw blobs. Leaning and moving it a little is what another seed varies.
 SIZES, SMALL_BELOW, BIG_ABOVE = (0.67, 0.84), 0.71, 0.80
 FREEDOM = 0.3
 LEAN_DEGREES = 5.0
@@ -41,7 +41,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """Say what a picture shows; `background` is a colour, a scene, "neutral", or None for something photo-like."""
+    """What a picture shows; `background` is a colour, a scene, "neutral", or None for something photo-like."""
 
     subjects: tuple[Subject, ...] = ()
     relation: str | None = None
@@ -62,7 +62,7 @@ def with_article(words: str) -> str:
 
 
 def sampled(vocabulary: Vocabulary, rng: random.Random) -> Spec:
-    """Draw what the next picture shows."""
+    """Sample what the next picture shows."""
     photo = rng.random() < 0.12
     behind = None if photo else rng.choice(list(SCENES)) if rng.random() < 0.42 else _plain_colour(rng)
     draw = rng.random()
@@ -103,7 +103,7 @@ def _subject(
 
 
 def caption(spec: Spec, rng: random.Random | None = None) -> str:
-    """Say a picture: without `rng` plainly, the way the evaluation asks; with it the many ways people do."""
+    """Describe a picture: without `rng` plainly, as in the evaluation; with it, in the many ways that people do."""
     if rng is not None and spec.style is not None and spec.style_alone:
         return rng.choice(STYLES[spec.style][1])
     said = f" {spec.relation} ".join(_name(subject, rng) for subject in spec.subjects)
@@ -158,7 +158,7 @@ def drawn(spec: Spec, size: tuple[int, int], rng: random.Random, *, art_sets: in
 
 
 def _places(relation: str | None, rng: random.Random) -> list[tuple[float, float, float]]:
-    """Return centres as shares of the canvas, and how much of the free margin they may leave the centre by."""
+    """Return centres as fractions of the canvas, and the fraction of the free margin by which they may deviate."""
     if relation is None:
         return [(0.5, 0.5, FREEDOM)]
     near, far, middle = 0.27, 0.73, rng.uniform(0.4, 0.6)

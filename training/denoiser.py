@@ -1,4 +1,4 @@
-"""The two networks that learn together, text encoder and UNet, and the noise schedule they learn on."""
+"""The two networks that are trained together, text encoder and UNet, and their noise schedule."""
 
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -11,7 +11,7 @@ from training.tiers import MAX_TOKENS, Tier
 
 
 def scheduler() -> DDIMScheduler:
-    """Return the schedule: cosine, because at small latents SD's own leaves the mean colour visible at the end."""
+    """Return a cosine schedule: with small latents, SD's own schedule leaves the mean colour visible at the end."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",
@@ -23,11 +23,11 @@ def scheduler() -> DDIMScheduler:
 
 
 class Denoiser(nn.Module):
-    """Hold the two networks that are trained together."""
+    """The two networks that are trained together."""
 
     def __init__(self, tier: Tier, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
-        end = len(tokenizer) - 1  # the vocabulary closes with start and end; the end also pads, as in CLIP
+        end = len(tokenizer) - 1  # the vocabulary ends with the start and end tokens; the latter also pads, as in CLIP
         config = CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=tier.text_width,
@@ -42,10 +42,10 @@ class Denoiser(nn.Module):
         self.text = CLIPTextModel(config)
         self.unet = UNet2DConditionModel(**tier.unet)
         if device().type == "cpu":
-            # The backward of CPU flash attention took half of a step.
+            # The backward pass of CPU flash attention took half of a step.
             self.text.set_attn_implementation("eager")
             self.unet.set_attn_processor(AttnProcessor())
-        if not has_bfloat16_cpu():  # there the plain layout is a tenth quicker
+        if not has_bfloat16_cpu():  # with it, the contiguous format is a tenth faster
             channels_last(self.unet)
 
     def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Draw objects, backgrounds, scenes and styles; sizes are shares of the canvas, so any aspect ratio works."""
+"""Draw objects, backgrounds, scenes and styles; sizes are fractions of the canvas, so any aspect ratio works."""
 
 import math
 import random
@@ -23,7 +23,7 @@ def gradient(size: tuple[int, int], top: Rgb, bottom: Rgb) -> Image.Image:
 
 
 def tinted(sprite: Image.Image, rgb: Rgb) -> Image.Image:
-    """Colour a sprite and keep its light and shade: luminance, stretched about its median, picks from a ramp."""
+    """Colour a sprite and keep its shading: its luminance, stretched about the median, selects from a colour ramp."""
     pixels = np.asarray(sprite).astype(np.float32)
     luminance = pixels[..., :3] @ np.array([0.3, 0.59, 0.11], np.float32) / 255
     opaque = luminance[pixels[..., 3] > 128]
@@ -42,7 +42,7 @@ def tinted(sprite: Image.Image, rgb: Rgb) -> Image.Image:
 
 
 def shape(word: str, rgb: Rgb, side: int = 128) -> Image.Image:
-    """Draw a plain shape, RGBA."""
+    """Draw a plain shape as RGBA."""
     image = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(image)
     unit = side / 128
@@ -69,7 +69,7 @@ def shape(word: str, rgb: Rgb, side: int = 128) -> Image.Image:
 
 
 class Canvas:
-    """Hold one picture while a scene is drawn on it."""
+    """A picture on which a scene is drawn."""
 
     def __init__(self, size: tuple[int, int], top: Rgb, bottom: Rgb, rng: random.Random) -> None:
         self.rng, (self.width, self.height) = rng, size
@@ -177,7 +177,7 @@ def scene(word: str, size: tuple[int, int], rng: random.Random) -> Image.Image:
 
 
 def plain(rgb: Rgb, size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """Draw a plain background, flat or slightly darker at the foot."""
+    """Draw a plain background, flat or slightly darker at the bottom."""
     top = jittered(rgb, rng)
     share = rng.uniform(0.85, 1.0) if rng.random() < 0.4 else 1.0
     red, green, blue = top
@@ -185,7 +185,7 @@ def plain(rgb: Rgb, size: tuple[int, int], rng: random.Random) -> Image.Image:
 
 
 def photo_like(size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """Draw what an unsharp photograph looks like to a small model: soft masses of related colours, and grain."""
+    """Draw what a blurred photograph looks like to a small model: soft masses of related colours, and grain."""
     noise = np.random.default_rng(rng.getrandbits(32))
     palette = noise.uniform(0, 255, (3, 3))
     palette += (palette.mean(-1, keepdims=True) - palette) * rng.uniform(0.2, 0.9)
@@ -211,7 +211,7 @@ def photo_like(size: tuple[int, int], rng: random.Random) -> Image.Image:
 
 
 def background(word: str | None, size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """Draw a colour word, a scene word, neutral gray ("neutral") or something photo-like (None)."""
+    """Draw the background for a colour name, a scene name, "neutral" (grey), or None (something photo-like)."""
     if word is None:
         return photo_like(size, rng)
     if word == "neutral":
@@ -220,7 +220,7 @@ def background(word: str | None, size: tuple[int, int], rng: random.Random) -> I
 
 
 def styled(image: Image.Image, style: str) -> Image.Image:
-    """Draw a finished picture again in a style."""
+    """Redraw a finished picture in a style."""
     unit = min(image.size) / 128
     if style == "pixel art":
         cells = (image.width // 8, image.height // 8)

@@ -1,4 +1,4 @@
-"""Measure the model by the bar: ask what the committed set asks, let the judge look, print the table."""
+"""Measure the model against the bar: generate for the committed questions, let the judge classify, print the table."""
 
 import argparse
 import json
@@ -44,7 +44,7 @@ Measured = dict[str, float | list[float]]
 
 
 class Bench:
-    """Hold the model, the judge and the questions; every method measures some rows."""
+    """The model, the judge and the questions; each method measures some rows of the table."""
 
     def __init__(self, model: Path, tier: Tier, share: float) -> None:
         self.tier, self.judge = tier, classifier.load(tier)
@@ -59,7 +59,7 @@ class Bench:
         self.swaps = _share(questions["swaps"], share)
 
     def made(self, prompts: Sequence[str], seeds: Sequence[int], guidance: float = GUIDANCE) -> np.ndarray:
-        """Make pictures (count, height, width, 3) as uint8 from nothing but words."""
+        """Generate pictures (count, height, width, 3) as uint8 from text alone."""
         parts = []
         for start in range(0, len(prompts), BATCH):
             made = self.make(
@@ -96,7 +96,7 @@ class Bench:
         return self.judge.verdict(normalised(pictures))
 
     def shares_right(self, pictures: np.ndarray, rows: list[dict[str, Any]]) -> tuple[float, float, float]:
-        """Return the shares of right objects, right colours (where one was asked for) and right backgrounds."""
+        """Return the fractions of correct objects, correct colours (where one was named) and correct backgrounds."""
         specs = [spec_of(row["spec"]) for row in rows]
         seen, right = self.seen(pictures), classifier.truth(specs, self.tier.vocabulary)
         named = torch.tensor([spec.subjects[0].colour is not None for spec in specs])
@@ -107,7 +107,7 @@ class Bench:
         )
 
     def ceilings(self) -> Measured:
-        """Measure the judge on unseen pictures after the autoencoder, and the autoencoder itself."""
+        """Measure the judge on unseen pictures after the autoencoder's round trip, and the autoencoder itself."""
         pictures, specs = classifier.examples(self.tier, 500, "unseen")
         again = classifier.round_trip(self.edit.vae, pictures)
         names = ("ceiling_object", "ceiling_colour", "ceiling_background")
@@ -126,7 +126,7 @@ class Bench:
         }
 
     def edits(self) -> Measured:
-        """Measure colour edits, what they keep, and how far strength leads from the input."""
+        """Measure colour edits, what they preserve, and how far each strength moves away from the input."""
         pictures, prompts, seeds = self._inputs(self.colour_edits)
         colours, objects = self.tier.vocabulary.colours, self.tier.vocabulary.objects
         new = [colours.index(row["wanted"]["colour"]) for row in self.colour_edits]
@@ -155,7 +155,7 @@ class Bench:
         return {"swap": _agreement(seen.objects, wanted)}
 
     def photographs(self) -> Measured:
-        """Measure what is painted over photographs, most of which are not square; the judge sees the middle."""
+        """Measure edits of photographs, most of which are not square; the judge sees the middle square."""
         files = sorted(photographs.BUNDLED.glob("*.jpg"))
         made = []
         for index, row in enumerate(self.prompts):
@@ -166,7 +166,7 @@ class Bench:
         return dict(zip(("photograph_object", "photograph_colour", "photograph_background"), shares, strict=True))
 
     def schedulers(self) -> Measured:
-        """Measure each scheduler on the same prompts and seeds; a row each of object, colour, background."""
+        """Measure each scheduler on the same prompts and seeds; one row each of object, colour, background."""
         rows = [row for row in self.prompts[: evaluation_set.SCHEDULER_PROMPTS] for _ in row["seeds"]]
         seeds = [seed for row in self.prompts[: evaluation_set.SCHEDULER_PROMPTS] for seed in row["seeds"]]
         measured: Measured = {}
@@ -179,7 +179,7 @@ class Bench:
         return measured
 
     def speed(self) -> Measured:
-        """Measure process seconds of a whole edit of 20 steps on one thread, and the core's matrix rate."""
+        """Measure the CPU seconds of a whole edit of 20 steps on one thread, and the core's matrix product rate."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         picture, prompts = drawn_inputs([spec_of(self.colour_edits[0]["input"])], self.tier), ["a red heart"]
@@ -195,7 +195,7 @@ class Bench:
 
 
 def drawn_inputs(specs: Sequence[Spec], tier: Tier) -> np.ndarray:
-    """Draw the pictures that are edited, (count, height, width, 3) as uint8; the position is the seed."""
+    """Draw the pictures to be edited, (count, height, width, 3) as uint8; the index is the seed."""
     size = (tier.pixels, tier.pixels)
     rows = [
         np.asarray(drawn(spec, size, random.Random(index), art_sets=tier.vocabulary.art_sets))

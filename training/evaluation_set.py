@@ -1,4 +1,4 @@
-"""Draw what the evaluation asks, once, by a fixed seed over all words, and commit it before any training."""
+"""Draw up the evaluation questions once, from a fixed seed over all words, and commit them before any training."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ def path(tier: Tier) -> Path:
 
 
 def composed(tier: Tier, seed: int = 2026) -> dict[str, Any]:
-    """Draw prompts (every object in turn), colour edits on white, and object swaps on any plain colour."""
+    """Sample prompts (every object in turn), colour edits on white, and object swaps on any plain colour."""
     rng = random.Random(seed)
     vocabulary = tier.vocabulary
     prompts, edits, swaps = [], [], []

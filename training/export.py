@@ -1,4 +1,4 @@
-"""Write the trained parts as an ordinary diffusers folder, and a sheet of samples made with it."""
+"""Export the trained parts as an ordinary diffusers folder, and a sheet of samples generated with it."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ SHOWN = (
 )
 
 
-# Prompts that work well as edits of a clear picture.
+# Prompts that work well for editing a clear picture.
 EXAMPLES = (
     *("a blue cat in a meadow", "a house in the snow", "a pumpkin on a blue background"),
     *("a dog in a meadow", "a red house at sunset"),
@@ -38,7 +38,7 @@ EXAMPLES = (
 
 
 def vocabulary(tier: Tier) -> dict[str, object]:
-    """Return what the model was taught, for those who suggest prompts or check words; no tensor needed to read it."""
+    """Return what the model was taught, for code that suggests prompts or checks words; readable without tensors."""
     words = tier.vocabulary
     return {
         "nouns": list(words.nouns),
@@ -55,7 +55,7 @@ def vocabulary(tier: Tier) -> dict[str, object]:
 
 
 def assembled(folder: Path, tier: Tier, denoiser: Denoiser) -> StableDiffusionPipeline:
-    """Return the pipeline in memory, float32, with networks of its own."""
+    """Return the pipeline in memory, float32, with its own copies of the networks."""
     autoencoder = AutoencoderKL(**tier.autoencoder, scaling_factor=scaling_factor(folder), force_upcast=False)
     autoencoder.load_state_dict(trained(folder, tier).state_dict())
     unet = UNet2DConditionModel(**tier.unet)
@@ -78,7 +78,7 @@ def assembled(folder: Path, tier: Tier, denoiser: Denoiser) -> StableDiffusionPi
 
 
 def sheet(pipeline: StableDiffusionPipeline, tier: Tier, path: Path) -> None:
-    """Write two seeds of each of the shown prompts."""
+    """Write a sheet with two seeds of each sample prompt."""
     pipeline.to(device())
     generators = [torch.Generator().manual_seed(index) for index in range(2 * len(SHOWN))]
     made = pipeline(
@@ -95,9 +95,9 @@ def sheet(pipeline: StableDiffusionPipeline, tier: Tier, path: Path) -> None:
 
 
 def write(pipeline: StableDiffusionPipeline, tier: Tier, target: Path) -> None:
-    """Save as float16 safetensors beside the target, then move the new folder into its place.
+    """Save as float16 safetensors next to the target, then move the new folder into its place.
 
-    The configurations keep saying float32, which is what a CPU computes in; only the files are halved.
+    The configurations still say float32, which is what a CPU computes in; only the files are half-precision.
     """
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -120,7 +120,7 @@ def write(pipeline: StableDiffusionPipeline, tier: Tier, target: Path) -> None:
 
 
 def snapshot(folder: Path, tier: Tier, denoiser: Denoiser, target: Path | None) -> None:
-    """Write the sample sheet of a run, and the whole model where a target is given."""
+    """Write the sample sheet of a run, and the whole model if a target is given."""
     pipeline = assembled(folder, tier, denoiser)
     sheet(pipeline, tier, folder / "unet.png")
     if target is not None:

@@ -1,4 +1,4 @@
-"""Draw the model card's pictures: words, edits over strength, styles, and photographs where some are given."""
+"""Draw the model card's pictures: words, edits at several strengths, styles, and photographs if any are given."""
 
 import argparse
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def enlarged(sheet: Image.Image) -> Image.Image:
 
 
 def edit_rows(bench: Bench, pictures: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
-    """Return every input with its edits at rising strength beside it."""
+    """Return each input followed by its edits at increasing strength."""
     columns = [bench.edited(pictures, prompts, [7] * len(prompts), strength) for strength in STRENGTHS]
     return np.stack([pictures, *columns], 1).reshape(-1, *pictures.shape[1:])
 

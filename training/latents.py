@@ -1,4 +1,4 @@
-"""Encode every drawn picture once: training the UNet then never touches a pixel."""
+"""Encode every drawn picture once, so that training the UNet never touches a pixel."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def latent_path(shard: Path) -> Path:
 
 @torch.no_grad()
 def encoded(network: AutoencoderKL, pictures: np.ndarray, batch: int = 100) -> np.ndarray:
-    """Return latents (count, 4, height, width) as float16, not yet scaled."""
+    """Return unscaled latents (count, 4, height, width) as float16."""
     parts = []
     for start in range(0, len(pictures), batch):
         with autocast():
@@ -30,7 +30,7 @@ def encoded(network: AutoencoderKL, pictures: np.ndarray, batch: int = 100) -> n
 
 
 def scaling_factor(folder: Path) -> float:
-    """Return 1 / standard deviation of the latents, as Stable Diffusion scales its own."""
+    """Return 1 / standard deviation of the latents, as in Stable Diffusion."""
     return float(json.loads((folder / "latents.json").read_text())["scaling_factor"])
 
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
     network = trained(folder, tier)
     statistics = folder / "latents.json"
     shards = [shard for size in tier.sizes for shard in shard_paths(folder, size)]
-    # One shard of every size first, so that the UNet may start while the rest is encoded.
+    # One shard of every size first, so that training the UNet can start while the rest is encoded.
     shards.sort(key=lambda shard: shard.stem.rsplit("-", 1)[-1])
     for shard in tqdm(shards, desc="latents"):
         if latent_path(shard).exists():

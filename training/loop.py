@@ -1,4 +1,4 @@
-"""The one training loop: AdamW, cosine decay over the budget, averaged weights, checkpoint and resume."""
+"""The training loop: AdamW, cosine decay over the budget, averaged weights (EMA), checkpoint and resume."""
 
 import math
 import time
@@ -16,7 +16,10 @@ from training import parallel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
-    """Set one run; it ends after `minutes` of training or `steps`, whichever is given (resumes counted in)."""
+    """The settings of one run, which ends after `minutes` of training or `steps`, whichever is given.
+
+    Training before a resume counts towards both.
+    """
 
     learning_rate: float
     weight_decay: float = 1e-2
@@ -33,20 +36,20 @@ def device() -> torch.device:
 
 
 def channels_last(network: nn.Module) -> None:
-    """Lay the convolutions' weights out the way both CPU and GPU compute them faster."""
+    """Convert convolution weights to the channels-last format, which is faster on both CPU and GPU."""
     for parameter in network.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def has_bfloat16_cpu() -> bool:
-    """Tell whether a CPU trains, and one that multiplies bfloat16 in hardware (a third to a half less time a step)."""
+    """Tell whether training runs on a CPU with bfloat16 in hardware (a third to a half less time per step)."""
     capabilities = torch.cpu.get_capabilities()
     return device().type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def autocast() -> torch.autocast:
-    """Return bfloat16 where it pays (a GPU, a CPU that has it in hardware) and nothing where it does not."""
+    """Return autocast to bfloat16 where it pays off (a GPU, or a CPU with hardware support), else a disabled one."""
     return torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda" or has_bfloat16_cpu())
 
 
@@ -57,11 +60,11 @@ def train(
     settings: LoopSettings,
     on_checkpoint: Callable[[nn.Module], None] = lambda averaged: None,
 ) -> nn.Module:
-    """Train until the budget is used up and return the averaged network.
+    """Train until the budget is used up; return the averaged network.
 
-    `loss_of(network, step)` draws its own batch. Parameters that need no gradient stay as they are. A checkpoint
-    that is there already is resumed from; one that holds nothing but a network is where a new run begins.
-    `on_checkpoint` gets the averaged network after each one.
+    `loss_of(network, step)` samples its own batch. Parameters without gradients are not changed. An existing checkpoint
+    is resumed; one that contains only networks is the starting point of a new run. `on_checkpoint` receives the
+    averaged network after each checkpoint.
     """
     parallel.join()
     averaged = _copy(network)
@@ -129,7 +132,7 @@ def train(
 
 
 def _done(step: int, used: float, settings: LoopSettings) -> float:
-    """Return the used share of the budget."""
+    """Return the fraction of the budget that is used up."""
     if settings.steps is not None:
         return step / settings.steps
     if settings.minutes is None:

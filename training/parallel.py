@@ -1,5 +1,8 @@
-"""Train with several processes that average their gradients: on a busy CPU they beat threads, which wait in every
-layer; on a machine with several GPUs it is the usual thing. Started by `python -m torch.distributed.run`."""
+"""Data-parallel training with several processes that average their gradients.
+
+They are started by `python -m torch.distributed.run`. On a busy CPU they beat threads, which wait for each other in
+every layer; with several GPUs it is the usual way.
+"""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +17,7 @@ def rank() -> int:
 
 
 def join() -> None:
-    """Meet the other processes, where there are any."""
+    """Join the process group, if there is one."""
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
@@ -31,7 +34,7 @@ def average_gradients(parameters: Sequence[Tensor]) -> None:
 
 
 def agreed(value: float) -> float:
-    """Return the first process's value in all of them."""
+    """Return the first process's value in all processes."""
     if not dist.is_initialized():
         return value
     shared = torch.tensor([value], dtype=torch.float64)

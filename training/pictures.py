@@ -1,4 +1,4 @@
-"""Keep drawn pictures in shards on disk: drawing costs as much as a training step, so each is used many times."""
+"""Store drawn pictures in shards on disk: drawing one costs as much as a training step, so each is used many times."""
 
 import errno
 import json
@@ -37,7 +37,7 @@ def spec_of(row: dict[str, Any]) -> Spec:
 
 
 def draw_shard(folder: Path, tier: Tier, size: tuple[int, int], index: int, count: int) -> Path:
-    """Draw one shard from a seed of its own; a finished one is left as it is."""
+    """Draw one shard from its own seed; a finished one is left as it is."""
     path = folder / f"pictures-{size[0]}x{size[1]}-{index:04d}.npy"
     if path.exists():
         return path

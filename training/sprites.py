@@ -1,4 +1,4 @@
-"""Render the noun sprites of two free emoji sets once, into one small file that is committed."""
+"""Render the noun sprites from two free emoji sets once, into one small file that is committed."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ SPRITE_PIXELS = 128
 
 
 def download(folder: Path) -> list[dict[str, Any]]:
-    """Fetch both icon sets with `npm pack` and return their `icons.json`."""
+    """Download both icon sets with `npm pack`; return their `icons.json`."""
     sets = []
     for package in PACKAGES:
         packed = subprocess.run(
@@ -35,8 +35,8 @@ def download(folder: Path) -> list[dict[str, Any]]:
 
 
 def render(icons: dict[str, Any], name: str) -> Image.Image:
-    """Rasterise one icon, cropped to what is opaque and padded to a square, RGBA of 128 x 128 pixels."""
-    import resvg_py  # only the making of the sprites needs it
+    """Rasterise one icon, cropped to its opaque part and padded to a square, as RGBA of 128 x 128 pixels."""
+    import resvg_py  # needed only to render the sprites
 
     while name not in icons["icons"]:
         name = icons["aliases"][name]["parent"]
@@ -57,7 +57,7 @@ def render(icons: dict[str, Any], name: str) -> Image.Image:
 
 
 def load() -> dict[str, list[Image.Image]]:
-    """Return the sprites of every noun, one for each art style."""
+    """Return the sprites of every noun, one per art set."""
     with np.load(SPRITES) as archive:
         return {word: [Image.fromarray(pixels) for pixels in archive[word]] for word in archive.files}
 

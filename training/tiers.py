@@ -1,4 +1,4 @@
-"""The two sizes of the model: A for one CPU, B for a GPU. Everything that differs between them stands here."""
+"""The two sizes of the model, A for one CPU and B for a GPU, with everything that differs between them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ MAX_TOKENS = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """Hold one size of the model; `buckets` are picture sizes (width, height) beside the square one, in pixels."""
+    """One size of the model; `buckets` are the picture sizes (width, height) besides the square one, in pixels."""
 
     name: str
     pixels: int
@@ -34,10 +34,10 @@ class Tier:
 
 
 def _unet(sample_size: int, channels: tuple[int, ...], text_width: int) -> dict[str, Any]:
-    """Return a UNet without attention on its outermost level, where it costs most and says least.
+    """Return a UNet without attention at its outermost level, where attention costs most and helps least.
 
-    The pooled text also joins the time embedding and scales every residual block: a word then reaches the whole
-    picture from the first steps of training, before cross-attention has learned where to look.
+    The pooled text embedding is also added to the time embedding and scales every residual block, so that a word
+    reaches the whole picture from the first training steps on, before cross-attention has learned where to look.
     """
     inner = len(channels) - 1
     return {

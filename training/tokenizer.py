@@ -1,4 +1,4 @@
-"""Make the tokenizer: CLIP's byte-level BPE, with every word of the captions as one token."""
+"""Build the tokenizer: CLIP's byte-level BPE, with every caption word as a single token."""
 
 import json
 import random
@@ -29,12 +29,12 @@ from training.words import (
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 MERGES = 1_500
-# The split of OpenAI's CLIP, as in transformers' CLIPTokenizer.
+# The pre-tokenization pattern of OpenAI's CLIP, as in transformers' CLIPTokenizer.
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 def caption_words() -> list[str]:
-    """Return every word that a caption of either tier can hold."""
+    """Return every word that a caption of either tier can contain."""
     phrases = [*COLOURS, *NOUNS_B, *SHAPES_B, *PREFIXES, *ADJECTIVES, *BIG, *SMALL, *SUFFIXES, *RELATIONS]
     phrases += [phrase for row in SYNONYMS.values() for phrase in row]
     phrases += [phrase for row, alone in SCENES.values() for phrase in (*row, alone)]
@@ -44,7 +44,7 @@ def caption_words() -> list[str]:
 
 
 def made(tier: Tier) -> CLIPTokenizer:
-    """Train on captions and single words; anything else that people type falls into pieces, never into nothing."""
+    """Train on captions and single words; anything else that people type is split into pieces, never dropped."""
     rng = random.Random(0)
     captions = [caption(sampled(tier.vocabulary, rng), rng) for _ in range(2_000)]
     lines = captions + [word for word in caption_words() for _ in range(60)]
@@ -72,13 +72,13 @@ def made(tier: Tier) -> CLIPTokenizer:
 
 
 def _merges(bpe: Tokenizer) -> list[Any]:
-    """Return the pairs in the order they were learned; transformers wants tuples here and is typed otherwise."""
+    """Return the pairs in the order in which they were learned; transformers needs tuples here, despite its types."""
     rows = json.loads(bpe.to_str())["model"]["merges"]
     return [tuple(row) if isinstance(row, list) else tuple(row.split(" ")) for row in rows]
 
 
 def load(folder: Path) -> CLIPTokenizer:
-    """Return the tokenizer of a run, which `python -m training tokenizer` made."""
+    """Return a run's tokenizer, as built by `python -m training tokenizer`."""
     return CLIPTokenizer.from_pretrained(folder / "tokenizer")
 
 

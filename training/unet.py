@@ -25,7 +25,7 @@ NOISE_SHIFT = 3.0
 
 
 class Batches:
-    """Draw batches of one picture size each from the latents that are there; look for new shards now and then."""
+    """Sample batches, each of one picture size, from the latents available; look for new shards now and then."""
 
     def __init__(self, folder: Path, tier: Tier, tokenizer: CLIPTokenizer, seed: int) -> None:
         self.folder, self.tier, self.tokenizer = folder, tier, tokenizer
@@ -68,7 +68,7 @@ class Batches:
 def velocity_loss(denoiser: nn.Module, latents: Tensor, tokens: Tensor, alphas: Tensor) -> Tensor:
     """Return the squared error of v (Salimans & Ho 2022) at timesteps stratified over the batch.
 
-    They lean towards the noisy end by the time shift of Esser et al. 2024: that is where objects are decided.
+    The time shift of Esser et al. 2024 moves them towards the noisy end, where objects are decided.
     """
     count = len(latents)
     spread = (torch.arange(count, device=latents.device) + torch.rand(1, device=latents.device)) / count

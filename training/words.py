@@ -1,4 +1,4 @@
-"""The model's world in words: nouns, colours, scenes, styles, and the phrases that people put around them."""
+"""The model's world in words: nouns, colours, scenes, styles, and the phrases that people use around them."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 
 NEUTRAL = (225, 225, 230)
 
-# Icon names in the two sets, where they differ from the word.
+# Icon names in the two sets, where they differ from our word.
 ICONS: dict[str, str] = {
     "cat": "cat-face",
     "dog": "dog-face",
@@ -91,7 +91,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "moon": ("crescent moon",),
 }
 
-# Caption phrases of a scene, and the caption of the scene with nothing in it.
+# Caption phrases for a scene, and the caption of the empty scene.
 SCENES: dict[str, tuple[tuple[str, ...], str]] = {
     "meadow": (("in a meadow", "on a green field", "on grass"), "a meadow"),
     "night": (("at night", "under the night sky", "with a starry sky"), "a night sky"),
@@ -105,7 +105,7 @@ SCENES: dict[str, tuple[tuple[str, ...], str]] = {
     "city": (("in a city", "in front of a city", "in the city"), "a city"),
 }
 
-# {} is the caption without style; the second row is what people type on a picture they already have.
+# {} is the caption without style; the second tuple is what people type to restyle a picture they already have.
 STYLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pixel art": (
         ("pixel art of {}", "{}, pixel art", "{} as pixel art", "{} in pixel art style", "8 bit pixel art {}"),
@@ -141,7 +141,7 @@ RELATIONS: tuple[str, ...] = ("left of", "right of", "above", "below", "next to"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """Hold the words that one tier learns; every class index is a position in these tuples."""
+    """The words that one tier learns; every class index is a position in these tuples."""
 
     nouns: tuple[str, ...]
     shapes: tuple[str, ...]
@@ -154,7 +154,7 @@ class Vocabulary:
 
     @property
     def colours(self) -> tuple[str, ...]:
-        """The colour classes; the last one is an object in its own colours."""
+        """The colour classes; the last one means the object's natural colours."""
         return (*COLOURS, "natural")
 
     @property

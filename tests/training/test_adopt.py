@@ -1,4 +1,4 @@
-"""A written model can be trained further: what is adopted is the model, and a run begins from it."""
+"""An exported model can be trained further: what is adopted is that model, and a run starts from it."""
 
 from pathlib import Path
 

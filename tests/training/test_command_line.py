@@ -1,4 +1,4 @@
-"""What `python -m training` says to whoever calls it wrongly."""
+"""What `python -m training` says when it is called wrongly."""
 
 import importlib
 import subprocess

@@ -1,4 +1,4 @@
-"""The data generator: the same seed draws the same world, and every word of it is one token."""
+"""The data generator: the same seed draws the same world, and every word in it is a single token."""
 
 import json
 import random

@@ -81,7 +81,7 @@ def test_it_loads_offline_without_a_warning() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    # Without torchvision transformers says so at import, whatever is loaded afterwards.
+    # Without torchvision, transformers logs a note at import, whatever is loaded afterwards.
     said = [line for line in done.stderr.splitlines() if "torchvision" not in line and "%|" not in line]
     assert [line for line in said if line.strip()] == []
 

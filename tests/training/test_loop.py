@@ -1,4 +1,4 @@
-"""The training loop: it learns, it stops at its budget, and it goes on where a checkpoint ended."""
+"""The training loop: it learns, stops at its budget, and resumes from a checkpoint."""
 
 from pathlib import Path
 
