@@ -1,3 +1,3 @@
-"""Long proofs of what this program promises; each module runs for itself and goes on where it was stopped."""
+"""Long-running proofs of what this program promises; each module runs on its own and resumes where it was stopped."""
 
-KEPT, BROKEN, IMPOSSIBLE = 0, 1, 2  # what a proof ends with
+KEPT, BROKEN, IMPOSSIBLE = 0, 1, 2  # exit statuses of a proof

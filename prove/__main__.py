@@ -1,11 +1,11 @@
-"""Run the proofs, or those that are named, and say which promises hold; each writes its lines into the page.
+"""Run all proofs, or the named ones, and report which promises hold; each writes its lines into docs/reliability.md.
 
     python -m prove              what has not been proved at this version of the code
-    python -m prove --list       which there are
+    python -m prove --list       all proofs
     python -m prove kills        some of them
-    python -m prove --again      all of them anew
+    python -m prove --again      all of them again
 
-They take hours together and may be stopped at any time: the next run goes on where this one was.
+Together they take hours and may be stopped at any time: the next run resumes where this one stopped.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from prove.rounds import REPOSITORY, Rounds
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A module of this package that can be run for itself; ``takes`` is about how long."""
+    """A module of this package that can be run on its own; ``takes`` is its approximate duration."""
 
     name: str
     shows: str
@@ -47,7 +47,7 @@ PROOFS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is asked for; return 0 if nothing that could be tried is broken."""
+    """Run what was asked for; return 0 unless something that could be tried is broken."""
     parser = argparse.ArgumentParser(
         prog="python -m prove", description="Prove what is promised; see docs/reliability.md."
     )

@@ -1,12 +1,12 @@
-"""Ten thousand commands at 25 a second, and bursts of 200, acknowledged while pictures are painted.
+"""Ten thousand commands at 25 a second, and bursts of 200, acknowledged while pictures are generated.
 
     python -m prove.acknowledgements
 
-Ten rounds of 1,000 commands and one burst, each with a bot of its own; finished ones are not repeated. Every fifth
-command asks for a picture, the others are quick ones. What paints is scripted, four pictures at a time and busy all the
-time; all else is real, the database with its commits included. The times are the stand-in's: from when it sent the
-interaction until it had the answer. Discord gives 3 s. On a machine that others use as well they say how busy it was;
-what the bot computes for a burst, in seconds of the processor, does not depend on that.
+Ten rounds of 1,000 commands and one burst, each with a fresh bot; finished ones are not repeated. Every fifth command
+requests a picture, the others are quick ones. The engine is scripted, with four busy slots; everything else is real,
+the database with its commits included. The times are measured by the stand-in, from sending the interaction to
+receiving the answer. Discord allows 3 s. On a shared machine the times also reflect how busy it was; the CPU seconds
+that the bot takes for a burst do not depend on that.
 """
 
 import argparse
@@ -31,13 +31,13 @@ QUICK = ("queue", "help", "preferences show", "queue")
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least this share of the values does not exceed."""
+    """Return the smallest value that at least this fraction of the values does not exceed."""
     ordered = sorted(seconds)
     return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
 
 
 async def storm(place: Place, commands: int, per_second: float) -> list[Interaction]:
-    """Send commands at a steady rate, whether they are answered or not, and return how each was answered."""
+    """Send commands at a steady rate, whether or not they are answered; return how each was answered."""
     clock = asyncio.get_running_loop().time
     began = clock()
 
@@ -54,7 +54,7 @@ async def storm(place: Place, commands: int, per_second: float) -> list[Interact
 
 
 async def burst(place: Place, commands: int) -> list[Interaction]:
-    """Send requests for pictures all at the same moment and return how each was answered."""
+    """Send picture requests all at the same moment; return how each was answered."""
     where = {"members": place.members, "channels": place.channels}
     asked = {"image": small_picture(), "prompt": "a lighthouse", "steps": 2}
     answered = await place.client.burst("img2img", asked, times=commands, **where)
@@ -64,7 +64,7 @@ async def burst(place: Place, commands: int) -> list[Interaction]:
 
 
 async def one_round(data_dir: Path, *, commands: int, per_second: float, in_burst: int) -> dict[str, Any]:
-    """Send both kinds to one bot and return the seconds until each answer, None for those that had none."""
+    """Send both kinds to one bot; return the seconds until each answer, None where there was none."""
     async with open_place(data_dir, members=20, channels=20, engine="create_wide_engine") as place:
         for number in range(8):  # a queue, so that the executor is busy from the start
             await place.ask_in_turn(number, steps=BUSY_STEPS)
@@ -82,7 +82,7 @@ async def one_round(data_dir: Path, *, commands: int, per_second: float, in_burs
 
 
 def broken_promises(rounds: Sequence[dict[str, Any]], *, timed: bool = True) -> list[str]:
-    """Return what was promised and not kept."""
+    """Return the promises that were not kept."""
     storms = [seconds for each in rounds for seconds in each["storm"]]
     bursts = [each["burst"] for each in rounds]
     everything = [*storms, *(seconds for each in bursts for seconds in each)]
@@ -100,7 +100,7 @@ def broken_promises(rounds: Sequence[dict[str, Any]], *, timed: bool = True) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the rounds that are missing, write the lines, return 0 if every promise is kept."""
+    """Run the missing rounds and write the lines; return 0 if every promise is kept."""
     argparse.ArgumentParser(prog="python -m prove.acknowledgements").parse_args(arguments)
     rounds = Rounds("acknowledgements")
     while len(rounds) < ROUNDS:

@@ -1,15 +1,15 @@
-"""What pictures need of a graphics card's memory, on a card that is none, of which there is so much and no more.
+"""What pictures need of a graphics card's memory, measured on a simulated card with a fixed amount of it.
 
     python -m prove.card_memory
     python -m prove.card_memory --only sd15-4
 
-The weights are random and of the real size; the engine plans for the card and paints there as it does on a real one,
-but its tensors lie in this machine's memory (``tests/generation/engine/pretended_card.py``). They are counted, and
-where one more would not fit, torch's error for that is raised. What CUDA itself takes is left free for it; a real one's
-kernels want some memory beside that. Takes 24 GiB of the machine's memory and minutes a setting.
+The weights are random and of realistic size. The engine plans for the card and generates there as on a real one, but
+its tensors are in main memory (``tests/generation/engine/pretended_card.py``). They are counted, and where one more
+would not fit, torch's out-of-memory error is raised. What CUDA itself takes is reserved; the kernels of a real card
+need some memory on top. Takes 24 GiB of main memory, and minutes per setting.
 
-Promised: Stable Diffusion 1.5 at 512 pixels in 4 GiB, eight of them side by side in 8, and SDXL at 1024 in 6, painted
-at the first try; and that no plan estimates less than was counted.
+Promised: Stable Diffusion 1.5 at 512 pixels fits in 4 GiB, eight such pictures concurrently in 8, and SDXL at 1024 in
+6, generated at the first attempt; and no plan estimates less than was counted.
 """
 
 import argparse
@@ -43,7 +43,7 @@ GIBIBYTE = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A model's shape, the card that it is to be painted on, and how many pictures are painted there side by side."""
+    """A model's shape, the card that it runs on, and how many pictures are generated there concurrently."""
 
     shape: str
     family: str
@@ -67,7 +67,7 @@ PROMISED = ("sd15-4", "sd15-8-eight", "sdxl-6", "sdxl-6-float16")
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """How a picture was painted there; bytes are of the card, with what CUDA takes."""
+    """How a picture was generated there; bytes are those of the card, including what CUDA takes."""
 
     plan: str
     counted_bytes: int
@@ -76,7 +76,7 @@ class Painted:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Paint a picture in each setting, in a process of its own; return the proof's status."""
+    """Generate a picture in each setting, each in its own process; return the proof's status."""
     parser = argparse.ArgumentParser(prog="python -m prove.card_memory", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=SETTINGS, action="append")
     parser.add_argument("--one", choices=SETTINGS, help=argparse.SUPPRESS)
@@ -105,14 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def in_a_process(name: str) -> Painted:
-    """Paint in a process that has nothing else in its memory."""
+    """Generate in a process with nothing else in memory."""
     command = [sys.executable, "-m", "prove.card_memory", "--one", name]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Painted(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def paint(setting: Setting) -> Painted:
-    """Paint the pictures on a card of the setting's size."""
+    """Generate the pictures on a card of the setting's size."""
     total, context = round(setting.gibibytes * GIBIBYTE), BASE_BYTES["cuda"]
     folder = shape_folder(setting.shape, torch.bfloat16)
     model = entry(setting.shape, folder, setting.side, setting.family)

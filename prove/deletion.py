@@ -1,10 +1,11 @@
-"""What a member deletes is gone: no byte of it in the database, its write-ahead log or the spool.
+"""What a member deletes is gone: not one byte of it is left in the database, its write-ahead log or the spool.
 
     python -m prove.deletion
 
-The bot's own storage with thirty members, whose requests are taken, moved on and ended in a random order, as pictures
-in the spool and rows that grow and shrink. Then one member after another deletes, at random moments between the writing
-of the others, and after each deletion every file of the data folder is searched for every prompt of theirs.
+The bot's own storage with thirty members, whose requests are accepted, advanced and ended in random order, with
+pictures in the spool and rows that grow and shrink. Then one member after another deletes, at random moments between
+the writes of others, and after each deletion every file in the data folder is searched for all of that member's
+prompts.
 """
 
 import argparse
@@ -33,7 +34,7 @@ ROUNDS, MEMBERS, JOBS_EACH = 10, 30, 8
 
 
 class Crowd:
-    """Members who write, and what each has written."""
+    """Members who write requests, and what each has written."""
 
     def __init__(self, folder: Path, database: Database, draw: random.Random) -> None:
         self._folder = folder
@@ -44,7 +45,7 @@ class Crowd:
         self.searched_bytes = 0
 
     async def write(self, member_id: int) -> None:
-        """Take a request in and bring it somewhere on its way to the end."""
+        """Accept a request and advance it to its end."""
         word = secrets.token_hex(16)
         prompt = f"{word} " * self._draw.randint(1, 40)
         job = _job(member_id, prompt[:1500], accepted_at=time.time() - self._draw.choice((10, 100_000)))
@@ -58,7 +59,7 @@ class Crowd:
         self.job_ids[member_id].append(job.job_id)
 
     async def delete(self, member_id: int) -> int:
-        """Delete everything of a member's and return how many of their words are still somewhere."""
+        """Delete everything of a member; return how many of their words can still be found."""
         for job_id in self.job_ids.pop(member_id):
             await self._spool.delete(job_id)
             await self._data.delete_requests([job_id], keep_since=time.time() - 86_400)
@@ -67,7 +68,7 @@ class Crowd:
         return sum(word in kept for word in words)
 
     async def lost(self) -> int:
-        """Return how many words of those who deleted nothing are nowhere any more."""
+        """Return how many words of the members who deleted nothing can no longer be found."""
         kept = await asyncio.to_thread(self._everything)
         return sum(word not in kept for words in self.words.values() for word in words)
 
@@ -100,7 +101,7 @@ def _job(member_id: int, prompt: str, *, accepted_at: float) -> Job:
 
 
 async def prove(seed: int) -> dict[str, int]:
-    """Return how many members deleted, how many of their words remained, how many of the others' were lost."""
+    """Return how many members deleted, how many of their words remained, and how many words of others were lost."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -127,7 +128,7 @@ async def prove(seed: int) -> dict[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove what is left to prove; return 1 if a byte remained."""
+    """Run the missing rounds; return 1 if a byte remained."""
     argparse.ArgumentParser(prog="python -m prove.deletion").parse_args(arguments)
     rounds = Rounds("deletion")
     while len(rounds) < ROUNDS:

@@ -1,10 +1,10 @@
-"""Faults in the generation process, fifty of each kind: each is recognised, and the job after it is done.
+"""Faults in the generation process, fifty of each kind: each is recognised, and the next job is done.
 
     python -m prove.executor_faults
 
-The real child process, its watchdog and the queue's service, with an engine that does what its prompt says. What is
-promised: every fault is called by its name, a job whose process was lost is done at its second attempt, the others
-fail with their own sentence, and the next job always succeeds.
+The real child process, its watchdog and the queue's service, with an engine that does what its prompt says. Promised:
+every fault is reported by its name, a job that lost its process is done at its second attempt, other faults fail with
+their own sentence, and the next job always succeeds.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from tests.generation.samples import request
 
 INJECTIONS = 50
 ENGINE = "tests.generation.scripted_engine:create"
-# Short, so that a hundred hangs take minutes, but long for a step that takes no time at all; how budgets grow with the
-# machine's pace is a test of its own.
+# Short, so that a hundred hangs take minutes, but long for a step that takes no time at all. How budgets grow with the
+# machine's pace is tested separately.
 BUDGETS = PhaseBudgets(step_seconds=5.0, step_factor=0.0, ping_seconds=0.5, answer_seconds=5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A word of the engine's script, what it is to be recognised as, and what it is called on the page."""
+    """A word in the engine's script, the kind as which it should be recognised, and its name on the page."""
 
     word: str
     kind: FailureKind
@@ -60,7 +60,7 @@ FAULTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one injection came to."""
+    """The result of one injection."""
 
     fault: str
     is_recognised: bool
@@ -75,7 +75,7 @@ class Outcome:
 
 
 class Workshop:
-    """A service over a child process, for one job after the other."""
+    """A service over a child process, for one job at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -95,7 +95,7 @@ class Workshop:
             await self._serving
 
     async def inject(self, fault: Fault, number: int) -> Outcome:
-        """Let a fault strike a job once, then do another job."""
+        """Let a fault hit a job once, then run another job."""
         began, known = time.monotonic(), dict(self._executor.process.losses)
         if fault.kind.is_executor_loss:
             end = await self._do(f"{fault.word}-{number}", f"encode step once:{fault.word}-{number} {fault.word}")
@@ -130,7 +130,7 @@ class Workshop:
 
 
 async def inject_all(folder: Path, rounds: Rounds, injections: int) -> list[Outcome]:
-    """Inject what has not been injected yet; return all outcomes."""
+    """Inject the missing faults; return all outcomes."""
     done = [Outcome(**each) for each in rounds.all]
     async with Workshop(folder) as workshop:
         for fault in FAULTS:
@@ -143,12 +143,12 @@ async def inject_all(folder: Path, rounds: Rounds, injections: int) -> list[Outc
 
 
 def slowest(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
-    """Return the most seconds that each fault and the job after it have taken together."""
+    """Return, for each fault, the maximum seconds that it and the following job took together."""
     return {fault.name: max(outcome.seconds for outcome in outcomes if outcome.fault == fault.word) for fault in FAULTS}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0 if every fault was recognised and did no harm to the next job."""
+    """Return 0 if every fault was recognised and did not affect the next job."""
     argparse.ArgumentParser(prog="python -m prove.executor_faults").parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         outcomes = asyncio.run(inject_all(Path(folder), Rounds("executor_faults"), INJECTIONS))

@@ -1,12 +1,12 @@
-"""Members get their share: fifty jobs of one never make another wait for more than one of them.
+"""Members get their share: fifty jobs of one member never make another wait for more than one of them.
 
     python -m prove.fairness
 
-The whole bot; what paints is scripted, one picture at a time. First one member asks for fifty pictures, then four
-others for one each, again as soon as they have it: all in one server, then the one beside a server that the others
-share, then each in a place of their own (direct messages are to the queue what another server is). Then eight members
-ask for so much, short and long jobs, that all of them have work waiting: Jain's fairness index (Jain, Chiu, Hawe 1984)
-over the seconds that each was served meanwhile. What happened is read from the database's rows.
+The whole bot with a scripted engine, one picture at a time. First one member requests fifty pictures, while four others
+request one each, and the next as soon as they have it: all in one server; then with the one in direct messages and the
+others sharing a server; then each in direct messages of their own (to the queue, these are like another server). Then
+eight members request so many short and long jobs that all of them have work waiting: Jain's fairness index (Jain, Chiu,
+Hawe 1984) over the seconds that each was served in that time. The events are read from the database's rows.
 """
 
 import argparse
@@ -26,17 +26,17 @@ from prove.page import say_broken, write_line
 from prove.place import Place, open_place
 
 CROWD, OTHERS, REQUESTS_EACH = 50, 4, 5
-# In which channel the one member asks and in which the others; None is each one's direct messages.
+# The channel of the one member and that of the others; None means each one's direct messages.
 PLACES: tuple[tuple[int | None, int | None], ...] = ((0, 0), (None, 0), (None, None))
 MEMBERS, UNITS_EACH = 8, 12
-STEPS = (60, 30, 12, 6)  # what one member asks for costs up to ten times what another asks for
+STEPS = (60, 30, 12, 6)  # one member's jobs cost up to ten times as much as another's
 MOST_BEFORE, LEAST_JAIN = 1, 0.95
 SETTLE_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One job as its row tells: when it could have begun, when it did, and what it took."""
+    """One job according to its row: when it could have begun, when it did, and how long it took."""
 
     requester: int
     queued_at: float
@@ -45,7 +45,7 @@ class Served:
 
 
 def served(place: Place) -> list[Served]:
-    """Return every delivered job in the order in which they were begun."""
+    """Return every delivered job in the order in which they began."""
     connection = sqlite3.connect(f"file:{place.bot.data_dir}/palimpsest.sqlite3?mode=ro", uri=True)
     with contextlib.closing(connection):
         rows = connection.execute(
@@ -56,9 +56,9 @@ def served(place: Place) -> list[Served]:
 
 
 def most_before(jobs: Sequence[Served]) -> int:
-    """Return the most jobs of the busiest member that were begun while somebody else's request waited.
+    """Return the maximum number of the busiest member's jobs that began while someone else's request waited.
 
-    A request counts from when it was in the queue and its member's earlier ones had begun.
+    A request's wait counts from when it was in the queue and its member's earlier ones had begun.
     """
     busiest, _ = Counter(job.requester for job in jobs).most_common(1)[0]
     worst = 0
@@ -72,7 +72,7 @@ def most_before(jobs: Sequence[Served]) -> int:
 
 
 def jain_index(jobs: Sequence[Served], *, waiting_at_the_end: int = 2) -> float:
-    """Return Jain's index over the seconds that members were served while every one of them had jobs waiting.
+    """Return Jain's index over the seconds that members were served while each of them had jobs waiting.
 
     That is from when the last of them had a job in the queue until the first of them had fewer than
     ``waiting_at_the_end`` left.
@@ -98,7 +98,7 @@ async def crowd(
     steps: int,
     places: tuple[int | None, int | None] = (0, 0),
 ) -> list[Served]:
-    """Let one member ask for much at once and others for one picture after the other."""
+    """Let one member request many pictures at once, and others one after another."""
     crowded, calm = places
     async with open_place(data_dir, members=1 + others, channels=1) as place:
         await asyncio.gather(*(place.ask(0, crowded, steps=steps) for _ in range(jobs)))
@@ -115,7 +115,7 @@ async def crowd(
 
 
 async def shares(data_dir: Path, *, members: int, units_each: int, steps: Sequence[int]) -> list[Served]:
-    """Let members ask for as much each, some in few dear jobs and some in many cheap ones, all at once."""
+    """Let members request the same total each, some in a few expensive jobs, some in many cheap ones, all at once."""
     async with open_place(data_dir, members=members, channels=1) as place:
         for _ in range(units_each):
             for member in range(members):

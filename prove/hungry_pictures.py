@@ -1,4 +1,4 @@
-"""Good pictures as large as they may be, in the kinds that cost their codecs the most memory."""
+"""Valid pictures of the maximum size, in the variants that cost their codecs the most memory."""
 
 import random
 import zlib
@@ -12,7 +12,7 @@ SIDE, JPEG_SIDE, CMYK_SIDE = 5000, 8000, 6900  # 25, 64 and 48 megapixels
 
 
 def hungry_pictures() -> Iterator[tuple[str, bytes]]:
-    """Yield (name, file); each is made only when it is wanted, because here they are large too."""
+    """Yield (name, file); each is created only when needed, because they are large here too."""
     yield "webp", encoded(_noise("RGB", SIDE), "WEBP", quality=80, method=0)
     yield "webp with alpha", encoded(_noise("RGBA", SIDE), "WEBP", quality=80, method=0)
     yield "lossless webp with alpha", encoded(_noise("RGBA", SIDE), "WEBP", lossless=True, quality=0, method=0)

@@ -1,9 +1,9 @@
-"""``kill -9`` of the bot at every named moment of a job's life and at random ones, under load, and a start after each.
+"""``kill -9`` of the bot at every named moment of a job's life and at random ones, under load, each with a restart.
 
     python -m prove.kills
 
-What is promised, and what this counts: of the jobs that people were told of none is lost (a failure counts as lost),
-none is shown twice, none is stuck, and the database is sound. What paints is scripted.
+Promised, and counted here: of the jobs that were acknowledged to members, none is lost (a failure counts as lost), none
+is shown twice, none is stuck, and the database is sound. The engine is scripted.
 """
 
 import argparse
@@ -30,7 +30,7 @@ KILLS_A_ROUND, JOBS_A_ROUND = 10, 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of the jobs of one round; the three bad numbers are promised to be 0."""
+    """What became of the jobs of one round; the three bad counts are promised to be 0."""
 
     kills: int
     moments: list[str]
@@ -47,13 +47,13 @@ class Outcome:
 
 
 async def play(folder: Path, *, moments: Sequence[str], random_kills: int, jobs: int, seed: int) -> Outcome:
-    """Kill the bot at the moments in turn, then at random ones, and see what became of at least ``jobs`` jobs."""
+    """Kill the bot at each moment in turn, then at random ones; see what became of at least ``jobs`` jobs."""
     chance = random.Random(seed)
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         bot = BotProcess(server, folder, ROOM, arguments=("prove.mortal_bot", "--quick"))
         await server.client.set_rate_limit("", limit=1000, per_seconds=1.0)
         crowd = Crowd(server.client, chance)
-        await bot.start()  # commands are registered once
+        await bot.start()  # registers the commands
         await bot.kill()
         for moment in moments:
             await _die_at(bot, crowd, moment)
@@ -69,7 +69,7 @@ async def play(folder: Path, *, moments: Sequence[str], random_kills: int, jobs:
 
 
 async def _die_at(bot: BotProcess, crowd: Crowd, moment: str) -> None:
-    """Let the bot live until the moment comes, to the job that is open or to a new one."""
+    """Let the bot live until the moment comes, for an open job or a new one."""
     await bot.launch("--die-at", moment)
     if await bot.becomes_ready():
         await crowd.ask()
@@ -79,17 +79,17 @@ async def _die_at(bot: BotProcess, crowd: Crowd, moment: str) -> None:
 
 
 async def _die_at_random(bot: BotProcess, crowd: Crowd, chance: random.Random) -> None:
-    """Let the bot live for a while, into which its start counts or does not."""
+    """Let the bot live for a while, which may or may not include its startup."""
     await bot.launch()
     if chance.random() < 0.8:
         await bot.becomes_ready()
     await crowd.ask()
-    await asyncio.sleep(chance.uniform(0.0, 2.0))  # chance is what this is about
+    await asyncio.sleep(chance.uniform(0.0, 2.0))  # randomness is the point here
     await bot.kill()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play the rounds that have not been played; return 0 if nothing was lost, shown twice, stuck or damaged."""
+    """Play the missing rounds; return 0 if nothing was lost, shown twice, stuck or damaged."""
     argparse.ArgumentParser(prog="python -m prove.kills").parse_args(arguments)
     rounds = Rounds("kills")
     while True:

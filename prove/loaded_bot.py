@@ -1,4 +1,4 @@
-"""``python -m prove.loaded_bot ENGINE``: the whole bot, but for what computes in its executor's process."""
+"""``python -m prove.loaded_bot ENGINE``: the whole bot, except that its executor process uses a scripted engine."""
 
 import sys
 

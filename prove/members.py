@@ -2,9 +2,9 @@
 
     python -m prove.members
 
-What is promised, and what this counts: whatever they do, in the end each request has one end, its status message says
-which, no result is shown twice or although it was given up, and nothing breaks that nobody foresaw. What paints is
-scripted. What could not be said while the bot was shut out is said after the next start, so there is one at the end.
+Promised, and counted here: whatever they do, each request comes to exactly one end, its status message says which, no
+result is shown twice or after it was cancelled, and no unexpected error occurs. The engine is scripted. What could not
+be said while the bot was shut out is said after the next start, so the round ends with one.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from prove.rounds import Rounds
 from tests.end_to_end.bot_process import BotProcess
 
 ROUNDS, WILD_SECONDS = 12, 60.0
-# What a status message begins with when its job has ended so; a message that mentions its member does so before.
+# How a status message begins once its job has ended this way; a mention of the member may come first.
 _ENDS = {"delivered": ("✅", "🗑️"), "failed": ("⚠️",), "expired": ("⚠️",), "cancelled": ("🚫",)}
 _OPEN = ("📥", "🕐", "🎨", "📤", "⏸️", "💤")
 _RESULT = re.compile(r"palimpsest-([0-9A-Z]{20})")
@@ -51,7 +51,7 @@ class Outcome:
 
 
 async def play(folder: Path, *, seed: int, wild_seconds: float) -> Outcome:
-    """Let members loose for a while, then look at every message and row."""
+    """Let members loose for a while, then check every message and row."""
     chance = random.Random(seed)
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         client = server.client
@@ -92,7 +92,7 @@ async def _until_all_is_over(bot: BotProcess) -> None:
 
 
 async def _wrong(bot: BotProcess, mischief: Mischief) -> list[str]:
-    """Return what is wrong for good: what a bot that has just started still has to say is waited for."""
+    """Return what stays wrong: a bot that has just started gets time to say what it still has to."""
     found: list[str] = []
     for _ in range(round(STUCK_SECONDS)):
         found = wrong_of(await mischief.messages(), _rows(bot))
@@ -104,7 +104,7 @@ async def _wrong(bot: BotProcess, mischief: Mischief) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the bot's database says of a request."""
+    """What the bot's database says about a request."""
 
     job_id: str
     state: str
@@ -122,7 +122,7 @@ def _rows(bot: BotProcess) -> list[Row]:
 
 
 def wrong_of(messages: Sequence[Message], rows: Sequence[Row]) -> list[str]:
-    """Compare every message of the bot's with what its database says; return what does not fit."""
+    """Compare every message of the bot with its database; return what does not match."""
     texts = {message.id: re.sub(r"^<@\d+> ", "", message.content) for message in messages}
     results = [found[1] for message in messages if message.attachments and (found := _RESULT.search(_name(message)))]
     wrong = [f"stuck: {text.splitlines()[0]}" for text in texts.values() if text.startswith(_OPEN)]
@@ -133,7 +133,7 @@ def wrong_of(messages: Sequence[Message], rows: Sequence[Row]) -> list[str]:
         if row.state != "delivered" and row.job_id in results:
             wrong.append(f"shown although {row.state}: {row.job_id}")
         text = texts.get(str(row.status_message_id))
-        if text is None:  # a moderator has deleted it
+        if text is None:  # deleted by a moderator
             continue
         if not text.startswith(_ENDS.get(row.state, ())):
             wrong.append(f"{row.state}, but the status message says: {text.splitlines()[0]}")
@@ -147,7 +147,7 @@ def _name(message: Message) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play the rounds that have not been played; return 0 if nothing was wrong after any of them."""
+    """Play the missing rounds; return 0 if nothing was wrong after any of them."""
     argparse.ArgumentParser(prog="python -m prove.members").parse_args(arguments)
     rounds = Rounds("members")
     while True:

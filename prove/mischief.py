@@ -1,4 +1,4 @@
-"""What members do at random and all at once: ask, press, reply, edit, delete, and take rights away meanwhile."""
+"""What members do at random and all at once: request, press, reply, edit, delete, and revoke permissions in between."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _SHUT_SECONDS = 2.0
 
 
 class Mischief:
-    """Members of a stand-in's server; ``done`` counts what they did."""
+    """Members of a stand-in server; ``done`` counts what they did."""
 
     def __init__(self, client: PlaygroundClient, chance: random.Random) -> None:
         self._client = client
@@ -45,12 +45,12 @@ class Mischief:
         }
 
     async def set_up(self) -> None:
-        """Make the places."""
+        """Create the channels."""
         await self._client.add_channel(SHUT)
         await self._client.add_thread(THREAD)
 
     async def go_on(self, member: str) -> None:
-        """Do one thing after another, until cancelled; what Discord's client would not let happen does not."""
+        """Act at random until cancelled; acts that Discord's client would not allow are skipped."""
         acts, weights = list(self._acts), list(self._acts.values())
         while True:
             (act,) = self._chance.choices(acts, weights)
@@ -60,7 +60,7 @@ class Mischief:
             await asyncio.sleep(self._chance.expovariate(3))
 
     async def messages(self) -> list[Message]:
-        """Return what the bot has written and nobody has deleted, the answers to a single member left out."""
+        """Return the bot's messages that nobody has deleted, without ephemeral ones."""
         places = (*CHANNELS, SHUT, THREAD, *(f"@{member}" for member in MEMBERS))
         found = [message for place in places for message in await self._client.messages(place)]
         return [message for message in found if message.author_is_bot and not message.ephemeral]
@@ -96,7 +96,7 @@ class Mischief:
             await self._client.delete_message(message.id, member=member)
 
     async def _any(self, *, with_buttons: bool = False) -> Message | None:
-        """Return a message of the bot, mostly a new one."""
+        """Return one of the bot's messages, usually a recent one."""
         messages = [message for message in await self.messages() if message.labels() or not with_buttons]
         if not messages:
             return None
@@ -142,7 +142,7 @@ class Mischief:
         await self._client.command("privacy delete", {"what": "requests"}, member=member, channel=self._place(member))
 
     async def _shut_out(self, _member: str) -> None:
-        """Take a right of the bot's away for a while, time it out, or close a thread."""
+        """Revoke one of the bot's permissions for a while, time it out, or close a thread."""
         match self._chance.randrange(3):
             case 0:
                 await self._client.set_permissions(SHUT, deny=[self._chance.choice(_RIGHTS)])
@@ -156,7 +156,7 @@ class Mischief:
             await self.open_again()
 
     async def open_again(self) -> None:
-        """Give everything back that was taken away."""
+        """Restore everything that was revoked."""
         await self._client.set_permissions(SHUT)
         await self._client.time_out(0)
         await self._client.set_thread(THREAD, archived=False)

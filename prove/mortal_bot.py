@@ -1,8 +1,8 @@
-"""The bot as it is, but for a moment at which it dies as by ``kill -9``, and for an engine that needs no model.
+"""The real bot, except that it can die at a chosen moment as if by ``kill -9``, and that its engine needs no model.
 
     python -m prove.mortal_bot --quick --die-at rendered
 
-The bot itself knows nothing of this: the moments are wrapped around its functions here, before it starts.
+The bot itself knows nothing of this: its functions are wrapped here, before it starts.
 """
 
 import argparse
@@ -25,7 +25,7 @@ QUICK_ENGINE = "prove.mortal_engine:create_engine"
 class Moment:
     """A moment of a job's life: just before, or just after, a function of the bot does its work.
 
-    ``call`` says which call of it counts, from 1.
+    ``call`` says at which call of the function, counting from 1.
     """
 
     when: str
@@ -34,7 +34,7 @@ class Moment:
     call: int = 1
 
 
-# In the order of a job's life. Nothing is between two of them but what changes nothing that outlives the process.
+# In the order of a job's life. Between two of them, nothing changes that would outlive the process.
 MOMENTS = {
     "asked": Moment("before", "bot.storage.jobs", "Jobs.accept"),
     "written": Moment("after", "bot.storage.jobs", "Jobs.accept"),
@@ -57,7 +57,7 @@ MOMENTS = {
 
 
 def die_at(moment: Moment) -> None:
-    """Let this process end when the moment comes."""
+    """Make this process die when the moment comes."""
     names = moment.function.split(".")
     owner: Any = importlib.import_module(moment.module)
     for name in names[:-1]:
@@ -94,12 +94,12 @@ def die_at(moment: Moment) -> None:
 
 
 def die() -> None:
-    """End as by ``kill -9``: nothing is written, closed or said any more."""
+    """Die as if by ``kill -9``: nothing is written, closed or said any more."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the bot; return its exit status, if it lives to have one."""
+    """Run the bot; return its exit status, if it lives long enough to have one."""
     parser = argparse.ArgumentParser(prog="python -m prove.mortal_bot")
     parser.add_argument("--die-at", choices=MOMENTS, metavar="MOMENT", help=", ".join(MOMENTS))
     parser.add_argument("--quick", action="store_true", help="paint without a model")

@@ -1,4 +1,4 @@
-"""The engine that computes nothing, for a process that dies of the prompt ``die``."""
+"""An engine that computes nothing, and that kills its process on the prompt ``die``."""
 
 import os
 from pathlib import Path
@@ -14,15 +14,15 @@ DEADLY_PROMPT = "die"
 
 
 def create_engine(options: dict[str, Any]) -> PatientEngine:
-    """Make the engine; it can stand still."""
+    """Make the engine, wrapped so that tests can hold it."""
     return PatientEngine(MortalEngine(slots=1), Path(options["data_dir"]))
 
 
 class MortalEngine(ScriptedEngine):
-    """Takes its process along when it is asked to."""
+    """An engine that kills its process when asked to."""
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
-        """Compute nothing, or die of it."""
+        """Compute nothing, or die."""
         if request.prompt == DEADLY_PROMPT:
             run.enter(Phase.ENCODE)
             os._exit(1)

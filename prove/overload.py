@@ -1,10 +1,10 @@
-"""Ten times as much is asked as can be painted: the queue stays as long as it may, the rest is refused with a sentence.
+"""Ten times as many requests as can be served: the queue stays within its bound, and the rest is refused politely.
 
     python -m prove.overload
 
-Five minutes. What paints is scripted and does one picture a second, ten are asked for; the bounds are the bot's own
-defaults but for the one by member. At the end everything that was promised is delivered and new requests are taken
-again.
+Five minutes. The engine is scripted and generates one picture a second, while ten are requested; the bounds are the
+bot's defaults, except the one per member. In the end everything that was promised is delivered, and new requests are
+accepted again.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from prove.page import say_broken, write_line
 from prove.place import Account, Vitals, open_place
 from tests.end_to_end.test_monitoring import figures
 
-SECONDS, PER_SECOND, STEPS = 300, 10.0, 71  # 50 of 71 steps are run at the usual strength, 20 ms each
+SECONDS, PER_SECOND, STEPS = 300, 10.0, 71  # 50 of 71 steps run at the default strength, 20 ms each
 WARM_UP_SECONDS, SAMPLE_SECONDS, SETTLE_SECONDS = 60, 5, 900.0
 MAX_WAITING = 50
 GROWTH_MEBIBYTES = 32
@@ -32,7 +32,7 @@ SETTINGS = {"MAX_WAITING": "100", "MAX_WAITING_PER_SERVER": str(MAX_WAITING), "M
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was seen."""
+    """What was observed."""
 
     counts: dict[str, int]
     refusals: Counter[str]
@@ -44,7 +44,7 @@ class Outcome:
 async def overload(
     data_dir: Path, *, requests: int, per_second: float | None, steps: int, max_waiting: int, sample_seconds: float
 ) -> Outcome:
-    """Ask for too much, steadily (without ``per_second`` at once), then wait for what was promised."""
+    """Request too much, at a steady rate (or all at once without ``per_second``), then wait for what was promised."""
     settings = SETTINGS | {"MAX_WAITING_PER_SERVER": str(max_waiting)}
     async with open_place(data_dir, members=20, channels=20, settings=settings) as place:
         memory: list[Vitals] = []
@@ -80,14 +80,14 @@ async def overload(
 
 
 def growth_mebibytes(memory: Sequence[Vitals], warm_up_samples: int) -> float:
-    """Return by how much the second half's mean is above the first half's, after the warm-up."""
+    """Return by how much the mean of the second half exceeds that of the first, after the warm-up."""
     samples = [each.mebibytes for each in memory[warm_up_samples:]]
     half = len(samples) // 2
     return sum(samples[half:]) / max(1, len(samples) - half) - sum(samples[:half]) / max(1, half)
 
 
 def broken_promises(outcome: Outcome, *, max_waiting: int) -> list[str]:
-    """Return what was promised and not kept."""
+    """Return the promises that were not kept."""
     sentences = set(outcome.refusals)
     promises = {
         "everybody is answered": outcome.counts["unanswered"] == 0,

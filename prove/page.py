@@ -1,4 +1,4 @@
-"""The lines of ``docs/reliability.md``: what is promised, what was measured, with which command, where and when."""
+"""The lines of ``docs/reliability.md``: what is promised, what was measured, by which command, when and where."""
 
 import os
 import platform
@@ -18,9 +18,9 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def write_line(promise: str, figure: str, command: str, *, page: Path = PAGE) -> None:
-    """Put one line into the table of the page: in place of the one about the same promise, or as the last.
+    """Write one line into the page's table, replacing the one with the same promise, or as the last.
 
-    ``promise`` names what is kept and never changes with the figure; ``command`` is what measures it again.
+    ``promise`` names what is kept and never changes with the figure; ``command`` measures it again.
     """
     print(f"{promise}: {figure}")
     line = _row(promise, figure, f"`{command}`", f"{datetime.now(UTC):%Y-%m-%d}, {commit()}, {machine()}")
@@ -38,21 +38,21 @@ def write_line(promise: str, figure: str, command: str, *, page: Path = PAGE) ->
 
 
 def say_broken(promises: Iterable[object]) -> int:
-    """Say what was promised and not kept; return the status of a proof that ends so, without a line in the page."""
+    """Print the broken promises; return the status of a failed proof, which writes no line into the page."""
     for promise in promises:
         print(f"BROKEN: {promise}", file=sys.stderr)
     return BROKEN
 
 
 def commit() -> str:
-    """Return the commit that is measured, with ``-dirty`` when the files differ from it."""
+    """Return the measured commit, with ``-dirty`` if files differ from it."""
     described = _output(["git", "rev-parse", "--short=7", "HEAD"])
     changed = _output(["git", "status", "--porcelain", "--untracked-files=no", "--", ":!docs"])
     return f"{described}-dirty" if changed else described or "unknown"
 
 
 def machine() -> str:
-    """Describe the machine in a few words: cores, processor, memory, system."""
+    """Describe the machine in a few words: cores, CPU, memory, system."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     gibibytes = round(psutil.virtual_memory().total / 2**30)
     return f"{cores} cores {_processor()}, {gibibytes} GiB, {platform.system()}"

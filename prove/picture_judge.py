@@ -1,4 +1,4 @@
-"""What becomes of one foreign picture: taken or refused, in what time and memory, and whether it looks right."""
+"""What becomes of one foreign picture: accepted or refused, in what time and memory, and whether it looks right."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from prove.reference_pictures import Reading, Reference
 
 DEADLINE_SECONDS = 10.0
 MAX_DIFFERENCE = 2.0
-# Refusals of what is valid but more than is taken of anybody.
+# Refusals of valid pictures that exceed the documented limits.
 LIMITS = {Refusal.TOO_MANY_BYTES, Refusal.TOO_MANY_PIXELS, Refusal.SIDE_TOO_LONG}
 
 
@@ -40,27 +40,27 @@ class Outcome:
 
     @property
     def is_own(self) -> bool:
-        """Tell whether the file was generated here rather than found elsewhere."""
+        """Whether the file was generated here rather than found elsewhere."""
         return self.name.startswith("own ")
 
     @property
     def is_picture(self) -> bool:
-        """Tell whether the file is of one of the formats that are read."""
+        """Whether the file is in one of the accepted formats."""
         return self.format in set(Format)
 
     @property
     def is_valid(self) -> bool:
-        """Tell whether the picture ought to be taken; the own ones are bombs and damaged."""
+        """Whether the picture ought to be accepted; our own ones are bombs or damaged."""
         return not self.is_own and self.is_picture and not self.reference_error and self.refusal not in LIMITS
 
     @property
     def is_true(self) -> bool:
-        """Tell whether a picture that was taken came out upright and in its colours."""
+        """Whether an accepted picture came out upright and in its colours."""
         return bool(self.is_same_size) and self.difference is not None and self.difference <= MAX_DIFFERENCE
 
 
 async def judge(decoder: ImageDecoder, reference: Reference, foreign: ForeignFile, digest: str) -> Outcome:
-    """Decode a file here and by the reference, and return what became of it."""
+    """Decode a file here and with the reference; return what became of it."""
     sniffed = sniff(foreign.data)
     refusal = sentence = seconds = clean = None
     watch = _MemoryWatch(decoder)
@@ -94,7 +94,7 @@ async def judge(decoder: ImageDecoder, reference: Reference, foreign: ForeignFil
 
 
 def _difference(data: bytes, reading: Reading) -> float:
-    """Return the mean difference of 255 between a clean picture and the reference, shrunk to the same size."""
+    """Return the mean difference, out of 255, between a clean picture and the reference shrunk to the same size."""
     with Image.open(BytesIO(data)) as clean:
         wanted = Image.frombytes("RGB", (reading.width, reading.height), reading.pixels)
         wanted = wanted.resize(clean.size, Image.Resampling.LANCZOS) if wanted.size != clean.size else wanted
@@ -102,7 +102,7 @@ def _difference(data: bytes, reading: Reading) -> float:
 
 
 class _MemoryWatch:
-    """Notes the most memory that a decode child has had resident, also of one that is killed meanwhile."""
+    """Records the peak resident memory of the decode child, even of one that is killed in the meantime."""
 
     def __init__(self, decoder: ImageDecoder) -> None:
         self._decoder = decoder
@@ -129,7 +129,7 @@ class _MemoryWatch:
 
 
 def _peak_bytes(pid: int) -> int:
-    """Return the most that a process has ever had resident where Linux tells, elsewhere what it has now."""
+    """Return the peak resident memory of a process on Linux, elsewhere its current one."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return psutil.Process(pid).memory_info().rss

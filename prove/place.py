@@ -1,4 +1,4 @@
-"""A stand-in full of members and channels with the bot in it, and an account of every request that was made there."""
+"""A stand-in with many members and channels and the bot in it, and an account of every request made there."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from PIL import Image
 from playground.client import Interaction, Message, PlaygroundClient, PlaygroundServer
 from tests.end_to_end.bot_process import BotProcess
 
-# The bounds must not be what is measured; the proof of overload sets its own.
+# The limits must not be what is measured; the overload proof sets its own.
 ROOMY = {"MAX_WAITING": "100000", "MAX_WAITING_PER_SERVER": "100000", "MAX_WAITING_PER_MEMBER": "100000"}
 
 
 def small_picture() -> bytes:
-    """Return a picture that costs next to nothing to send and to decode."""
+    """Return a picture that costs next to nothing to send and decode."""
     file = io.BytesIO()
     Image.linear_gradient("L").resize((64, 64)).convert("RGB").save(file, "PNG")
     return file.getvalue()
@@ -28,17 +28,17 @@ def small_picture() -> bytes:
 
 @dataclass(slots=True)
 class Account:
-    """What became of the requests: by the id of their status message, or of their interaction."""
+    """What became of the requests, by the id of their status message or of their interaction."""
 
     results: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, str] = field(default_factory=dict)
     promised: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)  # whose status message has said its last word
+    told: set[str] = field(default_factory=set)  # those whose status message says that they are done
     refused: list[str] = field(default_factory=list)
     unanswered: int = 0
 
     def take(self, interaction: Interaction) -> None:
-        """Note how a request was answered."""
+        """Record how a request was answered."""
         if interaction.response is None:
             self.unanswered += 1
         elif interaction.ephemeral:
@@ -47,7 +47,7 @@ class Account:
             self.promised.add(interaction.response.id)
 
     def see(self, message: Message) -> None:
-        """Note a message that came or changed."""
+        """Record a new or changed message."""
         if message.reference is not None and message.attachments and message.author_is_bot:
             if message.id not in self.results[message.reference.message_id]:
                 self.results[message.reference.message_id].append(message.id)
@@ -58,12 +58,12 @@ class Account:
 
     @property
     def open(self) -> set[str]:
-        """The requests that were taken and are not at their end: the result there, and the status message says so."""
+        """The accepted requests that are not finished: the result must be there, and the status message must say so."""
         over = self.failures.keys() | {status for status in self.told if self.results.get(status)}
         return self.promised - over
 
     def counts(self) -> dict[str, int]:
-        """Return how many ended how; a failure counts as lost."""
+        """Return how many requests ended in which way; a failure counts as lost."""
         shown = [len(self.results.get(status, ())) for status in self.promised]
         return {
             "promised": len(self.promised),
@@ -77,7 +77,7 @@ class Account:
 
 
 class Place:
-    """The stand-in and the bot while they are up."""
+    """The stand-in and the bot while they are running."""
 
     def __init__(self, bot: BotProcess, members: Sequence[str], channels: Sequence[str]) -> None:
         self.bot = bot
@@ -88,11 +88,11 @@ class Place:
         self._changed = asyncio.Event()
 
     async def ask_in_turn(self, number: int, **options: Any) -> Interaction:
-        """Let the next member in the next channel ask for a picture; return how that was answered."""
+        """Let the next member request a picture in the next channel; return how that was answered."""
         return await self.ask(number % len(self.members), number % len(self.channels), seed=number, **options)
 
     async def ask(self, member: int, channel: int | None = 0, **options: Any) -> Interaction:
-        """Let a member ask for a picture, in direct messages if ``channel`` is None; return how that was answered."""
+        """Let a member request a picture, in direct messages if ``channel`` is None; return how that was answered."""
         asked = {"image": self._picture, "prompt": "a lighthouse", **options}
         name = self.members[member]
         where = f"@{name}" if channel is None else self.channels[channel]
@@ -101,7 +101,7 @@ class Place:
         return interaction
 
     async def follow(self) -> None:
-        """Take account of what happens until cancelled."""
+        """Record what happens until cancelled."""
         last = (await self.client.state())["last_event"]
         while True:
             events = await self.client.events(last)
@@ -115,23 +115,23 @@ class Place:
             changed.set()
 
     async def settled(self, timeout_seconds: float, status_id: str | None = None) -> None:
-        """Wait until no request is open, or this one is not; or give up waiting."""
+        """Wait until no request, or not this one, is open any more, or until the time is up."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 while status_id in self.account.open if status_id else self.account.open:
                     await self._changed.wait()
 
     def rows(self) -> Counter[str]:
-        """Return how many rows of the database are in which state."""
+        """Return the number of database rows in each state."""
         return Counter(dict(self.bot.rows("SELECT state, COUNT(*) FROM jobs GROUP BY state")))
 
     def processor_seconds(self) -> float:
-        """Return how long the bot's own process has computed until now."""
+        """Return the CPU seconds that the bot's own process has used so far."""
         spent = psutil.Process(self.bot.pid).cpu_times()
         return spent.user + spent.system
 
     def vitals(self) -> "Vitals":
-        """Return what the bot's own process holds just now."""
+        """Return what the bot's own process holds at the moment."""
         process = psutil.Process(self.bot.pid)
         with process.oneshot():
             return Vitals(process.memory_info().rss / 2**20, process.num_fds(), process.num_threads())
@@ -139,7 +139,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """Memory, open descriptors and threads of a process."""
+    """A process's memory, open descriptors and threads."""
 
     mebibytes: float
     descriptors: int
@@ -155,7 +155,7 @@ async def open_place(
     engine: str | None = "create_engine",
     settings: Mapping[str, str] = ROOMY,
 ) -> AsyncIterator[Place]:
-    """Open a stand-in with so many members and channels, and the bot; ``engine`` None is the real one."""
+    """Open a stand-in with this many members and channels, and the bot; None as ``engine`` means the real one."""
     arguments = ("bot",) if engine is None else ("prove.loaded_bot", engine)
     async with PlaygroundServer(bot_name="Palimpsest") as server:
         names = [f"Member{number}" for number in range(members)]
@@ -164,7 +164,7 @@ async def open_place(
             await server.client.add_member(name)
         for place in places:
             await server.client.add_channel(place)
-        usual = {"STATUS_INTERVAL_SECONDS": "3", **settings}  # edits are a part of the load
+        usual = {"STATUS_INTERVAL_SECONDS": "3", **settings}  # edits are part of the load
         async with BotProcess(server, data_dir, usual, arguments=arguments) as bot:
             place = Place(bot, names, places)
             following = asyncio.create_task(place.follow(), name="follow")

@@ -1,10 +1,10 @@
-"""The container's walls without a container: the bot paints as nobody, without rights, and writes nowhere else.
+"""The container's restrictions without a container: the bot runs as an unprivileged user on a read-only root.
 
     python -m prove.read_only_root
 
-Needs Linux and root, which is given away: in a mount namespace of its own everything is read-only but an empty /tmp,
+Needs Linux, and root, which is given up: in a mount namespace of its own everything is read-only except an empty /tmp,
 and the playground's bot runs there as user 10001, without any capability and without a way to gain one, as in
-``compose.yaml``. It is done when a picture has arrived. What is promised: status 0.
+``compose.yaml``. It is done when a picture has arrived. Promised: status 0.
 """
 
 import argparse
@@ -36,7 +36,7 @@ exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --boundin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Let one picture be painted behind the walls; return 0 if it arrived, 2 where there can be no walls."""
+    """Generate one picture under these restrictions; return 0 if it arrived, 2 where they are not possible."""
     argparse.ArgumentParser(prog="python -m prove.read_only_root").parse_args(arguments)
     if sys.platform != "linux" or os.geteuid() or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
         print("This needs Linux, root, and the programs unshare, setpriv and mount.", file=sys.stderr)

@@ -1,6 +1,6 @@
-"""A second opinion on a picture: libvips, whose loaders, colours and orientation are not Pillow's.
+"""A second opinion on a picture: libvips, whose loaders, colour conversion and orientation are not Pillow's.
 
-It works in a process of its own, because the files are made to break decoders and may break this one.
+It works in its own process, because the files are made to break decoders and may break this one.
 """
 
 import multiprocessing
@@ -23,13 +23,13 @@ class Reading:
 
 
 class Reference:
-    """Reads pictures with libvips, in a process that is replaced when a picture kills or stops it."""
+    """Reads pictures with libvips, in a process that is replaced if a picture kills or blocks it."""
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
 
     def read(self, data: bytes) -> Reading:
-        """Return the whole first frame; a file that gives any error is one that cannot be read."""
+        """Return the whole first frame; a file that causes any error counts as unreadable."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         try:
@@ -44,7 +44,7 @@ class Reference:
             return Reading(error=f"it took the reference more than {SECONDS:g} seconds")
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
@@ -66,7 +66,7 @@ def _read(data: bytes) -> Reading:
 
 
 def _srgb(image: Any) -> Any:  # pyvips has no types
-    """Convert to sRGB by the embedded profile, or as the mode says; inks without a profile mix as light does."""
+    """Convert to sRGB by the embedded profile, or as the mode says; CMYK without a profile is converted naively."""
     import pyvips  # pyright: ignore[reportMissingImports]
 
     if image.get_typeof("icc-profile-data"):

@@ -1,4 +1,4 @@
-"""A crowd that asks whatever happens to the bot, and what became of its requests in the end."""
+"""A crowd that keeps requesting whatever happens to the bot, and what became of its requests in the end."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _LAST_WORDS = ("✅ Done", "⚠️", "🚫")
 
 
 class Crowd:
-    """Members who ask all the time, whether or not somebody is there to hear them."""
+    """Members who send requests all the time, whether or not the bot is running."""
 
     def __init__(self, client: PlaygroundClient, chance: random.Random) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class Crowd:
         self._asking: list[asyncio.Task[Interaction]] = []
 
     async def ask(self) -> None:
-        """Send one command and do not wait for its acknowledgement."""
+        """Send one command without waiting for its acknowledgement."""
         options = {"image": _PICTURE, "prompt": "a cat", "steps": self._chance.randint(1, 12), "strength": 1.0}
         asked = self._client.command(
             "img2img", options, member=self._chance.choice(MEMBERS), channel=self._chance.choice(CHANNELS)
@@ -41,13 +41,13 @@ class Crowd:
         self._asking.append(asyncio.create_task(asked))
 
     async def told(self) -> list[Message]:
-        """Return the status messages of all who were told that their request was heard."""
+        """Return the status messages of all requests that were acknowledged."""
         interactions = await asyncio.gather(*self._asking)
         return [asked.response for asked in interactions if asked.response is not None and not asked.ephemeral]
 
     @property
     def size(self) -> int:
-        """How many have asked."""
+        """How many requests were sent."""
         return len(self._asking)
 
 
@@ -65,7 +65,7 @@ async def wait_for_the_last_words(client: PlaygroundClient, told: Sequence[Messa
 
 
 async def judge(bot: BotProcess, told: Sequence[Message]) -> dict[str, Any]:
-    """Wait for the end of all jobs, stop the bot, and count what was lost, shown twice, stuck or damaged."""
+    """Wait for all jobs to end, stop the bot, and count what was lost, shown twice, stuck or damaged."""
     client = bot.client
     stuck = await wait_for_the_last_words(client, told)
     assert await bot.terminate() == 0, bot.log

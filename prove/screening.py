@@ -1,11 +1,11 @@
-"""Words are found however they are written, and a check of pictures that dies gives no verdict.
+"""Words are found however they are spelled, and a picture check that dies gives no verdict.
 
     python -m prove.screening
 
 Every word of the built-in list is disguised at random, with what people use for it: other alphabets, invisible
-characters, combining marks, digits for letters, letters apart, letters repeated, and two of these at once. Prompts of
-the demo model's vocabulary are to raise no alarm. Then the process that looks at pictures is killed at random moments
-while it is asked about pictures whose scores are known.
+characters, combining marks, digits for letters, separated letters, repeated letters, and two of these at once. Prompts
+from the demo model's vocabulary must raise no alarm. Then the process that classifies pictures is killed at random
+moments while it is asked about pictures whose scores are known.
 """
 
 import argparse
@@ -42,12 +42,12 @@ _DIGITS = str.maketrans("oieast", "013457")
 
 
 def _mathematical(word: str, first: int) -> str:
-    """Return a word with the letters of another block of Unicode, which begins with its a."""
+    """Return a word in the letters of another Unicode block, which starts with its a."""
     return re.sub("[a-z]", lambda letter: chr(first + ord(letter[0]) - ord("a")), word.lower())
 
 
 def disguise(word: str, draw: random.Random) -> str:
-    """Return a word as somebody writes it who does not want it to be found."""
+    """Return a word as someone would write it who does not want it to be found."""
     ways = draw.sample(("alphabet", "invisible", "marks", "digits", "apart", "repeated", "case"), draw.randint(1, 2))
     if "digits" in ways:
         word = "".join(letter.translate(_DIGITS) if draw.random() < 0.5 else letter for letter in word)
@@ -75,13 +75,13 @@ def disguise(word: str, draw: random.Random) -> str:
 
 
 def words() -> list[str]:
-    """Return the built-in words of one piece in ASCII; phrases are made of the same letters."""
+    """Return the built-in single words in ASCII; phrases consist of the same letters."""
     listed = [word.strip() for word in terms.SEXUAL.replace("\n", " ").split(",")]
     return [word for word in listed if word.isascii() and word.isalpha()]
 
 
 def count_found() -> tuple[int, int, list[str]]:
-    """Return how many disguised words were found, of how many, and those that were not."""
+    """Return how many disguised words were found, out of how many, and the missed ones."""
     draw = random.Random(6)
     tried = [disguise(word, draw) for word in words() for _ in range(DISGUISES_EACH)]
     missed = [text for text in tried if not check_prompt(f"a {text} there").has(Label.SEXUAL)]
@@ -89,7 +89,7 @@ def count_found() -> tuple[int, int, list[str]]:
 
 
 def count_alarms() -> tuple[int, int]:
-    """Return how many harmless prompts raised an alarm, of how many."""
+    """Return how many harmless prompts raised an alarm, out of how many."""
     vocabulary = json.loads((REPOSITORY / "models" / "demo" / "vocabulary.json").read_text(encoding="utf-8"))
     nouns = vocabulary["nouns"] if isinstance(vocabulary["nouns"], list) else list(vocabulary["nouns"])
     prompts = [f"a {one} beside a {other}" for one, other in itertools.permutations(nouns, 2)]
@@ -98,7 +98,7 @@ def count_alarms() -> tuple[int, int]:
 
 
 async def kill_at_random(rounds: Rounds) -> None:
-    """Kill the child while it is asked, and note what was answered."""
+    """Kill the child while it is being asked, and record the answers."""
     pictures = [path.read_bytes() for path in sorted((REPOSITORY / "playground" / "photographs").glob("*.*g"))]
     draw = random.Random(len(rounds))
     async with PictureChecker(deadline_seconds=60) as checker:
@@ -129,7 +129,7 @@ async def kill_at_random(rounds: Rounds) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove what is left to prove; return 1 if a promise is broken."""
+    """Run what is missing; return 1 if a promise is broken."""
     argparse.ArgumentParser(prog="python -m prove.screening").parse_args(arguments)
     found, tried, missed = count_found()
     alarms, harmless = count_alarms()

@@ -1,7 +1,7 @@
-"""An engine that computes nothing: it stands in for the graphics card where load is measured, and nowhere else.
+"""An engine that computes nothing; it stands in for the graphics card where load is measured, and nowhere else.
 
-Every denoising step lasts as long as on a fast card, the processor is free meanwhile, and the result is a small picture
-in a colour of its seed.
+Every denoising step lasts as long as on a fast card, the CPU is idle meanwhile, and the result is a small picture in a
+colour derived from its seed.
 """
 
 import io
@@ -19,17 +19,17 @@ SIDE = 64
 
 
 def create_engine(_options: dict[str, Any]) -> "ScriptedEngine":
-    """Make an engine that does one request at a time, as most installations do."""
+    """Make an engine that runs one request at a time, as most installations do."""
     return ScriptedEngine(slots=1)
 
 
 def create_wide_engine(_options: dict[str, Any]) -> "ScriptedEngine":
-    """Make one that does four at a time."""
+    """Make an engine that runs four at a time."""
     return ScriptedEngine(slots=4)
 
 
 class ScriptedEngine:
-    """Sleeps through its steps."""
+    """An engine that sleeps through its steps."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -37,14 +37,14 @@ class ScriptedEngine:
         self.dtype = "float32"
 
     def preload(self) -> None:
-        """There is no model."""
+        """Do nothing: there is no model."""
 
     def total_steps(self, request: Img2ImgRequest) -> int:
-        """Return the steps that are asked for."""
+        """Return the requested steps."""
         return request.total_steps
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
-        """Sleep as long as the request's steps take and return its pictures."""
+        """Sleep for as long as the request's steps take; return its pictures."""
         began = time.monotonic()
         run.enter(Phase.ENCODE)
         for step in range(1, request.total_steps + 1):

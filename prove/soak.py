@@ -2,9 +2,9 @@
 
     python -m prove.soak
 
-What paints is scripted, four pictures at a time; members, messages, files, database, decoder and pipes are real. In
-every channel five messages may be sent and five edited in five seconds, as is seen of Discord. Memory, descriptors and
-threads of the bot's process are looked at every five seconds, the first minute left out.
+The engine is scripted, four pictures at a time; members, messages, files, database, decoder and pipes are real. In each
+channel, five messages may be sent and five edited in five seconds, as observed on Discord. Memory, descriptors and
+threads of the bot's process are sampled every five seconds, leaving out the first minute.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from prove import KEPT
 from prove.page import say_broken, write_line
 from prove.place import Place, Vitals, open_place
 
-SECONDS, PER_SECOND, CHANNELS, STEPS = 600, 4.0, 24, 30  # 21 of 30 steps are run at the usual strength, 20 ms each
+SECONDS, PER_SECOND, CHANNELS, STEPS = 600, 4.0, 24, 30  # 21 of 30 steps run at the default strength, 20 ms each
 WARM_UP_SECONDS, SAMPLE_SECONDS, SETTLE_SECONDS = 60, 5.0, 300.0
 LIMITS = (r"^POST /channels/\{channel_id\}/messages$", r"^PATCH /channels/\{channel_id\}/messages/")
 LIMIT_SECONDS = 5.0
@@ -30,7 +30,7 @@ GROWTH_MEBIBYTES, DESCRIPTORS, THREADS = 24.0, 8, 1
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was seen."""
+    """What was observed."""
 
     counts: dict[str, int]
     rows: dict[str, int]
@@ -39,7 +39,7 @@ class Outcome:
 
 
 async def limit_rates(place: Place, per_seconds: float) -> None:
-    """Let the stand-in refuse what Discord would."""
+    """Make the stand-in refuse what Discord would refuse."""
     for pattern in LIMITS:
         await place.client.set_rate_limit(pattern, limit=5, per_seconds=per_seconds)
 
@@ -54,7 +54,7 @@ async def soak(
     sample_seconds: float,
     limit_seconds: float = LIMIT_SECONDS,
 ) -> Outcome:
-    """Ask steadily (without ``per_second`` at once) and return what was seen meanwhile."""
+    """Request at a steady rate (or all at once without ``per_second``); return what was observed."""
     async with open_place(data_dir, members=12, channels=channels, engine="create_wide_engine") as place:
         await limit_rates(place, limit_seconds)
         vitals: list[Vitals] = []
@@ -80,13 +80,13 @@ async def soak(
 
 
 def growth(values: Sequence[float]) -> float:
-    """Return by how much the mean of the last third is above that of the first."""
+    """Return by how much the mean of the last third exceeds that of the first."""
     third = max(1, len(values) // 3)
     return sum(values[-third:]) / third - sum(values[:third]) / third
 
 
 def broken_promises(outcome: Outcome) -> list[str]:
-    """Return what was promised and not kept, but for what grew."""
+    """Return the promises that were not kept, apart from growth."""
     counts = outcome.counts
     promises = {
         "every request is acknowledged and taken": counts["unanswered"] == 0 and counts["refused"] == 0,

@@ -2,8 +2,8 @@
 
     python -m prove.terminations
 
-The crowd asks all the time; the bot is told to stop at random moments, one time in five while Discord answers nothing
-any more. The pictures take longer than there is time for: what runs is kept. What paints is scripted.
+The crowd sends requests all the time; the bot is told to stop at random moments, one time in five while Discord has
+stopped answering. The pictures take longer than the time available: running jobs are kept. The engine is scripted.
 """
 
 import argparse
@@ -31,7 +31,7 @@ LIMIT_SECONDS = 30.0
 class Outcome:
     """What became of one round."""
 
-    seconds: list[float]  # from each SIGTERM to the end of the process
+    seconds: list[float]  # from each SIGTERM to the exit of the process
     statuses: list[int]
     jobs: int
     lost: int
@@ -42,13 +42,13 @@ class Outcome:
     @property
     def is_kept(self) -> bool:
         """Whether the promise was kept."""
-        is_orderly = set(self.statuses) <= {0, 1}  # 1: it ended itself because Discord did not let it say goodbye
+        is_orderly = set(self.statuses) <= {0, 1}  # 1: it exited by force, because Discord did not let it say goodbye
         is_whole = self.lost == self.shown_twice == self.stuck == 0 and self.is_sound
         return is_orderly and is_whole and max(self.seconds) < LIMIT_SECONDS
 
 
 async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outcome:
-    """Stop the bot again and again under the requests of a crowd, then see what became of at least ``jobs`` of them."""
+    """Stop the bot again and again while a crowd sends requests; see what became of at least ``jobs`` of them."""
     chance = random.Random(seed)
     seconds: list[float] = []
     statuses: list[int] = []
@@ -61,7 +61,7 @@ async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outc
             await bot.start()
             while crowd.size < jobs * termination // terminations:
                 await crowd.ask()
-            await asyncio.sleep(chance.uniform(0.0, 2.0))  # chance is what this is about
+            await asyncio.sleep(chance.uniform(0.0, 2.0))  # randomness is the point here
             if chance.random() < 0.2:
                 await server.client.add_fault(r"/channels/", action="hang", times=None)
             began = time.monotonic()
@@ -76,7 +76,7 @@ async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outc
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play the rounds that have not been played; return 0 if the bot was always gone in time and nothing lost."""
+    """Play the missing rounds; return 0 if the bot was always gone in time and nothing was lost."""
     argparse.ArgumentParser(prog="python -m prove.terminations").parse_args(arguments)
     rounds = Rounds("terminations")
     while sum(len(each["seconds"]) for each in rounds.all) < TERMINATIONS:

@@ -1,10 +1,10 @@
-"""Ten minutes of trouble on Discord's side: nothing is lost, connections are taken up again.
+"""Ten minutes of trouble on Discord's side: nothing is lost, and connections are resumed.
 
     python -m prove.trouble
 
-Of all requests 5 % are answered 429, 2 % 502, 1 % meet a broken connection (half of them after they were carried out);
-the gateway drops every 30 s. The bot paints with its real executor and the demo model. Five rounds of two minutes, each
-with a bot of its own; finished ones are not repeated.
+Of all requests, 5 % are answered with 429, 2 % with 502, and 1 % get a broken connection (half of them after being
+carried out); the gateway drops every 30 s. The bot uses its real executor and the demo model. Five rounds of two
+minutes, each with a fresh bot; finished ones are not repeated.
 """
 
 import argparse
@@ -28,7 +28,7 @@ DROPS: Sequence[GatewayAction] = ("drop", "reconnect", "invalid_session_resumabl
 
 
 async def add_trouble(place: Place) -> None:
-    """Let the stand-in strike by chance, until cleared."""
+    """Make the stand-in fail at random, until cleared."""
     everything = r"^/"
     await place.client.add_fault(everything, status=429, retry_after_seconds=0.5, times=None, share=0.05)
     await place.client.add_fault(everything, status=502, times=None, share=0.02)
@@ -44,7 +44,7 @@ async def one_round(
     drops: Sequence[GatewayAction],
     engine: str | None = None,
 ) -> dict[str, Any]:
-    """Let members ask for pictures through the trouble and return the account; ``engine`` None is the real one."""
+    """Let members request pictures through the trouble; return the account; None as ``engine`` means the real one."""
     async with open_place(data_dir, members=6, channels=6, engine=engine) as place:
         before = await place.client.stats()
         await add_trouble(place)
@@ -87,7 +87,7 @@ async def one_round(
 
 
 def broken_promises(rounds: Sequence[dict[str, Any]]) -> list[str]:
-    """Return what was promised and not kept."""
+    """Return the promises that were not kept."""
     totals = {name: sum(each[name] for each in rounds) for name in rounds[0] if name != "rows"}
     promises = {
         "something was painted": totals["delivered"] > 0,
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def prove() -> int:
-    """Run the rounds that are missing, write the line, return 0 if every promise is kept."""
+    """Run the missing rounds and write the line; return 0 if every promise is kept."""
     rounds = Rounds("trouble")
     while len(rounds) < ROUNDS:
         with tempfile.TemporaryDirectory() as folder:

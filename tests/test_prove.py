@@ -1,4 +1,4 @@
-"""The proofs in small: they must be able to fail, and to go on where they were stopped."""
+"""The proofs, scaled down: they must be able to fail, and to resume where they were stopped."""
 
 import importlib
 import itertools
@@ -176,8 +176,8 @@ RESULT = shown(2, "**a cat**", f"SPOILER_palimpsest-{JOB}.png")
         ([DONE, RESULT], Row(JOB, "delivered", 1, 2, False), []),
         ([shown(1, "<@5> 🚫 Cancelled")], Row(JOB, "cancelled", 1, None, False), []),
         ([DELETED], Row(JOB, "delivered", 1, None, False), []),
-        ([], Row(JOB, "delivered", 1, 2, False), []),  # moderators have deleted both
-        ([RESULT], Row(JOB, "delivered", None, None, True), []),  # it could not be deleted, and that was said
+        ([], Row(JOB, "delivered", 1, 2, False), []),  # moderators deleted both
+        ([RESULT], Row(JOB, "delivered", None, None, True), []),  # it could not be deleted, and the member was told
         ([shown(1, "<@5> 📥 Taking your picture in…")], Row(JOB, "delivered", None, None, True), ["stuck"]),
         ([DONE, RESULT, RESULT], Row(JOB, "delivered", 1, 2, False), ["shown twice"]),
         ([shown(1, "🚫 Cancelled"), RESULT], Row(JOB, "cancelled", 1, None, False), ["shown although cancelled"]),

@@ -1,4 +1,4 @@
-"""The proofs under load, made small: the same program, fewer requests, no clock in an assertion; and they can fail."""
+"""The proofs under load, scaled down: the same program, fewer requests, no timed assertion; and they can fail."""
 
 from collections import Counter
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.end_to_end.bot_process import ACKNOWLEDGE_SECONDS
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the bot more than Discord's 3 s: how quick it is says the proof, on a machine of its own."""
+    """Give the bot more than Discord's 3 s; the proof itself, on a machine of its own, measures how quick it is."""
     monkeypatch.setattr(place, "PlaygroundServer", partial(PlaygroundServer, acknowledge_seconds=ACKNOWLEDGE_SECONDS))
 
 
@@ -49,7 +49,7 @@ async def test_fairness(tmp_path: Path) -> None:
     assert len(crowded) == 12
     assert most_before(crowded) <= 1
     shared = await fairness.shares(tmp_path / "shares", members=3, units_each=6, steps=(24, 12, 6))
-    assert jain_index(shared) >= 0.85  # by turns alone, whatever they cost, it would be .78
+    assert jain_index(shared) >= 0.85  # with plain turns, whatever they cost, it would be .78
 
 
 def job(member: int, queued_at: float, started_at: float, seconds: float = 1.0) -> Served:
