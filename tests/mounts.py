@@ -1,4 +1,4 @@
-"""Mounts of a process's own, which need no rights where the kernel gives every user a namespace."""
+"""Mounts private to a process, which need no privileges where the kernel lets every user create a namespace."""
 
 import shutil
 import subprocess

@@ -1,8 +1,8 @@
-"""Run tests while one of their processes after the other is stopped for a moment, as on a machine that has no time.
+"""Run tests while their processes are paused in turn for a moment, as on an overloaded machine.
 
     .venv/bin/python -m tests.pauses tests/end_to_end/test_trouble.py -x
 
-Whatever pytest takes can follow. A test that waits for events passes all the same; one that hopes to be quick does not.
+Any pytest arguments can follow. A test that waits for events passes all the same; one that relies on speed does not.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def pause(process: psutil.Process, seconds: float) -> None:
-    """Stop a process for so long."""
+    """Pause a process for this long."""
     process.suspend()
     try:
         time.sleep(seconds)

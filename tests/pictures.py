@@ -23,7 +23,7 @@ FIRST_ROW_AND_COLUMN = {
 }
 
 
-# Found by a search for what the classifier takes for a body: its ground, and ellipses as x, y, half axes, colour.
+# Found by a search for what the classifier takes for a body: the background, and ellipses as x, y, half-axes, colour.
 _FLESH_GROUND = (91, 192, 132)
 _FLESH = (
     (173, 185, 58, 81, 204, 147, 112),
@@ -39,7 +39,7 @@ _FLESH = (
 
 
 def flesh() -> Image.Image:
-    """Return blurred ellipses that nobody would look at twice and that the classifier gives more than 0.9."""
+    """Return blurred ellipses that look like nothing to a person but get more than 0.9 from the classifier."""
     image = Image.new("RGB", (256, 256), _FLESH_GROUND)
     draw = ImageDraw.Draw(image)
     for x, y, half_width, half_height, *colour in _FLESH:
@@ -48,7 +48,7 @@ def flesh() -> Image.Image:
 
 
 def photo(width: int = 96, height: int = 64) -> Image.Image:
-    """Return a smooth RGB picture without any symmetry: a sky, a sun, a hill, a red house on its left."""
+    """Return a smooth, asymmetric RGB picture: a sky, a sun, a hill, a red house on its left."""
     full_size, (width, height) = (width, height), (192, 128)
     sky = Image.linear_gradient("L").resize((width, height))
     side = Image.linear_gradient("L").rotate(90).resize((width, height))
@@ -59,7 +59,7 @@ def photo(width: int = 96, height: int = 64) -> Image.Image:
     draw.ellipse((width * 0.7, height * 0.1, width * 0.85, height * 0.3), fill=(255, 220, 60))
     draw.ellipse((width * 0.3, height * 0.6, width * 1.3, height * 1.6), fill=(40, 130, 50))
     draw.rectangle((width * 0.1, height * 0.55, width * 0.3, height * 0.9), fill=(190, 40, 30))
-    # Without sharp edges, so that what a codec loses at them is not taken for a wrong colour.
+    # No sharp edges, so that compression artefacts are not mistaken for wrong colours.
     return image.filter(ImageFilter.GaussianBlur(4)).resize(full_size, Image.Resampling.BICUBIC)
 
 
@@ -78,13 +78,13 @@ def opened(data: bytes) -> Image.Image:
 
 
 def mean_difference(one: Image.Image, other: Image.Image) -> float:
-    """Return the mean absolute difference of two RGB pictures of one size, of 255."""
+    """Return the mean absolute difference, out of 255, of two RGB pictures of equal size."""
     assert one.size == other.size
     return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
 
 
 def as_stored(scene: Image.Image, orientation: int) -> Image.Image:
-    """Return how a camera that notes this EXIF orientation stores a scene (pixel by pixel: keep it small)."""
+    """Return how a camera that records this EXIF orientation stores a scene (pixel by pixel: keep it small)."""
     row_side, column_side = FIRST_ROW_AND_COLUMN[orientation]
     is_sideways = row_side in ("left", "right")
     width, height = (scene.height, scene.width) if is_sideways else scene.size
@@ -133,7 +133,7 @@ def png(
     before: Sequence[tuple[bytes, bytes]] = (),
     after: Sequence[tuple[bytes, bytes]] = (),
 ) -> bytes:
-    """Return a PNG of packed rows, with other chunks before and after its pixels."""
+    """Return a PNG of packed rows, with additional chunks before and after its pixels."""
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
     return b"".join(
         (
@@ -147,7 +147,7 @@ def png(
 
 
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Take a PNG apart into (kind, data)."""
+    """Split a PNG into (kind, data)."""
     chunks = []
     position = len(PNG_SIGNATURE)
     while position < len(data):
@@ -189,7 +189,7 @@ def jpeg_with_segment(data: bytes, marker: int, content: bytes) -> bytes:
 
 
 def scan_bomb(width: int, height: int, scans: int) -> bytes:
-    """Return a progressive JPEG whose last scan stands there again and again; each costs a pass over all pixels."""
+    """Return a progressive JPEG whose last scan is repeated; each repetition costs a pass over all pixels."""
     data = encoded(Image.new("L", (width, height), 128), "JPEG", progressive=True)
     last_scan = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + last_scan * scans + data[-2:]

@@ -1,4 +1,4 @@
-"""The houses' rules between each other, read from the sources; those of the generator's own are beside its tests."""
+"""The import rules between the packages, read from the sources; those inside generation/ are tested there."""
 
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -9,7 +9,7 @@ import pytest
 from tests.generation.test_imports import imports_of
 
 REPOSITORY = Path(__file__).parents[1]
-# The demonstration is the one place of the playground that knows the bot's settings and pictures.
+# The demonstration is the one part of the playground that may know the bot's settings and pictures.
 DEMONSTRATION = [REPOSITORY / "playground" / name for name in ("demo.py", "__main__.py")]
 
 
@@ -37,14 +37,14 @@ def test_the_bot_knows_the_generators_values_and_service_only() -> None:
         assert not any(name.startswith("generation.engine") for name in imports_of(path)), path
 
 
-# Discord's library hands the client to every command and button. It puts the rooms together: they find each other
-# there, and name its type.
+# discord.py passes the client to every command and button. The client assembles the packages, which find each other
+# through it and import its type.
 TYPE_OF_THE_CLIENT = "\nif TYPE_CHECKING:\n    from bot.client import Palimpsest\n"
 
 
 @pytest.mark.parametrize("house", ["bot", "generation", "generation/engine"])
 def test_no_room_leads_back_to_itself(house: str) -> None:
-    """A room is a folder, or a module beside the folders; imports for the types alone count, but for the client's."""
+    """A "room" is a folder or a top-level module; imports for typing alone count too, except the client's type."""
     inside = f"{house.replace('/', '.')}."
     doors: dict[str, set[str]] = {}
     for path in modules(house):
@@ -54,7 +54,7 @@ def test_no_room_leads_back_to_itself(house: str) -> None:
             known.remove("client")
         doors.setdefault(room, set()).update(known - {room})
     assert len(doors) > 5
-    TopologicalSorter(doors).prepare()  # raises CycleError, which names the rooms
+    TopologicalSorter(doors).prepare()  # raises CycleError, which names them
 
 
 @pytest.mark.parametrize("house", ["bot", "generation"])

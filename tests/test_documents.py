@@ -1,4 +1,4 @@
-"""What the documents say is there: files, headings, commands, settings, models; and the container's files are sound."""
+"""What the documents mention exists: files, headings, commands, settings, models. The container's files are valid."""
 
 import importlib.util
 import re
@@ -32,7 +32,7 @@ MODULE = re.compile(r"(?<![\w/])python -m (?P<arguments>[a-z][^`\n|]*)")
 CAPITALS = re.compile(r"(?<![\w./-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w-])")
 
 SETTINGS = {name.upper() for name in Settings.model_fields}
-# Read by others than the settings: the set-up, the playground, the container, Hugging Face, systemd, compose.
+# Variables read by code other than the settings: setup, playground, container, Hugging Face, systemd, compose.
 OTHER_VARIABLES = {
     "TORCH_INDEX_URL": "run.py",
     "PYTHON_IMAGE": "Dockerfile",
@@ -61,7 +61,7 @@ def text_of(path: Path) -> str:
 
 
 def anchors(text: str) -> set[str]:
-    """Return the headings' anchors as GitHub makes them."""
+    """Return the anchors of the headings as GitHub generates them."""
     headings = (match["text"] for match in HEADING.finditer(FENCE.sub("", text)))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -205,7 +205,7 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     lines = text_of(REPOSITORY / "Dockerfile").splitlines()
     (user,) = (line.split()[1] for line in lines if line.startswith("USER "))
 
-    assert int(user) > 0  # a number, from which Kubernetes sees that it is not root
+    assert int(user) > 0  # a number, so that Kubernetes can tell that it is not root
     assert f"useradd --uid {user} " in "\n".join(lines)
     assert lines[-1] == 'CMD ["python", "-m", "bot"]'  # the exec form: signals reach the bot
     assert "STOPSIGNAL SIGTERM" in lines
@@ -230,7 +230,7 @@ def test_the_image_takes_nothing_but_what_is_locked() -> None:
 
 
 def compiler_packages(tmp_path: Path, torch_index_url: str) -> list[str]:
-    """Run the step that installs a compiler with an apt-get and an rm that only write down what they were told."""
+    """Run the step that installs a compiler, with an apt-get and an rm that only record their arguments."""
     (step,) = re.findall(r"^RUN (case (?:.*\\\n)+.*)$", text_of(REPOSITORY / "Dockerfile"), re.MULTILINE)
     programs = tmp_path / "programs"
     programs.mkdir()

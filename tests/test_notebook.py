@@ -1,4 +1,4 @@
-"""The notebook for Colab, executed cell by cell on the embedded model; its bot talks to the stand-in."""
+"""The Colab notebook, executed cell by cell with the embedded model; its bot talks to the stand-in."""
 
 import asyncio
 import json
@@ -15,13 +15,13 @@ from generation.models.catalog import REPOSITORY
 from playground.client import PlaygroundServer
 
 NOTEBOOK = json.loads((REPOSITORY / "docs" / "colab.ipynb").read_text(encoding="utf-8"))
-# These cells clone and install, or ask Colab for a secret; what they define is given to the others instead.
+# These cells clone and install, or ask Colab for a secret; the test provides what they define.
 ONLY_ON_COLAB = "colab-only"
-# What somebody chooses in the form of a cell: the model that needs no download.
+# Replaces the choice in a cell's form by the model that needs no download.
 CHOSEN_IN_A_FORM = ('MODEL = "stable-diffusion-v1-5"', 'MODEL = "demo"')
 READY_SECONDS = 600.0
 
-# As a notebook does it: cells in one namespace, and the value of a cell's last line is shown.
+# As in a notebook: all cells share one namespace, and the value of a cell's last line is shown.
 RUN_CELLS = """
 import ast, json, os, sys
 from pathlib import Path
@@ -100,7 +100,7 @@ async def test_executes_on_the_embedded_model(tmp_path: Path) -> None:
         try:
             await asyncio.wait((executing, ready), return_when=asyncio.FIRST_COMPLETED)
             if not executing.done():
-                notebook.send_signal(signal.SIGINT)  # the stop button beside the last cell
+                notebook.send_signal(signal.SIGINT)  # the stop button of the last cell
             output = (await executing)[0].decode()
         finally:
             ready.cancel()

@@ -1,4 +1,4 @@
-"""Tests can be run while their processes are stopped now and then, and still fail if they should."""
+"""Tests can be run while their processes are paused now and then, and still fail when they should."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The lock: what the container installs, file by file."""
+"""The lock file: what the container installs, file by file."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The set-up script's first look around; what it then sets up is shown by ``end_to_end/test_make_run.py``."""
+"""The setup script's initial checks; what it then sets up is tested by ``end_to_end/test_make_run.py``."""
 
 import ast
 import re
@@ -75,8 +75,8 @@ def test_an_update_takes_torch_from_where_it_came_and_needs_a_pip(
     with pytest.raises(subprocess.CalledProcessError):
         set_up("torch==3")
     is_found = True
-    monkeypatch.setenv("TORCH_INDEX_URL", "")  # what was mistyped is not remembered
-    has_pip = False  # whoever made it was interrupted
+    monkeypatch.setenv("TORCH_INDEX_URL", "")  # a typo is not remembered
+    has_pip = False  # its creation was interrupted
     assert set_up("torch==3") == [index_url, "usual"]
     assert made == [environment]
 
@@ -112,7 +112,7 @@ def test_the_project_names_the_same_versions() -> None:
 
 
 def made_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make an environment that wants no packages; return its Python."""
+    """Make an environment that needs no packages; return its Python."""
     for name in ("requirements.txt", "requirements.lock"):
         (folder / name).touch()
     environment = folder / ".venv"
@@ -150,7 +150,7 @@ def test_a_folder_that_is_no_place_for_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("requirements.txt", "requirements.lock", ".venv"):
-        (tmp_path / name).touch()  # the last one where a folder is wanted
+        (tmp_path / name).touch()  # the last one where a folder is expected
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "ENVIRONMENT", tmp_path / ".venv" / "inside")
     monkeypatch.setattr(run, "PYTHON", tmp_path / ".venv" / "inside" / "bin" / "python")

@@ -1,4 +1,4 @@
-"""Real LoRA files for small pipelines: written by peft and diffusers as a training would."""
+"""Real LoRA files for small pipelines, written by peft and diffusers as a training script would."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ _LAYERS = {"unet": ["to_q", "to_k", "to_v", "to_out.0"], "text_encoder": ["q_pro
 
 
 def save_as_others_do(file: Path) -> Path:
-    """Write a LoRA of a denoiser once more, in the form of kohya's trainer, which most that are shared have."""
+    """Rewrite a denoiser's LoRA in the format of kohya's trainer, which most shared ones use."""
     written: dict[str, torch.Tensor] = {}
     for name, weights in load_file(file).items():
         layer, _, rest = name.removeprefix("unet.").partition(".lora")
@@ -31,9 +31,9 @@ def save_as_others_do(file: Path) -> Path:
 def save_tiny_adapter(
     folder: Path, *, seed: int, model: Path | None = None, parts: tuple[str, ...] = ("unet",)
 ) -> Path:
-    """Write a LoRA of the tiny pipeline, or of a model in a folder, and return its file.
+    """Write a LoRA for the tiny pipeline, or for a model in a folder, and return its file.
 
-    ``parts`` are the components that it changes. Different seeds give different ones.
+    ``parts`` are the components that it changes. Different seeds give different adapters.
     """
     pipeline: Any = DiffusionPipeline.from_pretrained(str(model)) if model else tiny_pipeline()
     layers: dict[str, Any] = {}

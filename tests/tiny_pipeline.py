@@ -1,6 +1,6 @@
-"""The smallest Stable Diffusion pipeline that is one: random weights from configs, no download.
+"""The smallest valid Stable Diffusion pipeline: random weights from configs, no download.
 
-Every part is diffusers' or transformers' own class; only its numbers are small and untrained.
+Every part is diffusers' or transformers' own class; only its sizes are small and its weights untrained.
 """
 
 from collections.abc import Callable
@@ -60,9 +60,9 @@ UNET = {
 
 
 def tiny_pipeline(*, scheduler: str = "ddim", **unet: Any) -> StableDiffusionImg2ImgPipeline:
-    """Make the pipeline with one of ``SCHEDULERS``; ``pndm`` runs one step more than it is asked for.
+    """Make the pipeline with one of ``SCHEDULERS``; ``pndm`` runs one step more than requested.
 
-    ``unet`` is what its configuration has beside the usual.
+    ``unet`` is added to the denoiser's configuration.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)

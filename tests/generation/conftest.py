@@ -15,18 +15,18 @@ SCRIPTED_ENGINE = "tests.generation.scripted_engine:create"
 
 
 class Gates:
-    """Named pipes at which scripted runs wait; opening one waits until its run has arrived."""
+    """Named pipes at which scripted runs wait; opening one waits until its run has arrived there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def make(self, *names: str) -> None:
-        """Make gates before a script names them."""
+        """Create gates before a script names them."""
         for name in names:
             os.mkfifo(self.folder / name)
 
     async def open(self, name: str) -> None:
-        """Wait for the run that waits at this gate and let it go on."""
+        """Wait for the run at this gate and let it continue."""
         await asyncio.to_thread((self.folder / name).write_bytes, b"")
 
 
@@ -37,7 +37,7 @@ def gates(tmp_path: Path) -> Gates:
 
 @pytest.fixture
 async def make_executor(tmp_path: Path) -> AsyncIterator[Callable[..., ChildExecutor]]:
-    """Make executors with the scripted engine; they are stopped at the end."""
+    """Make executors with the scripted engine, which are stopped at the end."""
     made: list[ChildExecutor] = []
 
     def make(*, budgets: PhaseBudgets | None = None, **options: Any) -> ChildExecutor:

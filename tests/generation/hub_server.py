@@ -1,4 +1,4 @@
-"""A small stand-in for the Hugging Face hub: one repository, real HTTP, and the ways in which the hub says no."""
+"""A small stand-in for the Hugging Face hub: one repository, real HTTP, and the ways in which the hub refuses."""
 
 import hashlib
 import json
@@ -18,15 +18,15 @@ REPOSITORY = "somebody/some-model"
 class HubServer:
     """Serve ``files`` as the repository ``somebody/some-model`` at ``commit``.
 
-    ``refusal`` is a status and an ``X-Error-Code`` that answer every request, ``file_refusal`` the same for contents
-    alone; with ``accepted_token`` any other token is refused as the hub does it. ``requests`` are the paths that came,
-    ``ranges`` the ``Range`` headers by file.
+    ``refusal`` is a status and an ``X-Error-Code`` with which every request is answered, ``file_refusal`` the same only
+    for file contents; with ``accepted_token`` any other token is refused as the hub does. ``requests`` are the
+    requested paths, ``ranges`` the ``Range`` headers by file.
 
-    The first request for a file of ``cut_after`` breaks off after so many bytes, politely or, with ``resets``, as a
-    router that forgets; ``cut_then_refuse`` answers from then on. Every request for a file of ``hold_after`` waits
-    there, ``is_held`` set, until the client goes. With ``redirects`` contents come from another host, as the hub has it
-    for large files, and ``tokens_elsewhere`` are the ``Authorization`` headers that came there. ``small`` are the files
-    that lie in git itself, so that the hub knows no sha256 of them.
+    The first request for a file in ``cut_after`` breaks off after that many bytes, cleanly or, with ``resets``, like a
+    router that drops the connection; ``cut_then_refuse`` answers from then on. Every request for a file in
+    ``hold_after`` waits there, with ``is_held`` set, until the client disconnects. With ``redirects``, contents come
+    from another host, as on the hub for large files, and ``tokens_elsewhere`` are the ``Authorization`` headers
+    received there. ``small`` are the files stored in git itself, for which the hub has no sha256.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -52,7 +52,7 @@ class HubServer:
 
     @property
     def url(self) -> str:
-        """The address to use as the hub's."""
+        """The address to use as the hub's endpoint."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -65,11 +65,11 @@ class HubServer:
         self._thread.join()
 
     def downloads(self) -> set[str]:
-        """Return the names of the files whose contents were asked for."""
+        """Return the names of the files whose contents were requested."""
         return {path.split("/", 5)[5] for path in self.requests if path.startswith(f"GET /{REPOSITORY}/resolve/")}
 
     def info(self) -> dict[str, Any]:
-        """Return what the hub tells of the repository."""
+        """Return the hub's description of the repository."""
         siblings = [
             {
                 "rfilename": name,
@@ -82,7 +82,7 @@ class HubServer:
         return {"id": REPOSITORY, "sha": self.commit, "private": False, "siblings": siblings}
 
     def tree(self) -> list[dict[str, Any]]:
-        """Return the listing that snapshot downloads ask for."""
+        """Return the listing that snapshot downloads request."""
         return [
             {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
             for name, data in self.files.items()
@@ -151,7 +151,7 @@ class HubServer:
                 self.wfile.write(data[start:end])
                 if name in hub.hold_after:
                     hub.is_held.set()
-                    self.rfile.read(1)  # returns when the client has gone
+                    self.rfile.read(1)  # returns when the client has disconnected
                 self.close_connection = end < len(data)
                 if self.close_connection and hub.resets:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,4 +1,4 @@
-"""Requests for tests that do not care about most of their fields."""
+"""Requests for tests that do not care about most of the fields."""
 
 import io
 from typing import Any
@@ -9,7 +9,7 @@ from generation.requests import Img2ImgRequest
 
 
 def png(width: int = 64, height: int = 64, colour: tuple[int, int, int] = (200, 60, 40)) -> bytes:
-    """Return a clean picture as the image decoder would."""
+    """Return a clean picture, as from the image decoder."""
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,8 +1,8 @@
 """An engine for protocol tests: the prompt is its script, named pipes are its gates.
 
-The words of a prompt are done in turn: ``load``, ``encode``, ``decode`` enter a phase, ``step`` reports one,
-``gate:NAME`` waits until the test opens the gate, ``compute:NAME`` opens one itself and computes for ever, the others
-go wrong in the way that their name says.
+The words of a prompt are executed in turn: ``load``, ``encode`` and ``decode`` enter a phase, ``step`` reports a step,
+``gate:NAME`` waits until the test opens the gate, ``compute:NAME`` opens one itself and computes for ever, and the
+others fail in the way that their name says.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
 
 
 def create(options: dict[str, Any]) -> "ScriptedEngine":
-    """Make the engine; ``folder`` holds the gates, ``slots`` says how many runs it takes."""
+    """Make the engine; ``folder`` contains the gates, ``slots`` is the number of concurrent runs."""
     if options.get("broken"):
         raise ExecutorError("this engine is broken on purpose")
     if options.get("quotes_options"):
@@ -36,7 +36,7 @@ def create(options: dict[str, Any]) -> "ScriptedEngine":
 
 
 class ScriptedEngine:
-    """Does what the prompt says."""
+    """An engine that does what the prompt says."""
 
     def __init__(self, folder: Path, slots: int, missing: str | None = None) -> None:
         self._folder, self._missing = folder, missing
@@ -45,7 +45,7 @@ class ScriptedEngine:
         self.dtype = "float32"
 
     def preload(self) -> None:
-        """There is no model, or for a reason none yet."""
+        """Do nothing, or fail for a reason that a test has set: there is no model."""
         if self._missing is not None:
             raise ModelUnavailable("demo", self._missing)
 

@@ -1,4 +1,4 @@
-"""Who may import what, read from the sources and seen in a fresh interpreter."""
+"""Who may import what, according to the sources and to a fresh interpreter."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from generation.models.catalog import REPOSITORY
 
-# A row of the table of rooms: the room, and whom it knows.
+# A row of the table of folders ("rooms") in docs/engine.md: the room, and the rooms that it may import.
 ROOM = re.compile(r"^\| `(\w+)/` \|.*\|([^|]*)\|$", re.MULTILINE)
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 
@@ -20,7 +20,7 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)  # which may be modules
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)  # the names may be modules
 
 
 def sources(*folders: str) -> Iterator[Path]:

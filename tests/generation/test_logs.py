@@ -1,4 +1,4 @@
-"""Log lines: machine-readable when asked for, joined to their job, without secrets and without what errors quote."""
+"""Log lines: machine-readable on request, linked to their job, without secrets and without what errors quote."""
 
 import contextvars
 import json

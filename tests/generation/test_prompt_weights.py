@@ -1,4 +1,4 @@
-"""Weights in a prompt: what is one, and what is text that looks like one."""
+"""Weights in a prompt: what counts as one, and what is text that looks like one."""
 
 import pytest
 

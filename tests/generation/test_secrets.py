@@ -1,4 +1,4 @@
-"""The hub's token goes where it is needed and shows nowhere else, whatever breaks."""
+"""The hub's token goes where it is needed and appears nowhere else, whatever breaks."""
 
 import dataclasses
 import logging
@@ -26,7 +26,7 @@ CANARY = "hf_CANARYcanaryCANARYcanary7f3a91"
 
 
 def everything_about(error: BaseException) -> str:
-    """Return all that printing, logging or inspecting an error and its causes would show."""
+    """Return all that printing, logging or inspecting an error and its causes would reveal."""
     parts = ["".join(traceback.format_exception(error)), stack_of(error)]
     link: BaseException | None = error
     while link is not None:

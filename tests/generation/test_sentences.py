@@ -1,4 +1,4 @@
-"""Every reason has its sentence, and every sentence is one that a person can act on."""
+"""Every reason has its sentence, and every sentence is one that a user can act on."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The settings of the generator, and the versions that a result names."""
+"""The settings of the generator, and the versions recorded in a result."""
 
 import os
 import tomllib
@@ -14,7 +14,7 @@ from generation.versions import VERSION, library_versions
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder without .env, in an environment without our names."""
+    """A folder without .env, in an environment without our variables."""
     for name in GenerationSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def test_an_amount_of_memory_is_written_with_its_unit(elsewhere: Path, monkeypat
     assert GenerationSettings().for_child()["max_vram"] == 6 * 2**30
     monkeypatch.setenv("MAX_VRAM", "")
     assert GenerationSettings().for_child()["max_vram"] is None
-    monkeypatch.setenv("MAX_VRAM", "6")  # bytes, where somebody meant something else
+    monkeypatch.setenv("MAX_VRAM", "6")  # bytes, although something else was meant
     with pytest.raises(ValidationError) as caught:
         GenerationSettings()
     assert settings_sentence(caught.value).startswith("MAX_VRAM in the environment or in .env cannot be used")

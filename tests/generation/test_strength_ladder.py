@@ -1,4 +1,4 @@
-"""A ladder of strengths: which rungs it has, and the request that carries it."""
+"""A ladder of strengths: its rungs, and the request that carries it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Small pictures for the classes that bring every picture to a megapixel, which is all that would take time."""
+"""Small pictures for the classes that resize every picture to a megapixel, which would be the only slow part."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwen
 
 @contextmanager
 def small_areas() -> Iterator[None]:
-    """Let these classes bring a picture to a 64th of the area."""
+    """Make these classes resize pictures to a 64th of the area."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus):
             original = module.calculate_dimensions

@@ -1,7 +1,7 @@
 """The smallest pipeline of each family: random weights from configs, no download.
 
-Every part is diffusers' or transformers' own class; only its numbers are small and untrained. The configs follow those
-of diffusers' own tests (Apache-2.0), https://github.com/huggingface/diffusers/tree/main/tests/pipelines.
+Every part is diffusers' or transformers' own class; only its sizes are small and its weights untrained. The configs
+follow those of diffusers' own tests (Apache-2.0), https://github.com/huggingface/diffusers/tree/main/tests/pipelines.
 """
 
 import json
@@ -54,7 +54,7 @@ def _scheduler(kind: Any, **config: Any) -> Any:
 
 
 def _autoencoder(kind: Any = AutoencoderKL, *, blocks: int, latent_channels: int, **config: Any) -> Any:
-    """Make an autoencoder that halves the sides ``blocks`` - 1 times."""
+    """Make an autoencoder that halves each side ``blocks`` - 1 times."""
     return _made(
         kind,
         block_out_channels=[8] * blocks,
@@ -169,7 +169,7 @@ def flux_kontext() -> Any:
 
 
 def flux2_klein() -> Any:
-    """Make FLUX.2 Klein, not distilled, so that guidance counts."""
+    """Make FLUX.2 Klein, not distilled, so that guidance has an effect."""
     return Flux2KleinPipeline(
         transformer=_made(
             Flux2Transformer2DModel,
@@ -231,7 +231,7 @@ def qwen_image_edit() -> Any:
 
 
 def qwen_image_edit_plus() -> Any:
-    """Make Qwen-Image-Edit as it is since 2509."""
+    """Make Qwen-Image-Edit as of version 2509."""
     return QwenImageEditPlusPipeline(**_qwen_parts(), processor=texts.qwen_vl_processor())
 
 
@@ -285,7 +285,7 @@ def kandinsky_2_2() -> Any:
     prior = _made(
         PriorTransformer, num_attention_heads=2, attention_head_dim=12, embedding_dim=texts.CLIP_WIDTH, num_layers=1
     )
-    prior.clip_std = torch.nn.Parameter(torch.ones_like(prior.clip_std))  # zero at first, which would mute the prior
+    prior.clip_std = torch.nn.Parameter(torch.ones_like(prior.clip_std))  # initially zero, which would mute the prior
     vision = CLIPVisionConfig(
         hidden_size=32,
         projection_dim=texts.CLIP_WIDTH,
@@ -378,6 +378,6 @@ def save_tiny_family(name: str, folder: Path) -> Path:
         TINY_FAMILIES[name]().save_pretrained(folder, safe_serialization=True)
     index = folder / "model_index.json"
     parts = json.loads(index.read_text())
-    if "processor" in parts:  # the published models know nothing of our class
+    if "processor" in parts:  # published models do not name our class
         index.write_text(json.dumps({**parts, "processor": ["transformers", "Qwen2VLProcessor"]}))
     return folder

@@ -1,6 +1,6 @@
-"""The smallest tokenizers and text encoders that are ones, built without a download.
+"""The smallest valid tokenizers and text encoders, built without a download.
 
-Words become bytes (or letters, for T5): the vocabularies are small, and nothing has been learned.
+Words are split into bytes (letters for T5): the vocabularies are small, and nothing has been trained.
 """
 
 import string
@@ -49,7 +49,7 @@ def clip_tokenizer() -> CLIPTokenizer:
 
 
 def clip_encoder(*, projected: bool = False) -> Any:
-    """Make CLIP's text encoder; ``projected`` with the projection that SD3 and Kandinsky want."""
+    """Make CLIP's text encoder; ``projected`` adds the projection that SD3 and Kandinsky need."""
     size = len(clip_tokenizer())
     config = CLIPTextConfig(
         vocab_size=size,
@@ -79,7 +79,7 @@ def t5_encoder(width: int = T5_WIDTH) -> T5EncoderModel:
 
 
 def qwen_tokenizer() -> Any:
-    """Make Qwen's tokenizer over bytes, with its marks for pictures and turns."""
+    """Make Qwen's tokenizer over bytes, with its special tokens for pictures and turns."""
     symbols = [*sorted(ByteLevel.alphabet()), *QWEN_SPECIAL]
     return Qwen2Tokenizer(
         vocab={symbol: index for index, symbol in enumerate(symbols)},
@@ -110,7 +110,7 @@ def qwen3_model() -> Qwen3Model:
 
 
 def qwen3_causal_model() -> Qwen3ForCausalLM:
-    """Make the encoder of FLUX.2 Klein, which reads layer 27 of it."""
+    """Make the encoder of FLUX.2 Klein, which uses the output of its layer 27."""
     return Qwen3ForCausalLM(_qwen3_config(28)).eval()
 
 
@@ -143,7 +143,7 @@ def qwen_vl_model() -> Qwen2_5_VLForConditionalGeneration:
 
 
 def qwen_vl_processor() -> PictureProcessor:
-    """Make what turns a picture and words into Qwen's tokens; at most 16 tokens a picture."""
+    """Make the processor that turns a picture and text into Qwen's tokens, at most 16 per picture."""
     return PictureProcessor(
         Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 112 * 112}), qwen_tokenizer()
     )

@@ -1,4 +1,4 @@
-"""A parent's handle on its child, at moments that real processes seldom hit."""
+"""The parent's handle on its child, in race conditions that real processes seldom hit."""
 
 import asyncio
 import os
@@ -14,17 +14,17 @@ from generation.child.parent import ChildProcess
 
 
 class Process:
-    """Stands in for a process whose output the test feeds; it is dead when its output has ended."""
+    """A stand-in for a process whose output the test feeds; it is dead once its output has ended."""
 
     def __init__(self) -> None:
         self.stdout = asyncio.StreamReader()
         self.stdin = self
         self.ended = asyncio.Event()
         self.returncode: int | None = None
-        self.pid = -1  # of nobody
+        self.pid = -1  # no real process
 
     def close(self) -> None:
-        """Its input."""
+        """Close its input."""
 
     async def wait(self) -> int:
         await self.ended.wait()
@@ -37,23 +37,23 @@ class Process:
 
 @pytest.fixture
 def nobody_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test decides when its process is dead."""
+    """Let the test decide when its process is dead."""
     monkeypatch.setattr(ChildProcess, "_send_kill", lambda child: None)
 
 
 @pytest.mark.usefixtures("nobody_is_killed")
 async def test_a_kill_and_a_listener_do_not_take_each_others_end_away() -> None:
-    """A message arrives just as the child is killed: the listener is woken, and the one who kills comes first."""
+    """A message arrives just as the child is killed: the listener is woken, but the killer reads first."""
     process = Process()
     child = ChildProcess(cast("Any", process))
     listening = asyncio.create_task(child.receive())
-    await asyncio.sleep(0)  # it waits now
+    await asyncio.sleep(0)  # now it is waiting
     killing = asyncio.create_task(child.kill())
     process.stdout.feed_data(Frame("pong").pack()[:5])
     for _ in range(3):
         await asyncio.sleep(0)
     process.end()
-    async with asyncio.timeout(60):  # for ever, if the two wait for the same stream
+    async with asyncio.timeout(60):  # for ever, if both wait on the same stream
         assert await listening is None
         assert await killing == -9
 
@@ -76,7 +76,7 @@ async def test_a_message_that_would_fill_the_memory_is_none(lengths: tuple[int, 
     child = ChildProcess(cast("Any", process))
     head_length, blob_count, *sizes = lengths
     process.stdout.feed_data(struct.pack(f"<II{len(sizes)}Q", head_length, blob_count, *sizes))
-    async with asyncio.timeout(60):  # for ever, if it waits for what is announced
+    async with asyncio.timeout(60):  # for ever, if it waits for what was announced
         assert await child.receive() is None
 
 

@@ -1,4 +1,4 @@
-"""A child that says that it is ready and waits for its parent to end it."""
+"""A child that reports that it is ready and waits for its parent to end it."""
 
 import sys
 

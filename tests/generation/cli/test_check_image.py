@@ -1,4 +1,4 @@
-"""``check-image``: one line a file, through the decoder that uploads go through."""
+"""``check-image``: one line per file, through the decoder that uploads go through."""
 
 import json
 from pathlib import Path

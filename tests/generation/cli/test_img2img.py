@@ -1,4 +1,4 @@
-"""What the command leaves on the disk."""
+"""What the command leaves on disk."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The command line as a process of its own: files, lines, exit status."""
+"""The command line as a separate process: files, lines, exit status."""
 
 import io
 import json
@@ -55,7 +55,7 @@ def environment(models_file: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def generate(environment: dict[str, str], tmp_path: Path) -> RunCommand:
-    """Run ``python -m generation`` in a folder that holds ``cat.png``."""
+    """Run ``python -m generation`` in a folder that contains ``cat.png``."""
     (tmp_path / "cat.png").write_bytes(png(60, 40))
 
     def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
@@ -98,11 +98,11 @@ def test_pictures_are_made_and_made_again(generate: RunCommand, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     (line,) = lines(done)
     assert line["file"] == "cat-img2img-2.png"
-    assert picture.read_bytes() == before  # a name that nobody chose overwrites nothing
+    assert picture.read_bytes() == before  # a default name overwrites nothing
     assert (line["sampler"], line["scheduler"]) == ("dpm++2m-karras", "DPMSolverMultistepScheduler")
     assert (line["strength_schedule"], line["denoising_steps"]) == ("index", 4)
 
-    (tmp_path / "out-1.png").mkdir()  # so that the first cannot be written, which costs no other
+    (tmp_path / "out-1.png").mkdir()  # so that the first cannot be written, which must not affect the others
     wanted = ["-p", "a cow", "-p", "a dog", "--seed", "5", "--count", "2", "--size", "96"]
     done = generate("img2img", "cat.png", *wanted, "-o", "out.jpg")  # the suffix follows the file's type
     assert done.returncode == 1
@@ -164,7 +164,7 @@ def test_bad_input_is_refused_with_one_sentence(
     arguments: list[str],
     sentence: str,
 ) -> None:
-    """In this process, because it is the start of one that takes the time; its children are there all the same."""
+    """Run in this process, because starting one takes long; the child processes are real all the same."""
     monkeypatch.chdir(tmp_path)
     for name in ("MODEL", "MODELS_FILE", "DATA_DIR", "DEVICE", "PYTHONPATH"):
         monkeypatch.setenv(name, environment[name])
@@ -202,7 +202,7 @@ def test_a_wrong_setting_is_refused(generate: RunCommand) -> None:
 
 @pytest.fixture
 def long_run(environment: dict[str, str], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A command that has begun to paint and would go on for very long."""
+    """A command that has begun to generate and would go on for very long."""
     (tmp_path / "cat.png").write_bytes(png(60, 40))
     arguments = ["img2img", "cat.png", "-p", "a dog", "--steps", "150", "--strength", "1", "--count", "10"]
     command = [sys.executable, "-m", "generation", *arguments]

@@ -1,4 +1,4 @@
-"""Requests that are painted side by side, each of which comes at a step of the first one."""
+"""Requests that are generated together, each arriving at a given step of the first one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from tests.generation.engine.conftest import RecordedRun
 
 
 class Company:
-    """Orders in the loop of an engine; the steps of the first are the clock by which the others come and go."""
+    """Orders in an engine's loop; the steps of the first are the clock by which the others arrive and leave."""
 
     def __init__(self, engine: DiffusersEngine) -> None:
         self._engine = engine
@@ -21,7 +21,7 @@ class Company:
         self._first: Order | None = None
 
     def order(self, wanted: Img2ImgRequest, *, at_step: int = 0, cancel_at_step: int | None = None) -> Order:
-        """Let a request come after so many steps of the first one; ``cancel_at_step`` is its own."""
+        """Schedule a request after this many steps of the first one; ``cancel_at_step`` counts its own steps."""
         run = RecordedRun(cancel_at_step=cancel_at_step)
         if self._first is None:
             run.step = self._tell(run.step)  # type: ignore[method-assign]
@@ -33,7 +33,7 @@ class Company:
         return order
 
     def begin(self) -> None:
-        """Let the first one come, together with those of step 0."""
+        """Submit the first one, together with those scheduled at step 0."""
         assert self._first is not None
         self._engine._loop.submit(self._first)
         for act in self._at_step.pop(0, []):
@@ -42,20 +42,20 @@ class Company:
     def _tell(self, step: Callable[..., None]) -> Callable[..., None]:
         def told(done: int, total: int, preview: bytes | None = None) -> None:
             for act in self._at_step.pop(done, []):
-                act()  # from the loop's own thread: they are there before its next turn
+                act()  # on the loop's own thread, so that they are there before its next turn
             step(done, total, preview)
 
         return told
 
 
 def painted(order: Order, index: int = 0) -> Painted:
-    """Wait for a picture."""
+    """Wait for a picture and return it."""
     return order.pictures[index].result(timeout=300)
 
 
 @contextmanager
 def watched_denoiser(engine: DiffusersEngine, hear: Callable[[dict[str, Any]], Any]) -> Iterator[None]:
-    """Let ``hear`` be told the arguments of every call of the denoiser; what it returns replaces the prediction."""
+    """Pass the arguments of every denoiser call to ``hear``; a value that it returns replaces the prediction."""
     unet = engine._models._model.pipeline.unet  # type: ignore[union-attr]
 
     def hook(_: object, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any], output: Any) -> Any:

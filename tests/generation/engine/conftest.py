@@ -1,4 +1,4 @@
-"""A catalog of random pipelines and an engine over it, in this process."""
+"""A catalog of random pipelines and an engine that serves it, in this process."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ def tiny_entry(name: str, folder: Path) -> ModelEntry:
 
 @dataclass
 class RecordedRun:
-    """A run that writes down what it is told, and gives up where the test wants it to."""
+    """A run that records what it is told, and cancels where the test wants it to."""
 
     told: list[Any] = field(default_factory=list)
     cancel_at_step: int | None = None
@@ -56,7 +56,7 @@ class RecordedRun:
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
-    """Tensors this small are computed slower by two threads than by one, and sums of two are rounded otherwise."""
+    """Use one thread: two are slower for tensors this small, and sums split over two are rounded differently."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -105,7 +105,7 @@ def make_engine(
 
 @pytest.fixture(scope="session")
 def engine(make_engine: Callable[..., DiffusersEngine]) -> DiffusersEngine:
-    """An engine that many tests share."""
+    """An engine shared by many tests."""
     return make_engine()
 
 

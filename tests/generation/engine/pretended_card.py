@@ -1,9 +1,9 @@
-"""A card that is none: tensors that say they lie on ``cuda:0`` or ``mps:0``, with their values in this machine.
+"""A simulated GPU: tensors that claim to be on ``cuda:0`` or ``mps:0``, with their values in this machine's memory.
 
-Whoever computes with a tensor of the card and one of the CPU is told what CUDA would say, so what the engine does on a
-card can be seen where there is none: not how quickly, and not with which kernels, but whether it works. Everything that
-is computed is told to two modes of torch, one before torch itself looks at a device and one after. The card has so much
-memory and no more. What is counted are tensors; the kernels of a real one want some memory of their own beside them.
+Code that mixes a tensor of the card with one of the CPU gets CUDA's error, so what the engine does on a GPU can be
+tested without one: not its speed, and not its kernels, but whether it works. Every operation passes through two torch
+modes, one before torch itself looks at a device and one after. The card has a fixed amount of memory. Only tensors are
+counted; the kernels of a real card need some memory on top.
 Source: https://docs.pytorch.org/docs/stable/notes/extending.html (``__torch_function__``, ``__torch_dispatch__``).
 """
 
@@ -25,7 +25,7 @@ from tests.generation.engine.recorded_graphs import Stream, record_graphs
 
 _CPU = torch.device("cpu")
 _aten = torch.ops.aten
-# What may have tensors of two devices: copies, and looking up by numbers that lie on the CPU.
+# Operations that may mix devices: copies, and indexing with indices on the CPU.
 _MIXES = {
     _aten.copy_.default,
     _aten._to_copy.default,
@@ -35,22 +35,22 @@ _MIXES = {
     torch.Tensor.__setitem__,
 }
 _GET_DATA, _SET_DATA = (getattr(torch.Tensor.data, name) for name in ("__get__", "__set__"))
-# What torch says where it looks for a card before it asks what a tensor is.
+# torch's errors where it looks for a real card before it looks at the kind of tensor.
 _WANTS_A_CARD = ("not linked with support for", "from the 'CUDA' backend", "from the 'MPS' backend", ".tolist() is not")
 
 
 class Card:
-    """A card and what lies in its memory: a storage counts once, until the last tensor of it is gone."""
+    """A card and what is in its memory: a storage counts once, until its last tensor is gone."""
 
     def __init__(self, kind: str, total_bytes: int) -> None:
         self.device = torch.device(kind, 0)
         self.total_bytes = total_bytes
         self.held_bytes = self.peak_bytes = 0
-        self.waits = 0  # how often the processor would have waited for what the card was told
+        self.waits = 0  # how often the CPU would have waited for the card
         self._storages = set[int]()
 
     def hold(self, tensor: torch.Tensor) -> None:
-        """Count a tensor's storage, or raise what torch raises where it cannot lie there."""
+        """Count a tensor's storage, or raise torch's error if it does not fit."""
         if self.device.type == "mps" and tensor.dtype == torch.float64:
             raise TypeError(
                 "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
@@ -75,7 +75,7 @@ _card = Card("cuda", 0)
 
 
 class OnCard(torch.Tensor):
-    """A tensor of the card."""
+    """A tensor on the card."""
 
     held: torch.Tensor
 
@@ -122,7 +122,7 @@ class _BeforeTorch(TorchFunctionMode):
         if func is torch.Tensor.pin_memory:
             return args[0]
         try:
-            if func is not scaled_dot_product_attention:  # else torch takes it apart, for want of a kernel of the card
+            if func is not scaled_dot_product_attention:  # torch decomposes it for lack of a kernel on the card
                 return func(*args, **kwargs)
         except (NotImplementedError, RuntimeError) as error:
             if not any(words in str(error) for words in _WANTS_A_CARD):
@@ -135,9 +135,9 @@ class _BeforeTorch(TorchFunctionMode):
 
 @contextmanager
 def pretended_card(monkeypatch: pytest.MonkeyPatch, kind: str = "cuda", total_bytes: int = 8 * 2**30) -> Iterator[Card]:
-    """Let torch find a card of a kind, ``cuda`` or ``mps``, and device loops that begin meanwhile compute on it.
+    """Make torch find a card, ``cuda`` or ``mps``, and device loops started inside the block compute on it.
 
-    ``total_bytes`` is what is left of its memory beside what the process takes anyway.
+    ``total_bytes`` is its memory, without what the process takes anyway.
     """
     global _card
     _card = card = Card(kind, total_bytes)
@@ -148,7 +148,7 @@ def pretended_card(monkeypatch: pytest.MonkeyPatch, kind: str = "cuda", total_by
     monkeypatch.setattr(TorchDeviceBackend, "_detect_device_type", lambda *_: kind)
     serve = DeviceLoop._serve
     monkeypatch.setattr(DeviceLoop, "_serve", lambda loop: _serve_on_card(loop, serve))
-    torch.__future__.set_swap_module_params_on_conversion(True)  # else a layer that moves has other parameters
+    torch.__future__.set_swap_module_params_on_conversion(True)  # otherwise moving a layer would replace its parameters
     yield card
     torch.__future__.set_swap_module_params_on_conversion(False)
 
@@ -163,7 +163,7 @@ def _pretend_mps(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
 
 def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
     record_graphs(monkeypatch)
-    told_bytes = card.total_bytes  # whatever others take meanwhile
+    told_bytes = card.total_bytes  # unaffected by what other programs take later
     answers = {
         "_lazy_init": None,
         "current_stream": Stream(),
@@ -179,19 +179,19 @@ def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
     monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", whole_of_numbered)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (told_bytes - card.held_bytes, told_bytes))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: card.held_bytes)
-    # What is measured of a card at its start: some processors take minutes for as much in float16.
+    # Shrinks the probe at startup, which would take some CPUs minutes in float16.
     monkeypatch.setattr("generation.engine.kernels.probe._SIDE_ON_A_CARD", 4)
 
 
 def whole_of_numbered(device: torch.device) -> float:
-    """Return the share of a card that may be taken, all of it; raise what torch raises for one without a number."""
+    """Return the usable fraction of a card, all of it; raise torch's error for a device without an index."""
     _get_device_index(device)
     return 1.0
 
 
 @contextmanager
 def on_card() -> Iterator[None]:
-    """Let this thread compute on the card with whatever lies there."""
+    """Make this thread compute on the card."""
     with _BeforeTorch(), _AfterTorch():
         yield
 
@@ -221,7 +221,7 @@ def _computed(func: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _divided_by_number(values: torch.Tensor, number: float) -> torch.Tensor:
-    """Return what CUDA says: it multiplies by the inverse.
+    """Divide as CUDA does, by multiplying with the inverse.
 
     Source: ``div_true_kernel_cuda`` in ``aten/src/ATen/native/cuda/BinaryDivTrueKernel.cu`` of torch 2.13.
     """
@@ -230,13 +230,13 @@ def _divided_by_number(values: torch.Tensor, number: float) -> torch.Tensor:
 
 
 def _convolved(pixels: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *told: Any) -> torch.Tensor:
-    """Sum up in float32, as cards do; a processor without instructions for float16 is a hundred times slower in it."""
+    """Accumulate in float32, as GPUs do; a CPU without float16 instructions is a hundred times slower in float16."""
     wide = bias if bias is None else bias.float()
     return torch.convolution(pixels.float(), weight.float(), wide, *told).to(pixels.dtype)
 
 
 def _refuse_two_devices(func: Any, values: Iterable[Any]) -> None:
-    """Say what CUDA says; numbers, which are tensors of no dimension, may come from the CPU."""
+    """Raise CUDA's error for mixed devices; zero-dimensional tensors may come from the CPU."""
     if func in _MIXES:
         return
     tensors = list(_tensors(values))
@@ -245,7 +245,7 @@ def _refuse_two_devices(func: Any, values: Iterable[Any]) -> None:
 
 
 def _makes_wait(func: Any, args: Any, kwargs: Any) -> bool:
-    """Tell whether the processor waits: it wants to know a number, or copies and does not say that it need not wait."""
+    """Tell whether the CPU would wait: it reads a value, or makes a blocking copy."""
     if func is _aten._local_scalar_dense.default:
         return _is_on_card(args[0])
     if func is _aten._to_copy.default:
@@ -270,7 +270,7 @@ def _is_on_card(tensor: torch.Tensor) -> bool:
 
 
 def _held(value: Any) -> Any:
-    """Return the same with tensors of the CPU."""
+    """Return the same with CPU tensors."""
     if isinstance(value, OnCard):
         return value.held
     if isinstance(value, slice):
@@ -284,20 +284,20 @@ def _on_cpu(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _onto_card(value: Any) -> Any:
-    """Return the same with tensors of the card."""
+    """Return the same with tensors on the card."""
     if type(value) is torch.Tensor:
         return OnCard(value)
     return type(value)(map(_onto_card, value)) if type(value) in (list, tuple) else value
 
 
 def _with_number(value: Any) -> Any:
-    """Return a device with its number, which torch would ask the card for."""
+    """Return a device with its index, for which torch would ask the card."""
     kind = value if isinstance(value, str) else value.type if isinstance(value, torch.device) else None
     return _card.device if kind == _card.device.type else value
 
 
 def _take_place(tensor: torch.Tensor, other: torch.Tensor) -> None:
-    """Let a tensor be another one from now on, whichever device that lies on."""
+    """Turn a tensor into another one, whichever device that is on."""
     fresh = OnCard(other.held) if isinstance(other, OnCard) else other.view_as(other)
     if isinstance(tensor, torch.nn.Parameter):
         fresh = torch.nn.Parameter(fresh, requires_grad=False)

@@ -1,4 +1,4 @@
-"""CUDA graphs without CUDA: operations are written down while they run, and done again with the same memory."""
+"""CUDA graphs without CUDA: operations are recorded while they run, and repeated on the same memory."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-_Operation = tuple[Any, Any, Any, list[torch.Tensor]]  # function, arguments, keywords, and where its results lie
+_Operation = tuple[Any, Any, Any, list[torch.Tensor]]  # function, arguments, keywords, and its result tensors
 
 
 class RecordedGraph:
-    """What torch.cuda.CUDAGraph is to its user: a replay reads and writes the memory that was used when captured."""
+    """A stand-in for torch.cuda.CUDAGraph: a replay reads and writes the memory that was used during capture."""
 
     def __init__(self) -> None:
         self.operations: list[_Operation] = []
@@ -43,17 +43,17 @@ class _Recording(TorchDispatchMode):
 
 
 class Stream:
-    """A stream that has done what it was told before it is told the next."""
+    """A stream that has always finished its work before it gets more."""
 
     def synchronize(self) -> None:
-        """Wait for nothing."""
+        """Return at once."""
 
     def wait_stream(self, other: "Stream") -> None:
-        """Wait for nothing."""
+        """Return at once."""
 
 
 class Event:
-    """A point that a stream has reached the moment it is told of it."""
+    """An event that is reached as soon as it is recorded."""
 
     def __init__(self, *, enable_timing: bool) -> None:
         assert enable_timing
@@ -61,26 +61,26 @@ class Event:
         self.is_waited_for = False
 
     def record(self, stream: Stream) -> None:
-        """Look at the watch."""
+        """Record the time."""
         self.seconds = time.perf_counter()
 
     def query(self) -> bool:
-        """Say no, as long as nobody has waited for it: a card is behind."""
+        """Return False until someone has waited for it, because a GPU lags behind."""
         assert self.seconds, "it was not recorded"
         return self.is_waited_for
 
     def synchronize(self) -> None:
-        """Wait for nothing."""
+        """Return at once."""
         self.is_waited_for = True
         assert self.seconds, "it was not recorded"
 
     def elapsed_time(self, later: "Event") -> float:
-        """Return milliseconds."""
+        """Return the milliseconds between two events."""
         return 1000 * (later.seconds - self.seconds)
 
 
 class Graphs:
-    """What was captured, how much memory there is, and on which stream one computes; for whoever counts."""
+    """What was captured, how much memory there is, and the current stream, for tests to inspect."""
 
     def __init__(self) -> None:
         self.made: list[RecordedGraph] = []
@@ -95,7 +95,7 @@ class Graphs:
 
     @contextmanager
     def capture(self, graph: RecordedGraph, *, pool: Any, stream: "Stream", capture_error_mode: str) -> Iterator[None]:
-        """Record on a stream, which is left only if all ends well, as torch 2.13 does; so is the pool."""
+        """Record on a stream; as in torch 2.13, the stream and the pool are left only if all goes well."""
         assert pool is not None
         if any(pool is stuck for stuck in self._stuck_pools):
             raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
@@ -114,7 +114,7 @@ class Graphs:
 
     @contextmanager
     def on_stream(self, stream: "Stream") -> Iterator[None]:
-        """Compute on a stream, then on the one before."""
+        """Compute on a stream, then return to the one before."""
         before, self.stream = self.stream, stream
         try:
             yield
@@ -127,9 +127,9 @@ class Graphs:
 
 
 def record_graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
-    """Let whoever captures CUDA graphs get these, of tensors of the CPU."""
+    """Replace CUDA graphs by these, which work on CPU tensors."""
     for thread in threading.enumerate():
-        if thread.name == "compile":  # of an earlier test; nothing is captured beside it
+        if thread.name == "compile":  # left by an earlier test; nothing is captured while it runs
             thread.join(60)
     graphs = Graphs()
     monkeypatch.setattr(torch.cuda, "CUDAGraph", graphs.make)
@@ -146,12 +146,12 @@ def record_graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
 
 
 def _same_memory(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor that stays with this memory, whatever becomes of a parameter's."""
+    """Return a tensor that keeps this memory, even if a parameter is given other memory."""
     return torch.ops.aten.detach.default(tensor)
 
 
 def _address(tensor: torch.Tensor) -> int:
-    """Return where a tensor lies; one on a pretended card lies in another one's memory."""
+    """Return a tensor's address; a tensor on the pretended card uses the memory of another one."""
     return getattr(tensor, "held", tensor).data_ptr()
 
 

@@ -1,4 +1,4 @@
-"""Requests for the random pipelines, and what diffusers' own pipeline makes of them."""
+"""Requests for the random pipelines, and what diffusers' own pipelines make of them."""
 
 import io
 from typing import Any
@@ -45,7 +45,7 @@ def stock_pipeline(catalog: Catalog, model: str) -> Any:
 def called_directly(
     pipeline: Any, wanted: Img2ImgRequest, size: tuple[int, int] = (64, 64), output_type: str = "pil", **changes: Any
 ) -> Any:
-    """Call diffusers' own pipeline with every argument written out; ``changes`` go over them."""
+    """Call diffusers' own pipeline with every argument written out; ``changes`` override them."""
     with Image.open(io.BytesIO(wanted.image)) as image:
         fitted = fit_image(image.convert("RGB"), *size)
     arguments: dict[str, Any] = {

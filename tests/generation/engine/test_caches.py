@@ -1,4 +1,4 @@
-"""What is not computed twice, and how much of it is kept."""
+"""What is not computed twice, and how much of it is cached."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def test_again_encodes_neither_text_nor_picture(make_engine: Callable[..., Diffu
         engine.run(tiny_request(negative_prompt="rain", strength=0.9, guidance_scale=9.0, count=2), RecordedRun())
         assert counts == {"text": 0, "picture": 0}
         engine.run(tiny_request(prompt="another"), RecordedRun())
-        assert counts == {"text": 2, "picture": 0}  # it, and no negative prompt
+        assert counts == {"text": 2, "picture": 0}  # the prompt, and the empty negative one
         engine.run(tiny_request(image=gradient(48, 64)), RecordedRun())
         assert counts == {"text": 2, "picture": 1}
     assert again.pictures[0].data == first.pictures[0].data
@@ -83,7 +83,7 @@ def test_whoever_runs_out_of_memory_forgets_first(make_engine: Callable[..., Dif
     with counted_encodings(engine) as counts:
         engine.run(tiny_request(), RecordedRun())
     assert counts["text"] == 2
-    assert counts["picture"] >= 1  # once for each tile, now that it is to take less memory
+    assert counts["picture"] >= 1  # once per tile, now that it has to take less memory
 
 
 def test_the_bytes_are_bounded_and_what_was_used_last_stays() -> None:
@@ -100,7 +100,7 @@ def test_the_bytes_are_bounded_and_what_was_used_last_stays() -> None:
 
 
 class PreviewedRun(RecordedRun):
-    """A run that keeps what it is shown, and at which steps."""
+    """A run that keeps the previews and the steps at which they came."""
 
     def __init__(self) -> None:
         super().__init__()

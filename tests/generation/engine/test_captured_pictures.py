@@ -1,4 +1,4 @@
-"""Whole pictures with captured calls: the same as without, and nothing captured outlives what it reads."""
+"""Whole pictures with captured calls: the same as without, and no graph outlives the memory that it reads."""
 
 import contextlib
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
 def capturing(
     graphs: Graphs, make_engine: Callable[..., DiffusersEngine], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[torch.dtype], DiffusersEngine]:
-    """Make engines that have given up compiling and captured the calls of a request's size."""
+    """Make engines that have given up compiling and have captured the calls of a request's size."""
 
     def make(dtype: torch.dtype) -> DiffusersEngine:
         monkeypatch.setattr(loading, "graphs_for", lambda device: CudaGraphs(CUDA))
@@ -74,7 +74,7 @@ def test_a_picture_that_was_painted_in_float32_leaves_no_graph(
         engine.run(tiny_request(), RecordedRun())
     captures = compiled_of(engine)._graphs
     assert captures is not None
-    assert not captures._graphs  # they would read memory that is no longer the weights'
+    assert not captures._graphs  # they would read memory that no longer holds the weights
 
 
 def test_a_model_that_leaves_leaves_no_graph(graphs: Graphs, capturing: Callable[..., DiffusersEngine]) -> None:
@@ -83,7 +83,7 @@ def test_a_model_that_leaves_leaves_no_graph(graphs: Graphs, capturing: Callable
     assert captures is not None
     assert captures._graphs
     engine._models._drop_all()
-    assert not captures._graphs  # whoever still compiles for it would keep their memory
+    assert not captures._graphs  # a compilation still running for it would keep their memory
 
 
 def test_memory_that_ran_out_elsewhere_is_taken_from_the_graphs(

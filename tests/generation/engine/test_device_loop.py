@@ -1,4 +1,4 @@
-"""The device loop's own mistakes would be everybody's: it must make none when several things end at once."""
+"""The device loop's own bugs would affect everyone, so it must have none when several things end at once."""
 
 import shutil
 import threading
@@ -26,7 +26,7 @@ MakeEngine = Callable[..., DiffusersEngine]
 
 
 class GivenUp(RecordedRun):
-    """A run that stays given up: every report from the thirtieth step on says so."""
+    """A run that stays cancelled: from the thirtieth step on, every report raises."""
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         super().step(step, total_steps, preview)
@@ -60,7 +60,7 @@ def test_what_is_improved_while_nobody_waits_keeps_nobody_waiting(
 ) -> None:
     is_idle, is_over = threading.Event(), threading.Event()
 
-    def moves() -> Iterator[int]:  # without an end of their own
+    def moves() -> Iterator[int]:  # endless
         while not is_over.is_set():
             is_idle.set()
             yield 1

@@ -1,4 +1,4 @@
-"""Device memory is read without importing anything, and never at the cost of the thread that asks."""
+"""Device memory is read without importing anything, and without blocking the thread that asks."""
 
 import sys
 from types import SimpleNamespace

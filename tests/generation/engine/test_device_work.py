@@ -1,4 +1,4 @@
-"""A device that is told one piece ahead: who waits for what, and what each piece took."""
+"""Work submitted one piece ahead: who waits for what, and how long each piece took."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ CUDA = torch.device("cuda", 0)
 
 
 class Tape:
-    """A card that works off what it is told when somebody waits for it; each piece takes as many seconds as it says."""
+    """A simulated GPU that does its queued work when someone waits for it; each piece takes the seconds it names."""
 
     def __init__(self) -> None:
         self.told = list[float]()  # seconds of each piece

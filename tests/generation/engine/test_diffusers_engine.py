@@ -1,4 +1,4 @@
-"""The engine on random pipelines: parity with diffusers, determinism, progress, cancel, broken output."""
+"""The engine on random pipelines: parity with diffusers, determinism, progress, cancellation, broken output."""
 
 import io
 import logging
@@ -61,7 +61,7 @@ def test_the_same_request_gives_the_same_bytes(
     engine: DiffusersEngine, make_engine: Callable[..., DiffusersEngine]
 ) -> None:
     first = engine.run(tiny_request(), RecordedRun())
-    engine.run(tiny_request(seed=99, model="pndm"), RecordedRun())  # something else in between, on another model
+    engine.run(tiny_request(seed=99, model="pndm"), RecordedRun())  # something else in between, with another model
     again = engine.run(tiny_request(), RecordedRun())
     elsewhere = make_engine().run(tiny_request(), RecordedRun())
     assert first.pictures[0].data == again.pictures[0].data == elsewhere.pictures[0].data
@@ -172,7 +172,7 @@ def test_errors_of_the_device_are_told_apart(
     with pytest.raises(expected):
         engine.run(tiny_request(), RecordedRun())
     hook.remove()
-    assert engine.run(tiny_request(), RecordedRun()).pictures  # goes on as if nothing had been
+    assert engine.run(tiny_request(), RecordedRun()).pictures  # carries on as if nothing had happened
 
 
 def test_an_unknown_model_is_named(engine: DiffusersEngine) -> None:

@@ -1,6 +1,6 @@
-"""Every family in the engine, on a random pipeline: the picture that its own class paints, steps as announced, cancel.
+"""Every family in the engine, on a random pipeline: its own class's picture, steps as announced, cancellation.
 
-``PLAIN`` and ``NEGATIVE`` say by hand what each class is to be called with, so that a row of the table can be wrong.
+``PLAIN`` and ``NEGATIVE`` write out by hand how each class has to be called, so that a wrong row of the table shows.
 """
 
 import io
@@ -88,7 +88,7 @@ STEPS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    """Tensors this small are computed slower by two threads than by one."""
+    """Use one thread: two are slower for tensors this small."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -148,8 +148,8 @@ def folder_of(catalog: Catalog, name: str) -> Path:
 def called_directly(name: str, folder: Path, *, negative: bool = False) -> Image.Image:
     """Call the family's own class, with the arguments of the tables above.
 
-    Its weights come from the same files as the engine's: by where a weight lies in memory, which files decide, some
-    processors choose how they compute with it, and round otherwise.
+    Its weights come from the same files as the engine's. The file determines where a weight is in memory, and depending
+    on that, some CPUs choose another way of computing and round differently.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -222,7 +222,7 @@ def test_its_size_is_read_from_its_files(catalog: Catalog, name: str) -> None:
         if isinstance(module, torch.nn.Module)
     }
     assert set(sizes.parameters) == set(modules)
-    # Where there are no tiles, a plan with tiles gains nothing.
+    # Without tiling support, a plan with tiles gains nothing.
     assert (sizes.tile_pixels > MAX_SIZE) == (
         not hasattr(getattr(TINY_FAMILIES[name](), sizes.autoencoder), "use_tiling")
     )

@@ -1,4 +1,4 @@
-"""A ladder on random pipelines: each picture is the one that is painted alone with its strength and the seed."""
+"""A ladder on random pipelines: each picture equals the one generated alone with its strength and the seed."""
 
 import io
 from collections.abc import Callable
@@ -65,10 +65,10 @@ def test_its_pictures_share_calls_and_differ_from_those_alone_by_rounding(engine
 
 def test_text_and_picture_are_encoded_once_for_all_of_it(make_engine: Callable[..., DiffusersEngine]) -> None:
     engine = make_engine()
-    engine.run(tiny_request(prompt="another", image=gradient(48, 64)), RecordedRun())  # in memory
+    engine.run(tiny_request(prompt="another", image=gradient(48, 64)), RecordedRun())  # loads the model
     with counted_encodings(engine) as counts:
         engine.run(tiny_request(**LADDER, negative_prompt="rain"), RecordedRun())
-        assert counts == {"text": 2, "picture": 1}  # the prompt and the negative one
+        assert counts == {"text": 2, "picture": 1}  # the prompt and the negative prompt
     with counted_encodings(engine) as counts:
         engine.run(tiny_request(**LADDER | {"seed": 6}, negative_prompt="rain"), RecordedRun())  # again
         assert counts == {"text": 0, "picture": 0}

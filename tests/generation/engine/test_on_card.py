@@ -1,4 +1,4 @@
-"""The whole engine on a card that is none: whoever forgets on which device a tensor lies is told so here already."""
+"""The whole engine on a simulated card: code that ignores which device a tensor is on fails here already."""
 
 import io
 import itertools
@@ -50,7 +50,7 @@ def card(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Ite
 
 
 def held_as(engine: DiffusersEngine, model: str, **plan: Any) -> None:
-    """Let the engine hold a model by a plan."""
+    """Make the engine hold a model according to a plan."""
     dtype = str(engine._models._dtype).removeprefix("torch.")
     engine._models._lowered[model] = MemoryPlan(device="cuda", dtype=dtype, batch_width=8, **plan)
 
@@ -120,7 +120,7 @@ def test_pictures_of_all_kinds_are_painted_side_by_side(
     company.order(tiny_request(model=model, num_inference_steps=6, seed=5), at_step=2, cancel_at_step=2)
     company.begin()
     images = [painted(order, index).image for order in orders for index in range(order.request.count)]
-    if dtype == torch.float32:  # in which the CPU has no kernels of its own
+    if dtype == torch.float32:  # for which the CPU has no kernels of ours
         here = make_engine(catalog)
         pictures = [picture for each in wanted for picture in here.run(each, RecordedRun()).pictures]
         for image, picture in zip(images, pictures, strict=True):
@@ -185,7 +185,7 @@ def picture_of(engine: DiffusersEngine, wanted: Img2ImgRequest) -> Image.Image:
 
 
 def captured_calls(engine: DiffusersEngine) -> int:
-    """Return how many calls of the denoiser are captured."""
+    """Return how many calls of the denoiser were captured."""
     graphs = held_model(engine).graphs
     assert graphs is not None
     return sum("text_encoder" not in shape for shape in graphs._graphs if isinstance(shape, tuple))
@@ -201,10 +201,10 @@ def replays_of(engine: DiffusersEngine) -> int:
 def test_no_step_waits_for_the_card(
     make_engine: MakeEngine, tiny_catalog: Catalog, card: Card, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
-    monkeypatch.setattr("generation.engine.order._PREVIEW_SECONDS", math.inf)  # the first step's alone
+    monkeypatch.setattr("generation.engine.order._PREVIEW_SECONDS", math.inf)  # only that of the first step
     engine = make_engine(Catalog({model: tiny_catalog[model]}), device="cuda")
     waits = list[int]()
-    for steps in (4, 4, 12):  # the first time a text is encoded, and a call is captured
+    for steps in (4, 4, 12):  # the first one encodes texts and captures calls
         before = card.waits
         engine.run(tiny_request(model=model, num_inference_steps=steps), RecordedRun())
         waits.append(card.waits - before)
@@ -233,7 +233,7 @@ def test_normalizations_find_their_weights_however_they_are_held(
     monkeypatch.setattr(preparing, "channels_last_norm_pays", lambda *_: True)
     engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), dtype=torch.bfloat16, device="cuda")
     held_as(engine, "ddim", placement=placement, stores_float8=stores_float8)
-    for _ in range(2):  # what comes and goes in groups does so ahead of time the second time
+    for _ in range(2):  # from the second time on, group offloading prefetches
         assert engine.run(tiny_request(), RecordedRun()).pictures
     assert set(activates) == {False, True}
 
@@ -266,7 +266,7 @@ def test_down_the_whole_ladder_pictures_are_painted(
     rungs = list[tuple[Placement, bool]]()
     for _ in range(4):
         model = held_model(engine)
-        times = 1 if model.graphs is None else 2  # the first time what captured calls hold is given back
+        times = 1 if model.graphs is None else 2  # the first time, only the memory of captured calls is freed
         with caplog.at_level(logging.ERROR), short_of_memory(model.pipeline.unet, times=times):
             picture = engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures[0]
             assert picture.parameters["painted_again"] is True
@@ -287,7 +287,7 @@ def test_a_model_that_finds_less_memory_than_was_said_is_held_in_less(
     engine = make_engine(two, dtype=torch.float16, device="cuda", max_width=2)
     engine.preload()
     weights = card.held_bytes
-    card.total_bytes = round(1.5 * weights)  # another program has the rest, and had not when the card was asked
+    card.total_bytes = round(1.5 * weights)  # another program has taken the rest since the card was asked
     engine._loop.load("euler").result()
     assert "the memory did not suffice to load euler; from now on: everything stays on the device" in caplog.text
     assert not engine._models.is_resident("ddim")
@@ -302,7 +302,7 @@ def test_a_model_that_finds_less_memory_than_was_said_is_held_in_less(
 def test_a_model_for_which_nothing_is_left_is_refused_and_can_be_asked_for_again(
     make_engine: MakeEngine, tiny_catalog: Catalog, card: Card
 ) -> None:
-    engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), device="cuda")  # float32: there are no eight bits
+    engine = make_engine(Catalog({"ddim": tiny_catalog["ddim"]}), device="cuda")  # float32, so no eight bits
     held_as(engine, "ddim", placement=Placement.GROUP_OFFLOAD)
     total, card.total_bytes = card.total_bytes, 1
     with pytest.raises(OutOfMemory):
@@ -324,7 +324,7 @@ def test_a_picture_that_breaks_while_weights_come_and_go_is_painted_in_float32_t
 ) -> None:
     folder = save_tiny_pipeline(tmp_path / "ddim")
     weights = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
-    weights["decoder.conv_in.weight"].fill_(30_000.0)  # more than float16 can add up
+    weights["decoder.conv_in.weight"].fill_(30_000.0)  # the sum exceeds float16
     save_file(weights, folder / "vae" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
     catalog = Catalog({"ddim": tiny_entry("ddim", folder)})
     expected = picture_of(make_engine(catalog), tiny_request())
@@ -337,5 +337,5 @@ def test_a_picture_that_breaks_while_weights_come_and_go_is_painted_in_float32_t
         assert apart(Image.open(io.BytesIO(picture.data)), expected) <= 1
         assert held_model(engine) is model
         held.append(card.held_bytes)
-    assert held[0] == held[1]  # the second model has left
+    assert held[0] == held[1]  # the second model is gone
     assert caplog.text.count("it is painted again in float32") == 2

@@ -1,4 +1,4 @@
-"""Decoded pixels become the picture that diffusers would make of them, or none."""
+"""Decoded pixels become the picture that diffusers would make of them, or an error."""
 
 import pytest
 import torch

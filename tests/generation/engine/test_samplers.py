@@ -1,4 +1,4 @@
-"""Every sampler through the engine, with both meanings of strength, against diffusers' own pipeline."""
+"""Every sampler through the engine, with both meanings of strength, compared with diffusers' own pipeline."""
 
 import io
 from typing import Any
@@ -56,7 +56,7 @@ def test_by_noise_it_is_the_picture_that_diffusers_paints_with_these_sigmas(
 def test_by_noise_it_is_the_picture_that_diffusers_paints_between_these_ends(
     engine: DiffusersEngine, tiny_catalog: Catalog, sampler: str, strength: float, steps: int
 ) -> None:
-    """diffusers takes no sigmas for these two (UniPC's only with flow matching), but the ends of Karras' schedule."""
+    """diffusers accepts no sigmas for these two (UniPC's only with flow matching), but the ends of Karras' schedule."""
     wanted = tiny_request(sampler=sampler, strength=strength, num_inference_steps=steps, strength_schedule="noise")
     pipeline = stock_pipeline(tiny_catalog, wanted.model)
     schedule = schedule_of(pipeline.scheduler, wanted)
@@ -64,7 +64,7 @@ def test_by_noise_it_is_the_picture_that_diffusers_paints_between_these_ends(
     pipeline.scheduler = type(schedule.scheduler).from_config(schedule.scheduler.config)
     pipeline.scheduler.register_to_config(sigma_max=float(sigmas[0]), sigma_min=float(sigmas[-2]))
     direct = called_directly(pipeline, wanted, strength=1.0, num_inference_steps=len(schedule.timesteps))
-    # The same sigmas but for the last bits of numbers that diffusers rounds elsewhere.
+    # The same sigmas except for the last bits, which diffusers rounds elsewhere.
     assert np.abs(painted(engine, wanted) - pixels(direct)).max() <= 1
 
 
@@ -99,7 +99,7 @@ def test_a_sampler_that_cannot_start_anywhere_is_recorded_with_its_own_meaning(e
 def test_as_many_steps_are_taken_as_announced_even_where_lcm_knows_fewer(
     engine: DiffusersEngine, sampler: str, strength: float, steps: int
 ) -> None:
-    """LCM was distilled at 50 steps, and what is configured for it may be painted with another sampler."""
+    """LCM was distilled at 50 steps, and a model configured for it may be used with another sampler."""
     wanted = tiny_request(
         model="lcm", sampler=sampler, strength=strength, num_inference_steps=steps, strength_schedule="index"
     )

@@ -1,4 +1,4 @@
-"""Strength as a share of steps and as an amount of noise, on diffusers' own schedulers."""
+"""Strength as a fraction of steps and as an amount of noise, on diffusers' own schedulers."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def stock(name: str, **config: Any) -> Any:
 
 
 def first_sigma(scheduler: Any, timesteps: torch.Tensor) -> float:
-    """Measure how much noise the start really gets, as a pipeline adds it: noise over picture."""
+    """Measure how much noise the initial latents really get, added as in a pipeline: the ratio of noise to picture."""
     one, none = torch.ones(1, 1), torch.zeros(1, 1)
     picture = scheduler.add_noise(one, none, timesteps[:1])
     return float(scheduler.add_noise(none, one, timesteps[:1]) / picture)
@@ -68,7 +68,7 @@ def test_strength_means_the_same_noise_with_every_sampler_and_number_of_steps(
     training = training_sigmas(stock("euler"))
     here = round(1000 * strength) - 1
     for name, sigma in found.items():
-        if name == "lcm":  # knows every twentieth training timestep only
+        if name == "lcm":  # supports only every twentieth training timestep
             assert training[here - 11] < sigma < training[here + 11]
         elif name in ("ddim", "euler-a"):
             assert training[here - 1] <= sigma <= training[here + 1]
@@ -77,7 +77,7 @@ def test_strength_means_the_same_noise_with_every_sampler_and_number_of_steps(
 
 
 def test_by_index_the_noise_depends_on_the_sampler() -> None:
-    """What the other schedule is there for."""
+    """This is why the other schedule exists."""
     found = {}
     for name in ("ddim", "dpm++2m-karras"):
         scheduler = fresh_scheduler(stock(name))
@@ -111,7 +111,7 @@ def test_there_is_always_a_step(name: str, strength_schedule: StrengthSchedule) 
 
 
 def denoised_by_one_who_knows(scheduler: Any, timesteps: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
-    """Follow the schedule with a denoiser that knows the picture: the end is the picture, whatever the schedule."""
+    """Follow the schedule with a denoiser that knows the picture: the end must be the picture, with any schedule."""
     noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
     x = scheduler.add_noise(picture, noise, timesteps[:1])
     alphas = torch.from_numpy(1 / (1 + training_sigmas(scheduler) ** 2))
@@ -136,7 +136,7 @@ def test_every_schedule_leads_to_a_picture_without_noise(
 ) -> None:
     picture = torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8)
     scheduler = fresh_scheduler(stock(name, **config))
-    for _ in range(2):  # a second request on the same object begins anew
+    for _ in range(2):  # a second request on the same object starts afresh
         timesteps = prepare_schedule(
             scheduler, num_inference_steps=num_inference_steps, strength=strength, strength_schedule="noise"
         )
@@ -164,7 +164,7 @@ def test_what_is_written_is_what_diffusers_makes_between_the_same_ends(
 @pytest.mark.parametrize("name", ["dpm++2m", "unipc", "euler-trailing", "euler-a"])
 @pytest.mark.parametrize(("count", "start"), [(10, 750), (6, 300), (12, 900)])
 def test_evenly_spaced_it_is_the_whole_schedule_of_a_shorter_training(name: str, count: int, start: int) -> None:
-    """A model trained with the first timesteps only has at its end the noise that this one has there."""
+    """A model trained with only the first timesteps has, at its end, the noise that this one has at that timestep."""
     config = {"timestep_spacing": "trailing"}
     ours = fresh_scheduler(stock(name, **config))
     timesteps = prepare_schedule(

@@ -1,4 +1,4 @@
-"""What the start leaves out: it comes back when it is wanted, and what is remembered is what would be found."""
+"""What the startup skips: it is there when it is needed, and what was cached equals what would be found."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from generation.engine.quick_start.import_scans import read_scan
 from generation.models.catalog import REPOSITORY
 from generation.settings import PACKAGED_MODELS_FILE
 
-# What transformers reads of its own models to learn what is in them.
+# Records what transformers reads of its own models to find out what is in them.
 HEAR = """
 import json, sys
 from pathlib import Path
@@ -24,7 +24,7 @@ def hear(event, arguments):
         read.append(arguments[0])
 sys.addaudithook(hear)
 """
-# To compile, to compute together with other processes, and for tensors without memory.
+# Needed only for compiling, for distributed computing, and for meta tensors.
 NEEDLESS = ("torch._dynamo.convert_frame", "torch.distributed.tensor", "sympy")
 PAINT = (
     f"NEEDLESS = {NEEDLESS}"
@@ -83,7 +83,7 @@ told["other"] = define(str(models / "clip")) == define.__wrapped__(str(models / 
 
 
 def told(program: str, *arguments: Path, also_installed: Path | None = None) -> Any:
-    """Return what a program says in a process of its own, as one that has imported nothing yet."""
+    """Return the output of a program in a new process, which has not imported anything yet."""
     command = [sys.executable, "-c", f"{HEAR}{program}\nprint(json.dumps(told))", *map(str, arguments)]
     environment = os.environ | ({"PYTHONPATH": str(also_installed)} if also_installed else {})
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=environment)

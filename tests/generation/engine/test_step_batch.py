@@ -1,4 +1,4 @@
-"""Pictures that share calls of the denoiser are the pictures that diffusers' own pipeline paints one by one."""
+"""Pictures that share calls of the denoiser are the same as those that diffusers' own pipeline generates one by one."""
 
 import io
 import itertools
@@ -25,13 +25,13 @@ from tests.generation.engine.company import Company, painted, watched_denoiser
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly, gradient, stock_pipeline, tiny_request
 
-# Steps, strength, guidance (1: one row instead of two), and after which step of the first one it comes.
+# Steps, strength, guidance (1: one row instead of two), and the step of the first request after which it arrives.
 MIXED = [(20, 0.75, 7.5, 0), (8, 0.5, 5.0, 1), (6, 0.9, 3.0, 2), (12, 0.3, 12.0, 3), (4, 1.0, 7.5, 4), (8, 0.6, 1.0, 5)]
 
 
 @pytest.fixture
 def denoisings(monkeypatch: pytest.MonkeyPatch) -> dict[int, Denoising]:
-    """Collect what is denoised, by seed."""
+    """Collect what is being denoised, by seed."""
     found: dict[int, Denoising] = {}
 
     def make(**arguments: Any) -> Denoising:
@@ -44,12 +44,12 @@ def denoisings(monkeypatch: pytest.MonkeyPatch) -> dict[int, Denoising]:
 
 
 def long_request(**changes: Any) -> Img2ImgRequest:
-    """Return one with so many steps that others surely meet it."""
+    """Return a request with so many steps that others are certain to overlap with it."""
     return tiny_request(**{"strength": 1.0, "num_inference_steps": 12, **changes})
 
 
 def apart(one: Any, other: Any) -> int:
-    """Return by how much the pixels of two pictures differ at most."""
+    """Return the maximum difference between the pixels of two pictures."""
     return int(np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max())
 
 
@@ -66,7 +66,7 @@ def decoded(stock: Any, latents: torch.Tensor) -> Image.Image:
 def test_in_company_each_picture_is_the_one_that_diffusers_paints_alone(
     engine: DiffusersEngine, tiny_catalog: Catalog, denoisings: dict[int, Denoising], model: str
 ) -> None:
-    engine.run(tiny_request(model=model), RecordedRun())  # in memory
+    engine.run(tiny_request(model=model), RecordedRun())  # loads the model
     company, orders, calls = Company(engine), [], []
     for seed, (steps, strength, guidance_scale, at_step) in enumerate(MIXED):
         wanted = tiny_request(
@@ -194,7 +194,7 @@ def test_without_memory_for_all_of_them_the_calls_become_narrower(
     with watched_denoiser(engine, fail_above_four_rows):
         company.begin()
         results = [painted(order) for order in orders]
-    assert len([count for count in rows if count > 4]) == 1  # it is not tried again
+    assert len([count for count in rows if count > 4]) == 1  # not tried again
     for order, result in zip(orders, results, strict=True):
         alone = engine.run(order.request, RecordedRun()).pictures[0]
         assert apart(result.image, Image.open(io.BytesIO(alone.data))) <= 1
@@ -223,7 +223,7 @@ def test_pictures_of_different_sizes_take_turns(engine: DiffusersEngine) -> None
         company.begin()
         painted(small)
         painted(wide)
-    both = widths[widths.index(64) : -widths[::-1].index(32)]  # from the first of one to the last of the other
+    both = widths[widths.index(64) : -widths[::-1].index(32)]  # from the first call of one to the last of the other
     assert len(both) > 12
     assert all(one != other for one, other in itertools.pairwise(both))
 
@@ -275,7 +275,7 @@ def test_while_a_pipeline_is_called_as_it_is_the_others_hear_that_they_are_cance
 
 
 class CancelledRun(RecordedRun):
-    """A run that nobody wants any more from some step on, as a cancelled one of the worker is."""
+    """A run that is cancelled from some step on, as one cancelled in the worker is."""
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         super().step(step, total_steps, preview)

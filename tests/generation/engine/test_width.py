@@ -1,4 +1,4 @@
-"""How wide calls become, with costs that the test makes up."""
+"""How wide calls become, with costs invented by the test."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from generation.engine.width import FixedWidth, MeasuredWidth
 
 
 def after(width: MeasuredWidth, seconds: Callable[[int], float], calls: int, rows: int = 64) -> int:
-    """Make full calls, as far as ``rows`` are there, and return the width."""
+    """Make full calls, as far as there are ``rows``, and return the width."""
     for _ in range(calls):
         called = min(rows, width.rows)
         width.learn(called, seconds(called))
@@ -18,7 +18,7 @@ def after(width: MeasuredWidth, seconds: Callable[[int], float], calls: int, row
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (lambda rows: 1.0, 16),  # a call costs the same whatever it has
+        (lambda rows: 1.0, 16),  # a call costs the same whatever its width
         (lambda rows: 1.0 + 0.1 * rows, 16),
         (lambda rows: 0.1 * rows, 2),  # nothing is gained
         (lambda rows: 0.1 + 0.1 * rows if rows <= 4 else 0.2 * rows, 4),  # beyond four the cache is too small
@@ -33,7 +33,7 @@ def test_calls_that_are_not_full_say_nothing() -> None:
     after(width, lambda rows: 1.0, calls=3)
     assert width.rows == 4
     assert after(width, lambda rows: 1.0, calls=40, rows=2) == 4
-    assert after(width, lambda rows: 1.0, calls=40, rows=3) > 4  # pictures with two rows leave one empty
+    assert after(width, lambda rows: 1.0, calls=40, rows=3) > 4  # pictures of two rows leave one empty
 
 
 def test_one_disturbed_call_decides_nothing() -> None:

@@ -1,4 +1,4 @@
-"""A parent for test_life: starts an executor, lets its child do one thing, says so, and waits to be killed."""
+"""A parent for test_life: starts an executor, lets its child do one thing, reports that, and waits to be killed."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Runs of scripts, for tests of the executor and of its process."""
+"""Scripted runs, for tests of the executor and of its process."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
@@ -23,12 +23,12 @@ async def next_of(events: AsyncIterator[Event], kind: type[T]) -> T:
 
 
 async def failure_of(executor: ChildExecutor, script: str) -> Failed:
-    """Return how a run of a script fails."""
+    """Return how a script's run fails."""
     *_, last = await events_of(executor, "A", script)
     assert isinstance(last, Failed)
     return last
 
 
 async def runs_well(executor: ChildExecutor) -> None:
-    """Hold that a run succeeds now; if another is under way, the child has then taken every message sent before."""
+    """Assert that a run succeeds now; if another is in progress, the child has then received every earlier message."""
     assert isinstance((await events_of(executor, "B", "step"))[-1], Finished)

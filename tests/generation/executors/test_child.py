@@ -41,7 +41,7 @@ async def test_two_runs_are_in_flight_at_once_and_do_not_mix(make_executor: Make
     second = executor.run("B", 1, request("encode gate:b step"))
     await next_of(first, Progress)
     await next_of(second, Started)
-    await gates.open("a")  # A goes on while B waits
+    await gates.open("a")  # A continues while B waits
     progress = await next_of(first, Progress)
     assert (progress.job_id, progress.step) == ("A", 2)
     await gates.open("b")  # B overtakes A
@@ -62,15 +62,15 @@ async def test_cancel_is_answered_at_once_and_the_result_is_dropped(
     await next_of(events, Started)
     await gates.open("arrived")
     executor.cancel("A")
-    assert await anext(events) == Cancelled(job_id="A", attempt=1)  # although the gate is shut
+    assert await anext(events) == Cancelled(job_id="A", attempt=1)  # although the gate is closed
     await gates.open("gate")
-    assert [event async for event in events] == []  # ends when the slot is free; the result never shows
+    assert [event async for event in events] == []  # ends when the slot is free; the result never appears
 
 
 async def test_cancel_while_denoising_stops_at_the_next_step(make_executor: MakeExecutor, gates: Gates) -> None:
     gates.make("gate")
     executor = make_executor()
-    events = executor.run("A", 1, request("encode step gate:gate step die"))  # going on would kill the child
+    events = executor.run("A", 1, request("encode step gate:gate step die"))  # continuing would kill the child
     await next_of(events, Progress)
     pid = executor.process.pid
     executor.cancel("A")
@@ -86,7 +86,7 @@ async def test_cancel_while_the_child_starts_is_answered_at_once(make_executor: 
     executor = make_executor()
     events = executor.run("A", 1, request("step"))
     first = asyncio.ensure_future(anext(events))
-    await asyncio.sleep(0)  # the run is known now, its child is not there yet
+    await asyncio.sleep(0)  # the run is registered, but its child has not started
     executor.cancel("A")
     assert await first == Cancelled(job_id="A", attempt=1)
     assert executor.process.pid is None
@@ -112,7 +112,7 @@ async def test_messages_of_an_old_attempt_are_dropped(make_executor: MakeExecuto
         await next_of(old, Progress)
     new = executor.run("A", 2, request("step gate:new step"))
     await next_of(new, Progress)
-    await gates.open("old")  # the child now finishes attempt 1 and says so
+    await gates.open("old")  # the child now finishes attempt 1 and reports it
     await events_of(executor, "B", "step")  # its messages come after those of attempt 1
     await gates.open("new")
     rest = [event async for event in new]
@@ -124,12 +124,12 @@ async def test_a_hang_is_noticed_in_every_phase(make_executor: MakeExecutor, pha
     executor = make_executor(budgets=SHORT_SILENCE)
     assert (await failure_of(executor, f"{phase} hang")).kind is FailureKind.EXECUTOR_HUNG
     assert executor.process.losses == {"executor_hung": 1}
-    executor._budgets = PhaseBudgets()  # the next one is asked whether it ends, not how quickly
+    executor._budgets = PhaseBudgets()  # the next one tests whether it ends, not how quickly
     await runs_well(executor)
 
 
 async def test_a_run_is_allowed_what_earlier_ones_have_taken(make_executor: MakeExecutor, gates: Gates) -> None:
-    """The same silence that is a hang at first is none once a load has taken long."""
+    """A silence that first counts as a hang no longer does once a load has taken long."""
     gates.make("load")
     budgets = PhaseBudgets(load_seconds=600.0, pace_factor=1000.0)
     executor = make_executor(budgets=budgets)

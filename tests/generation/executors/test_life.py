@@ -1,4 +1,4 @@
-"""When the parent dies, even by SIGKILL, its child ends, whatever it computes."""
+"""When the parent dies, even by SIGKILL, its child ends, whatever it is computing."""
 
 import os
 import subprocess
@@ -12,12 +12,12 @@ import pytest
 
 from generation.models.catalog import REPOSITORY
 
-GRACE_SECONDS = 60.0  # for a machine with little time; a child that has not heard of its parent's end lives for ever
+GRACE_SECONDS = 60.0  # generous for busy machines; a child that missed its parent's end would live for ever
 
 
 @contextmanager
 def parent_of(folder: Path, script: str) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
-    """Start a parent whose child has begun with the script."""
+    """Start a parent whose child has begun the script."""
     command = [sys.executable, "-m", "tests.generation.executors.mortal_parent", str(folder), script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as parent:
         assert parent.stdout is not None
@@ -39,7 +39,7 @@ def test_the_child_ends_with_a_parent_that_was_killed(tmp_path: Path, script: st
     for name in ("arrived", "computing"):
         os.mkfifo(tmp_path / name)
     with parent_of(tmp_path, script) as (parent, child):
-        (tmp_path / "arrived").write_bytes(b"")  # the child goes on into what it does not come back from
+        (tmp_path / "arrived").write_bytes(b"")  # the child goes on into the call that never returns
         assert child.is_running()
         if "compute" in script:
             (tmp_path / "computing").read_bytes()  # until torch is at work

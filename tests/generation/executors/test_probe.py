@@ -1,4 +1,4 @@
-"""What torch finds, told by a process that ends."""
+"""What torch finds, reported by a short-lived process."""
 
 import sys
 

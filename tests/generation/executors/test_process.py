@@ -55,7 +55,7 @@ async def test_one_that_dies_while_nobody_wants_anything_comes_back_but_not_agai
     executor = make_executor()
 
     async def dies() -> int:
-        """Kill the child when it has its model, wait until that is known, and return which one it was."""
+        """Kill the child once it has its model, wait until that is known, and return the child."""
         while not executor.process.is_warm:
             await runs_well(executor)
         assert executor.process.pid is not None
@@ -69,7 +69,7 @@ async def test_one_that_dies_while_nobody_wants_anything_comes_back_but_not_agai
     await executor.process._reviving
     assert executor.process.pid not in (None, first)
     await dies()
-    assert executor.process._reviving.done()  # there is no other one
+    assert executor.process._reviving.done()  # no other one was started
     assert executor.process.pid is None
     await runs_well(executor)
 

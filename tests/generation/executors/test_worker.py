@@ -1,4 +1,4 @@
-"""What the executor's process does at its start."""
+"""What the executor process does at startup."""
 
 import gc
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real decode children, shared by the tests of a module where a fresh one proves nothing more."""
+"""Real decode children, shared by the tests of a module where a fresh one would prove nothing more."""
 
 from collections.abc import AsyncIterator
 
@@ -9,6 +9,6 @@ from generation.images.decoder import ImageDecoder
 
 @pytest.fixture(scope="module")
 async def decoder() -> AsyncIterator[ImageDecoder]:
-    # What comes out is asked here, not how long it takes on a machine that has other things to do.
+    # These tests are about results, not about how long a busy machine takes.
     async with ImageDecoder(deadline_seconds=120) as decoder:
         yield decoder

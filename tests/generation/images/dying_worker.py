@@ -1,4 +1,4 @@
-"""The decode child with pictures that kill it, as a hole in a codec would."""
+"""The decode child with pictures that kill it, as a vulnerability in a codec would."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ real_answer = worker.answer
 
 
 def answer(frame: Frame) -> Frame:
-    """Die of ``DIE SIGNAL``, and as the process of ``DIE SIGNAL PID`` + a picture; another answers that."""
+    """Die by ``DIE SIGNAL``; by ``DIE SIGNAL PID`` + a picture only as process PID, any other decodes the picture."""
     data = frame.blobs[0]
     if not data.startswith(b"DIE "):
         return real_answer(frame)
@@ -19,7 +19,7 @@ def answer(frame: Frame) -> Frame:
     if only and int(only[0]) != os.getpid():
         return real_answer(Frame(frame.kind, frame.fields, (picture,)))
     os.kill(os.getpid(), signal.Signals[name])
-    signal.pause()  # whatever the signal does, no answer is given
+    signal.pause()  # whatever the signal does, never answer
     raise AssertionError("not reached")
 
 

@@ -1,4 +1,4 @@
-"""The decode child, taken over by a picture: it tries what it should not be able to, and says what came of it."""
+"""The decode child, compromised by a picture: it tries what it should not be able to do, and reports the results."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def outcome(attempt: Callable[[], object]) -> str:
 
 
 def answer(frame: Frame) -> Frame:
-    """Try everything on what the "picture" names, or pass on what is no clean picture."""
+    """Try everything with what the "picture" names, or pass on something that is not a clean picture."""
     if not frame.blobs[0].startswith(b"{"):
         sizes = dict.fromkeys(("width", "height", "original_width", "original_height"), 1)
         return Frame("decoded", {**sizes, "format": "PNG", "sha256": ""}, frame.blobs)

@@ -1,4 +1,4 @@
-"""The files that the decode child is tried with: what must come out of each, or why it must be refused."""
+"""The files on which the decode child is tested: what must come out of each, or why it must be refused."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ LOSSY = 2.0  # of 255, against the picture that was encoded
 
 @dataclass(frozen=True, kw_only=True)
 class Good:
-    """A file that is taken; ``expected`` is the upright RGB picture that must come out, within ``tolerance``."""
+    """A file that is accepted; ``expected`` is the upright RGB picture that must come out, within ``tolerance``."""
 
     name: str
     data: bytes
@@ -28,7 +28,7 @@ class Good:
 
 @dataclass(frozen=True, kw_only=True)
 class Bad:
-    """A file that is refused, and what the refusal must know."""
+    """A file that is refused, and what the refusal must contain."""
 
     name: str
     data: bytes
@@ -37,12 +37,12 @@ class Bad:
 
 
 def over_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
-    """Lay a picture over white, as everybody expects of transparency."""
+    """Composite a picture over white, as everyone expects of transparency."""
     return Image.composite(image.convert("RGB"), Image.new("RGB", image.size, "white"), alpha)
 
 
 def good_pngs() -> Iterator[Good]:
-    """Yield PNGs of all colour types and depths, and odd ones."""
+    """Yield PNGs of all colour types and depths, and unusual ones."""
     image = photo()
     grey = image.convert("L")
     alpha = Image.radial_gradient("L").resize(image.size)
@@ -177,11 +177,11 @@ def good_jpegs() -> Iterator[Good]:
     for name, ink in inks.items():
         adobe = encoded(Image.new("CMYK", (16, 16), ink), "JPEG", quality=100)
         yield sample(f"cmyk adobe {name}", adobe, Image.new("RGB", (16, 16), printed[name]))
-        # Without Adobe's marker the inks mean what they say, so the same bytes are the opposite colours.
+        # Without Adobe's marker, inks are not inverted, so the same bytes are the opposite colours.
         opposite = Image.new("CMYK", (16, 16), tuple(255 - value for value in ink))
         plain = pictures.jpeg_without(encoded(opposite, "JPEG", quality=100), 0xEE)
         yield sample(f"cmyk plain {name}", plain, Image.new("RGB", (16, 16), printed[name]))
-    # YCCK: Adobe's marker says that the first three are luma and chroma of the inks, which libjpeg turns to inks.
+    # YCCK: Adobe's marker says that the first three channels are luma and chroma, which libjpeg converts to inks.
     luma, *chroma = Image.new("RGB", (1, 1), (64, 160, 255)).convert("YCbCr").tobytes()
     stored = Image.new("CMYK", (16, 16), (255 - luma, *(255 - value for value in chroma), 0))
     ycck = bytearray(encoded(stored, "JPEG", quality=100))
@@ -243,7 +243,7 @@ def good_gifs_webps_and_avifs() -> Iterator[Good]:
 
 
 def text_bomb(image: Image.Image) -> bytes:
-    """Return a PNG with 16 compressed texts of 1 MB each, which are 1 KB each in the file."""
+    """Return a PNG with 16 compressed texts of 1 MB each, which take 1 KB each in the file."""
     text = b"key\0\0" + zlib.compress(bytes(1_000_000), 9)
     data = encoded(image, "PNG")
     return data[:33] + pictures.png_chunk(b"zTXt", text) * 16 + data[33:]
@@ -307,7 +307,7 @@ def bad() -> Iterator[Bad]:
 
 
 def foreign() -> Iterator[tuple[str, bytes]]:
-    """Yield (name of the format, file) for everything that is refused by name."""
+    """Yield (name of the format, file) for every format that is refused by name."""
     image = photo(32, 32)
     for name in ("BMP", "TIFF", "ICO", "DDS", "QOI"):
         yield name, encoded(image, name)

@@ -1,4 +1,4 @@
-"""What comes out of the decode child, and what does not: over a hundred generated files of every kind."""
+"""What comes out of the decode child, and what does not: over a hundred generated files of all kinds."""
 
 import hashlib
 import random
@@ -51,13 +51,13 @@ async def test_bad_pictures_are_refused_with_a_reason(decoder: ImageDecoder) -> 
 
 
 def names_it_and_a_remedy(error: ImageRefused) -> None:
-    """Hold that a refusal is one sentence, with the format if it is known and with what to do."""
+    """Assert that a refusal is one sentence that names the format, if known, and says what to do."""
     sentence = error_sentence(error)
     assert re.fullmatch(r"This [^\n]+; [^\n]*\b(send|save|download|export|develop|unpack)\b[^\n;]+\.", sentence), (
         sentence
     )
     format_name = error.data.get("format", "")
-    # A foreign format has a word of its own, such as "web page" for HTML.
+    # A foreign format has its own wording, such as "web page" for HTML.
     assert error.reason == Refusal.FOREIGN_FORMAT or format_name in sentence
 
 
@@ -104,7 +104,7 @@ async def test_sha256_is_that_of_the_bytes_as_sent(decoder: ImageDecoder) -> Non
 
 
 def marked_pictures() -> Iterator[tuple[str, bytes]]:
-    """Yield pictures with the canary in every place where a format keeps what is not pixels."""
+    """Yield pictures with the canary in every place where a format stores anything but pixels."""
     image = photo()
     marks = {"exif": exif(1, artist=CANARY), "xmp": f"<x:xmpmeta>{CANARY}</x:xmpmeta>".encode()}
     profile = pictures.icc_profile(2.2, description=CANARY.encode())

@@ -1,4 +1,4 @@
-"""The walls around the decode child: deadline, memory, death, wear, cancellation, and the parent's own end."""
+"""The limits around the decode child: deadline, memory, death, wear, cancellation, and the end of its parent."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.generation.images.test_metadata import PARAMETERS
 from tests.pictures import encoded, opened, photo
 
 SMALL = encoded(photo(), "PNG")
-LONG = pictures.scan_bomb(8000, 8000, 50)  # legal, over 100 MB and seconds of work
+LONG = pictures.scan_bomb(8000, 8000, 50)  # valid, over 100 MB and seconds of work
 WHERE_IT_WORKS = Path.cwd()
 DYING_WORKER = "tests.generation.images.dying_worker"
 
@@ -77,7 +77,7 @@ async def test_a_picture_that_is_too_slow_is_given_up_and_the_next_is_served() -
     async with ImageDecoder(deadline_seconds=0.1) as decoder:
         first = pid_of(decoder)
         assert await refusal_of(decoder, LONG) == Refusal.TOO_SLOW
-        decoder._deadline_seconds = 120  # the next one is asked what it says, not how quickly
+        decoder._deadline_seconds = 120  # the next one tests the answer, not its speed
         assert await is_served_by_another_child(decoder, first)
 
 
@@ -87,9 +87,9 @@ async def test_a_picture_that_needs_too_much_memory_is_refused_and_the_next_is_s
 ) -> None:
     if kernel_wall and sys.platform != "linux":
         pytest.skip("only Linux limits the address space of a process")
-    hungry = LONG  # so that whoever watches has the time to see it, too
+    hungry = LONG  # long enough for the watchdog to notice too
     if kernel_wall:
-        hungry = encoded(Image.new("RGBA", (5000, 4990)), "PNG", compress_level=1)  # 100 MB, and as much to shrink
+        hungry = encoded(Image.new("RGBA", (5000, 4990)), "PNG", compress_level=1)  # 100 MB, and as much to shrink it
     memory_bytes = memory_mebibytes * 1024**2
     async with ImageDecoder(deadline_seconds=120, memory_bytes=memory_bytes, kernel_wall=kernel_wall) as decoder:
         first = pid_of(decoder)
@@ -98,7 +98,7 @@ async def test_a_picture_that_needs_too_much_memory_is_refused_and_the_next_is_s
 
 
 async def test_the_hungriest_picture_that_is_taken_fits_into_the_memory_of_a_child() -> None:
-    empty = Image.new("RGBA", (5000, 5000))  # the codec of WebP holds three times the picture
+    empty = Image.new("RGBA", (5000, 5000))  # the WebP codec holds three times the picture
     async with ImageDecoder(deadline_seconds=600) as decoder:
         first = pid_of(decoder)
         assert (await decoder.decode(encoded(empty, "WEBP", method=0, quality=1))).original_width == 5000
@@ -108,7 +108,7 @@ async def test_the_hungriest_picture_that_is_taken_fits_into_the_memory_of_a_chi
 async def test_a_child_killed_from_outside_costs_its_picture_nothing() -> None:
     async with ImageDecoder() as decoder:
         first = pid_of(decoder)
-        os.kill(first, signal.SIGSTOP)  # so that it cannot be quicker than the one who kills it
+        os.kill(first, signal.SIGSTOP)  # so that it cannot answer before it is killed
         decoding = asyncio.create_task(decoder.decode(SMALL))
         await asyncio.sleep(0)
         os.kill(first, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Sizes to paint at: within the budget, true to the aspect, and pictures that are trimmed but never squashed."""
+"""Sizes to generate at: within the budget, true to the aspect ratio; and pictures, cropped but never squashed."""
 
 import random
 
@@ -51,7 +51,7 @@ def test_a_circle_stays_a_circle() -> None:
     # 400 × 200 covers 96 × 64 at 0.32: it is 128 × 64 there, so 64 columns of 128 against 48 rows of 64.
     assert abs(abs(reds[1] - reds[0]) - 255 * 64 / 128) <= 3
     assert abs(abs(greens[1] - greens[0]) - 255 * 48 / 64) <= 3
-    # What is trimmed is trimmed evenly: the middle stays the middle.
+    # Cropping is even on both sides, so the middle stays the middle.
     assert abs(pixel_of(fitted, 48, 32)[0] - 128) <= 3
 
 

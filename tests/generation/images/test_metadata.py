@@ -1,4 +1,4 @@
-"""What result files say about their making, and whether it can be read again, here and elsewhere."""
+"""What result files say about how they were made, and whether it can be read back, here and elsewhere."""
 
 import json
 from dataclasses import replace
@@ -115,7 +115,7 @@ def test_parameters_survive_every_kind_of_file(prompt: str, media_type: str) -> 
 
 
 def encoded_as(media_type: str, parameters: PictureParameters) -> bytes:
-    """Encode with a limit that just lets this kind of file through."""
+    """Encode with a limit just large enough for this kind of file."""
     image, embedded = photo(), parameters.embedded()
     limit = 10**9
     while True:

@@ -1,4 +1,4 @@
-"""The PNGs that are written here are read by others, and hold what they were given."""
+"""The PNGs written here can be read by other decoders, and contain what they were given."""
 
 import io
 import itertools
@@ -28,7 +28,7 @@ def test_texts_stand_before_the_pixels_and_nothing_else_does() -> None:
     data = encode_png(photo(9, 5), info)
     assert [name for name, _ in png.Reader(bytes=data).chunks()] == [b"IHDR", b"tEXt", b"iTXt", b"IDAT", b"IEND"]
     with Image.open(io.BytesIO(data)) as image:
-        assert image.info == {"one": "a fox", "two": "Größe 世界"}  # known before any pixel is
+        assert image.info == {"one": "a fox", "two": "Größe 世界"}  # known before any pixel is read
 
 
 def test_a_photograph_is_hardly_larger_than_where_every_filter_is_tried() -> None:

@@ -12,19 +12,19 @@ from generation.images.refusals import Refusal
 from tests.pictures import mean_difference, opened
 
 FILES = sorted(Path(__file__).with_name("pngsuite").glob("*.png"))
-# All of these are broken: that is what the x stands for. Some are so from their first bytes on.
+# All of these are broken, which is what the x stands for, some from their first bytes on.
 BROKEN = [path for path in FILES if path.name.startswith("x")]
 WHOLE = [path for path in FILES if path not in BROKEN]
 NO_PNG = {"xs1n0g01.png", "xs2n0g01.png", "xs4n0g01.png", "xs7n0g01.png", "xcrn0g04.png", "xlfn0g04.png"}
 
 
 def reference(path: Path) -> Image.Image:
-    """Return what pypng makes of a file, over white; it shares no code with libpng or Pillow."""
+    """Return what pypng, which shares no code with libpng or Pillow, makes of a file over white."""
     width, height, rows, info = png.Reader(bytes=path.read_bytes()).read()
     most = 2 ** info["bitdepth"] - 1
 
     def over_white(samples: tuple[int, ...]) -> bytes:
-        if "palette" in info and info["planes"] == 1:  # with colours, a palette is a suggestion
+        if "palette" in info and info["planes"] == 1:  # for a true-colour picture, a palette is only a suggestion
             red, green, blue, *alpha = info["palette"][samples[0]]
         else:
             colour, alpha = samples[: len(samples) - info["alpha"]], list(samples[len(samples) - info["alpha"] :])

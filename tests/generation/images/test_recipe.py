@@ -1,4 +1,4 @@
-"""With what a picture was made is read from the texts that programs write, and from nothing else."""
+"""The settings of a picture are read from the texts that programs write, and from nothing else."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from generation.requests import MAX_NEGATIVE_PROMPT_CHARACTERS, MAX_PROMPT_CHARA
 from generation.samplers import OWN_SAMPLER, SAMPLERS
 from tests.generation.images.test_metadata import PARAMETERS, encoded_as
 
-# As webui 1.10 writes it, with what extensions add.
+# As webui 1.10 writes it, with additions by extensions.
 FORGE = """(masterpiece:1.2), a red fox, "quoted", snow
 second line, Steps: not this
 Negative prompt: blurry, bad hands: six fingers
@@ -167,7 +167,7 @@ def test_our_own_results_are_read_back(media_type: str, sampler: str) -> None:
         strength=made.strength,
         guidance_scale=made.guidance_scale,
         num_inference_steps=made.num_inference_steps,
-        size=78,  # 96 × 64, which the model painted; the file's picture is larger
+        size=78,  # 96 × 64, the native size; the file's picture is larger
         sampler=sampler,
         model=made.model,
         adapter=recipe.adapter,

@@ -1,4 +1,4 @@
-"""Texts are found in files as Pillow writes them, and hostile files cost nothing and say nothing."""
+"""Texts are found in files as Pillow writes them, and hostile files cost nothing and yield nothing."""
 
 import random
 import struct
@@ -64,7 +64,7 @@ def test_the_comment_of_jpeg_and_webp_in_every_code(format_name: str, text: str,
 
 def test_a_comment_in_big_endian_exif_behind_other_segments() -> None:
     block = comment(TEXT)
-    assert block[:8] == b"Exif\0\0MM"  # else the next test would be this one
+    assert block[:8] == b"Exif\0\0MM"  # otherwise the next test would repeat this one
     data = jpeg_with_segment(encoded(photo(), "JPEG", exif=block), 0xFE, b"a comment of its own")
     assert read_texts(data) == {COMMENT_KEY: TEXT}
 

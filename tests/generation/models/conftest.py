@@ -1,4 +1,4 @@
-"""A stand-in for the hub that has what a test's module calls ``FILES``."""
+"""A stand-in for the hub that serves the test module's ``FILES``."""
 
 from collections.abc import Iterator
 from pathlib import Path

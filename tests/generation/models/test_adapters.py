@@ -1,4 +1,4 @@
-"""What an operator may write about adapters, and what requests may ask of them."""
+"""What an operator may write about adapters, and what requests may ask for."""
 
 from pathlib import Path
 from typing import Any

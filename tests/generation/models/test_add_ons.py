@@ -1,4 +1,4 @@
-"""What the operator offers beside a model, from a local stand-in for the hub: downloaded once, used without it."""
+"""The operator's add-ons, from a local stand-in for the hub: downloaded once, used without it."""
 
 import dataclasses
 import json
@@ -53,7 +53,7 @@ def problem_of(file: AddOnFile, data_dir: Path, hub: Hub) -> ModelUnavailable:
     sentence = error_sentence(caught.value)
     assert sentence.endswith(".")
     assert ". " not in sentence
-    assert "cannot be used at the moment" not in sentence  # what is said of reasons that have no sentence
+    assert "cannot be used at the moment" not in sentence  # the text for reasons without a sentence
     assert "hf_secret" not in sentence + str(caught.value)
     return caught.value
 
@@ -87,7 +87,7 @@ def test_the_command_fetches_what_is_offered_beside_a_model(
 def test_what_is_here_needs_no_hub_and_stays_the_same(server: HubServer, hub: Hub, tmp_path: Path) -> None:
     path = ink().ensure(tmp_path, hub)
     assert path.read_bytes() == FILES["ink.safetensors"]
-    offline = dataclasses.replace(hub, endpoint="http://127.0.0.1:9")  # the discard port: nobody listens
+    offline = dataclasses.replace(hub, endpoint="http://127.0.0.1:9")  # the discard port, where nobody listens
     assert ink().locate(tmp_path, offline) == path
     server.commit, server.files["ink.safetensors"] = LATER_COMMIT, b"another ink"
     assert ink().ensure(tmp_path, hub).read_bytes() == FILES["ink.safetensors"]
@@ -156,4 +156,4 @@ def test_a_cut_connection_is_taken_up_where_it_broke(server: HubServer, hub: Hub
     server.files["ink.safetensors"] = bytes(12 * MEBIBYTE)
     server.cut_after["ink.safetensors"] = 11 * MEBIBYTE
     assert ink().ensure(tmp_path, hub).stat().st_size == 12 * MEBIBYTE
-    assert server.ranges == [("ink.safetensors", f"bytes={10 * MEBIBYTE}-")]  # the library writes ten at once
+    assert server.ranges == [("ink.safetensors", f"bytes={10 * MEBIBYTE}-")]  # the library writes ten MiB at a time

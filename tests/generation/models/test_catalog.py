@@ -1,4 +1,4 @@
-"""The catalog and the families: what is written down, checked against what is there."""
+"""The catalog and the families: what is written down, checked against the libraries."""
 
 import inspect
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_every_pinned_revision_is_cited() -> None:
 def test_diffusers_still_takes_what_a_family_passes(name: str) -> None:
     from diffusers.pipelines import auto_pipeline
 
-    import generation.engine.loaded_models.loading  # quiet import of diffusers
+    import generation.engine.loaded_models.loading  # imports diffusers without its log lines
 
     family = FAMILIES[name]
     kinds = {kind.__name__: kind for kind in auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING.values()}

@@ -1,4 +1,4 @@
-"""Digests that are remembered: right whatever happened to the files, and not computed twice."""
+"""Cached digests: correct whatever happens to the files, and not computed twice."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ def sha256(data: bytes) -> str:
 
 
 def pretend_to_have_read(data_dir: Path, digest: str) -> None:
-    """Put a digest into the memory that no file has: whoever returns it has read none."""
+    """Cache a digest that no file has: code that returns it has not read the file."""
     rows = json.loads((data_dir / DIGESTS_NAME).read_text())
     (data_dir / DIGESTS_NAME).write_text(json.dumps({name: [*row[:-1], digest] for name, row in rows.items()}))
 
@@ -51,4 +51,4 @@ def test_a_memory_that_is_broken_or_cannot_be_written_costs_nothing_but_time(tmp
     file.write_bytes(b"data")
     (tmp_path / DIGESTS_NAME).write_text("[ half of i")
     assert sha256_of_all([file], tmp_path) == [sha256(b"data")]
-    assert sha256_of_all([file], file) == [sha256(b"data")]  # a folder that is none
+    assert sha256_of_all([file], file) == [sha256(b"data")]  # not a folder

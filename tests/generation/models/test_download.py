@@ -28,7 +28,7 @@ from tests.generation.hub_server import COMMIT, REPOSITORY, HubServer
 MEBIBYTE = 2**20
 WEIGHTS = "unet/model.fp16.safetensors"
 NAME = "some-model"
-CHUNK = 10 * MEBIBYTE  # how much the library writes at once
+CHUNK = 10 * MEBIBYTE  # how much the library writes at a time
 LARGE = bytes(range(256)) * (40 * MEBIBYTE // 256)
 FILES = {"model_index.json": b"{ }", "unet/config.json": b"{}", WEIGHTS: b"half of the weights"}
 
@@ -42,7 +42,7 @@ def catalog() -> Catalog:
 
 
 class Download:
-    """Run the command here, so that it can be led to the stand-in's address."""
+    """The command, run in this process so that it can be pointed at the stand-in."""
 
     def __init__(
         self, catalog: Catalog, settings: GenerationSettings, hub: Hub, capsys: pytest.CaptureFixture[str]
@@ -50,7 +50,7 @@ class Download:
         self.catalog, self.settings, self.hub, self._capsys = catalog, settings, hub, capsys
 
     def __call__(self, name: str | None = NAME) -> tuple[int, str, str]:
-        """Return exit status, stdout, and the last line of stderr."""
+        """Run it; return exit status, stdout, and the last line of stderr."""
         status = download_model(name, self.catalog, self.settings, self.hub)
         shown = self._capsys.readouterr()
         assert "hf_secret" not in shown.out + shown.err
@@ -131,7 +131,7 @@ def test_each_refusal_is_one_sentence(
 
 
 def test_a_gated_model_names_its_licence_the_place_and_the_token(server: HubServer, download: Download) -> None:
-    server.file_refusal = (403, "GatedRepo")  # the hub shows everybody what there is, and refuses the contents
+    server.file_refusal = (403, "GatedRepo")  # the hub lists the files for everyone, but refuses their contents
     status, _, sentence = download()
     assert status == 1
     licence = download.catalog[NAME].licence
@@ -156,7 +156,7 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(server: HubServe
     server.sizes[WEIGHTS] = 2**50
     status, _, sentence = download()
     assert status == 1
-    assert f"{2**20 * 1.1:.1f} GiB more" in sentence  # with the margin
+    assert f"{2**20 * 1.1:.1f} GiB more" in sentence  # including the margin
     assert "are free in" in sentence
     assert server.downloads() == set()
 
@@ -225,7 +225,7 @@ def test_what_was_begun_of_other_commits_goes(download: Download, monkeypatch: p
     names = ("a" * 40 + "-unet-x", "b" * 40 + "-unet-x", "the-librarys-own")
     for name in names:
         (blobs / f"{name}.incomplete").touch()
-    with WeakFileLock(locks / f"{'b' * 40}.lock"):  # somebody is at this one
+    with WeakFileLock(locks / f"{'b' * 40}.lock"):  # another process is fetching this one
         assert download()[0] == 0
     assert {path.stem for path in blobs.iterdir()} == set(names[1:])
 
@@ -285,7 +285,7 @@ def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> 
     models_file.write_text("\n".join([f"[{NAME}]", f'hub = "{REPOSITORY}"', *lines]), encoding="utf-8")
     ours = {"MODELS_FILE": str(models_file), "DATA_DIR": str(tmp_path / "data")}
     theirs = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_secret"}
-    # A shell without job control starts what it runs with Ctrl+C ignored, and children inherit that.
+    # A shell without job control starts background jobs with SIGINT ignored, and children inherit that.
     program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
     program += "from generation.cli.main import main; sys.exit(main())"
 

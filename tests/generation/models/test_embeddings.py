@@ -1,4 +1,4 @@
-"""Words that the operator offers: what may be written about them, and where they stand in a text."""
+"""The operator's embedding words: what may be written about them, and where they match in a text."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a model takes of a machine: its files say it better than the catalog."""
+"""How much of a machine a model takes: its files tell more precisely than the catalog."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -45,7 +45,7 @@ def problem_of(entry: ModelEntry, data_dir: Path, hub: Hub) -> ModelUnavailable:
         ensure_model(entry, data_dir, hub)
     sentence = error_sentence(caught.value)
     assert sentence.endswith(".")
-    assert "cannot be used at the moment" not in sentence  # what is said of reasons that have no sentence
+    assert "cannot be used at the moment" not in sentence  # the text for reasons without a sentence
     assert "hf_secret" not in sentence + str(caught.value)
     return caught.value
 
@@ -106,7 +106,7 @@ def test_hugging_faces_own_tools_see_what_is_wanted_and_what_is_left_over(
     server.commit = LATER_COMMIT
     ensure_model(dataclasses.replace(entry, revision=LATER_COMMIT), tmp_path, hub)
     (repository,) = scan_cache_dir(hub.cache_dir).repos
-    # What has no name is deleted by `hf cache prune`.
+    # `hf cache prune` deletes what has no ref.
     assert {revision.commit_hash: bool(revision.refs) for revision in repository.revisions} == {
         COMMIT: False,
         LATER_COMMIT: True,
@@ -115,7 +115,7 @@ def test_hugging_faces_own_tools_see_what_is_wanted_and_what_is_left_over(
 
 def test_a_file_that_changed_on_disk_is_refused(hub: Hub, entry: ModelEntry, tmp_path: Path) -> None:
     ensure_model(entry, tmp_path, hub)
-    files = ensure_model(entry, tmp_path, hub)  # now it is remembered which file it was
+    files = ensure_model(entry, tmp_path, hub)  # now the lock file records it
     (files.path / "vae/model.safetensors").resolve().write_bytes(b"something evil")
     error = problem_of(entry, tmp_path, hub)
     assert (error.reason, error.data["file"]) == (ModelProblem.CHANGED, "vae/model.safetensors")
@@ -181,7 +181,7 @@ def test_every_no_of_the_hub_has_its_reason(
 
 
 def test_a_hub_that_cannot_be_reached_is_told(entry: ModelEntry, tmp_path: Path) -> None:
-    hub = Hub(endpoint="http://127.0.0.1:9", cache_dir=tmp_path / "cache")  # the discard port: nobody listens
+    hub = Hub(endpoint="http://127.0.0.1:9", cache_dir=tmp_path / "cache")  # the discard port, where nobody listens
     assert problem_of(entry, tmp_path, hub).reason == ModelProblem.UNREACHABLE
 
 

@@ -1,4 +1,4 @@
-"""The lock file of models, and files of text that are replaced in one step."""
+"""The lock file of models, and text files that are replaced atomically."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

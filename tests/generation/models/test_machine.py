@@ -1,4 +1,4 @@
-"""What the machine has, told without torch."""
+"""The machine's memory and cards, found without torch."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia
 
 @pytest.fixture
 def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program that answers as NVIDIA's does on a machine with two cards."""
+    """A program that answers as NVIDIA's would on a machine with two cards."""
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'NVIDIA GeForce RTX 3060, 12288'\necho 'NVIDIA GeForce GTX 1650, 4096'\n")
     program.chmod(0o755)

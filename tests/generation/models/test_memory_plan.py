@@ -113,7 +113,7 @@ def test_every_rung_of_the_ladder_wants_less(sizes: ModelSizes, device: str) -> 
     assert estimates == sorted(estimates, reverse=True)
     assert estimates[-1] < estimates[0]
     assert len(set(seen)) == len(seen)
-    if device != "cuda":  # there is nowhere else to move anything
+    if device != "cuda":  # there is nowhere else to move weights
         assert {plan.placement for plan in seen} == {Placement.RESIDENT}
 
 
@@ -128,7 +128,7 @@ def test_a_decoder_that_float16_does_not_suffice_for_is_planned_with_in_float32(
 
 
 def test_a_model_with_adapters_keeps_its_number_format() -> None:
-    """peft brings an adapter to the format of what it changes, and most of its numbers are too small for eight bits."""
+    """peft casts an adapter to the dtype of the layer it changes, and most of its values are too small for float8."""
     assert plan_for(SDXL, 3.5, 1024).stores_float8
     plan: MemoryPlan | None = plan_for(SDXL, 3.5, 1024, has_adapters=True)
     seen = list[MemoryPlan]()
@@ -140,7 +140,7 @@ def test_a_model_with_adapters_keeps_its_number_format() -> None:
 
 
 def test_sd_1_5_runs_in_4_gib_and_sdxl_in_6() -> None:
-    context = 0.5  # of CUDA
+    context = 0.5  # GiB, for CUDA
     for sizes, gibibytes, side in ((SD_1_5, 4, 512), (SDXL, 6, 1024)):
         plan = plan_for(sizes, gibibytes - context, side)
         assert plan.device_bytes(sizes, side**2) <= (gibibytes - context) * GIBIBYTE

@@ -1,4 +1,4 @@
-"""Which model a machine is told to use."""
+"""Which model is recommended for a machine."""
 
 import dataclasses
 from pathlib import Path
@@ -22,12 +22,12 @@ def catalog() -> Catalog:
     ("memory_gibibytes", "card_gibibytes", "expected"),
     [
         (64, 80, "qwen-image-2512"),
-        (64, 40, "z-image-turbo"),  # FLUX.1 would fit, and its licence has to be accepted first
+        (64, 40, "z-image-turbo"),  # FLUX.1 would fit, but its licence has to be accepted first
         (64, 24, "z-image-turbo"),
         (8, 12, "stable-diffusion-xl"),
         (64, 8, "stable-diffusion-v1-5"),
         (64, 2, "demo"),
-        (128, None, "sd-turbo"),  # of all that fit, the one that a CPU is done with first
+        (128, None, "sd-turbo"),  # of all that fit, the one that a CPU finishes first
         (8, None, "sd-turbo"),
         (4, None, "demo"),
     ],

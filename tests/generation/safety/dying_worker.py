@@ -1,4 +1,4 @@
-"""The safety child with pictures that kill it, hang it or make it talk nonsense."""
+"""The safety child with pictures that kill it, hang it or make it send nonsense."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ real_answer = worker.answer
 
 
 def answer(classifier: PictureClassifier, frame: Frame) -> Frame:
-    """Die of ``DIE SIGNAL``; answer every other picture as usual."""
+    """Die by ``DIE SIGNAL``; answer every other picture as usual."""
     data = frame.blobs[0]
     if data.startswith(b"DIE "):
         os.kill(os.getpid(), signal.Signals[data.decode().split()[1]])

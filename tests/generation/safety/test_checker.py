@@ -1,4 +1,4 @@
-"""The check of pictures: the real classifier in its process, and no verdict whenever that fails."""
+"""The picture check: the real classifier in its process, and no verdict whenever that fails."""
 
 import asyncio
 import os
@@ -78,7 +78,7 @@ async def test_a_child_that_dies_or_hangs_gives_no_verdict_and_is_replaced(name:
         assert checker.pid != first
         assert first is not None
         assert not psutil.pid_exists(first)
-        checker._deadline_seconds = 120  # the next one is asked what it says, not how quickly
+        checker._deadline_seconds = 120  # the next one tests the answer, not its speed
         assert (await checker.check(encoded(photo(), "PNG"))).verdict.scores
 
 
@@ -129,7 +129,7 @@ async def test_the_child_knows_no_secret(checker: PictureChecker, monkeypatch: p
 
 
 async def test_the_child_tells_nobody_what_it_does(checker: PictureChecker) -> None:
-    """onnxruntime would report every session; told not to, it opens no connection either."""
+    """onnxruntime would report every session; with telemetry disabled it does not even open a connection."""
     await checker.check(encoded(photo(), "PNG"))
     assert checker.pid is not None
     child = psutil.Process(checker.pid)

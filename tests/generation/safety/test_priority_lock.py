@@ -1,4 +1,4 @@
-"""One at a time, the urgent first, and nobody's leaving costs another the turn."""
+"""One at a time, urgent ones first, and nobody loses a turn because another leaves."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The words of a request: what is found however it is written, and what is left alone."""
+"""The words of a request: what is found however it is spelled, and what is left alone."""
 
 import random
 import re
@@ -28,9 +28,9 @@ def labels(prompt: str, negative_prompt: str = "", **more: list[str]) -> set[Lab
         "🅽🆄🅳🅴",
         "🇳🇺🇩🇪",
         "n\u200bu\u200dde",  # zero width
-        "nu\x01de",  # a control, which tokenizers leave out
-        "nu\u0345de",  # a mark that is a letter in small letters
-        "nu\u3164de",  # a letter that shows nothing
+        "nu\x01de",  # a control character, which tokenizers ignore
+        "nu\u0345de",  # a combining mark that case folding turns into a letter
+        "nu\u3164de",  # an invisible letter
         "n    u    d    e",
         "\u202enude\u202c",  # writing direction
         "nu\u0301d\u0336e",  # combining marks
@@ -165,7 +165,7 @@ def test_a_server_adds_its_own_words() -> None:
     assert labels("a PICKLE on a plate", server_terms=["pickle"]) == {Label.TERM}
     assert labels("two pickles", server_terms=["pickle"]) == {Label.TERM}
     assert labels("a plate", "pickles", server_terms=["pickle"]) == {Label.TERM}
-    assert labels("a pi¢kle", server_terms=["pickle"]) == set()  # no look-alike by Unicode's list
+    assert labels("a pi¢kle", server_terms=["pickle"]) == set()  # not a confusable according to Unicode
     assert labels("a red  hot\npepper", server_terms=["red hot"]) == {Label.TERM}
     assert labels("the pickled cucumber", server_terms=["pickle"]) == set()
     assert labels("a therapist", server_terms=["the rapist"]) == set()
@@ -182,15 +182,15 @@ def test_a_term_has_letters_and_a_bound() -> None:
 
 @pytest.mark.parametrize("letters", ["s", "ss ", "s s ", "a.b.", "n-u-", "see ", "1", "12 ", "!", "ก", "\u0301", "👧"])
 def test_no_text_takes_long(letters: str) -> None:
-    """Without a clock: a pattern that backtracks would not end within the patience of whoever runs the tests.
+    """No clock is needed: with catastrophic backtracking the test would not end in any acceptable time.
 
-    A prompt of 1,500 characters is the longest that is taken.
+    A prompt of 1,500 characters is the longest that is accepted.
     """
     check_prompt(letters * 1500, letters * 500, server_terms=["ssss sss", "ss ss ss ss", "aaaa"])
 
 
 class CountingPattern:
-    """Counts what a search may read: a run of one letter once for each of its letters, for a word may begin there."""
+    """Counts how much a search may read: a run of one letter once per letter, because a match may start at each."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._pattern, self.read = pattern, 0
@@ -202,7 +202,7 @@ class CountingPattern:
 
 @pytest.mark.parametrize("wanted", [*_listed(terms.SEXUAL), "ssss sss", "ss ss ss ss", "aaaa"])
 def test_a_letter_repeated_for_long_is_not_read_again_and_again(wanted: str) -> None:
-    """And what is found is what would be found in all of it, for every term alone."""
+    """For every single term, the matches are the same as in the unshortened text."""
     matcher = _Matcher((wanted,))
     pattern = matcher._spelt_out
     counting = CountingPattern(pattern)

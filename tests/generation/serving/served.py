@@ -1,4 +1,4 @@
-"""A service over a real child process with a scripted engine, and what it tells."""
+"""A service over a real child process with a scripted engine, and its reports."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -14,7 +14,7 @@ from tests.generation.samples import request
 
 
 class Reports:
-    """What the service told, and a way to wait for it."""
+    """What the service reported, and a way to wait for it."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -73,7 +73,7 @@ async def serving(
 
 
 def waiting_in(service: GenerationService) -> list[str]:
-    """Return the jobs that wait, in the order in which they will be served."""
+    """Return the waiting jobs, in the order in which they will be served."""
     return [turn.job_id for turn in service.forecast(seconds_left=lambda _: 1.0, seconds=lambda _: 1.0)]
 
 

@@ -1,4 +1,4 @@
-"""A job whose executor is lost: again, alone, after a rest, or never; a real child process has a scripted engine."""
+"""A job that lost its executor: run again, alone, after a rest, or never; with a real child and a scripted engine."""
 
 import asyncio
 from pathlib import Path
@@ -41,7 +41,7 @@ async def test_a_job_that_kills_executors_takes_nobody_else_along(make_executor:
         for job_id in ("P", "A", "B"):
             service.submit(Ticket(job_id=job_id, owner=job_id, group="g"))
             await reports.wait_for(Progress, job_id)
-        await gates.open("poison")  # all three are lost, which is one loss
+        await gates.open("poison")  # all three are lost, which counts as one loss
         await reports.wait_for(Progress, "P", attempt=2)
         service.submit(Ticket(job_id="C", owner="C", group="g"))
         await gates.open("poison")
@@ -51,7 +51,7 @@ async def test_a_job_that_kills_executors_takes_nobody_else_along(make_executor:
         await gates.open("two")
         await reports.wait_for(Finished, "B", attempt=2)
         await reports.wait_for(Finished, "C", attempt=1)
-        # Whoever is tried again is alone.
+        # Each job that is tried again runs alone.
         assert [event.job_id for event in reports.events if isinstance(event, Started)] == [*"PAB", *"PAB", "C"]
 
 
@@ -91,7 +91,7 @@ async def test_an_executor_that_goes_down_again_and_again_rests_and_is_tried_wit
         assert service.running_job_ids == ()
         assert waiting_in(service) == ["B", "C"]
         clock.now += 1000.0
-        service.resume()  # the rest is over; what wakes the service is the loop's own clock, which the test cannot turn
+        service.resume()  # the rest is over; wakes the service, as the event loop's timer would
         await reports.wait_for(Progress, "B")
         assert service.running_job_ids == ("B",)  # alone, although a slot is free
         await gates.open("probe")

@@ -1,4 +1,4 @@
-"""When a generation process is left alone, and for how long."""
+"""When a failing generation process is left to rest, and for how long."""
 
 from generation.serving.breaker import CircuitBreaker
 from tests.clock import Clock

@@ -1,11 +1,11 @@
-"""Waiting times when several jobs run at once."""
+"""Waiting times when several jobs run concurrently."""
 
 from generation.serving.forecast import Turn, forecast
 from generation.serving.queue import FairQueue, Ticket
 
 
 def ticket(name: str, seconds: float) -> Ticket:
-    """Make the ticket of a job called after its owner, which takes as long as it costs."""
+    """Make the ticket of a job named after its owner, whose duration equals its cost."""
     return Ticket(job_id=name, owner=name[0], group="g", cost=seconds)
 
 

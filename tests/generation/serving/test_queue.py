@@ -1,4 +1,4 @@
-"""Who is next."""
+"""Whose turn is next."""
 
 import heapq
 from collections import deque
@@ -12,7 +12,7 @@ from generation.serving.queue import FairQueue, Ticket
 
 
 def ticket(name: str) -> Ticket:
-    """Make the ticket of a job called after its owner: ``a1`` is the first job of ``a``."""
+    """Make the ticket of a job named after its owner: ``a1`` is the first job of ``a``."""
     return Ticket(job_id=name, owner=name[0], group="g")
 
 
@@ -52,12 +52,12 @@ def test_a_newcomer_never_waits_for_more_than_one_job_of_a_busy_owner() -> None:
     queue = queue_of(*(f"a{number}" for number in range(50)))
     queue.pop()
     queue.push(ticket("b1"))
-    assert served_next(queue).job_id == "b1"  # the turn that a has just had counts
+    assert served_next(queue).job_id == "b1"  # the turn that a just had counts
 
 
 @pytest.mark.parametrize("groups", [("g", "g"), ("g", "h")])
 def test_fifty_jobs_of_one_member_never_stand_before_another_more_than_once(groups: tuple[str, str]) -> None:
-    """``b`` asks again as soon as a picture is done, now and then after a pause."""
+    """``b`` requests again as soon as a picture is done, sometimes after a pause."""
     random = Random(5)
     queue = FairQueue()
     for number in range(50):
@@ -83,7 +83,7 @@ SERVERS = {"one server": "ggggg", "each alone": "ghijk", "the crowd alone": "ghh
 def test_measurements_that_differ_do_not_add_up_to_a_second_job_before_another(
     servers: str, slots: int, seed: int
 ) -> None:
-    """Like jobs take like time, but for some tenths; ``b`` to ``e`` ask again as soon as a picture is done, or not."""
+    """Similar jobs take nearly the same time; ``b`` to ``e`` request again as soon as a picture is done, or not."""
     random = Random(seed)
     queue = FairQueue()
     group_of = dict(zip("abcde", servers, strict=True))
@@ -109,7 +109,7 @@ def test_measurements_that_differ_do_not_add_up_to_a_second_job_before_another(
 
 @pytest.mark.parametrize("of_owner", [lambda owner: "g", lambda owner: f"of {owner}"], ids=["one server", "each alone"])
 def test_of_those_who_have_had_the_same_the_one_who_has_waited_longest_is_next(of_owner: Callable[[str], str]) -> None:
-    """Everybody has one job at a time, and asks again in another order when all have been served."""
+    """Everyone has one job at a time, and requests again in a different order once all have been served."""
     random = Random(7)
     queue, owners = FairQueue(), list("abcdef")
     queue.push(Ticket(job_id="busy1", owner="z", group=of_owner("z"), cost=5))
@@ -126,7 +126,7 @@ def test_of_those_who_have_had_the_same_the_one_who_has_waited_longest_is_next(o
 
 
 def test_who_waits_is_no_later_for_an_estimate_that_was_wrong() -> None:
-    """``a`` was expected to cost 5 and cost 1 as ``b`` did; since its last turn it has waited longer than ``b``."""
+    """``a`` was expected to cost 5 but cost 1, like ``b``; since its last turn it has waited longer than ``b``."""
     queue = FairQueue()
     for name, cost in (("a1", 5.0), ("b1", 1.0), ("a2", 1.0), ("b2", 1.0), ("c1", 1.0)):
         queue.push(Ticket(job_id=name, owner=name[0], group="g", cost=cost))
@@ -139,7 +139,7 @@ def test_who_waits_is_no_later_for_an_estimate_that_was_wrong() -> None:
 
 def test_estimates_that_were_wrong_are_made_good_when_the_cost_is_known() -> None:
     queue = FairQueue()
-    costs = {"a": (8.0, 1.0), "b": (1.0, 3.0), "c": (3.0, 3.0)}  # what was expected of a job, what it takes
+    costs = {"a": (8.0, 1.0), "b": (1.0, 3.0), "c": (3.0, 3.0)}  # estimated and actual cost of a job
     taken = dict.fromkeys(costs, 0.0)
     for number in range(200):
         for owner, (expected, _) in costs.items():
@@ -174,7 +174,7 @@ def test_what_is_served_is_counted_in_cost() -> None:
         queue.push(Ticket(job_id=f"cheap{number}", owner="b", group="g", cost=1))
     order = served(queue)
     assert order[:5] == ["dear0", "cheap0", "cheap1", "cheap2", "cheap3"]
-    assert order.index("dear2") == 10  # after two dear ones eight cheap ones have had their turn
+    assert order.index("dear2") == 10  # after two expensive ones, eight cheap ones have had their turn
 
 
 def test_a_lone_owner_of_a_small_group_does_not_wait_for_a_crowd_that_came_first() -> None:
@@ -213,7 +213,7 @@ def test_blocked_owners_are_passed_over_and_lose_nothing() -> None:
 
 
 def serve_at_random(seed: int, *, slots: int, members: int, groups: int) -> dict[str, float]:
-    """Return the seconds served to members who all had work waiting, while others came and went."""
+    """Return the seconds served to members who always had work waiting, while others came and went."""
     random = Random(seed)
     queue, running, numbers = FairQueue(), [], count()
     usual = {f"m{member}": random.choice((1.0, 2.0, 5.0, 12.0)) for member in range(members)}
@@ -231,13 +231,13 @@ def serve_at_random(seed: int, *, slots: int, members: int, groups: int) -> dict
     now = 0.0
     while now < 3000:
         if random.random() < 0.3:
-            add(random.choice(list(usual)))  # the others, with a job now and then
+            add(random.choice(list(usual)))  # the others, who have a job now and then
         while len(running) < slots and queue:
             next_ticket = served_next(queue)
             heapq.heappush(running, (now + next_ticket.cost, next_ticket.job_id))
             if next_ticket.owner in seconds:
                 seconds[next_ticket.owner] += next_ticket.cost
-                add(next_ticket.owner)  # there is always more to do
+                add(next_ticket.owner)  # always has more work waiting
         now, _ = heapq.heappop(running)
     return seconds
 
@@ -245,7 +245,7 @@ def serve_at_random(seed: int, *, slots: int, members: int, groups: int) -> dict
 @pytest.mark.parametrize("slots", [1, 8])
 @pytest.mark.parametrize("groups", [1, 5])
 def test_members_who_always_have_work_get_the_same_seconds(slots: int, groups: int) -> None:
-    """Jain, Chiu, Hawe 1984: (sum of x)² / (n · sum of x²) is 1 when all have the same."""
+    """Jain, Chiu, Hawe 1984: (sum of x)² / (n · sum of x²) is 1 if all have the same."""
     for seed in range(3):
         shares = list(serve_at_random(seed, slots=slots, members=20, groups=groups).values())
         index = sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))

@@ -1,4 +1,4 @@
-"""Who may begin after a loss, as far as a whole service shows it only when things come at odd moments."""
+"""Who may begin after a loss, in orderings that a whole service shows only by chance."""
 
 from generation.events import Failed, FailureKind
 from generation.serving.breaker import CircuitBreaker
@@ -39,7 +39,7 @@ async def test_after_a_rest_one_of_those_that_have_a_slot_shows_whether_it_has_h
     assert all(recovery.may_begin(job_id, both) for job_id in both)
     recovery.begin("one")
     assert not recovery.may_begin("two", both)
-    recovery.over("one")  # cancelled: it has shown nothing
+    recovery.over("one")  # cancelled, which proves nothing
     assert recovery.may_begin("two", {"two"})
     recovery.begin("two")
     assert not recovery.may_begin("three", {"two", "three"})

@@ -1,4 +1,4 @@
-"""The service over a real child process with a scripted engine: order, slots, cancel, close."""
+"""The service over a real child process with a scripted engine: order, slots, cancellation, closing."""
 
 import logging
 
@@ -22,7 +22,7 @@ async def test_jobs_wait_for_a_slot_and_are_served_in_order(make_executor: MakeE
         assert set(service.running_job_ids) == {"A", "B"}
         assert waiting_in(service) == ["C"]
         await gates.open("two")
-        await reports.wait_for(Finished, "C")  # in the slot that B left
+        await reports.wait_for(Finished, "C")  # in B's former slot
         assert "A" in service.running_job_ids
         await gates.open("one")
         await reports.wait_for(Finished, "A")
@@ -92,7 +92,7 @@ async def test_cancel_reaches_waiting_and_running_jobs(make_executor: MakeExecut
         await gates.open("gate")
         await reports.wait_for(Finished, "C")
         assert "B" not in {event.job_id for event in reports.events}
-        service.cancel("A")  # which is over
+        service.cancel("A")  # which has ended
 
 
 async def test_close_tells_which_jobs_it_interrupted(make_executor: MakeExecutor, gates: Gates) -> None:

@@ -1,6 +1,6 @@
-"""A compiled denoiser says what the usual one says, row by row, and a compiler that fails harms nobody.
+"""A compiled denoiser gives the eager one's results, row by row, and a failing compiler does no harm.
 
-The compiler's backend here is the one that needs no C++ compiler; everything before it is what always runs.
+The compiler backend here is the one that needs no C++ compiler; everything before it is the code that always runs.
 """
 
 import threading
@@ -36,7 +36,7 @@ def inputs(rows: int, side: int = 8) -> tuple[torch.Tensor, torch.Tensor, dict[s
 
 
 class SlowCompiler:
-    """A backend that says when it is at work, and goes on when it may."""
+    """A backend that signals when it is at work, and continues when allowed to."""
 
     def __init__(self) -> None:
         self.compiling, self.may_compile = threading.Event(), threading.Event()
@@ -53,11 +53,11 @@ def test_each_row_is_what_the_usual_denoiser_says() -> None:
     compiled = CompiledDenoiser(pipeline, backend="eager")
     for rows in (2, 3, 5):
         expected = denoise(pipeline, *inputs(rows))
-        assert torch.equal(compiled(*inputs(rows)), expected)  # not ready yet: the usual one answers
+        assert torch.equal(compiled(*inputs(rows)), expected)  # not ready yet, so the eager one answers
         compiled.wait()
         before = counters["stats"]["calls_captured"]
         assert torch.allclose(compiled(*inputs(rows)), expected, atol=1e-5)
-        assert counters["stats"]["calls_captured"] == before  # nothing was compiled while somebody waited
+        assert counters["stats"]["calls_captured"] == before  # nothing was compiled while the caller waited
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def test_what_is_said_to_be_compiled_is_however_many_sizes_there_are() -> None:
     for side in range(4, 24, 2):
         before = counters["stats"]["unique_graphs"]
         compiled(*inputs(2, side))
-        compiled.wait()  # so that the next size finds no thread
+        compiled.wait()  # so that the thread has ended before the next size
         assert counters["stats"]["unique_graphs"] > before
 
 

@@ -1,4 +1,4 @@
-"""Captured calls say what the calls say, for every shape, also after everything that could make them wrong."""
+"""Captured calls give the calls' own results, for every shape and after everything that could break them."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def no_compiler(*_: Any) -> Any:
 
 
 def captured(pipeline: Any, backend: Any = "eager") -> CompiledDenoiser:
-    """Return a denoiser that has been compiled for two rows, or not where nothing can be."""
+    """Return a denoiser that has been compiled for two rows, or not if nothing can be compiled."""
     torch._dynamo.reset()
     denoiser = CompiledDenoiser(pipeline, backend=backend, graphs=CudaGraphs(CUDA))
     denoiser(*inputs(2))
@@ -35,7 +35,7 @@ def test_replays_say_what_calls_say(graphs: Graphs, backend: Any) -> None:
     pipeline: Any = tiny_pipeline()
     denoiser = captured(pipeline, backend)
     denoiser(*inputs(2))
-    assert len(graphs.made) == (2 if backend == "eager" else 1)  # of what is compiled, and of the call as it is
+    assert len(graphs.made) == (2 if backend == "eager" else 1)  # of the compiled call, and of the eager one
     first = denoiser(*inputs(2))
     before = graphs.replays
     for seed in range(3):
@@ -44,7 +44,7 @@ def test_replays_say_what_calls_say(graphs: Graphs, backend: Any) -> None:
         expected = denoise(pipeline, latents, timesteps, conditioning)
         assert torch.allclose(denoiser(latents, timesteps, conditioning), expected, atol=1e-5)
     assert graphs.replays == before + 3
-    assert torch.allclose(first, denoise(pipeline, *inputs(2)), atol=1e-5)  # no later replay has written over it
+    assert torch.allclose(first, denoise(pipeline, *inputs(2)), atol=1e-5)  # not overwritten by a later replay
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def test_each_shape_and_number_of_rows_has_a_graph(graphs: Graphs) -> None:
     for rows, side in ((3, 8), (4, 8), (3, 16), (3, 8)):
         expected = denoise(pipeline, *inputs(rows, side))
         assert torch.allclose(denoiser(*inputs(rows, side)), expected, atol=1e-5)
-    assert len(graphs.made) == 4  # that of two rows among them
+    assert len(graphs.made) == 4  # including the one for two rows
 
 
 @torch.no_grad()
@@ -63,7 +63,7 @@ def test_without_a_compiler_calls_are_captured_at_once(graphs: Graphs) -> None:
     denoiser = CompiledDenoiser(pipeline, backend=None, graphs=CudaGraphs(CUDA))
     denoiser(*inputs(2))
     assert torch.allclose(denoiser(*inputs(2)), denoise(pipeline, *inputs(2)), atol=1e-5)
-    assert [graph.replays for graph in graphs.made] == [2]  # one of them told whether it can be used
+    assert [graph.replays for graph in graphs.made] == [2]  # one of them to check the capture
 
 
 @torch.no_grad()
@@ -110,7 +110,7 @@ def test_what_was_captured_is_forgotten_when_weights_lie_elsewhere(graphs: Graph
         pass
     pipeline.unet.conv_out.weight.zero_()
     pipeline.unet.conv_out.bias.fill_(3.0)
-    assert call().unique().tolist() != [3.0]  # this is what a replay would read
+    assert call().unique().tolist() != [3.0]  # which is what a replay would read
     denoiser.forget_graphs()
     for _ in range(2):
         assert call().unique().tolist() == [3.0]
@@ -173,7 +173,7 @@ def test_after_a_capture_that_fails_one_computes_where_one_did(graphs: Graphs) -
         assert torch.equal(captures.call("shape", refuses, *inputs(2)), 2 * inputs(2)[0])
         assert graphs.stream is graphs.usual_stream
     assert len(graphs.made) == 1
-    for _ in range(2):  # with memory of its own: what the other was to have is torch's for good
+    for _ in range(2):  # in a new pool: torch keeps the one of the failed capture
         assert torch.equal(captures.call("another", lambda latents, *_: 3 * latents, *inputs(2)), 3 * inputs(2)[0])
     assert [graph.replays for graph in graphs.made] == [0, 2]
 
@@ -193,7 +193,7 @@ def test_what_has_to_be_prepared_for_a_stream_is_before_it_is_captured(
     for rows in (2, 4):
         captures.call(rows, prepares, *inputs(rows))
     assert not caplog.records
-    assert len(prepared_for) == 2  # one's own, and the one on which all graphs are captured
+    assert len(prepared_for) == 2  # the current stream, and the one on which all graphs are captured
 
 
 @torch.no_grad()
@@ -223,7 +223,7 @@ def test_a_replay_that_says_something_else_is_not_used(graphs: Graphs, caplog: p
     captures = CudaGraphs(CUDA)
     shape = inputs(2)
     assert torch.equal(captures.call("shape", differs_when_captured, *shape), shape[0])
-    assert torch.equal(captures.call("shape", differs_when_captured, *shape), 4 * shape[0])  # it is called as it is
+    assert torch.equal(captures.call("shape", differs_when_captured, *shape), 4 * shape[0])  # called eagerly
     assert "says something else" in caplog.text
     assert len(graphs.made) == 1
 
@@ -232,7 +232,7 @@ def test_a_replay_that_says_something_else_is_not_used(graphs: Graphs, caplog: p
 def test_without_room_nothing_is_captured_yet(graphs: Graphs, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     captures = CudaGraphs(CUDA)
-    graphs.free_bytes = 2000  # as much as a call needs at most
+    graphs.free_bytes = 2000  # the peak of a call
     for _ in range(2):
         captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2))
     assert graphs.made == []
@@ -255,7 +255,7 @@ def test_memory_that_runs_out_is_taken_from_the_graphs(graphs: Graphs) -> None:
     shape = inputs(4)
     assert torch.equal(captures.call("large", call_beside_graphs, *shape), 3 * shape[0])
     captures.call("small", lambda latents, *_: 2 * latents, *inputs(2))
-    assert len(graphs.made) == 1  # none since
+    assert len(graphs.made) == 1  # no new ones
     with pytest.raises(torch.OutOfMemoryError):
         captures.call("larger", _short_of_memory, *shape)
 

@@ -1,4 +1,4 @@
-"""Group normalization with the channels innermost: the kernels, run by Triton's interpreter, say what torch says."""
+"""Channels-last group normalization: its kernels, run by Triton's interpreter, give the same results as torch."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ SHAPES = [(2, 320, 4, 4, 32), (1, 64, 24, 16, 32), (2, 96, 5, 7, 32), (1, 32, 40
 
 @pytest.fixture
 def innermost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let layers take the kernels although nothing lies on a card."""
+    """Make layers use the kernels even though nothing is on a GPU."""
     monkeypatch.setattr(channels_last, "_lies_on_a_card", lambda pixels: True)
 
 
@@ -40,7 +40,7 @@ def innermost(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_kernels_say_what_torch_says(
     shape: tuple[int, ...], dtype: torch.dtype, activates: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_norm, "_MOST_CHUNKS", 3)  # so that a program goes through several tiles
+    monkeypatch.setattr(group_norm, "_MOST_CHUNKS", 3)  # so that a program loops over several tiles
     *sizes, groups = shape
     pixels = (random(*sizes) * 3 + 1).to(dtype).to(memory_format=torch.channels_last)
     weight, bias = random(sizes[1], seed=1, dtype=dtype), random(sizes[1], seed=2, dtype=dtype)

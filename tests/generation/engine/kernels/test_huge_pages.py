@@ -1,4 +1,4 @@
-"""Huge pages: what is in memory moves there with every byte, and what is not stays away."""
+"""Huge pages: resident memory is moved with every byte intact, and anything else is left alone."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from generation.engine.kernels.huge_pages import moves_to_huge_pages
 from tests.generation.engine.kernels.test_mapped_files import linux_only
 
 MIB = 1 << 20
-# A process of its own, so that it is known what lies in its memory.
+# A separate process, so that the contents of its memory are known.
 PROGRAM = f"""
 import json, mmap, psutil
 from generation.engine.kernels.huge_pages import moves_to_huge_pages
@@ -42,7 +42,7 @@ def test_what_is_in_memory_moves_and_what_is_not_stays_away() -> None:
     assert told["grown"] < 64 * MIB
     if not told["moved"]:
         pytest.skip("this kernel does not move pages when it is told to")
-    assert min(told["moved"], told["huge"]) >= 14 * MIB  # the first and the last may lie at odd addresses
+    assert min(told["moved"], told["huge"]) >= 14 * MIB  # the first and the last may not be aligned
 
 
 def test_nothing_is_moved_where_the_administrator_said_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Blocks in place: bit by bit the usual ones, and what they are given stays as it was."""
+"""In-place blocks: bit for bit the same as the usual ones, and their input is left unchanged."""
 
 import copy
 from typing import Any

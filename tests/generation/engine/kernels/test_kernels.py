@@ -1,4 +1,4 @@
-"""Kernels: chosen by what was measured, equal to the usual ones, and nothing is changed in float32."""
+"""Kernels: chosen by measurement, equal to the usual ones, and nothing changes in float32."""
 
 import sys
 import time
@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 
 def deviation(result: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return the relative L2 distance."""
+    """Return the relative L2 error."""
     return float((result.double() - expected.double()).norm() / expected.double().norm())
 
 
@@ -54,7 +54,7 @@ def test_blocks_attend_as_torch_does(tokens: int, keys: int) -> None:
 def test_blocks_in_bfloat16_stay_within_its_rounding() -> None:
     query, key, value = (random(1, 2, 1024, 40, seed=seed, dtype=torch.bfloat16) for seed in range(3))
     truth = functional.scaled_dot_product_attention(query.double(), key.double(), value.double())
-    # Scores are rounded once more than within torch's kernel, which keeps them in float32.
+    # Scores are rounded once more than in torch's kernel, which keeps them in float32.
     assert deviation(blocked_attention(query, key, value), truth) < 2 * torch.finfo(torch.bfloat16).eps
 
 
@@ -232,7 +232,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 @pytest.fixture
 def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Say what the probes are to find."""
+    """Set the results of the probes."""
 
     def find(*, channels_last: bool, blocked: bool) -> None:
         monkeypatch.setattr(preparing, "channels_last_pays", lambda *_: channels_last)

@@ -1,4 +1,4 @@
-"""Pages of mapped model files are given back, and never anything else."""
+"""Pages of memory-mapped model files are released, and never anything else."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from generation.engine.kernels.preparing import prepare_part
 
 
 def resident_bytes(file: Path) -> int:
-    """Return how much of a mapped file is in this process's memory."""
+    """Return how much of a mapped file is resident in this process."""
     maps = psutil.Process().memory_maps(grouped=False)  # pyright: ignore[reportAttributeAccessIssue] - not on macOS
     return sum(row.rss for row in maps if row.path == str(file))
 

@@ -1,4 +1,4 @@
-"""Packed weights: the same results, in the place of the others, and out of the way of whoever wants weights."""
+"""Packed weights: the same results, replacing the originals in memory, and restored for code that needs the weights."""
 
 import copy
 import io
@@ -95,7 +95,7 @@ def test_a_gated_layer_computes_what_the_usual_one_does(bias: bool, is_wrapped: 
     projection = layer.proj
     let_layers_pack(layer)
     if is_wrapped:
-        layer.proj = torch.nn.Sequential(projection)  # as an adapter does, which wants the outputs whole
+        layer.proj = torch.nn.Sequential(projection)  # as an adapter does, which needs the complete output
     at_first = layer(values)
     assert (type(layer), type(projection), projection.packed) == (PackingGEGLU, PackingHalves, None)
     assert deviation(at_first, usual(values)) < 1e-2

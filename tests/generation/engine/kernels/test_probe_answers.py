@@ -1,4 +1,4 @@
-"""What was measured of this machine is measured once: not for another machine, and not for a card."""
+"""Measurements of this machine are made once; those of another machine do not count, and a GPU's are not stored."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def _nothing_is_kept_for_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def start(*found: bool) -> tuple[Callable[..., bool], list[tuple[object, ...]]]:
-    """Return a probe as a new process has it, which finds these one after the other, and what it was asked."""
+    """Return a probe as a new process would have it, with these successive results, and the list of calls to it."""
     asked = list[tuple[object, ...]]()
 
     def pays(*of: object) -> bool:

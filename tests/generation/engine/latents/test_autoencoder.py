@@ -1,4 +1,4 @@
-"""Encoding and decoding in slices: what the autoencoder itself returns, and room for others in between."""
+"""Encoding and decoding in slices: the autoencoder's own results, and time for others in between."""
 
 import itertools
 from collections.abc import Generator
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 def at_once(slices: Generator[None, None, Value]) -> Value:
-    """Do all slices."""
+    """Run all slices."""
     while True:
         try:
             next(slices)
@@ -47,7 +47,7 @@ def xl_pipeline(dtype: torch.dtype, *, force_upcast: bool, **config: Any) -> Any
 )
 @torch.no_grad()
 def test_slices_are_the_whole(dtype: torch.dtype, force_upcast: bool, config: dict[str, Any]) -> None:
-    """Compare with what Stable Diffusion XL's own pipeline prepares, and with what its autoencoder decodes."""
+    """Compare with what Stable Diffusion XL's own pipeline prepares and its autoencoder decodes."""
     pipeline = xl_pipeline(dtype, force_upcast=force_upcast, **config)
     image = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
     expected = pipeline.prepare_latents(
@@ -64,7 +64,7 @@ def test_slices_are_the_whole(dtype: torch.dtype, force_upcast: bool, config: di
     latents = clean_latents(pipeline, distribution, torch.Generator().manual_seed(3), dtype)
     assert latents.dtype == dtype
     assert torch.equal(latents, expected)
-    assert pipeline.vae.dtype == dtype  # as it was
+    assert pipeline.vae.dtype == dtype  # restored
     unscaled = latents / pipeline.vae.config.scaling_factor
     if config:
         mean, std = (torch.tensor(values).view(1, 4, 1, 1) for values in config.values())
@@ -102,7 +102,7 @@ def test_others_take_steps_between_the_slices_of_a_decoding(engine: DiffusersEng
         loop.accept(short)
         with torch.no_grad():
             while not short.pictures[0].done():
-                loop._batches.step_seconds = 0.0  # as if steps were quicker than any slice
+                loop._batches.step_seconds = 0.0  # as if steps were faster than any slice
                 loop.turn()
     finally:
         for handle in handles:

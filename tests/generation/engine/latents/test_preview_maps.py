@@ -1,4 +1,4 @@
-"""The map for previews is fitted once: a later start takes what was kept, and fits again what cannot be used."""
+"""The preview map is fitted once: a later start reuses it, and fits again if it cannot be used."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from tests.generation.engine.latents.test_previews import difference
 from tests.generation.engine.stock import tiny_request
 from tests.generation.engine.test_caches import PreviewedRun
 
-# By which every preview is red, whatever the latents are.
+# Makes every preview red, whatever the latents are.
 RED = [[0.0, 0.0, 0.0]] * 4 + [[1.0, 0.0, 0.0]]
 
 

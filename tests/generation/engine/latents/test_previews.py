@@ -37,7 +37,7 @@ def tiny_file(tiny: AutoencoderTiny, tmp_path: Path) -> Path:
 
 
 def difference(one: Image.Image, other: Image.Image) -> int:
-    """Return the largest difference of a channel."""
+    """Return the maximum difference of any channel."""
     bands = ImageChops.difference(one.convert("RGB"), other.convert("RGB")).getextrema()
     return max(int(high) for _, high in bands)  # type: ignore[misc, arg-type]
 
@@ -82,7 +82,7 @@ def test_without_previews_none_are_made_and_nothing_is_fitted_for_them(
 
 @pytest.mark.parametrize("previews", [True, False])
 def test_the_setting_reaches_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, previews: bool) -> None:
-    monkeypatch.setattr(os, "environ", os.environ.copy())  # which it adds to
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # the code under test adds to it
     engine = create_engine(GenerationSettings(previews=previews, data_dir=tmp_path).for_child())
     try:
         assert engine._has_previews == previews

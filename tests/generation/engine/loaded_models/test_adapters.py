@@ -1,4 +1,4 @@
-"""LoRA files on a random pipeline: diffusers' own picture, nothing left behind, no call shared."""
+"""LoRA files on a random pipeline: the same picture as diffusers', nothing left behind, no call shared by mistake."""
 
 import io
 import warnings
@@ -87,7 +87,7 @@ def test_several_together_are_the_picture_that_diffusers_paints_with_them(
     for weights in ({"clay": 0.5, "ink": 0.75}, {"clay": 0.5, "oil": 0.25, "tar": 1.0}, {"ink": 1.0, "oil": 0.5}):
         pipeline = stock_pipeline(catalog, "ddim")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # peft notes that there is another adapter already
+            warnings.simplefilter("ignore")  # peft warns that there is another adapter already
             for name in weights:
                 pipeline.load_lora_weights(str(tmp_path), weight_name=files[name].name, adapter_name=name)
         pipeline.set_adapters(list(weights), adapter_weights=list(weights.values()))
@@ -133,7 +133,7 @@ def entry_with(entry: ModelEntry, files: dict[str, Path]) -> Catalog:
 
 
 def expected_of(catalog: Catalog, file: Path, **changes: Any) -> bytes:
-    """Paint with diffusers and this file alone."""
+    """Generate with diffusers and only this file."""
     (model,) = catalog
     pipeline = stock_pipeline(catalog, model)
     pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
@@ -205,7 +205,7 @@ def test_a_file_that_was_replaced_brings_its_own_reading_of_a_text(
     engine = make_engine(catalog)
     before = pixels(engine, adapter="ink", adapter_weight=1.0)
     later.replace(file)
-    assert pixels(engine, adapter="ink", adapter_weight=1.0) == before  # as long as it is in memory
+    assert pixels(engine, adapter="ink", adapter_weight=1.0) == before  # while it is in memory
     pixels(engine, adapter="clay", adapter_weight=1.0)
     assert pixels(engine, adapter="ink", adapter_weight=1.0) == expected_of(catalog, file) != before
 
@@ -247,7 +247,7 @@ def test_want_of_memory_says_nothing_about_a_file(
 
     def short_of_memory_once(*arguments: Any, **keywords: Any) -> None:
         nonlocal left
-        if left > 0:  # the denoiser has its layers by then
+        if left > 0:  # by then the denoiser has its layers
             left -= 1
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         usual(*arguments, **keywords)

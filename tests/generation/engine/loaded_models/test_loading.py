@@ -1,4 +1,4 @@
-"""Which class loads a model, what is imported for it, and what is said of files that are none."""
+"""Which class loads a model, what is imported for it, and the errors for files that are not a model."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def load_tiny(folder: Path) -> None:
 def test_who_asks_for_float32_gets_it(
     dtype: Literal["float32", "bfloat16"], is_exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "environ", os.environ.copy())  # which it adds to
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # the code under test adds to it
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", is_exact)
     create_engine(GenerationSettings(dtype=dtype, data_dir=tmp_path).for_child()).close()
     assert torch.backends.cudnn.allow_tf32 == (not is_exact)

@@ -1,4 +1,4 @@
-"""No pickle is ever loaded, whatever a model's folder holds: the interpreter itself is asked (PEP 578)."""
+"""No pickle is ever loaded, whatever a model's folder contains, by the interpreter's audit events (PEP 578)."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -28,12 +28,12 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
             watcher.append(".".join(map(str, arguments)))
 
 
-sys.addaudithook(_hear)  # it cannot be taken away again, so it listens only while somebody watches
+sys.addaudithook(_hear)  # cannot be removed again, so it is active only while a test watches
 
 
 @contextmanager
 def classes_named_by_pickles() -> Iterator[list[str]]:
-    """Collect every class or function that a pickle asks for while inside; all of them begin with that."""
+    """Collect every class or function that a pickle looks up inside the block; every pickle attack begins with that."""
     found: list[str] = []
     _watchers.append(found)
     try:
@@ -43,7 +43,7 @@ def classes_named_by_pickles() -> Iterator[list[str]]:
 
 
 class Booby:
-    """Writes a file when it is unpickled."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self._trace = trace

@@ -1,4 +1,4 @@
-"""What comes out broken in a short format is painted once more in float32, and leaves no trace."""
+"""A picture that comes out broken in a narrow dtype is generated once more in float32, leaving no trace."""
 
 import copy
 import io
@@ -28,7 +28,7 @@ SCHEDULER = "ddim"
 def overflowing(
     make_engine: Callable[..., DiffusersEngine], *catalog: Catalog, part: str = "vae.decoder.conv_in"
 ) -> tuple[DiffusersEngine, Any]:
-    """Make an engine in float16 in which a part's activations exceed the largest float16, and in float32 do not."""
+    """Make a float16 engine in which a component's activations overflow, though they would not in float32."""
     engine = make_engine(*catalog, dtype=torch.float16)
     engine.preload()
     assert engine._models._model is not None
@@ -105,7 +105,7 @@ def test_weights_and_ends_of_long_prompts_count_in_float32_too(
 def test_both_encoders_of_the_large_one_count_in_float32_too(
     make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog
 ) -> None:
-    catalog = Catalog({"xl-euler": tiny_catalog["xl-euler"]})  # its autoencoder is in float32 anyway
+    catalog = Catalog({"xl-euler": tiny_catalog["xl-euler"]})  # its autoencoder runs in float32 anyway
     engine, pipeline = overflowing(make_engine, catalog, part="unet.conv_in")
     wide: Any = copy.deepcopy(pipeline).to(torch.float32)
     prompt, negative_prompt = "a (fox:1.5)", f"{LONG} {LONG}"

@@ -1,4 +1,4 @@
-"""Models in memory: who leaves for whom, and what happens when the memory runs out while somebody is painted."""
+"""Models in memory: which is evicted for which, and what happens when memory runs out during generation."""
 
 import logging
 import threading
@@ -33,7 +33,7 @@ MakeEngine = Callable[..., DiffusersEngine]
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """A model whose tiles are larger than the pictures here, so that they make no difference."""
+    """A model whose tiles are larger than the pictures here, so that tiling makes no difference."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     pipeline = tiny_pipeline()
     pipeline.vae.register_to_config(sample_size=256)
@@ -52,7 +52,7 @@ def part_of(engine: DiffusersEngine, path: str) -> torch.nn.Module:
 
 @contextmanager
 def short_of_memory(part: torch.nn.Module, *, times: int) -> Iterator[None]:
-    """Let the first calls of a part find no memory."""
+    """Make the first calls of a component run out of memory."""
     left = times
 
     def fail(*_: object) -> None:
@@ -79,7 +79,7 @@ def test_who_finds_no_memory_is_painted_again_with_less(
     assert result.parameters["painted_again"] is True
     expected = engine.run(tiny_request(), RecordedRun()).pictures[0]
     assert expected.parameters["painted_again"] is False
-    assert pixels(result.data) == pixels(expected.data)  # the picture is one tile
+    assert pixels(result.data) == pixels(expected.data)  # the picture is a single tile
     assert "the memory did not suffice for ddim; from now on:" in caplog.text
     assert "in tiles" in caplog.text
     steps = [told[0] for told in run.told if isinstance(told, tuple)]
@@ -146,7 +146,7 @@ def test_down_the_ladder_a_model_is_loaded_anew_when_nobody_uses_it(
 ) -> None:
     engine = make_engine(catalog, dtype=torch.bfloat16)
     before = part_of(engine, "unet")
-    for _ in range(2):  # tiles, then eight bits
+    for _ in range(2):  # first tiling, then eight bits
         with caplog.at_level(logging.WARNING), short_of_memory(part_of(engine, "unet"), times=1):
             assert engine.run(tiny_request(), RecordedRun()).pictures[0].parameters["painted_again"] is True
     after = part_of(engine, "unet")
@@ -171,7 +171,7 @@ def test_one_component_at_a_time_is_on_the_device_whoever_comes(
 
     def coming(hook: CpuOffload, module: torch.nn.Module, *arguments: Any, **keywords: Any) -> Any:
         given = come(hook, module, *arguments, **keywords)
-        if hook.prev_module_hook is not None:  # accelerate takes it away, but on a CPU sees it there already
+        if hook.prev_module_hook is not None:  # accelerate moves it off; on a CPU there is nothing to move
             here.discard(type(hook.prev_module_hook.model).__name__)
         here.add(type(module).__name__)
         beside_denoiser.extend([set(here)] if "UNet2DConditionModel" in here else [])
@@ -194,7 +194,7 @@ def test_one_component_at_a_time_is_on_the_device_whoever_comes(
 def room_for_two(
     catalog: Catalog, data_dir: Path, monkeypatch: pytest.MonkeyPatch, *, max_width: int
 ) -> ResidentModels:
-    """Return room for two of three models and a picture, some of which torch keeps in store until it is told."""
+    """Return room for two of three models and a picture, some of which torch keeps cached until told to release it."""
     entry = catalog["ddim"]
     three = Catalog({name: replace(entry, name=name) for name in ("a", "b", "c")})
     models = ResidentModels(
@@ -255,7 +255,7 @@ def test_what_cannot_be_improved_is_said_and_no_loss(
 
 
 class Card:
-    """What torch says of an NVIDIA card of 24 GiB, of which another program has 2 and this process 1."""
+    """What torch reports of an NVIDIA card of 24 GiB, of which another program holds 2 and this process 1."""
 
     fraction = 1.0
 
@@ -273,7 +273,7 @@ class Card:
         return 2**30
 
     def limited(self, device: torch.device) -> float:
-        _get_device_index(device)  # which torch does: a card without a number is an error
+        _get_device_index(device)  # as torch does: a CUDA device without an index is an error
         return self.fraction
 
     def limit(self, fraction: float, device: torch.device) -> None:

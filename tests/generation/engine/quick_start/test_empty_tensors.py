@@ -1,4 +1,4 @@
-"""Tensors without memory are what torch itself says they are, and any other is left to torch."""
+"""Meta tensors are what torch itself would make, and all others are left to torch."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def test_they_are_what_they_are_to_torch(name: str, place: str) -> None:
     usual = call(device)
     with QuickEmptyTensors():
         assert described(call(device)) == described(usual)
-    with QuickEmptyTensors(), torch.device(place):  # as transformers says it
+    with QuickEmptyTensors(), torch.device(place):  # as transformers does
         assert described(call(device)) == described(usual)
 
 

@@ -1,4 +1,4 @@
-"""Texts read by replays of captured calls: the same embeddings, bit by bit, with adapters too."""
+"""Texts encoded by replaying captured calls: the same embeddings, bit for bit, with adapters too."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,13 +35,13 @@ def test_replays_say_what_the_text_encoders_say(
     before = graphs.replays
     for text in TEXTS:
         expected = encode_text(pipeline, text)
-        assert graphs.replays == before  # without graphs, and with those of others
+        assert graphs.replays == before  # neither without graphs nor with those of another model
         told = encode_text(pipeline, text, captures)
         assert graphs.replays == (before := before + encoders)
         assert all(torch.equal(told[name], expected[name]) for name in expected)
     assert len(graphs.made) == encoders
     expected = encode_text(pipeline, TEXTS[0])
-    assert all(torch.equal(first[name], expected[name]) for name in expected)  # no later replay has written over it
+    assert all(torch.equal(first[name], expected[name]) for name in expected)  # not overwritten by a later replay
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Textual inversion on random pipelines: diffusers' own picture, and nobody else's is another one."""
+"""Textual inversion on random pipelines: the same picture as diffusers', and no other picture changes."""
 
 import io
 from collections.abc import Callable
@@ -104,7 +104,7 @@ def test_every_other_text_is_read_as_if_nothing_had_been_loaded(
     assert pixels(taught, "an ink cat") != pixels(engine, "an ink cat")
     for prompt in ("a cat", "drinking", "cat-toy", "a (pink:1.2) cat", "a cat. a dog. a long dog in an old barn."):
         assert pixels(taught, prompt) == pixels(engine, prompt)
-    # Another model's letters are letters, and coming back finds the word again.
+    # To another model the word is just letters; back on this one it is a taught word again.
     assert pixels(taught, "an ink cat", model="euler") == pixels(engine, "an ink cat", model="euler")
     assert pixels(taught, "an ink cat") != pixels(engine, "an ink cat")
 
@@ -116,7 +116,7 @@ def test_words_are_weighed_and_stand_in_long_prompts(taught: DiffusersEngine, en
         for prompt in ("a ink", "a (ink:1.5)", "a (ink:0.5)", f"{several} ink.", f"{several} inc.", f"{several} clay.")
     ]
     assert len(set(pictures)) == len(pictures) - 1
-    assert pictures[3] == pictures[5]  # the same vectors by another word
+    assert pictures[3] == pictures[5]  # the same vectors under another word
     assert pictures[4] == pixels(engine, f"{several} inc.")
 
 
@@ -171,7 +171,7 @@ def test_both_encoders_of_the_large_one_are_taught(offered: dict[str, Embedding]
     ours, stock = stable_diffusion_xl(), stable_diffusion_xl()
     for name in ("text_encoder", "text_encoder_2", "unet"):
         getattr(ours, name).load_state_dict(getattr(stock, name).state_dict())
-    if is_old:  # as the published one says: the end of a text is its highest number
+    if is_old:  # as in the published one: a text ends at its highest token id
         for module in ours.text_encoder_2.modules():
             if hasattr(module, "eos_token_id"):
                 module.eos_token_id = 2
@@ -190,4 +190,4 @@ def test_both_encoders_of_the_large_one_are_taught(offered: dict[str, Embedding]
     for name, tensor in encode_text(ours, "a fox").items():
         assert torch.equal(tensor, before[name])
     with pytest.raises(ModelUnavailable, match="does_not_fit"):
-        words.read("a ink fox")  # it is for the small one
+        words.read("a ink fox")  # its file is for the small model

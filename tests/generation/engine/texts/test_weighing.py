@@ -1,4 +1,4 @@
-"""Long prompts and weighted ones on random pipelines."""
+"""Long and weighted prompts on random pipelines."""
 
 import io
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.tiny_families.pipelines import stable_diffusion_xl
 from tests.tiny_pipeline import MAX_TOKENS
 
 NAME = "encoder_hidden_states"
-LONG = "a red fox. a cat on grass. a dog in snow. a tree."  # a token a letter: several chunks of the tiny encoder
+LONG = "a red fox. a cat on grass. a dog in snow. a tree."  # one token per letter: several chunks of the tiny encoder
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_long_text_is_read_to_its_end(pipeline: Any) -> None:
     assert whole.shape[1] > MAX_TOKENS
     assert whole.shape[1] % MAX_TOKENS == 0
     assert not torch.equal(states(pipeline, f"{LONG[:-2]}y."), whole)
-    with torch.no_grad():  # which diffusers' own way cuts off
+    with torch.no_grad():  # diffusers' own code would truncate it
         cut, _ = pipeline.encode_prompt(LONG, "cpu", 1, False)
         also_cut, _ = pipeline.encode_prompt(f"{LONG[:-2]}y.", "cpu", 1, False)
     assert torch.equal(cut, also_cut)
@@ -81,7 +81,7 @@ def test_the_device_that_computes_counts_and_not_where_weights_wait(
         stock_pipeline(tiny_catalog, "ddim"),
         EmbeddingsProvider.get_embeddings_for_weighted_prompt_fragments,
     )
-    there, told = torch.device("cpu:0"), list[Any]()  # to torch another one than "cpu", where the weights are
+    there, told = torch.device("cpu:0"), list[Any]()  # to torch a different device than "cpu", where the weights are
     pipeline.enable_model_cpu_offload(device=there)
 
     def heard(provider: EmbeddingsProvider, **keywords: Any) -> Any:
@@ -108,7 +108,7 @@ def test_pictures_follow_weights_and_ends_of_long_prompts(engine: DiffusersEngin
     assert painted(engine, LONG, negative_prompt="(rain:1.6)") != painted(engine, LONG, negative_prompt="rain")
 
 
-LARGE_LONG = "a red fox on grass. a dog in snow. a tree at a lake. " * 3  # a token a letter, 77 of them a chunk
+LARGE_LONG = "a red fox on grass. a dog in snow. a tree at a lake. " * 3  # one token per letter, 77 per chunk
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_the_large_one_weighs_what_both_encoders_say(large: Any) -> None:
     expected, _, pooled, _ = large.encode_prompt("a red fox", device="cpu", do_classifier_free_guidance=False)
     assert torch.equal(plain[NAME], expected)
     heavier = encode_text(large, "a (red:1.5) fox")
-    assert torch.equal(heavier["text_embeds"], pooled)  # the summary is of the words
+    assert torch.equal(heavier["text_embeds"], pooled)  # the pooled output ignores weights
     width = large.text_encoder.config.hidden_size
     for half in (slice(None, width), slice(width, None)):
         changed = (heavier[NAME] - plain[NAME])[..., half].abs().amax(dim=-1)[0] > 1e-6
@@ -194,7 +194,7 @@ def test_a_long_picture_is_the_one_that_diffusers_paints_with_these_embeddings(
 
 @pytest.fixture(scope="module")
 def refiner(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """A model like Stable Diffusion XL's refiner: no first encoder, and told how good a picture is to be."""
+    """A model like Stable Diffusion XL's refiner: without the first encoder, and conditioned on an aesthetic score."""
     pipeline, width = stable_diffusion_xl(), texts.CLIP_WIDTH
     components = {**pipeline.components, "text_encoder": None, "tokenizer": None}
     shape = {"cross_attention_dim": width, "projection_class_embeddings_input_dim": 5 * 8 + width}
