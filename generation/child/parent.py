@@ -13,8 +13,8 @@ from generation.child.worker import PARENT_PID_VARIABLE
 from generation.errors import ExecutorError
 
 _HARMLESS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LANG", "TZ")
-# From 1.29 on, onnxruntime reports every session to Microsoft unless this is set (its Privacy.md). The picture check is
-# not alone in loading it: diffusers does so too where it is installed.
+# From 1.29 on, onnxruntime reports every session to Microsoft unless this is set (its Privacy.md). It is loaded by the
+# picture check, and where it is installed by diffusers too.
 _QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
 
 

@@ -34,7 +34,7 @@ class ByteCache(Generic[Value]):
         return self._values.get(key)
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Store a value and evict the least recently used; a value larger than ``max_bytes`` is not kept."""
+        """Store a value and evict the least recently used; one larger than ``max_bytes`` evicts all and itself."""
         if key in self._values:
             self.bytes -= self._size_of(self._values.pop(key))
         self._values[key] = value

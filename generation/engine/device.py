@@ -81,7 +81,7 @@ def wait_for(device: torch.device) -> None:
 
 
 def free_memory(device: torch.device) -> None:
-    """Release memory that torch has cached but nothing uses back to the device."""
+    """Give memory that torch has cached but nothing uses back to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":

@@ -154,7 +154,7 @@ class DeviceLoop:
             with self._failing(order):
                 order.show_life()
 
-    # What comes in ------------------------------------------------------------------------------------------------
+    # Incoming orders ----------------------------------------------------------------------------------------------
 
     def accept(self, order: Order) -> None:
         """Take an order; only for the loop's thread, or for a caller that drives the loop."""
@@ -166,7 +166,7 @@ class DeviceLoop:
             if not self._orders:  # otherwise the first request for it loads it
                 self._models.get(model, lambda: None)
                 while self._inbox.empty() and self._models.pack():
-                    pass  # until somebody comes, who should not wait for all of it
+                    pass  # until an order arrives, which should not wait for all of it
             loaded.set_result(None)
         except Exception as error:
             loaded.set_exception(error)
@@ -190,7 +190,7 @@ class DeviceLoop:
                 course = course_of(model, order, index, caches=self._caches, attend=attend)
                 self._sliced.append(_Picture(order, index, model, course))
 
-    # What is under way --------------------------------------------------------------------------------------------
+    # Pictures in progress -----------------------------------------------------------------------------------------
 
     def _slice(self) -> None:
         """Advance encoding and decoding for about as long as a denoising step takes, so that both make progress."""
@@ -233,7 +233,7 @@ class DeviceLoop:
             else:
                 self._fail(picture.order, denoising.failure)
 
-    # What goes wrong ----------------------------------------------------------------------------------------------
+    # Failures -----------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _failing(self, order: Order) -> Iterator[None]:

@@ -100,9 +100,9 @@ def _of_our_record(text: str) -> Recipe:
 def _of_infotext(text: str) -> Recipe:
     """Read prompt, negative prompt and the line of settings.
 
-    Source: ``parse_generation_parameters`` in modules/infotext_utils.py of AUTOMATIC1111/stable-diffusion-webui. In
-    contrast to that, a text without a line of settings is not accepted, and whatever follows the line is ignored. Names
-    of add-ons are removed from the prompt, because they refer to files on another machine.
+    Source: ``parse_generation_parameters`` in modules/infotext_utils.py of AUTOMATIC1111/stable-diffusion-webui. Unlike
+    there, a text without a line of settings is not accepted, and whatever follows the line is ignored. Names of add-ons
+    are removed from the prompt, because they refer to files on another machine.
     """
     lines = text.split("\n")
     last = next((n for n in reversed(range(len(lines))) if _FIRST_SETTING.match(lines[n])), None)

@@ -65,7 +65,7 @@ def has_sound_pixels(data: bytes) -> bool:
 def is_clean(data: bytes) -> bool:
     """Tell by its header whether a picture is what the decode child produces: an 8-bit RGB PNG, not too large.
 
-    Others would receive whatever a compromised child sends. PNG specification, 11.2.2.
+    Whatever a compromised child returned would otherwise be passed on to others. PNG specification, 11.2.2.
     """
     if len(data) < 26 or data[:16] != PNG_SIGNATURE + b"\0\0\0\x0dIHDR":
         return False

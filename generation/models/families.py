@@ -30,7 +30,7 @@ class Size(StrEnum):
 
 # Source: https://huggingface.co/docs/diffusers/api/pipelines/flux, the example with a negative prompt.
 _TRUE_CFG_SCALE = 4.0
-# Qwen-Image's own way to give no negative prompt: https://huggingface.co/docs/diffusers/api/pipelines/qwenimage
+# What Qwen-Image takes as an empty negative prompt: https://huggingface.co/docs/diffusers/api/pipelines/qwenimage
 _NOTHING_UNWANTED = " "
 
 

@@ -12,7 +12,7 @@ from generation.models.sizes import ModelSizes, read_sizes
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The bytes of device memory that a model needs, and whether there are as many.
+    """The bytes of device memory that a model needs, and whether they fit.
 
     ``plan`` is how it would be held, or None if its files are not here and the catalog's estimate has to do.
     """

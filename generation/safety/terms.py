@@ -92,7 +92,7 @@ naranja pelada, fruta pelada, fromage râpé, gruyère râpé, parmesan râpé, 
 rosse, shota rustaveli
 """
 
-# In a negative prompt: what is to be absent from the picture.
+# In a negative prompt: what should be absent from the picture.
 DRESSED = """
 clothes, clothing, clothed, cloth, dress, dressed, shirt, pants, trousers, skirt, underwear, bikini,
 swimsuit, swimwear, panties, bra, garment, garments, outfit, fabric

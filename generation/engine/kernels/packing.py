@@ -23,9 +23,9 @@ _ops: Any = torch.ops
 class _Packing:
     """A layer that packs its weight: on its first use for that call only, on its second for good.
 
-    A weight that stays packed needs fresh memory, and first touching that takes as long as the packing itself. Without
-    it, whoever waits for a process's first picture sees a step sooner. Once packed for good, the layer has no parameter
-    ``weight``; its contents are in ``packed``.
+    A weight that stays packed needs fresh memory, and first touching that takes as long as the packing itself. Putting
+    it off lets a process take the first step of its first picture sooner. Once packed for good, the layer has no
+    parameter ``weight``; its contents are in ``packed``.
     """
 
     packed: Any = None

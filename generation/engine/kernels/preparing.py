@@ -40,7 +40,7 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, 
 
 
 def pack_denoiser(pipeline: Any) -> Iterator[None]:
-    """Pack the denoiser's weights, which are most of all, one layer per iteration, before a picture waits for it."""
+    """Pack the denoiser's weights, which are most of the model, one layer per iteration, so that no picture waits."""
     for part in _denoisers(pipeline):
         yield from pack_layers(part)
 
@@ -75,7 +75,7 @@ def _attends_as_usual(part: Any) -> bool:
 
 
 def _trust_the_range(pipeline: Any) -> None:
-    """Keep an autoencoder in bfloat16 if it overflows in float16.
+    """Keep an autoencoder in bfloat16 even if it would overflow in float16.
 
     ``force_upcast`` makes diffusers compute SDXL's autoencoder in float32, because its activations exceed the largest
     float16 number (65504). bfloat16 has the range of float32, so there it would only cost time and memory.

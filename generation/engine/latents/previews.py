@@ -28,7 +28,7 @@ _TINY_FACTOR = 8  # TAESD's pictures are this many times as large as their laten
 
 
 class Preview:
-    """A small JPEG to be, made of values that the device may still be computing."""
+    """A small JPEG in the making, from values that the device may still be computing."""
 
     def __init__(self, numbers: torch.Tensor, encode: Callable[[torch.Tensor], bytes]) -> None:
         """Start copying ``numbers`` to the CPU, where ``encode`` makes a JPEG of them."""

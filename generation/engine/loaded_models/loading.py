@@ -54,7 +54,7 @@ class LoadedModel:
     embeddings: Embeddings
     locate: Callable[[AddOnFile], Path]  # finds files of add-ons
     compiled: CompiledDenoiser | None = None
-    graphs: CudaGraphs | None = None  # the denoiser's own, which drops them when weights move
+    graphs: CudaGraphs | None = None  # also held by ``compiled``, which drops them when weights move
     packable_bytes: int = 0  # of the denoiser's weights
 
     @property

@@ -48,7 +48,7 @@ def make_room(pipeline: Any) -> None:
     """Move components off the device that the plan wants there only while they are used.
 
     diffusers does this when its own call gets to the next component. Pictures that are generated side by side use them
-    in any order, so a text encoder would be loaded next to a denoiser that serves another picture.
+    in any order; without this, a text encoder would be loaded next to a denoiser that serves another picture.
     """
     for hook in getattr(pipeline, "_all_hooks", ()):
         hook.offload()

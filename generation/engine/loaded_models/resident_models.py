@@ -141,7 +141,7 @@ class ResidentModels:
         return next(reversed(self._models.values()), None)
 
     def _lower_plan(self, name: str) -> MemoryPlan | None:
-        """Return the next plan that helps a single picture, whatever the batch width."""
+        """Return the next lower plan that helps a single picture, which a narrower batch does not."""
         model = self._models.get(name)
         if model is None:
             return None

@@ -1,6 +1,6 @@
 """Text encoding by replaying CUDA graphs, transparent to the code that calls a text encoder.
 
-CLIP's encoder takes a GPU one millisecond for a text of 77 tokens, and a slow CPU took ten to launch it.
+A GPU runs CLIP's encoder on a text of 77 tokens in one millisecond; a slow CPU took ten to launch it.
 """
 
 from collections.abc import Callable, Iterator
