@@ -51,7 +51,7 @@ async def answer_error(
         metrics.refused(cause)
     note_trouble(cause)
     if sentence is None and isinstance(cause, app_commands.TransformerError | app_commands.CommandSignatureMismatch):
-        sentence = "My commands have just changed. Please type the command once more."
+        sentence = "My commands have just changed. Please type the command again."
     if sentence is None:
         metrics.errors.inc()
         reference = new_reference()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 _MAX_NAMED = 8  # with more adapters or words the help would not fit into one message
-_DEMO = ", small and quick, for trying the bot; it knows a few dozen things."
+_DEMO = ", a small, quick one for trying out the bot. It knows a few dozen things."
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
@@ -24,15 +24,15 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
     mention = client.user.mention if client.user else "@me"
     lines = [
         "**I paint new pictures over yours.**",
-        "• `/img2img`: attach a picture, write a prompt.",
-        f"• Send a picture with a prompt and mention {mention} (no mention is needed in a direct message).",
-        "• Reply to one of my pictures: new words paint over it; `strength 0.7` or `seed 5` alone repeat it with that,"
-        " `again` or `4 more` with new seeds; `seed?` tells you its seed.",
-        "• Right-click (long-press) anybody's picture → Apps → **Remix**: the form begins with the settings in"
-        " its file.",
+        "• `/img2img`: attach a picture and write a prompt.",
+        f"• Send a picture with a prompt and mention {mention} (not needed in a direct message).",
+        "• Reply to one of my pictures: new words paint over it, `strength 0.7` or `seed 5` changes only that,"
+        " `again` or `4 more` uses new seeds, and `seed?` tells you its seed.",
+        "• Right-click (long-press) anybody's message with a picture → Apps → **Remix**: the form starts with the"
+        " settings in its file.",
         "**Options**, anywhere in the text: `strength` (0.3 or `subtle`, 0.6 or `balanced`, 0.9 or `strong`;"
-        " `ladder` paints several to choose from, as **Strengths** under a picture does),"
-        " `seed` (the same one gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`, and"
+        " `ladder` paints several to choose from, like **Strengths** under a picture),"
+        " `seed` (the same seed gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`, and"
         " `negative:` at the end.",
         *_about_model(client, origin),
     ]
@@ -41,8 +41,8 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
 
 def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     settings = (
-        "**More**: `/queue` shows what waits, `/preferences` keeps your own numbers and negative prompt, `/privacy`"
-        " shows and deletes what I keep about you, **Report** under a picture tells the moderators."
+        "**More**: `/queue` shows what's waiting, `/preferences` saves your own settings, `/privacy` shows and deletes"
+        " what I keep about you, and **Report** under a picture alerts the moderators."
         " For moderators: `/defaults`, `/limits`, `/moderation`."
     )
     try:
@@ -56,12 +56,14 @@ def _about_model(client: "Palimpsest", origin: Origin) -> list[str]:
     ]
     if adapters := client.shelf.adapters(model):
         offered = [f"`{each.name}`" + (f" (write *{each.trigger}*)" if each.trigger else "") for each in adapters]
-        lines.insert(1, "**Adapters**, with `adapter: name` or `adapter: name:0.8, other:0.5`: " + _named(offered))
+        lines.insert(1, "**Adapters** (`adapter: name` or `adapter: name:0.8, other:0.5`): " + _named(offered))
     if embeddings := client.shelf.embeddings(model):
         words = [f"`{each.word}`" + (f" ({each.title})" if each.title != each.word else "") for each in embeddings]
-        lines.insert(1, "**Words** of its own, anywhere in a prompt or a negative prompt: " + _named(words))
+        lines.insert(1, "**Words** this model knows, for a prompt or negative prompt: " + _named(words))
     if model.is_demo:
-        lines.append("-# The operator gets a real model with `python -m generation download` and MODEL in `.env`.")
+        lines.append(
+            "-# The operator can get a real model with `python -m generation download` and set MODEL in `.env`."
+        )
     return lines
 
 

@@ -178,7 +178,7 @@ RESULT = shown(2, "**a cat**", f"SPOILER_palimpsest-{JOB}.png")
         ([DELETED], Row(JOB, "delivered", 1, None, False), []),
         ([], Row(JOB, "delivered", 1, 2, False), []),  # moderators deleted both
         ([RESULT], Row(JOB, "delivered", None, None, True), []),  # it could not be deleted, and the member was told
-        ([shown(1, "<@5> 📥 Taking your picture in…")], Row(JOB, "delivered", None, None, True), ["stuck"]),
+        ([shown(1, "<@5> 📥 Fetching your picture…")], Row(JOB, "delivered", None, None, True), ["stuck"]),
         ([DONE, RESULT, RESULT], Row(JOB, "delivered", 1, 2, False), ["shown twice"]),
         ([shown(1, "🚫 Cancelled"), RESULT], Row(JOB, "cancelled", 1, None, False), ["shown although cancelled"]),
         ([shown(1, "🚫 Cancelled")], Row(JOB, "failed", 1, None, False), ["failed, but the status message says"]),

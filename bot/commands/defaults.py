@@ -44,13 +44,13 @@ _WHERE = [
 _EVERY_NAME = [Choice(name=setting_name(name), value=name) for name in (*DEFAULT_NAMES, *LIMIT_NAMES)]
 _OWN_NAMES = [Choice(name=setting_name(name), value=name) for name in MEMBER_NAMES]
 
-defaults = moderators_group("defaults", "What holds in this server and its channels when nobody chooses")
-preferences = group("preferences", "What you get when you choose nothing, wherever you are")
+defaults = moderators_group("defaults", "Default settings and limits for this server and its channels")
+preferences = group("preferences", "Your own default settings, wherever you use me")
 
 
 @defaults.command(name="show")
 async def defaults_show(interaction: discord.Interaction) -> None:
-    """What holds in this channel, and who says so"""
+    """Show the settings for this channel and where they come from"""
     require_moderator(interaction)
     await _show(interaction, with_member=False)
 
@@ -58,16 +58,16 @@ async def defaults_show(interaction: discord.Interaction) -> None:
 @defaults.command(name="set")
 @app_commands.describe(
     where="For this channel or for the whole server",
-    strength="Strength when nobody chooses",
-    max_strength="The highest strength that may be chosen",
-    guidance_scale="Guidance when nobody chooses",
-    max_guidance_scale="The highest guidance that may be chosen",
-    steps="Steps when nobody chooses",
-    max_steps="The most steps that may be chosen",
-    count="How many pictures when nobody chooses",
-    max_count="The most pictures that may be chosen",
-    model="The model when nobody chooses",
-    models="The models that may be chosen, by name, separated by commas",
+    strength="Default strength",
+    max_strength="The highest strength that members may choose",
+    guidance_scale="Default guidance",
+    max_guidance_scale="The highest guidance that members may choose",
+    steps="Default number of steps",
+    max_steps="The most steps that members may choose",
+    count="Default number of pictures",
+    max_count="The most pictures that members may choose",
+    model="Default model",
+    models="The models that members may choose, by name, separated by commas",
 )
 @app_commands.choices(where=_WHERE)
 async def defaults_set(
@@ -113,10 +113,12 @@ async def defaults_set(
 
 
 @defaults.command(name="reset")
-@app_commands.describe(where="For this channel or for the whole server", name="Only this one; everything if left out")
+@app_commands.describe(
+    where="For this channel or for the whole server", name="Which one to reset; everything if left out"
+)
 @app_commands.choices(where=_WHERE, name=_EVERY_NAME)
 async def defaults_reset(interaction: discord.Interaction, where: str, name: str | None = None) -> None:
-    """Forget what was set"""
+    """Reset defaults and limits"""
     require_moderator(interaction)
     layer, owner_id = _place(interaction, where)
     await client_of(interaction).defaults.reset(layer, owner_id, name)
@@ -126,20 +128,20 @@ async def defaults_reset(interaction: discord.Interaction, where: str, name: str
 
 @preferences.command(name="show")
 async def preferences_show(interaction: discord.Interaction) -> None:
-    """What you get here when you choose nothing, and who says so"""
+    """Show your settings here and where they come from"""
     await _show(interaction, with_member=True)
 
 
 @preferences.command(name="set")
 @app_commands.describe(
-    strength="Your strength",
-    guidance_scale="Your guidance",
-    steps="Your steps",
-    count="How many pictures",
-    model="Your model",
+    strength="Your default strength",
+    guidance_scale="Your default guidance",
+    steps="Your default number of steps",
+    count="Your default number of pictures",
+    model="Your default model",
     negative_prompt="What your pictures should not show",
-    size="Your size, where the model paints as large: 512 means as many pixels as 512×512",
-    sampler="Your sampler, where the model has a choice",
+    size="Your default size, if the model can paint that large: 512 means as many pixels as 512×512",
+    sampler="Your default sampler, if the model lets you choose one",
 )
 @app_commands.choices(sampler=SAMPLER_CHOICES)
 async def preferences_set(
@@ -153,7 +155,7 @@ async def preferences_set(
     size: Size | None = None,
     sampler: str | None = None,
 ) -> None:
-    """Set your own numbers, model, sampler and negative prompt"""
+    """Set your own default settings"""
     client = client_of(interaction)
     values = chosen(
         strength=strength,
@@ -172,10 +174,10 @@ async def preferences_set(
 
 
 @preferences.command(name="reset")
-@app_commands.describe(name="Only this one; everything if left out")
+@app_commands.describe(name="Which one to reset; everything if left out")
 @app_commands.choices(name=_OWN_NAMES)
 async def preferences_reset(interaction: discord.Interaction, name: str | None = None) -> None:
-    """Forget what you have set"""
+    """Reset your own default settings"""
     await client_of(interaction).defaults.reset(Layer.MEMBER, interaction.user.id, name)
     await _show(interaction, with_member=True)
 

@@ -65,20 +65,20 @@ class Img2Img(app_commands.Command[Any, ..., None]):
 @app_commands.guild_install()
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.describe(
-    image="The picture to begin with (PNG, JPEG, GIF, WebP or AVIF)",
+    image="The picture to start from (PNG, JPEG, GIF, WebP or AVIF)",
     prompt="What the new picture should show",
     negative_prompt="What it should not show",
-    strength="How far to go from your picture: 0.3 is subtle, 0.6 balanced, 0.9 strong",
-    ladder="Instead of one strength: several pictures with one seed, from 0.3 to 0.75, to choose from",
+    strength="How far to move away from your picture: 0.3 is subtle, 0.6 balanced, 0.9 strong",
+    ladder="Instead of one strength: several pictures with the same seed, from 0.3 to 0.75, to choose from",
     guidance_scale="How closely to follow the prompt",
-    steps="Denoising steps: more is slower and sometimes finer",
+    steps="Denoising steps: more take longer and sometimes add detail",
     seed="The same seed gives the same picture again",
-    count="How many pictures, each with the next seed",
-    size="Pixel budget: 512 means as many pixels as 512×512; the shape of your picture is kept",
-    model="Which model paints",
-    adapter="Small changes to the model (LoRA) that are offered here: film, or film:0.8, ada:0.5",
-    adapter_weight="How strongly each adapter counts that has no weight of its own",
-    sampler="How the noise is taken away; the model's usual one if left out",
+    count="How many pictures to paint, each with the next seed",
+    size="Pixel budget: 512 means as many pixels as 512×512; your picture keeps its shape",
+    model="The model to use",
+    adapter="Adapters (LoRA) that change the model, as offered here: film, or film:0.8, ada:0.5",
+    adapter_weight="The weight of every adapter that has none of its own",
+    sampler="How the noise is removed; the model's usual sampler if left out",
 )
 @app_commands.choices(sampler=SAMPLER_CHOICES)
 async def img2img(
@@ -126,7 +126,7 @@ async def img2img(
             await admission.take_interaction(answer, changed, source)
 
         # Discord keeps none of a failed command's input, not even the picture.
-        await OrderModal("Once more", options, submitted).on_error(interaction, error)
+        await OrderModal("Try again", options, submitted).on_error(interaction, error)
 
 
 @img2img.autocomplete("model")

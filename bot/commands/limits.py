@@ -10,21 +10,23 @@ from bot.orders.allowances import DAY_SECONDS
 from bot.orders.tables import limit_words, limits_table
 from bot.storage.role_limits import RoleLimit
 
-limits = moderators_group("limits", "Whether, how often and how much the members of a role may ask in this server")
+limits = moderators_group(
+    "limits", "Whether, how often and how much the members of a role may ask for pictures in this server"
+)
 
 
 @limits.command(name="show")
 async def limits_show(interaction: discord.Interaction) -> None:
-    """What holds for which role"""
+    """Show the limits of each role"""
     await _show(interaction, require_moderator(interaction))
 
 
 @limits.command(name="set")
 @app_commands.describe(
-    role="Whose limits; of several roles of a member the most generous counts",
-    cooldown="Seconds between two requests; 0 is no wait",
-    daily_budget="Seconds of painting in 24 hours; 0 is as much as they like",
-    allowed="Whether they may ask for pictures at all; of several roles of a member one that may is enough",
+    role="The role; if a member has several, the most generous limits count",
+    cooldown="Seconds between two requests; 0 means no wait",
+    daily_budget="Seconds of painting in 24 hours; 0 means no limit",
+    allowed="Whether they may ask for pictures at all; one role that allows it is enough",
 )
 async def limits_set(
     interaction: discord.Interaction,
@@ -33,7 +35,7 @@ async def limits_set(
     daily_budget: Range[int, 0, DAY_SECONDS] | None = None,
     allowed: bool | None = None,
 ) -> None:
-    """Set the limits of a role; @everyone is one too"""
+    """Set the limits of a role, or of @everyone"""
     guild_id = require_moderator(interaction)
     values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget, may_ask=allowed)
     client = client_of(interaction)
@@ -44,9 +46,9 @@ async def limits_set(
 
 
 @limits.command(name="reset")
-@app_commands.describe(role="Whose limits to forget")
+@app_commands.describe(role="The role whose limits to remove")
 async def limits_reset(interaction: discord.Interaction, role: discord.Role) -> None:
-    """Forget the limits of a role"""
+    """Remove the limits of a role"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     await client.role_limits.reset(guild_id, role.id)

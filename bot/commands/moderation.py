@@ -15,22 +15,24 @@ _SHOWN_ENTRIES = 15
 OpenScore = Range[float, 0.0, MAX_OPEN_SCORE]
 RestrictedScore = Range[float, 0.0, 1.0]
 
-moderation = moderators_group("moderation", "What is painted and shown in this server, and who may ask")
-policy = app_commands.Group(name="policy", description="What is hidden and what is blocked", parent=moderation)
+moderation = moderators_group(
+    "moderation", "What may be painted and shown in this server, and who may ask for pictures"
+)
+policy = app_commands.Group(name="policy", description="Which pictures are hidden or blocked", parent=moderation)
 
 
 @policy.command(name="show")
 async def policy_show(interaction: discord.Interaction) -> None:
-    """What holds for pictures and words"""
+    """Show the rules for pictures and words"""
     await _show_policy(interaction, require_moderator(interaction))
 
 
 @policy.command(name="set")
 @app_commands.describe(
-    spoiler="Hide pictures from this score on (0.6 unless set)",
-    block="Block pictures from this score on (0.8 unless set)",
-    age_restricted_spoiler="The same in age-restricted channels; 1 is never (0.8 unless set)",
-    age_restricted_block="The same in age-restricted channels; 1 is never (1 unless set)",
+    spoiler="Hide pictures with at least this score (0.6 unless set)",
+    block="Block pictures with at least this score (0.8 unless set)",
+    age_restricted_spoiler="The same in age-restricted channels; 1 means never (0.8 unless set)",
+    age_restricted_block="The same in age-restricted channels; 1 means never (1 unless set)",
 )
 async def policy_set(
     interaction: discord.Interaction,
@@ -39,7 +41,7 @@ async def policy_set(
     age_restricted_spoiler: RestrictedScore | None = None,
     age_restricted_block: RestrictedScore | None = None,
 ) -> None:
-    """Set from which score on pictures are hidden and blocked"""
+    """Set the scores from which pictures are hidden or blocked"""
     guild_id = require_moderator(interaction)
     scores = chosen(
         spoiler_score=spoiler,
@@ -55,26 +57,26 @@ async def policy_set(
 
 
 @moderation.command(name="test")
-@app_commands.describe(prompt="The words to try", negative_prompt="What the picture should not show")
+@app_commands.describe(prompt="The prompt to check", negative_prompt="What the picture should not show")
 async def moderation_test(
     interaction: discord.Interaction,
     prompt: Prompt,
     negative_prompt: NegativePrompt = "",
 ) -> None:
-    """What would become of a prompt here; nothing is painted"""
+    """Check what would happen to a prompt here, without painting anything"""
     terms = client_of(interaction).policies.terms(require_moderator(interaction))
     await tell(interaction, cards.verdict_text(check_prompt(prompt, negative_prompt, server_terms=terms)))
 
 
 @moderation.command(name="log")
 @app_commands.describe(
-    channel="Where moderators are told; what holds is shown if this is left out",
-    nowhere="True: not to be told any more",
+    channel="Where to notify moderators; leave this out to see the current settings",
+    nowhere="True: stop notifying moderators",
 )
 async def moderation_log(
     interaction: discord.Interaction, channel: discord.TextChannel | None = None, nowhere: bool = False
 ) -> None:
-    """Choose the channel in which moderators are told, with buttons to act"""
+    """Choose the channel where moderators are notified, with buttons to act"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     if channel is None and not nowhere:
@@ -89,14 +91,14 @@ async def moderation_log(
 
 @moderation.command(name="audit")
 async def moderation_audit(interaction: discord.Interaction) -> None:
-    """Who has decided what, newest first"""
+    """Show who decided what, newest first"""
     entries = await client_of(interaction).audit.newest(require_moderator(interaction), _SHOWN_ENTRIES)
     await tell(interaction, cards.audit_text(entries))
 
 
 @moderation.command(name="reports")
 async def moderation_reports(interaction: discord.Interaction) -> None:
-    """What members have reported"""
+    """Show what members have reported"""
     client = client_of(interaction)
     reports = await client.reports.open(require_moderator(interaction), _SHOWN_ENTRIES)
     reported = [(report, await client.desk.find(report.job_id)) for report in reports]

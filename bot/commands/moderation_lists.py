@@ -14,16 +14,16 @@ from bot.orders.sources import source_of
 from generation.safety.prompt import MAX_TERM_CHARACTERS, is_term
 
 block = app_commands.Group(name="block", description="Members who may not ask for pictures here", parent=moderation)
-terms = app_commands.Group(name="terms", description="Words that are not painted here", parent=moderation)
-pictures = app_commands.Group(name="pictures", description="Pictures that are not wanted here", parent=moderation)
+terms = app_commands.Group(name="terms", description="Words that I don't paint here", parent=moderation)
+pictures = app_commands.Group(name="pictures", description="Pictures that aren't allowed here", parent=moderation)
 
 Term = Range[str, 1, MAX_TERM_CHARACTERS]
 
 
 @block.command(name="add")
-@app_commands.describe(member="Who may not ask for pictures here any more")
+@app_commands.describe(member="Who may no longer ask for pictures here")
 async def block_add(interaction: discord.Interaction, member: discord.User) -> None:
-    """Refuse a member, and give up what waits of theirs"""
+    """Block a member and cancel their requests"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     await block_member(client, guild_id, member.id)
@@ -34,7 +34,7 @@ async def block_add(interaction: discord.Interaction, member: discord.User) -> N
 @block.command(name="remove")
 @app_commands.describe(member="Who may ask for pictures again")
 async def block_remove(interaction: discord.Interaction, member: discord.User) -> None:
-    """Let a member in again"""
+    """Unblock a member"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     if not await client.policies.unblock_member(guild_id, member.id):
@@ -45,14 +45,14 @@ async def block_remove(interaction: discord.Interaction, member: discord.User) -
 
 @block.command(name="list")
 async def block_list(interaction: discord.Interaction) -> None:
-    """Who is blocked"""
+    """Show who is blocked"""
     await _show_members(interaction, require_moderator(interaction))
 
 
 @terms.command(name="add")
-@app_commands.describe(term="A word or phrase; however it is written, it is found as a whole word")
+@app_commands.describe(term="A word or phrase; it is found as a whole word, however it is written")
 async def terms_add(interaction: discord.Interaction, term: Term) -> None:
-    """List a word that is not painted here"""
+    """Add a word that I shouldn't paint here"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     term = " ".join(term.split())
@@ -65,9 +65,9 @@ async def terms_add(interaction: discord.Interaction, term: Term) -> None:
 
 
 @terms.command(name="remove")
-@app_commands.describe(term="The word or phrase as it was listed")
+@app_commands.describe(term="The word or phrase, as it appears on the list")
 async def terms_remove(interaction: discord.Interaction, term: Term) -> None:
-    """Take a word off the list"""
+    """Remove a word from the list"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     if not await client.policies.remove_term(guild_id, " ".join(term.split())):
@@ -87,14 +87,14 @@ async def complete_term(interaction: discord.Interaction, current: str) -> list[
 
 @terms.command(name="list")
 async def terms_list(interaction: discord.Interaction) -> None:
-    """The words that are not painted here"""
+    """Show the words that I don't paint here"""
     await _show_terms(interaction, require_moderator(interaction))
 
 
 @pictures.command(name="add")
-@app_commands.describe(picture="A picture that is not wanted here, as input or as result")
+@app_commands.describe(picture="A picture that isn't allowed here, as input or as result")
 async def pictures_add(interaction: discord.Interaction, picture: discord.Attachment) -> None:
-    """List a picture: its file, and whatever looks like it"""
+    """Add a picture to the list, along with anything that looks like it"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     source = source_of(picture)
@@ -106,9 +106,9 @@ async def pictures_add(interaction: discord.Interaction, picture: discord.Attach
 
 
 @pictures.command(name="remove")
-@app_commands.describe(picture="The beginning of its sha256, as the list shows it")
+@app_commands.describe(picture="The beginning of its SHA-256, as the list shows it")
 async def pictures_remove(interaction: discord.Interaction, picture: Range[str, 8, 64]) -> None:
-    """Take a picture off the list"""
+    """Remove a picture from the list"""
     guild_id = require_moderator(interaction)
     client = client_of(interaction)
     found = [listed.sha256 for listed in client.policies.pictures(guild_id) if listed.sha256.startswith(picture)]
@@ -130,7 +130,7 @@ async def complete_picture(interaction: discord.Interaction, current: str) -> li
 
 @pictures.command(name="list")
 async def pictures_list(interaction: discord.Interaction) -> None:
-    """The pictures that are not wanted here"""
+    """Show the pictures that aren't allowed here"""
     await _show_pictures(interaction, require_moderator(interaction))
 
 

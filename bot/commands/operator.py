@@ -9,6 +9,7 @@ from discord.app_commands import Choice
 from bot.commands.shared import client_of, group, model_choices, tell
 from bot.errors import Refused
 from bot.moderation.acts import block_member
+from bot.replies import counted
 from bot.storage.policies import EVERYWHERE
 
 if TYPE_CHECKING:
@@ -19,42 +20,41 @@ operator = group("operator", "For the operator of the bot", default_permissions=
 
 @operator.command(name="pause")
 async def pause(interaction: discord.Interaction) -> None:
-    """Begin nothing new; what comes waits"""
+    """Start nothing new; requests wait in the queue"""
     client = _operators_client(interaction)
     client.desk.pause()
-    await tell(interaction, "Paused: what runs ends, everything else waits until `/operator resume`.")
+    await tell(interaction, "Paused. What's running will finish; everything else waits until `/operator resume`.")
 
 
 @operator.command(name="resume")
 async def resume(interaction: discord.Interaction) -> None:
-    """Go on after pause or drain"""
+    """Continue after a pause or drain"""
     client = _operators_client(interaction)
     client.desk.unpause()
     client.admission.is_draining = False
-    await tell(interaction, "Going on.")
+    await tell(interaction, "Resumed.")
 
 
 @operator.command(name="drain")
 async def drain(interaction: discord.Interaction) -> None:
-    """Take nothing new and finish what waits"""
+    """Take no new requests and finish what's in the queue"""
     client = _operators_client(interaction)
     client.admission.is_draining = True
     client.desk.unpause()
-    await tell(
-        interaction, f"Draining: {client.desk.open_jobs()} to finish, nothing new is taken until `/operator resume`."
-    )
+    left = counted(client.desk.open_jobs(), "request")
+    await tell(interaction, f"Draining: {left} to finish. I won't take new ones until `/operator resume`.")
 
 
 @operator.command(name="model")
-@app_commands.describe(name="The model that paints when nobody chooses one")
+@app_commands.describe(name="The model to use when nobody chooses one")
 async def model(interaction: discord.Interaction, name: str) -> None:
-    """Change the operator's default model until the next start"""
+    """Change the default model until the next restart"""
     client = _operators_client(interaction)
     client.shelf.require(name)
     client.orders.set_operator_model(name)
     await tell(
         interaction,
-        f"The default model is {client.shelf.find(name).title} until the next start; MODEL in `.env` decides then.",
+        f"The default model is {client.shelf.find(name).title} until the next restart, when MODEL applies again.",
     )
 
 
@@ -65,9 +65,9 @@ async def complete_name(interaction: discord.Interaction, current: str) -> list[
 
 
 @operator.command(name="delete")
-@app_commands.describe(job="The number of the request, as the log and the result's file name it")
+@app_commands.describe(job="The id of the request, from the log or the name of the result's file")
 async def delete(interaction: discord.Interaction, job: app_commands.Range[str, 20, 20]) -> None:
-    """Delete a result and what is kept for it, wherever it is"""
+    """Delete a result and everything kept for it, wherever it is"""
     client = _operators_client(interaction)
     found = await client.desk.find(job)
     if found is None:
@@ -79,19 +79,19 @@ async def delete(interaction: discord.Interaction, job: app_commands.Range[str, 
 
 
 @operator.command(name="block")
-@app_commands.describe(member="Who may not ask for pictures any more, wherever that is")
+@app_commands.describe(member="Who may no longer ask for pictures anywhere")
 async def block(interaction: discord.Interaction, member: discord.User) -> None:
-    """Refuse somebody everywhere, in direct messages too, and give up what waits of theirs"""
+    """Block someone everywhere, including direct messages, and cancel their requests"""
     client = _operators_client(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
     await block_member(client, EVERYWHERE, member.id)
-    await tell(interaction, f"Blocked everywhere: {member.mention}. `/operator unblock` takes that back.")
+    await tell(interaction, f"Blocked everywhere: {member.mention}. `/operator unblock` undoes that.")
 
 
 @operator.command(name="unblock")
 @app_commands.describe(member="Who may ask for pictures again")
 async def unblock(interaction: discord.Interaction, member: discord.User) -> None:
-    """Take a block back; those of servers stay"""
+    """Remove your block; servers' own blocks stay"""
     if not await _operators_client(interaction).policies.unblock_member(EVERYWHERE, member.id):
         raise Refused("not_listed")
     await tell(interaction, f"No longer blocked by you: {member.mention}.")

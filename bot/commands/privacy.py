@@ -12,12 +12,12 @@ from generation.references import new_reference
 
 log = logging.getLogger(__name__)
 
-privacy = group("privacy", "What I keep about you, and how it goes away")
+privacy = group("privacy", "What I keep about you, and how to delete it")
 
 
 @privacy.command(name="show")
 async def privacy_show(interaction: discord.Interaction) -> None:
-    """What I keep about you"""
+    """Show what I keep about you"""
     await tell(interaction, await _shown(interaction))
 
 
@@ -31,7 +31,7 @@ async def privacy_show(interaction: discord.Interaction) -> None:
     ]
 )
 async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) -> None:
-    """Delete what I keep about you, for good"""
+    """Permanently delete what I keep about you"""
     forgetting = client_of(interaction).forgetting
     await interaction.response.defer(ephemeral=True, thinking=True)
     left = 0
@@ -50,10 +50,10 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
 
 
 @privacy.command(name="remixing")
-@app_commands.describe(state="Whether others may paint over pictures that you post or have asked for")
+@app_commands.describe(state="Whether others may paint over pictures that you post or ask for")
 @app_commands.choices(state=[Choice(name="on", value="on"), Choice(name="off", value="off")])
 async def privacy_remixing(interaction: discord.Interaction, state: Choice[str]) -> None:
-    """Let others paint over your pictures, or not"""
+    """Choose whether others may paint over your pictures"""
     await client_of(interaction).remixing.set(interaction.user.id, is_allowed=state.value == "on")
     await tell(interaction, await _shown(interaction))
 

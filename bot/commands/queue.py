@@ -14,7 +14,7 @@ from bot.orders.tables import budget_used
 @app_commands.guild_install()
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def queue(interaction: discord.Interaction) -> None:
-    """What waits, where your pictures stand, and how long it takes"""
+    """What's waiting, where your pictures are in line, and how long it will take"""
     client = client_of(interaction)
     running, waiting = client.desk.snapshot()
     origin, allowances = Origin.of_interaction(interaction), client.admission.allowances

@@ -61,7 +61,7 @@ class OrderModal(discord.ui.Modal):
             required=False,
             max_length=10,
             default=None if chosen.seed is None else str(chosen.seed),
-            placeholder="drawn if left empty",
+            placeholder="random if left empty",
             custom_id="seed",
         )
         self._more = discord.ui.TextInput[Any](
@@ -76,14 +76,14 @@ class OrderModal(discord.ui.Modal):
         self.add_item(discord.ui.Label(text="Prompt", component=self._prompt))
         self.add_item(discord.ui.Label(text="Strength", component=self._strength))
         self.add_item(discord.ui.Label(text="Seed", component=self._seed))
-        self.add_item(discord.ui.Label(text="More", description="Any other option by its name", component=self._more))
+        self.add_item(discord.ui.Label(text="More", description="Other options, by name", component=self._more))
         self._which: discord.ui.Select[Any] | None = None
         if pictures > 1:
             choices = [
                 discord.SelectOption(label=f"Picture {n}", value=str(n), default=n == 1) for n in range(1, pictures + 1)
             ]
             self._which = discord.ui.Select(options=choices, custom_id="picture")
-            self.add_item(discord.ui.Label(text="Begin with", component=self._which))
+            self.add_item(discord.ui.Label(text="Start from", component=self._which))
 
     async def on_submit(self, interaction: discord.Interaction, /) -> None:
         numbers = " ".join(

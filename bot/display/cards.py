@@ -66,11 +66,11 @@ def status_text(job: Job, standing: Standing = None, *, quotes: bool = True) -> 
 def _headline(job: Job, standing: Standing) -> str:
     match job.state, standing:
         case JobState.ACCEPTED, _:
-            return "📥 Taking your picture in…"
+            return "📥 Fetching your picture…"
         case JobState.QUEUED | JobState.RUNNING, Resting(until=until):
-            return f"💤 **Resting**, because painting has failed several times. Next try <t:{until}:R>"
+            return f"💤 **Resting** because painting has failed several times. Next try <t:{until}:R>"
         case JobState.QUEUED, Paused():
-            return "⏸️ **Queued**, paused by the operator: it is kept and goes on by itself"
+            return "⏸️ **Queued**, but paused by the operator. Your request is safe and will continue by itself"
         case JobState.QUEUED, Waiting(ahead=0, seconds=seconds):
             return f"🕐 **Queued**, next in line{about(seconds)}"
         case JobState.QUEUED, Waiting(ahead=ahead, seconds=seconds):

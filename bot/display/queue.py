@@ -26,14 +26,14 @@ def queue_text(
     """
     lines = [f"**{len(running)} running, {len(waiting)} waiting**"]
     if resting is not None:
-        lines.append(f"Resting, because painting has failed several times: next try <t:{resting.until}:R>.")
+        lines.append(f"Resting because painting has failed several times. Next try <t:{resting.until}:R>.")
     if is_paused:
-        lines.append("Paused by the operator: nothing new is begun.")
+        lines.append("Paused by the operator: nothing new will start for now.")
     if is_draining:
-        lines.append("Draining: what waits is finished, nothing new is taken.")
+        lines.append("Draining: I'm finishing what's in the queue and not taking any new requests.")
     ends = [place.seconds for _, place in waiting if place.seconds is not None]
     if ends and len(ends) == len(waiting) and not is_paused:
-        lines.append(f"All of it takes about {duration(max(ends))}.")
+        lines.append(f"All of this will take about {duration(max(ends))}.")
     for job in running:
         if job.requester_id == member_id:
             lines.append(f"🎨 yours: {inert(job.prompt, 80)}{_status_link(job)}")
@@ -43,7 +43,7 @@ def queue_text(
             lines.append(f"🕐 yours, {ahead}{about(place.seconds)}: {inert(job.prompt, 80)}{_status_link(job)}")
     if not running and not waiting:
         begins_at_once = not (is_paused or is_draining or resting or refused)
-        lines.append("Nobody waits: yours would begin at once." if begins_at_once else "Nobody waits.")
+        lines.append("Nobody is waiting, so yours would start right away." if begins_at_once else "Nobody is waiting.")
     if refused is not None:
         lines.append(replies.refusal_sentence(refused.reason, refused.data))
     lines.extend(budgets)

@@ -125,7 +125,7 @@ class JobDesk:
     async def take(self, job: Job, acknowledge: Acknowledge) -> None:
         """Store a request, acknowledge it, and bring its picture in; everything after that runs in the background.
 
-        The row is stored first, so that a message that says "taking your picture in" always has one. A person who could
+        The row is stored first, so that a message that says "fetching your picture" always has one. A person who could
         not be told in time is told in the channel. Raises StorageTrouble, Refused (``stopped_by_automod``), and
         permanent errors of ``acknowledge``.
         """

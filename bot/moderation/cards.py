@@ -15,53 +15,57 @@ from generation.safety.verdict import Verdict
 
 # What happened to a job, in words for moderators; the keys are also the actions of the audit trail.
 HAPPENED = {
-    "words_forbidden": "refused a prompt: sexual words beside a minor",
+    "words_forbidden": "refused a prompt: sexual words involving a minor",
     "words_not_wanted": "refused a prompt: words on the server's list",
     "words_sexual": "refused a prompt: sexual words outside an age-restricted channel",
     "input_blocked": "blocked a picture that was sent",
-    "input_hidden": "will hide a result, because the picture that was sent is to be hidden",
+    "input_hidden": "will hide a result because the picture that it starts from has to be hidden",
     "result_blocked": "blocked a result",
     "result_hidden": "hid a result as a spoiler",
     "picture_listed": "blocked a picture on the server's list",
-    "reported": "got a report about a result",
+    "reported": "received a report about a result",
     "deleted": "deleted a result",
     "hidden": "hid a result",
     "member_blocked": "blocked a member",
     "member_unblocked": "unblocked a member",
-    "term_added": "listed a word",
-    "term_removed": "took a word off the list",
-    "picture_added": "listed a picture",
-    "picture_removed": "took a picture off the list",
+    "term_added": "added a word to the list",
+    "term_removed": "removed a word from the list",
+    "picture_added": "added a picture to the list",
+    "picture_removed": "removed a picture from the list",
     "policy_set": "changed the policy",
     "defaults_set": "set defaults",
     "defaults_reset": "reset defaults",
     "limits_set": "set limits",
     "limits_reset": "reset limits",
-    "log_set": "chose the moderators' channel",
-    "log_off": "gave up the moderators' channel",
+    "log_set": "chose the channel for notifying moderators",
+    "log_off": "stopped notifying moderators",
 }
 
 
-_FOUND = {"term": "what your list has"}  # the other labels are clear as they are
+_FOUND = {"term": "words on your list"}  # the other labels are clear as they are
 
 
 def policy_text(policy: Policy, log_channel_id: int | None, *, is_log_open: bool = True) -> str:
     """Describe the policy for pictures and words, and where moderators are told, if the bot can still write there."""
-    told = "not told: `/moderation log` chooses a channel" if log_channel_id is None else f"told in <#{log_channel_id}>"
-    if not is_log_open:
+    if log_channel_id is None:
+        told = "Moderators aren't notified. Choose a channel with `/moderation log`."
+    elif is_log_open:
+        told = f"Moderators are notified in <#{log_channel_id}>."
+    else:
         told = (
-            f"not told: I cannot write in <#{log_channel_id}> any more, and `/moderation log` chooses another channel"
+            f"Moderators aren't notified because I can't write in <#{log_channel_id}> any more."
+            " Choose another channel with `/moderation log`."
         )
     return "\n".join(
         (
-            "**What holds for pictures** (0 is harmless, 1 is certainly sexual)",
+            "**Pictures** are scored from 0 (harmless) to 1 (certainly sexual)",
             f"• in channels for everybody: {_from_which_score(policy.spoiler_score, policy.block_score)}",
             "• in age-restricted channels:"
             f" {_from_which_score(policy.restricted_spoiler_score, policy.restricted_block_score)}",
-            f"• with a minor in the words, everywhere: blocked from {MINOR_BLOCK_SCORE:g}; this cannot be changed",
-            "**And for words**: sexual ones only in age-restricted channels, never with minors;"
-            " yours: `/moderation terms list`",
-            f"Moderators are {told}.",
+            f"• everywhere, if the words mention a minor: blocked from {MINOR_BLOCK_SCORE:g} (this can't be changed)",
+            "**Words**: sexual ones only in age-restricted channels, and never with minors."
+            " Your own list: `/moderation terms list`",
+            told,
         )
     )
 
@@ -79,7 +83,9 @@ def verdict_text(words: Verdict) -> str:
     lines = [f"Found: **{found}**."]
     for place, is_age_restricted in (("channels for everybody", False), ("age-restricted channels", True)):
         reason = refusal_of_words(words, is_age_restricted=is_age_restricted)
-        outcome = "it would be painted" if reason is None else HAPPENED[reason].replace("refused a prompt", "refused")
+        outcome = (
+            "would be painted" if reason is None else HAPPENED[reason].replace("refused a prompt", "would be refused")
+        )
         lines.append(f"• in {place}: {outcome}")
     return "\n".join(lines)
 
@@ -115,14 +121,14 @@ def audit_text(entries: Sequence[AuditEntry]) -> str:
         which = "" if entry.job_id is None else f" · {reference_of(entry.job_id)}"
         detail = "" if not entry.detail else f" · {inert(entry.detail)}"
         items.append(f"<t:{round(entry.happened_at)}:R> {who} {HAPPENED[entry.action]}{of_whom}{which}{detail}")
-    return listed_text("What was decided here", items, "Nothing was decided here yet.")
+    return listed_text("Decisions in this server", items, "Nothing has been decided here yet.")
 
 
 def reports_text(reported: Sequence[tuple[Report, Job | None]]) -> str:
     """Return the reported results, newest first."""
     items = []
     for report, job in reported:
-        where = "its request is no longer kept" if job is None else _where(job)
+        where = "the request is no longer on record" if job is None else _where(job)
         items.append(f"<t:{round(report.reported_at)}:R> by {counted(report.count, 'member')}: {where}")
     return listed_text("Reports", items, "Nobody has reported anything.")
 

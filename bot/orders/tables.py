@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bot.inert import inert
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layers
-from bot.replies import OPTION_NAMES
+from bot.replies import OPTION_NAMES, SET_BY
 from bot.storage.defaults import Layer
 from bot.storage.role_limits import RoleLimit
 from generation.samplers import SAMPLERS
@@ -22,7 +22,7 @@ def setting_name(name: str) -> str:
 
 def settings_table(layers: Layers, problem: str | None = None) -> str:
     """List every default and limit with the layer that decides it, and the reason if nothing can be generated."""
-    lines = ["**What holds here**"]
+    lines = ["**Settings here**"]
     lines.extend(_number_line(layers, name) for name in NUMBERS)
     model = layers.model()
     if model is not None:
@@ -57,12 +57,12 @@ def _whose(layer: Layer) -> str:
 
 def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allowance) -> str:
     """List what each role of a server may do, and what the operator allows everywhere."""
-    lines = ["**Limits by role** (of several roles of a member the most generous counts)"]
+    lines = ["**Limits by role** (if a member has several roles, the most generous limits count)"]
     for role_id, limit in limits.items():
         name = "@everyone" if role_id == guild_id else f"<@&{role_id}>"
         lines.append(f"• {name}: {limit_words(limit)}")
     if not limits:
-        lines.append("• none is set: `/limits set`")
+        lines.append("• none yet: use `/limits set`")
     if operator != NO_LIMIT:
         words = limit_words(
             RoleLimit(
@@ -70,15 +70,15 @@ def limits_table(guild_id: int, limits: Mapping[int, RoleLimit], operator: Allow
                 daily_budget_seconds=operator.daily_budget_seconds or None,
             )
         )
-        lines.append(f"The operator allows everybody: {words}.")
+        lines.append(f"The operator's limits for everybody: {words}.")
     return "\n".join(lines)
 
 
 def budget_used(budget: Budget) -> str:
     """Say how much of a daily budget is used."""
     return (
-        f"-# You have used {round(budget.used_seconds)} of the {budget.seconds} s of painting"
-        f" that the {budget.layer} gives you in 24 hours."
+        f"-# You've used {round(budget.used_seconds)} of your {budget.seconds} s of painting time for 24 hours"
+        f" ({SET_BY[budget.layer]})."
     )
 
 
@@ -88,7 +88,7 @@ def limit_words(limit: RoleLimit) -> str:
     if limit.may_ask is not None:
         words.append("may ask" if limit.may_ask else "may not ask")
     if (pause := limit.cooldown_seconds) is not None:
-        words.append(f"{pause} s between two requests" if pause else "no pause between requests")
+        words.append(f"{pause} s between two requests" if pause else "no wait between requests")
     if (budget := limit.daily_budget_seconds) is not None:
         words.append(f"{budget} s of painting in 24 hours" if budget else "no daily budget")
     return ", ".join(words)

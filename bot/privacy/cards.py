@@ -20,8 +20,8 @@ def deleted_text(left: int) -> str:
     if not left:
         return "🧹 Deleted."
     return (
-        f"🧹 Deleted, but for {counted(left, 'message')} of mine where Discord does not let me in any more."
-        " Please ask a moderator there, or press **Delete** under a result once I am let in again."
+        f"🧹 Deleted, except for {counted(left, 'message')} of mine that Discord no longer lets me reach."
+        " Please ask a moderator there, or press **Delete** under a result once I have access again."
     )
 
 
@@ -29,19 +29,20 @@ def kept_text(counts: Mapping[Kind, int], retention: Retention, *, is_remixed: b
     """List what is kept about a member, for how long, and what they can do about it."""
     lines = [
         "**What I keep about you**",
-        f"• {_bold(counts[Kind.REQUESTS], 'request')}: prompt, numbers, times and the ids of messages;"
-        f" {counted(retention.job_days, 'day')} after the end",
-        f"• the pictures that these began with: {counted(retention.input_hours, 'hour')} after the end,"
+        f"• {_bold(counts[Kind.REQUESTS], 'request')}: prompt, settings, times and message ids,"
+        f" for {counted(retention.job_days, 'day')} after the end",
+        f"• the pictures that these started from: for {counted(retention.input_hours, 'hour')} after the end,"
         " so that **Again** works",
-        f"• {_bold(counts[Kind.REMIXED], 'request')} of others that began with your pictures: that they were yours,"
-        " as long as these are kept",
-        f"• {_bold(counts[Kind.PREFERENCES], 'setting')} of `/preferences`: until you reset them",
-        f"• {_bold(counts[Kind.REPORTS], 'report')} that you have made: 90 days",
-        f"• {_bold(counts[Kind.BLOCKS], 'block')} by moderators of servers or the operator: until they take it back",
-        f"• {_bold(counts[Kind.ACTS], 'entry', 'entries')} in the trails of servers that name you: 90 days",
-        f"Others may {'' if is_remixed else 'not '}paint over your pictures: `/privacy remixing` changes that.",
-        "`/privacy delete` deletes the first five. What the day's budget counts, times and seconds without words or"
-        " pictures, goes a day after you asked. The operator's backups hold what they held until they are replaced.",
+        f"• {_bold(counts[Kind.REMIXED], 'request')} by others that started from your pictures: that those were yours,"
+        " for as long as the request is kept",
+        f"• {_bold(counts[Kind.PREFERENCES], 'setting')} from `/preferences`: until you reset them",
+        f"• {_bold(counts[Kind.REPORTS], 'report')} that you made: for 90 days",
+        f"• {_bold(counts[Kind.BLOCKS], 'block')} by server moderators or the operator: until they unblock you",
+        f"• {_bold(counts[Kind.ACTS], 'entry', 'entries')} in servers' audit trails about you: for 90 days",
+        f"Others may {'' if is_remixed else 'not '}paint over your pictures. `/privacy remixing` changes that.",
+        "`/privacy delete` deletes the first five. What counts towards the daily budget (times and seconds, without"
+        " words or pictures) is deleted a day after the request. The operator's backups keep their contents until"
+        " they are replaced.",
     ]
     return "\n".join(lines)
 

@@ -37,9 +37,9 @@ class Person:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (CommandNotFound("paint", []), "do not have this command any more"),
-        (CommandNotFound("Paint over", [], AppCommandType.message), "do not have this command any more"),
-        (CommandSignatureMismatch(queue), "type the command once more"),
+        (CommandNotFound("paint", []), "don't have this command any more"),
+        (CommandNotFound("Paint over", [], AppCommandType.message), "don't have this command any more"),
+        (CommandSignatureMismatch(queue), "type the command again"),
     ],
 )
 async def test_a_command_of_an_earlier_version_is_no_fault(error: AppCommandError, words: str) -> None:
@@ -53,7 +53,7 @@ async def test_a_thread_that_was_closed_is_no_fault() -> None:
     person = Person()
     response: Any = SimpleNamespace(status=400, reason="Bad Request")
     await answer_error(person.interaction, discord.HTTPException(response, {"code": 50083, "message": "archived"}))
-    assert "Discord does not let me do that here" in person.read
+    assert "Discord won't let me do that here" in person.read
     assert person.broken == 0
 
 
@@ -65,7 +65,7 @@ async def test_discord_in_trouble_is_no_fault(status: int | None) -> None:
     await answer_error(
         person.interaction, aiohttp.ClientError() if status is None else discord.HTTPException(response, page)
     )
-    assert "Discord did not answer me" in person.read
+    assert "Discord didn't answer me" in person.read
     assert person.broken == 0
 
 

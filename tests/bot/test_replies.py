@@ -59,8 +59,8 @@ def test_what_was_not_understood_is_repeated_as_text(refused: Refused, words: st
 
 @pytest.mark.parametrize("reason", ["queue_full", "server_queue_full", "member_queue_full"])
 def test_one_is_no_plural(reason: str) -> None:
-    assert " 1 request waiting already" in (error_sentence(Refused(reason, max_waiting=1)) or "")
-    assert " 2 requests waiting already" in (error_sentence(Refused(reason, max_waiting=2)) or "")
+    assert " 1 request in " in (error_sentence(Refused(reason, max_waiting=1)) or "")
+    assert " 2 requests in " in (error_sentence(Refused(reason, max_waiting=2)) or "")
 
 
 def test_one_day_is_no_plural() -> None:
@@ -74,5 +74,5 @@ def test_one_day_is_no_plural() -> None:
 
 def test_a_limit_has_no_fraction_that_it_does_not_have() -> None:
     past = {"layer": "server", "name": "strength"}
-    assert "strength up to 1 here" in (error_sentence(Refused("past_limit", limit=1.0, **past)) or "")
-    assert "strength up to 0.55 here" in (error_sentence(Refused("past_limit", limit=0.55, **past)) or "")
+    assert "limit for strength here is 1 " in (error_sentence(Refused("past_limit", limit=1.0, **past)) or "")
+    assert "limit for strength here is 0.55 " in (error_sentence(Refused("past_limit", limit=0.55, **past)) or "")

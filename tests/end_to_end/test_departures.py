@@ -18,7 +18,7 @@ async def test_a_member_who_has_left_is_not_painted_for(tmp_path: Path) -> None:
             waiting = await bot.img2img(member="Linus", steps=4)
             await bot.status_with(waiting, "Queued")
             await server.client.leave("Linus")
-        await bot.status_with(waiting, "nobody was left to answer")
+        await bot.status_with(waiting, "there was nobody left to send it to")
         assert bot.job(waiting) == ("expired", None, {"reason": "requester_left"})
         assert (await bot.result_of(running)).attachments
         assert await bot.results(waiting) == []
@@ -40,7 +40,7 @@ async def test_a_server_that_sends_the_bot_away_settles_its_jobs(tmp_path: Path,
             await server.client.leave("bot")
             if is_away:
                 await bot.start()
-            await bot.queue_says("Nobody waits", channel="@Ada")
+            await bot.queue_says("Nobody is waiting", channel="@Ada")
         elsewhere = await bot.img2img(channel="dm", steps=4)
         assert (await bot.result_of(elsewhere)).attachments
         for status in (running, waiting):
@@ -75,7 +75,7 @@ async def test_a_server_that_has_sent_the_bot_away_is_forgotten_after_30_days(tm
             await bot.result_of(await bot.img2img(prompt="a xylophone", steps=4))
             await bot.status_with(await bot.img2img(prompt="a theremin", steps=4, channel="@Ada"), "✅ Done")
             await client.leave("bot")
-            await bot.queue_says("Nobody waits", channel="@Ada")
+            await bot.queue_says("Nobody is waiting", channel="@Ada")
             await sweeps(bot)
             assert await bot.terminate() == 0
         async with bot_after(29) as bot:

@@ -34,10 +34,10 @@ async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_r
 
             limit_files(bot, 1)
             refused = await client.command("img2img", {"image": CAT, "prompt": "a fox"}, member="Grace")
-            assert "I cannot store anything just now. Please try again later" in told(refused)
+            assert "I can't save anything right now. Please try again later" in told(refused)
             asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
             answer = await bot.answer_to(asked)
-            assert "I cannot store anything just now" in answer.content
+            assert "I can't save anything right now" in answer.content
             assert (await ask(bot, "/healthz"))[0] == 503
 
         bot.process.rlimit(psutil.RLIMIT_FSIZE, UNLIMITED)
@@ -52,7 +52,7 @@ async def test_a_full_disk_is_said_and_what_was_promised_goes_on_when_there_is_r
             limit_files(bot, 1)
             pressed = await client.press(given_up.id, "Cancel")
             pressed = await client.wait_for_interaction(pressed.id, lambda answer: answer.followups != [])
-            assert "I have given it up, but cannot write that down" in pressed.followups[0].content
+            assert "I've cancelled this, but I can't save that" in pressed.followups[0].content
             await bot.status_with(given_up, "🚫 Cancelled")
             bot.process.rlimit(psutil.RLIMIT_FSIZE, UNLIMITED)
             await bot.until(lambda: bot.job(given_up)[0] == "cancelled")
@@ -91,7 +91,7 @@ async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) ->
             await bot.status_with(running, "Painting")
             mount(read_only(folder))
             refused = await bot.img2img(steps=4, member="Linus")
-            assert "I cannot store anything just now" in (await bot.status_with(refused, "⚠️")).content
+            assert "I can't save anything right now" in (await bot.status_with(refused, "⚠️")).content
         await bot.until(lambda: "nothing can be stored" in bot.log)
         assert await bot.results(running) == []
         mount(f"umount --lazy {folder}")  # somebody may just be looking into it

@@ -36,7 +36,7 @@ class TestMention:
         asked = await bot.client.say("a lighthouse in a storm, steps: many", files=[CAT])
         await bot.client.edit_message(asked.id, "@Palimpsest a lighthouse in a storm, steps: many")
         refused = await bot.answer_to(asked)
-        assert "I do not understand `steps many`" in refused.content
+        assert "I don't understand `steps many`" in refused.content
         await bot.client.edit_message(asked.id, "@Palimpsest a lighthouse in a storm, steps: 4")
         made = await bot.client.wait_for_message(lambda message: "**a lighthouse in a storm**" in message.content)
         assert made.attachments
@@ -51,10 +51,11 @@ class TestMention:
             await bot.client.wait_for_message(lambda message: "Did you mean" in message.content, channel="gallery")
             assert bot.job(status)[0] == "queued"
             await bot.client.edit_message(asked.id, "@Palimpsest a castle in the snow, steps 4")
-            assert "because you have edited your message" in (await bot.status_with(status, "🚫")).content
+            assert "because you edited your message" in (await bot.status_with(status, "🚫")).content
             await bot.client.edit_message(first.id, "@Palimpsest a racket, steps 4")
             too_late = await bot.client.wait_for_message(
-                lambda message: "I am painting what you wrote first" in message.content, channel="gallery"
+                lambda message: "I've already started painting what you wrote before" in message.content,
+                channel="gallery",
             )
             await bot.client.press(painted.id, "Cancel")
             await bot.client.edit_message(first.id, "@Palimpsest a racket at night, steps 4")
@@ -70,7 +71,7 @@ class TestMention:
         roles = {role["name"]: role["id"] for role in (await bot.client.state())["roles"]}
         asked = await bot.client.say(f"<@&{roles['Palimpsest']}> a rocket", files=[CAT])
         answer = await bot.answer_to(asked)
-        assert "You have mentioned my role" in answer.content
+        assert "You mentioned my role" in answer.content
         assert answer.mentions == []
         await bot.client.say(f"<@&{roles['Moderator']}> look", channel="gallery")
         last = await bot.answer_to(await bot.client.say("@Palimpsest", channel="gallery"))
@@ -92,7 +93,7 @@ class TestMention:
         await bot.client.set_permissions("forgotten", deny=["READ_MESSAGE_HISTORY"])
         await bot.client.say("@Palimpsest a rocket", files=[CAT], channel="forgotten")
         answer = await bot.client.wait_for_message(lambda message: message.author_is_bot, channel="forgotten")
-        assert "I lack Read Message History" in answer.content
+        assert "missing permissions (Read Message History)" in answer.content
         assert answer.mentions == []
 
     async def test_in_a_direct_message_no_mention_is_needed(self, bot: BotProcess) -> None:
@@ -102,7 +103,7 @@ class TestMention:
     async def test_the_first_of_several_pictures_and_it_says_so(self, bot: BotProcess) -> None:
         asked = await bot.client.say("@Palimpsest a rocket, steps 4", files=[CAT, COFFEE])
         made = await bot.result_of(await bot.answer_to(asked))
-        assert "The first of your pictures was taken; 1 more" in made.content
+        assert "I used the first of your pictures and left out 1 more" in made.content
 
     async def test_a_picture_in_an_embed_is_taken_from_the_proxy(self, bot: BotProcess) -> None:
         shown = await bot.client.say("look", files=[CAT], member="Linus")
@@ -124,12 +125,12 @@ class TestMention:
     @pytest.mark.parametrize(
         ("text", "with_picture", "words"),
         [
-            ("@Palimpsest a rocket", False, "I see no picture"),
+            ("@Palimpsest a rocket", False, "I don't see a picture"),
             ("@Palimpsest help", False, "/img2img"),
-            ("@Palimpsest 0,7", True, "no words in “0,7”"),
+            ("@Palimpsest 0,7", True, "any words in “0,7”"),
             ("@Palimpsest", True, "What should it become"),
-            ("@Palimpsest a rocket strength=much", True, "do not understand `strength much`"),
-            ("@Palimpsest a rocket --ar 16:9", True, "do not know the option `ar`"),
+            ("@Palimpsest a rocket strength=much", True, "don't understand `strength much`"),
+            ("@Palimpsest a rocket --ar 16:9", True, "don't know the option `ar`"),
             ("@Palimpsest a rocket, strenght 0.4", True, "Did you mean `strength`?"),
             ("@Palimpsest a rocket steps 999", True, "from 1 to 150"),
         ],
@@ -181,7 +182,7 @@ class TestReply:
         no_picture = ("notes.png", b"just words")
         asked = await bot.client.say("@Palimpsest a fox in the snow, strength 0.8, steps 4", files=[no_picture])
         status = await bot.status_with(await bot.answer_to(asked), "This is a text file")
-        assert "Reply to this with another picture and no words" in status.content
+        assert "Reply to this with another picture (no words needed)" in status.content
         asked = await bot.client.say(files=[CAT], reply_to=status.id)
         made = await bot.result_of(await bot.answer_to(asked))
         assert "a fox in the snow" in made.content
@@ -193,13 +194,13 @@ class TestReply:
 
     async def test_a_reply_to_the_answer_to_a_command_wants_a_mention_and_that_is_said(self, bot: BotProcess) -> None:
         status = await bot.status_with(await bot.img2img(b"just words", "a fox in the snow", steps=4), "a text file")
-        assert "Reply to this with another picture and a mention of me" in status.content
+        assert "Reply to this with another picture and mention me" in status.content
         asked = await bot.client.say("@Palimpsest", files=[CAT], reply_to=status.id)
         assert "a fox in the snow" in (await bot.result_of(await bot.answer_to(asked))).content
 
     async def test_who_wants_it_gone_is_led_to_the_buttons(self, bot: BotProcess, result: Message) -> None:
         answer = await bot.answer_to(await bot.client.say("delete this please", reply_to=result.id))
-        assert "press **Cancel** under what waits, or **Delete** under a picture" in answer.content
+        assert "press **Cancel** under it. To delete a picture, press **Delete** under it" in answer.content
 
     async def test_a_model_is_known_by_its_name_alone(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("model demo", reply_to=result.id)
@@ -244,7 +245,7 @@ class TestReply:
         several = await bot.result_of(await bot.img2img(count=2, steps=4))
         asked = await bot.client.say("a dog in the snow, count 1", reply_to=several.id)
         made = await bot.result_of(await bot.answer_to(asked))
-        assert "The first of its 2 pictures was taken; a reply to it with `picture 2`" in made.content
+        assert "I used the first of its 2 pictures. To use another one, reply to it with `picture 2`" in made.content
         asked = await bot.client.say("picture 2: a dog in the snow, count 1", reply_to=several.id)
         second = await bot.result_of(await bot.answer_to(asked))
         assert "**a dog in the snow**" in second.content

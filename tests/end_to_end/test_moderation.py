@@ -110,7 +110,7 @@ async def test_words_of_the_server(bot: BotProcess) -> None:
     assert refused.content.startswith(sentence("words_not_wanted"))
     tried = await moderate(bot, "test", prompt="a nude pickle")
     assert "sexual" in tried
-    assert "what your list has" in tried
+    assert "words on your list" in tried
     offered = await bot.client.autocomplete("moderation terms remove", "term", "PICK", member=MODERATOR)
     assert [choice["value"] for choice in offered] == ["pickle"]
     assert await bot.client.autocomplete("moderation terms remove", "term", "no such", member=MODERATOR) == []
@@ -163,7 +163,7 @@ async def test_a_blocked_member_asks_for_nothing_and_what_waits_is_given_up(bot:
 async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotProcess) -> None:
     await bot.client.set_permissions(DEAF, deny=["SEND_MESSAGES"])
     assert "Send Messages" in await moderate(bot, "log", channel=DEAF)
-    assert "told in <#" in await moderate(bot, "log", channel=LOG)
+    assert "notified in <#" in await moderate(bot, "log", channel=LOG)
     result = await bot.result_of(await asked(bot, EVERYBODY, member=MEMBER, prompt="a castle to be reported"))
     assert "Thank you" in told(await bot.client.press(result.id, "Report", member=OTHER))
     assert "before" in told(await bot.client.press(result.id, "Report", member=OTHER))
@@ -211,7 +211,7 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
     assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
 
     trail = await moderate(bot, "audit")
-    for act in ("hid a result", "deleted a result", "blocked a member", "unblocked a member", "got a report"):
+    for act in ("hid a result", "deleted a result", "blocked a member", "unblocked a member", "received a report"):
         assert act in trail, act
 
 
@@ -235,9 +235,9 @@ async def test_a_crowd_that_reports_is_one_notice_and_two_moderators_may_act_at_
 
 
 async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
-    assert "told in <#" in await moderate(bot, "log", channel=LOG)
+    assert "notified in <#" in await moderate(bot, "log", channel=LOG)
     await asked(bot, EVERYBODY, prompt="a sexy kid, @everyone <@&1> **now**", member=MEMBER)
-    notice = await logged(bot, "sexual words beside a minor")
+    notice = await logged(bot, "sexual words involving a minor")
     assert notice.mentions == []
     assert not notice.mention_everyone
     with pytest.raises(PlaygroundError):  # of a prompt that was refused there is nothing to delete
@@ -247,11 +247,11 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
     await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
     assert "Score 0.9" in (await logged(bot, "blocked a picture that was sent")).content
-    assert "told in <#" in await moderate(bot, "log")  # a look changes nothing
+    assert "notified in <#" in await moderate(bot, "log")  # a look changes nothing
     await bot.client.set_permissions(LOG, deny=["SEND_MESSAGES"])
-    assert "I cannot write in <#" in await moderate(bot, "policy show")
+    assert "I can't write in <#" in await moderate(bot, "policy show")
     await bot.client.set_permissions(LOG)
-    assert "told in <#" in await moderate(bot, "policy show")
+    assert "notified in <#" in await moderate(bot, "policy show")
     assert "are not told" in await moderate(bot, "log", nowhere=True)
 
 

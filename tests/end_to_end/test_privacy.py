@@ -85,7 +85,7 @@ async def test_what_discord_does_not_let_go_is_said_and_can_be_deleted_later(qui
     await bot.client.set_permissions("general", deny=["VIEW_CHANNEL"])
     calls = await bot.client.calls(method="DELETE")
     told = await privacy(bot, "delete", channel=f"@{MEMBER}", what="requests")
-    assert told.startswith("🧹 Deleted, but for 2 messages of mine"), told
+    assert told.startswith("🧹 Deleted, except for 2 messages of mine"), told
     assert "**0** requests" in told
     assert await bot.client.calls(method="DELETE") == calls  # every refusal would count towards a ban
     await bot.client.set_permissions("general")

@@ -46,7 +46,7 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
         async with BotProcess(server, tmp_path, {"JOB_RETENTION_DAYS": "0"}, arguments=QUICK) as bot:
             await bot.until(lambda: bot.rows("SELECT job_id FROM jobs") == [])
             for button in ("Again", "Edit", "Use as input", "Strengths"):
-                assert "Nothing is known any more" in told(await client.press(second.id, button))
+                assert "I no longer have this request" in told(await client.press(second.id, button))
             await client.press(second.id, "Delete")
             await client.wait_for_edit(second.id, lambda message: message.deleted)
 
@@ -54,18 +54,18 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
 async def everybody_is_told_that_the_queue_is_full(bot: BotProcess) -> None:
     options = {"image": CAT, "prompt": "a fox"}
     full = await bot.client.command("img2img", options, member="Grace")
-    assert "with 2 requests waiting already" in told(full)
+    assert "with 2 requests in it already" in told(full)
 
 
 async def everybody_is_told_that_it_closes(bot: BotProcess) -> None:
     client = bot.client
-    await bot.queue_says("I am just being restarted")
-    assert "I am just being restarted" in told(await client.command("help", {}))
+    await bot.queue_says("I'm restarting right now")
+    assert "I'm restarting right now" in told(await client.command("help", {}))
     options = {"image": CAT, "prompt": "a fox"}
-    assert "I am just being restarted" in told(await client.command("img2img", options, member="Grace"))
+    assert "I'm restarting right now" in told(await client.command("img2img", options, member="Grace"))
     asked = await client.say("@Palimpsest a fox", files=[CAT], member="Grace")
     answer = await bot.answer_to(asked)
-    assert "I am just being restarted" in answer.content
+    assert "I'm restarting right now" in answer.content
 
 
 async def forms_and_buttons_from_before(bot: BotProcess, form: Interaction, first: Message, second: Message) -> None:

@@ -43,7 +43,7 @@ class TestDefaults:
     async def test_nothing_to_set_and_a_default_beyond_its_limit(self, bot: BotProcess) -> None:
         assert "at least one value" in await defaults(bot, "set", where="server")
         beyond = await defaults(bot, "set", where="server", strength=0.9, max_strength=0.5)
-        assert "cannot be beyond its maximum, 0.5" in beyond
+        assert "can't be higher than its maximum, 0.5" in beyond
 
     async def test_models_that_are_not_here_or_not_allowed(self, bot: BotProcess) -> None:
         assert "not downloaded" in await defaults(bot, "set", where="server", model="stable-diffusion-xl")
@@ -71,8 +71,8 @@ class TestDefaults:
         await bot.client.add_channel("strict")
         await defaults(bot, "set", channel="strict", where="channel", models="demo")
         shown = await defaults(bot, "set", channel="strict", where="server", models="sd-turbo")
-        assert "⚠️ The server does not allow the model demo here." in shown
-        assert "does not allow the model demo" in told(await bot.client.command("help", {}, channel="strict"))
+        assert "⚠️ The model demo isn't allowed here (set for this server)." in shown
+        assert "The model demo isn't allowed here" in told(await bot.client.command("help", {}, channel="strict"))
         shown = await defaults(bot, "reset", channel="strict", where="server", name="models")
         assert "⚠️" not in shown
 
@@ -136,7 +136,7 @@ class TestPreferences:
 class TestQueueAndHelp:
     async def test_the_queue_shows_ones_own(self, bot: BotProcess) -> None:
         await bot.result_of(await bot.img2img(steps=4))  # so that it is known how long one takes
-        await bot.queue_says("Nobody waits")  # what a test before has left is over
+        await bot.queue_says("Nobody is waiting")  # what a test before has left is over
         with bot.held():
             running = await bot.img2img(steps=4)
             await bot.status_with(running, "Painting")
@@ -144,7 +144,7 @@ class TestQueueAndHelp:
             await bot.status_with(waiting, "Queued")
             shown = told(await bot.client.command("queue", {}, member="Linus"))
             assert "1 running, 1 waiting" in shown
-            assert "All of it takes about" in shown
+            assert "All of this will take about" in shown
             assert "a patient fox" in shown
             assert "a cat on a beach" not in shown  # Ada's
             await bot.client.press(running.id, "Cancel", member="Grace")
@@ -169,16 +169,16 @@ class TestOperator:
     async def test_drain_takes_nothing_new(self, bot: BotProcess) -> None:
         told(await bot.client.command("operator drain", {}, member="Margaret"))
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "x"})
-        assert "take nothing new" in told(refused)
+        assert "not taking any new requests" in told(refused)
         asked = await bot.client.say("@Palimpsest a fox", files=[CAT])
         answer = await bot.answer_to(asked)
-        assert "take nothing new" in answer.content
+        assert "not taking any new requests" in answer.content
         told(await bot.client.command("operator resume", {}, member="Margaret"))
         assert (await bot.result_of(await bot.img2img(steps=4))).attachments
 
     async def test_the_model(self, bot: BotProcess) -> None:
         shown = told(await bot.client.command("operator model", {"name": "demo"}, member="Margaret"))
-        assert "until the next start" in shown
+        assert "until the next restart" in shown
         shown = told(await bot.client.command("operator model", {"name": "sd-turbo"}, member="Margaret"))
         assert "not downloaded" in shown
 
@@ -192,28 +192,28 @@ class TestLimits:
         assert "@everyone: may not ask" in await self.limits(bot, "set", role="@everyone", allowed=False)
         shown = await self.limits(bot, "set", role="Moderator", allowed=True)
         assert ": may ask" in shown
-        refusal = "let only some roles ask for pictures, and you have none of them"
+        refusal = "Your roles don't let you ask for pictures"
         assert refusal in told(await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, member="Linus"))
         assert refusal in told(await bot.client.press(result.id, "Again", member="Linus"))
         asked = await bot.client.say("@Palimpsest a fox", files=[CAT], member="Linus")
         assert refusal in (await bot.answer_to(asked)).content
         assert (await bot.result_of(await bot.img2img(member="Grace", steps=4))).attachments
         await self.limits(bot, "reset", role="Moderator")
-        assert "none is set" in await self.limits(bot, "reset", role="@everyone")
+        assert "none yet" in await self.limits(bot, "reset", role="@everyone")
 
     async def test_a_pause_holds_for_the_members_of_a_role_until_it_is_reset(self, bot: BotProcess) -> None:
-        assert "none is set" in await self.limits(bot, "show")
+        assert "none yet" in await self.limits(bot, "show")
         assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments
         shown = await self.limits(bot, "set", role="@everyone", cooldown=3600, daily_budget=7200)
         assert "@everyone: 3600 s between two requests, 7200 s of painting in 24 hours" in shown
         second = await bot.client.command("img2img", {"image": CAT, "prompt": "x"}, member="Linus")
-        assert "The server wants a pause between two requests" in told(second)
+        assert "You have to wait between requests (set for this server)" in told(second)
         shown = told(await bot.client.command("queue", {}, member="Linus"))
         assert told(second).partition("\n")[0] in shown
-        assert "at once" not in shown
+        assert "right away" not in shown
         trail = told(await bot.client.command("moderation audit", {}, member="Grace"))
         assert "set limits · @​everyone: 3600 s between two requests, 7200 s of painting in 24 hours" in trail
-        assert "none is set" in await self.limits(bot, "reset", role="@everyone")
+        assert "none yet" in await self.limits(bot, "reset", role="@everyone")
         assert "pause" not in told(await bot.client.command("queue", {}, member="Linus"))
         assert (await bot.result_of(await bot.img2img(member="Linus", steps=4))).attachments
 

@@ -27,7 +27,7 @@ async def test_the_queue_is_kept_or_drained_as_the_operator_chooses(tmp_path: Pa
             statuses += [await bot.img2img(steps=4) for _ in range(2)]
             await bot.status_with(statuses[2], "Queued")
             bot.ask_to_stop()
-            await bot.queue_says("I am just being restarted")
+            await bot.queue_says("I'm restarting right now")
         assert await bot.ended() == 0
         expected = [1, 0, 0] if queue == "keep" else [1, 1, 1]
         assert [len(await bot.results(status)) for status in statuses] == expected
@@ -48,7 +48,7 @@ async def test_a_stop_that_reaches_every_process_lets_the_running_picture_end(tm
             await bot.status_with(status, "Painting")
             for process in (bot.process, *bot.process.children(recursive=True)):  # as systemd does it
                 process.terminate()
-            await bot.queue_says("I am just being restarted")
+            await bot.queue_says("I'm restarting right now")
         assert await bot.ended() == 0
         assert len(await bot.results(status)) == 1
         assert bot.rows("SELECT attempt FROM jobs") == [(1,)]

@@ -28,14 +28,14 @@ async def test_rights_that_are_taken_away_settle_a_job_with_a_reason(bot: BotPro
         await bot.status_with(status, "Painting")
         before = (await figures(bot))["palimpsest_discord_invalid_requests_total"]
         await bot.client.set_permissions("closing", deny=["ATTACH_FILES"])
-    assert "I may not post in this channel any more" in (await bot.status_with(status, "⚠️")).content
+    assert "I can't post in this channel any more" in (await bot.status_with(status, "⚠️")).content
     assert bot.job(status)[:2] == ("failed", "not_allowed_here")
     seen = await figures(bot)
     assert seen["palimpsest_discord_invalid_requests_total"] > before
     assert seen["palimpsest_discord_invalid_requests_recent"] >= 1
     refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="closing")
     assert refused.response is not None
-    assert "I lack" in refused.response.content
+    assert "missing permissions" in refused.response.content
 
 
 async def test_where_the_bot_may_not_reply_any_more_the_result_comes_by_itself(bot: BotProcess) -> None:
@@ -85,7 +85,7 @@ async def test_a_result_that_the_bot_cannot_reach_any_more_is_no_error_that_nobo
     await bot.client.set_permissions("curtained", deny=["VIEW_CHANNEL"])
     pressed = await bot.client.press(result.id, "Delete")
     told = await bot.client.wait_for_interaction(pressed.id, lambda each: each.followups != [])
-    assert "Discord does not let me do that here" in told.followups[0].content
+    assert "Discord won't let me do that here" in told.followups[0].content
     assert (await figures(bot))["palimpsest_errors_total"] == before
 
 
@@ -94,7 +94,7 @@ async def test_a_deleted_status_message_takes_the_job_back(bot: BotProcess) -> N
         status = await bot.img2img(steps=4)
         await bot.status_with(status, "Painting")
         await bot.client.delete_message(status.id, member="Grace")
-        await bot.queue_says("Nobody waits")
+        await bot.queue_says("Nobody is waiting")
     assert (await bot.result_of(await bot.img2img(steps=4))).attachments
     assert bot.job(status)[:2] == ("cancelled", None)
     assert await bot.results(status) == []
@@ -143,5 +143,5 @@ async def test_deleting_the_request_cancels_the_job(bot: BotProcess) -> None:
         status = await bot.answer_to(asked)
         await bot.status_with(status, "Painting")
         await bot.client.delete_message(asked.id)
-        await bot.status_with(status, "🚫 Cancelled, because the message that asked for it was deleted")
+        await bot.status_with(status, "🚫 Cancelled because the message that asked for it was deleted")
     assert await bot.results(status) == []

@@ -28,7 +28,7 @@ async def test_a_thread_has_the_settings_of_its_channel_and_every_way_in(bot: Bo
     assert (await bot.result_of(pressed.response)).mentions == ["Linus"]
     await bot.client.set_permissions("with threads", deny=["SEND_MESSAGES_IN_THREADS"])
     refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="a thread")
-    assert "I lack Send Messages in Threads" in told(refused)
+    assert "missing permissions (Send Messages in Threads)" in told(refused)
 
 
 @pytest.mark.parametrize("is_locked", [False, True])
@@ -65,7 +65,7 @@ async def test_a_bot_that_is_timed_out_says_so_and_works_again_afterwards(quick_
         await bot.client.time_out(3600)
     assert refusal_sentence("not_allowed_here", {}) in (await bot.status_with(status, "⚠️")).content
     refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"})
-    assert "have timed me out; I can paint here again <t:" in told(refused)
+    assert "has timed me out. I can paint here again <t:" in told(refused)
     await bot.client.time_out(0)
     assert (await bot.result_of(await bot.img2img(steps=1))).attachments
 
@@ -79,7 +79,7 @@ async def test_the_text_of_a_voice_channel_is_for_those_who_may_join_it(bot: Bot
         await bot.client.command("moderation log", {"channel": "voices"}, member="Grace")
     await bot.client.set_permissions("voices", deny=["CONNECT"])
     refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="voices")
-    assert "I lack Connect." in told(refused)
+    assert "missing permissions (Connect)" in told(refused)
 
 
 async def test_a_thread_is_as_age_restricted_as_its_channel(bot: BotProcess) -> None:

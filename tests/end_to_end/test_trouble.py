@@ -151,7 +151,7 @@ async def test_a_result_that_discord_finds_too_large_is_encoded_smaller(bot: Bot
     seed = re.search(r"Seed: (\d+)", read_embedded(data).text)
     assert seed is not None
     assert f"`{seed[1]}`" in result.content
-    assert "because the PNG is larger" in result.content
+    assert "because the PNG is too large" in result.content
 
 
 async def test_a_result_arrives_when_the_interaction_has_long_expired(bot: BotProcess) -> None:

@@ -42,7 +42,7 @@ async def shown(limits: RoleLimits, *role_ids: int) -> str:
 async def test_limits_of_a_role_that_is_gone_are_not_shown_where_nobody_could_name_it(database: Database) -> None:
     limits = RoleLimits(database)
     await limits.set(SERVER, GONE, cooldown_seconds=60)
-    assert "none is set" in await shown(limits, SERVER, BOOSTER)
+    assert "none yet" in await shown(limits, SERVER, BOOSTER)
     for role_id in (SERVER, BOOSTER):
         await limits.set(SERVER, role_id, cooldown_seconds=5)
     text = await shown(limits, SERVER, BOOSTER)

@@ -65,11 +65,11 @@ def test_the_queue_leads_to_where_ones_own_can_be_cancelled() -> None:
 
 
 def test_nobody_is_promised_to_begin_at_once_while_nothing_is_begun() -> None:
-    assert "at once" in queue_text([], [], 1, is_paused=False)
-    assert "at once" not in queue_text([], [], 1, is_paused=True)
-    assert "at once" not in queue_text([], [], 1, is_paused=False, resting=Resting(9))
-    assert "nothing new is taken" in queue_text([], [], 1, is_paused=False, is_draining=True)
-    assert "at once" not in queue_text([], [], 1, is_paused=False, is_draining=True)
+    assert "right away" in queue_text([], [], 1, is_paused=False)
+    assert "right away" not in queue_text([], [], 1, is_paused=True)
+    assert "right away" not in queue_text([], [], 1, is_paused=False, resting=Resting(9))
+    assert "not taking any new requests" in queue_text([], [], 1, is_paused=False, is_draining=True)
+    assert "right away" not in queue_text([], [], 1, is_paused=False, is_draining=True)
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
@@ -95,7 +95,7 @@ def test_a_picture_that_is_not_taken_leaves_a_way_on_with_another_one() -> None:
         make_job(state=JobState.FAILED, failure_kind="picture_listed", queued_at=1.0),  # the result, that is
         make_job(state=JobState.CANCELLED),
     ):
-        assert "another picture and no words" not in status_text(other)
+        assert "Reply to this with another picture" not in status_text(other)
 
 
 def test_the_result_says_what_made_it() -> None:
@@ -106,9 +106,9 @@ def test_the_result_says_what_made_it() -> None:
 
 def test_the_result_says_of_which_pictures_the_first_was_taken() -> None:
     with_message = result_text(rendered(ignored_pictures=1), is_demo=False)
-    assert "The first of your pictures was taken; 1 more came with it." in with_message
+    assert "I used the first of your pictures and left out 1 more." in with_message
     of_result = result_text(rendered(ignored_pictures=3, parent_job_id="P"), is_demo=False)
-    assert "The first of its 4 pictures was taken; a reply to it with `picture 2` takes another." in of_result
+    assert "I used the first of its 4 pictures. To use another one, reply to it with `picture 2`" in of_result
 
 
 def test_the_result_says_how_many_steps_were_run() -> None:
@@ -148,7 +148,7 @@ def test_a_model_without_strength_says_so() -> None:
     assert "strength 0." in result_text(rendered(strength=0.5), is_demo=False)
     text = result_text(rendered(strength=1.0), is_demo=False, takes_strength=False)
     assert "strength 1" not in text
-    assert "no use for the strength" in text
+    assert "doesn't use the strength" in text
 
 
 def test_what_was_painted_again_says_why() -> None:

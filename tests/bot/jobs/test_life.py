@@ -69,7 +69,7 @@ async def test_whose_message_is_deleted_while_it_is_answered_is_given_up(scene: 
 
     await desk.take(job, acknowledge)
     await scene.life.open.close(grace_seconds=600)
-    assert scene.discord.told == [(7, "🚫 Cancelled, because the message that asked for it was deleted")]
+    assert scene.discord.told == [(7, "🚫 Cancelled because the message that asked for it was deleted")]
 
 
 @pytest.mark.parametrize("is_recent", [True, False], ids=["emptied", "deleted"])

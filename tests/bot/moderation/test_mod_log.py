@@ -64,8 +64,8 @@ async def test_who_has_asked_for_a_reported_result_is_not_taken_for_who_has_repo
     place.mod_log.note(make_job(guild_id=SERVER, requester_id=1), "reported", None)
     await place.actions()
     ((_, notice),) = place.sent
-    assert "I got a report about a result · for <@1>" in notice
-    assert "I got a report about a result (for <@1>)" in audit_text(await place.audit.newest(SERVER, 1))
+    assert "I received a report about a result · for <@1>" in notice
+    assert "I received a report about a result (for <@1>)" in audit_text(await place.audit.newest(SERVER, 1))
 
 
 async def test_pictures_are_told_each_time_and_repeated_prompts_once(place: Place) -> None:

@@ -88,11 +88,11 @@ def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
     ("waiting", "guild_id", "says"),
     [
         (of(1), 2, None),
-        (of(1, count=2), 2, "You have 2 requests waiting already"),
-        (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 requests waiting already"),
+        (of(1, count=2), 2, "You already have 2 requests in the queue"),
+        (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 requests in it already"),
         (of(5) + of(6) + of(7) + of(8), 9, None),
         (of(5, None) + of(6, None) + of(7, None) + of(8, None), None, None),  # direct messages are no server
-        (of(5, 9, 6), 2, "The queue is full, with 6 requests waiting already"),
+        (of(5, 9, 6), 2, "The queue is full, with 6 requests in it already"),
     ],
 )
 async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, says: str | None) -> None:
@@ -134,7 +134,8 @@ async def test_what_takes_the_place_of_a_request_finds_room_and_what_is_refused_
 
 
 @pytest.mark.parametrize(
-    ("state", "says"), [(JobState.ACCEPTED, "only just being taken in"), (JobState.CANCELLED, "no longer kept")]
+    ("state", "says"),
+    [(JobState.ACCEPTED, "still fetching the picture"), (JobState.CANCELLED, "no longer have the picture")],
 )
 async def test_a_picture_that_is_not_there_yet_is_told_from_one_that_is_not_kept(state: JobState, says: str) -> None:
     class WithoutInputs(Desk):

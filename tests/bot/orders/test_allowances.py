@@ -99,7 +99,7 @@ async def test_a_pause_between_two_requests(desk: Desk) -> None:
     assert refused is not None
     assert (refused.reason, refused.data["until"]) == ("cooldown", NOW + 40)
     assert error_sentence(refused) == (
-        f"The server wants a pause between two requests: you can ask again <t:{int(NOW) + 40}:R>."
+        f"You have to wait between requests (set for this server). You can ask again <t:{int(NOW) + 40}:R>."
     )
     assert await desk.refusal(origin(9)) is None  # another server
     with pytest.raises(Refused):  # their row is not there yet
@@ -128,7 +128,7 @@ async def test_a_spent_budget_says_when_there_is_enough_again(desk: Desk) -> Non
     assert (refused.reason, refused.data["until"]) == ("budget_spent", NOW - 10 * 3600 + DAY_SECONDS)
     sentence = error_sentence(refused)
     assert sentence is not None
-    assert "The server gives you 100 s of painting in 24 hours" in sentence
+    assert "used up your 100 s of painting time for 24 hours (set for this server)" in sentence
 
 
 async def test_what_waits_is_counted_with_what_it_should_take(desk: Desk) -> None:
@@ -179,12 +179,14 @@ async def test_a_member_can_see_what_is_used(desk: Desk) -> None:
     budgets = await allowances.budgets(origin())
     assert budgets == [Budget(Layer.OPERATOR, 90, 500), Budget(Layer.SERVER, 30, 100)]
     text = queue_text([], [], 1, [budget_used(budget) for budget in budgets], is_paused=False)
-    assert "You have used 30 of the 100 s of painting that the server gives you" in text
-    assert "at once" in text
+    assert "You've used 30 of your 100 s of painting time for 24 hours (set for this server)" in text
+    assert "right away" in text
     refused = await desk.refusal(origin(), Allowance(3 * 3600, 0))
     text = queue_text([], [], 1, [budget_used(budget) for budget in budgets], refused=refused, is_paused=False)
-    assert "at once" not in text
-    assert f"The operator wants a pause between two requests: you can ask again <t:{round(NOW) + 3600}:R>." in text
+    assert "right away" not in text
+    assert (
+        f"You have to wait between requests (set by the operator). You can ask again <t:{round(NOW) + 3600}:R>." in text
+    )
 
 
 async def test_a_clock_that_was_set_back_costs_nobody_more_than_the_pause_and_the_day(desk: Desk) -> None:

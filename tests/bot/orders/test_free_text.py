@@ -156,7 +156,7 @@ def test_what_is_not_understood_is_said(text: str) -> None:
         ("a fox aspect=3", "option_unknown", "the option `aspect`"),
         ("a fox, strenght 0.7", "option_misspelt", "Did you mean `strength`?"),
         ("Stärke 0,7", "option_unknown", "the option `stärke`"),
-        ("intensity: .7", "option_unknown", "Those that I know are"),
+        ("intensity: .7", "option_unknown", "The ones I know are"),
         ("a fox step 20", "option_misspelt", "Did you mean `steps`?"),
         ("a fox --strength", "option_without_value", "What should `strength` be?"),
         ("seed 5 a fox seed 6", "option_twice", "`seed` twice"),
@@ -351,4 +351,4 @@ def test_the_name_of_an_option_without_a_value_is_no_prompt(text: str) -> None:
 def test_who_does_not_find_a_word_for_the_strength_is_told_those_that_there_are(text: str) -> None:
     with pytest.raises(Refused) as refusal:
         understand(text)
-    assert "say subtle, balanced, strong or ladder" in (error_sentence(refusal.value) or "")
+    assert "write subtle, balanced, strong or ladder" in (error_sentence(refusal.value) or "")

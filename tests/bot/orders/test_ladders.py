@@ -90,12 +90,12 @@ async def test_it_keeps_to_the_limits_of_the_server(
     [
         (
             {"max_strength": 0.4},
-            "The server allows strength up to 0.4 here, which leaves no ladder of several strengths."
-            " Please choose one strength.",
+            "The limit for strength here is 0.4 (set for this server), which is too low for a ladder of several"
+            " strengths. Please choose one strength.",
         ),
         (
             {"max_count": 1},
-            "The server allows count up to 1 here, which leaves no ladder of several strengths."
+            "The limit for count here is 1 (set for this server), which is too low for a ladder of several strengths."
             " Please choose one strength.",
         ),
     ],

@@ -176,7 +176,7 @@ async def test_a_forbidden_model_is_refused_by_name(database: Database) -> None:
     with pytest.raises(Refused) as refusal:
         orders.order(make_origin(), Options(prompt="x", model="demo"), NO_PICTURE)
     said = refusal_sentence(refusal.value.reason, refusal.value.data)
-    assert said == "The channel does not allow the model demo here. Please choose another one."
+    assert said == "The model demo isn't allowed here (set for this channel). Please choose another one."
 
 
 async def test_where_nothing_that_is_allowed_is_here_the_reason_names_a_model(database: Database) -> None:
@@ -191,7 +191,7 @@ async def test_where_nothing_that_is_allowed_is_here_the_reason_names_a_model(da
     with pytest.raises(Refused) as refusal:
         orders.model_for(make_origin())
     said = refusal_sentence(refusal.value.reason, refusal.value.data)
-    assert said == "The server does not allow the model demo here. Please choose another one."
+    assert said == "The model demo isn't allowed here (set for this server). Please choose another one."
 
 
 async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> None:
