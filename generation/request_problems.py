@@ -27,27 +27,27 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
     name = name[0].upper() + name[1:]
     match reason:
         case "empty":
-            return f"{name} is empty; write what the new picture should show."
+            return f"{name} is empty. Please write what the new picture should show."
         case "too_long":
-            return f"{name} has {data['value']:,} characters; shorten it to {data['high']:,}."
+            return f"{name} has {data['value']:,} characters. Please shorten it to {data['high']:,}."
         case "not_used":
-            return f"The model {data['model']} has no use for {name[0].lower()}{name[1:]}; leave it out."
+            return f"The model {data['model']} doesn't use {name[0].lower()}{name[1:]}. Please leave it out."
         case "unknown":
             return f"{name} must be one of {', '.join(data['known'])}."
         case "not_for_model":
-            return f"{name} cannot be chosen for {data['model']}; leave it out."
+            return f"{name} can't be chosen for {data['model']}. Please leave it out."
         case "twice":
-            return "No adapter can be named twice."
+            return "An adapter can't be named twice."
         case "too_many":
-            return f"No more than {data['high']} adapters can be combined."
+            return f"At most {data['high']} adapters can be combined."
         case "no_number":
             return f"{name} must be a number, such as 0.8."
         case "no_ladder":
-            return "The strengths of one request must rise, with one for each picture."
+            return "The strengths of a ladder must increase, with one for each picture."
         case "too_few_rungs":
-            return "A ladder needs at least two pictures of different strengths; choose one strength instead."
+            return "A ladder needs at least two pictures of different strengths. Please choose one strength instead."
         case "zero_steps":
-            return "So few steps at so low a strength would change nothing; raise the steps or the strength."
+            return "So few steps at such a low strength would change nothing. Please raise the steps or the strength."
     if field == "max_pixels":  # users choose the side of a square, not its area
         low, high = (round(data[key] ** 0.5) for key in ("low", "high"))
     else:

@@ -16,28 +16,30 @@ from generation.images.refusals import Refusal, image_refused_sentence
 from generation.models.problems import model_unavailable_sentence
 from generation.request_problems import invalid_request_sentence
 
-CHECK_FAILED = "The picture could not be checked just now, so it is not taken; try again later."
+CHECK_FAILED = "The picture couldn't be checked just now, so it isn't accepted. Please try again later."
 
 _FAILURES: Mapping[FailureKind, str] = {
-    FailureKind.OUT_OF_MEMORY: "This machine has not enough memory for a picture of this size; ask for a smaller one.",
-    FailureKind.BROKEN_OUTPUT: "The model painted nothing but black; try another seed or a lower guidance scale.",
+    FailureKind.OUT_OF_MEMORY: "There isn't enough memory for a picture of this size. Please ask for a smaller one.",
+    FailureKind.BROKEN_OUTPUT: "The model painted only black. Please try another seed or a lower guidance scale.",
     FailureKind.EXECUTOR_DIED: (
-        "The generation process stopped twice while it worked on this picture; try again, perhaps at a smaller size."
+        "The generation process stopped twice on this picture. Please try again, perhaps at a smaller size."
     ),
     FailureKind.EXECUTOR_CRASHED: (
-        "The generation process crashed twice on this picture; try again, perhaps with another picture or model."
+        "The generation process crashed twice on this picture. Please try again, perhaps with another picture or model."
     ),
     FailureKind.EXECUTOR_KILLED: (
-        "The generation process was ended twice from outside, mostly a sign of too little memory; try a smaller size."
+        "The generation process was killed twice, usually a sign of too little memory. Please try a smaller size."
     ),
     FailureKind.DEVICE_LOST: (
-        "The graphics device failed twice on this picture; try again, perhaps at a smaller size, or tell the operator."
+        "The graphics card failed twice on this picture."
+        " Please try again, perhaps at a smaller size, or tell the operator."
     ),
     FailureKind.EXECUTOR_HUNG: (
-        "The generation process got stuck twice on this picture; try again, perhaps with fewer steps or a smaller size."
+        "The generation process got stuck twice on this picture."
+        " Please try again, perhaps with fewer steps or a smaller size."
     ),
-    FailureKind.EXECUTOR_UNAVAILABLE: "The generation process cannot be started at the moment; try again later.",
-    FailureKind.INTERNAL: "Something broke while this picture was made; try again, or tell the operator.",
+    FailureKind.EXECUTOR_UNAVAILABLE: "The generation process can't be started at the moment. Please try again later.",
+    FailureKind.INTERNAL: "Something broke while this picture was being made. Please try again, or tell the operator.",
 }
 
 
@@ -74,11 +76,11 @@ def failure_sentence(kind: FailureKind, data: Mapping[str, Any], reference: str 
 
 def unwritable_file_sentence(path: str, error: OSError) -> str:
     """Return why a file on this machine cannot be written."""
-    return f"The file {path} cannot be written ({error.strerror}); choose another name, or make room."
+    return f"The file {path} cannot be written ({error.strerror}). Choose another name, or make room."
 
 
 def unreadable_file_sentence(path: str, error: OSError) -> str:
     """Return why a file on this machine cannot be read."""
     if isinstance(error, FileNotFoundError):
-        return f"There is no file {path}; check its name."
-    return f"The file {path} cannot be read ({error.strerror}); check what it is and its permissions."
+        return f"There is no file {path}. Check its name."
+    return f"The file {path} cannot be read ({error.strerror}). Check what it is and who may read it."

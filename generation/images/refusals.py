@@ -25,64 +25,67 @@ class Refusal(StrEnum):
     RESULT_TOO_LARGE = "result_too_large"  # max_bytes; about a result, not about an uploaded picture
 
 
-_AS_PICTURE = "send it as JPEG or PNG"
-_AS_FRAME = "send one frame of it as JPEG or PNG"
+_AS_PICTURE = "send it as a JPEG or PNG"
+_AS_FRAME = "send one frame of it as a JPEG or PNG"
 _FOREIGN: Mapping[ForeignFormat, tuple[str, str]] = {
     ForeignFormat.HEIC: ("a HEIC photo", _AS_PICTURE),
     ForeignFormat.TIFF: ("a TIFF picture", _AS_PICTURE),
-    ForeignFormat.RAW: ("a camera's raw photo", "develop it and send it as JPEG"),
+    ForeignFormat.RAW: ("a camera's raw photo", "develop it and send it as a JPEG"),
     ForeignFormat.BMP: ("a BMP picture", _AS_PICTURE),
     ForeignFormat.ICO: ("an icon file", _AS_PICTURE),
     ForeignFormat.JPEG_XL: ("a JPEG XL picture", _AS_PICTURE),
     ForeignFormat.JPEG_2000: ("a JPEG 2000 picture", _AS_PICTURE),
-    ForeignFormat.PSD: ("a Photoshop file", "export it as JPEG or PNG"),
-    ForeignFormat.XCF: ("a GIMP file", "export it as JPEG or PNG"),
-    ForeignFormat.SVG: ("an SVG drawing", "export it as PNG"),
-    ForeignFormat.DDS: ("a DDS texture", "export it as PNG"),
+    ForeignFormat.PSD: ("a Photoshop file", "export it as a JPEG or PNG"),
+    ForeignFormat.XCF: ("a GIMP file", "export it as a JPEG or PNG"),
+    ForeignFormat.SVG: ("an SVG drawing", "export it as a PNG"),
+    ForeignFormat.DDS: ("a DDS texture", "export it as a PNG"),
     ForeignFormat.QOI: ("a QOI picture", _AS_PICTURE),
     ForeignFormat.EXR: ("an OpenEXR picture", _AS_PICTURE),
     ForeignFormat.PNM: ("a PNM picture", _AS_PICTURE),
-    ForeignFormat.PDF: ("a PDF document", "send the page that you want as JPEG or PNG"),
-    ForeignFormat.EPS: ("a PostScript document", "export it as PNG"),
+    ForeignFormat.PDF: ("a PDF document", "send the page that you want as a JPEG or PNG"),
+    ForeignFormat.EPS: ("a PostScript document", "export it as a PNG"),
     ForeignFormat.MP4: ("an MP4 video", _AS_FRAME),
     ForeignFormat.QUICKTIME: ("a QuickTime video", _AS_FRAME),
     ForeignFormat.WEBM: ("a WebM or Matroska video", _AS_FRAME),
     ForeignFormat.AVI: ("an AVI video", _AS_FRAME),
-    ForeignFormat.OGG: ("an Ogg file", "send a picture as JPEG or PNG"),
-    ForeignFormat.SOUND: ("a sound file", "send a picture as JPEG or PNG"),
+    ForeignFormat.OGG: ("an Ogg file", "send a picture as a JPEG or PNG"),
+    ForeignFormat.SOUND: ("a sound file", "send a picture as a JPEG or PNG"),
     ForeignFormat.ARCHIVE: ("an archive", "unpack it and send one picture from it"),
-    ForeignFormat.PROGRAM: ("a program", "send a picture as JPEG or PNG"),
+    ForeignFormat.PROGRAM: ("a program", "send a picture as a JPEG or PNG"),
     ForeignFormat.HTML: ("a web page", "save the picture itself and send that"),
-    ForeignFormat.JSON: ("a JSON file", "send a picture as JPEG or PNG"),
-    ForeignFormat.TEXT: ("a text file", "send a picture as JPEG or PNG"),
+    ForeignFormat.JSON: ("a JSON file", "send a picture as a JPEG or PNG"),
+    ForeignFormat.TEXT: ("a text file", "send a picture as a JPEG or PNG"),
 }
 
 _SENTENCES: Mapping[Refusal, str] = {
-    Refusal.EMPTY: "This file is empty; send the picture again.",
-    Refusal.TOO_MANY_BYTES: "This file is larger than {limit_mebibytes} MiB; send a smaller version of the picture.",
-    Refusal.FOREIGN_FORMAT: "This is {foreign}; {remedy}.",
-    Refusal.UNKNOWN_FORMAT: "This file is no picture that can be read here; send a PNG, JPEG, GIF, WebP or AVIF.",
+    Refusal.EMPTY: "This file is empty. Please send the picture again.",
+    Refusal.TOO_MANY_BYTES: "This file is larger than {limit_mebibytes} MiB. Please send a smaller version of it.",
+    Refusal.FOREIGN_FORMAT: "This is {foreign}. Please {remedy}.",
+    Refusal.UNKNOWN_FORMAT: "This file can't be read as a picture. Please send a PNG, JPEG, GIF, WebP or AVIF.",
     Refusal.TOO_MANY_PIXELS: (
-        "This {format} picture has more than {limit_megapixels} megapixels, the most that is taken in this format; "
-        "send a smaller version of it."
+        "This {format} picture has more than {limit_megapixels} megapixels, the limit for this format. "
+        "Please send a smaller version of it."
     ),
     Refusal.SIDE_TOO_LONG: (
-        "This {format} picture is {width} × {height} pixels, and no side may be longer than {limit}; "
-        "send a smaller version or a part of it."
+        "This {format} picture is {width} × {height} pixels, and no side may be longer than {limit}. "
+        "Please send a smaller version or a part of it."
     ),
     Refusal.TOO_MANY_SCANS: (
-        "This JPEG picture is built of more than {limit} scans, which photos never are; save it anew and send that."
+        "This JPEG picture has more than {limit} scans, which photos never have. Please save it again and send that."
     ),
     Refusal.TOO_MUCH_METADATA: (
-        "This {format} picture carries too much hidden data; save it without metadata and send that."
+        "This {format} picture contains too much hidden data. Please save it without metadata and send that."
     ),
-    Refusal.DAMAGED: "This {format} picture is damaged or incomplete; save or download it again and send the new file.",
+    Refusal.DAMAGED: (
+        "This {format} picture is damaged or incomplete. Please save or download it again and send the new file."
+    ),
     Refusal.TOO_SLOW: (
-        "This picture could not be read within {seconds:g} seconds; save it as an ordinary PNG or JPEG and send that."
+        "This picture couldn't be read within {seconds:g} seconds."
+        " Please save it as an ordinary PNG or JPEG and send that."
     ),
-    Refusal.TOO_MUCH_MEMORY: "This picture needs too much memory to be read; send a smaller version of it.",
-    Refusal.CRASHED: "This picture could not be read safely; save it anew as PNG or JPEG and send that.",
-    Refusal.RESULT_TOO_LARGE: "The new picture does not fit into {max_kibibytes} KiB; ask for a smaller size.",
+    Refusal.TOO_MUCH_MEMORY: "This picture takes too much memory to read. Please send a smaller version of it.",
+    Refusal.CRASHED: "This picture couldn't be read safely. Please save it again as a PNG or JPEG and send that.",
+    Refusal.RESULT_TOO_LARGE: "The new picture doesn't fit into {max_kibibytes} KiB. Please ask for a smaller size.",
 }
 
 

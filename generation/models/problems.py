@@ -35,62 +35,65 @@ class ModelProblem(StrEnum):
     DAMAGED = "damaged"  # file
 
 
-_AGAIN = "delete it from the cache of Hugging Face and start again"
 _SENTENCES: Mapping[str, str] = {
-    ModelProblem.UNKNOWN: "There is no model called {model} here; choose {other}.",
+    ModelProblem.UNKNOWN: "There is no model called {model} here. Please choose {other}.",
     ModelProblem.NOT_DOWNLOADED: (
-        "The model {model} is not downloaded yet; the operator does that with `python -m generation download {model}`."
+        "The model {model} hasn't been downloaded yet. "
+        "The operator can do that with `python -m generation download {model}`."
     ),
-    ModelProblem.NO_FOLDER: "The model {model} is not here: there is no folder {folder}.",
-    ModelProblem.NOT_A_MODEL: "What lies at {source} is not the kind of model that {model} should be.",
+    ModelProblem.NO_FOLDER: "The model {model} isn't here: there is no folder {folder}.",
+    ModelProblem.NOT_A_MODEL: "What is at {source} isn't the kind of model that {model} should be.",
     ModelProblem.ADD_ON_NOT_HERE: (
-        "The {thing} is not downloaded yet; the operator does that with `python -m generation download {model}`."
+        "The {thing} hasn't been downloaded yet. The operator can do that with `python -m generation download {model}`."
     ),
-    ModelProblem.NO_FILE: "The file {source} of the {thing} is not here.",
+    ModelProblem.NO_FILE: "The file {source} of the {thing} isn't here.",
     ModelProblem.NO_SUCH_FILE: "There is no file {file} in {source}, where the {thing} should be.",
     ModelProblem.SEVERAL_FILES: (
-        "There are several safetensors files in {source}; name the one of the {thing} as file in the catalog."
+        "There are several safetensors files in {source}. Please name the one of the {thing} as file in the catalog."
     ),
-    ModelProblem.DOES_NOT_FIT: "The file {source} of the {thing} does not fit the model.",
+    ModelProblem.DOES_NOT_FIT: "The file {source} of the {thing} doesn't fit the model.",
     ModelProblem.NOT_SAFETENSORS: (
-        "The file {source} of the {thing} is incomplete or not a safetensors file, whatever its name; fetch it again."
+        "The file {source} of the {thing} is incomplete or isn't a safetensors file, whatever its name. "
+        "Please download it again."
     ),
     ModelProblem.NO_SAFETENSORS: (
-        "The {thing} at {source} has no safetensors files, and files that may run code are never loaded."
+        "The {thing} at {source} has no safetensors files, and files that could run code are never loaded."
     ),
     ModelProblem.GATED: (
-        "The {thing} asks for its licence ({licence}) to be accepted first: the operator does that at {url} "
-        "and sets HF_TOKEN to a token of the same account."
+        "The {thing} can't be downloaded before its licence ({licence}) has been accepted. "
+        "The operator can do that at {url} and set HF_TOKEN to a token of the same account."
     ),
-    ModelProblem.NOT_FOUND: "Hugging Face has no model {source}, or HF_TOKEN may not see it.",
-    ModelProblem.NO_SUCH_REVISION: "The model {source} has no revision {revision}, or a file of it is missing there.",
-    ModelProblem.TOKEN_REFUSED: "Hugging Face does not accept HF_TOKEN; make a new token and set that.",
-    ModelProblem.HUB_BUSY: "Hugging Face is too busy to hand out the {thing} at the moment; try again later.",
+    ModelProblem.NOT_FOUND: "Hugging Face has no model {source}, or HF_TOKEN gives no access to it.",
+    ModelProblem.NO_SUCH_REVISION: "The model {source} has no revision {revision}, or that lacks one of the files.",
+    ModelProblem.TOKEN_REFUSED: "Hugging Face doesn't accept HF_TOKEN. Please create a new token and set that.",
+    ModelProblem.HUB_BUSY: "Hugging Face is too busy to provide the {thing} at the moment. Please try again later.",
     ModelProblem.UNREACHABLE: (
-        "The {thing} is not downloaded yet, and Hugging Face cannot be reached from here; "
-        "connect this machine or choose what is here."
+        "The {thing} hasn't been downloaded yet, and Hugging Face can't be reached from here. "
+        "Please connect this machine to the internet, or choose something that is here."
     ),
     ModelProblem.CUT_OFF: (
-        "The connection to Hugging Face broke while the {thing} was downloaded; what has arrived is kept, "
-        "so try again and it goes on from there."
+        "The connection to Hugging Face broke while the {thing} was being downloaded. "
+        "What has arrived is kept, so try again and the download will continue from there."
     ),
     ModelProblem.DISK_FULL: (
-        "The disk has not enough room for the {thing}: it wants {needed} more, and {free} are free in {folder}; "
-        "make room, or set HF_HOME to a folder on another disk."
+        "There isn't enough room on the disk for the {thing}: it needs {needed} more, and {free} are free in {folder}. "
+        "Please make room, or set HF_HOME to a folder on another disk."
     ),
     ModelProblem.FILE_TROUBLE: (
-        "The {thing} needs {path}, which cannot be used ({why}); look at its owner, its mode and the room on its disk."
+        "The {thing} needs {path}, which can't be used ({why}). "
+        "Please check its owner, its permissions and the room on its disk."
     ),
     ModelProblem.CHANGED: (
-        "The file {file} of the {thing} is not the one that was downloaded first, so it is not used; "
-        f"{_AGAIN}, or delete its lines from {{lock}} if the change is meant."
+        "The file {file} of the {thing} isn't the one that was downloaded first, so it isn't used. "
+        "Please delete it from the Hugging Face cache and start again, or, if the change is intended, "
+        "delete its lines from {lock}."
     ),
     ModelProblem.LOCK_BROKEN: (
-        "The file {lock} is broken, so nobody knows whether the {thing} is the one that was downloaded first; restore "
-        "the file, or delete it if what is here now may be trusted."
+        "The file {lock} is broken, so there is no telling whether the {thing} is the one that was downloaded first. "
+        "Please restore the file, or delete it if you trust what is here now."
     ),
     ModelProblem.DAMAGED: (
-        "The file {file} of the {thing} is not what Hugging Face announced, so it was thrown away; try again."
+        "The file {file} of the {thing} isn't what Hugging Face announced, so it was thrown away. Please try again."
     ),
 }
 
@@ -101,7 +104,7 @@ def model_unavailable_sentence(model: str, reason: str, data: Mapping[str, Any])
     shown = {**data, "model": model, "thing": thing, "other": one_of(data.get("known", ()))}
     if reason == ModelProblem.DISK_FULL:
         shown |= {"needed": gibibytes(data["needed_bytes"]), "free": gibibytes(data["free_bytes"])}
-    sentence = _SENTENCES.get(reason, "The model {model} cannot be used at the moment; choose another one.")
+    sentence = _SENTENCES.get(reason, "The model {model} can't be used at the moment. Please choose another one.")
     return sentence.format_map(shown)
 
 

@@ -42,7 +42,7 @@ def test_an_unknown_model_is_repeated_as_text() -> None:
     assert sentence is not None
     assert sentence.startswith("There is no model called \\*\\*")
     assert "://" not in sentence
-    assert sentence.endswith("… here; choose my\\_own\\_model.")
+    assert sentence.endswith("… here. Please choose my\\_own\\_model.")
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ async def what_is_refused(bot: BotProcess) -> None:
     assert "weight must be from 0 to 1.2" in await refused(bot, adapter="ink", adapter_weight=1.5)
     assert "`python -m generation download demo`" in await refused(bot, adapter="clay")
     assert "must be one of ink, clay" in await refused(bot, adapter="oil")
-    assert "cannot be chosen for Palimpsest Demo" in await refused(bot, adapter="ink", model="plain")
+    assert "can't be chosen for Palimpsest Demo" in await refused(bot, adapter="ink", model="plain")
 
 
 async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) -> None:
@@ -139,7 +139,7 @@ async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) 
     assert await offered() == ["ink", "mud"]
     assert "allowed models: plain (from the channel)" in await defaults("set", models="plain")
     assert await offered() == []
-    assert "cannot be chosen for Palimpsest Demo" in await refused(bot, "plain-only", adapter="ink")
+    assert "can't be chosen for Palimpsest Demo" in await refused(bot, "plain-only", adapter="ink")
     assert "Please choose plain." in await refused(bot, "plain-only", adapter="ink", model="demo")
     assert await offered("model") == ["plain"]
     assert "allowed models: plain, demo (from the channel)" in await defaults("set", models="plain, demo", model="demo")

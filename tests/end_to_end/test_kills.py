@@ -143,7 +143,7 @@ async def test_what_failed_is_tried_again_by_a_button_or_a_reply(bot: BotProcess
             await bot.until(
                 lambda begun=begun: bot.rows(started, int(status.id)) != begun or bot.job(status)[0] == "failed"
             )
-        await bot.status_with(status, "ended twice from outside")
+        await bot.status_with(status, "was killed twice")
     again = (await bot.client.press(status.id, "Again")).response
     assert again is not None
     assert "a cat on a beach" in (await bot.result_of(again)).content

@@ -126,7 +126,7 @@ async def test_words_of_the_server(bot: BotProcess) -> None:
 
 async def test_pictures_of_the_server(bot: BotProcess) -> None:
     not_one = await moderate(bot, "pictures add", picture=b"no picture")
-    assert not_one == "This is a text file; send a picture as JPEG or PNG."
+    assert not_one == "This is a text file. Please send a picture as a JPEG or PNG."
     listed = await moderate(bot, "pictures add", picture=CAT)
     beginning = listed.partition("`")[2].partition("`")[0]
     assert len(beginning) == 16

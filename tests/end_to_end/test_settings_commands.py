@@ -46,7 +46,7 @@ class TestDefaults:
         assert "can't be higher than its maximum, 0.5" in beyond
 
     async def test_models_that_are_not_here_or_not_allowed(self, bot: BotProcess) -> None:
-        assert "not downloaded" in await defaults(bot, "set", where="server", model="stable-diffusion-xl")
+        assert "hasn't been downloaded" in await defaults(bot, "set", where="server", model="stable-diffusion-xl")
         assert "no model called" in await defaults(bot, "set", where="server", models="nonsense")
 
     async def test_a_channel_whose_models_are_not_here_says_so_and_is_mended(self, bot: BotProcess) -> None:
@@ -57,11 +57,11 @@ class TestDefaults:
         assert "⚠️" in shown
         assert await defaults(bot, "show", channel="modern") == shown
         refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a fox"}, channel="modern")
-        assert "The model sd-turbo is not downloaded yet" in told(refused)
+        assert "The model sd-turbo hasn't been downloaded yet" in told(refused)
         assert "a fox" in told(refused)
         shown = told(await bot.client.command("help", {}, channel="modern"))
         assert "/img2img" in shown
-        assert "not downloaded yet" in shown
+        assert "hasn't been downloaded yet" in shown
         assert "knows a few dozen things" not in shown
         shown = await defaults(bot, "reset", channel="modern", where="channel", name="models")
         assert "⚠️" not in shown
@@ -130,7 +130,7 @@ class TestPreferences:
     async def test_nothing_to_set_and_a_model_that_is_not_here(self, bot: BotProcess) -> None:
         assert "at least one value" in told(await bot.client.command("preferences set", {}))
         chosen = await bot.client.command("preferences set", {"model": "sd-turbo"})
-        assert "not downloaded yet" in told(chosen)
+        assert "hasn't been downloaded yet" in told(chosen)
 
 
 class TestQueueAndHelp:
@@ -180,7 +180,7 @@ class TestOperator:
         shown = told(await bot.client.command("operator model", {"name": "demo"}, member="Margaret"))
         assert "until the next restart" in shown
         shown = told(await bot.client.command("operator model", {"name": "sd-turbo"}, member="Margaret"))
-        assert "not downloaded" in shown
+        assert "hasn't been downloaded" in shown
 
 
 class TestLimits:

@@ -92,7 +92,7 @@ def test_an_adapter_that_is_not_here_is_told(settings: Settings, catalog: Catalo
     adapters = adapters_of(rows, model="demo", root=tmp_path)
     finding = model_finding(settings, Catalog({"demo": dataclasses.replace(catalog["demo"], adapters=adapters)}))
     assert finding.verdict is Verdict.WARN
-    assert "adapter ink of demo is not downloaded yet" in finding.message
+    assert "adapter ink of demo hasn't been downloaded yet" in finding.message
     assert "clay.safetensors" in finding.message
 
 
@@ -105,7 +105,9 @@ def test_an_adapter_that_is_none_is_told(settings: Settings, catalog: Catalog, t
     file.write_bytes(file.read_bytes()[:-1] if half else b"<!DOCTYPE html>" * 100)
     finding = model_finding(settings, ours)
     assert finding.verdict is Verdict.WARN
-    assert f"The file {file.name} of the adapter ink of demo is incomplete or not a safetensors file" in finding.message
+    assert (
+        f"The file {file.name} of the adapter ink of demo is incomplete or isn't a safetensors file" in finding.message
+    )
 
 
 def test_a_model_that_is_unknown_or_gone_fails(settings: Settings, catalog: Catalog, tmp_path: Path) -> None:

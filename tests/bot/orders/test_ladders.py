@@ -116,7 +116,7 @@ def test_a_model_that_takes_no_strength_is_said(tmp_path: Path, defaults: Defaul
     shelf = ModelShelf(load_catalog(models_file), default_model="demo", data_dir=Path("nowhere"))
     with pytest.raises(InvalidRequest) as refused:
         OrderBook(shelf, defaults, {"model": "demo"}).order(make_origin(), ASKED, NO_PICTURE)
-    assert "has no use for the strength" in str(error_sentence(refused.value))
+    assert "doesn't use the strength" in str(error_sentence(refused.value))
 
 
 def test_it_counts_as_the_work_of_all_its_rungs(orders: OrderBook) -> None:

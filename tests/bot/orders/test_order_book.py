@@ -50,7 +50,7 @@ def test_what_was_not_chosen_comes_from_the_model(orders: OrderBook) -> None:
 def test_a_model_that_there_is_not_is_answered_with_those_that_can_be_used(orders: OrderBook) -> None:
     with pytest.raises(ModelUnavailable) as refused:
         orders.order(make_origin(), Options(prompt="a fox", model="foo"), NO_PICTURE)
-    assert error_sentence(refused.value) == "There is no model called foo here; choose demo."
+    assert error_sentence(refused.value) == "There is no model called foo here. Please choose demo."
 
 
 def test_what_was_chosen_stays(orders: OrderBook) -> None:
@@ -265,17 +265,17 @@ def test_several_adapters_are_one_choice(adapted: OrderBook) -> None:
         ({"adapter": "oil"}, "The adapter must be one of ink, clay, a.b, gone, torn."),
         (
             {"adapter": "clay"},
-            "The adapter clay of demo is not downloaded yet; the operator does that with "
+            "The adapter clay of demo hasn't been downloaded yet. The operator can do that with "
             "`python -m generation download demo`.",
         ),
         ({"adapter": "a.b, ink:1.3"}, "The adapter's weight must be from 0 to 1.2."),
         (
             {"adapter": "torn"},
-            "The file torn.safetensors of the adapter torn of demo is incomplete or not a safetensors file, whatever "
-            "its name; fetch it again.",
+            "The file torn.safetensors of the adapter torn of demo is incomplete or isn't a safetensors file, "
+            "whatever its name. Please download it again.",
         ),
-        ({"adapter": "ink, ink"}, "No adapter can be named twice."),
-        ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo is not here."),
+        ({"adapter": "ink, ink"}, "An adapter can't be named twice."),
+        ({"adapter": "gone"}, "The file gone.safetensors of the adapter gone of demo isn't here."),
     ],
 )
 def test_an_adapter_that_cannot_be_used_is_said_at_the_door(
@@ -290,7 +290,7 @@ def test_an_adapter_that_cannot_be_used_is_said_at_the_door(
 def test_a_word_that_is_not_here_is_said_at_the_door(adapted: OrderBook, words: dict[str, Any]) -> None:
     with pytest.raises(ModelUnavailable, match="add_on_not_here") as refused:
         adapted.order(make_origin(), Options(**words), NO_PICTURE)
-    assert "The embedding smoke of demo is not downloaded yet" in error_sentence(refused.value)
+    assert "The embedding smoke of demo hasn't been downloaded yet" in error_sentence(refused.value)
     for prompt in ("a toy fox", "a smoked fish"):
         assert adapted.order(make_origin(), Options(prompt=prompt), NO_PICTURE).prompt == prompt
 

@@ -21,8 +21,8 @@ async def test_every_file_gets_a_line(tmp_path: Path) -> None:
     assert all(record.keys() == {"file", "ok", "reason", "width", "height", "seconds"} for record in records)
     assert [record["ok"] for record in records] == [True, False, False, False, False]
     assert (records[0]["width"], records[0]["height"], records[0]["reason"]) == (64, 96, None)
-    assert records[1]["reason"] == "This is a web page; save the picture itself and send that."
-    assert records[2]["reason"] == "This file is empty; send the picture again."
+    assert records[1]["reason"] == "This is a web page. Please save the picture itself and send that."
+    assert records[2]["reason"] == "This file is empty. Please send the picture again."
     assert "cannot be read (Is a directory)" in records[3]["reason"]
-    assert records[4]["reason"] == f"There is no file {tmp_path / 'missing.png'}; check its name."
+    assert records[4]["reason"] == f"There is no file {tmp_path / 'missing.png'}. Check its name."
     assert records[4]["width"] is None

@@ -48,6 +48,6 @@ def test_a_model_that_is_not_here_is_not_fetched_unasked(tmp_path: Path) -> None
         [*command, "--model", "sd-turbo"], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("The model sd-turbo is not downloaded yet;")
+    assert done.stderr.startswith("The model sd-turbo hasn't been downloaded yet.")
     assert "`python -m generation download sd-turbo`" in done.stderr
     assert done.stderr.count("\n") == 1

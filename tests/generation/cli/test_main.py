@@ -183,7 +183,7 @@ def test_bad_input_is_refused_with_one_sentence(
 def test_a_model_that_is_not_here_is_a_failure_with_a_sentence(generate: RunCommand) -> None:
     done = generate("img2img", "cat.png", "-p", "a dog", "--model", "gone")
     assert done.returncode == 1
-    assert "The model gone is not here: there is no folder" in done.stderr
+    assert "The model gone isn't here: there is no folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -254,7 +254,7 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
     assert "fits this machine" in words
     assert f"not there, for there is no model in {gone['source']};" in words
     plan = generate("plan", "gone")
-    assert (plan.returncode, plan.stderr.startswith("The model gone is not here: there is no folder")) == (2, True)
+    assert (plan.returncode, plan.stderr.startswith("The model gone isn't here: there is no folder")) == (2, True)
     plan = generate("plan", "tiny", "--size", "0")
     assert (plan.returncode, plan.stderr) == (2, "The size must be from 64 to 128.\n")
 

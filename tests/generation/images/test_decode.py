@@ -51,11 +51,11 @@ async def test_bad_pictures_are_refused_with_a_reason(decoder: ImageDecoder) -> 
 
 
 def names_it_and_a_remedy(error: ImageRefused) -> None:
-    """Assert that a refusal is one sentence that names the format, if known, and says what to do."""
+    """Assert that a refusal names the format, if known, and says what to do."""
     sentence = error_sentence(error)
-    assert re.fullmatch(r"This [^\n]+; [^\n]*\b(send|save|download|export|develop|unpack)\b[^\n;]+\.", sentence), (
-        sentence
-    )
+    assert re.fullmatch(
+        r"This [^\n]+\. Please [^\n]*\b(send|save|download|export|develop|unpack)\b[^\n.]+\.", sentence
+    ), sentence
     format_name = error.data.get("format", "")
     # A foreign format has its own wording, such as "web page" for HTML.
     assert error.reason == Refusal.FOREIGN_FORMAT or format_name in sentence
@@ -71,7 +71,7 @@ async def test_foreign_files_are_refused_by_name(decoder: ImageDecoder) -> None:
     heic = next(data for name, data in samples.foreign() if name == "HEIC")
     with pytest.raises(ImageRefused) as refused:
         await decoder.decode(heic)
-    assert error_sentence(refused.value) == "This is a HEIC photo; send it as JPEG or PNG."
+    assert error_sentence(refused.value) == "This is a HEIC photo. Please send it as a JPEG or PNG."
 
 
 async def test_damage_of_every_kind_is_survived_by_one_child(decoder: ImageDecoder) -> None:

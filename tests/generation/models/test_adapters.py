@@ -56,8 +56,8 @@ def test_one_alone_is_written_as_it_always_was() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("ink:0.5, ink", "No adapter can be named twice."),
-        ("a, b, c, d", "No more than 3 adapters can be combined."),
+        ("ink:0.5, ink", "An adapter can't be named twice."),
+        ("a, b, c, d", "At most 3 adapters can be combined."),
         ("ink:much", "The adapter's weight must be a number, such as 0.8."),
     ],
 )

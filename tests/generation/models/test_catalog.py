@@ -99,10 +99,12 @@ def test_what_a_family_has_no_use_for_is_decided_once() -> None:
     assert (klein.strength_for(0.3), FAMILIES["flux"].strength_for(0.3)) == (1.0, 0.3)
     with pytest.raises(InvalidRequest) as caught:
         klein.check_negative_prompt("rain", "FLUX.2 Klein")
-    assert error_sentence(caught.value) == "The model FLUX.2 Klein has no use for the negative prompt; leave it out."
+    assert (
+        error_sentence(caught.value) == "The model FLUX.2 Klein doesn't use the negative prompt. Please leave it out."
+    )
     with pytest.raises(InvalidRequest) as caught:
         klein.check_ladder("FLUX.2 Klein")
-    assert error_sentence(caught.value) == "The model FLUX.2 Klein has no use for the strength; leave it out."
+    assert error_sentence(caught.value) == "The model FLUX.2 Klein doesn't use the strength. Please leave it out."
     FAMILIES["flux"].check_ladder("FLUX.1")
     klein.check_negative_prompt("", "FLUX.2 Klein")
     FAMILIES["flux"].check_negative_prompt("rain", "FLUX.1")

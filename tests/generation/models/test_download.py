@@ -120,14 +120,14 @@ def test_a_name_that_nobody_knows_is_bad_input(download: Download) -> None:
         ((503, ""), ["too busy", "later"]),
     ],
 )
-def test_each_refusal_is_one_sentence(
+def test_each_refusal_is_two_sentences_at_most(
     server: HubServer, download: Download, refusal: tuple[int, str], words: list[str]
 ) -> None:
     server.refusal = refusal
     status, _, sentence = download()
     assert status == 1
     assert all(word in sentence for word in words), sentence
-    assert sentence.count(". ") == 0
+    assert sentence.count(". ") <= 1
 
 
 def test_a_gated_model_names_its_licence_the_place_and_the_token(server: HubServer, download: Download) -> None:
@@ -142,14 +142,14 @@ def test_a_wrong_token_is_told(server: HubServer, download: Download) -> None:
     server.accepted_token = "hf_another"
     status, _, sentence = download()
     assert status == 1
-    assert "does not accept HF_TOKEN" in sentence
+    assert "doesn't accept HF_TOKEN" in sentence
 
 
 def test_no_network_is_told(download: Download) -> None:
     download.hub = dataclasses.replace(download.hub, endpoint="http://127.0.0.1:9")  # nobody listens there
     status, _, sentence = download()
     assert status == 1
-    assert "cannot be reached" in sentence
+    assert "can't be reached" in sentence
 
 
 def test_a_disk_without_room_is_told_before_anything_is_fetched(server: HubServer, download: Download) -> None:
@@ -169,7 +169,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told(server: HubServer, download: Dow
     half.symlink_to("/dev/full")
     status, _, sentence = download()
     assert status == 1
-    assert "not enough room" in sentence
+    assert "enough room on the disk" in sentence
     half.unlink()
     assert download()[0] == 0
 
@@ -181,7 +181,7 @@ def test_contents_that_were_not_announced_are_thrown_away(
     server.wrong_hash, server.small = True, small
     status, _, sentence = download()
     assert status == 1
-    assert "not what Hugging Face announced" in sentence
+    assert "isn't what Hugging Face announced" in sentence
     assert not (download.settings.data_dir / LOCK_NAME).exists()
     server.wrong_hash = False
     assert download()[0] == 0

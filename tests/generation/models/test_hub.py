@@ -45,7 +45,7 @@ def problem_of(entry: ModelEntry, data_dir: Path, hub: Hub) -> ModelUnavailable:
         ensure_model(entry, data_dir, hub)
     sentence = error_sentence(caught.value)
     assert sentence.endswith(".")
-    assert "cannot be used at the moment" not in sentence  # the text for reasons without a sentence
+    assert "can't be used at the moment" not in sentence  # the text for reasons without a sentence
     assert "hf_secret" not in sentence + str(caught.value)
     return caught.value
 

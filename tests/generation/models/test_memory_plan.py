@@ -98,7 +98,7 @@ def test_broken_files_have_no_sizes_and_a_sentence(
     models_file.write_text(PACKAGED_MODELS_FILE.read_text().replace('"models/demo"', f'"{folder}"'))
     monkeypatch.setenv("MODELS_FILE", str(models_file))
     assert main(["plan", "demo", "--vram", "6GiB"]) == 2
-    assert capsys.readouterr().err == f"What lies at {folder} is not the kind of model that demo should be.\n"
+    assert capsys.readouterr().err == f"What is at {folder} isn't the kind of model that demo should be.\n"
 
 
 @pytest.mark.parametrize("device", ["cuda", "cpu", "mps"])
@@ -173,7 +173,7 @@ def test_what_does_not_fit_or_is_not_here_is_said(capsys: pytest.CaptureFixture[
     assert main(["plan", "demo", "--vram", "100MiB"]) == 1
     assert "That is more than there is: choose a smaller size or a smaller model." in capsys.readouterr().out
     assert main(["plan", "stable-diffusion-xl", "--vram", "6GiB"]) == 2
-    assert "not downloaded yet" in capsys.readouterr().err
+    assert "hasn't been downloaded yet" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["plan", "demo", "--vram", "much"])
     assert "much is no amount of memory; write it as 6GiB" in capsys.readouterr().err

@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_used_harms_nobody_else(
 ) -> None:
     with pytest.raises(ModelUnavailable) as caught:
         taught.run(tiny_request(prompt=f"a {name} cat"), RecordedRun())
-    end = "is not here." if name == "gone" else "does not fit the model."
+    end = "isn't here." if name == "gone" else "doesn't fit the model."
     assert error_sentence(caught.value) == f"The file {name}.safetensors of the embedding {name} of ddim {end}"
     assert pixels(taught, "a cat") == pixels(engine, "a cat")
 
