@@ -31,11 +31,11 @@ def python_problem(version: tuple[int, int], *, has_ensurepip: bool) -> str | No
     """Return why this Python cannot make the environment and what to do, or None if it can."""
     if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
         return (
-            f"Palimpsest needs Python 3.11 to 3.14, and this is {version[0]}.{version[1]}: install one of these and"
+            f"Palimpsest needs Python 3.11 to 3.14, but this is {version[0]}.{version[1]}: install one of these and"
             " name it, as in `make run PYTHON=python3.13` or, on Windows, `py -3.13 run.py`."
         )
     if not has_ensurepip:
-        return "Python's own venv is missing here: on Debian and Ubuntu, `sudo apt install python3-venv` brings it."
+        return "Python's own venv is missing here: on Debian and Ubuntu, `sudo apt install python3-venv` installs it."
     return None
 
 
@@ -52,7 +52,7 @@ def set_up(requirements: str) -> None:
     if is_made and all(stamp.exists() and stamp.read_text() == digest for stamp, digest in stamps.items()):
         return
     if not is_made:  # never, or not to the end, or the system has another Python since
-        print(f"Making a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
+        print(f"Creating a virtual environment in {ENVIRONMENT.name}/ …", file=sys.stderr)
         venv.create(ENVIRONMENT, clear=not can_run("pass"), symlinks=os.name != "nt", with_pip=True)
     print("Installing packages; torch is large, this can take a few minutes …", file=sys.stderr)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -148,16 +148,16 @@ def main(arguments: list[str]) -> int:
         if verb == "prove":
             set_up("prove/requirements.txt")
     except subprocess.CalledProcessError:
-        print("The packages could not be installed; what pip says above names the reason.", file=sys.stderr)
+        print("The packages could not be installed; pip's output above says why.", file=sys.stderr)
         return 1
     except OSError as error:
         print(
-            f"{ENVIRONMENT} cannot be made ({error.strerror}): is this folder yours, and is there room?",
+            f"{ENVIRONMENT} cannot be created ({error.strerror}): is this folder yours, and is there room on the disk?",
             file=sys.stderr,
         )
         return 1
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        print("Interrupted; run the same command again to continue.", file=sys.stderr)
         return 128 + signal.SIGINT
     if verb == "run":
         return become([*main_job(), *arguments[1:]])

@@ -119,7 +119,7 @@ def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
 
 def give_up() -> None:
     """Exit at once: no promise depends on an orderly shutdown."""
-    log.error("the bot did not end in time; what is open goes on with the next start")
+    log.error("the bot did not shut down in time; open requests continue after the next start")
     os._exit(EXIT_FAILURE)
 
 
@@ -127,14 +127,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bot, or the given command instead; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bot", description="Without a command, run the bot.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    checking = commands.add_parser("check", help="examine token, application, servers, model and machine")
-    checking.add_argument("--json", action="store_true", help="print one JSON object a finding")
-    backing_up = commands.add_parser("backup", help="write database and pictures to a file, while the bot works or not")
+    checking = commands.add_parser("check", help="check the token, application, servers, model and machine")
+    checking.add_argument("--json", action="store_true", help="print one JSON object per finding")
+    backing_up = commands.add_parser(
+        "backup", help="write the database and pictures to a file, whether or not the bot is running"
+    )
     backing_up.add_argument(
         "file", type=Path, metavar="FILE", help="a new file, such as palimpsest.tar, or - for a pipe"
     )
-    restoring = commands.add_parser("restore", help="put a backup into an empty data folder")
-    restoring.add_argument("file", type=Path, metavar="FILE", help="what backup has written, or - for a pipe")
+    restoring = commands.add_parser("restore", help="restore a backup into an empty data folder")
+    restoring.add_argument("file", type=Path, metavar="FILE", help="a file written by backup, or - for a pipe")
     options = parser.parse_args(arguments)
     match options.command:
         case "check":
@@ -161,7 +163,7 @@ def keep(command: str, file: Path) -> int:
                 restore_from(sys.stdin.buffer, data_dir)
             else:
                 restore(file, data_dir)
-            print(f"{data_dir} holds what was in {file}; start the bot and it goes on.")
+            print(f"{data_dir} now holds what was in {file}. Start the bot, and it will continue from there.")
     except BackupRefused as error:
         return refuse(str(error))
     except OSError as error:
@@ -182,7 +184,7 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     except ModelUnavailable as error:
         return refuse(error_sentence(error))
     if settings.discord_token is None:
-        return refuse("DISCORD_TOKEN is not set: put it into .env, or try `python -m playground`, which needs none.")
+        return refuse("DISCORD_TOKEN is not set: put it in .env, or try `python -m playground`, which needs none.")
     token = settings.discord_token.get_secret_value()
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
@@ -198,15 +200,15 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
         log.error("DATA_DIR, %s, cannot be used (%s)", settings.data_dir, error)
         return EXIT_FAILURE
     except DataInUse:
-        return refuse(f"Another bot is working with {settings.data_dir}: stop it first, or set DATA_DIR.")
+        return refuse(f"Another bot is using {settings.data_dir}: stop it first, or set DATA_DIR.")
     except DatabaseTooNew:
         return refuse(f"The database in {settings.data_dir} comes from a newer version: update this program.")
     except discord.LoginFailure:
         return refuse("Discord does not accept DISCORD_TOKEN: copy it again from the Bot page of your application.")
     except discord.PrivilegedIntentsRequired:
-        return refuse("Discord refuses the intents: this program needs none of the privileged ones.")
+        return refuse("Discord refuses the intents, although this program needs none of the privileged ones.")
     except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:
-        log.error("Discord cannot be reached (%s): look at this machine's network", type(error).__name__)
+        log.error("Discord cannot be reached (%s): check this machine's network", type(error).__name__)
         return EXIT_FAILURE
     except discord.ConnectionClosed as error:
         log.error("Discord closed the connection with code %s", error.code)

@@ -67,7 +67,7 @@ class Settings(GenerationSettings):
     @classmethod
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or any("/" in host for host in value):
-            raise ValueError("it takes names of hosts without https://, such as cdn.discordapp.com")
+            raise ValueError("it must be host names without https://, such as cdn.discordapp.com")
         return value
 
     @field_validator("monitoring_port", mode="before")

@@ -34,8 +34,8 @@ _PLAIN_WORDS = {
     "greater_than_equal": "it must be at least {ge}",
     "less_than_equal": "it must be at most {le}",
     "literal_error": "it must be {expected}",
-    "byte_size": "it is an amount such as 6GiB",
-    "byte_size_unit": "it is an amount such as 6GiB",
+    "byte_size": "it must be an amount such as 6GiB",
+    "byte_size_unit": "it must be an amount such as 6GiB",
 }
 
 
@@ -45,13 +45,13 @@ def _home_found(path: Path) -> Path:
 
 def _at_least_a_gibibyte(value: ByteSize) -> ByteSize:
     if value < 2**30:
-        raise ValueError("it is an amount of memory such as 6GiB, and not less than 1GiB")
+        raise ValueError("it must be an amount of memory such as 6GiB, and at least 1GiB")
     return value
 
 
 def _plausible_token(token: SecretStr) -> SecretStr:
     if _TOKEN.fullmatch(token.get_secret_value()) is None:
-        raise ValueError("it holds a space, a quote or another sign that no token has")
+        raise ValueError("it contains a space, a quote or another character that no token has")
     return token
 
 

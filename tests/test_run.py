@@ -135,7 +135,7 @@ def test_a_system_that_has_another_python_since_gets_a_new_environment(
     python.unlink()
     python.symlink_to(tmp_path / "removed")
     run.set_up("requirements.txt")
-    assert "Making a virtual environment" in capsys.readouterr().err
+    assert "Creating a virtual environment" in capsys.readouterr().err
     assert run.can_run("import pip")
 
 
@@ -155,7 +155,7 @@ def test_a_folder_that_is_no_place_for_it_is_said(
     monkeypatch.setattr(run, "ENVIRONMENT", tmp_path / ".venv" / "inside")
     monkeypatch.setattr(run, "PYTHON", tmp_path / ".venv" / "inside" / "bin" / "python")
     assert run.main(["setup"]) == 1
-    assert f"{tmp_path}/.venv/inside cannot be made (Not a directory)" in capsys.readouterr().err
+    assert f"{tmp_path}/.venv/inside cannot be created (Not a directory)" in capsys.readouterr().err
 
 
 def test_all_tests_run_side_by_side_where_there_are_two_cores_or_more() -> None:

@@ -22,8 +22,8 @@ def application_finding(application: discord.AppInfo) -> Finding:
     if application.interactions_endpoint_url:
         return fail(
             "application",
-            f"{application.name} has interactions sent to a web address, so commands and buttons never reach this bot.",
-            f"Empty “Interactions Endpoint URL” at {_PORTAL}/{application.id}/information.",
+            f"{application.name} sends interactions to a web address, so commands and buttons never reach this bot.",
+            f"Clear “Interactions Endpoint URL” at {_PORTAL}/{application.id}/information.",
         )
     who = "anybody may add it to a server" if application.bot_public else "only its owner may add it to a server"
     return ok("application", f"{application.name} ({application.id}); {who}.")
@@ -68,10 +68,12 @@ def intents_finding(application: discord.AppInfo) -> Finding:
     assert not needed, "the sentences below say that no privileged intent is needed"
     on = [name for name, is_on in privileged.items() if is_on]
     if on:
+        which = "it" if len(on) == 1 else "them"
         return ok(
-            "intents", f"{', '.join(on)}: on, and not needed; no privileged intent is, so it may be switched off."
+            "intents",
+            f"{', '.join(on)}: on but not needed. The bot needs no privileged intents, so you can switch {which} off.",
         )
-    return ok("intents", "No privileged intent is needed, and none is on.")
+    return ok("intents", "No privileged intents are needed, and none are on.")
 
 
 def invite_finding(application: discord.AppInfo) -> Finding:

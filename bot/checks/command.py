@@ -69,11 +69,13 @@ async def _probe(settings: Settings) -> ProbedDevice | Exception:
 def _settings_finding() -> Finding:
     unused = unused_settings()
     if not unused and is_env_file_open():
-        return warn("settings", "Other accounts of this machine can read .env and the token in it.", "chmod 600 .env")
+        return warn(
+            "settings", "Other accounts on this machine can read .env and the token in it.", "Run chmod 600 .env."
+        )
     if not unused:
-        return ok("settings", "Environment and .env can be read.")
+        return ok("settings", "The environment and .env can be read.")
     remedies = " ".join(f"{name}: {remedy}" for name, remedy in unused.items())
-    return warn("settings", f"In .env {', '.join(unused)} {'has' if len(unused) == 1 else 'have'} no effect.", remedies)
+    return warn("settings", f"{', '.join(unused)} {'has' if len(unused) == 1 else 'have'} no effect in .env.", remedies)
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Finding]]:

@@ -39,7 +39,7 @@ async def discord_findings(settings: Settings) -> list[Finding]:
             discord.Client(intents=INTENTS, http_trace=ours.trace) as client,
         ):
             await client.login(settings.discord_token.get_secret_value())
-            findings.append(ok("token", f"Discord accepts it; the bot is {client.user}."))
+            findings.append(ok("token", f"Discord accepts it. The bot is {client.user}."))
             findings.append(ours.finding())
             application = client.application
             assert application is not None, "the login has asked for it"
@@ -52,19 +52,23 @@ async def discord_findings(settings: Settings) -> list[Finding]:
             fail(
                 "token",
                 "Discord does not accept DISCORD_TOKEN.",
-                "Copy it again from the Bot page of your application; the client secret and the public key are not it.",
+                "Copy it again from the Bot page of your application; do not take the client secret or the public key.",
             )
         )
     except discord.HTTPException as error:
         findings.append(
-            fail("discord", f"Discord answers with status {error.status}.", "See https://discordstatus.com, try later.")
+            fail(
+                "discord",
+                f"Discord answers with status {error.status}.",
+                "See https://discordstatus.com and try again later.",
+            )
         )
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         findings.append(
             fail(
                 "discord",
                 f"Discord cannot be reached from here ({type(error).__name__}).",
-                "Look at this machine's network and at DISCORD_API_URL; a proxy is not used.",
+                "Check this machine's network and DISCORD_API_URL; the bot does not use a proxy.",
             )
         )
     return findings
@@ -87,12 +91,12 @@ class _ClockReader:
 
     def finding(self) -> Finding:
         if self._ahead_seconds is None:
-            return ok("clock", "Discord did not tell its time.")
+            return ok("clock", "Discord did not say what time it is.")
         if abs(self._ahead_seconds) <= _CLOCK_TOLERANCE_SECONDS:
             return ok("clock", "This machine's clock agrees with Discord's.")
         direction = "ahead of" if self._ahead_seconds > 0 else "behind"
         return warn(
             "clock",
             f"This machine's clock is {abs(self._ahead_seconds):.0f} seconds {direction} Discord's.",
-            "Switch time synchronisation on; ids of jobs and all times that are shown come from this clock.",
+            "Switch time synchronisation on: request ids and all times that are shown come from this clock.",
         )

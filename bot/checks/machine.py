@@ -37,17 +37,17 @@ def data_dir_finding(settings: Settings) -> Finding:
             "Set DATA_DIR, change the folder's owner, or make room.",
         )
     if in_use:
-        return warn("data", f"A bot is working with {folder} now.", "Stop it before you start another one there.")
+        return warn("data", f"A bot is using {folder} right now.", "Stop it before you start another one there.")
     if problem is not None:
         return fail("data", problem, "Update this program, restore a backup, or set DATA_DIR to another folder.")
     free, wanted = free_bytes(folder), settings.spool_max_bytes + _DATABASE_BYTES
     if free < wanted:
         return warn(
             "data",
-            f"{folder} has {gibibytes(free)} free, and kept pictures may take {gibibytes(settings.spool_max_bytes)}.",
-            "Make room, or set SPOOL_MAX_BYTES lower.",
+            f"{folder} has {gibibytes(free)} free, and kept pictures may need {gibibytes(settings.spool_max_bytes)}.",
+            "Make room, or lower SPOOL_MAX_BYTES.",
         )
-    return ok("data", f"{folder} can be written and has {gibibytes(free)} free.")
+    return ok("data", f"{folder} is writable and has {gibibytes(free)} free.")
 
 
 def cache_finding() -> Finding:
@@ -82,7 +82,7 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
         troubles = [file.trouble(settings.data_dir) for file in entry.add_ons]
         if sentences := " ".join(error_sentence(trouble) for trouble in troubles if trouble is not None):
             return warn(
-                "model", f"{entry.title} ({entry.name}) is here. {sentences}", "Until then the bot does without."
+                "model", f"{entry.title} ({entry.name}) is here. {sentences}", "Until then the bot runs without."
             )
         return ok("model", f"{entry.title} ({entry.name}) is here.")
     if entry.folder is not None:
@@ -91,18 +91,20 @@ def model_finding(settings: Settings, catalog: Catalog) -> Finding:
     if entry.gated and settings.hf_token is None:
         return fail(
             "model",
-            f"{entry.title} is not here, and its licence ({entry.licence}) has to be accepted before it can come.",
-            f"Do that at https://huggingface.co/{entry.hub_id}, set HF_TOKEN to that account's token, run {command}.",
+            f"{entry.title} is not here, and its licence ({entry.licence}) must be accepted before the download.",
+            f"Do that at https://huggingface.co/{entry.hub_id}, set HF_TOKEN to its token, and run {command}.",
         )
     cache = cache_folder()
     if (free := free_bytes(cache)) < entry.memory_bytes:
         wanted = gibibytes(entry.memory_bytes)
         return fail(
             "model",
-            f"{entry.title} is not here; it may take {wanted}, and {cache} has {gibibytes(free)} free.",
+            f"{entry.title} is not here; it may need {wanted}, and {cache} has {gibibytes(free)} free.",
             "Make room, set HF_HOME to a folder on another disk, or choose a smaller model.",
         )
-    return warn("model", f"{entry.title} is not here yet; the first job would wait for it.", f"Run {command} first.")
+    return warn(
+        "model", f"{entry.title} is not here yet; the first request would wait for it.", f"Run {command} first."
+    )
 
 
 async def machine_findings(
@@ -114,7 +116,7 @@ async def machine_findings(
     if isinstance(probed, Exception):
         return [
             memory,
-            fail("device", f"Nothing can be generated: {probed}.", "Look at DEVICE and at how torch is installed."),
+            fail("device", f"Nothing can be generated: {probed}.", "Check DEVICE and how torch is installed."),
         ]
     card = None if probed.device == "cpu" else Accelerator(probed.name, probed.memory_bytes, probed.device)
     machine = Machine(seen.memory_bytes, (card,) if card else ())
@@ -146,16 +148,15 @@ def _device_finding(settings: Settings, seen: Machine, probed: ProbedDevice) -> 
 def _fit_finding(chosen: ModelEntry | None, fit: Fit | None, best: ModelEntry | None, machine: Machine) -> Finding:
     where = "graphics card" if machine.accelerators else "memory"
     if best is None:
-        return warn("recommendation", f"No model of the catalog fits this machine's {where}.", f"See `{_MODELS}`.")
+        return warn("recommendation", f"No model in the catalog fits this machine's {where}.", f"See `{_MODELS}`.")
     if chosen is not None and fit is not None and not fit.fits:
-        source = "" if fit.plan is not None else " by the catalog, for its files are not here to be measured"
+        source = "" if fit.plan is not None else " according to the catalog (its files are not here to be measured)"
         return warn(
             "recommendation",
-            f"{chosen.title} wants {gibibytes(fit.memory_bytes)}{source}, "
-            f"more than this machine's {where} may have for it.",
-            f"Set MODEL={best.name} ({best.title}), the best that fits by the catalog's figures.",
+            f"{chosen.title} needs {gibibytes(fit.memory_bytes)}{source}, more than this machine's {where} has for it.",
+            f"Set MODEL={best.name} ({best.title}), the best one that fits, going by the catalog's figures.",
         )
-    praise = f"the best model for this machine's {where} by the catalog's figures"
+    praise = f"the best model for this machine's {where}, going by the catalog's figures"
     if chosen is best:
         return ok("recommendation", f"{best.title} is {praise}.")
     return ok(

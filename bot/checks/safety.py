@@ -21,8 +21,8 @@ async def safety_finding(checker: PictureChecker) -> Finding:
     except CheckFailed as error:
         return fail(
             "safety",
-            f"Pictures cannot be checked ({error}), so none would be taken.",
+            f"Pictures cannot be checked ({error}), so none would be accepted.",
             "Install the packages of requirements.lock again.",
         )
-    walls = "are confined" if confinement.version() else "are not confined, for this system offers no Landlock"
+    walls = "are confined" if confinement.version() else "are not confined because this system does not offer Landlock"
     return ok("safety", f"Pictures can be checked before they are shown. The processes that read them {walls}.")

@@ -16,10 +16,10 @@ async def server_findings(client: discord.Client) -> list[Finding]:
     """Check the bot's permissions in its servers, at most ``MAX_SERVERS`` of them."""
     servers = [guild async for guild in client.fetch_guilds(limit=MAX_SERVERS + 1, with_counts=False)]
     if not servers:
-        return [warn("servers", "The bot is in no server yet.", "Add it with the link below.")]
+        return [warn("servers", "The bot isn't in any server yet.", "Add it with the link below.")]
     findings = [await _server_finding(client, guild.id, guild.name) for guild in servers[:MAX_SERVERS]]
     if len(servers) > MAX_SERVERS:
-        findings.append(ok("servers", f"The bot is in more servers; the first {MAX_SERVERS} were examined."))
+        findings.append(ok("servers", f"The bot is in more servers; the first {MAX_SERVERS} were checked."))
     return findings
 
 
@@ -30,15 +30,17 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
         me = await guild.fetch_member(client.user.id)
         rooms = [channel for channel in await guild.fetch_channels() if isinstance(channel, _Room)]
     except discord.HTTPException as error:
-        return warn("server", f"{name} could not be examined (status {error.status}).", "Try again later.")
+        return warn("server", f"{name} could not be checked (status {error.status}).", "Try again later.")
     lacking = {room: _missing(room, me) for room in rooms}
     seen = {room: names for room, names in lacking.items() if "view_channel" not in names}
     hurt = {room: names for room, names in seen.items() if names}
     if not hurt:
-        hidden = f"; {len(rooms) - len(seen)} more it cannot see" if len(seen) < len(rooms) else ""
+        hidden = f"; it cannot see {len(rooms) - len(seen)} more" if len(seen) < len(rooms) else ""
         if not seen:
             return _dumb(name, ["view_channel"])
-        return ok("server", f"{name}: the bot may do all that it needs in {counted(len(seen), 'channel')}{hidden}.")
+        return ok(
+            "server", f"{name}: the bot has all the permissions it needs in {counted(len(seen), 'channel')}{hidden}."
+        )
     common = [missing for missing in next(iter(hurt.values())) if all(missing in names for names in hurt.values())]
     if len(hurt) == len(seen) and set(common) - {"send_messages_in_threads"}:
         return _dumb(name, common)
@@ -46,7 +48,7 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
     rest = f" and {len(hurt) - _SHOWN_CHANNELS} more" if len(hurt) > _SHOWN_CHANNELS else ""
     return warn(
         "server",
-        f"{name}: in {counted(len(hurt), 'channel')} of {len(seen)} the bot lacks permissions:"
+        f"{name}: the bot is missing permissions in {len(hurt)} of {counted(len(seen), 'channel')}:"
         f" {', '.join(shown)}{rest}.",
         "Edit the channel → Permissions → the bot's role, and allow them.",
     )
@@ -67,6 +69,6 @@ def _missing(room: _Room, me: discord.Member) -> list[str]:
 def _dumb(name: str, missing: list[str]) -> Finding:
     return fail(
         "server",
-        f"{name}: the bot cannot answer in any channel; it lacks {permission_words(missing)}.",
+        f"{name}: the bot cannot answer in any channel because it is missing {permission_words(missing)}.",
         "Allow that in Server Settings → Roles → the bot's role, or add the bot again with the link below.",
     )

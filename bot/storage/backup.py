@@ -33,7 +33,7 @@ def back_up(data_dir: Path, file: Path) -> int:
     if not database.is_file():
         raise BackupRefused(f"There is no database in {data_dir}: set DATA_DIR to the folder of the bot.")
     if file.exists():
-        raise BackupRefused(f"{file} is there already: name a new file, or move that one away.")
+        raise BackupRefused(f"{file} already exists: name a new file, or move that one away.")
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=_BACKUP) as folder:
         copied, whole = Path(folder, DATABASE_NAME), Path(folder, "whole.tar")
         try:
@@ -70,10 +70,10 @@ def restore(file: Path, data_dir: Path) -> None:
             with tarfile.open(file) as tar:
                 tar.extractall(folder, filter="data")
         except tarfile.TarError as error:
-            raise BackupRefused(f"{file} is no backup, or damaged.") from error
+            raise BackupRefused(f"{file} is not a backup, or it is damaged.") from error
         unpacked = Path(folder)
         if not (unpacked / DATABASE_NAME).is_file():
-            raise BackupRefused(f"{file} is no backup: it holds no {DATABASE_NAME}.")
+            raise BackupRefused(f"{file} is not a backup: it contains no {DATABASE_NAME}.")
         _require_sound(unpacked / DATABASE_NAME)
         try:
             # A bot that starts at this moment would write to a file that is about to be replaced.
@@ -133,7 +133,7 @@ def _require_free(data_dir: Path) -> None:
 
 
 def _in_use(data_dir: Path) -> BackupRefused:
-    return BackupRefused(f"A bot is working with {data_dir}: stop it first.")
+    return BackupRefused(f"A bot is using {data_dir}: stop it first.")
 
 
 def _require_no_database(data_dir: Path) -> None:
@@ -142,7 +142,9 @@ def _require_no_database(data_dir: Path) -> None:
     https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
     """
     if any((data_dir / f"{DATABASE_NAME}{suffix}").exists() for suffix in ("", "-wal", "-journal")):
-        raise BackupRefused(f"{data_dir} holds a database: move the folder away, or set DATA_DIR to another one.")
+        raise BackupRefused(
+            f"{data_dir} already contains a database: move the folder away, or set DATA_DIR to another one."
+        )
 
 
 def _sync_file(path: Path) -> None:
@@ -188,8 +190,8 @@ def _require_sound(database: Path) -> None:
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
-            raise BackupRefused(f"The database in it is damaged ({error}).") from error
+            raise BackupRefused(f"The database is damaged ({error}).") from error
     if verdict != "ok":
-        raise BackupRefused(f"The database in it is damaged ({verdict}).")
+        raise BackupRefused(f"The database is damaged ({verdict}).")
     if version > len(MIGRATIONS):
-        raise BackupRefused("The database in it comes from a newer version: update this program.")
+        raise BackupRefused("The database comes from a newer version: update this program.")

@@ -49,32 +49,32 @@ def download_model(name: str | None, catalog: Catalog, settings: GenerationSetti
         return EXIT_FAILURE
     except KeyboardInterrupt:
         bar.close()
-        print("What has arrived is kept; the same command goes on from there.", file=sys.stderr)
+        print("What has been downloaded is kept; run the same command again to continue.", file=sys.stderr)
         raise
     if entry.folder is None and name != settings.model:
-        print(f"MODEL={name} makes it the model of the bot.")
+        print(f"Set MODEL={name} to make it the bot's model.")
     return EXIT_OK
 
 
 def _tell_model(entry: ModelEntry, files: ModelFiles, bar: "_Bar", settings: GenerationSettings) -> None:
     if entry.folder is not None:
-        print(f"{entry.title} needs no download: it lies in {files.path}.")
+        print(f"{entry.title} needs no download: it is in {files.path}.")
     else:
-        commit = f"commit {files.revision}, as {settings.data_dir / LOCK_NAME} says"
-        print(f"{entry.title} {bar.happened} and is whole: {commit}.")
+        commit = f"commit {files.revision}, as recorded in {settings.data_dir / LOCK_NAME}"
+        print(f"{entry.title} {bar.happened} and is complete: {commit}.")
 
 
 def _tell_add_on(file: AddOnFile, path: Path, bar: "_Bar") -> None:
     if file.hub_id is None:
         print(f"Its {file.add_on} needs no download: it is {path}.")
     else:
-        print(f"Its {file.add_on} {bar.happened} and is whole: {path.name} of {file.hub_id}.")
+        print(f"Its {file.add_on} {bar.happened} and is complete: {path.name} of {file.hub_id}.")
 
 
 def _list(catalog: Catalog, settings: GenerationSettings, hub: Hub) -> None:
     entries = [entry for entry in catalog.values() if entry.hub_id or any(file.hub_id for file in entry.add_ons)]
     if not entries:
-        print("The catalog has no model to download: all of its models lie on this machine.")
+        print("The catalog has no model to download: all of its models are on this machine.")
         return
     width = max(len(entry.name) for entry in entries)
     print("python -m generation download NAME, with one of these names:")
@@ -108,7 +108,7 @@ class _Bar:
 
     @property
     def happened(self) -> str:
-        return "was here already" if self._bar is None else "has arrived"
+        return "was already here" if self._bar is None else "has been downloaded"
 
     def show(self, arrived_bytes: int, total_bytes: int) -> None:
         if self._bar is None:

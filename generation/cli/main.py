@@ -90,18 +90,20 @@ def _memory(text: str) -> int:
     try:
         return memory_bytes(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no amount of memory; write it as 6GiB") from error
+        raise argparse.ArgumentTypeError(f"{text} is not an amount of memory; write it like 6GiB") from error
 
 
 def _strength(text: str) -> float | str:
     try:
         return text if text == LADDER else float(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no strength; write a number, or {LADDER}") from error
+        raise argparse.ArgumentTypeError(f"{text} is not a strength; write a number, or {LADDER}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m generation", description="Image-to-image generation, by hand.")
+    parser = argparse.ArgumentParser(
+        prog="python -m generation", description="Image-to-image generation from the command line."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     img2img = commands.add_parser("img2img", help="turn a picture and a prompt into new pictures")
@@ -119,14 +121,14 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="OUT",
-        help="a name, whose suffix follows the picture's type, or a folder; default: INPUT's name with -img2img, here",
+        help="a folder, or a name (its suffix follows the picture's type); default: INPUT's name with -img2img, here",
     )
     img2img.add_argument("--negative-prompt", default="", metavar="TEXT", help="what to keep out of the picture")
     img2img.add_argument(
         "--strength",
         type=_strength,
         metavar="0.01…1",
-        help=f"how far to go from the input; {LADDER}: several pictures with one seed, each further than the last",
+        help=f"how far to move away from the input; {LADDER}: several pictures with one seed, each further away",
     )
     img2img.add_argument(
         "--strength-schedule",
@@ -134,32 +136,43 @@ def _parser() -> argparse.ArgumentParser:
         help="whether strength is an amount of noise or a share of the steps; default: STRENGTH_SCHEDULE",
     )
     img2img.add_argument("--guidance-scale", type=float, metavar="N", help="how closely to follow the prompt")
-    img2img.add_argument("--steps", type=int, metavar="N", help="steps of the whole schedule; strength takes its share")
+    img2img.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="steps of the whole schedule; the strength decides how many of them are run",
+    )
     img2img.add_argument("--sampler", metavar="NAME", help=f"one of {', '.join(SAMPLERS)}; default: the model's")
     img2img.add_argument("--adapter", default="", metavar="NAME", help="LoRA of the model: film, or film:0.8,ada:0.5")
-    img2img.add_argument("--adapter-weight", type=float, metavar="N", help="for those without a weight of their own")
-    img2img.add_argument("--seed", type=int, metavar="N", help="picture i of --count uses seed + i; default: drawn")
-    img2img.add_argument("--count", type=int, metavar="N", help="pictures for each prompt; default: 1, of a ladder 4")
-    img2img.add_argument("--size", type=int, metavar="N", help="paint at most N x N pixels; the aspect is kept")
-    img2img.add_argument("--strict", action="store_true", help="paint each picture in calls of its own")
+    img2img.add_argument("--adapter-weight", type=float, metavar="N", help="for adapters without a weight of their own")
+    img2img.add_argument("--seed", type=int, metavar="N", help="picture i of --count uses seed + i; default: random")
+    img2img.add_argument(
+        "--count", type=int, metavar="N", help="pictures for each prompt; default: 1, or 4 for a ladder"
+    )
+    img2img.add_argument("--size", type=int, metavar="N", help="paint at most N x N pixels; the shape is kept")
+    img2img.add_argument("--strict", action="store_true", help="give each picture its own calls of the denoiser")
     img2img.add_argument("--native", action="store_true", help="do not enlarge what a small model paints")
-    img2img.add_argument("--model", metavar="NAME", help="one of `models`; default: MODEL")
-    img2img.add_argument("--json", action="store_true", help="print one JSON object a picture")
+    img2img.add_argument("--model", metavar="NAME", help="a name from `models`; default: MODEL")
+    img2img.add_argument("--json", action="store_true", help="print one JSON object per picture")
 
-    check = commands.add_parser("check-image", help="tell whether files would be taken, as JSON lines")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="whatever somebody may send")
+    check = commands.add_parser("check-image", help="tell whether files would be accepted, as JSON lines")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="any file that somebody might send")
 
-    download = commands.add_parser("download", help="fetch a model and its add-ons; without NAME, list them")
-    download.add_argument("name", nargs="?", metavar="NAME", help="one of `models`")
+    download = commands.add_parser(
+        "download", help="download a model and its add-ons; without NAME, list what there is"
+    )
+    download.add_argument("name", nargs="?", metavar="NAME", help="a name from `models`")
 
-    plan = commands.add_parser("plan", help="say how a model would be held in memory, and what that takes")
-    plan.add_argument("name", metavar="MODEL", help="one of `models` that is here")
+    plan = commands.add_parser("plan", help="show how a model would be held in memory, and how much it would need")
+    plan.add_argument("name", metavar="MODEL", help="a name from `models` that is here")
     plan.add_argument(
-        "--vram", type=_memory, metavar="6GiB", help="for an NVIDIA card of so much; default: this machine"
+        "--vram", type=_memory, metavar="6GiB", help="for an NVIDIA card with this much memory; default: this machine"
     )
     plan.add_argument("--size", type=int, metavar="N", help="for pictures of N x N pixels; default: the model's own")
     plan.add_argument("--json", action="store_true", help="print one JSON object")
 
-    models = commands.add_parser("models", help="list the models: what is here, what is gated, what fits this machine")
-    models.add_argument("--json", action="store_true", help="print one JSON object a model")
+    models = commands.add_parser(
+        "models", help="list the models: which are here, which are gated, which fit this machine"
+    )
+    models.add_argument("--json", action="store_true", help="print one JSON object per model")
     return parser

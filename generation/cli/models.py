@@ -23,15 +23,15 @@ def print_models(catalog: Catalog, settings: GenerationSettings, *, as_json: boo
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         mark = "*" if row["selected"] else " "
-        missing = f"not there, for there is no model in {row['source']}" if row["is_folder"] else "to be downloaded"
+        missing = f"missing, there is no model in {row['source']}" if row["is_folder"] else "not downloaded yet"
         here = "here" if row["here"] else missing
         gated = ", gated: needs HF_TOKEN and its licence accepted" if row["gated"] else ""
         fits = "fits" if row["fits"] else "does not fit"
         print(f"{mark} {row['name']:{width}}  {row['title']}, {row['licence']}; {here}{gated};", end=" ")
-        print(f"wants {row['memory_gib']:g} GiB, {fits} this machine; paints at {row['size']} pixels")
+        print(f"needs {row['memory_gib']:g} GiB, {fits} this machine; paints at {row['size']} pixels")
         print(f"  {'':{width}}  {row['summary']}")
         if row["plan"]:
-            print(f"  {'':{width}}  Here {row['plan']}.")
+            print(f"  {'':{width}}  Here, {row['plan']}.")
 
 
 def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> dict[str, Any]:
@@ -64,4 +64,4 @@ def _row(entry: ModelEntry, settings: GenerationSettings, machine: Machine) -> d
 def _machine_words(machine: Machine) -> str:
     words = [f"{machine.memory_bytes / 2**30:.0f} GiB of memory"]
     words += [f"{card.name} with {card.memory_bytes / 2**30:.0f} GiB" for card in machine.accelerators]
-    return ", ".join(words if machine.accelerators else [*words, "no graphics card that can be used"])
+    return ", ".join(words if machine.accelerators else [*words, "no usable graphics card"])

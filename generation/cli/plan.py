@@ -60,9 +60,9 @@ def print_plan(
         print(f"  {plan_words(plan)}")
         waiting = plan.host_bytes(sizes)
         beside = f", and {gibibytes(waiting)} of the machine's memory" if waiting else ""
-        print(f"  takes about {gibibytes(estimate)}{beside}")
+        print(f"  needs about {gibibytes(estimate)}{beside}")
         if estimate > memory:
-            print("  That is more than there is: choose a smaller size or a smaller model.")
+            print("  That is more than there is. Choose a smaller size or a smaller model.")
     return estimate <= memory
 
 

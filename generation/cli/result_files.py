@@ -24,9 +24,9 @@ def result_stems(source: Path, output: Path | None, total: int) -> list[str]:
     elif output.suffix.lower() in _SUFFIXES:
         output = output.with_suffix("")
     if not output.parent.is_dir():
-        raise NoPlaceForResults(f"There is no folder {output.parent} to write to; make it first.")
+        raise NoPlaceForResults(f"There is no folder {output.parent} to write to; create it first.")
     if not os.access(output.parent, os.W_OK):  # checked before minutes are spent on generating
-        raise NoPlaceForResults(f"Nothing can be written to the folder {output.parent}; choose another one.")
+        raise NoPlaceForResults(f"The folder {output.parent} is not writable; choose another one.")
     stems = _numbered(output, total)
     for stem in stems:
         # A result's suffix is known only once it is encoded, and the input must not be overwritten.

@@ -132,7 +132,7 @@ def load_catalog(models_file: Path) -> Catalog:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"The model catalog {models_file} is not valid TOML: {error}.") from error
     if not rows:
-        raise ValueError(f"The model catalog {models_file} names no model.")
+        raise ValueError(f"The model catalog {models_file} contains no model.")
     return Catalog({name: _entry(name, row) for name, row in rows.items()})
 
 
@@ -141,7 +141,7 @@ def _entry(name: str, row: Any) -> ModelEntry:
         return ValueError(f"The entry [{name}] of the model catalog {what}.")
 
     if not isinstance(row, dict):
-        raise wrong("is no entry: begin one with its name in brackets, such as [my-style]")
+        raise wrong("is not an entry: begin one with its name in brackets, such as [my-style]")
     try:
         check_kinds(row, _KINDS)
         check_name(name)
@@ -187,11 +187,11 @@ def _entry(name: str, row: Any) -> ModelEntry:
     if entry.family not in FAMILIES:
         raise wrong(f"names the unknown family {entry.family}; known are {', '.join(FAMILIES)}")
     if entry.add_ons and not FAMILIES[entry.family].takes_samplers:
-        raise wrong(f"has adapters, embeddings or a tiny autoencoder, which the family {entry.family} does not take")
+        raise wrong(f"has adapters, embeddings or a tiny autoencoder, which the family {entry.family} does not support")
     if entry.defaults.sampler not in SAMPLERS:
         raise wrong(f"names the unknown sampler {entry.defaults.sampler}; known are {', '.join(SAMPLERS)}")
     if entry.defaults.sampler != OWN_SAMPLER and not FAMILIES[entry.family].takes_samplers:
-        raise wrong(f"names a sampler, but the family {entry.family} has its own only")
+        raise wrong(f"names a sampler, but the family {entry.family} can only use its own")
     if entry.revision is not None and not is_commit(entry.revision):
         raise wrong("has a revision that is not a 40-digit commit")
     if entry.revision is not None and entry.hub_id is None:
@@ -211,7 +211,7 @@ def _check_numbers(entry: ModelEntry, wrong: Callable[[str], ValueError]) -> Non
     if entry.defaults.size > entry.max_size:
         raise wrong("has a size above its max_size")
     if entry.multiple < 8 or entry.multiple % 8:
-        raise wrong("has a multiple that is not one of 8")
+        raise wrong("has a multiple that is not a multiple of 8")
     if entry.memory_bytes <= 0:
         raise wrong("has a memory that is not above zero")
 

@@ -33,7 +33,7 @@ def own_path(root: Path, text: str) -> Path:
 def check_kinds(values: Any, kinds: Kinds) -> None:
     """Raise ValueError, with the end of a sentence, for a value of the wrong type; missing keys are not checked."""
     if not isinstance(values, dict):
-        raise ValueError("that is no table")
+        raise ValueError("that is not a table")
     for key, value in values.items():
         kind = kinds.get(key, type(value))
         # An int is acceptable as a float; a bool, which Python counts as an int, is not.
@@ -43,4 +43,4 @@ def check_kinds(values: Any, kinds: Kinds) -> None:
         try:
             validate_repo_id(values["hub"])
         except HFValidationError as error:
-            raise ValueError("whose hub is no repository such as somebody/some-model") from error
+            raise ValueError("whose hub is not a repository such as somebody/some-model") from error

@@ -77,8 +77,8 @@ def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatc
         ("STATUS_INTERVAL_SECONDS", "often", "it must be a number"),
         ("PREVIEWS", "perhaps", "it must be true or false"),
         ("LOG_FORMAT", "xml", "it must be 'text' or 'json'"),
-        ("MAX_VRAM", "lots", "it is an amount such as 6GiB"),
-        ("SPOOL_MAX_BYTES", "2 pictures", "it is an amount such as 6GiB"),
+        ("MAX_VRAM", "lots", "it must be an amount such as 6GiB"),
+        ("SPOOL_MAX_BYTES", "2 pictures", "it must be an amount such as 6GiB"),
         ("DISCORD_GATEWAY_URL", "http://127.0.0.1", "it must begin with ws:// or wss://"),
     ],
 )

@@ -174,7 +174,7 @@ async def test_who_may_not_write_in_a_channel_gets_nothing_written_there(bot: Bo
 async def test_a_command_that_is_refused_goes_on_in_a_form_with_its_picture(bot: BotProcess) -> None:
     options = {"image": CAT, "prompt": "a dog", "strength": 0.5, "seed": 7, "steps": 4, "count": 9}
     refused = await bot.client.command("img2img", options)
-    assert "allows count up to 4" in told(refused)
+    assert "limit for count here is 4" in told(refused)
     assert refused.response is not None
     form = await bot.client.press(refused.response.id, "Back to the form")
     assert form.modal is not None

@@ -125,10 +125,10 @@ async def test_models_are_offered_by_name(bot: BotProcess) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"model": "stable-diffusion-xl"}, "not downloaded"),
+        ({"model": "stable-diffusion-xl"}, "hasn't been downloaded"),
         ({"model": "nonsense"}, "no model called"),
         ({"model": "nonsense " * 400}, "no model called"),
-        ({"count": 9}, "up to 4"),
+        ({"count": 9}, "limit for count here is 4"),
         ({"size": 2048}, "up to size"),
         ({"prompt": "   "}, "prompt is empty"),
     ],

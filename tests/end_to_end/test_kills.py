@@ -79,7 +79,7 @@ async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_se
         await bot.ended()
         await bot.kill()
         await bot.start()
-        told = await bot.status_with(status, "I stopped working 6 times")
+        told = await bot.status_with(status, "I crashed 6 times")
         assert "Reference" in told.content
         assert (await bot.result_of(await bot.img2img(steps=4))).attachments
         await bot.kill()

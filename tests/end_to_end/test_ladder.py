@@ -105,7 +105,7 @@ async def test_a_server_that_allows_three_pictures_gets_three_rungs_and_none_wit
     assert pressed.response is not None
     assert "strength 0.3 / 0.45 / 0.6 ·" in (await bot.result_of(pressed.response)).content
     await bot.client.command("defaults set", {"where": "server", "max_strength": 0.4}, member="Grace")
-    assert "allows strength up to 0.4 here" in told(await bot.client.press(result.id, "Strengths"))
+    assert "limit for strength here is 0.4" in told(await bot.client.press(result.id, "Strengths"))
 
 
 async def test_a_ladder_survives_the_death_of_the_bot(tmp_path: Path) -> None:

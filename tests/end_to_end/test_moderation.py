@@ -166,7 +166,7 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
     assert "notified in <#" in await moderate(bot, "log", channel=LOG)
     result = await bot.result_of(await asked(bot, EVERYBODY, member=MEMBER, prompt="a castle to be reported"))
     assert "Thank you" in told(await bot.client.press(result.id, "Report", member=OTHER))
-    assert "before" in told(await bot.client.press(result.id, "Report", member=OTHER))
+    assert "already reported" in told(await bot.client.press(result.id, "Report", member=OTHER))
     notice = await logged(bot, "a castle to be reported")
     assert notice.mentions == []
     assert result.id in notice.content
@@ -252,7 +252,7 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     assert "I can't write in <#" in await moderate(bot, "policy show")
     await bot.client.set_permissions(LOG)
     assert "notified in <#" in await moderate(bot, "policy show")
-    assert "are not told" in await moderate(bot, "log", nowhere=True)
+    assert "Moderators aren't notified" in await moderate(bot, "log", nowhere=True)
 
 
 async def test_after_a_restart_buttons_work_and_a_check_that_dies_is_replaced(quick_bot: BotProcess) -> None:

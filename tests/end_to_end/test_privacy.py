@@ -38,7 +38,7 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
     await bot.client.command("operator pause", {}, member="Margaret")
     waiting = await bot.status_with(await bot.img2img(member=MEMBER, prompt=f"{SECRET} two", steps=2), "Queued")
     shown = await privacy(bot, "show")
-    for line in ("**2** requests", "**1** setting of", "**1** report that"):
+    for line in ("**2** requests", "**1** setting from", "**1** report that"):
         assert line in shown, shown
     assert SECRET.encode() in kept_bytes(bot.data_dir)
     spool = bot.data_dir / "spool"
@@ -46,7 +46,7 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
 
     told = await privacy(bot, "delete", what="everything")
     assert told.startswith("🧹 Deleted.")
-    for line in ("**0** requests", "**0** settings of", "**0** reports that"):
+    for line in ("**0** requests", "**0** settings from", "**0** reports that"):
         assert line in told, told
     kept = kept_bytes(bot.data_dir)
     assert SECRET.encode() not in kept

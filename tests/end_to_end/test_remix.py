@@ -55,7 +55,7 @@ class TestMenu:
         forms = [await bot.client.message_command("Remix", picture.id) for _ in range(2)]
         theirs = await bot.client.message_command("Remix", picture.id, member="Linus")
         sent = await bot.client.submit_modal(forms[0], {"prompt": "a forgotten castle"})
-        assert "opened before another one" in told(sent)
+        assert "you've opened another one" in told(sent)
         assert "a forgotten castle" in told(sent)
         for form, member in ((forms[1], "Ada"), (theirs, "Linus")):
             sent = await bot.client.submit_modal(form, {"prompt": "a castle", "more": "steps 4"}, member=member)

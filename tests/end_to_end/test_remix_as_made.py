@@ -110,7 +110,7 @@ async def test_the_limits_of_the_place_hold_and_what_is_typed_comes_back(bot: Bo
     form = await form_of(bot, as_png(), channel="gentle")
     assert shown(form) == AS_MADE | {"strength": "0.3"}
     refused = await bot.client.submit_modal(form, {"strength": "0.9"})
-    assert "up to 0.3" in told(refused)
+    assert "limit for strength here is 0.3" in told(refused)
     assert refused.response is not None
     again = await bot.client.press(refused.response.id, "Back to the form")
     assert shown(again) == AS_MADE | {"strength": "0.9"}

@@ -71,7 +71,7 @@ async def everybody_is_told_that_it_closes(bot: BotProcess) -> None:
 async def forms_and_buttons_from_before(bot: BotProcess, form: Interaction, first: Message, second: Message) -> None:
     client = bot.client
     sent = await client.submit_modal(form, {"prompt": "a dog that took long to write"})
-    assert "before my last start" in told(sent)
+    assert "I've restarted" in told(sent)
     assert "a dog that took long to write" in told(sent)
     edited = await client.submit_modal(await client.press(first.id, "Edit"), {"prompt": "a dog", "more": "steps 4"})
     assert "`1`" in (await painted(bot, edited)).content

@@ -26,7 +26,7 @@ class TestDefaults:
         assert "strength 0.4" in made.content
         assert "12 steps" in made.content
         past = await bot.client.command("img2img", {"image": CAT, "prompt": "x", "strength": 0.7}, channel="layers")
-        assert "The server allows strength up to 0.6" in told(past)
+        assert "The limit for strength here is 0.6 (set for this server)" in told(past)
         await defaults(bot, "set", "Grace", "layers", where="channel", max_steps=3)
         again = await bot.client.press(made.id, "Again", member="Linus")
         assert again.response is not None

@@ -17,7 +17,7 @@ async def test_a_thread_has_the_settings_of_its_channel_and_every_way_in(bot: Bo
     result = await bot.result_of(await bot.img2img(channel="a thread"))
     assert (result.channel, "2 steps" in result.content) == ("a thread", True)
     past = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat", "steps": 4}, channel="with threads")
-    assert "The channel allows steps up to 3" in told(past)
+    assert "The limit for steps here is 3 (set for this channel)" in told(past)
     said = await bot.client.say("@Palimpsest a fox, seed 5", files=[CAT], channel="a thread")
     fox = await bot.result_of(await bot.answer_to(said))
     assert "`5`" in fox.content

@@ -139,7 +139,7 @@ async def test_a_server_that_cannot_be_examined_does_not_hide_the_rest(
                 "scopes": ["bot", "applications.commands"], "permissions": "8"}}}},
             "installation", Verdict.OK, "asks for what is needed",
         ),
-        ({"flags": 1 << 12 | 1 << 15}, "intents", Verdict.OK, "Server Members, Presence: on, and not needed"),
+        ({"flags": 1 << 12 | 1 << 15}, "intents", Verdict.OK, "Server Members, Presence: on but not needed"),
     ],
 )  # fmt: skip
 async def test_the_application_is_read(
@@ -158,7 +158,7 @@ async def test_the_application_is_read(
 
 async def test_an_intent_that_is_on_is_told_as_not_needed(playground: PlaygroundClient, settings: Settings) -> None:
     await playground.set_privileged_intents(1 << 15)
-    assert "Message Content: on, and not needed" in (await asked(settings))["intents"].message
+    assert "Message Content: on but not needed" in (await asked(settings))["intents"].message
 
 
 async def test_a_clock_that_is_off_is_told(settings: Settings) -> None:

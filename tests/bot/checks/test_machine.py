@@ -73,7 +73,7 @@ async def test_a_data_folder_of_a_running_bot_is_told(settings: Settings) -> Non
     async with Database(settings.data_dir):
         finding = data_dir_finding(settings)
         assert finding.verdict is Verdict.WARN
-        assert "A bot is working" in finding.message
+        assert "A bot is using" in finding.message
     assert data_dir_finding(settings).verdict is Verdict.OK
 
 
@@ -150,7 +150,7 @@ async def test_the_card_decides_which_model_is_recommended(settings: Settings, c
     assert (advice.verdict, "MODEL=stable-diffusion-xl" in advice.remedy) == (Verdict.WARN, True)
     *_, advice = await machine_findings(changed(settings, model="z-image-turbo"), catalog, card(24))
     assert (advice.verdict, "is the best model" in advice.message) == (Verdict.OK, True)
-    assert "by the catalog's figures" in advice.message
+    assert "going by the catalog's figures" in advice.message
 
 
 async def test_a_model_that_is_here_is_measured_by_its_files(settings: Settings, catalog: Catalog) -> None:
@@ -159,12 +159,12 @@ async def test_a_model_that_is_here_is_measured_by_its_files(settings: Settings,
     assert advice.verdict is Verdict.OK
     gone = Catalog({**wrong, "demo": dataclasses.replace(wrong["demo"], folder=None, hub_id="a/demo")})
     *_, advice = await machine_findings(changed(settings, model="demo"), gone, card(12))
-    assert (advice.verdict, "by the catalog" in advice.message) == (Verdict.WARN, True)
+    assert (advice.verdict, "according to the catalog" in advice.message) == (Verdict.WARN, True)
     smallest = dataclasses.replace(catalog["sd-turbo"], memory_bytes=1)
     *_, advice = await machine_findings(
         changed(settings, model="demo"), Catalog({**catalog, "sd-turbo": smallest}), card(0.01)
     )
-    assert (advice.verdict, "by the catalog" in advice.message) == (Verdict.WARN, False)
+    assert (advice.verdict, "according to the catalog" in advice.message) == (Verdict.WARN, False)
 
 
 async def test_a_device_that_cannot_be_used_fails(settings: Settings, catalog: Catalog) -> None:

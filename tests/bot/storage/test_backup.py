@@ -65,9 +65,9 @@ async def test_the_command_line_of_a_stopped_bot(
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "old"))
     assert main(["backup", str(tmp_path / "b.tar")]) == 0
     assert main(["backup", str(tmp_path / "b.tar")]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert main(["restore", str(tmp_path / "b.tar")]) == 2
-    assert "holds a database" in capsys.readouterr().err
+    assert "already contains a database" in capsys.readouterr().err
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "new"))
     assert main(["restore", str(tmp_path / "b.tar")]) == 0
     async with Database(tmp_path / "new") as database:
@@ -125,7 +125,7 @@ async def test_what_is_refused(tmp_path: Path) -> None:
         restore(tmp_path / "b.tar", tmp_path / "data")
     with tarfile.open(tmp_path / "empty.tar", "w"):
         pass
-    with pytest.raises(BackupRefused, match="no backup"):
+    with pytest.raises(BackupRefused, match="not a backup"):
         restore(tmp_path / "empty.tar", tmp_path / "data")
     async with Database(tmp_path / "data"):
         with pytest.raises(BackupRefused, match="stop it first"):
@@ -168,7 +168,7 @@ async def test_what_a_killed_bot_has_left_is_never_mixed_with_what_is_restored(t
         (tmp_path / "left" / f"{DATABASE_NAME}-wal").write_bytes(
             (tmp_path / "old" / f"{DATABASE_NAME}-wal").read_bytes()
         )
-    with pytest.raises(BackupRefused, match="holds a database"):
+    with pytest.raises(BackupRefused, match="already contains a database"):
         restore(tmp_path / "b.tar", tmp_path / "left")
 
 

@@ -38,7 +38,7 @@ def test_a_folder_that_cannot_be_written_costs_no_painting(tmp_path: Path) -> No
         [*OWN_MOUNTS, "sh", "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == f"Nothing can be written to the folder {tmp_path}; choose another one.\n"
+    assert done.stderr == f"The folder {tmp_path} is not writable; choose another one.\n"
 
 
 def test_a_model_that_is_not_here_is_not_fetched_unasked(tmp_path: Path) -> None:

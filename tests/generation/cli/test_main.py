@@ -132,7 +132,7 @@ def test_a_ladder_of_strengths_is_painted_with_one_seed(
     assert [line["strength"] for line in lines(done)] == [0.3, 0.75]
     with pytest.raises(SystemExit):
         main(["img2img", "cat.png", "-p", "a dog", "--strength", "stairs"])
-    assert "stairs is no strength; write a number, or ladder" in capsys.readouterr().err
+    assert "stairs is not a strength; write a number, or ladder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
     assert "* tiny" in words
     assert words.count("one call of the denoiser takes up to") == 1
     assert "fits this machine" in words
-    assert f"not there, for there is no model in {gone['source']};" in words
+    assert f"missing, there is no model in {gone['source']};" in words
     plan = generate("plan", "gone")
     assert (plan.returncode, plan.stderr.startswith("The model gone isn't here: there is no folder")) == (2, True)
     plan = generate("plan", "tiny", "--size", "0")

@@ -79,8 +79,8 @@ def test_what_cannot_be_combined_is_said(text: str, sentence: str) -> None:
         ({"file": "x.safetensors", "code": "x.py"}, "unknown key, code"),
         ({"file": "x.safetensors", "weight": "1"}, "has an adapter x whose weight is not a number"),
         ({"file": 5}, "whose file is not text in quotes"),
-        ({"hub": "../b"}, "whose hub is no repository such as somebody/some-model"),
-        ("x.safetensors", "has an adapter x that is no table"),
+        ({"hub": "../b"}, "whose hub is not a repository such as somebody/some-model"),
+        ("x.safetensors", "has an adapter x that is not a table"),
     ],
 )
 def test_a_wrong_adapter_is_refused_with_a_sentence(row: Any, words: str) -> None:
@@ -97,5 +97,5 @@ def test_a_name_that_could_not_be_read_is_refused(name: str) -> None:
 def test_a_family_without_adapters_refuses_them(tmp_path: Path) -> None:
     models_file = tmp_path / "models.toml"
     models_file.write_text((ENTRY + TABLE).replace('"stable-diffusion"', '"z-image"'))
-    with pytest.raises(ValueError, match="tiny autoencoder, which the family z-image does not take"):
+    with pytest.raises(ValueError, match="tiny autoencoder, which the family z-image does not support"):
         load_catalog(models_file)

@@ -68,7 +68,7 @@ def test_the_command_fetches_what_is_offered_beside_a_model(
     assert capsys.readouterr().out.count("not here yet") == 2
     assert download_model("demo", catalog, settings, hub) == 0
     shown = capsys.readouterr()
-    assert "Its adapter ink has arrived and is whole: ink.safetensors of somebody/some-model." in shown.out
+    assert "Its adapter ink has been downloaded and is complete: ink.safetensors of somebody/some-model." in shown.out
     assert "Its adapter clay has arrived" in shown.out
     assert server.downloads() == {"ink.safetensors", "clay/weights.safetensors"}
     locked = json.loads((settings.data_dir / LOCK_NAME).read_text())
@@ -78,7 +78,7 @@ def test_the_command_fetches_what_is_offered_beside_a_model(
     }
     server.requests.clear()
     assert download_model("demo", catalog, settings, hub) == 0
-    assert capsys.readouterr().out.count("was here already") == 2
+    assert capsys.readouterr().out.count("was already here") == 2
     assert server.requests == []
     download_model(None, catalog, settings, hub)
     assert "not here yet" not in capsys.readouterr().out

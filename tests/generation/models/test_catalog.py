@@ -132,8 +132,8 @@ def test_an_operators_catalog_is_read(tmp_path: Path, encoding: str) -> None:
         (("stable-diffusion", "unstable-diffusion"), "names the unknown family unstable-diffusion"),
         (("multiple", 'revision = "main"\nmultiple'), "has a revision that is not a 40-digit commit"),
         (("[mine]", "[mine"), "is not valid TOML"),
-        ((ENTRY, 'title = "Mine"'), "is no entry: begin one with its name in brackets, such as [my-style]."),
-        ((ENTRY, ""), "names no model."),
+        ((ENTRY, 'title = "Mine"'), "is not an entry: begin one with its name in brackets, such as [my-style]."),
+        ((ENTRY, ""), "contains no model."),
         (("1.5", '"1.5"'), "The entry [mine] of the model catalog is one whose memory is not a number."),
         (("1.5", "nan"), "cannot convert float NaN to integer"),
         (("1.5", "inf"), "cannot convert float infinity to integer"),
@@ -143,8 +143,11 @@ def test_an_operators_catalog_is_read(tmp_path: Path, encoding: str) -> None:
         (('"Mine"', "5"), "is one whose title is not text in quotes."),
         (("multiple = 8", "multiple = 8\ngated = 'no'"), "is one whose gated is not true or false."),
         (("multiple = 8", "multiple = 8\nadapters = 'x'"), "is one whose adapters is not a table."),
-        (("multiple = 8", "multiple = 12"), "has a multiple that is not one of 8."),
-        (('folder = "models/mine"', 'hub = "https://huggingface.co/a/b"'), "is one whose hub is no repository such as"),
+        (("multiple = 8", "multiple = 12"), "has a multiple that is not a multiple of 8."),
+        (
+            ('folder = "models/mine"', 'hub = "https://huggingface.co/a/b"'),
+            "is one whose hub is not a repository such as",
+        ),
         (("0.7", "7"), "cannot be used: the strength must be from 0.01 to 1."),
         (("7.5", "-1"), "cannot be used: the guidance scale must be from 0 to 30."),
         (("= 30", "= 0"), "cannot be used: the number of steps must be from 1 to 150."),
@@ -196,7 +199,11 @@ def test_a_model_may_have_a_tiny_autoencoder(tmp_path: Path) -> None:
         ("", "stable-diffusion", "has a tiny autoencoder that lacks file or hub."),
         ('file = "taesd.pth"', "stable-diffusion", "has a tiny autoencoder whose file is not a safetensors file."),
         ('hub = "a/b"\nscale = 1', "stable-diffusion", "has a tiny autoencoder with an unknown key, scale."),
-        ('hub = "a/b"', "flux", "has adapters, embeddings or a tiny autoencoder, which the family flux does not take."),
+        (
+            'hub = "a/b"',
+            "flux",
+            "has adapters, embeddings or a tiny autoencoder, which the family flux does not support.",
+        ),
     ],
 )
 def test_a_wrong_tiny_autoencoder_is_refused_with_a_sentence(

@@ -86,7 +86,7 @@ def test_a_model_arrives_is_locked_and_is_not_fetched_twice(server: HubServer, d
     server.requests.clear()
     status, out, bar = download()
     assert (status, bar, server.requests) == (0, "", [])
-    assert "was here already" in out
+    assert "was already here" in out
 
 
 def test_whether_it_is_whole_is_looked_up_in_every_byte(download: Download) -> None:
@@ -306,13 +306,13 @@ def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "What has arrived is kept" in stderr
+    assert "What has been downloaded is kept" in stderr
     assert "Traceback" not in stderr
     server.hold_after.clear()
     with start() as process:
         stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
-    assert "has arrived and is whole" in stdout
+    assert "has been downloaded and is complete" in stdout
     ((_, wanted),) = server.ranges
     assert int(wanted.removeprefix("bytes=").removesuffix("-")) >= CHUNK
 

@@ -171,9 +171,9 @@ def test_the_plan_is_said_before_anything_is_loaded(capsys: pytest.CaptureFixtur
 
 def test_what_does_not_fit_or_is_not_here_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "demo", "--vram", "100MiB"]) == 1
-    assert "That is more than there is: choose a smaller size or a smaller model." in capsys.readouterr().out
+    assert "That is more than there is. Choose a smaller size or a smaller model." in capsys.readouterr().out
     assert main(["plan", "stable-diffusion-xl", "--vram", "6GiB"]) == 2
     assert "hasn't been downloaded yet" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["plan", "demo", "--vram", "much"])
-    assert "much is no amount of memory; write it as 6GiB" in capsys.readouterr().err
+    assert "much is not an amount of memory; write it like 6GiB" in capsys.readouterr().err
