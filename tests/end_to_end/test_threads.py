@@ -28,7 +28,7 @@ async def test_a_thread_has_the_settings_of_its_channel_and_every_way_in(bot: Bo
     assert (await bot.result_of(pressed.response)).mentions == ["Linus"]
     await bot.client.set_permissions("with threads", deny=["SEND_MESSAGES_IN_THREADS"])
     refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="a thread")
-    assert "missing permissions (Send Messages in Threads)" in told(refused)
+    assert "missing permissions (Send Messages in Threads" in told(refused)
 
 
 @pytest.mark.parametrize("is_locked", [False, True])

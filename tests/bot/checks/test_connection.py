@@ -94,7 +94,7 @@ async def test_channels_in_which_something_is_missing_are_named(
     await playground.set_permissions("after-dark", deny=["VIEW_CHANNEL"])  # a private channel is nobody's mistake
     finding = (await asked(settings))["server"]
     assert finding.verdict is Verdict.WARN
-    assert "in 1 channel of 2" in finding.message
+    assert "in 1 of 2 channels" in finding.message
     assert "#gallery (Send Messages in Threads, Attach Files)" in finding.message
     assert "after-dark" not in finding.message
     assert "general" not in finding.message

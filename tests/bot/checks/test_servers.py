@@ -61,5 +61,5 @@ async def test_of_two_channels_with_one_name_each_is_examined(kind: int) -> None
     denied = discord.Permissions(attach_files=True)
     [finding] = await server_findings(client_with((kind, "pictures", denied), (TEXT, "pictures", NOTHING)))
     assert finding.verdict is Verdict.WARN
-    assert "in 1 channel of 2" in finding.message
+    assert "in 1 of 2 channels" in finding.message
     assert "#pictures (Attach Files)" in finding.message

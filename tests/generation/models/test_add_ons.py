@@ -69,7 +69,7 @@ def test_the_command_fetches_what_is_offered_beside_a_model(
     assert download_model("demo", catalog, settings, hub) == 0
     shown = capsys.readouterr()
     assert "Its adapter ink has been downloaded and is complete: ink.safetensors of somebody/some-model." in shown.out
-    assert "Its adapter clay has arrived" in shown.out
+    assert "Its adapter clay has been downloaded" in shown.out
     assert server.downloads() == {"ink.safetensors", "clay/weights.safetensors"}
     locked = json.loads((settings.data_dir / LOCK_NAME).read_text())
     assert {name: list(row["files"]) for name, row in locked.items()} == {
