@@ -1,4 +1,4 @@
-"""A database on a real disk, and what is kept in it."""
+"""A database on a real disk, and its jobs table."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Jobs and origins for tests: valid ones, with whatever a test cares about replaced."""
+"""Valid jobs and origins for tests, which replace the fields they care about."""
 
 import time
 from typing import Any
@@ -19,7 +19,7 @@ PICTURE = StoredPicture(
 
 
 async def admit_any_preview(_job: Job, _data: bytes) -> bool:
-    """Let every preview be shown."""
+    """Admit every preview."""
     return True
 
 
@@ -51,7 +51,7 @@ def make_job(**changes: Any) -> Job:
 
 
 def make_origin(**changes: Any) -> Origin:
-    """Return where member 1 asks: in channel 3 of server 2, which takes files of 10 MiB."""
+    """Return the origin of a request by member 1 in channel 3 of server 2, which allows files of 10 MiB."""
     values: dict[str, Any] = {
         "requester_id": 1,
         "guild_id": 2,

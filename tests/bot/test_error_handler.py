@@ -1,4 +1,4 @@
-"""What a person reads where an interaction ends badly."""
+"""What a person reads when an interaction fails."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +15,14 @@ from bot.storage.trouble import StorageTrouble
 
 
 class Person:
-    """Reads what is answered; ``broken`` counts what the bot takes for a fault of its own."""
+    """Reads the answers; ``broken`` counts the errors that the bot attributes to itself."""
 
     def __init__(self) -> None:
         self.read = ""
         self.broken = 0
         metrics = SimpleNamespace(refused=lambda _: None, errors=SimpleNamespace(inc=self._breaks))
         response = SimpleNamespace(is_done=lambda: False, send_message=self._reads)
-        self.has_left = False  # the bot, not the person
+        self.has_left = False  # whether the bot, not the person, is gone
         client = SimpleNamespace(metrics=metrics, is_closed=lambda: self.has_left)
         self.interaction: Any = SimpleNamespace(client=client, response=response, data={})
 

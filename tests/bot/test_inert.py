@@ -1,4 +1,4 @@
-"""What somebody types does nothing where the bot repeats it."""
+"""User text has no effect where the bot repeats it."""
 
 import pytest
 

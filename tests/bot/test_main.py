@@ -1,4 +1,4 @@
-"""What ``python -m bot`` makes of an end that nobody foresaw."""
+"""What ``python -m bot`` does about unexpected errors."""
 
 import os
 import subprocess
@@ -35,12 +35,12 @@ def test_an_error_that_nobody_foresaw_is_logged_and_worth_another_start(error: s
     program = PROGRAM.format(error=error)
     environment = {**os.environ, "DISCORD_TOKEN": "some.token", "LOG_FORMAT": "json"}
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    assert ended.returncode == 1  # 2 is for settings, and a service is not started again after that
+    assert ended.returncode == 1  # 2 is for settings, after which a service is not restarted
     (line,) = ended.stderr.splitlines()
     assert all(word in line for word in words)
     assert "a fox" not in line
 
 
 def test_what_the_library_says_after_the_end_reaches_nobody() -> None:
-    ended = cast("Any", SimpleNamespace(is_closed=lambda: True))  # it has no loop any more, as the library's own
+    ended = cast("Any", SimpleNamespace(is_closed=lambda: True))  # without a loop, like the library's closed client
     Palimpsest.dispatch(ended, "ready")

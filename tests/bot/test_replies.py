@@ -1,4 +1,4 @@
-"""Every answer fits into one message of Discord's and reads well, whatever it has to count, list or repeat."""
+"""Every answer fits into one Discord message and reads well, whatever it has to count, list or repeat."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Settings are read once, and a wrong one is one sentence."""
+"""Settings are read once, and an invalid one yields one sentence."""
 
 import os
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatc
     assert name in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence
-    assert "quotes" not in sentence  # a token is not shown, even one that is none
+    assert "quotes" not in sentence  # a token is never shown, not even an invalid one
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_name_without_effect_is_told_and_others_are_nobodys_business(
         "HF_HOME": "Set it in the environment.",
         "TORCH_INDEX_URL": "Set it in the environment.",
     }
-    for name in ("HF_HOME", "TORCH_INDEX_URL"):  # as compose does it
+    for name in ("HF_HOME", "TORCH_INDEX_URL"):  # as Compose does it
         monkeypatch.setenv(name, "x")
     assert list(unused_settings()) == ["SLOTTS", "Discord_Tokens"]
     (tmp_path / ".env").unlink()

@@ -1,4 +1,4 @@
-"""Short turns are asked for where Linux knows them, for one thread alone, and never against an operator's wish."""
+"""Short time slices are requested where Linux supports them, for one thread only, and never against the operator."""
 
 import json
 import os
@@ -25,7 +25,7 @@ usual, bot.take_short_turns = bot.take_short_turns, lambda: asked.append(usual()
 bot.serve = serve
 bot.run()
 """
-# Both in a process of their own: this one's turns stay as they are.
+# Each in a process of its own: the test process keeps its time slices.
 ASK = """
 import ctypes, json, os, subprocess, sys, threading
 from bot import short_turns

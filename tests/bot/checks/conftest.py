@@ -1,4 +1,4 @@
-"""A stand-in for Discord that all examinations of it share."""
+"""A stand-in for Discord that all tests of the checks share."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,7 +20,10 @@ async def server() -> AsyncIterator[PlaygroundServer]:
 
 @pytest.fixture
 async def playground(server: PlaygroundServer) -> AsyncIterator[PlaygroundClient]:
-    """A client in the loop of the test; what a test broke is mended, and the stand-in broke no rule of Discord's."""
+    """A client in the test's event loop.
+
+    Afterwards faults and settings are reset, and the stand-in must not have violated Discord's rules.
+    """
     async with PlaygroundClient(server.address) as client:
         known = len((await client.stats())["violations"])
         yield client
@@ -33,5 +36,5 @@ async def playground(server: PlaygroundServer) -> AsyncIterator[PlaygroundClient
 
 
 def changed(settings: Settings, **changes: Any) -> Settings:
-    """Return settings with others in them, which nobody checks."""
+    """Return a copy of the settings with changes, which are not validated."""
     return settings.model_copy(update=changes)

@@ -39,7 +39,7 @@ def test_a_setting_that_cannot_be_read_is_the_only_finding(tmp_path: Path) -> No
 
 
 def test_a_file_in_a_small_encoding_will_do(tmp_path: Path) -> None:
-    done = check(tmp_path, DISCORD_TOKEN="", DEVICE="cpu", PYTHONIOENCODING="cp1252")  # which has no arrow
+    done = check(tmp_path, DISCORD_TOKEN="", DEVICE="cpu", PYTHONIOENCODING="cp1252")  # which has no arrow character
     assert done.returncode == 1
     assert "Bot ? Reset Token" in done.stdout
     assert done.stderr == ""

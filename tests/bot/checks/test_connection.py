@@ -1,4 +1,4 @@
-"""What ``python -m bot check`` finds at Discord, against the stand-in over real sockets."""
+"""What ``python -m bot check`` reports about Discord, tested against the stand-in over real sockets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def settings(server: PlaygroundServer, tmp_path: Path) -> Settings:
 
 
 async def asked(settings: Settings) -> dict[str, Finding]:
-    """Return what is found at Discord by the name of the check; each has one finding here."""
+    """Return the findings about Discord by check name; each check has one finding here."""
     findings = await discord_findings(settings)
     token = settings.discord_token.get_secret_value() if settings.discord_token else "nothing"
     assert not any(token in finding.line() for finding in findings)
@@ -91,7 +91,7 @@ async def test_channels_in_which_something_is_missing_are_named(
     playground: PlaygroundClient, settings: Settings
 ) -> None:
     await playground.set_permissions("gallery", deny=["ATTACH_FILES", "SEND_MESSAGES_IN_THREADS"])
-    await playground.set_permissions("after-dark", deny=["VIEW_CHANNEL"])  # a private channel is nobody's mistake
+    await playground.set_permissions("after-dark", deny=["VIEW_CHANNEL"])  # a private channel is no mistake
     finding = (await asked(settings))["server"]
     assert finding.verdict is Verdict.WARN
     assert "in 1 of 2 channels" in finding.message
@@ -162,7 +162,8 @@ async def test_an_intent_that_is_on_is_told_as_not_needed(playground: Playground
 
 
 async def test_a_clock_that_is_off_is_told(settings: Settings) -> None:
-    async with PlaygroundServer(unjudged=True) as server:  # a clock that was moved forward never goes back
+    # A server of its own, because a clock that was advanced never goes back.
+    async with PlaygroundServer(unjudged=True) as server:
         await server.client.advance_clock(3600)
         there = {"discord_token": SecretStr(server.token), "discord_api_url": HttpUrl(server.api_url)}
         finding = (await asked(changed(settings, **there)))["clock"]

@@ -1,4 +1,4 @@
-"""What ``python -m bot check`` finds on this machine."""
+"""What ``python -m bot check`` reports about this machine."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is examined of a server's channels, where the stand-in has none of the kind."""
+"""Checks of channels that the stand-in does not have."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ SERVER, BOT = "2", "9"
 
 
 def client_with(*channels: tuple[int, str, discord.Permissions]) -> Any:
-    """Return a client in one server, with channels by type, name and what is denied to everybody there."""
+    """Return a client in one server, with channels given by type, name and the permissions denied to @everyone."""
     state: Any = MagicMock(self_id=int(BOT), member_cache_flags=discord.MemberCacheFlags.none())
     everyone = {"id": SERVER, "name": "@everyone", "permissions": str(NEEDED_PERMISSIONS.value), "position": 0}
     looks = {"color": 0, "hoist": False, "managed": False, "mentionable": False, "flags": 0}

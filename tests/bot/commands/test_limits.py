@@ -1,4 +1,4 @@
-"""What ``/limits`` shows of roles that are there and of those that are gone."""
+"""What ``/limits`` shows for existing and for deleted roles."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ SERVER, BOOSTER, GONE = 2, 77, 78
 
 
 class Response:
-    """Keeps what is said to a moderator."""
+    """Records what a moderator is told."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -49,4 +49,4 @@ async def test_limits_of_a_role_that_is_gone_are_not_shown_where_nobody_could_na
     assert "• @everyone: 5 s" in text
     assert f"• <@&{BOOSTER}>: 5 s" in text
     assert str(GONE) not in text
-    assert str(GONE) in await shown(limits)  # a server whose roles the bot does not see
+    assert str(GONE) in await shown(limits)  # a server whose roles the bot cannot see

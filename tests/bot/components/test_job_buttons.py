@@ -1,4 +1,4 @@
-"""Which buttons stand under a job's messages."""
+"""Which buttons a job's messages have."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ async def test_cancel_is_offered_while_there_is_something_to_cancel(state: JobSt
     [
         ("out_of_memory", 1.0, ["Again", "Edit"]),
         ("result_blocked", 1.0, ["Again", "Edit"]),
-        ("image_refused", None, None),  # there is no picture to try it again with
+        ("image_refused", None, None),  # there is no picture to try again with
         ("input_expired", 1.0, None),
         ("bot_died", 1.0, None),
         ("picture_listed", 1.0, None),

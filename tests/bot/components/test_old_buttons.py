@@ -1,4 +1,4 @@
-"""A button that an earlier version has left behind is answered, and a button of ours by its own callback alone."""
+"""A button left by an earlier version is answered; a current one is answered by its own callback only."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ from generation.job_id import new_job_id
 
 
 async def told(custom_id: str) -> list[str]:
-    """Return what a person is told by the client itself."""
+    """Return what the client itself answers, without a callback."""
     heard: list[str] = []
 
     async def send_message(text: str, *, ephemeral: bool) -> None:

@@ -1,4 +1,4 @@
-"""What was typed into a form that was refused is kept for its member alone, and not for long."""
+"""The input of a refused form is kept for its member only, and not for long."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from bot.errors import Refused
 
 
 class Form:
-    """What is typed into a form, and asked of it here."""
+    """The part of a form that OpenForms uses."""
 
     token = "0" * 16
 
@@ -38,7 +38,7 @@ async def test_it_goes_when_its_member_deletes_what_is_kept_or_many_others_come(
     for member_id in range(4):
         forms.keep(member_id, form)
     assert [await is_kept(forms, member_id) for member_id in range(4)] == [False, True, True, True]
-    forms.keep(2, form)  # takes nobody's place but its own
+    forms.keep(2, form)  # replaces this member's own form only
     assert await is_kept(forms, 1)
     forms.forget(1)
     assert not await is_kept(forms, 1)

@@ -1,4 +1,4 @@
-"""What a form shows is understood again when it is sent as it stands."""
+"""What a form shows is understood again when it is submitted unchanged."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,7 @@ def shown(chosen: Options) -> dict[str, Any]:
     form = OrderModal("Remix", chosen, nothing, hides_nothing=True)
     fields = [each["component"] for each in form.to_dict()["components"]]
     assert all(len(field.get("value", "")) <= field["max_length"] for field in fields)
-    assert [field["style"] for field in fields] == [2, 1, 1, 2]  # the prompt and the rest have several lines
+    assert [field["style"] for field in fields] == [2, 1, 1, 2]  # the prompt and the options field have several lines
     return {field["custom_id"]: field.get("value") for field in fields}
 
 

@@ -1,4 +1,4 @@
-"""Who may do what, as a table; and the checks that do not trust what Discord was told."""
+"""Who may do what, as a table, and the checks that do not rely on Discord's own."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -73,7 +73,7 @@ def test_the_operators_commands_are_for_the_operator_even_among_administrators()
 @pytest.mark.parametrize(
     ("member_id", "role", "membership_state", "is_operator"),
     [
-        (1, "read_only", 2, True),  # who owns the team, whatever the list says
+        (1, "read_only", 2, True),  # the team's owner, whatever their role in the list
         (2, "admin", 2, True),
         (3, "developer", 2, True),
         (4, "read_only", 2, False),

@@ -1,4 +1,4 @@
-"""The bot does not wait for servers that are all there, and does wait for one that is missing."""
+"""The bot does not wait once all servers have arrived, but does wait for a missing one."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""A request that the network swallows is sent again; one of a bot that has ended is not."""
+"""A request whose connection breaks is retried; one of a closed bot is not."""
 
 import aiohttp
 import discord
@@ -18,7 +18,7 @@ async def client(monkeypatch: pytest.MonkeyPatch) -> discord.Client:
     ("trouble", "requests", "seen"),
     [
         (ConnectionResetError(), 3, ConnectionResetError),
-        (RuntimeError("Session is closed"), 1, aiohttp.ClientError),  # which all who ask expect
+        (RuntimeError("Session is closed"), 1, aiohttp.ClientError),  # which every caller handles
         (RuntimeError("a surprise"), 1, RuntimeError),
     ],
 )

@@ -1,4 +1,4 @@
-"""The bot asks Discord to resume what there is to resume, and nothing else."""
+"""The bot resumes a session if it has one, and otherwise identifies."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from bot.discord_api.sessions import begin_anew_without_a_session
 async def test_a_connection_without_a_session_begins_anew(
     monkeypatch: pytest.MonkeyPatch, session_id: str | None, sequence: int | None, sent: int | str
 ) -> None:
-    monkeypatch.setattr(DiscordWebSocket, "resume", DiscordWebSocket.resume)  # put back afterwards
+    monkeypatch.setattr(DiscordWebSocket, "resume", DiscordWebSocket.resume)  # restored afterwards
     begin_anew_without_a_session()
     heard: list[int | str] = []
 

@@ -1,4 +1,4 @@
-"""What a job looks like, from its row alone."""
+"""How a job is shown, from its row alone."""
 
 import time
 from dataclasses import replace
@@ -92,7 +92,7 @@ def test_a_picture_that_is_not_taken_leaves_a_way_on_with_another_one() -> None:
     assert "Reply to this with another picture" in status_text(refused)
     for other in (
         make_job(state=JobState.FAILED, failure_kind="storage_trouble"),
-        make_job(state=JobState.FAILED, failure_kind="picture_listed", queued_at=1.0),  # the result, that is
+        make_job(state=JobState.FAILED, failure_kind="picture_listed", queued_at=1.0),  # its result, not its input
         make_job(state=JobState.CANCELLED),
     ):
         assert "Reply to this with another picture" not in status_text(other)
@@ -116,7 +116,7 @@ def test_the_result_says_how_many_steps_were_run() -> None:
         pictures = (replace(PICTURE, denoising_steps=run),)
         return result_text(rendered(pictures=pictures, strength=strength, num_inference_steps=25), is_demo=False)
 
-    assert "25 steps (18 run)" in shown(18)  # 17.5, rounded up by a family that does so
+    assert "25 steps (18 run)" in shown(18)  # 17.5, rounded up by some families
     assert "25 steps (17 run)" in shown(None)
     assert "25 steps ·" in shown(25, strength=1.0)
     assert "25 steps (26 run)" in shown(26, strength=1.0)  # PNDM takes one more

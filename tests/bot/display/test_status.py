@@ -1,4 +1,4 @@
-"""The status message: the newest preview is attached while a picture is painted, and gone when it is over."""
+"""The status message: rate-limited edits, previews of the running job, and a final state that always gets through."""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +22,7 @@ FIRST, SECOND = b"first preview", b"second preview"
 
 
 class Edits:
-    """Takes the edits of a board, one whenever the test lets it, and refuses those that it is told to refuse."""
+    """Receives a board's edits, and fails those that it is told to fail."""
 
     def __init__(self, *refusals: int) -> None:
         self.taken: list[tuple[str, list[bytes] | None]] = []
@@ -66,14 +66,14 @@ async def test_the_newest_preview_goes_with_the_next_edit_and_the_last_edit_take
     board = StatusBoard(edits.edit, admit_preview=admit_any_preview, deleted=print, interval_seconds=0)
     board.show(RUNNING, Painting(1, 4, None), FIRST)
     board.show(RUNNING, Painting(2, 4, None), SECOND)
-    board.show(RUNNING, Painting(3, 4, None))  # without one: what has come before is not lost
+    board.show(RUNNING, Painting(3, 4, None))  # no preview: the previous one is not lost
     text, previews = await edits.number(1)
     assert "3/4" in text
     assert previews == [SECOND]
     board.show(RUNNING, Painting(4, 4, None))
-    assert (await edits.number(2))[1] is None  # what is there stays
+    assert (await edits.number(2))[1] is None  # the existing attachment stays
     board.show(RUNNING, Painting(4, 4, None), FIRST)
-    assert (await edits.number(3))[1] == [FIRST]  # a new picture is news, even under the same words
+    assert (await edits.number(3))[1] == [FIRST]  # a new preview is worth an edit, even with the same text
     await board.settle(replace(RUNNING, state=JobState.CANCELLED))
     assert edits.taken[-1] == ("🚫 Cancelled", [])
     await board.close()
@@ -155,14 +155,14 @@ async def test_previews_are_the_first_to_be_left_out() -> None:
 
 
 async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes() -> None:
-    """With an interval of an hour nothing is sent twice within the test, but what is due is sent at once."""
+    """With an interval of an hour nothing is sent twice during the test, but what is due is sent at once."""
     edits, waiting = Edits(), replace(RUNNING, state=JobState.QUEUED, status_message_id=message_id())
     board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
     board.show(waiting, Waiting(60, None))
     assert "60 ahead" in (await edits.number(1))[0]
     board.show(waiting, Waiting(59, None))
     line = board._lines[waiting.job_id]
-    assert line._pause_seconds(3600) == 11 * 3600  # of twelve
+    assert line._pause_seconds(3600) == 11 * 3600  # of twelve intervals one has passed
     board.show(waiting, Waiting(4, None))
     assert line._pause_seconds(3600) == 0
     board.show(RUNNING, Painting(1, 4, None))
@@ -178,7 +178,7 @@ async def test_a_message_that_is_old_is_seldom_edited(minutes: int, times: int) 
     await edits.number(1)
     board.show(old, Painting(2, 4, None))
     assert board._lines[old.job_id]._pause_seconds(0) == times * 3600
-    await board.settle(replace(old, state=JobState.CANCELLED))  # the last word does not wait
+    await board.settle(replace(old, state=JobState.CANCELLED))  # the final state does not wait
     assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]
 
 
@@ -191,7 +191,7 @@ async def test_when_much_changes_at_once_the_last_words_go_first() -> None:
     board.show(second, Painting(2, 4, None))
     board.show(third, Painting(3, 4, None))
     await board.settle(replace(third, state=JobState.CANCELLED))
-    assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]  # and nothing of the second within the hour
+    assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]  # and nothing of the second job within the hour
     await board.close()
     assert "2/4" in edits.taken[-1][0]
 
@@ -217,15 +217,15 @@ async def test_where_the_bot_is_not_let_in_the_last_word_is_tried_once_more() ->
         board = StatusBoard(edit, deleted=print, interval_seconds=0)
         board.show(job, Painting(1, 4, None))
         await asked.wait()
-        board.show(job, Painting(2, 4, None))  # left out: what Discord refuses counts towards shutting the bot out
+        board.show(job, Painting(2, 4, None))  # left out: refused requests count towards a ban
         return board
 
     board = await closed(RUNNING)
-    assert await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # it is let in again by now
+    assert await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # it has been let in again by now
     assert edits.taken == [("🚫 Cancelled", [])]
     board = await closed(RUNNING)
-    edits.troubles = [forbidden, forbidden]  # the first with what it does not let go, the second without
-    assert not await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # is to be said after the next start
+    edits.troubles = [forbidden, forbidden]  # for the attempt with attachments, and the one without
+    assert not await board.settle(replace(RUNNING, state=JobState.CANCELLED))  # shown after the next start
     assert len(edits.taken) == 1
 
 
@@ -275,7 +275,7 @@ async def test_a_bot_that_ends_does_not_wait_for_discord() -> None:
 
 
 async def test_a_last_word_does_not_wait_for_what_others_in_its_channel_say() -> None:
-    """With an interval of an hour nothing more of a channel is sent within the test, but last words are."""
+    """With an interval of an hour a channel gets no further edits during the test, except for final states."""
     edits = Edits()
     board = StatusBoard(edits.edit, deleted=print, interval_seconds=3600)
     first, second, elsewhere = (
@@ -286,7 +286,7 @@ async def test_a_last_word_does_not_wait_for_what_others_in_its_channel_say() ->
     board.show(first, Painting(1, 4, None))
     await edits.number(1)
     board.show(second, Painting(2, 4, None))
-    board.show(far, Waiting(5, None))  # who is far back has a pace of their own
+    board.show(far, Waiting(5, None))  # jobs far back have a rate limit of their own
     board.show(elsewhere, Painting(3, 4, None))
     await edits.number(3)
     await board.settle(replace(second, state=JobState.CANCELLED))

@@ -1,4 +1,4 @@
-"""What tests of jobs share."""
+"""Fixtures shared by the tests of jobs."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

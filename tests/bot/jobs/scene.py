@@ -1,4 +1,4 @@
-"""A job's life with a Discord, a look at results and an executor that do what the test lets them."""
+"""A job's life with fakes for Discord, the results and the executor, all controlled by the test."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -22,7 +22,7 @@ from tests.bot.jobs_made import PICTURE, make_job
 
 
 class Discord:
-    """Answers when the test lets it, and remembers which status message was told what."""
+    """Answers when the test lets it, and records what each status message was told."""
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
@@ -36,12 +36,12 @@ class Discord:
         self._came = asyncio.Condition()
 
     async def was_told(self, text: str) -> None:
-        """Wait until a status message begins with a line."""
+        """Wait until a status message has had this first line."""
         async with self._came:
             await self._came.wait_for(lambda: text in [told.partition("\n")[0] for _, told in self.told])
 
     def require_open(self, _job: Job) -> None:
-        """It is."""
+        """Accept every channel."""
 
     async def missing(self, _job: Job) -> None:
         return None
@@ -74,7 +74,7 @@ class Discord:
 
 
 class Results:
-    """Looks at finished pictures for as long as the test wants."""
+    """Screens finished pictures for as long as the test wants."""
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
@@ -92,10 +92,10 @@ class Results:
 
 
 class Executor:
-    """Finishes whatever it gets; its event is final by the time that anybody can cancel.
+    """Finishes every request; its last event is already on the way when somebody can cancel.
 
-    ``failing`` is too much for it. With ``is_lost`` it is lost with what it gets, and does not come up again; with
-    ``is_slow`` it paints until that is cancelled.
+    The job ``failing`` runs out of memory. With ``is_lost`` it dies with its first request and does not come up again;
+    with ``is_slow`` it runs until it is cancelled.
     """
 
     slots = 1
@@ -106,7 +106,7 @@ class Executor:
         self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
 
     async def start(self) -> None:
-        """There is nothing to start."""
+        """Start nothing."""
 
     async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         if attempt > 1:
@@ -130,7 +130,7 @@ class Executor:
         self.cancelled.set()
 
     async def stop(self) -> None:
-        """There is nothing to stop."""
+        """Stop nothing."""
 
 
 class Scene:
@@ -140,7 +140,7 @@ class Scene:
         self.jobs, self.spool = Jobs(database), Spool(folder)
         discord: Any = self.discord
         results: Any = self.results
-        intake: Any = None  # nothing is brought in
+        intake: Any = None  # no picture is brought in
         self.life = JobLife(
             jobs=self.jobs,
             spool=self.spool,
@@ -159,7 +159,7 @@ class Scene:
         )
 
     async def queued(self) -> Job:
-        """Return a job that waits for the executor, to be begun at once."""
+        """Return a job that waits for the executor and can start at once."""
         job = make_job(input_sha256="", state=JobState.QUEUED)
         await self.jobs.accept(job)
         await self.spool.write(job.job_id, INPUT_FILENAME, b"a picture")
@@ -167,7 +167,7 @@ class Scene:
         return job
 
     async def rendered(self) -> Job:
-        """Return a job whose picture only has to be sent."""
+        """Return a job whose picture only has to be delivered."""
         job = make_job(state=JobState.RENDERED, rendered_at=1.0)
         await self.jobs.accept(job)
         return job
@@ -177,13 +177,13 @@ class Scene:
         return JobDesk(self.life, jobs=self.jobs, spool=self.spool, delivery=delivery)
 
     async def set_disk(self, *, is_full: bool) -> None:
-        """Let every write fail, or none."""
+        """Make every write fail, or none."""
         connection = self.database._connection
         assert connection is not None
         await self.database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {int(is_full)}"))
 
     def no_room_for_cancels(self) -> asyncio.Event:
-        """Let nothing be written of what is given up before the event that is returned."""
+        """Make storing a cancellation fail until the returned event is set."""
         write_down, has_room = self.jobs.cancel, asyncio.Event()
 
         async def cancel(job_id: str, reason: CancelReason | None = None) -> Job | None:

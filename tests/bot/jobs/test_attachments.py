@@ -1,4 +1,4 @@
-"""Downloads from a real server on this machine."""
+"""Downloads from a real HTTP server on this machine."""
 
 import asyncio
 import gzip
@@ -25,14 +25,14 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 
 async def parts(request: web.Request) -> web.StreamResponse:
-    """Answer as Discord's hosts do, with the part that is asked for."""
+    """Answer with the requested range, as Discord's hosts do."""
     data = bytes(range(100))
     part = data[request.http_range]
     return web.Response(status=206, body=part)
 
 
 async def endless(request: web.Request) -> web.StreamResponse:
-    """Send for as long as somebody listens."""
+    """Send until the client disconnects."""
     response = web.StreamResponse()
     await response.prepare(request)
     try:
@@ -56,7 +56,7 @@ async def gone(_: web.Request) -> web.StreamResponse:
 
 
 async def broken_at_first(request: web.Request) -> web.StreamResponse:
-    """Fail as the query says, once each: with a status, or (0) by cutting the connection; then answer."""
+    """Fail once per entry in ``failures``, with its status or (0) by cutting the connection; then answer."""
     failures = request.app[FAILURES]
     if not failures:
         return web.Response(body=b"at last")
@@ -73,13 +73,13 @@ LEFT = web.AppKey("left", asyncio.Event)
 
 @pytest.fixture
 def failures() -> list[int]:
-    """What the next requests for /broken meet, the last first."""
+    """The failures of the next requests for /broken, the last entry first."""
     return []
 
 
 @pytest.fixture
 def left() -> asyncio.Event:
-    """Whether whoever was sent something endless has left."""
+    """Set when the client of the endless response has disconnected."""
     return asyncio.Event()
 
 

@@ -1,4 +1,4 @@
-"""A result that waits for Discord goes out as its row is by then."""
+"""A result that waited for Discord is sent as its row says by then."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.bot.jobs_made import PICTURE, make_job
 
 
 class Channel:
-    """Is out of reach at first; remembers the names of the files that come through."""
+    """A channel that is out of reach at first, and records the names of the files that get through."""
 
     def __init__(self) -> None:
         self.filenames: list[str] = []
@@ -57,7 +57,7 @@ def deliver_to(channel: Channel, jobs: Jobs, spool: Spool, *, takes_strength: bo
         get_partial_messageable=lambda *_, **__: channel, user="the bot", get_guild={}.get, is_ready=lambda: False
     )
     shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: takes_strength)
-    decoder: Any = None  # nothing has to be encoded smaller
+    decoder: Any = None  # nothing has to be re-encoded
     return Delivery(client, jobs, spool, shelf, decoder, result_view)
 
 
@@ -100,7 +100,7 @@ async def test_a_result_is_withdrawn_wherever_it_is(tmp_path: Path, database: Da
     channel, job = Channel(), make_job(status_message_id=4)
     theirs, ours = f"copy-of-{job.job_id}.png", f"palimpsest-{job.job_id}.png"
     delivery = deliver_to(channel, Jobs(database), Spool(tmp_path))
-    await delivery.withdraw(job, None)  # it has never been sent
+    await delivery.withdraw(job, None)  # it was never sent
     assert channel.deleted == []
     channel.messages = [message(8, "a member", theirs), message(7, "the bot", "other.png")]
     channel.messages += [message(6, "the bot", ours), message(3, "the bot", ours)]
@@ -121,5 +121,5 @@ async def test_a_thread_that_was_closed_meanwhile_is_no_error_that_nobody_foresa
     await spool.write(job.job_id, PICTURE.filename, b"a picture")
     with pytest.raises(Refused, match="not_allowed_here"):
         await deliver_to(channel, jobs, spool).send(job, may_be_there=False)
-    channel.messages = [message(9, "the bot", f"palimpsest-{job.job_id}.png")]  # it was heard, and its answer lost
+    channel.messages = [message(9, "the bot", f"palimpsest-{job.job_id}.png")]  # it was sent; its response was lost
     assert await deliver_to(channel, jobs, spool).send(job, may_be_there=False) == 9

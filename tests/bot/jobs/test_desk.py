@@ -1,4 +1,4 @@
-"""How a message is found again, for whom is waited meanwhile, and what becomes known when the queue breaks."""
+"""How jobs are found by their messages, which deliveries are waited for, and that a broken queue is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -21,7 +21,7 @@ RESULT, HERE, ELSEWHERE = 9, 3, 4
 
 
 class Scene:
-    """A desk, and deliveries that take as long as the test wants."""
+    """A desk, with deliveries that take as long as the test wants."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._background: list[Coroutine[Any, Any, None]] = []
@@ -44,7 +44,7 @@ class Scene:
         self.arrived = asyncio.Event()
 
     async def deliver(self, **changes: Any) -> Job:
-        """Let a delivery be under way."""
+        """Start a delivery."""
         job = make_job(state=JobState.RENDERED, **changes)
         await self.jobs.accept(job)
         self.open.begin(job, self._delivered(job))
@@ -56,7 +56,7 @@ class Scene:
         self.open.forget(job.job_id)
 
     async def _nobody_asked_in(self, _message_id: int) -> None:
-        """It is the message of a result."""
+        """Do nothing: the message is not a request."""
 
     async def _serve(self) -> None:
         await self.arrived.wait()
@@ -71,7 +71,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(open_jobs, "_DELIVERY_SECONDS", 600.0)  # whoever waits for what does not come is found out
+    monkeypatch.setattr(open_jobs, "_DELIVERY_SECONDS", 600.0)  # so long that waiting for the wrong delivery is noticed
     scene = Scene(database, tmp_path)
     yield scene
     await scene.open.close(grace_seconds=0)
@@ -96,7 +96,7 @@ async def test_a_delivery_of_another_job_keeps_nobody_waiting(scene: Scene) -> N
         assert found is not None
         assert found.job_id == done.job_id
         assert await scene.desk.find_by_message(6, ELSEWHERE) is None
-        assert await scene.desk.find_by_message(5, ELSEWHERE) is None  # forwarded to where it does not belong
+        assert await scene.desk.find_by_message(5, ELSEWHERE) is None  # forwarded to another channel
 
 
 async def test_a_result_that_is_deleted_before_its_row_knows_of_it_is_not_announced(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""Waiting times come from what this machine has done, and from nothing else."""
+"""Estimates come from measurements on this machine and nothing else."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ async def test_nothing_is_claimed_before_something_was_measured(database: Databa
 async def test_the_median_of_what_was_measured_scales_with_the_work(database: Database) -> None:
     job = make_job(strength=0.5, num_inference_steps=20)
     jobs = Jobs(database)
-    for seconds in (4.0, 5.0, 60.0):  # the last: a first job that loaded slowly
+    for seconds in (4.0, 5.0, 60.0):  # the last one: a first job with a slow model load
         done = make_job(strength=0.5, num_inference_steps=20)
         await jobs.accept(done)
         await jobs.promise(done.job_id, "")
@@ -64,18 +64,18 @@ async def test_what_a_picture_takes_in_any_case_is_not_taken_for_its_steps(datab
     job = make_job(strength=0.5, num_inference_steps=4, max_pixels=1_000_000)
     large = replace(job, num_inference_steps=100)
     estimates = Estimates(Jobs(database))
-    for steps in (4, 20, 8):  # three seconds for a picture, and a tenth for each of its steps that are run
+    for steps in (4, 20, 8):  # three seconds per picture, and a tenth of a second per step run
         estimates.learn(replace(job, num_inference_steps=steps, seconds=3 + 0.1 * steps / 2))
     assert estimates.seconds(large) == pytest.approx(3 + 5)
     assert estimates.seconds(replace(large, count=2)) == pytest.approx(2 * (3 + 5))
-    estimates.learn(replace(job, seconds=60.0))  # the model was loaded first
+    estimates.learn(replace(job, seconds=60.0))  # includes loading the model
     assert estimates.seconds(large) == pytest.approx(8, rel=0.5)
 
 
 async def test_a_larger_job_is_never_promised_for_next_to_nothing(database: Database) -> None:
     job = make_job(strength=1.0, num_inference_steps=10, max_pixels=1_000_000)
     estimates = Estimates(Jobs(database))
-    estimates.learn(replace(job, seconds=60.0))  # the model was loaded first
+    estimates.learn(replace(job, seconds=60.0))  # includes loading the model
     estimates.learn(replace(job, num_inference_steps=20, seconds=20.0))
     assert (estimates.seconds(replace(job, num_inference_steps=150)) or 0) > 50
 

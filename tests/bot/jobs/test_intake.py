@@ -1,4 +1,4 @@
-"""What fails for a moment is tried again, what is refused is refused at once; a crowd does not fill the memory."""
+"""Temporary failures are retried, refusals are final, and a rush of requests does not fill the memory."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from tests.bot.jobs_made import make_job
 
 
 class Work:
-    """Fails with these reasons in turn, then succeeds."""
+    """Fails with each of these reasons in turn, then succeeds."""
 
     def __init__(self, *reasons: str) -> None:
         self.reasons = list(reasons)
@@ -54,7 +54,7 @@ async def test_a_refusal_is_not_asked_for_twice() -> None:
 
 
 class Ways:
-    """What an intake asks, all in one: downloads, the decoder, the screening and the spool."""
+    """All that an intake uses, in one object: downloads, decoder, screening and spool."""
 
     def __init__(self) -> None:
         self.checks = Work("check_failed", "check_failed")
@@ -86,7 +86,7 @@ async def test_a_picture_whose_check_fails_for_a_moment_is_taken_and_one_that_st
 
 
 class SlowWays(Ways):
-    """The same, where a picture is fetched only as long as the test lets it."""
+    """The same, but each fetch lasts until the test lets it finish."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ async def test_no_more_pictures_are_held_at_once_than_there_is_room_for() -> Non
     ways: Any = slow
     taker = Intake(ways, ways, ways, ways)
     crowd = [asyncio.create_task(taker.bring_in(make_job())) for _ in range(3 * MAX_AT_ONCE)]
-    for _ in range(10):  # as often as any of them could go on without being let
+    for _ in range(10):  # more often than any of them needs to go on
         await asyncio.sleep(0)
     assert slow.fetching == MAX_AT_ONCE
     slow.let.set()

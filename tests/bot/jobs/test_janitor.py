@@ -1,4 +1,4 @@
-"""What is past its time or beyond its room goes; what is open stays."""
+"""Data past its time or over the size limit is deleted; open jobs are kept."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ class Place:
         return Janitor(self.jobs, self.spool, max_bytes=max_bytes, **days, **more)
 
     async def kept(self, job: Job) -> tuple[bool, bool]:
-        """Return whether its input and its result are there."""
+        """Return whether a job's input and its result still exist."""
         return (
             await self.spool.exists(job.job_id, INPUT_FILENAME),
             await self.spool.exists(job.job_id, "result.png"),
@@ -156,5 +156,5 @@ async def test_a_clock_that_jumps_and_is_put_right_again_costs_nothing(place: Pl
         assert (await place.kept(kept))[0]
     clock.now += 365 * DAY
     await janitor.sweep()
-    await janitor.sweep()  # it stays like that: then it is the time
+    await janitor.sweep()  # the clock stays changed: now its time is accepted
     assert await place.jobs.get(kept.job_id) is None

@@ -1,4 +1,4 @@
-"""A job that is given up in the middle of a step: it is over at once, and nothing of it is left."""
+"""A job that is cancelled in the middle of a step: it is over at once, and nothing of it remains."""
 
 import asyncio
 from dataclasses import replace
@@ -30,7 +30,7 @@ async def test_given_up_while_it_is_not_known_whether_anybody_was_told(scene: Sc
     scene.discord.answers.set()
     await scene.life.open.close(grace_seconds=600)
     assert await scene.state(job) is JobState.CANCELLED
-    assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    assert len(scene.life.open) == 0  # otherwise it would count against its member until the next start
     assert scene.discord.sent == []
     assert scene.discord.told == ([(7, "🚫 Cancelled")] if found else [])
 
@@ -55,7 +55,7 @@ async def test_given_up_while_its_requester_is_being_told_of_it(scene: Scene) ->
     assert await scene.life.endings.cancel(job.job_id)
     await scene.life.go_on(replace(job, status_message_id=7))
     await scene.life.open.close(grace_seconds=600)
-    assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    assert len(scene.life.open) == 0  # otherwise it would count against its member until the next start
     assert scene.discord.told == [(7, "🚫 Cancelled")]
 
 
@@ -175,7 +175,7 @@ async def test_what_failed_in_spite_of_its_picture_keeps_it_until_its_message_is
 
 
 async def test_given_up_by_a_bot_that_ends_before_it_knows_the_status_message(scene: Scene) -> None:
-    """That message says so after the next start, and is looked for once."""
+    """The message is updated after the next start, and searched for only once."""
     job = make_job(request_message_id=5, status_message_id=None)
     await scene.jobs.accept(job)
     assert await scene.life.endings.cancel(job.job_id)

@@ -1,4 +1,4 @@
-"""A job on a disk that takes nothing: people are told the truth, and what is wrong is mended with the disk."""
+"""A job on a full disk: people are told the truth, and the state is put right once the disk works again."""
 
 import asyncio
 import errno
@@ -20,7 +20,7 @@ from tests.bot.jobs_made import PICTURE, make_job
 async def test_pictures_that_cannot_be_deleted_now_do_not_keep_their_job_open(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a disk that has turned read-only since they were written; the janitor comes again."""
+    """As on a disk that has become read-only since they were written; the janitor deletes them later."""
 
     def refuse(path: Path, *, missing_ok: bool = False) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
@@ -32,7 +32,7 @@ async def test_pictures_that_cannot_be_deleted_now_do_not_keep_their_job_open(
     await scene.life.go_on(job)
     await scene.discord.was_told("✅ Done: https://discord.com/channels/2/3/9")
     assert await scene.state(job) is JobState.DELIVERED
-    assert len(scene.life.open) == 0  # else it would count against its member until the next start
+    assert len(scene.life.open) == 0  # otherwise it would count against its member until the next start
     monkeypatch.undo()
     await scene.spool.delete(job.job_id)
     assert await scene.spool.job_ids() == []

@@ -1,4 +1,4 @@
-"""What is done for open jobs in the background: one that breaks is told of, and none begins after the end."""
+"""Background steps of open jobs: a failing one is reported, and none starts after the end."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from tests.bot.jobs_made import make_job
 
 
 class Broken:
-    """Hears of jobs whose step broke."""
+    """Records the jobs whose step failed."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []

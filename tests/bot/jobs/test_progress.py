@@ -1,4 +1,4 @@
-"""Places and waiting times as they are told: from measurement, with several jobs side by side, told anew on change."""
+"""Places and waiting times as shown: measured, with several jobs side by side, and updated on changes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -23,7 +23,7 @@ SECONDS_OF_EACH = 10.0
 
 
 class Board:
-    """Remembers what it was told to show."""
+    """Records what it was told to show."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[str, Standing, bytes | None]] = []
@@ -33,26 +33,26 @@ class Board:
 
 
 class PatientExecutor:
-    """Begins what it is given and ends nothing."""
+    """Starts every request and finishes none."""
 
     slots = 2
 
     async def start(self) -> None:
-        """There is nothing to start."""
+        """Start nothing."""
 
     async def run(self, job_id: str, attempt: int, request: Img2ImgRequest) -> AsyncGenerator[Event, None]:
         yield Started(job_id=job_id, attempt=attempt, total_steps=10)
         await asyncio.Event().wait()
 
     def cancel(self, job_id: str) -> None:
-        """Nobody asks."""
+        """Ignore it: no test cancels."""
 
     async def stop(self) -> None:
-        """There is nothing to stop."""
+        """Stop nothing."""
 
 
 class Scene:
-    """Two jobs that run and three that wait, each of another member, and a clock that the test turns."""
+    """Two running and three waiting jobs, each of another member, and a clock that the test controls."""
 
     def __init__(self, estimates: Estimates) -> None:
         self.now = 100.0
@@ -101,15 +101,15 @@ async def test_the_steps_of_what_runs_shorten_the_wait_at_their_own_pace(tmp_pat
     async with scene(tmp_path) as seen:
         running = replace(seen.jobs["a"], state=JobState.RUNNING)
         seen.progress.show_step(running, 0, 10)
-        assert seen.board.shown[-1] == ("a", Painting(0, 10, 20.0), None)  # 10 seconds of half a device
-        seen.now += 4  # the model is loaded meanwhile: that says nothing about steps
+        assert seen.board.shown[-1] == ("a", Painting(0, 10, 20.0), None)  # 10 device seconds at half a device
+        seen.now += 4  # meanwhile the model loads, which says nothing about steps
         seen.progress.show_step(running, 1, 10)
         assert seen.board.shown[-1] == ("a", Painting(1, 10, 18.0), None)
         seen.now += 0.5
         seen.progress.show_step(running, 2, 10)
         assert seen.board.shown[-1] == ("a", Painting(2, 10, 4.0), None)
-        seen.now += 1  # of the 2 seconds of the device that it wants half a one is gone
-        # a ends after 3, b after 20, c (with 1.5 left then) after 23, d after 40, e alone after the 41.5 of all work.
+        seen.now += 1  # half a second of its 2 device seconds has passed
+        # a ends at 3, b at 20, c (with 1.5 left then) at 23, d at 40, e alone at 41.5, the total work.
         assert seen.waiting() == [("c", 1, 23), ("d", 2, 40), ("e", 3, 41.5)]
 
 

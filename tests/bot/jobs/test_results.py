@@ -1,4 +1,4 @@
-"""A finished picture waits for the disk, whatever of it is to be written down."""
+"""A finished picture waits until the disk works, whichever of its data has to be stored."""
 
 from pathlib import Path
 from types import SimpleNamespace

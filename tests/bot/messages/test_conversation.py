@@ -1,4 +1,4 @@
-"""What the bot says to messages that it cannot take: a sentence, and no flood of them."""
+"""How the bot answers messages that it cannot act on: with a sentence, and without flooding."""
 
 import asyncio
 import itertools
@@ -61,7 +61,7 @@ async def test_whoever_writes_faster_than_the_bot_may_answer_is_answered_once() 
     channel.is_open.set()
     await asyncio.gather(*hearing)
     assert channel.said == channel.asked == ["0", "0,7"]
-    await conversation.hear(channel.message(1, "5"))  # the line is free again
+    await conversation.hear(channel.message(1, "5"))  # the member can be answered again
     assert channel.said[-1] == "5"
 
 
@@ -81,13 +81,13 @@ async def test_a_message_that_changes_is_heard_again_until_its_picture_is_there(
         return channel.message(1, content, **({"id": 5, "edited_at": edited_at} | changes))
 
     await conversation.hear(version("0"))
-    await conversation.hear_again(version("as it was"))  # pinned, for instance
+    await conversation.hear_again(version("as it was"))  # for example, it was pinned
     await conversation.hear_again(version("1", embeds=["what a link leads to"]))
     await conversation.hear_again(version("2", 1))
     await conversation.hear_again(version("the same", 1))
     await conversation.hear_again(version("3", 2))
     await conversation.hear_again(version("old", 2, id=6, created_at=now - timedelta(minutes=20)))
-    await conversation.hear_again(version("4", 2, id=7))  # nothing was meant for the bot before
+    await conversation.hear_again(version("4", 2, id=7))  # no earlier version was meant for the bot
     requests[5] = make_job(state=JobState.QUEUED)
     await conversation.hear_again(version("what a link leads to, too late", 2, embeds=["a link", "another"]))
     await conversation.hear_again(version("5", 3))
@@ -143,7 +143,7 @@ async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.Monk
     )
     conversation_, channel, slept = Conversation(client), Channel(), asyncio.Event()
     channel.is_open.set()
-    link = "https://example.com 5=5"  # whose words are refused, whatever it leads to
+    link = "https://example.com 5=5"  # refused whatever the link leads to, because of its words
     message = channel.message(1, link, id=5)
 
     async def sleep(_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What is remembered of messages is bounded, and nothing of it is lost to a message that is known already."""
+"""The memory of handled messages is bounded, and a known message displaces no other."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ def test_a_known_message_drives_no_other_out(monkeypatch: pytest.MonkeyPatch) ->
     known = [messages.remember(first), messages.remember(second)]
     assert [messages.remember(first), messages.remember(second)] == known
     assert messages.remember(first) is known[0]
-    messages.remember(third)  # the oldest leaves for it
+    messages.remember(third)  # displaces the oldest
     assert messages.remember(second) is known[1]
     assert messages.remember(first) is not known[0]
 

@@ -1,4 +1,4 @@
-"""The list of pictures has an end, whichever way they come to it: every picture is compared with all of them."""
+"""The list of pictures is bounded, however they are added: every picture is compared with all of them."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Moderators are told, the trail is written, and neither a flood nor trouble with either breaks anything."""
+"""Moderators are notified, the audit trail is written, and neither a flood nor trouble with either breaks anything."""
 
 import asyncio
 from types import SimpleNamespace
@@ -74,7 +74,7 @@ async def test_pictures_are_told_each_time_and_repeated_prompts_once(place: Plac
         for what, score in (("words_forbidden", None), ("words_sexual", None), ("result_blocked", 0.91)):
             place.mod_log.note(make_job(guild_id=SERVER, requester_id=1), what, score)
     place.mod_log.note(make_job(guild_id=SERVER, requester_id=5), "words_forbidden", None)
-    place.mod_log.note(make_job(guild_id=None, requester_id=1), "result_blocked", 0.9)  # nobody to tell
+    place.mod_log.note(make_job(guild_id=None, requester_id=1), "result_blocked", 0.9)  # nobody to notify
     actions = await place.actions()
     assert sorted(actions) == ["result_blocked"] * 3 + ["words_forbidden"] * 2
     assert len(place.sent) == 3 + 2 + 1

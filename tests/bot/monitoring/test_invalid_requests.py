@@ -1,4 +1,4 @@
-"""Invalid requests count for ten minutes; the bot holds back long before Discord would shut it out."""
+"""Invalid requests count for ten minutes; the bot holds back long before Discord would ban it."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_the_more_are_refused_the_more_is_left_out_and_it_is_said_once(caplog: p
     requests.note()
     assert (requests.recent, requests.restraint) == (SILENT_AT + 51, Restraint.SILENT)
     clock.now += 1
-    assert (requests.recent, requests.restraint) == (1, Restraint.NONE)  # they slide out one by one
+    assert (requests.recent, requests.restraint) == (1, Restraint.NONE)  # they leave the window one by one
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     for _ in range(SILENT_AT):
         requests.note()

@@ -1,4 +1,4 @@
-"""What operators see: health, readiness and figures over real HTTP, and what they never see."""
+"""What operators see: health, readiness and metrics over real HTTP, and what they never see."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ DOCKERFILE = Path(__file__).parents[3] / "Dockerfile"
 
 
 class FakeBot:
-    """A bot as the monitoring asks it."""
+    """The part of the bot that the monitoring reads."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
@@ -47,7 +47,7 @@ class FakeBot:
 
 
 class FakeExecutor:
-    """A generation process as the monitoring asks it."""
+    """The part of the generation process that the monitoring reads."""
 
     def __init__(self) -> None:
         self.pid: int | None = None
@@ -57,7 +57,7 @@ class FakeExecutor:
 
 
 class Watched:
-    """A monitored bot and what asks it."""
+    """A monitored bot, and an HTTP client that queries it."""
 
     def __init__(self, metrics: Metrics, database: Database, session: aiohttp.ClientSession) -> None:
         self.metrics, self.database, self.session = metrics, database, session
@@ -75,7 +75,7 @@ class Watched:
             return answer.status, (await answer.json())["reasons"]
 
     async def samples(self) -> dict[str, float]:
-        """Return every sample of /metrics by its name with its labels."""
+        """Return every sample of /metrics by its name and labels."""
         async with self.session.get(f"{self.monitoring.url}/metrics") as answer:
             assert answer.content_type == "text/plain"
             text = await answer.text()
@@ -128,7 +128,7 @@ async def test_the_queue_and_the_generation_process(watched: Watched) -> None:
     assert "palimpsest_executor_device_memory_bytes" not in samples
     watched.bot.running = [make_job()]
     watched.bot.waiting = [make_job(queued_at=1.0), make_job(queued_at=2.0)]
-    watched.executor.pid = (await asyncio.create_subprocess_exec("true")).pid  # one that has ended, or soon will
+    watched.executor.pid = (await asyncio.create_subprocess_exec("true")).pid  # a process that has ended, or soon will
     watched.executor.device_memory_bytes = 7
     watched.executor.losses["executor_hung"] += 1
     samples = await watched.samples()
@@ -203,7 +203,7 @@ async def test_discords_answers_and_the_time_to_the_first(watched: Watched) -> N
     assert samples["palimpsest_discord_responses_total{status=4xx}"] == 3
     assert samples["palimpsest_discord_responses_total{status=5xx}"] == 1
     assert samples["palimpsest_discord_responses_total{status=none}"] == 1
-    assert samples["palimpsest_discord_invalid_requests_total"] == 2  # the last 429 is of a limit shared with others
+    assert samples["palimpsest_discord_invalid_requests_total"] == 2  # the last 429 is for a shared rate limit
     assert samples["palimpsest_acknowledgement_seconds_count"] == 1
     assert not any("secret-token" in name for name in samples)
 
@@ -212,7 +212,7 @@ async def test_an_address_that_cannot_be_used_is_a_line_in_the_log_and_off_is_of
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def write() -> None:
-        """Nothing is asked."""
+        """Do nothing."""
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Dashboard and alerts name only figures that the bot has, and Prometheus' own tool finds nothing wrong with any."""
+"""Dashboard and alerts name only metrics that the bot has, and Prometheus' own tool accepts both."""
 
 import json
 import re
@@ -27,14 +27,14 @@ needs_promtool = pytest.mark.skipif(
     PROMTOOL is None, reason="promtool is not here (Debian's package prometheus has it)"
 )
 
-# Prometheus makes this one itself.
+# Prometheus itself provides this one.
 OWN_OF_PROMETHEUS = {"up"}
 NAME = re.compile(r"\b(?:palimpsest_\w+|process_\w+|python_\w+|up)\b")
 LABEL = re.compile(r"(?P<name>\w+)\{(?P<selector>[^}]*)\}")
 
 
 def exposition() -> bytes:
-    """Return /metrics of a bot to which everything has happened once."""
+    """Return /metrics of a bot in which everything has happened once."""
     metrics, executor = Metrics(), FakeExecutor()
     executor.device_memory_bytes, executor.losses = 1, Counter({"executor_died": 1})
     metrics.registry.register(Gauges(FakeBot(), executor))
@@ -44,7 +44,7 @@ def exposition() -> bytes:
 
 
 def samples() -> dict[str, set[str]]:
-    """Return the labels of every series by its name."""
+    """Return the labels of every series by name."""
     families = text_string_to_metric_families(exposition().decode())
     found: dict[str, set[str]] = {}
     for family in families:
@@ -109,7 +109,8 @@ def test_prometheus_takes_rules_and_configuration() -> None:
 
 
 def test_what_an_alert_counts_is_there_before_it_happens() -> None:
-    first = generate_latest(Metrics().registry).decode()  # a series that comes with its first event has not increased
+    # A series that first appears with its first event shows no increase.
+    first = generate_latest(Metrics().registry).decode()
     named = {kind for rule in rules() for kind in re.findall(r'kind="(\w+)"', rule["expr"])}
     assert named
     assert all(f'palimpsest_job_failures_total{{kind="{kind}"}} 0.0' in first for kind in named)

@@ -1,4 +1,4 @@
-"""What is refused at the door: too much waits in all, of a server, of a member; each in a sentence that says which."""
+"""Limits on waiting requests, in total, per server and per member; each refusal says which one was reached."""
 
 import asyncio
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from tests.bot.jobs_made import make_job, make_origin
 
 
 class Desk:
-    """Counts the open jobs that it was given, and takes more."""
+    """Counts the open jobs that it was given, and accepts more."""
 
     def __init__(self, *jobs: Job) -> None:
         self.jobs = list(jobs)
@@ -28,7 +28,7 @@ class Desk:
         return sum(requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self.jobs)
 
     async def has_input(self, _job: Job) -> bool:
-        await asyncio.sleep(0)  # a disk is asked
+        await asyncio.sleep(0)  # the disk is read
         return True
 
     async def take(self, job: Job, acknowledge: AcknowledgeText) -> None:
@@ -43,7 +43,7 @@ class Desk:
 
 
 async def allowed(_origin: Origin, *, is_asking: bool, instead_of: Job | None) -> None:
-    """Nobody has asked too often."""
+    """Allow every request."""
 
 
 async def at_once(_text: str, view: discord.ui.View) -> int:
@@ -72,7 +72,7 @@ AGAIN = Source(parent=make_job())
 async def ask(
     admission: Admission, guild_id: int | None, acknowledge: Acknowledge = at_once, source: Source = ATTACHED
 ) -> str | None:
-    """Let member 1 ask; return the sentence of a refusal."""
+    """Send a request as member 1; return the refusal's sentence, if any."""
     try:
         await admission.take(make_origin(guild_id=guild_id), Options(prompt="x"), source, acknowledge)
     except Refused as refused:
@@ -91,7 +91,7 @@ def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
         (of(1, count=2), 2, "You already have 2 requests in the queue"),
         (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 requests in it already"),
         (of(5) + of(6) + of(7) + of(8), 9, None),
-        (of(5, None) + of(6, None) + of(7, None) + of(8, None), None, None),  # direct messages are no server
+        (of(5, None) + of(6, None) + of(7, None) + of(8, None), None, None),  # direct messages count for no server
         (of(5, 9, 6), 2, "The queue is full, with 6 requests in it already"),
     ],
 )
@@ -105,7 +105,7 @@ async def test_what_waits_is_bounded(waiting: list[Job], guild_id: int | None, s
 
 @pytest.mark.parametrize("source", [ATTACHED, AGAIN], ids=["attached", "again"])
 async def test_a_burst_does_not_slip_through_together(source: Source) -> None:
-    """Discord is slow: every answer is still on its way when the next request comes."""
+    """Discord is slow: every response is still on its way when the next request arrives."""
     desk, heard = Desk(), asyncio.Event()
     admission = admission_of(desk)
 

@@ -1,4 +1,4 @@
-"""Cooldowns and budgets: the most generous role counts, what is spent comes back after a day, and when is said."""
+"""Cooldowns and budgets: the most generous role counts, a used budget returns after a day, and refusals say when."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ def origin(guild_id: int | None = SERVER, *role_ids: int) -> Origin:
 
 
 class Desk:
-    """A database in which member 1 has asked for jobs."""
+    """A database with jobs that member 1 has requested."""
 
     def __init__(self, database: Database) -> None:
         self.jobs = Jobs(database)
@@ -63,7 +63,7 @@ def test_of_several_roles_the_most_generous_counts_for_each_number() -> None:
     }
     assert allowance_of(limits, (EVERYONE,)) == Allowance(60, 100)
     assert allowance_of(limits, (EVERYONE, BOOSTER)) == Allowance(10, 100)
-    assert allowance_of(limits, (EVERYONE, BOOSTER, 5)) == Allowance(10, 0)  # 0 is as much as they like
+    assert allowance_of(limits, (EVERYONE, BOOSTER, 5)) == Allowance(10, 0)  # 0 means no limit
     assert allowance_of(limits, (99,)) == NO_LIMIT
 
 
@@ -102,7 +102,7 @@ async def test_a_pause_between_two_requests(desk: Desk) -> None:
         f"You have to wait between requests (set for this server). You can ask again <t:{int(NOW) + 40}:R>."
     )
     assert await desk.refusal(origin(9)) is None  # another server
-    with pytest.raises(Refused):  # their row is not there yet
+    with pytest.raises(Refused):  # the other request's row does not exist yet
         await Allowances(desk.jobs, desk.limits, desk.estimates, Allowance(5, 0), clock=lambda: NOW).require(
             origin(None), is_asking=True
         )
@@ -148,7 +148,7 @@ async def test_cancelling_at_the_last_step_is_no_way_round_a_budget(desk: Desk, 
     await desk.limits.set(SERVER, EVERYONE, daily_budget_seconds=100)
     moment = NOW - 3600
     jobs = Jobs(database, clock=lambda: moment)
-    for seconds in (40.0, 500.0):  # the second ran side by side with others
+    for seconds in (40.0, 500.0):  # the second one ran side by side with others
         assert await desk.refusal(origin()) is None
         job = make_job(accepted_at=moment)
         await jobs.accept(job)

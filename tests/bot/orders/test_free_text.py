@@ -1,4 +1,4 @@
-"""Free text: what is meant is done, what is not understood is said."""
+"""Free text: what is understood is done, and what is not is refused with a sentence."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A ladder of strengths, from what was chosen to the job: its rungs, limits, and what becomes of it afterwards."""
+"""A ladder of strengths, from the options to the job: its rungs, its limits, and how it is repeated."""
 
 from dataclasses import replace
 from pathlib import Path

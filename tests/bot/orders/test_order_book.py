@@ -1,4 +1,4 @@
-"""What a person chose becomes a job in which nothing is undecided."""
+"""A member's options become a job in which everything is decided."""
 
 import struct
 from dataclasses import replace
@@ -211,8 +211,8 @@ async def test_what_was_set_survives_and_can_be_taken_back(tmp_path: Path) -> No
 
 @pytest.fixture
 async def adapted(tmp_path: Path) -> OrderBook:
-    """Two models, the demo and another; the demo has two adapters that are here, one that is not, one of the hub."""
-    (tmp_path / "ink.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")  # one without tensors
+    """Two models, the demo and another; the demo has adapters that are here, missing, broken or on the hub."""
+    (tmp_path / "ink.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")  # without tensors
     (tmp_path / "torn.safetensors").write_text("<!DOCTYPE html>")
     rows = {"ink": f'file = "{tmp_path / "ink.safetensors"}"\nweight = 0.8\nmax_weight = 1.2', "clay": 'hub = "a/clay"'}
     rows["a.b"] = f'file = "{tmp_path / "ink.safetensors"}"'
@@ -335,7 +335,8 @@ def test_a_members_negative_prompt_is_used_where_none_was_chosen(tmp_path: Path,
     defaults._values[Layer.MEMBER, MEMBER] = {"negative_prompt": "blurry"}
     job = book(defaults).order(make_origin(), Options(prompt="a fox", negative_prompt=chosen), NO_PICTURE)
     assert job.negative_prompt == used
-    assert book(defaults).options_again(make_origin(), job).negative_prompt == used  # whatever is kept by then
+    # Whatever the member's preference is by then.
+    assert book(defaults).options_again(make_origin(), job).negative_prompt == used
 
 
 def test_a_members_size_and_sampler_are_used_where_none_was_chosen(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where a request comes from, and whether an answer could be posted there."""
+"""The origin of a request, and whether an answer can be posted there."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ HERE, ELSEWHERE = 2, 9
 
 
 def command(guild_id: int | None) -> Any:
-    """Return a command that somebody gives in a server, or in a direct message; the bot is in one server."""
+    """Return a command used in a server or a direct message; the bot is in one server only."""
     guild = SimpleNamespace(id=guild_id, filesize_limit=10, me=None)
     return SimpleNamespace(
         client=SimpleNamespace(get_guild={HERE: guild}.get),

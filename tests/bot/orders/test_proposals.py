@@ -1,4 +1,4 @@
-"""Of how a picture was made is proposed what may be chosen in a place, and all of it can be sent as it stands."""
+"""Remix proposes how a picture was made, as far as it is allowed there, and the proposal can be submitted unchanged."""
 
 import asyncio
 import struct
@@ -40,7 +40,7 @@ MADE = Options(
 
 
 class Place:
-    """A place with one model that can be used, and the limits of its moderators."""
+    """A channel with one usable model, and its moderators' limits."""
 
     def __init__(self, database: Database, model: str = "demo", models_file: Path = PACKAGED_MODELS_FILE) -> None:
         self.shelf = ModelShelf(load_catalog(models_file), default_model=model, data_dir=Path("nowhere"))
@@ -48,7 +48,7 @@ class Place:
         self.orders = OrderBook(self.shelf, self.defaults, {"model": model, "max_count": 4})
 
     def proposes(self, options: Options) -> Options:
-        """Return what is proposed, which can be ordered."""
+        """Return the proposal, which must be a valid order."""
         proposed = as_far_as_allowed(self.orders, self.shelf, make_origin(), options)
         self.orders.order(make_origin(), proposed, Source())
         return proposed
@@ -125,7 +125,7 @@ def test_a_ladder_is_proposed_with_the_strength_of_its_first_picture() -> None:
 
 
 class Downloads:
-    """Parts of one file; what was asked for is noted."""
+    """Serves ranges of one file and records the requests."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

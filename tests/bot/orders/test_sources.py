@@ -1,4 +1,4 @@
-"""Where the picture of a message is found, in the library's own objects."""
+"""Finding the picture of a message, with the library's own objects."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -89,7 +89,7 @@ async def test_a_sticker_is_a_picture_unless_it_is_drawn_by_a_program(format_typ
 
 
 class Channel(discord.TextChannel):
-    """A channel in which member 8 has posted a picture, that somebody has forwarded from there."""
+    """A channel in which member 8 has posted a picture that somebody has forwarded."""
 
     def __init__(self, *, may_read: bool) -> None:
         self.guild = cast("Any", SimpleNamespace(me=None))
@@ -116,7 +116,7 @@ async def test_a_forwarded_picture_is_its_posters_where_the_bot_may_look(
     source = await owned_source_in(client_that_sees(channel), jobs, message([], [PICTURE]))
     assert source is not None
     assert (source.posted_by, source.owner_id) == (owner_id, owner_id)
-    assert channel.asked == may_read  # a refusal would count towards a ban
+    assert channel.asked == may_read  # a refused request would count towards a ban
 
 
 async def test_a_forwarded_result_is_whose_it_is_wherever_that_was(jobs: Jobs) -> None:

@@ -1,4 +1,4 @@
-"""Deletion is real: no row, no byte in any file of the database, and nothing of a member's overlooked."""
+"""Deletion is real: no row and no byte remains in any file of the database, and no data of a member is overlooked."""
 
 import os
 import sqlite3
@@ -53,7 +53,7 @@ def test_every_column_that_could_hold_a_server_is_listed() -> None:
 
 
 def bytes_of(folder: Path) -> bytes:
-    """Return everything that lies in the database's files."""
+    """Return the contents of all files of the database."""
     files = sorted(folder.glob(f"{DATABASE_NAME}*"))
     assert len(files) >= 2, "the write-ahead log is one of them"
     return b"".join(path.read_bytes() for path in files)
@@ -78,7 +78,7 @@ async def test_deleted_requests_leave_no_byte(database: Database, tmp_path: Path
     assert left.count(SECRET.encode()) == left.count(b"theirs " + SECRET.encode()) > 0
     assert old.job_id.encode() not in left
     assert (await data.count(MEMBER))[Kind.REQUESTS] == 0
-    counted = await jobs.of_requester_since(MEMBER, 0)  # a budget still knows the seconds of the last day
+    counted = await jobs.of_requester_since(MEMBER, 0)  # a budget still counts the seconds of the last day
     assert [(job.job_id, job.prompt) for job in counted] == [(new.job_id, "")]
 
     await data.forget_emptied(time.time())
@@ -90,7 +90,7 @@ async def test_deleted_requests_leave_no_byte(database: Database, tmp_path: Path
 async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(database: Database) -> None:
     data, reports, policies, audit = MemberData(database), Reports(database), Policies(database), Audit(database)
     await Defaults(database).set(Layer.MEMBER, MEMBER, {"count": 2})
-    await Defaults(database).set(Layer.SERVER, MEMBER, {"count": 3})  # a server with the same number is no member
+    await Defaults(database).set(Layer.SERVER, MEMBER, {"count": 3})  # a server with the same id is not the member
     assert await reports.add("A" * 20, MEMBER, SERVER) == 1
     assert await reports.add("A" * 20, MEMBER, SERVER) == 0
     assert await reports.add("A" * 20, OTHER, SERVER) == 2
@@ -139,7 +139,7 @@ async def test_a_place_is_purged_when_it_has_been_gone_for_long(database: Databa
     await places.note({stays}, now=100)
     await places.note({SERVER, stays}, now=200)  # the server is back
     await places.note({stays}, now=300)
-    assert await places.purge(gone_before=200) == 1  # the channel alone has been gone since before
+    assert await places.purge(gone_before=200) == 1  # only the channel has been gone for that long
     assert await places.purge(gone_before=300.5) == 8
     await database.empty_log()
     left = bytes_of(tmp_path)
@@ -180,7 +180,7 @@ async def test_what_the_bot_cannot_see_any_more_is_purged_and_forgotten_in_memor
     )
     forgetting = Forgetting(client, database)
     await forgetting.sweep()
-    seen.unavailable = True  # Discord's trouble is no farewell
+    seen.unavailable = True  # an outage is not a removal
     seen.channels = []
     await forgetting.sweep()
     assert await gone_places(database) == set()
@@ -241,7 +241,7 @@ async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_r
         desk=SimpleNamespace(delete=nothing),
         get_partial_messageable=lambda *_, **__: channel,
         forms=OpenForms(),
-        get_guild=lambda _: None,  # Discord has not said yet which servers there are
+        get_guild=lambda _: None,  # Discord has not yet said which servers there are
         audit=Audit(database),
         is_ready=lambda: False,
     )

@@ -1,4 +1,4 @@
-"""From verdict, policy and place to a decision."""
+"""From verdict, policy and channel to a decision."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every prompt and picture is looked at, by the real classifier; what cannot be checked is refused."""
+"""Every prompt and picture is checked, by the real classifier; whatever cannot be checked is refused."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
 
 async def known_at_once() -> None:
-    """Wait for nothing."""
+    """Return at once: the servers are known."""
 
 
 @pytest.fixture(scope="module")
@@ -274,4 +274,4 @@ async def test_words_are_read_once_for_each_list(place: Place, monkeypatch: pyte
     for _ in range(2):
         place.screening.words_of(await place.taken(prompt="a dog"))
     place.screening.words_of(job)
-    assert read == ["a fox", "a fox", "a dog", "a dog", "a fox"]  # the oldest is forgotten
+    assert read == ["a fox", "a fox", "a dog", "a dog", "a fox"]  # the oldest verdict was forgotten

@@ -1,4 +1,4 @@
-"""A backup is made while the bot writes, and what is restored goes on."""
+"""A backup is made while the bot writes, and a restored bot continues where it was."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ async def test_a_live_database_is_copied_whole_and_the_copy_goes_on(tmp_path: Pa
         jobs = Jobs(database)
         before = [await add_job(jobs, spool) for _ in range(5)]
         backing_up = asyncio.create_task(asyncio.to_thread(back_up, live, file))
-        while not backing_up.done():  # the bot writes meanwhile
+        while not backing_up.done():  # the bot keeps writing
             await add_job(jobs, spool)
         assert await backing_up == file.stat().st_size
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -51,7 +51,7 @@ async def test_a_live_database_is_copied_whole_and_the_copy_goes_on(tmp_path: Pa
         open_jobs = await jobs.unsettled()
         assert [job.job_id for job in open_jobs][:5] == before
         for job in open_jobs:
-            if job.state is JobState.QUEUED:  # promised: then its picture is there
+            if job.state is JobState.QUEUED:  # it was promised, so its picture is there
                 assert await spool.read(job.job_id, INPUT_FILENAME) == job.job_id.encode()
         assert await jobs.begin(before[0], 1) is not None
     assert {path.name for path in restored.iterdir()} <= {"palimpsest.sqlite3", "palimpsest.lock", "spool"}
@@ -74,7 +74,7 @@ async def test_the_command_line_of_a_stopped_bot(
         assert await Jobs(database).get(job_id) is not None
 
 
-async def test_a_pipe_will_do(tmp_path: Path) -> None:  # into a container and out of it
+async def test_a_pipe_will_do(tmp_path: Path) -> None:  # into and out of a container
     def command(name: str, data_dir: Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         environment = {**os.environ, "DATA_DIR": str(data_dir)}
         return subprocess.run(
@@ -136,7 +136,7 @@ async def test_a_disk_without_room_for_more_is_not_called_a_damaged_backup(tmp_p
     async with Database(tmp_path / "old"):
         pass
     back_up(tmp_path / "old", tmp_path / "b.tar")
-    with tarfile.open(tmp_path / "b.tar", "a") as tar:  # SQLite cannot make its own file there, as on a full disk
+    with tarfile.open(tmp_path / "b.tar", "a") as tar:  # SQLite cannot create its own file then, as on a full disk
         place = tarfile.TarInfo(f"{DATABASE_NAME}-wal")
         place.type, place.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(place)
@@ -158,7 +158,7 @@ async def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 
 async def test_what_a_killed_bot_has_left_is_never_mixed_with_what_is_restored(tmp_path: Path) -> None:
-    """SQLite would apply the log of a database that was deleted to the one that takes its place, and find it sound."""
+    """SQLite would apply a deleted database's log to the one that replaces it, and consider the result intact."""
     async with Database(tmp_path / "old"):
         pass
     back_up(tmp_path / "old", tmp_path / "b.tar")
@@ -194,7 +194,7 @@ async def test_a_bot_that_starts_while_a_backup_is_unpacked_keeps_its_database(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such call for folders and needs none")
 def test_everything_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system is watched, because nothing else tells whether a power cut would leave an empty file."""
+    """System calls are observed, because nothing else shows whether a power cut would leave an empty file."""
 
     async def fill() -> None:
         async with Database(tmp_path / "old") as database:

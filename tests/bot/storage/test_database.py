@@ -28,7 +28,7 @@ async def test_one_folder_has_one_owner(tmp_path: Path) -> None:
 
 
 async def test_what_is_committed_survives_a_kill(tmp_path: Path) -> None:
-    """A process that is killed right after the commit returned has lost nothing, and its lock is free."""
+    """A process that is killed right after a commit returned has lost nothing, and its lock is released."""
     script = textwrap.dedent(
         """
         import asyncio, pathlib, sys
@@ -120,7 +120,7 @@ async def test_a_row_from_before_samplers_ran_as_diffusers_has_it(tmp_path: Path
         kept = await Jobs(database).get(job.job_id)
     assert kept is not None
     assert (kept.sampler, kept.strength_schedule, kept.prompt) == ("own", "index", job.prompt)
-    assert (kept.strengths, kept.strength_of_each) == ((), (job.strength,))  # there were no ladders then
+    assert (kept.strengths, kept.strength_of_each) == ((), (job.strength,))  # there were no ladders yet
 
 
 async def test_a_cancelled_caller_does_not_tear_a_transaction(jobs: Jobs) -> None:
@@ -152,7 +152,7 @@ async def test_prompts_and_pictures_are_for_the_bots_own_account(tmp_path: Path)
         await Spool(tmp_path / "spool").write("A", INPUT_FILENAME, b"1")
         opened = rights_of_others(tmp_path)
         assert len([name for name in opened if name.startswith("palimpsest.sqlite3")]) == 3
-        del opened["palimpsest.lock"]  # empty
+        del opened["palimpsest.lock"]  # an empty file
         assert set(opened.values()) == {0}
 
 
@@ -193,7 +193,7 @@ async def test_a_read_only_database_is_said_and_heals(database: Database, jobs: 
     job = make_job()
     connection = await database.run(lambda connection: connection)
 
-    async def set_query_only(value: str) -> None:  # the only thread that may use the connection is its own
+    async def set_query_only(value: str) -> None:  # only the database's own thread may use the connection
         await database._in_thread(lambda: connection.execute(f"PRAGMA query_only = {value}"))
 
     await set_query_only("ON")
@@ -222,7 +222,7 @@ async def test_a_log_that_finds_no_room_in_the_database_is_said_and_heals(databa
 
 
 async def test_nobody_waits_for_a_reader_of_an_earlier_state(database: Database, jobs: Jobs, tmp_path: Path) -> None:
-    """A backup reads for long; whoever asks for a picture meanwhile has to be answered within three seconds."""
+    """A backup reads for a long time, and requests must be answered within three seconds all the same."""
     connection = await database.run(lambda connection: connection)
     await database._in_thread(lambda: connection.execute("PRAGMA busy_timeout = 600000"))
     await jobs.accept(make_job())

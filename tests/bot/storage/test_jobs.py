@@ -1,4 +1,4 @@
-"""What is written about a job, and the ways between its states."""
+"""The rows of jobs, and the transitions between their states."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_settled_states_lead_nowhere() -> None:
 
 
 async def test_nothing_on_the_way_of_a_request_looks_at_every_row(database: Database, jobs: Jobs) -> None:
-    """All transactions share one thread: what grows with the rows would keep acknowledgements waiting."""
+    """All transactions share one thread: a full scan would delay acknowledgements more with every row."""
     statements: list[str] = []
     job = make_job()
     await jobs.accept(job)
@@ -126,7 +126,7 @@ async def test_that_a_result_is_gone_is_an_end_to_be_shown_as_well(jobs: Jobs) -
         await jobs.note_result_gone(job.job_id)
     (shown,) = await jobs.with_end_to_show()
     assert (shown.job_id, shown.result_message_id) == (delivered.job_id, None)
-    await jobs.note_end_shown(delivered)  # that it was done was still being said
+    await jobs.note_end_shown(delivered)  # the earlier end was still being shown
     assert await jobs.with_end_to_show() == [shown]
     await jobs.note_end_shown(shown)
     assert await jobs.with_end_to_show() == []
@@ -171,4 +171,4 @@ async def test_a_clock_that_jumps_in_the_middle_of_a_jobs_life_hinders_nothing(
         assert await step() is not None
     delivered = await jobs.get(job.job_id)
     assert delivered is not None
-    Metrics().settled(delivered)  # no time is negative there
+    Metrics().settled(delivered)  # no duration is negative there

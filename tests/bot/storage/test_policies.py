@@ -1,4 +1,4 @@
-"""What moderators decide is kept, also when two of them decide at once."""
+"""Moderators' decisions are kept, even when two of them decide at the same moment."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ async def test_moderators_who_decide_in_the_same_instant_keep_what_each_has_set(
 
 
 async def test_what_was_decided_holds_while_it_is_read_anew(database: Database) -> None:
-    """Which happens while the bot works, after a server was purged: nobody who is blocked slips through meanwhile."""
+    """Decisions are reloaded while the bot works, after a server was purged: no blocked member may slip through."""
     policies = Policies(database)
     await policies.block_member(SERVER, MEMBER)
     await policies.add_term(SERVER, "fox")

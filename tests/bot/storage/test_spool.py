@@ -44,7 +44,8 @@ async def test_a_job_that_is_given_up_while_its_picture_is_written_is_no_trouble
     spool = Spool(tmp_path)
     await spool.write("A", INPUT_FILENAME, b"12345")
     assert given_up
-    assert await spool.read("A", INPUT_FILENAME) == b"12345"  # for whoever writes to delete: they hear of it next
+    # The caller deletes it: it learns of the cancellation next.
+    assert await spool.read("A", INPUT_FILENAME) == b"12345"
 
 
 async def test_a_folder_that_is_deleted_while_it_is_looked_for_is_no_trouble_of_the_disk(
@@ -71,7 +72,7 @@ async def test_a_folder_that_is_deleted_while_it_is_looked_for_is_no_trouble_of_
 async def test_every_folder_on_the_way_to_the_first_picture_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system is watched, because nothing else tells what a power cut would leave."""
+    """System calls are observed, because nothing else shows what a power cut would leave."""
     synced: set[int] = set()
     usual = os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.add(os.fstat(descriptor).st_ino), usual(descriptor))[1])
