@@ -85,7 +85,7 @@ class Palimpsest(Events):
         super().__init__(
             intents=INTENTS,
             http_trace=self.traffic.trace,
-            allowed_mentions=discord.AllowedMentions.none(),  # whoever should be pinged is named in that very call
+            allowed_mentions=discord.AllowedMentions.none(),  # calls that should ping somebody name them
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -233,7 +233,7 @@ class Palimpsest(Events):
         if self.is_closing:
             return
         self.is_closing = self.admission.is_closing = True
-        # Unset if setup_hook has not got that far: then it has not read yet how the previous run ended.
+        # None before setup_hook is done: how the previous run ended is then still to be read, and must be kept.
         if self._sweeping is not None:
             # Without the fact the next start counts this shutdown as a crash, nothing worse.
             with contextlib.suppress(StorageTrouble):

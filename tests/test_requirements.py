@@ -12,7 +12,7 @@ LOCK = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
 
 
 def normalised(name: str) -> str:
-    """Return a package's name as every index writes it (PEP 503)."""
+    """Return a package's normalised name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

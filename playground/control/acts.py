@@ -98,7 +98,7 @@ class Acts:
         return pattern.sub(lambda match: f"<@{ids[match[1]]}>", text)
 
     def delete(self, member: str, message_id: str) -> None:
-        """Delete a message: their own, any with Manage Messages, or dismiss an ephemeral one."""
+        """Delete the member's own message, any message with Manage Messages, or dismiss an ephemeral one."""
         user = self._world.user_named(member)
         message = self.visible_message(user, message_id)
         channel = self._world.channel(message.channel_id)

@@ -1,4 +1,4 @@
-"""The bot as its own process, pointed at a stand-in by its settings alone; only its engine can be told to wait."""
+"""The bot as a process of its own, pointed at a stand-in by its settings alone; only its engine can be held."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ import psutil
 from playground.client import Interaction, Message, PlaygroundServer
 from tests.end_to_end.patient_engine import HOLD
 
-# None of them is ever waited out by a test that passes: they are for a machine with little time, and end what hangs.
+# Passing tests never reach these timeouts: they allow for slow machines, and end what hangs.
 READY_SECONDS = RESULT_SECONDS = 600.0
 ACKNOWLEDGE_SECONDS = 60.0
 PHOTOGRAPHS = Path(__file__).parents[2] / "playground" / "photographs"
@@ -25,21 +25,21 @@ CAT = PHOTOGRAPHS / "cat.jpg"
 
 
 def stand_in() -> PlaygroundServer:
-    """Return a stand-in that gives the bot all the time that a crowded machine may need, but for what a test takes."""
+    """Return a stand-in that gives the bot all the time a busy machine may need, except where a test takes it away."""
     return PlaygroundServer(bot_name="Palimpsest", acknowledge_seconds=ACKNOWLEDGE_SECONDS)
 
 
 def told(interaction: Interaction) -> str:
-    """Return what only the member was told."""
+    """Return what the member was told in an ephemeral response."""
     assert interaction.ephemeral, interaction
     assert interaction.response is not None
     return interaction.response.content
 
 
 def wait_until_dead(processes: Sequence[psutil.Process]) -> None:
-    """Wait until processes that somebody else has to bury do nothing any more; raise AssertionError after 60 s.
+    """Wait until processes that somebody else has to reap have stopped running; raise AssertionError after 60 s.
 
-    Where many processes end, as in a container, the burial alone can take seconds.
+    Where many processes end, as in a container, reaping them can take seconds.
     """
     deadline = time.monotonic() + 60
     for process in processes:
@@ -49,15 +49,15 @@ def wait_until_dead(processes: Sequence[psutil.Process]) -> None:
                 time.sleep(0.005)
 
 
-# A bot that dies on demand and paints without a model.
+# A bot that can be made to die on demand and generates without a model.
 QUICK = ("prove.mortal_bot", "--quick")
 
 
 class BotProcess:
-    """Start, stop and kill the bot; its data folder stays between its lives.
+    """Starts, stops and kills the bot; its data folder survives.
 
-    ``arguments`` are what Python runs as a module: the bot with the real engine, which can be held. ``within`` is a
-    command that becomes the bot.
+    ``arguments`` are the module that Python runs, with its arguments: by default the bot with the real engine, which
+    can be held. ``within`` is a command that becomes the bot.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class BotProcess:
         self.server = server
         self.client = server.client
         self.data_dir = data_dir
-        # One slot and nothing shared, so that others wait for who is held; the same numbers everywhere.
+        # One slot and no sharing, so that others wait for the job that is held; and the same numbers on every machine.
         painting = {"SLOTS": "1", "STRICT": "true", "DTYPE": "float32"}
         own = {"DATA_DIR": str(data_dir), "MONITORING_PORT": "0", "STATUS_INTERVAL_SECONDS": "0.1", **painting}
         self._environment = {**os.environ, **server.bot_environment(), **own, **(settings or {})}
@@ -93,7 +93,7 @@ class BotProcess:
         assert await self.becomes_ready(), f"the bot ended with {await self.ended()}:\n{self.log}"
 
     async def launch(self, *more: str) -> None:
-        """Start the bot, with more arguments, as soon as the stand-in has seen the end of the one before it."""
+        """Start the bot, with more arguments, once the stand-in has seen the previous one disconnect."""
         await self.client.wait_until_bot_gone(RESULT_SECONDS)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
@@ -102,7 +102,7 @@ class BotProcess:
             )
 
     async def becomes_ready(self) -> bool:
-        """Wait until the bot is connected; return False if it ends before that."""
+        """Wait until the bot is connected; return False if it exits before that."""
         assert self._process is not None
         ready = asyncio.ensure_future(self.client.wait_until_bot_ready(timeout_seconds=READY_SECONDS))
         ended = asyncio.ensure_future(self._process.wait())
@@ -115,7 +115,7 @@ class BotProcess:
         return False
 
     async def ended(self) -> int:
-        """Wait for the end of the bot and return its exit status (negative: the signal that ended it)."""
+        """Wait until the bot exits and return its exit status (negative: the signal that killed it)."""
         assert self._process is not None
         return await self._process.wait()
 
@@ -140,26 +140,26 @@ class BotProcess:
 
     @property
     def pid(self) -> int:
-        """The bot's own process."""
+        """The bot's own process id."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def process(self) -> psutil.Process:
-        """The bot as the system sees it."""
+        """The bot's process."""
         assert self._process is not None
         return psutil.Process(self._process.pid)
 
     @property
     def log(self) -> str:
-        """What the bot has logged in all its lives."""
+        """What the bot has logged in all its runs."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def child(self, module: str) -> psutil.Process:
         """Return the child process that runs a module."""
         assert self._process is not None
         for process in psutil.Process(self._process.pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
                 if module in process.cmdline():
                     return process
         raise AssertionError(f"the bot has no child {module}")
@@ -172,7 +172,7 @@ class BotProcess:
         return interaction.response
 
     async def ask_in_vain(self, prompt: str, *, channel: str = "general") -> Interaction:
-        """Ask while no acknowledgement gets through, until Discord has given the command up; the fault stays."""
+        """Run a command whose acknowledgement never gets through, until Discord calls it failed; the fault stays."""
         fault = await self.client.add_fault(r"^/interactions/.*/callback$", method="POST", action="hang")
         options = {"image": CAT, "prompt": prompt, "steps": 4}
         asking = asyncio.create_task(self.client.command("img2img", options, channel=channel))
@@ -181,13 +181,13 @@ class BotProcess:
         return await asking
 
     async def result_of(self, status: Message) -> Message:
-        """Wait for the result that answers a status message, and until the bot knows that it is there."""
+        """Wait for the result that replies to a status message, and until the bot has recorded it."""
         result = await self.shown_result_of(status)
         await self.status_with(status, "✅ Done")
         return result
 
     async def shown_result_of(self, status: Message) -> Message:
-        """Wait for the result that answers a status message; the bot may not have written down yet that it is there."""
+        """Wait for the result that replies to a status message; the bot may not have recorded it yet."""
 
         def is_result(message: Message) -> bool:
             assert message.id != status.id or "⚠️" not in message.content, message.content
@@ -196,7 +196,7 @@ class BotProcess:
         return await self.client.wait_for_message(is_result, channel=status.channel, timeout_seconds=RESULT_SECONDS)
 
     async def answer_to(self, message: Message) -> Message:
-        """Wait for the bot's reply to a message: the status of a job, which may be anywhere by now, or a sentence."""
+        """Wait for the bot's reply to a message: a job's status, in any state by now, or a sentence."""
 
         def is_answer(answer: Message) -> bool:
             return answer.author_is_bot and answer.reference is not None and answer.reference.message_id == message.id
@@ -204,7 +204,7 @@ class BotProcess:
         return await self.client.wait_for_message(is_answer, channel=message.channel, timeout_seconds=RESULT_SECONDS)
 
     async def told_at_last(self, interaction: Interaction) -> str:
-        """Return what only the member was told, by a command that may have to think first."""
+        """Return what the member was told in an ephemeral response, which may have been deferred."""
         if text := told(interaction):
             return text
         assert interaction.response is not None
@@ -213,18 +213,18 @@ class BotProcess:
         return done.content
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds that no event tells of."""
+        """Wait until a condition holds that no event announces."""
         async with asyncio.timeout(RESULT_SECONDS):
             while not holds():
                 await self.client.state()
 
     async def status_with(self, status: Message, text: str) -> Message:
-        """Wait until a status message shows a text."""
+        """Wait until a status message contains a text."""
         return await self.client.wait_for_edit(status.id, lambda message: text in message.content, RESULT_SECONDS)
 
     @contextlib.contextmanager
     def held(self, step: int = 1) -> Iterator[None]:
-        """Let what is painted stand still behind a step, as long as the test has to do; a later step can follow."""
+        """Hold the running job after a step for as long as the block lasts; a later step can follow."""
         hold = self.data_dir / HOLD
         hold.with_suffix(".new").write_text(str(step))
         hold.with_suffix(".new").replace(hold)
@@ -234,20 +234,20 @@ class BotProcess:
             hold.unlink(missing_ok=True)
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the bot's database, from outside."""
+        """Query the bot's database from outside."""
         database = f"file:{self.data_dir}/palimpsest.sqlite3?mode=ro"
         connection = sqlite3.connect(database, uri=True, timeout=RESULT_SECONDS)
         with contextlib.closing(connection):
             return connection.execute(statement, values).fetchall()
 
     def job(self, status: Message) -> tuple[str, str | None, dict[str, Any]]:
-        """Return how the job of a status message stands: its state and, of a failure, the kind and the data."""
+        """Return the state of a status message's job and, for a failure, its kind and data."""
         statement = "SELECT state, failure_kind, failure_data FROM jobs WHERE status_message_id = ?"
         ((state, kind, data),) = self.rows(statement, int(status.id))
         return state, kind, json.loads(data)
 
     async def comes_to_say(self, command: str, pattern: str, **who: Any) -> None:
-        """Ask by a command until what is searched for is in the answer."""
+        """Run a command until its response matches a pattern."""
         async with asyncio.timeout(RESULT_SECONDS):
             while True:
                 interaction = await self.client.command(command, {}, **who)
@@ -255,11 +255,11 @@ class BotProcess:
                     return
 
     async def queue_says(self, text: str, channel: str = "general") -> None:
-        """Ask for the queue until the answer has a text."""
+        """Run ``/queue`` until its response contains a text."""
         await self.comes_to_say("queue", text, channel=channel)
 
     async def results(self, status: Message) -> list[Message]:
-        """Return all messages there that answer a status message."""
+        """Return all messages in the channel that reply to a status message."""
         messages = await self.client.messages(status.channel)
         answers = [message for message in messages if message.reference and message.reference.message_id == status.id]
         return [message for message in answers if not message.ephemeral]

@@ -1,6 +1,6 @@
-"""The bot as it is, by a clock that a test can set: ``python -m tests.end_to_end.jumping_bot``.
+"""The unmodified bot with a clock that a test can set: ``python -m tests.end_to_end.jumping_bot``.
 
-The file ``CLOCK`` in its data folder says by how many seconds it is ahead. Nothing is painted by a model.
+The file ``CLOCK`` in its data folder says how many seconds its clock is ahead. It generates without a model.
 """
 
 import importlib
@@ -15,7 +15,7 @@ CLOCK = "clock"
 def main() -> int:
     """Run the bot; return its exit status."""
     now, clock = time.time, Path(os.environ["DATA_DIR"]) / CLOCK
-    time.time = lambda: now() + float(clock.read_text())  # before the bot is imported, which takes the function
+    time.time = lambda: now() + float(clock.read_text())  # before importing the bot, which keeps references to it
     mortal_bot = importlib.import_module("prove.mortal_bot")
     return mortal_bot.run(engine=mortal_bot.QUICK_ENGINE)
 

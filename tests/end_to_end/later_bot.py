@@ -1,8 +1,8 @@
-"""The bot as it is, but so many days later and with a janitor that hardly rests.
+"""The unmodified bot, but some days later and with a janitor that hardly rests.
 
     python -m tests.end_to_end.later_bot 31
 
-Nothing is painted by a model.
+It generates without a model.
 """
 
 import functools
@@ -19,7 +19,7 @@ _PAUSE_SECONDS = 0.01
 def main() -> int:
     """Run the bot; return its exit status."""
     now, later_seconds = time.time, float(sys.argv[1]) * 86_400
-    time.time = lambda: now() + later_seconds  # before the bot is imported, which takes the function for its clocks
+    time.time = lambda: now() + later_seconds  # before importing the bot, which takes references to this function
     janitor: Any = importlib.import_module("bot.jobs.janitor").Janitor
     run, sweep = janitor.run, janitor.sweep
 

@@ -1,6 +1,6 @@
-"""An engine that stands still behind a step of a request, as long as a file in the bot's folder names it.
+"""An engine that pauses after a request's step for as long as a file in the bot's folder names that step.
 
-So a test has all the time it needs in the middle of a job, on any machine, and the job may be a small one.
+So a test has all the time it needs in the middle of a job, on any machine, even if the job is small.
 """
 
 import time
@@ -17,12 +17,12 @@ _LOOK_SECONDS = 0.01
 
 
 def create_engine(options: dict[str, Any]) -> "PatientEngine":
-    """Make the real engine, which can stand still."""
+    """Create the real engine, wrapped so that it can be held."""
     return PatientEngine(start.create_engine(options), Path(options["data_dir"]))
 
 
 class PatientEngine:
-    """Another engine, and the file that it looks for."""
+    """A wrapper around another engine, and the file that it watches."""
 
     def __init__(self, engine: Engine, data_dir: Path) -> None:
         self._engine = engine
@@ -36,11 +36,11 @@ class PatientEngine:
         self._engine.preload()
 
     def total_steps(self, request: Img2ImgRequest) -> int:
-        """Return the steps of a request."""
+        """Return a request's number of steps."""
         return self._engine.total_steps(request)
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
-        """Compute a request, with patience."""
+        """Run a request, which can be held."""
         return self._engine.run(request, _PatientRun(run, self._hold))
 
 
@@ -56,7 +56,7 @@ class _PatientRun:
         self._run.step(step, total_steps, preview)
         while step == self._held_step():
             time.sleep(_LOOK_SECONDS)
-            self.enter(Phase.DENOISE)  # a sign of life; who is cancelled leaves here
+            self.enter(Phase.DENOISE)  # a sign of life; a cancelled request leaves here
 
     def _held_step(self) -> int | None:
         try:

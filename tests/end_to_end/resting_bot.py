@@ -1,6 +1,6 @@
-"""The bot as it is, but it rests for an hour, and not for half a minute: ``python -m tests.end_to_end.resting_bot``.
+"""The unmodified bot, but it rests for an hour instead of half a minute: ``python -m tests.end_to_end.resting_bot``.
 
-Nothing is painted by a model.
+It generates without a model.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What the operator offers beside a model, from the command and from a reply to the picture, through a restart."""
+"""A model's add-ons, from the command and from a reply to the picture, across a restart."""
 
 import io
 from pathlib import Path
@@ -74,7 +74,7 @@ async def refused(bot: BotProcess, channel: str = "general", **options: Any) -> 
 
 
 async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
-    """One story, because a start of the bot is what costs time here."""
+    """One story, because starting the bot is what takes the time here."""
     async with stand_in() as server:
         settings = {"MODELS_FILE": str(models_file)}
         async with BotProcess(server, tmp_path, settings) as bot:
@@ -101,12 +101,12 @@ async def test_adapters_and_words(models_file: Path, tmp_path: Path) -> None:
 async def what_is_offered(bot: BotProcess) -> None:
     client = bot.client
     offered = [{"name": "Ink and brush", "value": "ink"}]
-    mud = {"name": "mud", "value": "mud"}  # clay is not downloaded
+    mud = {"name": "mud", "value": "mud"}  # clay has not been downloaded
     assert await client.autocomplete("img2img", "adapter", "") == [*offered, mud]
     listed = [{"name": "mud:0.3, Ink and brush", "value": "mud:0.3, ink"}]
     assert await client.autocomplete("img2img", "adapter", "mud:0.3,") == listed
     assert await client.autocomplete("img2img", "adapter", "mud:0.3, brush") == listed
-    assert await client.autocomplete("img2img", "adapter", "a, b, c, ") == []  # no more than three
+    assert await client.autocomplete("img2img", "adapter", "a, b, c, ") == []  # at most three
     assert await client.autocomplete("img2img", "adapter", "BRUSH", options={"model": "demo"}) == offered
     assert await client.autocomplete("img2img", "adapter", "clay") == []
     assert await client.autocomplete("img2img", "adapter", "", options={"model": "plain"}) == []
@@ -144,7 +144,7 @@ async def moderators_allow_models_and_with_them_their_adapters(bot: BotProcess) 
     assert await offered("model") == ["plain"]
     assert "allowed models: plain, demo (from the channel)" in await defaults("set", models="plain, demo", model="demo")
     assert await offered() == ["ink", "mud"]
-    assert "no model called" in await defaults("set", models="ink")  # an adapter is no model
+    assert "no model called" in await defaults("set", models="ink")  # an adapter is not a model
     await defaults("reset")
     assert await offered() == ["ink", "mud"]
     assert set(await offered("model")) == {"demo", "plain"}
@@ -159,7 +159,7 @@ async def pictures_change_and_change_back(bot: BotProcess) -> None:
     assert (parameters["adapter"], parameters["adapter_weight"]) == ("ink:0.8, mud:0.5", 0.0)
     taught, parameters = await painted(bot, prompt="a <toy> on a beach")
     assert parameters["prompt"] == "a <toy> on a beach"
-    plain, _ = await painted(bot, model="plain", prompt="a <toy> on a beach")  # where it is letters
+    plain, _ = await painted(bot, model="plain", prompt="a <toy> on a beach")  # for which it is plain text
     assert len({before, inked, both, taught, plain}) == 5
     after, _ = await painted(bot)
     assert after == before

@@ -1,4 +1,4 @@
-"""Again, Delete and Cancel: for whom they work, and that they do."""
+"""Again, Delete and Cancel: who can use them, and that they work."""
 
 import pytest
 
@@ -59,7 +59,7 @@ async def test_cancel_while_running(bot: BotProcess) -> None:
         cancelled = await bot.status_with(status, "Cancelled")
     assert cancelled.labels() == []
     assert await bot.results(status) == []
-    assert (await delivered(bot)).attachments  # the next job is served
+    assert (await delivered(bot)).attachments  # the next job runs
 
 
 @pytest.mark.parametrize("way", ["command", "message"])
@@ -77,7 +77,7 @@ async def test_cancel_while_the_picture_is_taken_in(bot: BotProcess, way: str) -
     finally:
         await bot.client.clear_faults(fault)
     assert cancelled.labels() == []
-    assert (await delivered(bot)).attachments  # the next job is served
+    assert (await delivered(bot)).attachments  # the next job runs
     assert await bot.results(status) == []
 
 
@@ -98,7 +98,7 @@ async def test_cancel_while_waiting(bot: BotProcess) -> None:
 
 
 async def test_members_take_turns(bot: BotProcess) -> None:
-    """Noor, who comes third, is served before Rosa's second, for Rosa was just served; neither had anything before."""
+    """Noor, third in line, is served before Rosa's second request, because Rosa was just served; both are new."""
     for name in ("Rosa", "Noor"):
         await bot.client.add_member(name)
     with bot.held():

@@ -1,4 +1,4 @@
-"""A clock that jumps while the bot runs, and is put right again."""
+"""A clock that jumps while the bot runs, and is corrected again."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ DAY_SECONDS = 86_400
 
 @pytest.mark.parametrize("jump_days", [40, -40])
 async def test_a_clock_that_jumps_loses_nothing(tmp_path: Path, jump_days: int) -> None:
-    """What runs, what waits and what comes meanwhile is delivered, before and after a restart."""
+    """Jobs that run, wait or arrive in the meantime are delivered, before and after a restart."""
 
     def set_clock(ahead_seconds: float) -> None:
         (tmp_path / "next").write_text(str(ahead_seconds))

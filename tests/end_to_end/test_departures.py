@@ -1,4 +1,4 @@
-"""Whoever waited is gone, or the bot was sent away: the job is settled, its row says why, and the others are served."""
+"""Waiting members leave, or the bot is removed: their jobs are settled with the reason, and other jobs go on."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ async def test_a_server_that_sends_the_bot_away_settles_its_jobs(tmp_path: Path,
 
 
 async def sweeps(bot: BotProcess) -> None:
-    """Wait until the janitor of a connected bot has begun and ended several sweeps from now on."""
+    """Wait until the janitor of a connected bot has started and finished several more sweeps."""
     await bot.until(lambda: "connected as" in bot.log)
     enough = bot.log.count(SWEPT) + 4
     await bot.until(lambda: bot.log.count(SWEPT) >= enough)
@@ -85,9 +85,9 @@ async def test_a_server_that_has_sent_the_bot_away_is_forgotten_after_30_days(tm
             assert word in kept()
         async with bot_after(31) as bot:
             await sweeps(bot)
-            assert "deleted 5 row(s) of servers and channels" in bot.log  # request, word, default, two in the trail
+            assert "deleted 5 row(s) of servers and channels" in bot.log  # request, word, default, two audit entries
             assert await bot.terminate() == 0
     for word in (b"quincunx", b"xylophone"):
         assert word not in kept()
-    assert b"theremin" in kept()  # direct messages are no server's
+    assert b"theremin" in kept()  # direct messages belong to no server
     assert len(list((tmp_path / "spool").iterdir())) == 1

@@ -1,4 +1,4 @@
-"""A full or read-only disk under the whole bot: it says so, keeps what it has promised, and heals by itself."""
+"""A full or read-only disk under the whole bot: it says so, keeps its promises, and recovers by itself."""
 
 import re
 import resource
@@ -17,7 +17,7 @@ UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
 def limit_files(bot: BotProcess, limit_bytes: int) -> None:
-    """Let no file of the bot grow beyond a size: every write past it fails, as on a disk that is full."""
+    """Limit the size of every file the bot writes: writes beyond it fail, as on a full disk."""
     bot.process.rlimit(psutil.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
 
 
@@ -70,13 +70,13 @@ async def test_a_start_without_a_usable_folder_says_which(tmp_path: Path) -> Non
 
 
 def read_only(folder: Path) -> str:
-    """Return the shell command that lays a folder read-only over itself."""
+    """Return the shell command that mounts a folder read-only over itself."""
     return f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
 
 
 @needs_mounts
 async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) -> None:
-    """What was open can still be written: the kernel takes no file away from who has it, but no new one is made."""
+    """Open files remain writable: the kernel does not revoke them, but new files cannot be created."""
     folder = tmp_path / "data"
     async with stand_in() as server:
         bot = BotProcess(server, folder, arguments=QUICK, within=OWN_MOUNTS)
@@ -94,7 +94,7 @@ async def test_a_folder_on_a_read_only_disk_is_said_and_heals(tmp_path: Path) ->
             assert "I can't save anything right now" in (await bot.status_with(refused, "⚠️")).content
         await bot.until(lambda: "nothing can be stored" in bot.log)
         assert await bot.results(running) == []
-        mount(f"umount --lazy {folder}")  # somebody may just be looking into it
+        mount(f"umount --lazy {folder}")  # another process may be using it right now
         assert (await bot.result_of(running)).attachments
         assert (await bot.result_of(await bot.img2img(steps=4, member="Linus"))).attachments
         assert await bot.terminate() == 0

@@ -1,4 +1,4 @@
-"""The bot, or a process of its, is killed wherever it may hurt; the long form is ``python -m prove.kills``."""
+"""The bot, or one of its processes, is killed at the worst moments; the long form is ``python -m prove.kills``."""
 
 import contextlib
 import signal
@@ -72,7 +72,7 @@ async def test_a_job_that_takes_the_bot_along_is_given_up_and_the_next_one_is_se
         status = await bot.img2img(steps=4)
         await bot.ended()
         await bot.kill()
-        # The last two are died, those before them only written down.
+        # The last two deaths are real, those before them are only recorded.
         with contextlib.closing(sqlite3.connect(bot.data_dir / DATABASE_NAME)) as connection, connection:
             connection.execute("UPDATE jobs SET unclean_deaths = ?", [DEATHS_UNTIL_GIVEN_UP - 2])
         await bot.launch("--die-at", "running")
@@ -91,7 +91,7 @@ async def test_a_stop_that_takes_too_long_is_no_death_of_the_bot(tmp_path: Path)
         await bot.start()
         with bot.held():
             statuses = [await bot.img2img(steps=4)]
-            await bot.status_with(statuses[0], "Painting")  # which the second might be, if both came at once
+            await bot.status_with(statuses[0], "Painting")  # otherwise the second might run first if both came at once
             statuses.append(await bot.img2img(steps=4))
             bot.ask_to_stop()
             was_told = "SELECT value FROM facts WHERE name = 'told_to_stop'"
@@ -173,7 +173,7 @@ async def test_a_restart_in_the_middle_loses_nothing(quick_bot: BotProcess, how:
         else:
             await bot.kill()
     await bot.start()
-    assert len(await bot.client.calls("PUT", r"^/applications/\d+/commands$")) == 1  # they have not changed
+    assert len(await bot.client.calls("PUT", r"^/applications/\d+/commands$")) == 1  # unchanged since then
     assert "`2`" in (await bot.result_of(running)).content
     assert "`3`" in (await bot.result_of(waiting)).content
     for status in (running, waiting):
@@ -195,7 +195,7 @@ async def test_a_result_that_was_sent_but_not_written_down_is_not_sent_again(qui
     result = await bot.shown_result_of(status)
     await bot.kill()
     await bot.client.clear_faults()
-    await bot.client.advance_clock(60 * 60)  # the nonce is forgotten
+    await bot.client.advance_clock(60 * 60)  # the nonce has expired
     await bot.start()
     done = await bot.status_with(status, "✅ Done")
     assert result.id in done.content

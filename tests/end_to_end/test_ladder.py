@@ -32,7 +32,7 @@ async def test_the_button_paints_the_same_at_several_strengths(bot: BotProcess) 
         f"Picture {number} of 4, with strength {strength}"
         for number, strength in enumerate(("0.3", "0.45", "0.6", "0.75"), start=1)
     ]
-    assert "Strengths" not in ladder.labels()  # they would be the same pictures once more
+    assert "Strengths" not in ladder.labels()  # they would give the same pictures again
 
 
 async def test_from_a_ladder_all_ways_go_on(bot: BotProcess) -> None:
@@ -117,7 +117,7 @@ async def test_a_ladder_survives_the_death_of_the_bot(tmp_path: Path) -> None:
         bot = BotProcess(server, tmp_path, arguments=QUICK)
         with bot.held():
             await bot.start()
-            pressed = await bot.client.press(result.id, "Strengths")  # of a message from before
+            pressed = await bot.client.press(result.id, "Strengths")  # on a message from before
             assert pressed.response is not None
             await bot.status_with(pressed.response, "Painting")
             await bot.kill()

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 async def test_make_run_shows_one_picture(tmp_path: Path) -> None:
     command = ["make", "--silent", "run"] if shutil.which("make") else [sys.executable, "run.py"]
-    if (REPOSITORY / ".env").exists():  # whose token would lead to Discord itself
+    if (REPOSITORY / ".env").exists():  # whose token would connect to Discord itself
         command = [sys.executable, "-m", "playground"]
     environment = {**os.environ, "ONCE": "1", "DATA_DIR": str(tmp_path), "MONITORING_PORT": "0"}
     environment.pop("DISCORD_TOKEN", None)
@@ -31,7 +31,7 @@ async def test_make_run_shows_one_picture(tmp_path: Path) -> None:
     printed = re.search(r"^seed (\d+) · [\d.]+ seconds · (.+)$", output, re.MULTILINE)
     assert printed is not None, output
     assert seed_of_a_real_picture(Path(printed[2])) == int(printed[1])
-    assert os.listdir(tmp_path / "playground") == ["result.png"]  # what the bot kept is gone with its channels
+    assert os.listdir(tmp_path / "playground") == ["result.png"]  # the bot's data was deleted along with its channels
 
 
 def seed_of_a_real_picture(path: Path) -> int:
@@ -82,7 +82,7 @@ async def test_a_playground_that_cannot_be_says_why(
 
 
 async def playground_at(data_dir: Path, moment: str) -> asyncio.subprocess.Process:
-    """Start the playground in a process group of its own and return it when it has printed ``moment``."""
+    """Start the playground in a process group of its own and return it once it has printed ``moment``."""
     environment = {**os.environ, "DATA_DIR": str(data_dir), "MONITORING_PORT": "0"}
     environment.pop("DISCORD_TOKEN", None)
     process = await asyncio.create_subprocess_exec(
@@ -112,7 +112,7 @@ async def test_a_stop_while_it_starts_leaves_nobody_behind(tmp_path: Path) -> No
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process alone")
 async def test_ctrl_c_while_it_imports_ends_the_bot_without_a_word(tmp_path: Path) -> None:
-    (tmp_path / "aiohttp.py").write_text("print('importing', flush=True)\ninput()\n")  # instead of the library
+    (tmp_path / "aiohttp.py").write_text("print('importing', flush=True)\ninput()\n")  # imported instead of the library
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot"),
         cwd=tmp_path,
@@ -133,10 +133,11 @@ async def test_ctrl_c_while_it_imports_ends_the_bot_without_a_word(tmp_path: Pat
 @pytest.mark.parametrize("moment", ["Starting the bot", "Sending photographs", "The channel is at"])
 async def test_ctrl_c_ends_it_without_a_word_of_complaint(tmp_path: Path, moment: str) -> None:
     process = await playground_at(tmp_path, moment)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl+C: everybody at once, the bot and the stand-in too
+    # A terminal's Ctrl+C reaches all processes at once, the bot and the stand-in too.
+    os.killpg(process.pid, signal.SIGINT)
     _, errors = await process.communicate()
     assert process.returncode == 0
     complaints = ("Traceback", "Fatal", "Error", 'File "', " ERROR ", " WARNING ")
-    # That the stand-in was gone first, and a request is sent again, is news and no complaint.
+    # That the stand-in went away first, and a request is retried, is logged as information, not as an error.
     lines = [line for line in errors.decode().splitlines() if " INFO " not in line]
     assert [line for line in lines if any(word in line for word in complaints)] == []

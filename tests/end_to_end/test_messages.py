@@ -221,7 +221,7 @@ class TestReply:
         made = await bot.result_of(await bot.answer_to(await bot.client.say("again!", reply_to=result.id)))
         assert "a cat on a beach" in made.content
         assert "`77`" not in made.content
-        assert "Painted over" not in made.content  # it begins with the same picture
+        assert "Painted over" not in made.content  # it starts from the same picture
 
     async def test_new_words_paint_over_the_result(self, bot: BotProcess, result: Message) -> None:
         asked = await bot.client.say("a dog in the snow", reply_to=result.id)

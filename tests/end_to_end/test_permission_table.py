@@ -1,7 +1,7 @@
-"""Who may do what: one table, and every cell of it done through the stand-in by the person of its column.
+"""Who may do what: one table, and every cell performed through the stand-in by the person of its column.
 
-To add a person, add a column to ``TABLE`` and a line to ``PEOPLE``; to add an act, write it in ``permissions/`` for a
-row that is there, or for one that you add. A row may have several acts.
+To add a person, add a column to ``TABLE`` and a line to ``PEOPLE``; to add an action, write it in ``permissions/`` for
+an existing row or a new one. A row may have several actions.
 """
 
 from collections.abc import AsyncIterator
@@ -15,10 +15,10 @@ from tests.end_to_end.permissions.acts import ACTS
 from tests.end_to_end.permissions.commands import COMMANDS
 from tests.end_to_end.permissions.stage import BLOCKED, CHANNEL, PEOPLE, Stage
 
-# "yes": it is done. "no offer": Discord's own client does not let it happen. Anything else is the reason of a refusal,
-# whose sentence, and no other, the person is told alone. What moderators are told stands in the server, whoever presses
-# it from wherever. "given to all" are commands that the server gives to everybody in its settings under Integrations,
-# so that only the bot's own check is left.
+# "yes": it works. "no offer": Discord's own client does not allow it. Anything else is the reason of a refusal, and
+# exactly its sentence is shown to the person, ephemerally. Notices to moderators are in the server, wherever the person
+# acts. "given to all" are commands that the server grants to everybody in its Integrations settings, so that only the
+# bot's own check is left.
 TABLE = """
 row                                     | requester        | other member        | blocked member      | moderator        | operator | direct message
 ask for a picture                       | yes              | yes                 | member_blocked      | yes              | yes      | yes

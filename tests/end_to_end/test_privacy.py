@@ -1,4 +1,4 @@
-"""What a member can see and delete of what is kept about them, through the whole bot, down to the bytes on the disk."""
+"""What a member can see and delete of their data, through the whole bot, down to the bytes on disk."""
 
 import contextlib
 from pathlib import Path
@@ -20,10 +20,11 @@ async def privacy(
 
 
 def kept_bytes(folder: Path) -> bytes:
-    """Return all that lies in the bot's folder: database, write-ahead log, spool, log."""
+    """Return the contents of the bot's folder: database, write-ahead log, spool, log."""
     kept: list[bytes] = []
     for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # of one that just goes nothing is kept
+        # Nothing is kept of a file that is just being deleted.
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             kept.append(path.read_bytes())
     return b"".join(kept)
 
@@ -55,13 +56,13 @@ async def test_deletion_leaves_nothing_of_a_members_requests(mortal_bot: BotProc
     for message in (mine, status, waiting):
         assert (await bot.client.message(message.id)).deleted
     *_, last = await bot.client.calls(path_pattern=status.id)
-    assert last.method == "DELETE"  # nothing is said any more about what is to be forgotten
+    assert last.method == "DELETE"  # nothing more is said about deleted requests
     assert not (await bot.client.message(theirs.id)).deleted
 
     await bot.client.command("operator resume", {}, member="Margaret")
     again = await bot.client.press(theirs.id, "Again", member=OTHER)
     assert again.response is not None
-    assert (await bot.result_of(again.response)).attachments  # whoever else asked is served as before
+    assert (await bot.result_of(again.response)).attachments  # other requesters are served as before
     await bot.kill()
     async with BotProcess(bot.server, bot.data_dir, arguments=QUICK) as restarted:
         assert SECRET.encode() not in kept_bytes(bot.data_dir)
@@ -87,7 +88,7 @@ async def test_what_discord_does_not_let_go_is_said_and_can_be_deleted_later(qui
     told = await privacy(bot, "delete", channel=f"@{MEMBER}", what="requests")
     assert told.startswith("🧹 Deleted, except for 2 messages of mine"), told
     assert "**0** requests" in told
-    assert await bot.client.calls(method="DELETE") == calls  # every refusal would count towards a ban
+    assert await bot.client.calls(method="DELETE") == calls  # every refused request would count towards a ban
     await bot.client.set_permissions("general")
     again = await bot.client.press(result.id, "Again", member=MEMBER)
     assert again.response is not None
@@ -133,7 +134,8 @@ async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotPr
             assert refused.response.content == refusal
             said = await bot.client.say("@Palimpsest a dog, steps 2", member=OTHER, reply_to=message.id)
             assert (await bot.answer_to(said)).content == refusal
-        for label in ("Again", "Edit"):  # would begin with the posted picture once more
+        # Both would start from the posted picture again.
+        for label in ("Again", "Edit"):
             refused = await bot.client.press(theirs.id, label, member=OTHER)
             assert refused.response is not None
             assert refused.response.content.startswith(refusal), label

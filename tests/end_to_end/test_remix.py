@@ -1,4 +1,4 @@
-"""The ways to remix through a form: the menu, Edit and Use as input; each once right and once wrong."""
+"""The ways to remix through a form: Remix, Edit and Use as input, each once successfully and once not."""
 
 import io
 
@@ -11,7 +11,7 @@ COFFEE = PHOTOGRAPHS / "coffee.jpg"
 
 
 def job_id(made: Message) -> str:
-    """Return the job that made a result, as its buttons name it."""
+    """Return the id of the job that made a result, from its buttons."""
     return made.components_flat()[0]["custom_id"].partition(":")[2]
 
 
@@ -88,7 +88,7 @@ class TestButtons:
         assert sent.response is not None
         made = await bot.result_of(sent.response)
         assert "a dog on a beach" in made.content
-        for part in ("`77`", "strength 0.5", "5 steps"):  # prefilled and left alone
+        for part in ("`77`", "strength 0.5", "5 steps"):  # prefilled and unchanged
             assert part in made.content
 
     async def test_use_as_input_asks_which_of_several(self, bot: BotProcess) -> None:
@@ -115,7 +115,7 @@ class TestButtons:
             assert "send it again with `/img2img`" in told(await bot.client.press(made.id, button))
         asked = await bot.client.say("strength 0.4", reply_to=made.id)
         assert "no longer have the picture" in (await bot.answer_to(asked)).content
-        asked = await bot.client.say("a dog, steps 4", reply_to=made.id)  # the result itself is still there
+        asked = await bot.client.say("a dog, steps 4", reply_to=made.id)  # the result itself still exists
         assert (await bot.result_of(await bot.answer_to(asked))).attachments
 
     async def test_what_is_past_a_limit_is_refused_and_the_prompt_given_back(self, bot: BotProcess) -> None:

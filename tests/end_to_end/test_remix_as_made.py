@@ -1,4 +1,4 @@
-"""Remix begins with how a picture was made, if its file says so, and as ever if not."""
+"""Remix starts with how a picture was made if its file says so, and as usual if not."""
 
 import io
 
@@ -43,7 +43,7 @@ def comment() -> Image.Exif:
 
 
 def shown(form: Interaction) -> dict[str, str | None]:
-    """Return what the fields of a form begin with."""
+    """Return the prefilled values of a form."""
     assert form.modal is not None, form
     fields = [each["component"] for each in form.modal["components"]]
     return {field["custom_id"]: field.get("value") for field in fields}
@@ -62,7 +62,7 @@ async def test_what_another_program_wrote_is_shown_and_painted(bot: BotProcess) 
     made = await bot.result_of(sent.response)
     for part in ("a castle", "strength 0.45", "5 steps", "without: trees: many", "DPM++ 2M Karras"):
         assert part in made.content
-    assert "`77`" not in made.content  # its seed made it, and is not put over it once more
+    assert "`77`" not in made.content  # the noise of its seed is not added to it again
     assert "castle" not in bot.log
     assert "trees" not in bot.log
 
@@ -70,7 +70,7 @@ async def test_what_another_program_wrote_is_shown_and_painted(bot: BotProcess) 
 @pytest.mark.parametrize("format_name", ["JPEG", "WEBP"])
 async def test_a_comment_in_exif_says_the_same(bot: BotProcess, format_name: str) -> None:
     data = photograph(format_name, exif=comment(), **({"lossless": True} if format_name == "WEBP" else {}))
-    assert format_name == "JPEG" or data.index(b"EXIF") > 128 * 1024  # behind the pixels, out of the first part
+    assert format_name == "JPEG" or data.index(b"EXIF") > 128 * 1024  # after the pixels, outside the first part
     assert shown(await form_of(bot, data, f"a.{format_name.lower()}")) == AS_MADE
 
 
@@ -89,7 +89,7 @@ async def test_a_result_begins_with_its_own_settings_for_whoever_posts_it(bot: B
     copy = shown(await form_of(bot, await bot.client.download(made.attachments[0].url)))
     assert copy | {"more": as_made["more"]} == as_made
     assert copy["more"] is not None
-    assert copy["more"].startswith("guidance 4, steps 6, size 7")  # what was painted has not quite as many pixels
+    assert copy["more"].startswith("guidance 4, steps 6, size 7")  # the generated picture has slightly fewer pixels
     assert copy["more"].endswith(", model: demo, sampler: euler, negative: snow")
 
 

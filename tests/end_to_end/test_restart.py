@@ -1,4 +1,4 @@
-"""What a restart leaves as it was, what is said meanwhile, and what later starts have forgotten on purpose."""
+"""What a restart preserves, what is said in the meantime, and what later starts forget on purpose."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ async def painted(bot: BotProcess, interaction: Interaction) -> Message:
 
 
 async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
-    """One story, because a start of the bot is what costs time here."""
+    """One story, because starting the bot is what takes the time here."""
     async with stand_in() as server:
         client = server.client
         settings = {"MAX_WAITING": "2", "SHUTDOWN_GRACE_SECONDS": "600"}
@@ -33,7 +33,7 @@ async def test_a_stop_a_start_and_a_later_one(tmp_path: Path) -> None:
                 await client.press(running.id, "Cancel")
                 await bot.status_with(running, "Cancelled")
             assert await ended == 0
-        await client.delete_message(waiting.id, member="Grace")  # while nobody is there to hear of it
+        await client.delete_message(waiting.id, member="Grace")  # while no bot is connected to see it
 
         bot = BotProcess(server, tmp_path, arguments=QUICK)
         with bot.held():

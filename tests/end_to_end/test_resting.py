@@ -1,4 +1,4 @@
-"""A generation process that goes down again and again: it is left alone for a while, and everybody knows."""
+"""A generation process that fails again and again: it is left alone for a while, and everybody is told."""
 
 from pathlib import Path
 
@@ -28,13 +28,13 @@ async def test_everybody_is_told_that_the_painter_rests(tmp_path: Path) -> None:
         await bot.client.press(again.id, "Cancel")
         await bot.status_with(again, "Cancelled")
         assert await bot.terminate() == 0
-        await bot.start()  # a new start is a new try
+        await bot.start()  # a new start is a new attempt
         assert (await bot.result_of(waiting)).attachments
         await bot.kill()
 
 
 async def test_a_loss_counts_although_the_bot_dies_before_the_next_attempt(tmp_path: Path) -> None:
-    """The rest makes the time between the two long."""
+    """The rest makes the time between the two attempts long."""
     async with stand_in() as server:
         bot = BotProcess(server, tmp_path, arguments=RESTING)
         await bot.start()
@@ -45,6 +45,6 @@ async def test_a_loss_counts_although_the_bot_dies_before_the_next_attempt(tmp_p
         await bot.kill()
         await bot.start()
         assert "stopped twice" in (await bot.status_with(second, "⚠️")).content
-        assert bot.log.count("trying again") == 2  # once for each of them
-        assert bot.log.count("ended with status 1") == 4  # two for each
+        assert bot.log.count("trying again") == 2  # once per job
+        assert bot.log.count("ended with status 1") == 4  # two per job
         await bot.kill()

@@ -1,4 +1,4 @@
-"""The tokens of the whole bot, as canaries, through every kind of trouble: they are nowhere where anybody reads."""
+"""The bot's tokens, as canaries, through every kind of trouble: they never appear where anybody reads."""
 
 import asyncio
 import dataclasses
@@ -20,7 +20,7 @@ DISCORD_CANARY = "CANARYcanaryCANARYcanary.7f3a91.CANARYcanaryCANARYcanaryCANARY
 
 
 async def output_of(*arguments: str, **settings: str) -> str:
-    """Run a program with these settings and return all that it wrote."""
+    """Run a program with these settings and return all its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -56,7 +56,7 @@ async def test_refusals_at_the_start_show_no_token(tmp_path: Path) -> None:
 
 @pytest.fixture
 def core_dumps() -> Iterator[None]:
-    """Let whatever is started leave core dumps, as many systems do."""
+    """Enable core dumps for child processes, as many systems do."""
     before = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
     yield
@@ -85,7 +85,7 @@ async def test_trouble_of_every_kind_shows_no_token(tmp_path: Path) -> None:
         for action in ("drop", "invalid_session"):
             await client.gateway(action)
         await client.wait_until_bot_ready()
-        await client.delete_message(status.id, member="Grace")  # which takes the long job back
+        await client.delete_message(status.id, member="Grace")  # which cancels the long job
         assert (await bot.result_of(await bot.img2img(steps=4))).attachments
         await client.add_fault(r"/interactions/.*/callback", method="POST", status=400, times=1)
         await client.command("queue")

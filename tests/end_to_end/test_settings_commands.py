@@ -1,4 +1,4 @@
-"""What moderators, members and the operator set; each command once right and once wrong.
+"""Settings by moderators, members and the operator; each command once successfully and once not.
 
 Who may use which is in ``test_permission_table.py``; what is said while the bot closes in ``test_restart.py``.
 """
@@ -135,8 +135,8 @@ class TestPreferences:
 
 class TestQueueAndHelp:
     async def test_the_queue_shows_ones_own(self, bot: BotProcess) -> None:
-        await bot.result_of(await bot.img2img(steps=4))  # so that it is known how long one takes
-        await bot.queue_says("Nobody is waiting")  # what a test before has left is over
+        await bot.result_of(await bot.img2img(steps=4))  # so that the duration of a job is known
+        await bot.queue_says("Nobody is waiting")  # jobs of earlier tests are over
         with bot.held():
             running = await bot.img2img(steps=4)
             await bot.status_with(running, "Painting")
@@ -146,7 +146,7 @@ class TestQueueAndHelp:
             assert "1 running, 1 waiting" in shown
             assert "All of this will take about" in shown
             assert "a patient fox" in shown
-            assert "a cat on a beach" not in shown  # Ada's
+            assert "a cat on a beach" not in shown  # it is Ada's
             await bot.client.press(running.id, "Cancel", member="Grace")
         await bot.result_of(waiting)
 

@@ -1,4 +1,4 @@
-"""A server that shuts the bot out with a full queue costs it no painting and no refusals of Discord's."""
+"""A server that locks the bot out with a full queue causes no generation and no requests that Discord refuses."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ async def test_what_waits_in_a_channel_that_is_closed_is_not_painted_and_discord
         await bot.client.command("operator resume", {}, member="Margaret", channel="@Margaret")
         failed = "SELECT state, failure_kind, started_at FROM jobs"
         await bot.until(lambda: bot.rows(failed) == [("failed", "closed_meanwhile", None)] * len(members))
-        # Whoever asks in a direct message now is served after all of that has been said, or not.
+        # A direct message request is served only after everything about the others has been said, or not.
         assert (await bot.result_of(await bot.img2img(channel="@Ada", steps=2))).attachments
         refused = [call for call in (await bot.client.calls())[before:] if call.status in (401, 403, 429)]
         assert not refused

@@ -1,4 +1,4 @@
-"""A bot that paints several requests at once, as it does unless it is told otherwise."""
+"""A bot that runs several requests at once, as it does by default."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tests.end_to_end.bot_process import BotProcess, stand_in
 
 
 async def test_a_short_request_does_not_wait_for_a_long_one(tmp_path: Path) -> None:
-    settings = {"SLOTS": "8", "STRICT": "false", "MAX_WIDTH": "4"}  # a call takes two pictures, of the long one's four
+    settings = {"SLOTS": "8", "STRICT": "false", "MAX_WIDTH": "4"}  # a call takes two pictures, the long job has four
     async with stand_in() as server, BotProcess(server, tmp_path, settings) as bot:
         with bot.held():
             long = await bot.img2img(steps=150, strength=1.0, count=4)
@@ -14,7 +14,7 @@ async def test_a_short_request_does_not_wait_for_a_long_one(tmp_path: Path) -> N
             short = [await bot.img2img(member=member, seed=5, steps=8) for member in ("Linus", "Grace")]
             for status in short:
                 await bot.status_with(status, "Painting")
-            with bot.held(step=300):  # half of the long one's, far behind the end of the short ones
+            with bot.held(step=300):  # halfway through the long one, long after the short ones end
                 results = [await bot.result_of(status) for status in short]
                 assert await bot.results(long) == []
                 files = [await bot.client.download(result.attachments[0].url) for result in results]

@@ -46,7 +46,7 @@ async def test_a_stop_that_reaches_every_process_lets_the_running_picture_end(tm
         with bot.held():
             status = await bot.img2img(steps=4)
             await bot.status_with(status, "Painting")
-            for process in (bot.process, *bot.process.children(recursive=True)):  # as systemd does it
+            for process in (bot.process, *bot.process.children(recursive=True)):  # as systemd does
                 process.terminate()
             await bot.queue_says("I'm restarting right now")
         assert await bot.ended() == 0

@@ -1,4 +1,4 @@
-"""Rights, words, messages and channels taken away while a job is under way: it ends for a reason, or goes on."""
+"""Permissions, words, messages and channels disappear during a job: it ends with a reason, or goes on."""
 
 from bot.replies import NOT_QUOTED, refusal_sentence
 from tests.end_to_end.bot_process import CAT, BotProcess, told
@@ -15,7 +15,7 @@ async def test_a_message_that_is_deleted_before_it_is_answered_is_no_error_that_
     await bot.client.delete_message(asked.id)
     await bot.client.clear_faults()
     statement = "SELECT state FROM jobs WHERE prompt = 'a request taken back'"
-    # Discord's refusal and the news that the message is gone come in either order.
+    # Discord's refusal and the event that the message is gone arrive in either order.
     ends = ([("expired",)], [("cancelled",)])
     await bot.until(lambda: bot.rows(statement) in ends and "a message could not be answered" in bot.log)
     assert (await figures(bot))["palimpsest_errors_total"] == before
@@ -59,7 +59,8 @@ async def test_automod_does_not_let_the_bot_repeat_what_it_does_not_let_members_
         by_command = await bot.client.command("img2img", {"image": CAT, "prompt": "a Verboten cat"})
         assert told(by_command).startswith(sentence)
         assert "a Verboten cat" in told(by_command)
-        said = await bot.client.say("@Palimpsest a verboten cat", member="Grace", files=[CAT])  # who is exempt
+        # Grace is exempt from AutoMod.
+        said = await bot.client.say("@Palimpsest a verboten cat", member="Grace", files=[CAT])
         assert (await bot.answer_to(said)).content == sentence
         assert bot.rows(statement) == [(0,)]
         status = await bot.img2img(prompt="a shown cat", negative_prompt="verboten", steps=4)

@@ -1,4 +1,4 @@
-"""In threads the bot works as in their channel, until they are closed to it; and in the text of voice channels."""
+"""The bot works in threads as in their channel, until they are closed to it, and in the text chat of voice channels."""
 
 import pytest
 
@@ -39,7 +39,7 @@ async def test_a_thread_that_is_archived_while_its_picture_is_painted(bot: BotPr
         status = await bot.img2img(channel=name, steps=4)
         await bot.status_with(status, "Painting")
         await bot.client.set_thread(name, archived=True, locked=is_locked)
-    if not is_locked:  # the result wakes it
+    if not is_locked:  # the result reopens it
         await bot.result_of(status)
         return
     await bot.until(lambda: bot.job(status)[:2] == ("failed", "not_allowed_here"))
@@ -75,7 +75,7 @@ async def test_the_text_of_a_voice_channel_is_for_those_who_may_join_it(bot: Bot
     assert (await bot.result_of(await bot.img2img(channel="voices", steps=4))).attachments
     said = await bot.client.say("@Palimpsest a fox, steps 4", files=[CAT], channel="voices")
     assert (await bot.result_of(await bot.answer_to(said))).attachments
-    with pytest.raises(PlaygroundError, match="Not a channel of this kind"):  # Discord offers none
+    with pytest.raises(PlaygroundError, match="Not a channel of this kind"):  # Discord offers none there
         await bot.client.command("moderation log", {"channel": "voices"}, member="Grace")
     await bot.client.set_permissions("voices", deny=["CONNECT"])
     refused = await bot.client.command("img2img", {"image": CAT, "prompt": "a cat"}, channel="voices")

@@ -1,4 +1,4 @@
-"""Discord in trouble, and connections that break, around a job: it is done all the same, once."""
+"""Discord in trouble, and broken connections, during a job: it is done all the same, once."""
 
 import asyncio
 import io
@@ -28,7 +28,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "reset": {"action": "reset"},
     "drop_after": {"action": "drop_after"},
 }
-# Who is shut out before Discord is answered too late: see the acknowledgements below.
+# If the bot is banned at this point, Discord is answered too late: see the tests of acknowledgements below.
 MET = [pair for pair in itertools.product(REQUESTS, TROUBLES) if pair != ("acknowledgement", "page 429")]
 
 
@@ -45,7 +45,7 @@ async def test_one_request_meets_trouble(bot: BotProcess, request_of: str, troub
 
 
 async def first_about(bot: BotProcess, prompt: str, *, channel: str = "general") -> Message:
-    """Wait for what a member is told in the channel; it answers nothing, and may carry a preview by now."""
+    """Wait for a message in the channel that replies to nothing and names the prompt; it may have a preview by now."""
     return await bot.client.wait_for_message(
         lambda message: message.author_is_bot and message.reference is None and prompt in message.content,
         channel=channel,
@@ -54,7 +54,7 @@ async def first_about(bot: BotProcess, prompt: str, *, channel: str = "general")
 
 async def test_an_acknowledgement_that_is_too_late_is_given_in_the_channel(bot: BotProcess) -> None:
     await bot.client.add_channel("slow")
-    with bot.held():  # the last word names no prompt
+    with bot.held():  # the final state does not name the prompt
         assert (await bot.ask_in_vain("a late cat", channel="slow")).failed
         await bot.client.clear_faults()
         status = await first_about(bot, "a late cat", channel="slow")
@@ -80,7 +80,7 @@ async def test_an_acknowledgement_that_does_not_get_through_is_given_in_the_chan
 
 
 async def test_a_request_is_painted_although_discord_was_broken_when_it_was_to_be_answered(bot: BotProcess) -> None:
-    fault = await bot.client.add_fault(RESULT[1], method="POST", status=503)  # which the library does not repeat
+    fault = await bot.client.add_fault(RESULT[1], method="POST", status=503)  # which the library does not retry
     asked = await bot.client.say("@Palimpsest a request in a storm, steps 4", files=[CAT])
     await bot.client.wait_for_fault(fault)
     assert (await bot.result_of(await bot.answer_to(asked))).attachments
@@ -99,7 +99,7 @@ async def test_an_answer_to_a_press_that_was_heard_is_not_given_twice(bot: BotPr
     delivered = await bot.result_of(await bot.img2img(steps=4))
     await bot.client.add_fault(CALLBACK[1], method="POST", action="drop_after")
     form = await bot.client.press(delivered.id, "Edit")
-    await bot.client.wait_for_call("POST", rf"^/interactions/{form.id}/.*/callback$")  # the second, which is answered
+    await bot.client.wait_for_call("POST", rf"^/interactions/{form.id}/.*/callback$")  # the retry, which is answered
     submitted = await bot.client.submit_modal(form, {"prompt": "a dog on a beach"})
     assert submitted.response is not None
     await bot.client.add_fault(CALLBACK[1], method="POST", action="drop_after")
@@ -132,7 +132,7 @@ async def test_a_broken_connection_is_taken_up_again_and_not_begun_anew(quick_bo
 
 
 async def test_discord_is_busy_when_the_result_is_sent(bot: BotProcess) -> None:
-    # The 502 first: discord.py's pause after one is longer by 2 s for every answer before it.
+    # The 502 comes first: discord.py's pause after one grows by 2 s with every response before it.
     await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", status=502, times=1)
     await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", status=429, times=2)
     await bot.client.add_fault(r"/channels/\d+/messages$", method="POST", action="drop_after", times=1)

@@ -1,4 +1,4 @@
-"""One stand-in for all tests of this folder, and a real discord.py client for each that wants one."""
+"""One stand-in for all tests of this folder, and a real discord.py client for each test that wants one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL import Image
 from playground.client import PlaygroundClient, PlaygroundServer
 from playground.limits import GLOBAL_REQUESTS_PER_SECOND
 
-# Neither is ever waited out by a test that passes: they are for a machine with little time, and end what hangs.
+# Passing tests never reach these timeouts: they allow for slow machines, and end what hangs.
 ACKNOWLEDGE_SECONDS, EVENT_SECONDS = 60.0, 300.0
 
 
@@ -34,7 +34,10 @@ async def server() -> AsyncIterator[PlaygroundServer]:
 
 @pytest.fixture
 async def playground(server: PlaygroundServer) -> AsyncIterator[PlaygroundClient]:
-    """A client in the loop of the test; what a test broke is mended, and the stand-in broke no rule of Discord's."""
+    """A client in the test's event loop.
+
+    Afterwards faults and settings are reset, and the stand-in must not have violated Discord's rules.
+    """
     async with PlaygroundClient(server.address) as client:
         known = len((await client.stats())["violations"])
         yield client
@@ -52,7 +55,7 @@ def judged(server: PlaygroundServer) -> None:
 
 
 class ProbeClient(discord.Client):
-    """An ordinary discord.py client that hands its messages to the test."""
+    """An ordinary discord.py client that passes its messages to the test."""
 
     def __init__(self, intents: discord.Intents, build: Callable[[app_commands.CommandTree[Any]], None] | None) -> None:
         super().__init__(intents=intents, guild_ready_timeout=0.0)
@@ -73,13 +76,13 @@ class ProbeClient(discord.Client):
             await self.tree.sync()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Identify at once: the pause that this hook makes by default keeps many shards apart."""
+        """Identify at once: the default pause only matters for many shards."""
 
     async def on_message(self, message: discord.Message) -> None:
         self.seen.put_nowait(message)
 
     async def on_socket_event_type(self, event: str) -> None:
-        # discord.py calls itself ready some time after the last server arrived; this is when it has arrived.
+        # discord.py considers itself ready some time after the last server has arrived; this is when it has arrived.
         if event == "GUILD_CREATE":
             self.furnished.set()
 
@@ -139,8 +142,8 @@ Rest = Callable[..., Awaitable[Answer]]
 async def rest(server: PlaygroundServer) -> AsyncIterator[Rest]:
     """Return a function that sends one REST request as the bot.
 
-    A quick machine meets the limit of 50 requests a second over all tests together: a ``patient`` sender keeps its
-    distance and, where it can send the same body again (a form cannot be), waits as told.
+    A fast machine reaches the limit of 50 requests a second over all tests together: a ``patient`` sender spaces its
+    requests and, if it can send the body again (a form cannot be), retries after a 429.
     """
     async with aiohttp.ClientSession() as session:
 

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand, as the unmodified discord.py meets it."""
+"""Injected faults, as the unmodified discord.py experiences them."""
 
 from __future__ import annotations
 

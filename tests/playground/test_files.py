@@ -1,4 +1,4 @@
-"""Addresses of files are signed, expire by the stand-in's clock and come fresh with the message."""
+"""File URLs are signed, expire by the stand-in's clock, and are renewed with the message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway loses, resumes, reconnects and invalidates, and closes with Discord's codes."""
+"""The gateway drops, resumes, reconnects and invalidates sessions, and closes with Discord's codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slash commands, buttons, modals, menus and completions, and the rules of time and number that bind their answers."""
+"""Slash commands, buttons, modals, select menus and autocomplete, and the rules of time and number for responses."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ async def test_a_second_answer_is_refused(connect: Connect, playground: Playgrou
         @tree.command(name="twice", description="Twice")
         async def twice(interaction: discord.Interaction) -> None:
             await interaction.response.send_message("once")
-            interaction.response._response_type = None  # what a second process with the same token would not know
+            interaction.response._response_type = None  # as in a second process with the same token
             await interaction.response.send_message("twice")
 
     async with connect(build) as bot:
@@ -212,7 +212,7 @@ async def test_the_token_ends_after_fifteen_minutes(connect: Connect, playground
         failure = await asyncio.wait_for(bot.failures.get(), EVENT_SECONDS)
         assert isinstance(failure, discord.HTTPException)
         assert (failure.status, failure.code) == (401, 50027)
-        # By the bot's own token the message can still be edited: it is an ordinary message of the channel.
+        # With the bot's own token the message can still be edited: it is an ordinary message of the channel.
         message = await bot.text_channel("general").fetch_message(int(interaction.response.id))
         await message.edit(content="finished after all")
         assert (await playground.message(message.id)).content == "finished after all"

@@ -1,4 +1,4 @@
-"""Bodies that Discord's own document does not allow are refused, in Discord's form, with the field named."""
+"""Bodies that Discord's own document does not allow are rejected, in Discord's form, with the field named."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ async def test_without_a_document_it_says_so_and_lets_pass(tmp_path: Path) -> No
             async with session.post(url, json={"embeds": [{"title": "t" * 257}]}) as response:
                 assert response.status == 200
             async with session.post(url, json={"content": "x", "nonce": "n" * 26}) as response:
-                assert response.status == 400  # the numbers that matter hold without the document
+                assert response.status == 400  # the important limits are enforced without the document
 
 
 def test_the_document_is_looked_for_where_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

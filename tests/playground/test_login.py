@@ -1,4 +1,4 @@
-"""An unmodified discord.py client logs in, over every kind of stream, and finds its place furnished."""
+"""An unmodified discord.py client logs in, with every kind of compression, and finds the server set up."""
 
 from __future__ import annotations
 

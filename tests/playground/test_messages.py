@@ -22,7 +22,7 @@ def file_of(data: bytes, name: str = "out.png", **arguments: Any) -> discord.Fil
 
 
 async def next_message(bot: ProbeClient, message_id: str) -> discord.Message:
-    """Return the message as the gateway brought it."""
+    """Return the message as received from the gateway."""
     while True:
         message = await asyncio.wait_for(bot.seen.get(), EVENT_SECONDS)
         if message.id == int(message_id):

@@ -1,4 +1,4 @@
-"""The page is served whole: every module, every element and every control call that it names exists."""
+"""The page is complete: every module, element and control call that it refers to exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles and overwrites decide, for the bot and for members, as Discord's documentation computes it."""
+"""Roles and overwrites decide, for the bot and for members, as Discord's documentation describes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_roles_give_and_overwrites_take(world: World) -> None:
     assert may(world, "Grace", Permission.MANAGE_MESSAGES)
     overwrite(world, everyone, deny=Permission.SEND_MESSAGES)
     assert not may(world, "Ada", Permission.SEND_MESSAGES)
-    assert not may(world, "Ada", Permission.ATTACH_FILES)  # who may not write may not attach
+    assert not may(world, "Ada", Permission.ATTACH_FILES)  # without permission to write there is none to attach
     assert not may(world, "Grace", Permission.SEND_MESSAGES)
     overwrite(world, moderator, allow=Permission.SEND_MESSAGES)
     assert may(world, "Grace", Permission.SEND_MESSAGES)

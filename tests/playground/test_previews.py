@@ -36,7 +36,8 @@ async def test_a_preview_is_attached_replaced_and_taken_away(
         assert await playground.download(first.attachments[0].url) == picture
         board.show(job, Painting(2, 4, None))
         words = await playground.wait_for_edit(status.id, lambda message: "2/4" in message.content)
-        kept = [attachment.id for attachment in words.attachments]  # not the addresses: these are signed anew each time
+        # Not the URLs: these are signed again each time.
+        kept = [attachment.id for attachment in words.attachments]
         assert kept == [first.attachments[0].id]
         board.show(job, Painting(3, 4, None), picture)
         second = await playground.wait_for_edit(status.id, lambda message: "3/4" in message.content)

@@ -1,4 +1,4 @@
-"""The stand-in is a process of its own that leaves nothing behind, and answers this machine alone."""
+"""The stand-in is a process of its own that leaves nothing behind, and serves this machine only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads have a permission of their own, sleep and are locked; who is timed out only reads; voices have text too."""
+"""Threads have a permission of their own, and are archived and locked; timeouts; the text chat of voice channels."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who may do what: who they are, and what they do, each act through the stand-in."""
+"""Who may do what: the people and their actions, each performed through the stand-in."""

@@ -1,4 +1,4 @@
-"""What is done with pictures: asked for, pressed, written, deleted."""
+"""Actions on pictures: requests, buttons, messages, deletions."""
 
 from bot.replies import refusal_sentence
 from playground.client import Interaction, Message, PlaygroundError
@@ -15,7 +15,7 @@ async def img2img(stage: Stage, person: Person) -> str | None:
     return await stage.painted(person, asked.response)
 
 
-# The menu, buttons and forms
+# Context menu, buttons and forms
 
 
 @ACTS.of("ask for a picture", "menu Remix, its form")
@@ -101,7 +101,7 @@ async def report(stage: Stage, person: Person) -> str | None:
 
 
 async def take_off_the_list(stage: Stage) -> None:
-    """Let the requester's pictures be made again."""
+    """Remove the requester's pictures from the server's list."""
     shown = await stage.bot.client.command("moderation pictures list", {}, member="Grace", channel=CHANNEL)
     assert shown.response is not None
     for beginning in shown.response.content.split("`")[1::2]:
@@ -110,7 +110,7 @@ async def take_off_the_list(stage: Stage) -> None:
 
 
 def moderators_button(label: str, done: str) -> None:
-    """Make a row of a button under what moderators are told, in the place where they are told it."""
+    """Add a row for a button under a notice to moderators, in the channel where they get it."""
 
     async def run(stage: Stage, person: Person) -> str | None:
         client = stage.bot.client
@@ -138,7 +138,7 @@ moderators_button("Delete", "Deleted by")
 moderators_button("Block", "Blocked by")
 
 
-# Messages that are deleted
+# Deleted messages
 
 
 @ACTS.of("delete the request")
@@ -172,7 +172,7 @@ async def delete_status(stage: Stage, person: Person) -> str | None:
     finally:
         await stage.operator("resume")
     after = await stage.bot.result_of(await stage.asked(person.channel))
-    assert after.attachments  # painted after what was deleted, which was not
+    assert after.attachments  # generated after the deleted request, which was not
     assert await stage.bot.results(status) == []
     return None
 

@@ -1,4 +1,4 @@
-"""The commands, but for /img2img: as they are offered, and as a server may give them to all."""
+"""All commands except /img2img: as they are offered, and as a server can grant them to everybody."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ async def complete(stage: Stage, person: Person) -> str | None:
 def command(
     words: str, expected: str, *, undo: str | None, to_all: bool, options: dict[str, str | float | Path]
 ) -> Act:
-    """Make an act of a command that answers the person alone; ``undo`` is how the operator takes it back."""
+    """Return the action of running a command with an ephemeral response; ``undo`` is how the operator reverts it."""
 
     async def run(stage: Stage, person: Person) -> str | None:
         client, root = stage.bot.client, words.split()[0]
@@ -49,7 +49,7 @@ def for_everybody(words: str, expected: str, **options: str | float | Path) -> N
 
 
 def for_some(row: str, words: str, expected: str, undo: str | None = None, **options: str | float | Path) -> None:
-    """Do a command as it is offered, and as a server may give it to all: then only the bot's own check is left."""
+    """Run a command as it is offered, and as granted to everybody: then only the bot's own check is left."""
     for given, to_all in (("", False), (", given to all", True)):
         run = command(words, expected, undo=undo, to_all=to_all, options=options)
         COMMANDS.of(f"{row}{given}", f"/{words}{given}")(run)

@@ -1,4 +1,4 @@
-"""Who acts, where, and upon what; acts are grouped by the row of the table that says who may do them."""
+"""Who acts, where, and on what; actions are grouped by the row of the table that says who may perform them."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ DRAWING = PHOTOGRAPHS / "drawing-house.png"
 
 
 class Person(NamedTuple):
-    """Who acts, and where. What is acted upon is always the requester's and lies in the same place."""
+    """Who acts, and where. The object of the action always belongs to the requester and is in the same channel."""
 
     member: str
     channel: str = CHANNEL
@@ -33,28 +33,28 @@ PEOPLE = {
     "direct message": Person(REQUESTER, f"@{REQUESTER}"),
 }
 
-# How a status message begins that nothing has gone wrong with; it may be anywhere by the time a test looks.
+# The first characters of a status message without an error; it may be in any of these states when a test looks.
 UNDER_WAY = ("📥", "🕐", "⏸️", "💤", "🎨", "📤", "✅")
 
 
 class Stage(NamedTuple):
-    """The place, and the requester's results in it that nobody takes away."""
+    """The server, and results of the requester that no action deletes."""
 
     bot: BotProcess
     results: dict[str, Message]
 
     async def asked(self, channel: str) -> Message:
-        """Return the status of a small request of the requester's."""
+        """Return the status message of a small request by the requester."""
         return await self.bot.img2img(member=REQUESTER, channel=channel, steps=2, seed=1)
 
     async def result(self, channel: str) -> Message:
-        """Return a result of the requester's to act upon."""
+        """Return a result of the requester to act on."""
         if channel not in self.results:
             self.results[channel] = await self.bot.result_of(await self.asked(channel))
         return self.results[channel]
 
     async def painted(self, person: Person, status: Message | None) -> str | None:
-        """Wait for a picture for the person, or return the first line of what they are told instead."""
+        """Wait for a picture for this person, or return the first line of what they are told instead."""
         assert status is not None
         if not status.content.startswith(UNDER_WAY):
             return first_line(status.content)
@@ -71,10 +71,10 @@ Act = Callable[[Stage, Person], Awaitable[str | None]]
 
 
 class Acts(dict[str, dict[str, Act]]):
-    """Acts by their row and their name; each returns the first line of a refusal, or None when it is done."""
+    """Actions by row and name; each returns the first line of a refusal, or None if it was performed."""
 
     def of(self, row: str, name: str = "") -> Callable[[Act], Act]:
-        """Do what a row of the table is about by this function."""
+        """Register the decorated function as an action of a row."""
         return lambda function: self.setdefault(row, {}).setdefault(name or row, function)
 
 
