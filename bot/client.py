@@ -85,7 +85,7 @@ class Palimpsest(Events):
         super().__init__(
             intents=INTENTS,
             http_trace=self.traffic.trace,
-            allowed_mentions=discord.AllowedMentions.none(),  # calls that should ping somebody name them
+            allowed_mentions=discord.AllowedMentions.none(),  # a call that pings somebody says so itself
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),

@@ -32,7 +32,7 @@ def ok(check: str, message: str) -> Finding:
 
 
 def warn(check: str, message: str, remedy: str) -> Finding:
-    """Return a finding that does not stop the bot but makes it work less well."""
+    """Return a finding with which the bot works, though not as well as it could."""
     return Finding(check, Verdict.WARN, message, remedy)
 
 

@@ -29,7 +29,7 @@ class JobButton(DynamicButton, template="job"):
     """A button that belongs to a job; its key is the job id."""
 
     async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
-        """Act on the job, or do what is possible if it is unknown."""
+        """Act on the job, or do what is possible without it."""
         job = await interaction.client.desk.find(self.key)
         await (self.act_on_forgotten(interaction) if job is None else self.act(interaction, job))
 

@@ -31,7 +31,7 @@ def missing_permissions(rights: discord.Permissions, channel: object) -> tuple[s
 
 
 def is_refused_there(client: discord.Client, guild_id: int | None, channel_id: int, needed: str) -> bool:
-    """Return whether the cached permissions already tell that Discord would refuse the bot an action in a channel.
+    """Return whether cached permissions show that Discord would refuse the bot an action in a channel.
 
     Refused requests count towards a ban of the bot's IP address, and a server's owner could otherwise cause any number.
     """

@@ -24,7 +24,7 @@ class Audience:
         self._client = client
 
     def require_open(self, job: Job) -> None:
-        """Raise Refused (``closed_meanwhile``) if the result is known to be impossible to post in its channel."""
+        """Raise Refused (``closed_meanwhile``) if the bot is known to be locked out of the job's channel."""
         if is_refused_there(self._client, job.guild_id, job.channel_id, "view_channel"):
             raise Refused("closed_meanwhile")
 

@@ -65,8 +65,8 @@ class JobDesk:
     async def resume(self, *, bot_died: bool) -> None:
         """Resume every job that was open when the bot last stopped; a running one keeps its attempt and its place.
 
-        ``bot_died`` says that the bot stopped without being asked to. A job that was running at several such deaths
-        waits until nothing else does, then runs alone; after ``DEATHS_UNTIL_GIVEN_UP`` it fails.
+        ``bot_died`` says that the bot stopped without being asked to. A job that was running at ``DEATHS_UNTIL_ALONE``
+        such deaths waits until no other job does, then runs alone; at ``DEATHS_UNTIL_GIVEN_UP`` it fails.
         """
         for job in await self._jobs.with_end_to_show():
             was_sent = self._endings.may_have_been_sent(job)
@@ -156,15 +156,15 @@ class JobDesk:
         await self._life.go_on(replace(job, status_message_id=status_message_id))
 
     async def find(self, job_id: str) -> Job | None:
-        """Return a job by its id; a delivery under way is waited for."""
+        """Return a job by its id, after waiting for its delivery if one is under way."""
         await self._open.wait_until_delivered(job_id)
         return self._open.get(job_id) or await self._jobs.get(job_id)
 
     async def find_by_message(self, message_id: int, channel_id: int) -> Job | None:
-        """Return the job whose result or status message this is; a delivery under way is waited for.
+        """Return the job whose result or status message this is, after waiting for deliveries in this channel.
 
-        A job of another channel does not count: a forwarded message names the original one, wherever that is. Only
-        deliveries in this channel are waited for: an answer must be sent within three seconds.
+        A job of another channel does not count: a forwarded message names the original one, wherever that is.
+        Deliveries elsewhere are not waited for: an answer must be sent within three seconds.
         """
         job = await self._jobs.by_message(message_id)
         if job is None and (open_here := self._open.in_channel(channel_id)):  # the row may not have the message id yet
@@ -220,7 +220,10 @@ class JobDesk:
         return self._open.count(requester_id, guild_id=guild_id)
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
-        """Cancel a job; return False if it was already over. The requester may not know the ``reason``."""
+        """Cancel a job; return False if it was already over.
+
+        ``reason`` is set if the requester may be unaware of it; the status message shows it.
+        """
         return await self._endings.cancel(job_id, reason)
 
     async def delete(self, job_id: str) -> None:

@@ -47,10 +47,11 @@ class Endings:
         self.background: set[asyncio.Task[None]] = set()  # tasks that tell people about settled jobs
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
-        """Cancel a job; return False if it was already over. The requester may not know the ``reason``.
+        """Cancel a job; return False if it was already over.
 
-        If nothing can be stored the job is cancelled all the same, and its row is updated as soon as possible. Until
-        then a restart would run it again: raises Refused (``cancelled_unstored``).
+        ``reason`` is set if the requester may be unaware of it; the status message shows it. If nothing can be stored
+        the job is cancelled all the same, and its row is updated as soon as possible. Until then a restart would run it
+        again: raises Refused (``cancelled_unstored``).
         """
         try:
             cancelled = await self._jobs.cancel(job_id, reason)
@@ -159,7 +160,7 @@ class Endings:
 
 
 def given_up(job: Job, row: Job | None) -> Job:
-    """Return a cancelled job's final state, with its status message.
+    """Return a job that is over in its final state, with its status message.
 
     The row of a forgotten job may be deleted, and while nothing can be stored the row is not up to date.
     """

@@ -85,7 +85,7 @@ class Monitoring:
         log.info("monitoring at %s/healthz, /readyz and /metrics", self.url)
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        """Report whether the process works: a response shows that the event loop runs, a write that the disk does."""
+        """Report whether the process works: a response proves that the event loop runs, a write that the disk works."""
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
                 await self._write()

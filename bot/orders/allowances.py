@@ -57,8 +57,8 @@ class Allowances:
     """Refuses members who request too often or have used up their budget.
 
     The operator's limits count a member's requests everywhere, a server's only those in the server; both apply. A
-    request counts for 24 hours from when it was accepted: with its measured seconds, while it is open with its
-    estimate, if it was cancelled with the time it had cost by then, and not at all if it failed or expired.
+    request counts for 24 hours from when it was accepted: its measured seconds, its estimate while it is open, or the
+    time it had cost when it was cancelled. Failed and expired ones do not count.
     """
 
     def __init__(

@@ -140,9 +140,9 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
     strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--`` marks it as an option. ``models`` are the
     selectable models, whose plain names would otherwise be words of the prompt.
 
-    Refused are invalid values (``not_understood``, ``strength_not_understood``), names without a value
-    (``option_without_value``), unknown names (``option_unknown``) and nearly known ones (``option_misspelt``), names
-    that occur twice (``option_twice``), and a wish that cannot be fulfilled (``no_enlarging``).
+    The reasons are an invalid value (``not_understood``, ``strength_not_understood``), a name without a value
+    (``option_without_value``), an unknown name (``option_unknown``) or a misspelt one (``option_misspelt``), a name
+    that occurs twice (``option_twice``), and a request to enlarge a picture (``no_enlarging``).
     """
     values: dict[str, Any] = {}
     if (quoted := _QUOTED_NEGATIVE.search(text)) is not None:

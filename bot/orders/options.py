@@ -43,7 +43,7 @@ class Source:
 
     @property
     def owner_id(self) -> int | None:
-        """The owner of the picture: whoever posted it, or requested the result that it is."""
+        """The owner of the picture: whoever posted it or, if it is a result, requested it."""
         if self.parent is None:
             return self.posted_by
         if self.attachment_url is None and self.parent.input_owner_id is not None:

@@ -33,7 +33,7 @@ _WITHOUT_A_WAY_ON = ("bot_died", "input_expired", "result_lost", "picture_listed
 
 
 class CancelReason(StrEnum):
-    """Why a job was cancelled if its requester may not know; stored in ``failure_data``."""
+    """A reason for a cancellation that its requester may be unaware of; stored in ``failure_data`` and shown."""
 
     BY_MODERATOR = "by_moderator"
     REQUEST_DELETED = "request_deleted"

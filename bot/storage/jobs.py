@@ -26,7 +26,7 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
 
 
 class Jobs:
-    """Reads jobs and moves them between states. A move returns the updated job, or None if it was in another state."""
+    """Reads jobs and moves them between states. A move returns the updated job, or None if its state forbids it."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
@@ -76,7 +76,7 @@ class Jobs:
         )
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> Job | None:
-        """End a job on request; ``reason`` says why if its requester may not know."""
+        """End a job on request; ``reason`` is set if its requester may be unaware of it."""
         data = json.dumps({} if reason is None else {"reason": reason})
         return await self._move(job_id, JobState.CANCELLED, failure_data=data, settled_at=self._clock())
 
