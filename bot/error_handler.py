@@ -41,7 +41,7 @@ async def answer_error(
     if isinstance(cause, discord.HTTPException) and is_closed(cause):  # permissions may change at any moment
         cause = Refused("closed_to_the_bot")
     if isinstance(cause, discord.HTTPException | aiohttp.ClientError) and is_passing(cause):
-        log.warning("an interaction met Discord in trouble (%s)", type(cause).__name__)
+        log.warning("an interaction failed because Discord is having trouble (%s)", type(cause).__name__)
         cause = Refused("discord_trouble")
     if isinstance(cause, app_commands.CommandNotFound):  # of an earlier version, or of another bot with this token
         cause = Refused("command_unknown")
@@ -55,7 +55,7 @@ async def answer_error(
     if sentence is None:
         metrics.errors.inc()
         reference = new_reference()
-        log.error("an interaction broke [%s]\n%s", reference, stack_of(cause))
+        log.error("an interaction failed [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
     sentence = replies.with_typed_prompt(sentence, next(_typed_prompts(interaction.data or {}), ""))
     below: dict[str, Any] = {} if way_on is None else {"view": way_on}
@@ -65,9 +65,9 @@ async def answer_error(
         else:
             await interaction.response.send_message(sentence, ephemeral=True, **below)
     except discord.HTTPException as failure:
-        log.warning("a refusal could not be said: Discord answered %s (%s)", failure.status, failure.code)
+        log.warning("a refusal could not be sent: Discord answered %s (%s)", failure.status, failure.code)
     except (aiohttp.ClientError, OSError) as failure:
-        log.warning("a refusal could not be said: Discord is out of reach (%s)", type(failure).__name__)
+        log.warning("a refusal could not be sent: Discord is out of reach (%s)", type(failure).__name__)
 
 
 def _typed_prompts(data: Mapping[str, Any]) -> Iterator[str]:

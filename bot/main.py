@@ -217,7 +217,7 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
         log.error("Discord answers with status %d; https://discordstatus.com may know more", error.status)
         return EXIT_FAILURE
     except Exception:
-        log.exception("the bot broke")
+        log.exception("the bot crashed")
         return EXIT_FAILURE
     return EXIT_OK
 

@@ -101,7 +101,7 @@ async def show(bot_data_dir: Path, *, once: bool) -> int:
         if once:
             return 0
         print(
-            f"\nThe channel is at {server.address} — open it, drop a picture, type a prompt. Ctrl+C ends it.",
+            f"\nThe channel is at {server.address}. Open it, drop a picture and type a prompt. Ctrl+C stops it all.",
             flush=True,
         )
         await _stay_up(bot)
@@ -123,7 +123,7 @@ async def _or_end_of(bot: asyncio.subprocess.Process, work: Coroutine[Any, Any, 
     try:
         await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ConnectionError(f"the bot ended with status {bot.returncode}; its last lines stand above")
+            raise ConnectionError(f"the bot ended with status {bot.returncode}; see its last lines above")
         return task.result()
     finally:  # also on cancellation: neither should find its connection closed later
         task.cancel()
@@ -149,11 +149,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argparse.ArgumentParser(
         prog="python -m playground",
         description="Run the bot in a stand-in for Discord on this machine, and send one photograph through it.",
-        epilog="In the environment ONCE=1 ends it after that picture, PLAYGROUND_PORT names the port of its page"
-        " (else one that is free), and all settings of the bot hold but those of Discord.",
+        epilog="In the environment, ONCE=1 stops it after that picture, and PLAYGROUND_PORT sets the port of its page"
+        " (default: any free one). All of the bot's settings apply, except those for Discord.",
     ).parse_args(arguments)
     if not PORT.isdecimal() or int(PORT) > LARGEST_PORT:
-        print(f"PLAYGROUND_PORT is to be the number of a port, not {PORT}.", file=sys.stderr)
+        print(f"PLAYGROUND_PORT must be a port number, not {PORT}.", file=sys.stderr)
         return 2
     try:
         data_dir = read_settings(GenerationSettings).data_dir
@@ -174,5 +174,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (KeyboardInterrupt, asyncio.CancelledError):
             return 0
         except ServerEnded as error:
-            print(f"There is no playground: {error}.", file=sys.stderr)
+            print(f"The playground could not start: {error}.", file=sys.stderr)
             return 1

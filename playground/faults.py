@@ -57,9 +57,9 @@ class Faults:
         Raises ValueError for an invalid argument.
         """
         if action not in get_args(FaultAction):
-            raise ValueError(f"a fault's action is one of {', '.join(get_args(FaultAction))}, not {action!r}")
+            raise ValueError(f"a fault's action must be one of {', '.join(get_args(FaultAction))}, not {action!r}")
         if action in ("status", "page") and not 400 <= status <= 599:
-            raise ValueError("a fault's status is between 400 and 599")
+            raise ValueError("a fault's status must be between 400 and 599")
         try:
             pattern = re.compile(path_pattern)
         except re.error as error:

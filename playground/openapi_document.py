@@ -72,7 +72,7 @@ def _download(target: Path) -> str | None:
     except (urllib.error.URLError, OSError) as error:
         return f"Discord's OpenAPI document could not be downloaded from {URL}: {error}"
     if hashlib.sha256(data).hexdigest() != SHA256:
-        return f"what {URL} answered does not have the pinned sha256"
+        return f"the document from {URL} does not have the pinned sha256"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".{os.getpid()}.part")
     partial.write_bytes(data)

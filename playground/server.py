@@ -31,13 +31,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--openapi", type=Path, help="Discord's OpenAPI document; found or downloaded if not given")
     parser.add_argument("--data-dir", type=Path, help="where a downloaded document is kept (default: the user's cache)")
     parser.add_argument("--bot-name", default="Bot", help="name of the bot's user (default: Bot)")
-    parser.add_argument("--unjudged", action="store_true", help="do not judge bodies by Discord's OpenAPI document")
-    parser.add_argument("--judge-answers", action="store_true", help="record own answers that break the document")
+    parser.add_argument(
+        "--unjudged", action="store_true", help="do not check bodies against Discord's OpenAPI document"
+    )
+    parser.add_argument(
+        "--judge-answers", action="store_true", help="record the stand-in's own answers that violate the document"
+    )
     parser.add_argument(
         "--acknowledge-seconds",
         type=float,
         default=ACKNOWLEDGE_SECONDS,
-        help="for how long an interaction may be acknowledged; more than Discord gives is for tests (default: 3)",
+        help="how long the bot may take to acknowledge an interaction; Discord allows 3 (default), tests may need more",
     )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when stdin closes")
     return parser
@@ -51,7 +55,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         found = await asyncio.to_thread(find_openapi_document, arguments.openapi, cache_folder=arguments.data_dir)
         judge = Judge(found.document, reason=found.reason)
     if not judge.active and not arguments.unjudged:
-        print(f"Nothing is judged by Discord's OpenAPI document: {judge.reason}", file=sys.stderr, flush=True)
+        print(f"Nothing is checked against Discord's OpenAPI document: {judge.reason}", file=sys.stderr, flush=True)
     playground = build_playground(
         judge,
         bot_name=arguments.bot_name,
@@ -65,9 +69,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         await site.start()
     except (OSError, OverflowError) as error:
         await runner.cleanup()
-        reason = (
-            os.strerror(error.errno or 0) if isinstance(error, OSError) else "there is none of this number"
-        ).lower()
+        reason = (os.strerror(error.errno or 0) if isinstance(error, OSError) else "there is no such port").lower()
         raise SystemExit(f"Port {arguments.port} of this machine cannot be used: {reason}.") from None
     host, port = runner.addresses[0][:2]
     playground.address = playground.files.origin = f"http://{host}:{port}"

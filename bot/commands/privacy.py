@@ -46,7 +46,7 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
         await tell(interaction, f"{cards.deleted_text(left)}\n{await _shown(interaction)}")
     except discord.HTTPException:
         # With many messages it takes longer than the 15 minutes for which an interaction can be answered.
-        log.info("a deletion was over too late to be told [%s]", new_reference())
+        log.info("a deletion finished too late to be reported [%s]", new_reference())
 
 
 @privacy.command(name="remixing")

@@ -103,7 +103,7 @@ async def _with_retries(send: Callable[[], Awaitable[T]], files: Sequence[discor
         try:
             return await _once(send)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
-            log.info("a request came to nothing (%s); it is sent again", type(error).__name__)
+            log.info("a request failed (%s) and is sent again", type(error).__name__)
             await asyncio.sleep(pause_seconds)
             for file in files:
                 file.reset()

@@ -38,5 +38,7 @@ class Audience:
             if error.code in (_UNKNOWN_MEMBER, _UNKNOWN_USER):
                 return REQUESTER_LEFT
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            log.info("whether the member of job %s is still there is not known (%s)", job.job_id, type(error).__name__)
+            log.info(
+                "it is not known whether the member of job %s is still there (%s)", job.job_id, type(error).__name__
+            )
         return None

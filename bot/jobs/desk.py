@@ -55,7 +55,7 @@ class JobDesk:
             await self._service.run()
         except Exception as error:
             # Nobody awaits this task: without this log entry, jobs would be accepted and never generated, silently.
-            log.critical("the queue broke; nothing is painted before the bot is started anew\n%s", stack_of(error))
+            log.critical("the queue crashed; nothing is painted until the bot is restarted\n%s", stack_of(error))
 
     @property
     def is_serving(self) -> bool:

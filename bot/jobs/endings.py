@@ -148,7 +148,7 @@ class Endings:
     def _is_over(self, task: asyncio.Task[None]) -> None:
         self.background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("what is said about a job that is over broke\n%s", stack_of(error))
+            log.error("telling how a job ended failed\n%s", stack_of(error))
 
     async def _cancel_once_stored(self, job: Job, reason: CancelReason | None) -> None:
         self._progress.forget(job.job_id)

@@ -53,16 +53,16 @@ class Janitor:
             try:
                 await self.sweep()
             except (StorageTrouble, OSError) as error:
-                log.error("what is past its time could not be deleted: %s", error)
+                log.error("expired data could not be deleted: %s", error)
             except Exception as error:
                 # The last resort: a sweep that fails must not be the last one, nor interfere with the bot's shutdown.
-                log.error("a sweep broke\n%s", stack_of(error))
+                log.error("a sweep failed\n%s", stack_of(error))
             await asyncio.sleep(interval_seconds)
 
     async def sweep(self) -> None:
         """Delete what is due; pictures of open jobs are never touched."""
         if self._was_clock_set():
-            log.warning("the clock was set by more than an hour; nothing is deleted before the next sweep")
+            log.warning("the clock was changed by more than an hour; nothing is deleted until the next sweep")
             return
         await self._delete_pictures()
         # Rows come last: on a full disk nothing can be written until deleted pictures have made room.

@@ -90,5 +90,5 @@ class OpenJobs(Mapping[str, Job]):
         except Exception as error:
             # The last resort for a background step: whatever failed, the person is told and the other jobs go on.
             reference = new_reference()
-            log.error("a step of job %s broke [%s]\n%s", job.job_id, reference, stack_of(error))
+            log.error("a step of job %s failed [%s]\n%s", job.job_id, reference, stack_of(error))
             await self._broke(job, reference)

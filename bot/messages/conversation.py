@@ -91,7 +91,7 @@ class Conversation:
             # The last resort, as for interactions: the person is told, the log has the stack under the same reference.
             self._client.metrics.errors.inc()
             reference = new_reference()
-            log.error("a message broke [%s]\n%s", reference, stack_of(error))
+            log.error("handling a message failed [%s]\n%s", reference, stack_of(error))
             await self._say(message, replies.unknown_error(reference))
 
     def _is_for_us(self, message: discord.Message) -> bool:

@@ -79,7 +79,7 @@ class ModLog:
                     await channel.send(decision_text(job, what, score, quotes=False), view=view)
         except Exception as error:
             # The decision stands; trouble with the disk or the channel must not break the caller.
-            log.warning("moderators could not be told of job %s (%s)", job.job_id, type(error).__name__)
+            log.warning("moderators could not be notified about job %s (%s)", job.job_id, type(error).__name__)
 
     def _was_noted_just_now(self, guild_id: int, member_id: int, what: str) -> bool:
         now = time.monotonic()

@@ -53,19 +53,19 @@ class Gauges(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
         """Yield every current figure."""
         running, waiting = self._bot.open_jobs()
-        queue = GaugeMetricFamily("palimpsest_queue_jobs", "Jobs that wait and that run.", labels=["state"])
+        queue = GaugeMetricFamily("palimpsest_queue_jobs", "Waiting and running jobs.", labels=["state"])
         queue.add_metric(["waiting"], len(waiting))
         queue.add_metric(["running"], len(running))
         yield queue
         oldest = min((job.queued_at for job in waiting if job.queued_at is not None), default=None)
         yield GaugeMetricFamily(
             "palimpsest_oldest_wait_seconds",
-            "How long the job has waited that has waited longest; 0 if none waits.",
+            "How long the longest-waiting job has waited; 0 if none is waiting.",
             value=0.0 if oldest is None else max(0.0, time.time() - oldest),
         )
         losses = CounterMetricFamily(
             "palimpsest_executor_restarts",
-            "Generation processes that were lost and had to be replaced, by cause.",
+            "Generation processes that were lost and replaced, by cause.",
             labels=["cause"],
         )
         for cause in EXECUTOR_LOSSES:
@@ -80,7 +80,7 @@ class Gauges(Collector):
         if device is not None:
             yield GaugeMetricFamily(
                 "palimpsest_executor_device_memory_bytes",
-                "Graphics memory that the generation process holds; absent on a CPU.",
+                "Graphics memory held by the generation process; absent on a CPU.",
                 value=device,
             )
         yield GaugeMetricFamily(

@@ -41,7 +41,7 @@ class InvalidRequests:
         recent = len(self._moments)
         if self._is_alarmed and recent < SPARING_AT:
             self._is_alarmed = False
-            log.info("Discord refuses few requests again: %d in ten minutes", recent)
+            log.info("Discord is refusing few requests again: %d in ten minutes", recent)
         return recent
 
     @property
@@ -59,8 +59,8 @@ class InvalidRequests:
         if recent >= SILENT_AT and not self._is_alarmed:
             self._is_alarmed = True
             log.error(
-                "Discord refused %d requests in ten minutes; at %d it shuts this address out."
-                " Status messages stand still until it is better",
+                "Discord refused %d requests in ten minutes; at %d it blocks this address."
+                " Status messages are not updated until this gets better",
                 recent,
                 DISCORD_LIMIT,
             )

@@ -32,7 +32,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.acknowledgement_seconds = Histogram(
             "palimpsest_acknowledgement_seconds",
-            "From an interaction's arrival until Discord has taken the first answer to it.",
+            "From an interaction's arrival until Discord has accepted the first response to it.",
             buckets=_ACKNOWLEDGEMENT_BUCKETS,
             registry=self.registry,
         )
@@ -41,54 +41,52 @@ class Metrics:
         )
         self.errors = Counter(
             "palimpsest_errors_total",
-            "Errors that nobody foresaw; each has a reference in the log.",
+            "Unexpected errors; each has a reference in the log.",
             registry=self.registry,
         )
-        self._jobs = Counter(
-            "palimpsest_jobs_total", "Jobs that are over, by how they ended.", ["outcome"], registry=self.registry
-        )
+        self._jobs = Counter("palimpsest_jobs_total", "Settled jobs, by outcome.", ["outcome"], registry=self.registry)
         self._failures = Counter(
-            "palimpsest_job_failures_total", "Jobs that failed, by why.", ["kind"], registry=self.registry
+            "palimpsest_job_failures_total", "Failed jobs, by reason.", ["kind"], registry=self.registry
         )
         self._phase_seconds = Histogram(
             "palimpsest_job_phase_seconds",
-            "How long a job was taken in, waited, was painted and was delivered.",
+            "How long the phases of a job took: intake, waiting, painting, delivery.",
             ["phase"],
             buckets=_PHASE_BUCKETS,
             registry=self.registry,
         )
         self._responses = Counter(
             "palimpsest_discord_responses_total",
-            "Discord's answers over HTTP by class of status; none means that no answer came.",
+            "Discord's HTTP responses, by class of status; none means that no response came.",
             ["status"],
             registry=self.registry,
         )
         self.invalid_requests = Counter(
             "palimpsest_discord_invalid_requests_total",
-            "Answers 401, 403 and 429 that count; at 10,000 in ten minutes Discord shuts the address out.",
+            "Responses 401, 403 and 429 that count; at 10,000 in ten minutes Discord blocks the address.",
             registry=self.registry,
         )
         self.recent_invalid_requests = InvalidRequests()
         Gauge(
             "palimpsest_discord_invalid_requests_recent",
-            "Answers 401, 403 and 429 that count, in the last ten minutes.",
+            "Responses 401, 403 and 429 that count, in the last ten minutes.",
             registry=self.registry,
         ).set_function(lambda: self.recent_invalid_requests.recent)
         self._gateway_connections = Counter(
             "palimpsest_gateway_connections_total",
-            "Sessions with Discord's gateway: begun anew (ready) or taken up again (resumed).",
+            "Sessions with Discord's gateway: new (ready) or resumed.",
             ["kind"],
             registry=self.registry,
         )
         self.loop_lag_seconds = Histogram(
             "palimpsest_loop_lag_seconds",
-            "How much later than asked for the event loop wakes a sleeper, every second.",
+            "How late the event loop wakes a sleeping task, measured every second.",
             buckets=_LAG_BUCKETS,
             registry=self.registry,
         )
         self.database_commit_seconds = Histogram(
             "palimpsest_database_commit_seconds",
-            "How long a transaction takes, from its beginning until it is safe on the disk.",
+            "How long a transaction takes, from its start until it is safe on disk.",
             buckets=_COMMIT_BUCKETS,
             registry=self.registry,
         )

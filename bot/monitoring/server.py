@@ -74,7 +74,7 @@ class Monitoring:
             await web.TCPSite(self._runner, host, port).start()
         except (OSError, UnicodeError) as error:  # UnicodeError: an impossible host name
             log.warning(
-                "there is no monitoring: %s port %d cannot be used (%s); set MONITORING_HOST or MONITORING_PORT anew",
+                "monitoring is off: %s port %d cannot be used (%s); change MONITORING_HOST or MONITORING_PORT",
                 host,
                 port,
                 error.strerror if isinstance(error, OSError) else "not a host",

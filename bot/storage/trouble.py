@@ -49,7 +49,7 @@ def trouble_of(error: sqlite3.Error) -> StorageTrouble | None:
 def note_trouble(error: BaseException) -> None:
     """Log storage trouble for the operator: the person has been told that the operator knows."""
     if isinstance(error, StorageTrouble):
-        log.error("something could not be stored and was refused (%s)", error)
+        log.error("a request was refused because it could not be stored (%s)", error)
 
 
 async def once_stored(write: Callable[[], Awaitable[T]], *, first_delay_seconds: float = 1.0) -> T:
@@ -67,5 +67,5 @@ async def once_stored(write: Callable[[], Awaitable[T]], *, first_delay_seconds:
             delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
         else:
             if is_troubled:
-                log.info("what could not be stored is stored now")
+                log.info("what could not be stored has been stored now")
             return result

@@ -182,6 +182,8 @@ def _tiny_previewer(model: LoadedModel, dtype: torch.dtype) -> Previewer | None:
     except ValueError:
         problem = file.problem(ModelProblem.DOES_NOT_FIT)
     log.warning(
-        "%s Previews of %s are soft until the bot starts again after that.", error_sentence(problem), model.entry.name
+        "%s Previews of %s are blurry until that is fixed and the bot is restarted.",
+        error_sentence(problem),
+        model.entry.name,
     )
     return None

@@ -86,7 +86,7 @@ class StepBatch:
         half = len(pictures) // 2
         if fault is OutOfMemory:
             self._width.narrow(sum(picture.rows for picture in pictures))
-            log.warning("the memory does not suffice; a call of the denoiser has %d rows from now on", self._width.most)
+            log.warning("not enough memory; a call of the denoiser has %d rows from now on", self._width.most)
         return [*self._predict(pictures[:half]), *self._predict(pictures[half:])]
 
     def _call(self, pictures: Sequence[Denoising]) -> list[tuple[Denoising, torch.Tensor]]:

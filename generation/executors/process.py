@@ -173,7 +173,7 @@ class GenerationProcess:
                 kind = loss_of(status)
         except Exception as error:
             # A child that sends malformed messages cannot be trusted any more.
-            log.error("the generation process %d made no sense\n%s", child.pid, stack_of(error))
+            log.error("the generation process %d sent invalid data\n%s", child.pid, stack_of(error))
             await child.kill()
         finally:
             pinging.cancel()

@@ -126,7 +126,7 @@ class Worker:
             reason = f"{type(error).__name__}: {error}"
             if token := frame.fields["options"].get("hf_token"):
                 reason = reason.replace(token, "[secret]")
-            log.error("the engine could not be made: %s\n%s", reason, stack_of(error))
+            log.error("the engine could not be created: %s\n%s", reason, stack_of(error))
             self._pipe.send("broken", reason=reason)
             os._exit(1)
         self._threads = ThreadPoolExecutor(engine.slots, thread_name_prefix="slot")

@@ -148,7 +148,7 @@ class ImageDecoder:
             answer = await self._ask(child, frame, deadline_seconds)
             seconds = time.perf_counter() - started
             if answer.kind == "decoded" and not is_clean(answer.blobs[0]):
-                log.error("a decode child answered with what is no clean picture; a hostile one may have taken it over")
+                log.error("a decode child did not return a clean picture; a hostile file may have taken it over")
                 raise _ChildDied
             keep = not answer.fields.get("is_spent") and self._pictures < self._max_images_per_child
         finally:
@@ -172,7 +172,7 @@ class ImageDecoder:
             return answer
         if watch.tripped:
             raise ImageRefused(Refusal.TOO_MUCH_MEMORY)
-        log.warning("a decode child died at its picture %d", self._pictures)
+        log.warning("a decode child died on its picture %d", self._pictures)
         raise _ChildDied
 
     async def _warm_child(self) -> ChildProcess:
@@ -203,4 +203,4 @@ class ImageDecoder:
             try:
                 self._child, self._pictures = await self._start_child(), 0
             except ExecutorError as error:
-                log.error("no new decode child: %s", error)
+                log.error("no new decode child could be started: %s", error)

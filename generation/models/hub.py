@@ -141,7 +141,7 @@ def download_files(
 
     logged_bytes = sum(here.values())
     if is_missing := logged_bytes < total_bytes:
-        log.info("downloading %s: %.2f GiB are to come", wanted.hub_id, (total_bytes - logged_bytes) / 2**30)
+        log.info("downloading %s: %.2f GiB to go", wanted.hub_id, (total_bytes - logged_bytes) / 2**30)
 
     def arrived(name: str, count: int) -> None:
         nonlocal logged_bytes
@@ -149,14 +149,14 @@ def download_files(
         here_bytes = sum(here.values())
         if here_bytes - logged_bytes >= max(_LOGGED_BYTES, _LOGGED_SHARE * total_bytes):
             logged_bytes = here_bytes
-            log.info("downloading %s: %d %% are here", wanted.hub_id, 100 * here_bytes // total_bytes)
+            log.info("downloading %s: %d %% done", wanted.hub_id, 100 * here_bytes // total_bytes)
         if on_progress is not None:
             on_progress(here_bytes, total_bytes)
 
     try:
         digests = {file.name: commit.fetch(file, partial(arrived, file.name)) for file in files}
         if is_missing:
-            log.info("%s is here", wanted.hub_id)
+            log.info("%s has been downloaded", wanted.hub_id)
         return digests
     except WrongContents as error:
         raise wanted.problem(ModelProblem.DAMAGED, file=error.name) from error

@@ -36,7 +36,7 @@ class PictureChecker:
         try:
             await self.start()
         except CheckFailed as error:
-            log.error("pictures cannot be checked (%s), so none is taken", error)
+            log.error("pictures cannot be checked (%s), so none is accepted", error)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -93,7 +93,7 @@ class Recovery:
 
     def _note_beginning(self, was_resting: float) -> None:
         if self._breaker.seconds_left and not was_resting:
-            log.error("the generation process fails again and again; it rests for %.0f s", self._breaker.seconds_left)
+            log.error("the generation process keeps failing; it rests for %.0f s", self._breaker.seconds_left)
             asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._end_rest)
             self._note_rest()
 

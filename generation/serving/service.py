@@ -199,7 +199,7 @@ class GenerationService:
         except Exception as error:
             # The last line of defence: an error in report or load_request must not stop the other jobs.
             reference = new_reference()
-            log.error("job %s broke [%s]\n%s", ticket.job_id, reference, stack_of(error))
+            log.error("job %s failed unexpectedly [%s]\n%s", ticket.job_id, reference, stack_of(error))
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id], self._tickets[ticket.job_id]

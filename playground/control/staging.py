@@ -71,7 +71,7 @@ class Staging:
             "invalid_session_resumable": lambda: gateway.invalidate(resumable=True),
         }
         if (action := actions.get(arguments["action"])) is None:
-            raise ValueError(f"a gateway action is one of {', '.join(actions)}")
+            raise ValueError(f"a gateway action must be one of {', '.join(actions)}")
         action()
         return {}
 

@@ -60,7 +60,7 @@ async def test_a_bot_without_a_token_says_what_to_do(tmp_path: Path) -> None:
     [
         (["--help"], {}, 0, "PLAYGROUND_PORT"),
         (["--once"], {}, 2, "unrecognized arguments: --once"),
-        ([], {"PLAYGROUND_PORT": "70000"}, 2, "PLAYGROUND_PORT is to be the number of a port, not 70000."),
+        ([], {"PLAYGROUND_PORT": "70000"}, 2, "PLAYGROUND_PORT must be a port number, not 70000."),
         ([], {"SLOTS": "0"}, 2, "SLOTS in the environment or in .env cannot be used"),
         ([], {"DATA_DIR": __file__}, 2, f"DATA_DIR, {__file__}, cannot be written"),
     ],

@@ -33,7 +33,7 @@ def line(entry: logging.LogRecord) -> dict[str, str]:
 
 def test_a_line_names_its_job_and_the_reference_that_the_person_has() -> None:
     job_id, reference = new_job_id(), new_reference()
-    entry = line(record("a step of job %s broke [%s]", job_id, reference))
+    entry = line(record("a step of job %s failed [%s]", job_id, reference))
     assert (entry["job"], entry["reference"]) == (job_id, reference)
     assert (entry["level"], entry["logger"]) == ("ERROR", "bot.jobs.desk")
     assert entry["time"].endswith("+00:00")

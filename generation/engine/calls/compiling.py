@@ -140,7 +140,7 @@ class CompiledDenoiser:
                 return
             if failure is not None:
                 self._gave_up = True
-                log.warning("the denoiser cannot be compiled here; it serves as it is\n%s", failure)
+                log.warning("the denoiser cannot be compiled here; it runs uncompiled\n%s", failure)
                 return
             self._ready.add(shape)
             log.info("the denoiser is compiled for %d rows", inputs[0].shape[0])

@@ -68,8 +68,8 @@ class CudaGraphs:
         if for_good and not self._gave_up:
             self._gave_up = True
             log.warning(
-                "the memory does not suffice for captured calls; "
-                "until the model is loaded anew each is made as it is, which is slower"
+                "there is not enough memory for captured calls; "
+                "until the model is loaded again calls are not captured, which is slower"
             )
 
     def _called(self, network: Network, inputs: Inputs) -> Any:
@@ -109,7 +109,7 @@ class CudaGraphs:
             self._give_up(shape)
             return
         if not error <= _TOLERANCE:  # not ">", so that NaN fails too
-            log.warning("what was captured says something else than the call; it is not used")
+            log.warning("a captured call gives another result than the call itself; it is not used")
             self._give_up(shape)
             return
         self._graphs[shape] = graph
@@ -120,7 +120,7 @@ class CudaGraphs:
         """Leave a shape uncaptured; after several such failures, trust no graph at all."""
         self._failed.add(shape)
         if len(self._failed) >= _MOST_FAILURES:
-            log.warning("calls are not captured any more")
+            log.warning("calls are no longer captured")
             self._gave_up = True
             self.forget()
 

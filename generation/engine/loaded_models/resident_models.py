@@ -126,7 +126,7 @@ class ResidentModels:
         plan = self._lower_plan(name)
         if plan is None:
             return
-        log.warning("the memory did not suffice for %s; from now on: %s", name, plan_words(plan))
+        log.warning("not enough memory for %s; from now on: %s", name, plan_words(plan))
         model = self._models[name]
         self._lowered[name] = plan
         if plan == replace(model.plan, batch_width=plan.batch_width, tiles_pictures=True):
@@ -164,7 +164,7 @@ class ResidentModels:
             self._drop_all()
             gc.collect()
             free_memory(self._device)
-            log.warning("the memory did not suffice to load %s; from now on: %s", entry.name, plan_words(lower))
+            log.warning("not enough memory to load %s; from now on: %s", entry.name, plan_words(lower))
             self._lowered[entry.name] = plan = lower
 
     def _plan(self, entry: ModelEntry, files: ModelFiles) -> MemoryPlan:

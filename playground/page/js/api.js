@@ -2,7 +2,7 @@
 
 export class Refused extends Error {
   constructor(body) {
-    super(body.message || "The stand-in refused this.");
+    super(body.message || "The playground refused this.");
     this.code = body.code;
     this.errors = body.errors ?? null;
   }
@@ -30,7 +30,7 @@ async function reach(url, options) {
   try {
     response = await fetch(url, options);
   } catch {
-    throw new Refused({ message: "The playground has ended. Start it again with make run." });
+    throw new Refused({ message: "The playground has stopped. Start it again with make run." });
   }
   const body = await response.json();
   if (!response.ok) throw new Refused(body);

@@ -43,7 +43,7 @@ function showReply() {
   reply.replaceChildren(
     h("span", {}, "Replying to ", h("strong", {}, state.replyTo.author.name)),
     h("label", {}, h("input", { type: "checkbox", id: "ping", checked: true }), " ping"),
-    h("button", { type: "button", className: "plain", "aria-label": "Do not reply", onclick: () => setReply(null) }, "✕"),
+    h("button", { type: "button", className: "plain", "aria-label": "Cancel the reply", onclick: () => setReply(null) }, "✕"),
   );
   closeForm();
   text.focus();
@@ -189,7 +189,7 @@ export function startComposer() {
   on("place", () => {
     closeForm();
     showReply();
-    text.placeholder = `As ${state.member} to ${state.channel.startsWith("@") ? `@${state.bot.name}` : `#${state.channel}`}`;
+    text.placeholder = `Message ${state.channel.startsWith("@") ? `@${state.bot.name}` : `#${state.channel}`} as ${state.member}`;
   });
   on("picture", (file) => take([file]));
   watchDrops();

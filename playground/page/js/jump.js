@@ -8,7 +8,7 @@ async function jump(messageId, channelId) {
   if (channel && channel.name !== state.channel) await switchTo({ channel: channel.name });
   const target = byId(`message-${messageId}`);
   if (!target) {
-    toast("That message is not there any more.");
+    toast("That message no longer exists.");
     return;
   }
   target.scrollIntoView({ block: "center" });

@@ -180,7 +180,7 @@ function group() {
 
 function renderAll() {
   list().replaceChildren(
-    h("div", { className: "beginning" }, h("h2", {}, state.channel.startsWith("@") ? state.bot.name : `#${state.channel}`), h("p", {}, "Drop a picture anywhere, or type / for what the bot can do."), samples((file) => emit("picture", file))),
+    h("div", { className: "beginning" }, h("h2", {}, state.channel.startsWith("@") ? state.bot.name : `#${state.channel}`), h("p", {}, "Drop a picture anywhere, or type / to see what the bot can do."), samples((file) => emit("picture", file))),
     ...state.messages.map(render),
   );
   group();

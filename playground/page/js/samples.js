@@ -28,7 +28,7 @@ export function samples(choose) {
       const name = file.split(".")[0].replace("-", ": ");
       return h(
         "button",
-        { type: "button", className: "sample", title: name, "aria-label": `Begin with ${name}`, onclick: () => use(file) },
+        { type: "button", className: "sample", title: name, "aria-label": `Start with ${name}`, onclick: () => use(file) },
         h("img", { src: `/photographs/${file}`, alt: "", width: 56, height: 42 }),
       );
     }),

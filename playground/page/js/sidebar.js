@@ -48,14 +48,14 @@ function renderPlace() {
 function renderStatus() {
   const status = byId("status");
   const words = !state.online
-    ? ["off", "The playground has ended"]
+    ? ["off", "The playground has stopped"]
     : state.ready
-      ? ["on", `${state.bot.name} is here`]
+      ? ["on", `${state.bot.name} is online`]
       : state.connected
         ? ["wait", `${state.bot.name} is getting ready`]
         : ["off", `${state.bot.name} is not connected`];
   status.className = `status ${words[0]}`;
-  status.textContent = words[1] + (state.judged ? "" : " · unjudged");
+  status.textContent = words[1] + (state.judged ? "" : " · requests not checked");
   status.title = state.reason ?? "";
 }
 

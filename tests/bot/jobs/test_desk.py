@@ -119,4 +119,4 @@ async def test_a_queue_that_breaks_is_no_secret(scene: Scene, caplog: pytest.Log
     scene.arrived.set()
     await serving
     assert not scene.desk.is_serving
-    assert "nothing is painted before the bot is started anew" in caplog.text
+    assert "nothing is painted until the bot is restarted" in caplog.text

@@ -289,11 +289,11 @@ def test_a_model_that_finds_less_memory_than_was_said_is_held_in_less(
     weights = card.held_bytes
     card.total_bytes = round(1.5 * weights)  # another program has taken the rest since the card was asked
     engine._loop.load("euler").result()
-    assert "the memory did not suffice to load euler; from now on: everything stays on the device" in caplog.text
+    assert "not enough memory to load euler; from now on: everything stays on the device" in caplog.text
     assert not engine._models.is_resident("ddim")
     card.total_bytes = round(0.9 * weights)
     engine._loop.load("ddim").result()
-    assert "the memory did not suffice to load ddim; from now on: one component at a time is on the" in caplog.text
+    assert "not enough memory to load ddim; from now on: one component at a time is on the" in caplog.text
     assert card.held_bytes < weights / 2
     card.total_bytes = 8 * weights
     assert engine.run(tiny_request(num_inference_steps=2), RecordedRun()).pictures

@@ -80,9 +80,9 @@ def test_a_download_is_told_in_the_log_and_what_is_here_is_not(
     ensure_model(entry, tmp_path, hub)
     first, *between, last = caplog.messages
     assert first.startswith(f"downloading {REPOSITORY}: ")
-    assert all(line.endswith(" % are here") for line in between)
-    assert between[-1] == f"downloading {REPOSITORY}: 100 % are here"
-    assert last == f"{REPOSITORY} is here"
+    assert all(line.endswith(" % done") for line in between)
+    assert between[-1] == f"downloading {REPOSITORY}: 100 % done"
+    assert last == f"{REPOSITORY} has been downloaded"
     caplog.clear()
     ensure_model(entry, tmp_path, hub)
     assert caplog.messages == []

@@ -80,7 +80,7 @@ def test_who_finds_no_memory_is_painted_again_with_less(
     expected = engine.run(tiny_request(), RecordedRun()).pictures[0]
     assert expected.parameters["painted_again"] is False
     assert pixels(result.data) == pixels(expected.data)  # the picture is a single tile
-    assert "the memory did not suffice for ddim; from now on:" in caplog.text
+    assert "not enough memory for ddim; from now on:" in caplog.text
     assert "in tiles" in caplog.text
     steps = [told[0] for told in run.told if isinstance(told, tuple)]
     assert steps == sorted(steps)  # what is told already does not go back
@@ -111,7 +111,7 @@ def test_so_is_who_is_painted_alone(
     assert [picture.parameters["painted_again"] for picture in result.pictures] == [True, True]
     expected = engine.run(wanted, RecordedRun())
     assert [pixels(picture.data) for picture in result.pictures] == [pixels(each.data) for each in expected.pictures]
-    assert f"the memory did not suffice for {family}; from now on:" in caplog.text
+    assert f"not enough memory for {family}; from now on:" in caplog.text
     told = [step for step in run.told if isinstance(step, tuple)]
     assert told == sorted(told)  # what is told already does not go back
     assert told[-1][0] == told[-1][1] == engine.total_steps(wanted)
