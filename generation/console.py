@@ -15,7 +15,7 @@ def main_of(module: str) -> Callable[[], int]:
         return importlib.import_module(module).main
     except ModuleNotFoundError as error:
         print(
-            f"This Python has no {error.name}: `python3 run.py setup` makes one that has all, .venv/bin/python"
+            f"This Python has no {error.name}. `python3 run.py setup` creates one that has everything: .venv/bin/python"
             r" (on Windows .venv\Scripts\python).",
             file=sys.stderr,
         )

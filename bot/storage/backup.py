@@ -31,7 +31,7 @@ def back_up(data_dir: Path, file: Path) -> int:
     """
     database = data_dir / DATABASE_NAME
     if not database.is_file():
-        raise BackupRefused(f"There is no database in {data_dir}: set DATA_DIR to the folder of the bot.")
+        raise BackupRefused(f"There is no database in {data_dir}: set DATA_DIR to the bot's data folder.")
     if file.exists():
         raise BackupRefused(f"{file} already exists: name a new file, or move that one away.")
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=_BACKUP) as folder:
@@ -106,7 +106,7 @@ def _move_in(unpacked: Path, data_dir: Path) -> None:
 def back_up_to(stream: BinaryIO, data_dir: Path) -> int:
     """Write a backup to a pipe, as ``back_up`` does; until it is sent, the copy takes space in the data folder."""
     if not data_dir.is_dir():
-        raise BackupRefused(f"There is no folder {data_dir}: set DATA_DIR to the folder of the bot.")
+        raise BackupRefused(f"There is no folder {data_dir}: set DATA_DIR to the bot's data folder.")
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=_BACKUP) as folder:
         file = Path(folder, "backup.tar")
         count = back_up(data_dir, file)

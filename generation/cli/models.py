@@ -23,7 +23,7 @@ def print_models(catalog: Catalog, settings: GenerationSettings, *, as_json: boo
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         mark = "*" if row["selected"] else " "
-        missing = f"missing, there is no model in {row['source']}" if row["is_folder"] else "not downloaded yet"
+        missing = f"missing (there is no model in {row['source']})" if row["is_folder"] else "not downloaded yet"
         here = "here" if row["here"] else missing
         gated = ", gated: needs HF_TOKEN and its licence accepted" if row["gated"] else ""
         fits = "fits" if row["fits"] else "does not fit"

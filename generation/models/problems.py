@@ -64,7 +64,9 @@ _SENTENCES: Mapping[str, str] = {
         "The operator can do that at {url} and set HF_TOKEN to a token of the same account."
     ),
     ModelProblem.NOT_FOUND: "Hugging Face has no model {source}, or HF_TOKEN gives no access to it.",
-    ModelProblem.NO_SUCH_REVISION: "The model {source} has no revision {revision}, or that lacks one of the files.",
+    ModelProblem.NO_SUCH_REVISION: (
+        "The model {source} has no revision {revision}, or one of the files is missing from it."
+    ),
     ModelProblem.TOKEN_REFUSED: "Hugging Face doesn't accept HF_TOKEN. Please create a new token and set that.",
     ModelProblem.HUB_BUSY: "Hugging Face is too busy to provide the {thing} at the moment. Please try again later.",
     ModelProblem.UNREACHABLE: (

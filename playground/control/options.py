@@ -64,7 +64,7 @@ class OptionBuilder:
             value = _number(value, name, whole=kind == INTEGER)
             low, high = definition.get("min_value"), definition.get("max_value")
             if (low is not None and value < low) or (high is not None and value > high):
-                words = f"The value is to be between {low} and {high}."
+                words = f"The value must be between {low} and {high}."
                 raise errors.invalid_field(f"options.{name}", "NUMBER_TYPE_MAX", words)
         elif kind == STRING:
             value = str(value)
@@ -92,7 +92,7 @@ class OptionBuilder:
             self.resolved.setdefault("roles", {})[str(role.id)] = role_json(role)
             return str(role.id)
         elif kind == ATTACHMENT:
-            raise errors.invalid_field(f"options.{name}", "BASE_TYPE_REQUIRED", "This option is a file.")
+            raise errors.invalid_field(f"options.{name}", "BASE_TYPE_REQUIRED", "This option needs a file.")
         choices = [choice["value"] for choice in definition.get("choices") or []]
         if choices and value not in choices:
             words = f"Value must be one of {{{', '.join(map(repr, choices))}}}."

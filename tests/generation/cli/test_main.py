@@ -252,7 +252,7 @@ def test_models_lists_the_catalog(generate: RunCommand) -> None:
     assert "* tiny" in words
     assert words.count("one call of the denoiser takes up to") == 1
     assert "fits this machine" in words
-    assert f"missing, there is no model in {gone['source']};" in words
+    assert f"missing (there is no model in {gone['source']});" in words
     plan = generate("plan", "gone")
     assert (plan.returncode, plan.stderr.startswith("The model gone isn't here: there is no folder")) == (2, True)
     plan = generate("plan", "tiny", "--size", "0")
