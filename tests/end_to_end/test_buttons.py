@@ -122,7 +122,7 @@ async def test_one_member_cannot_fill_the_queue(bot: BotProcess) -> None:
         refused = await bot.client.command("img2img", {"image": b"x", "prompt": "one more"}, member="Grace")
         assert refused.response is not None
         assert refused.ephemeral, refused.response.content
-        assert "in it already" in refused.response.content
+        assert "You already have 5 requests in the queue" in refused.response.content
         for job in jobs:
             shown = await bot.client.wait_for_edit(job.id, lambda message: "Cancel" in message.labels())
             await bot.client.press(shown.id, "Cancel", member="Grace")
