@@ -34,7 +34,7 @@ from benchmarks.model_files import catalog as random_catalog
 from benchmarks.virtual_time import Costs, measured_costs, virtual_times
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.device_loop import DeviceLoop
-from generation.engine.diffusers_engine import fitted_image
+from generation.engine.input_picture import fitted_image
 from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.engine.order import Order
 from generation.engine.width import FixedWidth, MeasuredWidth

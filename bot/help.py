@@ -31,9 +31,9 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "• Right-click (long-press) anybody's message with a picture → Apps → **Remix**: the form starts with the"
         " settings in its file.",
         "**Options**, anywhere in the text: `strength` (0.3 or `subtle`, 0.6 or `balanced`, 0.9 or `strong`;"
-        " `ladder` paints several to choose from, like **Strengths** under a picture),"
-        " `seed` (the same seed gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`, and"
-        " `negative:` at the end.",
+        " `ladder` paints several to choose from),"
+        " `seed` (the same seed gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`,"
+        " `repaint: transparent`, and `negative:` at the end.",
         *_about_model(client, origin),
     ]
     return "\n".join(lines)

@@ -95,6 +95,11 @@ class ModelShelf:
         entry = self._catalog.get(name)  # a model may have left the catalog since its job was accepted
         return entry is not None and entry.is_demo
 
+    def repaints_parts(self, name: str) -> bool:
+        """Whether a model can repaint the transparent parts of a picture alone."""
+        entry = self._catalog.get(name)
+        return entry is not None and FAMILIES[entry.family].repaints_parts
+
     def takes_strength(self, name: str) -> bool:
         """Return whether this model uses the strength."""
         entry = self._catalog.get(name)

@@ -18,6 +18,10 @@ from generation.units import plain_number
 STRENGTH_NOT_USED = "-# This model doesn't use the strength: it looks at your picture and paints a new one."
 PAINTED_AGAIN = "-# There wasn't enough memory at first, so I painted this again in a way that needs less."
 TRIMMED = "-# I used only the middle of your picture because models can't paint anything longer than 4:1."
+TRANSPARENT = (
+    "-# Your picture has transparent parts, which I treated as white. Reply with `repaint: transparent` to change only"
+    " those and keep the rest."
+)
 NOT_QUOTED = "-# This server's AutoMod doesn't let me repeat the words."
 DEMO_MODEL = "-# Painted by the small demo model. The operator can set MODEL to a real one (see the README)."
 

@@ -19,8 +19,8 @@ class InvalidRequest(GenerationError):
     """A field of a request is wrong.
 
     ``reason`` is one of ``empty``, ``too_long``, ``out_of_range``, ``zero_steps``, ``unknown``, ``not_used``,
-    ``not_for_model``, ``twice``, ``too_many``, ``no_number``, ``no_ladder`` and ``too_few_rungs``; ``data`` holds
-    ``value``, ``low``, ``high``, ``known`` and ``model`` where they apply.
+    ``not_for_model``, ``twice``, ``too_many``, ``no_number``, ``no_ladder``, ``too_few_rungs`` and
+    ``nothing_transparent``; ``data`` holds ``value``, ``low``, ``high``, ``known`` and ``model`` where they apply.
     """
 
     def __init__(self, field: str, reason: str, **data: Any) -> None:

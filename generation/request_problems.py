@@ -18,6 +18,7 @@ _FIELDS: Mapping[str, str] = {
     "adapter": "the adapter",
     "adapter_weight": "the adapter's weight",
     "strength_schedule": "the strength schedule",
+    "repaint": "the option `repaint`",
 }
 
 
@@ -36,6 +37,8 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} must be one of {', '.join(data['known'])}."
         case "not_for_model":
             return f"{name} can't be chosen for {data['model']}. Please leave it out."
+        case "nothing_transparent":
+            return "Your picture has no transparent parts to repaint. Please send a PNG with some, or repaint everything."
         case "twice":
             return "An adapter can't be named twice."
         case "too_many":

@@ -24,6 +24,10 @@ MAX_SEED = 2**32 - 1
 StrengthSchedule = Literal["noise", "index"]
 STRENGTH_SCHEDULES: tuple[StrengthSchedule, ...] = ("noise", "index")
 
+# What is repainted: the whole picture, or only its transparent parts, while the others stay pixel by pixel.
+Repaint = Literal["all", "transparent"]
+REPAINTS: tuple[Repaint, ...] = ("all", "transparent")
+
 
 def draw_seed() -> int:
     """Draw a seed from 0 to 2**32 - 1."""
@@ -72,14 +76,15 @@ def check_number(field: str, value: float) -> None:
 class Img2ImgRequest:
     """One request to turn a picture and a prompt into ``count`` new pictures.
 
-    ``image`` is a clean picture as the image decoder returns it: an encoded RGB PNG, upright, without metadata.
+    ``image`` is a clean picture as the image decoder returns it: an encoded PNG, upright, without metadata, RGB on
+    white; an alpha channel says where the file was transparent.
     ``max_pixels`` is the pixel budget of one result before enlargement, ``max_result_bytes`` the size limit of one
     result file. Picture *i* uses ``seed + i`` (modulo 2**32), except in a ladder: with ``strengths``, which increase
     from ``strength``, each picture has its own strength and all have the same seed. With ``native`` a small result is
     not enlarged. ``input_sha256`` is the hexadecimal digest of the file as it was sent in. ``sampler`` is a name from
     ``generation.samplers``; ``strength_schedule`` says what the strength means (``generation.engine.schedules``).
     ``adapter`` is the name of one of the model's adapters in the catalog, several with their weights (``ada:0.5,
-    film:0.8``), or empty.
+    film:0.8``), or empty. ``repaint`` says whether the whole picture is repainted or only its transparent parts.
 
     Raises InvalidRequest for numbers and texts outside their ranges.
     """
@@ -102,6 +107,7 @@ class Img2ImgRequest:
     native: bool = False
     adapter: str = NO_ADAPTER
     adapter_weight: float = 0.0
+    repaint: Repaint = "all"
 
     def __post_init__(self) -> None:
         check_prompt(self.prompt)
@@ -109,6 +115,8 @@ class Img2ImgRequest:
         check_sampler(self.sampler)
         if self.strength_schedule not in STRENGTH_SCHEDULES:
             raise InvalidRequest("strength_schedule", "unknown", known=list(STRENGTH_SCHEDULES))
+        if self.repaint not in REPAINTS:
+            raise InvalidRequest("repaint", "unknown", known=list(REPAINTS))
         for field in RANGES:
             check_number(field, getattr(self, field))
         check_strengths(self.strengths, self.strength, self.count)

@@ -88,7 +88,7 @@ def as_stored(scene: Image.Image, orientation: int) -> Image.Image:
     row_side, column_side = FIRST_ROW_AND_COLUMN[orientation]
     is_sideways = row_side in ("left", "right")
     width, height = (scene.height, scene.width) if is_sideways else scene.size
-    stored = Image.new("RGB", (width, height))
+    stored = Image.new(scene.mode, (width, height))
     last_x, last_y = scene.width - 1, scene.height - 1
 
     def place(side: str, index: int) -> int:

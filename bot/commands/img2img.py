@@ -1,7 +1,7 @@
 """``/img2img``: turns a picture and a prompt into a new picture, and tells its seed."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import discord
 from discord import app_commands
@@ -9,6 +9,7 @@ from discord.app_commands import Choice, Range
 
 from bot.commands.shared import (
     MAX_CHOICES,
+    REPAINT_CHOICES,
     SAMPLER_CHOICES,
     Count,
     GuidanceScale,
@@ -27,7 +28,7 @@ from bot.orders.origin import Origin
 from bot.orders.sources import source_of
 from generation.adapter_weights import MAX_ADAPTERS
 from generation.errors import GenerationError, ModelUnavailable
-from generation.requests import MAX_SEED
+from generation.requests import MAX_SEED, Repaint
 from generation.strength_ladder import LADDER
 
 # Refusals that other words or numbers, or a little patience, can resolve.
@@ -69,6 +70,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     prompt="What the new picture should show",
     negative_prompt="What it should not show",
     strength="How far to move away from your picture: 0.3 is subtle, 0.6 balanced, 0.9 strong",
+    repaint="What to repaint: everything, or only the transparent parts, which keeps the rest exactly as it is",
     ladder="Instead of one strength: several pictures with the same seed, from 0.3 to 0.75, to choose from",
     guidance_scale="How closely to follow the prompt",
     steps="Denoising steps: more take longer and sometimes add detail",
@@ -80,7 +82,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     adapter_weight="The weight of every adapter that has none of its own",
     sampler="How the noise is removed; the model's usual sampler if left out",
 )
-@app_commands.choices(sampler=SAMPLER_CHOICES)
+@app_commands.choices(sampler=SAMPLER_CHOICES, repaint=REPAINT_CHOICES)
 async def img2img(
     interaction: discord.Interaction,
     image: discord.Attachment,
@@ -95,6 +97,7 @@ async def img2img(
     size: Size | None = None,
     model: str | None = None,
     sampler: str | None = None,
+    repaint: str | None = None,
     adapter: str | None = None,
     adapter_weight: Range[float, 0.0, 2.0] | None = None,
 ) -> None:
@@ -112,6 +115,7 @@ async def img2img(
         sampler=sampler,
         adapter=adapter,
         adapter_weight=adapter_weight,
+        repaint=cast("Repaint | None", repaint),
     )
     admission, source = client_of(interaction).admission, source_of(image)
     try:

@@ -26,6 +26,10 @@ Size = Range[int, requests.MIN_SIZE, requests.MAX_SIZE]
 
 MAX_CHOICES = 25  # Discord's limit for one list
 SAMPLER_CHOICES = [Choice(name=sampler.title, value=name) for name, sampler in SAMPLERS.items()]
+REPAINT_CHOICES = [
+    Choice(name="everything", value="all"),
+    Choice(name="only its transparent parts", value="transparent"),
+]
 _IN_SERVERS = app_commands.AppInstallationType(guild=True)
 
 

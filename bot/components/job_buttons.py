@@ -130,6 +130,8 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         chosen = orders.options_again(Origin.of_interaction(interaction), job)
         if job.strengths:
             chosen = replace(chosen, strength=None, count=None)
+        if job.repaint != "all":  # a result has no transparent parts
+            chosen = replace(chosen, strength=None, repaint=None)
         modal = OrderModal("Use as input", chosen, submitted, pictures=job.count)
         await interaction.client.forms.show(interaction, modal)
 

@@ -176,6 +176,8 @@ def _more_of(chosen: Options, *, hides_nothing: bool) -> str:
         for name, weight in read_adapters(chosen.adapter or NO_ADAPTER, chosen.adapter_weight):
             names.append(("adapter", name if weight is None else f"{name}:{round(weight, 3):g}"))
         parts += [f"{name}: {value}" for name, value in names if value]
+    if chosen.repaint is not None:
+        parts.append(f"repaint: {chosen.repaint}")
     if chosen.negative_prompt:
         parts.append(negative_as_written(chosen.negative_prompt))
     return ", ".join(parts)

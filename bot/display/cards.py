@@ -131,7 +131,13 @@ def about(seconds: float | None) -> str:
 
 
 def result_text(
-    job: Job, *, is_demo: bool, takes_strength: bool = True, quotes: bool = True, earlier: Job | None = None
+    job: Job,
+    *,
+    is_demo: bool,
+    takes_strength: bool = True,
+    repaints_parts: bool = False,
+    quotes: bool = True,
+    earlier: Job | None = None,
 ) -> str:
     """Return the text of the result message: the prompt, its requester, and every number that went into the picture.
 
@@ -152,6 +158,8 @@ def result_text(
     numbers = f"{strength}guidance {job.guidance_scale:g} · {steps} · {size} · {job.model}"
     if job.sampler != OWN_SAMPLER:
         numbers += f" · {SAMPLERS[job.sampler].title}"
+    if job.repaint == "transparent":
+        numbers += " · transparent parts only"
     if job.adapter:
         adapters = read_adapters(job.adapter, job.adapter_weight)
         numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
@@ -167,6 +175,8 @@ def result_text(
         lines.append(replies.encoded_smaller(first.media_type))
     if first.trimmed >= _MUCH_TRIMMED:
         lines.append(replies.TRIMMED)
+    if first.transparent and job.repaint == "all" and repaints_parts:
+        lines.append(replies.TRANSPARENT)
     if first.painted_again:
         lines.append(replies.PAINTED_AGAIN)
     if not takes_strength:

@@ -142,6 +142,7 @@ class Delivery:
                 job,
                 is_demo=self._shelf.is_demo(job.model),
                 takes_strength=takes_strength,
+                repaints_parts=self._shelf.repaints_parts(job.model),
                 quotes=quotes,
                 earlier=earlier,
             ),

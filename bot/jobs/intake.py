@@ -14,6 +14,7 @@ from bot.storage.trouble import StorageTrouble
 from generation.errors import ExecutorError, ImageRefused
 from generation.events import FailureKind
 from generation.images.decoder import ImageDecoder
+from generation.images.transparency import has_transparency
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ class Intake:
 
     async def _bring_in(self, job: Job) -> str:
         data, input_sha256 = await once_more(lambda: self._clean_picture(job))
+        if job.repaint == "transparent" and not has_transparency(data):
+            raise JobFailed(FailureKind.INVALID_REQUEST, {"field": "repaint", "reason": "nothing_transparent"})
         await once_more(lambda: self._screening.look_at_input(job, data, input_sha256))
         await self._spool.write(job.job_id, INPUT_FILENAME, data)
         return input_sha256

@@ -30,6 +30,7 @@ def request_of(job: Job, image: bytes) -> Img2ImgRequest:
         strength_schedule=job.strength_schedule,
         adapter=job.adapter,
         adapter_weight=job.adapter_weight,
+        repaint=job.repaint,
     )
 
 
@@ -69,6 +70,7 @@ class Results:
                     painted_again=bool(picture.parameters.get("painted_again")),
                     denoising_steps=picture.parameters.get("denoising_steps"),
                     trimmed=picture.parameters.get("trimmed", 0.0),
+                    transparent=picture.parameters.get("transparent", False),
                 )
             )
         return stored

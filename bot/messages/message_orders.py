@@ -90,9 +90,10 @@ class MessageOrders:
     async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> str | None:
         """Answer a reply to one of the bot's results, or to the status message that links to it.
 
-        New words paint over the result, or over the original picture if there is no result. Options alone repeat the
-        same request with the same seed and these options changed; "again" repeats it with a new seed. The answer to
-        "seed?" is the seed and nothing else, so that it can be copied on a phone.
+        New words paint over the result, or over the original picture if there is no result or if only its transparent
+        parts are repainted. Options alone repeat the same request with the same seed and these options changed; "again"
+        repeats it with a new seed. The answer to "seed?" is the seed and nothing else, so that it can be copied on a
+        phone.
         """
         if said.seed:
             seeds = dict.fromkeys(str(picture.seed) for picture in job.pictures)  # a ladder's pictures share one
@@ -101,7 +102,9 @@ class MessageOrders:
         if said.options.prompt:
             if not job.state.is_settled:
                 raise Refused("not_done_yet")
-            if job.can_be_tried_again:
+            # Only the picture that was sent in has transparent parts; a result has none.
+            repaints_parts = (said.options.repaint or job.repaint) == "transparent"
+            if job.can_be_tried_again or repaints_parts:
                 source = Source(parent=job, spoiler=job.spoiler)
             else:
                 number, prompt = picture_named(said.options.prompt, job.count)

@@ -32,6 +32,7 @@ from bot.orders.spellings import (
     several_more,
     without_markup,
 )
+from generation.requests import REPAINTS, Repaint
 from generation.samplers import SAMPLERS
 from generation.strength_ladder import LADDER
 
@@ -51,6 +52,13 @@ def _side(value: str) -> int:
     return int(value) if sides is None else round(math.sqrt(int(sides[1]) * int(sides[2])))
 
 
+def _repaint(value: str) -> Repaint:
+    for each in REPAINTS:
+        if each == value.lower():
+            return each
+    raise ValueError
+
+
 _CONVERT: dict[str, Callable[[str], Any]] = {
     "strength": _strength,
     "guidance_scale": float,
@@ -62,6 +70,7 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "sampler": str.lower,
     "adapter": str,
     "adapter_weight": float,
+    "repaint": _repaint,
 }
 # "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt. Words that
 # introduce an option, as in "a sketch with strength 0.5", are removed with it.
@@ -96,7 +105,7 @@ _MENTION = re.compile(r"<@[!&]?\d+>")
 _NAME_AND_WORD = re.compile(
     r"\s*(?:(?:strength|guidance|cfg|steps|seed)\s+(?:[^\s,;]*\d[^\s,;]*|any|auto|best|default|full|half|high|less|lots"
     r"|low|many|max|maximum|medium|min|minimum|more|much|new|none|off|on|one|two|three|four|five|ten|random|same|strong"
-    r"|weak|zero)|(?:sampler|adapter|lora)\s+[^\s,;]+)[.!?]*\s*",
+    r"|weak|zero)|(?:sampler|adapter|lora)\s+[^\s,;]+|repaint\s+all)[.!?]*\s*",
     re.IGNORECASE,
 )
 # Nothing but a word and a fraction: an option in another language, or one that does not exist.
@@ -242,6 +251,8 @@ def _fits(name: str, value: str) -> bool:
             return "-" in value or any(character.isdigit() for character in value)
         case "sampler":
             return value.lower() in SAMPLERS
+        case "repaint":
+            return False  # "repaint all the walls"; what only an option can be has one spelling by now
         case "adapter":
             return WEIGHED_ADAPTER.fullmatch(value) is not None  # "adapter ink" may be part of the prompt
     return _NUMBER.fullmatch(value) is not None or (name == "size" and _SIDES.fullmatch(value) is not None)

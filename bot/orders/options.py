@@ -5,7 +5,7 @@ from typing import Literal
 
 from bot.storage.job import Job
 from generation.adapter_weights import read_adapters
-from generation.requests import StrengthSchedule
+from generation.requests import Repaint, StrengthSchedule
 from generation.strength_ladder import LADDER
 
 
@@ -26,6 +26,7 @@ class Options:
     strength_schedule: StrengthSchedule | None = None
     adapter: str | None = None
     adapter_weight: float | None = None
+    repaint: Repaint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +79,15 @@ def options_of(job: Job, picture: int | None = None) -> Options:
         strength_schedule=job.strength_schedule,
         adapter=job.adapter or None,
         adapter_weight=job.adapter_weight if job.adapter else None,
+        repaint=None if job.repaint == "all" else job.repaint,
     )
 
 
 def changed(earlier: Options, said: Options) -> Options:
     """Return earlier options overridden by later ones; another model brings its own sampler and adapters.
 
-    The count of a ladder does not carry over to a single strength, nor the other way round.
+    The count of a ladder does not carry over to a single strength, nor the other way round. A strength for the whole
+    picture does not carry over to its transparent parts either.
     """
     changes = {field.name: value for field in fields(said) if (value := getattr(said, field.name)) not in (None, "")}
     if said.model not in (None, earlier.model):
@@ -96,4 +99,6 @@ def changed(earlier: Options, said: Options) -> Options:
         changes["adapter"] = ", ".join(name for name, _ in read_adapters(earlier.adapter, None))
     if said.strength is not None and (said.strength == LADDER) != (earlier.strength == LADDER):
         changes.setdefault("count", None)
+    if said.repaint is not None and said.repaint != (earlier.repaint or "all") and earlier.strength != LADDER:
+        changes.setdefault("strength", None)
     return replace(earlier, **changes)

@@ -20,6 +20,7 @@ from generation.models.catalog import ModelEntry
 from generation.models.embeddings import embeddings_in
 from generation.models.families import FAMILIES
 from generation.requests import (
+    MAX_STRENGTH,
     check_negative_prompt,
     check_number,
     check_prompt,
@@ -75,12 +76,15 @@ class OrderBook:
         layers = self.layers(origin)
         model = self._shelf.find(self._model(layers, options.model))
         layers = self.with_model(layers, model.name)
+        family, repaint = FAMILIES[model.family], options.repaint or "all"
+        family.check_repaint(repaint, model.title)
+        if repaint == "transparent" and options.strength is None:
+            options = replace(options, strength=_strength_for_parts(layers))
         single = replace(options, strength=None) if options.strength == LADDER else options
         numbers = {name: _number(layers, name, getattr(single, name)) for name in NUMBERS}
         size = options.size or _number(layers, "size", None)
         if size > model.max_size:
             raise Refused("size_too_large", model=model.title, max_size=model.max_size)
-        family = FAMILIES[model.family]
         sampler = options.sampler or (layers.kept("sampler") if family.takes_samplers else model.defaults.sampler)
         check_sampler(sampler)
         negative_prompt = (options.negative_prompt or "").strip()
@@ -116,6 +120,7 @@ class OrderBook:
             adapter=adapter,
             adapter_weight=adapter_weight,
             strength_schedule=options.strength_schedule or layers.strength_schedule(),
+            repaint=repaint,
             max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
             spoiler=source.spoiler,
             ignored_pictures=source.ignored_pictures,
@@ -188,6 +193,15 @@ def _number(layers: Layers, name: str, chosen: Any) -> Any:
     if limit is not None and chosen > limit.value:
         raise Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
     return chosen
+
+
+def _strength_for_parts(layers: Layers) -> float:
+    """Return the strength for parts that are repainted: nothing of what is there is to be kept, so all that is allowed.
+
+    It is diffusers' default too, in ``StableDiffusionInpaintPipeline.__call__``.
+    """
+    limit = layers.limit("strength")
+    return MAX_STRENGTH if limit is None else limit.value
 
 
 def _max_result_bytes(file_limit_bytes: int, count: int) -> int:

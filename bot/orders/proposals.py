@@ -41,7 +41,8 @@ async def options_in_file(downloads: AttachmentDownloads, url: str) -> Options |
 
 def options_of_picture(job: Job) -> Options:
     """Return the options of a job's first picture, without its seed (see ``Recipe``)."""
-    return replace(options_of(job, 0), count=None)
+    options = replace(options_of(job, 0), count=None)
+    return options if job.repaint == "all" else replace(options, strength=None, repaint=None)
 
 
 def as_far_as_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, options: Options) -> Options:

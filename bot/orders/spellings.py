@@ -17,6 +17,7 @@ NAMES = {
     "sampler": ("sampler",),
     "adapter": ("adapter", "lora"),
     "adapter_weight": ("adapter_weight", "adapter weight"),
+    "repaint": ("repaint",),
 }
 FIELD_OF = {name: field for field, names in NAMES.items() for name in names}
 ALTERNATIVES = "|".join(re.escape(name) for name in sorted(FIELD_OF, key=len, reverse=True))
@@ -62,6 +63,12 @@ _SEVERAL_MORE = re.compile(
 )
 # A server's custom emoji, written with its id: "<:party_cat:1234>".
 _SERVER_EMOJI = re.compile(r" ?<a?:(\w+):\d+> ?")
+# "repaint only the transparent parts".
+_REPAINT = re.compile(
+    r"(?<![\w-])(?:only\s+)?repaint(?:\s*[:=]\s*|\s+)(?:only\s+)?(?:the\s+)?transparent\b"
+    r"(?:\s+(?:parts?|areas?|pixels))?(?:\s+only\b)?",
+    re.IGNORECASE,
+)
 # "a fox at 50% strength"; "a temple with 30 steps" is a prompt.
 _STRENGTH_LAST = re.compile(
     r"\s(?:at|with|using)\s+(?P<value>[01]?[.,]\d+|\d+\s?%)\s+strength\s*(?=[,;.!]|$)", re.IGNORECASE
@@ -85,6 +92,7 @@ def in_one_spelling(text: str) -> str:
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", PREAMBLE.sub("", text))
     if (alone := _STRENGTH_WORD_ALONE.fullmatch(text)) is not None:
         text = f"strength {alone[1]}"
+    text = _REPAINT.sub("repaint=transparent", text)
     text = _STRENGTH_IN_WORDS.sub(_strength_in_numbers, text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", _STRENGTH_OF.sub(r"\1 ", text))
     return _ADAPTERS.sub(lambda several: re.sub(r"\s*,\s*", " adapter=", several[0]), _LORA.sub(r" adapter=\1 ", text))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
-from generation.requests import StrengthSchedule
+from generation.requests import Repaint, StrengthSchedule
 
 
 class JobState(StrEnum):
@@ -54,6 +54,7 @@ class StoredPicture:
     painted_again: bool = False  # in a way that needs less memory, after the first attempt ran out of it
     denoising_steps: int | None = None  # that were run; unknown in rows of earlier versions
     trimmed: float = 0.0  # the part of the input, 0 to 1, that was cropped because of its shape
+    transparent: bool = False  # whether the input had transparent parts
 
     @classmethod
     def from_row(cls, values: Mapping[str, Any]) -> Self:
@@ -90,6 +91,7 @@ class Job:
     strengths: tuple[float, ...] = ()  # of a ladder, one per picture; ``strength`` is the first of them
     adapter: str = ""  # several include their weights
     adapter_weight: float = 0.0
+    repaint: Repaint = "all"
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None

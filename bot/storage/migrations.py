@@ -146,6 +146,8 @@ MIGRATIONS = (
     "ALTER TABLE role_limits ADD COLUMN may_ask INTEGER;",
     # 11: the strengths of a ladder, as a JSON list; existing jobs had one strength
     "ALTER TABLE jobs ADD COLUMN strengths TEXT NOT NULL DEFAULT '[]';",
+    # 12: what is repainted; until now it was all of a picture
+    "ALTER TABLE jobs ADD COLUMN repaint TEXT NOT NULL DEFAULT 'all';",
 )
 
 

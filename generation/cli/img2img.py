@@ -185,6 +185,7 @@ class Img2ImgCommand:
             native=options.native,
             adapter=adapter,
             adapter_weight=weight,
+            repaint=options.repaint,
         )
 
     def _write(self, stems: Iterator[str]) -> int:

@@ -19,7 +19,7 @@ from generation.cli.plan import print_plan
 from generation.errors import ExecutorError, GenerationError
 from generation.models.catalog import Catalog, load_catalog
 from generation.models.hub import Hub
-from generation.requests import STRENGTH_SCHEDULES
+from generation.requests import REPAINTS, STRENGTH_SCHEDULES
 from generation.samplers import SAMPLERS
 from generation.sentences import error_sentence
 from generation.settings import GenerationSettings, WrongSettings, read_settings
@@ -134,6 +134,12 @@ def _parser() -> argparse.ArgumentParser:
         "--strength-schedule",
         choices=STRENGTH_SCHEDULES,
         help="whether strength is an amount of noise or a share of the steps; default: STRENGTH_SCHEDULE",
+    )
+    img2img.add_argument(
+        "--repaint",
+        choices=REPAINTS,
+        default="all",
+        help="the whole picture, or only the transparent parts of a PNG, which keeps the rest as it is",
     )
     img2img.add_argument("--guidance-scale", type=float, metavar="N", help="how closely to follow the prompt")
     img2img.add_argument(

@@ -12,7 +12,13 @@ import torch
 from generation.engine.base import BrokenOutput
 from generation.engine.caches import Caches
 from generation.engine.denoising import Denoising
-from generation.engine.latents.autoencoder import Distribution, clean_latents, decode_in_slices, encode_in_slices
+from generation.engine.latents.autoencoder import (
+    Distribution,
+    clean_latents,
+    decode_in_slices,
+    encode_in_slices,
+    latents_mask,
+)
 from generation.engine.latents.previews import LinearPreviewer, Previewer, fitted_map, tiny_previewer
 from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.loaded_models.placement import make_room
@@ -58,7 +64,8 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
             return (yield from _in_company(model, order, index, caches))
         return (yield from _alone(model, order, index, attend))
     except BrokenOutput:
-        if not can_be_widened(model):
+        # Which pipeline repaints parts begins at the highest strength with noise alone, so it would not be the same.
+        if order.repaint_mask is not None or not can_be_widened(model):
             raise
     log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
     yield
@@ -84,15 +91,17 @@ def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) ->
     dtype = conditioning.tensors["encoder_hidden_states"].dtype
     distribution = yield from _distribution(model, order, dtype, caches)
     previewer = (yield from _previewer(model, dtype, caches)) if order.has_previews else None
+    latents, mask = clean_latents(pipeline, distribution, generator, dtype), order.repaint_mask
     denoising = Denoising(
         order=order,
         index=index,
         scheduler=pipeline.scheduler,
-        latents=clean_latents(pipeline, distribution, generator, dtype),
+        latents=latents,
         conditioning=conditioning,
         guidance_scale=arguments["guidance_scale"],
         generator=generator,
         make_preview=None if previewer is None else previewer.preview,
+        repaint_mask=None if mask is None else latents_mask(mask, latents),
     )
     make_room(pipeline)
     yield denoising

@@ -33,8 +33,13 @@ class Denoising:
         guidance_scale: float,
         generator: torch.Generator,
         make_preview: Callable[[torch.Tensor], Preview] | None,
+        repaint_mask: torch.Tensor | None = None,
     ) -> None:
-        """Add the initial noise to clean ``latents`` (1, channels, height, width)."""
+        """Add the initial noise to clean ``latents`` (1, channels, height, width).
+
+        With a ``repaint_mask`` (1, 1, height, width; 1 where the picture is repainted), everything outside the mask is
+        reset after each step to the clean latents with the noise of the next timestep.
+        """
         self.order = order
         self.index = index
         self.conditioning = conditioning
@@ -50,6 +55,7 @@ class Denoising:
         self._position = 0
         noise = randn_tensor(latents.shape, generator=generator, device=latents.device, dtype=latents.dtype)
         self.latents: torch.Tensor = self._scheduler.add_noise(latents, noise, self.timesteps[:1])
+        self._kept = None if repaint_mask is None else (repaint_mask, latents, noise)
 
     @property
     def rows(self) -> int:
@@ -84,6 +90,17 @@ class Denoising:
             prediction, timestep, self.latents, **self._step_arguments, return_dict=False
         )[0]
         self._position += 1
+        if self._kept is not None:
+            self.latents = self._with_kept_parts(*self._kept)
+
+    def _with_kept_parts(self, mask: torch.Tensor, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Return the latents with what is not repainted as it would be after this step.
+
+        Source: ``StableDiffusionInpaintPipeline.__call__`` of diffusers 0.42, for denoisers of four channels.
+        """
+        if not self.is_done:
+            clean = self._scheduler.add_noise(clean, noise, self.timesteps[self._position].reshape(1))
+        return (1 - mask) * clean + mask * self.latents
 
     def preview(self) -> Preview:
         """Return a preview of the picture so far; only for one that was given ``make_preview``."""

@@ -1,24 +1,24 @@
 """The diffusers engine: requests in, encoded pictures with their parameters out."""
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from generation.engine.base import Run
 from generation.engine.device import choose_device, choose_dtype, describe_device, keep_float32, limit_memory
 from generation.engine.device_loop import DeviceLoop
+from generation.engine.input_picture import fitted_image, fitted_mask, trimmed_part, with_kept_parts
 from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.engine.order import Order, Painted
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.images.encode import encode_picture
-from generation.images.fit import crop_loss, enlarge, enlargement_factor, fit_image, fitted_size
+from generation.images.fit import enlarge, enlargement_factor
 from generation.images.metadata import PictureParameters
-from generation.models.catalog import Catalog, ModelEntry, load_catalog
+from generation.images.transparency import has_transparency
+from generation.models.catalog import Catalog, load_catalog
 from generation.models.families import FAMILIES
 from generation.models.hub import Hub
 from generation.phases import Phase
@@ -51,9 +51,6 @@ def create_engine(options: dict[str, Any], catalog: Catalog | None = None) -> "D
         compiler="inductor" if options["compile_denoiser"] else None,
         previews=options["previews"],
     )
-
-
-_FORMATS = ("PNG",)  # the decoding process turns every upload into PNG; this process opens nothing else
 
 
 class DiffusersEngine:
@@ -112,7 +109,8 @@ class DiffusersEngine:
         run.enter(Phase.LOAD)
         entry = self._catalog.find(request.model)
         self._models.fetch(entry.name, lambda: run.enter(Phase.LOAD))
-        order = Order(request, fitted_image(request, entry), run, has_previews=self._has_previews)
+        image, mask = fitted_image(request, entry), fitted_mask(request, entry)
+        order = Order(request, image, run, repaint_mask=mask, has_previews=self._has_previews)
         self._loop.submit(order)
         painted = [picture.result() for picture in order.pictures]
         run.enter(Phase.DECODE)
@@ -152,10 +150,11 @@ class DiffusersEngine:
             adapter_weight=request.adapter_weight,
             painted_again=order.has_begun_again,
             trimmed=trimmed_part(request, native.width, native.height),
+            repaint=request.repaint,
+            transparent=has_transparency(request.image),
         )
-        data, media_type = encode_picture(
-            enlarge(native, factor), parameters.embedded(), max_bytes=request.max_result_bytes
-        )
+        image = with_kept_parts(enlarge(native, factor), request)
+        data, media_type = encode_picture(image, parameters.embedded(), max_bytes=request.max_result_bytes)
         return Picture(
             data=data,
             media_type=media_type,
@@ -166,17 +165,3 @@ class DiffusersEngine:
             seed=parameters.seed,
             parameters=parameters.record(),
         )
-
-
-def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
-    """Return the picture that a request starts from, resized to the size that the model generates."""
-    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
-        image = opened.convert("RGB")
-    width, height = fitted_size(image.width, image.height, max_pixels=request.max_pixels, multiple=entry.multiple)
-    return fit_image(image, width, height)
-
-
-def trimmed_part(request: Img2ImgRequest, width: int, height: int) -> float:
-    """Return the fraction of a request's picture that is cropped away to fit ``width`` × ``height``."""
-    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:  # reads only its size
-        return round(crop_loss(opened.width / opened.height, width / height), 3)

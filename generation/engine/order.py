@@ -38,14 +38,25 @@ class Painted:
 class Order:
     """A request, the fitted picture that it starts from, and its progress reports; used by the loop's thread only.
 
+    ``repaint_mask`` (mode L, the picture's size) is 255 where the picture is repainted, or None if all of it is.
+
     ``pictures`` are settled by the loop, in any order. ``image_key`` identifies the fitted picture's pixels.
     ``seconds`` counts device time; of work shared with other orders, only this order's share. With ``has_previews``,
     a preview is sent now and then.
     """
 
-    def __init__(self, request: Img2ImgRequest, image: Image.Image, run: Run, *, has_previews: bool = True) -> None:
+    def __init__(
+        self,
+        request: Img2ImgRequest,
+        image: Image.Image,
+        run: Run,
+        *,
+        repaint_mask: Image.Image | None = None,
+        has_previews: bool = True,
+    ) -> None:
         self.request = request
         self.image = image
+        self.repaint_mask = repaint_mask
         self.image_key = hashlib.sha256(image.tobytes()).digest(), image.size
         self.pictures: list[Future[Painted]] = [Future() for _ in range(request.count)]
         self.seconds = 0.0

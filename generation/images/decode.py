@@ -20,6 +20,7 @@ from generation.images.formats import ForeignFormat, Format, sniff
 from generation.images.png import encode_png
 from generation.images.refusals import Refusal
 from generation.images.scan import MAX_CLEAN_SIDE, MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
+from generation.images.transparency import alpha_of
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,11 @@ PLUGINS = (AvifImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, Web
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A clean picture (RGB PNG, upright, no metadata, at most 2,048 px per side) and what the file was."""
+    """A clean picture and what the file was.
+
+    ``data`` is a PNG, upright, without metadata, at most 2,048 px per side: RGB on white, with an alpha channel (RGBA)
+    if parts of the file were transparent.
+    """
 
     data: bytes
     width: int
@@ -110,10 +115,12 @@ def _decode(data: bytes, name: Format) -> Decoded:
     if 0 < len(frame.icc_profile) <= MAX_ICC_BYTES:
         pixels = to_srgb(pixels, frame.icc_profile)
     pixels = pixels.convert("RGB")
+    if frame.alpha is not None:
+        pixels.putalpha(frame.alpha.resize(pixels.size, Image.Resampling.LANCZOS))
     if frame.orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[frame.orientation])
     # save() writes whatever `info` holds, so only a new image is sure to carry no metadata.
-    clean = Image.frombytes("RGB", pixels.size, pixels.tobytes())
+    clean = Image.frombytes(pixels.mode, pixels.size, pixels.tobytes())
     sideways = frame.orientation >= 5
     return Decoded(
         data=encode_png(clean, PngImagePlugin.PngInfo()),
@@ -127,9 +134,13 @@ def _decode(data: bytes, name: Format) -> Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """The first frame, in mode L, RGB or CMYK, and what the file says about it; ``width`` × ``height`` as stored."""
+    """The first frame, in mode L, RGB or CMYK, and what the file says about it; ``width`` × ``height`` as stored.
+
+    ``alpha`` (L, of the same size) is there if something of it is transparent; ``pixels`` lie over white.
+    """
 
     pixels: Image.Image
+    alpha: Image.Image | None
     width: int
     height: int
     orientation: int
@@ -147,6 +158,7 @@ def _first_frame(data: bytes, name: Format) -> _Frame:
         pixels = eight_bits(image, data if name is Format.PNG else b"")
         return _Frame(
             pixels=over_white(pixels) if pixels.mode in ("LA", "RGBA") else pixels,
+            alpha=alpha_of(pixels),
             width=width,
             height=height,
             orientation=_orientation(image),

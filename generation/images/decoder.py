@@ -36,7 +36,8 @@ def read_input(path: Path) -> bytes:
 class CleanImage:
     """A picture that is safe to pass on.
 
-    ``data`` is an RGB PNG, upright, without metadata, at most 2,048 px per side, ``width`` × ``height``.
+    ``data`` is a PNG, upright, without metadata, at most 2,048 px per side, ``width`` × ``height``: RGB on white,
+    with an alpha channel (RGBA) if parts of the file were transparent.
     ``original_width`` × ``original_height`` is the upright size of the file as sent in, ``format`` its format ("PNG",
     "JPEG", "GIF", "WebP", "AVIF"), ``sha256`` the hexadecimal digest of its bytes. ``seconds`` is the time that
     decoding took, without the wait for a free child.

@@ -40,7 +40,8 @@ class PictureParameters:
     ``native_height`` and then enlarged ``enlarged_by`` times. ``libraries`` maps package names to versions. ``adapter``
     is empty if there was none, and includes the weights if there were several. ``painted_again`` says whether memory
     ran out the first time. ``trimmed`` is the fraction of the input, 0 to 1, that was cropped because the model cannot
-    generate its shape.
+    generate its shape. ``repaint`` says what was repainted, and ``transparent`` whether the input had transparent
+    parts.
     """
 
     version: str
@@ -67,6 +68,8 @@ class PictureParameters:
     trimmed: float = 0.0
     adapter: str = ""
     adapter_weight: float = 0.0
+    repaint: str = "all"
+    transparent: bool = False
 
     @property
     def width(self) -> int:

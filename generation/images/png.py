@@ -12,15 +12,16 @@ from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_EIGHT_BITS, _RGB = 8, 2
+_EIGHT_BITS = 8
+_COLOUR_TYPES = {"RGB": 2, "RGBA": 6}
 # "Up", a pixel minus the one above it: on photographs within 4 % of choosing the best filter for each row.
 _UP = b"\x02"
 _BAND_ROWS = 128  # at a time, so that little more than the picture and its file is in memory
 
 
 def encode_png(image: Image.Image, info: PngInfo) -> bytes:
-    """Return an RGB picture as a PNG with the texts of ``info`` and no other metadata."""
-    header = struct.pack(">IIBBBBB", image.width, image.height, _EIGHT_BITS, _RGB, 0, 0, 0)
+    """Return an RGB or RGBA picture as a PNG with the texts of ``info`` and no other metadata."""
+    header = struct.pack(">IIBBBBB", image.width, image.height, _EIGHT_BITS, _COLOUR_TYPES[image.mode], 0, 0, 0)
     compressor = isal_zlib.compressobj()
     pixels = [*map(compressor.compress, _filtered(image)), compressor.flush()]
     texts = [_chunk(name, data) for name, data, *_ in info.chunks]
@@ -34,7 +35,7 @@ def _filtered(image: Image.Image) -> Iterator[bytes]:
         bottom = min(top + _BAND_ROWS, height)
         above = image.crop((0, top - 1, width, bottom - 1))  # above the first row, all is 0
         rows = ImageChops.subtract_modulo(image.crop((0, top, width, bottom)), above).tobytes()
-        stride = 3 * width
+        stride = len(image.getbands()) * width
         yield b"".join(_UP + rows[begin : begin + stride] for begin in range(0, len(rows), stride))
 
 

@@ -63,14 +63,14 @@ def has_sound_pixels(data: bytes) -> bool:
 
 
 def is_clean(data: bytes) -> bool:
-    """Tell by its header whether a picture is what the decode child produces: an 8-bit RGB PNG, not too large.
+    """Tell by its header whether a picture is what the decode child produces: an 8-bit RGB or RGBA PNG, not too large.
 
     Whatever a compromised child returned would otherwise be passed on to others. PNG specification, 11.2.2.
     """
     if len(data) < 26 or data[:16] != PNG_SIGNATURE + b"\0\0\0\x0dIHDR":
         return False
     width, height, depth, colour_type = struct.unpack_from(">IIBB", data, 16)
-    return 0 < width <= MAX_CLEAN_SIDE and 0 < height <= MAX_CLEAN_SIDE and (depth, colour_type) == (8, 2)
+    return 0 < width <= MAX_CLEAN_SIDE and 0 < height <= MAX_CLEAN_SIDE and (depth, colour_type) in ((8, 2), (8, 6))
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

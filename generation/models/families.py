@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from generation.errors import InvalidRequest
-from generation.requests import MAX_STRENGTH, Img2ImgRequest, denoising_steps
+from generation.requests import MAX_STRENGTH, Img2ImgRequest, Repaint, denoising_steps
 from generation.samplers import OWN_SAMPLER
 
 
@@ -42,9 +42,9 @@ class Family:
     strength always runs all steps: it generates from pure noise and only looks at the picture. ``rounds_steps_up`` says
     how ``num_inference_steps * strength`` becomes a whole number. ``has_prior`` says that a prior runs before the
     denoiser, each as a pipeline of its own inside the combined one; ``reads_picture`` that the text encoder sees the
-    picture; ``takes_samplers`` that any sampler can be used (flow matching has its own). ``call_with`` is added to
-    every call. ``load_arguments`` go to ``from_pretrained``; a component that is None there is neither downloaded nor
-    loaded.
+    picture; ``takes_samplers`` that any sampler can be used (flow matching has its own); ``repaints_parts`` that the
+    engine takes the denoising steps itself, which lets it keep parts of the picture. ``call_with`` is added to every
+    call. ``load_arguments`` go to ``from_pretrained``; a component that is None there is neither downloaded nor loaded.
 
     Source: the signatures and ``get_timesteps`` of diffusers 0.42; tests compare them.
     """
@@ -57,6 +57,7 @@ class Family:
     rounds_steps_up: bool = False
     has_prior: bool = False
     takes_samplers: bool = False
+    repaints_parts: bool = False
     reads_picture: bool = False
     call_with: Mapping[str, Any] = field(default_factory=dict)
     load_arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -79,6 +80,11 @@ class Family:
         """Raise InvalidRequest (``not_for_model``) for a sampler that does not work with the family."""
         if sampler != OWN_SAMPLER and not self.takes_samplers:
             raise InvalidRequest("sampler", "not_for_model", model=model)
+
+    def check_repaint(self, repaint: Repaint, model: str) -> None:
+        """Raise InvalidRequest (``not_for_model``) for a part of a picture if the family repaints only the whole."""
+        if repaint != "all" and not self.repaints_parts:
+            raise InvalidRequest("repaint", "not_for_model", model=model)
 
     def steps(self, request: Img2ImgRequest) -> tuple[int, ...]:
         """Return the denoising steps of each picture, before anything that the scheduler adds."""
@@ -139,6 +145,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "stable-diffusion": Family(
             pipeline_class="StableDiffusionImg2ImgPipeline",
             takes_samplers=True,
+            repaints_parts=True,
             # Its own checker silently blackens pictures; moderation is the bot's job.
             load_arguments=MappingProxyType(
                 {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
@@ -147,6 +154,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "stable-diffusion-xl": Family(
             pipeline_class="StableDiffusionXLImg2ImgPipeline",
             takes_samplers=True,
+            repaints_parts=True,
             # The invisible watermark needs a package and changes pixels; the file's metadata says what it is.
             load_arguments=MappingProxyType({"add_watermarker": False}),
         ),

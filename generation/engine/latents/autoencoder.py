@@ -14,6 +14,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
+from torch.nn.functional import adaptive_max_pool2d
 
 Distribution = Any  # a DiagonalGaussianDistribution, or what another autoencoder has instead
 
@@ -44,6 +45,12 @@ def pixels_of(image: Image.Image, device: torch.device) -> torch.Tensor:
     pixels = torch.from_numpy(np.array(image)[None]).to(device).permute(0, 3, 1, 2)
     # Divided by a tensor: for a Python number, CUDA multiplies by its inverse instead, which rounds differently.
     return pixels.float() / torch.full((1,), 255.0, device=device) * 2 - 1
+
+
+def latents_mask(mask: Image.Image, latents: torch.Tensor) -> torch.Tensor:
+    """Return a mask of pixels (L) as one of ``latents`` (1, 1, height, width): 1 where any of its pixels is masked."""
+    pixels = torch.from_numpy(np.array(mask)[None, None]).to(latents.device)
+    return (adaptive_max_pool2d(pixels.float(), latents.shape[-2:]) > 0).to(latents.dtype)
 
 
 def clean_latents(

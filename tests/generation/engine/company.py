@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.input_picture import fitted_image, fitted_mask
 from generation.engine.order import Order, Painted
 from generation.requests import Img2ImgRequest
 from tests.generation.engine.conftest import RecordedRun
@@ -25,7 +26,8 @@ class Company:
         run = RecordedRun(cancel_at_step=cancel_at_step)
         if self._first is None:
             run.step = self._tell(run.step)  # type: ignore[method-assign]
-        order = Order(wanted, fitted_image(wanted, self._engine._catalog[wanted.model]), run)
+        entry = self._engine._catalog[wanted.model]
+        order = Order(wanted, fitted_image(wanted, entry), run, repaint_mask=fitted_mask(wanted, entry))
         if self._first is None:
             self._first = order
         else:

@@ -14,7 +14,8 @@ from generation.engine import course
 from generation.engine import order as order_module
 from generation.engine.base import BrokenOutput, OutOfMemory, RunCancelled
 from generation.engine.denoising import Denoising
-from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.input_picture import fitted_image
 from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.order import Order
 from generation.engine.step_batch import StepBatch

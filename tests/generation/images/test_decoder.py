@@ -63,10 +63,10 @@ async def test_a_picture_that_takes_its_child_over_reaches_nothing_else(tmp_path
         b"%!PS-Adobe-3.0 EPSF-3.0",
         encoded(photo(), "JPEG"),
         encoded(Image.new("RGB", (2049, 1)), "PNG"),
-        encoded(Image.new("RGBA", (9, 9)), "PNG"),
+        encoded(Image.new("LA", (9, 9)), "PNG"),
         encoded(photo(), "PNG")[:20],
     ],
-    ids=["EPS", "JPEG", "too large", "alpha", "cut off"],
+    ids=["EPS", "JPEG", "too large", "grey", "cut off"],
 )
 async def test_what_a_child_that_was_taken_over_passes_on_goes_no_further(passed_on: bytes) -> None:
     async with ImageDecoder(worker="tests.generation.images.nosy_worker", deadline_seconds=120) as decoder:

@@ -11,7 +11,8 @@ import torch
 from diffusers.models.activations import GEGLU
 from PIL import Image
 
-from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.input_picture import fitted_image
 from generation.engine.kernels import preparing
 from generation.engine.kernels.packing import (
     PackingConvolution,

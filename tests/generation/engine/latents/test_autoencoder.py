@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.engine.diffusers_engine import DiffusersEngine, fitted_image
+from generation.engine.diffusers_engine import DiffusersEngine
+from generation.engine.input_picture import fitted_image
 from generation.engine.latents.autoencoder import clean_latents, decode_in_slices, encode_in_slices
 from generation.engine.order import Order
 from tests.generation.engine.conftest import RecordedRun

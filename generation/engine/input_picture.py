@@ -1,0 +1,70 @@
+"""The picture that a request starts from: in the size that the model generates, and its opaque parts put back later."""
+
+import io
+
+from PIL import Image
+
+from generation.errors import InvalidRequest
+from generation.images.fit import crop_loss, fit_image, fitted_size
+from generation.images.transparency import filled, has_transparency, over_kept_parts, repaint_mask
+from generation.models.catalog import ModelEntry
+from generation.models.families import FAMILIES
+from generation.requests import Img2ImgRequest
+
+_FORMATS = ("PNG",)  # the decoding process turns every upload into PNG; this process opens nothing else
+
+
+def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
+    """Return the picture (RGB) that a request starts from, resized to the size that the model generates.
+
+    Transparent parts are white, or filled with the colours around them if only they are repainted.
+    Raises InvalidRequest (see ``fitted_mask``).
+    """
+    image, mask = _fitted(request, _size(request, entry)), fitted_mask(request, entry)
+    return image if mask is None else filled(image, mask)
+
+
+def fitted_mask(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image | None:
+    """Return where the fitted picture is repainted (mode L, 255 there), or None if all of it is.
+
+    Raises InvalidRequest for a picture without transparent parts (``nothing_transparent``) and for a model that cannot
+    repaint parts of a picture (``not_for_model``).
+    """
+    if request.repaint == "all":
+        return None
+    FAMILIES[entry.family].check_repaint(request.repaint, entry.title)
+    if not has_transparency(request.image):
+        raise InvalidRequest("repaint", "nothing_transparent")
+    return repaint_mask(_fitted_alpha(request, _size(request, entry)))
+
+
+def with_kept_parts(image: Image.Image, request: Img2ImgRequest) -> Image.Image:
+    """Return a result (RGB, any size) with the opaque parts of the request's picture put back, as sharp as they were.
+
+    It is returned as it is if all of it was to be repainted.
+    """
+    if request.repaint == "all":
+        return image
+    mask = repaint_mask(_fitted_alpha(request, image.size))
+    return over_kept_parts(image, filled(_fitted(request, image.size), mask), mask)
+
+
+def _size(request: Img2ImgRequest, entry: ModelEntry) -> tuple[int, int]:
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:  # reads only its size
+        return fitted_size(opened.width, opened.height, max_pixels=request.max_pixels, multiple=entry.multiple)
+
+
+def _fitted(request: Img2ImgRequest, size: tuple[int, int]) -> Image.Image:
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
+        return fit_image(opened.convert("RGB"), *size)
+
+
+def _fitted_alpha(request: Img2ImgRequest, size: tuple[int, int]) -> Image.Image:
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
+        return fit_image(opened.getchannel("A"), *size)
+
+
+def trimmed_part(request: Img2ImgRequest, width: int, height: int) -> float:
+    """Return the fraction of a request's picture that is cropped away to fit ``width`` × ``height``."""
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:  # reads only its size
+        return round(crop_loss(opened.width / opened.height, width / height), 3)

@@ -1,0 +1,97 @@
+"""A picture with transparent parts: they are white, or they alone are repainted and the rest is kept."""
+
+import io
+from typing import Any
+
+from PIL import Image, ImageChops
+
+from generation.images.metadata import read_parameters
+from playground.client import Message
+from tests.end_to_end.bot_process import CAT, BotProcess
+
+HINT = "Your picture has transparent parts"
+NUMBERS = {"steps": 4, "count": 1}
+
+
+def cut_out() -> bytes:
+    """Return the cat without the right half."""
+    with Image.open(CAT) as opened:
+        image = opened.convert("RGB")
+    alpha = Image.new("L", image.size, 255)
+    alpha.paste(0, (image.width // 2, 0, image.width, image.height))
+    image.putalpha(alpha)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+async def picture_of(bot: BotProcess, result: Message) -> tuple[Image.Image, dict[str, Any]]:
+    data = await bot.client.download(result.attachments[0].url)
+    parameters = read_parameters(data)
+    assert parameters is not None
+    with Image.open(io.BytesIO(data)) as opened:
+        return opened.convert("RGB"), parameters
+
+
+def has_kept_the_left_half(image: Image.Image) -> bool:
+    with Image.open(CAT) as opened:
+        sent_in = opened.convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
+    left = (8, 8, image.width // 2 - 40, image.height - 8)
+    difference = ImageChops.difference(image.crop(left), sent_in.crop(left)).convert("L")
+    return sum(difference.tobytes()) / len(difference.tobytes()) < 8  # trimmed a little, to a size that is painted
+
+
+async def test_only_what_is_transparent_is_repainted_and_a_reply_does_so_again(bot: BotProcess) -> None:
+    result = await bot.result_of(await bot.img2img(cut_out(), "a dog", repaint="transparent", seed=5, **NUMBERS))
+    assert "strength 1 · " in result.content
+    assert "transparent parts only" in result.content
+    assert HINT not in result.content
+    image, parameters = await picture_of(bot, result)
+    assert has_kept_the_left_half(image)
+    assert parameters["repaint"] == "transparent"
+
+    asked = await bot.client.say("a castle", reply_to=result.id)  # of the same picture: the result has no such parts
+    other = await bot.result_of(await bot.answer_to(asked))
+    assert "transparent parts only" in other.content
+    assert "Painted over" not in other.content
+    again, _ = await picture_of(bot, other)
+    assert has_kept_the_left_half(again)
+    assert ImageChops.difference(again, image).getbbox() is not None
+
+    asked = await bot.client.say("a castle, repaint: all", reply_to=result.id)
+    whole = await bot.result_of(await bot.answer_to(asked))
+    assert "transparent parts only" not in whole.content
+    assert "Painted over" in whole.content
+
+
+async def test_who_did_not_ask_for_it_is_told_and_can_reply(bot: BotProcess) -> None:
+    asked = await bot.client.say("@Palimpsest a dog, steps 4", files=[("cut.png", cut_out())])
+    result = await bot.result_of(await bot.answer_to(asked))
+    assert HINT in result.content
+    assert "`repaint: transparent`" in result.content
+    asked = await bot.client.say("repaint: transparent", reply_to=result.id)
+    part = await bot.result_of(await bot.answer_to(asked))
+    assert "strength 1 · " in part.content
+    assert has_kept_the_left_half((await picture_of(bot, part))[0])
+
+
+async def test_forms_show_it(bot: BotProcess) -> None:
+    result = await bot.result_of(await bot.img2img(cut_out(), "a dog", repaint="transparent", **NUMBERS))
+    form = await bot.client.press(result.id, "Edit")
+    assert form.modal is not None
+    shown = {each["component"]["custom_id"]: each["component"].get("value") for each in form.modal["components"]}
+    assert "repaint: transparent" in shown["more"]
+    sent = await bot.client.submit_modal(form, {"prompt": "a castle"})
+    assert sent.response is not None
+    assert "transparent parts only" in (await bot.result_of(sent.response)).content
+    form = await bot.client.press(result.id, "Use as input")
+    assert form.modal is not None
+    shown = {each["component"]["custom_id"]: each["component"].get("value") for each in form.modal["components"]}
+    assert "repaint" not in (shown["more"] or "")
+    assert shown["strength"] is None
+
+
+async def test_a_picture_without_such_parts_is_said(bot: BotProcess) -> None:
+    status = await bot.img2img(CAT, "a dog", repaint="transparent", **NUMBERS)
+    ended = await bot.status_with(status, "no transparent parts")
+    assert "repaint all" in ended.content

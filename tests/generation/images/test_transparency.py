@@ -1,0 +1,94 @@
+"""What counts as transparent, what is filled there, and that everything else stays as it is."""
+
+import pytest
+from PIL import Image, ImageDraw
+
+from generation.images.decoder import ImageDecoder
+from generation.images.transparency import alpha_of, filled, has_transparency, over_kept_parts, repaint_mask
+from tests.pictures import as_stored, encoded, exif, mean_difference, opened, photo
+
+
+def cut_out(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return a picture that is transparent outside a box."""
+    alpha = Image.new("L", image.size, 0)
+    alpha.paste(255, box)
+    cut = image.copy()
+    cut.putalpha(alpha)
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("transparent_pixels", "value", "counts"), [(100, 0, True), (99, 0, False), (9_999, 128, False)]
+)
+def test_a_picture_is_transparent_if_a_visible_part_is_more_so_than_not(
+    transparent_pixels: int, value: int, counts: bool
+) -> None:
+    alpha = Image.new("L", (100, 100), 255)
+    alpha.putdata([value] * transparent_pixels + [255] * (10_000 - transparent_pixels))
+    image = photo(100, 100)
+    image.putalpha(alpha)
+    assert (alpha_of(image) is not None) is counts
+    assert alpha_of(image.convert("RGB")) is None
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "WEBP", "GIF", "AVIF"])
+async def test_the_decoder_keeps_the_alpha_beside_the_colours_on_white(decoder: ImageDecoder, format_name: str) -> None:
+    cut = cut_out(photo(), (0, 0, 48, 64))
+    clean = await decoder.decode(encoded(cut, format_name))
+    picture = opened(clean.data)
+    assert has_transparency(clean.data)
+    assert picture.mode == "RGBA"
+    assert mean_difference(picture.getchannel("A"), cut.getchannel("A")) < 2
+    assert picture.convert("RGB").getpixel((90, 30)) == (255, 255, 255)
+    opaque = await decoder.decode(encoded(photo(), format_name))
+    assert not has_transparency(opaque.data)
+    assert opened(opaque.data).mode == "RGB"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+async def test_alpha_and_colours_are_turned_alike(decoder: ImageDecoder, orientation: int) -> None:
+    scene = cut_out(photo(24, 16), (0, 0, 12, 10))
+    stored = encoded(as_stored(scene, orientation), "PNG", exif=exif(orientation))
+    clean = opened((await decoder.decode(stored)).data)
+    assert clean.getchannel("A").tobytes() == scene.getchannel("A").tobytes()
+
+
+def test_soft_edges_and_two_pixels_around_them_are_repainted() -> None:
+    alpha = Image.new("L", (20, 1), 255)
+    alpha.paste(0, (0, 0, 8, 1))
+    alpha.putpixel((8, 0), 200)
+    assert repaint_mask(alpha).tobytes() == b"\xff" * 11 + b"\0" * 9
+
+
+def test_what_is_filled_has_the_colours_around_it() -> None:
+    image = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(image).rectangle((0, 0, 31, 63), fill=(200, 40, 0))
+    ImageDraw.Draw(image).rectangle((32, 0, 63, 63), fill=(0, 40, 200))
+    mask = Image.new("L", image.size, 0)
+    mask.paste(255, (8, 8, 56, 56))
+    image.paste((255, 255, 255), mask=mask)
+    result = filled(image, mask)
+    assert Image.composite(Image.new("RGB", image.size), result, mask).tobytes() == (
+        Image.composite(Image.new("RGB", image.size), image, mask).tobytes()
+    )
+    row = result.crop((8, 32, 56, 33)).tobytes()
+    red, green, blue = row[0::3], row[1::3], row[2::3]
+    assert red[0] > 160 > 120 > red[24] > 60 > 40 > red[-1]  # from red on the left to blue on the right
+    assert blue[0] < 40 < 60 < blue[24] < 120 < 160 < blue[-1]
+    assert 34 <= min(green) <= max(green) <= 46  # and nowhere white
+
+
+@pytest.mark.parametrize("mask_value", [0, 255])
+def test_nothing_or_all_may_be_filled(mask_value: int) -> None:
+    image = photo()
+    assert filled(image, Image.new("L", image.size, mask_value)).size == image.size
+
+
+def test_outside_the_mask_every_pixel_is_kept() -> None:
+    image, painted = photo(), Image.new("RGB", (96, 64), "magenta")
+    mask = Image.new("L", image.size, 0)
+    mask.paste(255, (30, 10, 70, 50))
+    result = over_kept_parts(painted, image, mask)
+    nothing = Image.new("RGB", image.size)
+    assert Image.composite(nothing, result, mask).tobytes() == Image.composite(nothing, image, mask).tobytes()
+    assert result.getpixel((50, 30)) == (255, 0, 255)
