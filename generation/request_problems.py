@@ -38,7 +38,7 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
         case "not_for_model":
             return f"{name} can't be chosen for {data['model']}. Please leave it out."
         case "nothing_transparent":
-            return "Your picture has no transparent parts to repaint. Please send a PNG with some, or repaint everything."
+            return "Your picture has no transparent parts to repaint. Please send one with some, or repaint everything."
         case "twice":
             return "An adapter can't be named twice."
         case "too_many":

@@ -94,4 +94,4 @@ async def test_forms_show_it(bot: BotProcess) -> None:
 async def test_a_picture_without_such_parts_is_said(bot: BotProcess) -> None:
     status = await bot.img2img(CAT, "a dog", repaint="transparent", **NUMBERS)
     ended = await bot.status_with(status, "no transparent parts")
-    assert "repaint all" in ended.content
+    assert "repaint everything" in ended.content

@@ -222,3 +222,21 @@ def test_who_waits_long_is_told_the_time_of_day_in_steps_of_five_minutes(monkeyp
     assert "· about 14 min, around <t:1800000900:t>\n" in status_text(queued, Waiting(2, 840.0))
     assert "· about 14 min, around <t:1800000900:t>\n" in status_text(queued, Waiting(2, 860.0))
     assert "· about 9 min\n" in status_text(queued, Waiting(2, 560.0))
+
+
+@pytest.mark.parametrize(
+    ("transparent", "repaint", "repaints_parts", "is_hinted"),
+    [
+        (True, "all", True, True),
+        (True, "all", False, False),
+        (False, "all", True, False),
+        (True, "transparent", True, False),
+    ],
+)
+def test_who_sent_transparent_parts_learns_that_they_alone_can_be_repainted(
+    transparent: bool, repaint: str, repaints_parts: bool, is_hinted: bool
+) -> None:
+    job = rendered(pictures=(replace(PICTURE, transparent=transparent),), repaint=repaint)
+    text = result_text(job, is_demo=False, repaints_parts=repaints_parts)
+    assert (replies.TRANSPARENT in text) is is_hinted
+    assert ("transparent parts only" in text) is (repaint == "transparent")

@@ -56,7 +56,9 @@ def deliver_to(channel: Channel, jobs: Jobs, spool: Spool, *, takes_strength: bo
     client: Any = SimpleNamespace(
         get_partial_messageable=lambda *_, **__: channel, user="the bot", get_guild={}.get, is_ready=lambda: False
     )
-    shelf: Any = SimpleNamespace(is_demo=lambda _: False, takes_strength=lambda _: takes_strength)
+    shelf: Any = SimpleNamespace(
+        is_demo=lambda _: False, takes_strength=lambda _: takes_strength, repaints_parts=lambda _: True
+    )
     decoder: Any = None  # nothing has to be re-encoded
     return Delivery(client, jobs, spool, shelf, decoder, result_view)
 
