@@ -169,6 +169,8 @@ def result_text(
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if earlier is not None and earlier.result_message_id is not None:
         lines.append(f"-# Painted over {message_link(earlier)}")
+    if job.ignored_pictures:
+        lines.append(replies.ignored_pictures(job.ignored_pictures, of_result=job.parent_job_id is not None))
     if not quotes:
         lines.append(replies.NOT_QUOTED)
     if first.media_type != "image/png":
@@ -184,8 +186,6 @@ def result_text(
     if job.strengths:
         middle = len(job.strengths) // 2
         lines.append(replies.ladder_hint(middle + 1, job.strengths[middle]))
-    if job.ignored_pictures:
-        lines.append(replies.ignored_pictures(job.ignored_pictures, of_result=job.parent_job_id is not None))
     if is_demo:
         lines.append(replies.DEMO_MODEL)
     return replies.fitting("\n".join(lines))

@@ -23,7 +23,7 @@ async def result(server: PlaygroundServer, channel: str, text: str) -> Message:
     """Wait for the result whose card has the text."""
 
     def is_it(message: Message) -> bool:
-        return text in message.content and bool(message.attachments) and message.reference is not None
+        return f"**{text}**" in message.content and bool(message.attachments)  # a status message quotes it plainly
 
     return await server.client.wait_for_message(is_it, channel=channel, timeout_seconds=SECONDS)
 

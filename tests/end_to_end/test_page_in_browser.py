@@ -95,7 +95,7 @@ async def shown_width(picture: Locator) -> int:
 
 async def switch_to(page: Page, member: str) -> None:
     await page.select_option("#member", member)
-    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"As {member} to #{CHANNEL}")
+    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"To #{CHANNEL} as {member}")
 
 
 def message(page: Page, text: str) -> Locator:
@@ -110,7 +110,7 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await page.goto(bot.server.address)
     await expect(page.get_by_role("status")).to_contain_text("Palimpsest is online")
     await page.get_by_role("button", name=f"# {CHANNEL}").click()
-    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"Message #{CHANNEL} as Ada")
+    await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"To #{CHANNEL} as Ada")
 
     await bot.client.say("my coffee", files=[PHOTOGRAPHS / "coffee.jpg"], member="Linus", channel=CHANNEL)
     coffee = message(page, "my coffee")
@@ -226,7 +226,7 @@ async def test_a_narrow_page_holds_what_is_in_it_and_what_was_sent_leaves_no_lis
 async def test_that_the_playground_has_ended_is_said_and_what_was_typed_is_kept(page: Page) -> None:
     async with PlaygroundServer() as server:
         await page.goto(server.address)
-        await expect(page.locator("#composer-text")).to_have_attribute("placeholder", "Message #general as Ada")
+        await expect(page.locator("#composer-text")).to_have_attribute("placeholder", "To #general as Ada")
     # Notifications last only seconds, and may be gone when a test looks.
     await page.evaluate(
         """() => {

@@ -189,7 +189,7 @@ export function startComposer() {
   on("place", () => {
     closeForm();
     showReply();
-    text.placeholder = `Message ${state.channel.startsWith("@") ? `@${state.bot.name}` : `#${state.channel}`} as ${state.member}`;
+    text.placeholder = `To ${state.channel.startsWith("@") ? `@${state.bot.name}` : `#${state.channel}`} as ${state.member}`;
   });
   on("picture", (file) => take([file]));
   watchDrops();

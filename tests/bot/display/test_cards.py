@@ -212,6 +212,9 @@ def test_a_result_leads_to_the_one_that_it_was_painted_over() -> None:
     earlier = make_job(state=JobState.DELIVERED, result_message_id=77)
     text = result_text(rendered(), is_demo=False, earlier=earlier)
     assert text.endswith("\n-# Painted over https://discord.com/channels/2/3/77")
+    several = rendered(strengths=RUNGS, ignored_pictures=1, parent_job_id="P")
+    _, after = result_text(several, is_demo=False, earlier=earlier).split("/77\n")
+    assert after.startswith("-# I used the first of its 2 pictures.")  # those of the message just linked, not its own
     gone = replace(earlier, result_message_id=None)
     assert "Painted over" not in result_text(rendered(), is_demo=False, earlier=gone)
 
