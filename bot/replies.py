@@ -156,6 +156,9 @@ _REFUSALS: Mapping[str, str] = {
         " Please right-click (long-press) that message → Apps → **Remix**."
     ),
     "remixing_off": "The owner of this picture doesn't want others to paint over it. Please choose another one.",
+    "repaint_not_understood": (
+        "I don't understand `{option} {value}`. Please write `repaint: transparent` or `repaint: all`."
+    ),
     "result_blocked": "I can't show the result here because it looks sexual. Please try other words.",
     "result_gone": "There's no finished picture there. To start a new one, send a picture with `/img2img`.",
     "role_not_allowed": "Your roles don't let you ask for pictures in this server. Please ask a moderator.",

@@ -72,6 +72,8 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "adapter_weight": float,
     "repaint": _repaint,
 }
+# The reason to refuse a value, for options that take words too.
+_NOT_UNDERSTOOD = {"strength": "strength_not_understood", "repaint": "repaint_not_understood"}
 # "strength 0.7", "strength: 0.7", "strength=.7" and "--strength 0.7"; a name alone is a word of the prompt. Words that
 # introduce an option, as in "a sketch with strength 0.5", are removed with it.
 _OPTION = re.compile(
@@ -149,9 +151,10 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
     strength of a lion", belongs to the prompt unless ``:``, ``=`` or ``--`` marks it as an option. ``models`` are the
     selectable models, whose plain names would otherwise be words of the prompt.
 
-    The reasons are an invalid value (``not_understood``, ``strength_not_understood``), a name without a value
-    (``option_without_value``), an unknown name (``option_unknown``) or a misspelt one (``option_misspelt``), a name
-    that occurs twice (``option_twice``), and a request to enlarge a picture (``no_enlarging``).
+    The reasons are an invalid value (``not_understood``, ``strength_not_understood``, ``repaint_not_understood``), a
+    name without a value (``option_without_value``), an unknown name (``option_unknown``) or a misspelt one
+    (``option_misspelt``), a name that occurs twice (``option_twice``), and a request to enlarge a picture
+    (``no_enlarging``).
     """
     values: dict[str, Any] = {}
     if (quoted := _QUOTED_NEGATIVE.search(text)) is not None:
@@ -176,7 +179,7 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
         try:
             converted = _CONVERT[name](value)
         except ValueError as error:
-            reason = "strength_not_understood" if name == "strength" else "not_understood"
+            reason = _NOT_UNDERSTOOD.get(name, "not_understood")
             raise Refused(reason, option=match["name"].lower(), value=value[:40]) from error
         values[name] = f"{values[name]}, {converted}" if name in values else converted
         return " "

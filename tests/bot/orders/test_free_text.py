@@ -170,6 +170,7 @@ def test_what_is_not_understood_is_said(text: str) -> None:
         ("a fox step 20", "option_misspelt", "Did you mean `steps`?"),
         ("a fox --strength", "option_without_value", "What should `strength` be?"),
         ("seed 5 a fox seed 6", "option_twice", "`seed` twice"),
+        ("a fox, repaint: sky", "repaint_not_understood", "`repaint: transparent` or `repaint: all`"),
     ],
 )
 def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, words: str) -> None:
