@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
+# The first second of 2015, from which Discord's ids count (reference, "Snowflakes").
 DISCORD_EPOCH_SECONDS = 1_420_070_400.0
-"""The first second of 2015, from which Discord's ids count (reference, "Snowflakes")."""
 
 
 class Clock:

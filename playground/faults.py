@@ -10,10 +10,10 @@ from typing import Literal, get_args
 
 from playground.feed import Feed
 
+# ``status``: answer with the fault's status. ``page``: the same, but in HTML, as a proxy in front of Discord does.
+# ``reset``: close the connection before the request is carried out. ``drop_after``: carry it out, then close the
+# connection without answering. ``hang``: hold the request until the fault is cleared.
 FaultAction = Literal["status", "page", "reset", "hang", "drop_after"]
-"""``status`` answers with it; ``page`` too, in HTML, as what stands before Discord does; ``reset`` cuts the connection
-before the request is carried out; ``drop_after`` carries it out and cuts the connection instead of answering; ``hang``
-holds the request until the fault is cleared."""
 
 
 @dataclass(slots=True, kw_only=True)

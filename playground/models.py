@@ -222,8 +222,8 @@ class Interaction:
     modal: Json | None = None
     choices: list[Json] | None = None
     failed: bool = False
+    # Set when the bot has acknowledged it, or its time to do so is over.
     settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the bot has acknowledged or its time to do so is over."""
 
 
 @dataclass(slots=True, kw_only=True)

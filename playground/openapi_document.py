@@ -12,8 +12,8 @@ from pathlib import Path
 
 from playground.models import Json
 
+# Commit of https://github.com/discord/discord-api-spec whose specs/openapi.json has the digest below.
 COMMIT = "74fda0fad044407ea280043a03ffc9bc64c4e49e"
-"""Commit of https://github.com/discord/discord-api-spec whose specs/openapi.json has the digest below."""
 SHA256 = "8c1d0707ccdf8e380a86dfba04058820a66435c1b69d5ed82e04dd8c0520dd73"
 URL = f"https://raw.githubusercontent.com/discord/discord-api-spec/{COMMIT}/specs/openapi.json"
 MAX_BYTES = 8 * 1024 * 1024

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from playground.limits import GLOBAL_REQUESTS_PER_SECOND
 
+# Discord's own numbers differ by route, change, and are "not to be hard coded"; tests set what they want to see.
 DEFAULT_LIMIT, DEFAULT_PER_SECONDS = 50, 1.0
-"""Discord's own numbers differ by route, change, and are "not to be hard coded"; tests set what they want to see."""
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from playground.models import Channel, Command, Json, Member, Role, User
 from playground.permissions import guild_permissions
 from playground.world import World
 
+# The application flag of a bot that may ask for message content without having been reviewed.
 GATEWAY_MESSAGE_CONTENT_LIMITED = 1 << 19
-"""The application flag of a bot that may ask for message content without having been reviewed."""
 
 
 def user_json(user: User) -> Json:

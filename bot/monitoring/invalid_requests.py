@@ -9,8 +9,8 @@ from enum import IntEnum
 log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 600.0
+# After this many answers 401, 403 and 429 in ten minutes Discord blocks the address (topics/rate-limits).
 DISCORD_LIMIT = 10_000
-"""Answers 401, 403 and 429 in ten minutes after which Discord shuts the address out (topics/rate-limits)."""
 
 SPARING_AT = 200
 SILENT_AT = 500

@@ -6,8 +6,8 @@ from playground import errors
 from playground.content import walk_components
 from playground.models import Json, Message
 
+# The types of select menus: of strings, users, roles, mentionables, channels.
 SELECTS = (3, 5, 6, 7, 8)
-"""The types of select menus: of strings, users, roles, mentionables, channels."""
 _TEXT_INPUT, _LABEL = 4, 18
 
 

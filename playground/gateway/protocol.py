@@ -47,5 +47,5 @@ class Intent(IntFlag):
 
 
 PRIVILEGED = Intent.GUILD_MEMBERS | Intent.GUILD_PRESENCES | Intent.MESSAGE_CONTENT
+# All bits that Discord has assigned so far; any other bit is an invalid intent.
 EVERY_INTENT = (1 << 26) - 1
-"""All bits that Discord has given out so far; a bit beyond them is an invalid intent."""
