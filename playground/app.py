@@ -89,13 +89,13 @@ def build_app(playground: Playground) -> web.Application:
     app.router.add_static("/page", PAGE)
     app.router.add_static("/photographs", PHOTOGRAPHS)
 
-    async def send_home(_app: web.Application) -> None:
+    async def release_waiters(_app: web.Application) -> None:
         playground.feed.close()
         playground.faults.clear()
 
     async def close(_app: web.Application) -> None:
         await playground.interactions.close()
 
-    app.on_shutdown.append(send_home)
+    app.on_shutdown.append(release_waiters)
     app.on_cleanup.append(close)
     return app

@@ -22,7 +22,7 @@ class Views:
         embedded = set(embedded_filenames(message))
         return {
             "id": str(message.id),
-            "channel": world.channel_once_known(message.channel_id).name,
+            "channel": world.channel_even_if_deleted(message.channel_id).name,
             "channel_id": str(message.channel_id),
             "author": {"id": str(message.author.id), "name": message.author.name, "bot": message.author.bot},
             "type": int(message.type),
@@ -87,7 +87,7 @@ class Views:
             "type": int(interaction.type),
             "name": interaction.command_name,
             "member": world.users[interaction.user_id].name,
-            "channel": world.channel_once_known(interaction.channel_id).name,
+            "channel": world.channel_even_if_deleted(interaction.channel_id).name,
             "acknowledged_after_seconds": interaction.acknowledged_after_seconds,
             "response_type": CallbackType(callback).name.lower() if callback is not None else None,
             "ephemeral": interaction.ephemeral,

@@ -52,7 +52,7 @@ class MessageWriter:
         return (
             bool(intents & MESSAGE_CONTENT_INTENT)
             or message.author.id == self._world.bot.id
-            or self._world.channel_once_known(message.channel_id).is_direct
+            or self._world.channel_even_if_deleted(message.channel_id).is_direct
             or self._world.bot.id in message.mentioned_user_ids
         )
 
@@ -68,7 +68,7 @@ class MessageWriter:
     def gateway_message(self, message: Message, *, intents: int) -> Json:
         """Return a message as in MESSAGE_CREATE and MESSAGE_UPDATE."""
         body = self.message(message, intents=intents)
-        channel = self._world.channel_once_known(message.channel_id)
+        channel = self._world.channel_even_if_deleted(message.channel_id)
         if not channel.is_direct:
             body["guild_id"] = str(channel.guild_id)
             members = self._world.guild.members

@@ -145,7 +145,7 @@ class World:
 
     def parent(self, channel: Channel) -> Channel:
         """Return the parent of a thread, or any other channel itself."""
-        return channel if channel.parent_id is None else self.channel_once_known(channel.parent_id)
+        return channel if channel.parent_id is None else self.channel_even_if_deleted(channel.parent_id)
 
     def remove_channel(self, channel: Channel) -> None:
         """Delete a channel or thread of the server with everything in it."""
@@ -156,7 +156,7 @@ class World:
         channel.message_ids.clear()
         self.removed_channels[channel.id] = self.channels.pop(channel.id)
 
-    def channel_once_known(self, channel_id: int) -> Channel:
+    def channel_even_if_deleted(self, channel_id: int) -> Channel:
         """Return a channel, even a deleted one, to describe what happened in it."""
         return self.channels.get(channel_id) or self.removed_channels[channel_id]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playground.context import Playground
 from playground.control.acts import Acts
 from playground.control.arguments import Action, Files
-from playground.control.options import checked_choices
+from playground.control.options import first_choices
 from playground.models import Interaction, Json
 
 
@@ -104,7 +104,7 @@ class Acting:
             arguments.get("options") or {},
         )
         await interaction.settled.wait()
-        return {"choices": checked_choices(interaction.choices or []), "failed": interaction.failed}
+        return {"choices": first_choices(interaction.choices or []), "failed": interaction.failed}
 
     async def _finished(self, interaction: Interaction, arguments: Json) -> Json:
         """Wait until the bot has acknowledged or can no longer do so, unless the caller does not want to wait."""

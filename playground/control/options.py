@@ -141,6 +141,6 @@ def wrap(options: list[Json], way: list[tuple[str, int]]) -> list[Json]:
     return options
 
 
-def checked_choices(choices: list[Json]) -> list[Json]:
+def first_choices(choices: list[Json]) -> list[Json]:
     """Return the first choices, as many as a client shows."""
     return choices[: limits.AUTOCOMPLETE_CHOICES]

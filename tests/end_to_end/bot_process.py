@@ -171,7 +171,7 @@ class BotProcess:
         assert interaction.response is not None, interaction
         return interaction.response
 
-    async def ask_in_vain(self, prompt: str, *, channel: str = "general") -> Interaction:
+    async def run_unacknowledged(self, prompt: str, *, channel: str = "general") -> Interaction:
         """Run a command whose acknowledgement never gets through, until Discord calls it failed; the fault stays."""
         fault = await self.client.add_fault(r"^/interactions/.*/callback$", method="POST", action="hang")
         options = {"image": CAT, "prompt": prompt, "steps": 4}
@@ -246,7 +246,7 @@ class BotProcess:
         ((state, kind, data),) = self.rows(statement, int(status.id))
         return state, kind, json.loads(data)
 
-    async def comes_to_say(self, command: str, pattern: str, **who: Any) -> None:
+    async def wait_until_command_says(self, command: str, pattern: str, **who: Any) -> None:
         """Run a command until its response matches a pattern."""
         async with asyncio.timeout(RESULT_SECONDS):
             while True:
@@ -256,7 +256,7 @@ class BotProcess:
 
     async def queue_says(self, text: str, channel: str = "general") -> None:
         """Run ``/queue`` until its response contains a text."""
-        await self.comes_to_say("queue", text, channel=channel)
+        await self.wait_until_command_says("queue", text, channel=channel)
 
     async def results(self, status: Message) -> list[Message]:
         """Return all messages in the channel that reply to a status message."""

@@ -34,7 +34,7 @@ async def test_delete_is_for_the_requester_and_moderators(bot: BotProcess) -> No
     assert "http" not in status.content
     reference = result.components_flat()[0]["custom_id"][-8:]
     decided = rf"<@\d+> deleted a result \(for <@\d+>\) · {reference}"
-    await bot.comes_to_say("moderation audit", decided, member="Grace")
+    await bot.wait_until_command_says("moderation audit", decided, member="Grace")
     assert result.id not in told(await bot.client.command("moderation reports", {}, member="Grace"))
 
 

@@ -50,7 +50,7 @@ async def test_a_command_that_was_answered_in_the_channel_is_not_answered_again(
         bot = BotProcess(server, tmp_path, arguments=QUICK)
         await bot.launch("--die-at", "told")
         assert await bot.becomes_ready()
-        assert (await bot.ask_in_vain("a late fox")).failed
+        assert (await bot.run_unacknowledged("a late fox")).failed
         await client.clear_faults()
         assert await bot.ended() == -signal.SIGKILL
         await bot.kill()

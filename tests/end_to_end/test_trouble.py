@@ -55,7 +55,7 @@ async def first_about(bot: BotProcess, prompt: str, *, channel: str = "general")
 async def test_an_acknowledgement_that_is_too_late_is_given_in_the_channel(bot: BotProcess) -> None:
     await bot.client.add_channel("slow")
     with bot.held():  # the final state does not name the prompt
-        assert (await bot.ask_in_vain("a late cat", channel="slow")).failed
+        assert (await bot.run_unacknowledged("a late cat", channel="slow")).failed
         await bot.client.clear_faults()
         status = await first_about(bot, "a late cat", channel="slow")
         await bot.status_with(status, "Painting")
@@ -88,7 +88,7 @@ async def test_a_request_is_painted_although_discord_was_broken_when_it_was_to_b
 
 async def test_who_can_be_told_nowhere_is_not_painted_for(bot: BotProcess) -> None:
     await bot.client.add_channel("shut")
-    await bot.ask_in_vain("a cat for nobody", channel="shut")
+    await bot.run_unacknowledged("a cat for nobody", channel="shut")
     await bot.client.set_permissions("shut", deny=["SEND_MESSAGES"])
     await bot.client.clear_faults()
     statement = "SELECT state, failure_data FROM jobs WHERE prompt = 'a cat for nobody'"
