@@ -7,7 +7,7 @@ import discord
 
 from bot.components.job_buttons import BUTTONS
 from bot.components.open_forms import OpenForms
-from bot.discord_api.readiness import PromptClient
+from bot.discord_api.readiness import EagerClient
 from bot.error_handler import answer_error
 from bot.errors import Refused
 from bot.jobs.desk import JobDesk
@@ -19,7 +19,7 @@ from bot.monitoring.traffic import DiscordTraffic
 log = logging.getLogger(__name__)
 
 
-class Events(PromptClient):
+class Events(EagerClient):
     """Passes every event to its handler; the library finds these methods by name."""
 
     desk: JobDesk
@@ -34,7 +34,7 @@ class Events(PromptClient):
         self.is_connected = True
         self.metrics.connected(is_resumed=False)
         log.info("connected as %s to %d server(s)", self.user, len(self.guilds))
-        await self.desk.servers_are([guild.id for guild in self.guilds])
+        await self.desk.reconcile_servers([guild.id for guild in self.guilds])
 
     async def on_resumed(self) -> None:
         """Note that a broken connection was resumed."""

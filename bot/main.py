@@ -19,7 +19,7 @@ import discord
 from bot.checks.command import check
 from bot.client import Palimpsest
 from bot.discord_api.address import point_library_at
-from bot.discord_api.sessions import begin_anew_without_a_session
+from bot.discord_api.sessions import identify_without_a_session
 from bot.logs import log_unheard_error, set_up_logging
 from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
@@ -53,7 +53,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
     asyncio.get_running_loop().set_exception_handler(log_unheard_error)
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
     point_library_at(api_url, settings.discord_gateway_url)
-    begin_anew_without_a_session()
+    identify_without_a_session()
     metrics = Metrics()
     executor = ChildExecutor(settings.for_child(), engine=engine)
     async with (
@@ -142,12 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "check":
             return check(as_json=options.json)
         case "backup" | "restore":
-            return keep(options.command, options.file)
+            return back_up_or_restore(options.command, options.file)
         case _:
             return run()
 
 
-def keep(command: str, file: Path) -> int:
+def back_up_or_restore(command: str, file: Path) -> int:
     """Back up or restore; return the exit status."""
     try:
         data_dir = read_settings(Settings).data_dir

@@ -51,7 +51,7 @@ class Crowd:
         job = _job(member_id, prompt[:1500], accepted_at=time.time() - self._draw.choice((10, 100_000)))
         await self._jobs.accept(job)
         await self._spool.write(job.job_id, INPUT_FILENAME, word.encode() * 500)
-        await self._jobs.promise(job.job_id, word * 2)
+        await self._jobs.enqueue(job.job_id, word * 2)
         if self._draw.random() < 0.7:
             await self._jobs.begin(job.job_id, 1)
         await self._jobs.fail(job.job_id, "internal", "", {"text": prompt})

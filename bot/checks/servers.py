@@ -37,13 +37,13 @@ async def _server_finding(client: discord.Client, guild_id: int, name: str) -> F
     if not hurt:
         hidden = f"; it cannot see {len(rooms) - len(seen)} more" if len(seen) < len(rooms) else ""
         if not seen:
-            return _dumb(name, ["view_channel"])
+            return _cannot_answer(name, ["view_channel"])
         return ok(
             "server", f"{name}: the bot has all the permissions it needs in {counted(len(seen), 'channel')}{hidden}."
         )
     common = [missing for missing in next(iter(hurt.values())) if all(missing in names for names in hurt.values())]
     if len(hurt) == len(seen) and set(common) - {"send_messages_in_threads"}:
-        return _dumb(name, common)
+        return _cannot_answer(name, common)
     shown = [f"#{room} ({permission_words(names)})" for room, names in list(hurt.items())[:_SHOWN_CHANNELS]]
     rest = f" and {len(hurt) - _SHOWN_CHANNELS} more" if len(hurt) > _SHOWN_CHANNELS else ""
     return warn(
@@ -66,7 +66,7 @@ def _missing(room: _Room, me: discord.Member) -> list[str]:
     return [name for name in missing_names(rights) if name != "send_messages"]
 
 
-def _dumb(name: str, missing: list[str]) -> Finding:
+def _cannot_answer(name: str, missing: list[str]) -> Finding:
     return fail(
         "server",
         f"{name}: the bot cannot answer in any channel because it is missing {permission_words(missing)}.",

@@ -96,8 +96,8 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
         Origin.of_interaction(interaction).require_room_to_answer()
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
-        asked_ids = Source(parent=job).asked_ids
-        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, asked_ids)
+        consent_ids = Source(parent=job).consent_ids
+        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, consent_ids)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             now = await self.find_job(interaction)

@@ -5,10 +5,10 @@ from typing import Any
 import discord
 from discord.state import ConnectionState
 
-_AT_ONCE_SECONDS = 0.001  # enough to take what has already arrived
+_NO_WAIT_SECONDS = 0.001  # enough to take what has already arrived
 
 
-class PromptState(ConnectionState[Any]):
+class EagerState(ConnectionState[Any]):
     """Connection state that waits for another server only while one is missing.
 
     discord.py 2.7.1 considers itself ready once no server has arrived for two seconds, even if all are there, which
@@ -17,7 +17,7 @@ class PromptState(ConnectionState[Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._patience_seconds = self.guild_ready_timeout
+        self._usual_timeout_seconds = self.guild_ready_timeout
 
     def parse_ready(self, data: Any) -> None:
         """Handle READY, which lists the servers."""
@@ -31,13 +31,11 @@ class PromptState(ConnectionState[Any]):
 
     def _wait_while_one_is_missing(self) -> None:
         is_missing_one = any(guild.unavailable for guild in self.guilds)
-        self.guild_ready_timeout = self._patience_seconds if is_missing_one else _AT_ONCE_SECONDS
+        self.guild_ready_timeout = self._usual_timeout_seconds if is_missing_one else _NO_WAIT_SECONDS
 
 
-class PromptClient(discord.Client):
+class EagerClient(discord.Client):
     """A client that is ready as soon as all its servers have arrived; it waits as usual for one with an outage."""
 
-    def _get_state(self, **options: Any) -> PromptState:
-        return PromptState(
-            dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options
-        )
+    def _get_state(self, **options: Any) -> EagerState:
+        return EagerState(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)

@@ -3,7 +3,7 @@
 from discord.gateway import DiscordWebSocket
 
 
-def begin_anew_without_a_session() -> None:
+def identify_without_a_session() -> None:
     """Patch discord.py so that a connection never tries to resume a session that it does not have.
 
     A connection that ends before Discord's hello has none, yet discord.py 2.7.1 tries to resume it all the same. If

@@ -75,37 +75,37 @@ class StatusBoard:
             pace=Pace(most_per_second),
             channels=ChannelPaces(interval_seconds),
         )
-        self._lines: dict[str, _Line] = {}
+        self._messages: dict[str, _StatusMessage] = {}
 
     def show(self, job: Job, standing: Standing = None, preview: bytes | None = None) -> None:
         """Show a state soon, and a preview (JPEG) with it."""
-        line = self._lines.get(job.job_id)
-        if line is None:
-            line = self._lines[job.job_id] = _Line(self._rules)
-            line.task.add_done_callback(lambda _: self._lines.pop(job.job_id, None))
-        line.show(job, standing, preview)
+        message = self._messages.get(job.job_id)
+        if message is None:
+            message = self._messages[job.job_id] = _StatusMessage(self._rules)
+            message.task.add_done_callback(lambda _: self._messages.pop(job.job_id, None))
+        message.show(job, standing, preview)
 
     async def settle(self, job: Job) -> bool:
         """Show a job's final state now; only another final one replaces it, such as that the picture was deleted.
 
         Returns False if Discord could not be told.
         """
-        while (line := self._lines.get(job.job_id)) is not None and line.is_finishing:
-            await asyncio.wait([line.task])
+        while (message := self._messages.get(job.job_id)) is not None and message.is_finishing:
+            await asyncio.wait([message.task])
         self.show(job)
-        line = self._lines[job.job_id]
-        line.finish()
-        return await asyncio.shield(line.task)
+        message = self._messages[job.job_id]
+        message.finish()
+        return await asyncio.shield(message.task)
 
     async def close(self) -> None:
         """Send pending states and stop."""
-        lines = list(self._lines.values())
-        for line in lines:
-            line.hurry()
-        await asyncio.gather(*(line.task for line in lines))
+        messages = list(self._messages.values())
+        for message in messages:
+            message.hurry()
+        await asyncio.gather(*(message.task for message in messages))
 
 
-class _Line:
+class _StatusMessage:
     """One status message."""
 
     def __init__(self, rules: _Rules) -> None:

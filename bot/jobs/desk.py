@@ -96,7 +96,7 @@ class JobDesk:
         for job in self._open.in_channel(channel_id):
             await self._endings.expire(job, CHANNEL_GONE)
 
-    async def servers_are(self, guild_ids: Collection[int]) -> None:
+    async def reconcile_servers(self, guild_ids: Collection[int]) -> None:
         """Settle the jobs of servers that the bot is no longer in; it may have been removed while it was offline."""
         for guild_id in {job.guild_id for job in self._open.values()} - {None, *guild_ids}:
             if guild_id is not None:

@@ -26,7 +26,7 @@ _PAUSES_SECONDS = (0.5, 2.0)
 MAX_AT_ONCE = 16
 
 
-async def once_more(work: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(work: Callable[[], Awaitable[T]]) -> T:
     """Run ``work``, and again after a pause if it fails with a temporary error."""
     for pause_seconds in _PAUSES_SECONDS:
         try:
@@ -73,10 +73,10 @@ class Intake:
             raise JobFailed(FailureKind.EXECUTOR_UNAVAILABLE) from error
 
     async def _bring_in(self, job: Job) -> str:
-        data, input_sha256 = await once_more(lambda: self._clean_picture(job))
+        data, input_sha256 = await with_retries(lambda: self._clean_picture(job))
         if job.repaint == "transparent" and not has_transparency(data):
             raise JobFailed(FailureKind.INVALID_REQUEST, {"field": "repaint", "reason": "nothing_transparent"})
-        await once_more(lambda: self._screening.look_at_input(job, data, input_sha256))
+        await with_retries(lambda: self._screening.look_at_input(job, data, input_sha256))
         await self._spool.write(job.job_id, INPUT_FILENAME, data)
         return input_sha256
 

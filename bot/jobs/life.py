@@ -123,12 +123,12 @@ class JobLife:
         except JobFailed as failure:
             await self.endings.fail(job, failure.kind, **failure.data)
             return
-        promised = await once_stored(lambda: self._jobs.promise(job.job_id, input_sha256))
-        if promised is None:  # cancelled in the meantime
+        queued = await once_stored(lambda: self._jobs.enqueue(job.job_id, input_sha256))
+        if queued is None:  # cancelled in the meantime
             await self._spool.delete(job.job_id)
             return
-        self.open.keep(promised)
-        self._submit(promised)
+        self.open.keep(queued)
+        self._submit(queued)
         self.progress.show_queue()
 
     def _submit(self, job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from bot.jobs.intake import once_more
+from bot.jobs.intake import with_retries
 from bot.screening.screening import Screening
 from bot.storage.job import Job, StoredPicture
 from bot.storage.spool import INPUT_FILENAME, Spool
@@ -52,7 +52,7 @@ class Results:
     async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
         """Screen the pictures and store them, however long that takes; raise Refused if they may not be shown."""
         data = [picture.data for picture in result.pictures]
-        await once_stored(lambda: once_more(lambda: self._screening.look_at_result(job, data)))
+        await once_stored(lambda: with_retries(lambda: self._screening.look_at_result(job, data)))
         stored: list[StoredPicture] = []
         for index, picture in enumerate(result.pictures, start=1):
             number = f"-{index}" if len(result.pictures) > 1 else ""

@@ -10,7 +10,7 @@ import discord
 from bot import replies
 from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
-from bot.messages.heard import HeardMessages, is_to_be_heard_again, may_unfold, version_of
+from bot.messages.heard import HeardMessages, may_unfold, should_handle_again, version_of
 from bot.messages.message_orders import MessageOrders
 from bot.orders.origin import Origin
 from bot.storage.trouble import StorageTrouble, note_trouble
@@ -72,7 +72,7 @@ class Conversation:
                 return
             before, heard.version = heard.version, version_of(message)
             job = await self._client.jobs.by_request(message.author.id, message.id)
-            if is_to_be_heard_again(message, before, job):
+            if should_handle_again(message, before, job):
                 await self._hear(message)
 
     async def _hear(self, message: discord.Message) -> None:

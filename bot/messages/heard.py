@@ -47,7 +47,7 @@ def version_of(message: discord.Message) -> Version:
     return Version(message.edited_at, len(message.embeds))
 
 
-def is_to_be_heard_again(message: discord.Message, before: Version | None, job: Job | None) -> bool:
+def should_handle_again(message: discord.Message, before: Version | None, job: Job | None) -> bool:
     """Return whether to handle a changed message again; ``job`` is the newest job that it has led to, if any.
 
     A change that is not an edit, such as a pin, does not affect a job. An edit counts while the job is open and, if the

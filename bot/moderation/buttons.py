@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 
-def _alone(interaction: "discord.Interaction[Palimpsest]") -> asyncio.Lock:
+def _notice_lock(interaction: "discord.Interaction[Palimpsest]") -> asyncio.Lock:
     assert interaction.message is not None, "a button is pressed on a message"
-    return interaction.client.mod_log.one_act_at_a_time(interaction.message.id)
+    return interaction.client.mod_log.notice_lock(interaction.message.id)
 
 
 async def _decided(interaction: "discord.Interaction[Palimpsest]", action: str, words: str, **more: Any) -> None:
@@ -40,7 +40,7 @@ class _ModButton(JobButton, template="job"):
         if require_moderator(interaction) != job.guild_id:
             raise Refused("job_unknown")
         await interaction.response.defer()
-        async with _alone(interaction):
+        async with _notice_lock(interaction):
             await self.decide(interaction, job)
             await interaction.client.reports.settle(job.job_id)
             words = f"{self.emoji} {self.done}"
@@ -90,7 +90,7 @@ class ModBlockButton(DynamicButton, template=r"mod-block:(?P<key>[0-9]{1,20})"):
     async def press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
         member_id, guild_id = int(self.key), require_moderator(interaction)
         await interaction.response.defer()
-        async with _alone(interaction):
+        async with _notice_lock(interaction):
             await block_member(interaction.client, guild_id, member_id)
             await _decided(interaction, "member_blocked", "⛔ Blocked", member_id=member_id)
 

@@ -33,11 +33,11 @@ class ModLog:
         self._audit = audit
         self._noted_at: dict[tuple[int, int, str], float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._acts: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._notice_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    def one_act_at_a_time(self, message_id: int) -> asyncio.Lock:
+    def notice_lock(self, message_id: int) -> asyncio.Lock:
         """Return the lock to hold while acting on a notice, because each action is appended to its text."""
-        return self._acts.setdefault(message_id, asyncio.Lock())
+        return self._notice_locks.setdefault(message_id, asyncio.Lock())
 
     def note(self, job: Job, what: str, score: float | None) -> None:
         """Record, in the background, what the bot has done with a job of a server."""

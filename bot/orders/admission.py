@@ -71,7 +71,7 @@ class Admission:
         if self.is_draining:
             raise Refused("draining")
         origin.require_room_to_answer()
-        self._screening.require_welcome(origin.requester_id, origin.guild_id, source.asked_ids)
+        self._screening.require_welcome(origin.requester_id, origin.guild_id, source.consent_ids)
         if instead_of is None:
             self._require_room(origin)
         is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)

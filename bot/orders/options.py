@@ -52,7 +52,7 @@ class Source:
         return self.parent.requester_id
 
     @property
-    def asked_ids(self) -> frozenset[int]:
+    def consent_ids(self) -> frozenset[int]:
         """The members whose consent is needed: the owner and, for a repeated request, its requester."""
         repeated = None if self.parent is None else self.parent.requester_id
         return frozenset(member_id for member_id in (self.owner_id, repeated) if member_id is not None)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from bot.storage.database import DATABASE_NAME, DataInUse, is_in_use, owned
+from bot.storage.database import DATABASE_NAME, DataInUse, exclusive_access, is_in_use
 from bot.storage.migrations import MIGRATIONS
 from bot.storage.spool import sync_folder
 
@@ -77,7 +77,7 @@ def restore(file: Path, data_dir: Path) -> None:
         _require_sound(unpacked / DATABASE_NAME)
         try:
             # A bot that starts at this moment would write to a file that is about to be replaced.
-            with owned(data_dir):
+            with exclusive_access(data_dir):
                 _require_no_database(data_dir)
                 _move_in(unpacked, data_dir)
         except DataInUse as error:

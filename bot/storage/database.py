@@ -39,7 +39,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._waiting: deque[tuple[Work, Future[Any]]] = deque()
         self._connection: sqlite3.Connection | None = None
-        self._owned = contextlib.ExitStack()
+        self._exclusive_access = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         """Open the database and bring its schema up to date.
@@ -104,7 +104,7 @@ class Database:
         if not works:  # an earlier call has run them
             return []
         began = time.perf_counter()
-        with _told_apart(), connection:
+        with _as_storage_trouble(), connection:
             connection.execute("BEGIN IMMEDIATE")
             results = [work(connection) for work in works]
         self._observe_seconds(time.perf_counter() - began)
@@ -122,7 +122,7 @@ class Database:
             connection = self._connection
             assert connection is not None, "the database is not open"
             (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
-            with _told_apart():
+            with _as_storage_trouble():
                 # Do not wait for a reader: everybody who requests a picture in the meantime would wait, too.
                 connection.execute("PRAGMA busy_timeout = 0")
                 try:
@@ -139,7 +139,7 @@ class Database:
     def _open(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._owned.enter_context(owned(self.folder))
+            self._exclusive_access.enter_context(exclusive_access(self.folder))
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
         database = self.folder / DATABASE_NAME
@@ -149,7 +149,7 @@ class Database:
                 database.chmod(0o600)  # prompts are private; SQLite gives its other files the same mode
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
-        with _told_apart():
+        with _as_storage_trouble():
             connection = sqlite3.connect(database, isolation_level=None, timeout=_PATIENCE_SECONDS)
             self._connection = connection
             connection.row_factory = sqlite3.Row
@@ -162,11 +162,11 @@ class Database:
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        self._owned.close()
+        self._exclusive_access.close()
 
 
 @contextlib.contextmanager
-def _told_apart() -> Iterator[None]:
+def _as_storage_trouble() -> Iterator[None]:
     """Raise StorageTrouble for errors caused by the disk; let errors of the statement through."""
     try:
         yield
@@ -178,7 +178,7 @@ def _told_apart() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def owned(folder: Path) -> Iterator[None]:
+def exclusive_access(folder: Path) -> Iterator[None]:
     """Keep every other process from using a folder; raise DataInUse if one already does."""
     with (folder / _LOCK_NAME).open("a+b") as file:
         try:

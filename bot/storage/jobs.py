@@ -41,7 +41,7 @@ class Jobs:
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         await self._database.execute(f"INSERT INTO jobs ({columns}) VALUES ({marks})", *values.values())
 
-    async def promise(self, job_id: str, input_sha256: str) -> Job | None:
+    async def enqueue(self, job_id: str, input_sha256: str) -> Job | None:
         """accepted → queued: the cleaned picture is on disk."""
         return await self._move(job_id, JobState.QUEUED, input_sha256=input_sha256, queued_at=self._clock())
 

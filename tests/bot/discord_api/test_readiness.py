@@ -6,13 +6,13 @@ from typing import Any
 import discord
 import pytest
 
-from bot.discord_api.readiness import PromptClient
+from bot.discord_api.readiness import EagerClient
 from bot.events import Events
 
 USER = {"id": "1", "username": "Palimpsest", "discriminator": "0001", "avatar": None}
 
 
-class Listener(PromptClient):
+class Listener(EagerClient):
     def __init__(self, patience_seconds: float) -> None:
         super().__init__(intents=discord.Intents(guilds=True), guild_ready_timeout=patience_seconds)
         self.says_ready = asyncio.Event()
@@ -68,4 +68,4 @@ async def test_one_with_an_outage_is_not_waited_for_for_ever() -> None:
 
 
 def test_the_bot_is_such_a_client() -> None:
-    assert issubclass(Events, PromptClient)
+    assert issubclass(Events, EagerClient)

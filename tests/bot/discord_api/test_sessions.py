@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from discord.gateway import DiscordWebSocket
 
-from bot.discord_api.sessions import begin_anew_without_a_session
+from bot.discord_api.sessions import identify_without_a_session
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ async def test_a_connection_without_a_session_begins_anew(
     monkeypatch: pytest.MonkeyPatch, session_id: str | None, sequence: int | None, sent: int | str
 ) -> None:
     monkeypatch.setattr(DiscordWebSocket, "resume", DiscordWebSocket.resume)  # restored afterwards
-    begin_anew_without_a_session()
+    identify_without_a_session()
     heard: list[int | str] = []
 
     async def identify() -> None:

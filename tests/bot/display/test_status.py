@@ -161,7 +161,7 @@ async def test_who_is_far_back_hears_less_often_and_at_once_when_the_turn_comes(
     board.show(waiting, Waiting(60, None))
     assert "60 ahead" in (await edits.number(1))[0]
     board.show(waiting, Waiting(59, None))
-    line = board._lines[waiting.job_id]
+    line = board._messages[waiting.job_id]
     assert line._pause_seconds(3600) == 11 * 3600  # of twelve intervals one has passed
     board.show(waiting, Waiting(4, None))
     assert line._pause_seconds(3600) == 0
@@ -177,7 +177,7 @@ async def test_a_message_that_is_old_is_seldom_edited(minutes: int, times: int) 
     board.show(old, Painting(1, 4, None))
     await edits.number(1)
     board.show(old, Painting(2, 4, None))
-    assert board._lines[old.job_id]._pause_seconds(0) == times * 3600
+    assert board._messages[old.job_id]._pause_seconds(0) == times * 3600
     await board.settle(replace(old, state=JobState.CANCELLED))  # the final state does not wait
     assert [text for text, _ in edits.taken[1:]] == ["🚫 Cancelled"]
 

@@ -31,7 +31,7 @@ async def test_the_median_of_what_was_measured_scales_with_the_work(database: Da
     for seconds in (4.0, 5.0, 60.0):  # the last one: a first job with a slow model load
         done = make_job(strength=0.5, num_inference_steps=20)
         await jobs.accept(done)
-        await jobs.promise(done.job_id, "")
+        await jobs.enqueue(done.job_id, "")
         await jobs.begin(done.job_id, 1)
         await jobs.render(done.job_id, [PICTURE], seconds)
     estimates = Estimates(jobs)

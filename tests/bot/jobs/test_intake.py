@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import JobFailed, Refused
 from bot.jobs import intake
-from bot.jobs.intake import MAX_AT_ONCE, Intake, once_more
+from bot.jobs.intake import MAX_AT_ONCE, Intake, with_retries
 from bot.storage.job import Job
 from tests.bot.jobs_made import make_job
 
@@ -35,21 +35,21 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_passes_is_tried_again() -> None:
     work = Work("check_failed", "download_failed")
-    assert await once_more(work.do) == "done"
+    assert await with_retries(work.do) == "done"
     assert work.done == 3
 
 
 async def test_what_does_not_pass_is_given_up_in_the_end() -> None:
     work = Work(*["check_failed"] * 4)
     with pytest.raises(Refused, match="check_failed"):
-        await once_more(work.do)
+        await with_retries(work.do)
     assert work.done == 3
 
 
 async def test_a_refusal_is_not_asked_for_twice() -> None:
     work = Work("picture_blocked")
     with pytest.raises(Refused, match="picture_blocked"):
-        await once_more(work.do)
+        await with_retries(work.do)
     assert work.done == 1
 
 

@@ -37,7 +37,7 @@ class Desk:
     async def painted(self, seconds: float, *, hours_ago: float, guild_id: int | None = SERVER) -> None:
         job = make_job(guild_id=guild_id, accepted_at=NOW - hours_ago * 3600)
         await self.jobs.accept(job)
-        await self.jobs.promise(job.job_id, "")
+        await self.jobs.enqueue(job.job_id, "")
         await self.jobs.begin(job.job_id, 1)
         await self.jobs.render(job.job_id, [PICTURE], seconds)
 
@@ -152,7 +152,7 @@ async def test_cancelling_at_the_last_step_is_no_way_round_a_budget(desk: Desk, 
         assert await desk.refusal(origin()) is None
         job = make_job(accepted_at=moment)
         await jobs.accept(job)
-        await jobs.promise(job.job_id, "")
+        await jobs.enqueue(job.job_id, "")
         await jobs.begin(job.job_id, 1)
         moment += seconds
         await jobs.cancel(job.job_id)

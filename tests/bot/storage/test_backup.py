@@ -29,7 +29,7 @@ async def add_job(jobs: Jobs, spool: Spool) -> str:
     job = make_job()
     await jobs.accept(job)
     await spool.write(job.job_id, INPUT_FILENAME, job.job_id.encode())
-    await jobs.promise(job.job_id, "")
+    await jobs.enqueue(job.job_id, "")
     return job.job_id
 
 

@@ -25,7 +25,7 @@ async def test_a_job_comes_back_from_its_row_as_it_was_written(tmp_path: Path) -
 async def test_the_whole_way_of_a_job(jobs: Jobs) -> None:
     job = make_job()
     await jobs.accept(job)
-    queued = await jobs.promise(job.job_id, "ab" * 32)
+    queued = await jobs.enqueue(job.job_id, "ab" * 32)
     assert queued is not None
     assert queued.state is JobState.QUEUED
     assert queued.input_sha256 == "ab" * 32
@@ -47,7 +47,7 @@ async def test_the_whole_way_of_a_job(jobs: Jobs) -> None:
 @pytest.mark.parametrize("state", list(JobState))
 async def test_only_the_ways_of_the_table_can_be_gone(jobs: Jobs, state: JobState) -> None:
     moves = {
-        JobState.QUEUED: lambda job_id: jobs.promise(job_id, ""),
+        JobState.QUEUED: lambda job_id: jobs.enqueue(job_id, ""),
         JobState.RUNNING: lambda job_id: jobs.begin(job_id, 1),
         JobState.RENDERED: lambda job_id: jobs.render(job_id, [], 1.0),
         JobState.DELIVERED: lambda job_id: jobs.deliver(job_id, 1),
@@ -80,7 +80,7 @@ async def test_nothing_on_the_way_of_a_request_looks_at_every_row(database: Data
     job = make_job()
     await jobs.accept(job)
     await database.run(lambda connection: connection.set_trace_callback(statements.append))
-    await jobs.promise(job.job_id, "")
+    await jobs.enqueue(job.job_id, "")
     await jobs.set_status_message(job.job_id, 5)
     await jobs.get(job.job_id)
     await jobs.by_message(5)
@@ -100,7 +100,7 @@ async def test_deaths_of_the_bot_are_counted_for_what_was_running(jobs: Jobs) ->
     running, waiting = make_job(), make_job()
     for job in (running, waiting):
         await jobs.accept(job)
-        await jobs.promise(job.job_id, "")
+        await jobs.enqueue(job.job_id, "")
     await jobs.begin(running.job_id, 1)
     await jobs.count_unclean_death()
     assert [(job.attempt, job.unclean_deaths) for job in await jobs.unsettled()] == [(1, 1), (0, 0)]
@@ -161,7 +161,7 @@ async def test_a_clock_that_jumps_in_the_middle_of_a_jobs_life_hinders_nothing(
     jobs = Jobs(database, clock=clock)
     await jobs.accept(job)
     steps = (
-        lambda: jobs.promise(job.job_id, ""),
+        lambda: jobs.enqueue(job.job_id, ""),
         lambda: jobs.begin(job.job_id, 1),
         lambda: jobs.render(job.job_id, [PICTURE], 1.0),
         lambda: jobs.deliver(job.job_id, 9),
