@@ -59,11 +59,11 @@ class Events(EagerClient):
 
     async def on_message(self, message: discord.Message) -> None:
         """Handle a new message."""
-        await self.conversation.hear(message)
+        await self.conversation.handle(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """Handle an edited message."""
-        await self.conversation.hear_again(payload.message)
+        await self.conversation.handle_update(payload.message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Note an interaction's arrival, and answer it if no handler is left for it; other handlers answer the rest.

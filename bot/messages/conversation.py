@@ -10,7 +10,7 @@ import discord
 from bot import replies
 from bot.discord_api.trouble import NO_HISTORY, is_passing
 from bot.errors import Refused
-from bot.messages.heard import HeardMessages, may_unfold, should_handle_again, version_of
+from bot.messages.handled_messages import HandledMessages, may_unfurl, should_handle_again, version_of
 from bot.messages.message_orders import MessageOrders
 from bot.orders.origin import Origin
 from bot.storage.trouble import StorageTrouble, note_trouble
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_UNFOLDING_SECONDS = 3.0  # Discord has usually resolved a link within this time
+_UNFURLING_SECONDS = 3.0  # Discord has usually resolved a link within this time
 
 
 class Conversation:
@@ -35,10 +35,10 @@ class Conversation:
     def __init__(self, client: "Palimpsest") -> None:
         self._client = client
         self._answering: set[int] = set()  # members who are being answered at the moment
-        self._heard = HeardMessages()
+        self._handled = HandledMessages()
         self._orders = MessageOrders(client)
 
-    async def hear(self, message: discord.Message) -> None:
+    async def handle(self, message: discord.Message) -> None:
         """Handle a new message; ignore one that is not for the bot."""
         if message.author.bot or message.is_system():
             return
@@ -46,19 +46,19 @@ class Conversation:
             if message.guild is not None and message.role_mentions and message.guild.self_role in message.role_mentions:
                 await self._say(message, replies.role_mentioned(message.guild.me.mention))
             return
-        heard = self._heard.remember(message)
+        handled = self._handled.remember(message)
         version = version_of(message)
-        async with heard.lock:
-            heard.version = version
-            if not may_unfold(message):
-                await self._hear(message)
+        async with handled.lock:
+            handled.version = version
+            if not may_unfurl(message):
+                await self._answer(message)
                 return
-        await asyncio.sleep(_UNFOLDING_SECONDS)
-        async with heard.lock:
-            if heard.version == version:  # otherwise it was handled in the meantime, with its embed
-                await self._hear(message)
+        await asyncio.sleep(_UNFURLING_SECONDS)
+        async with handled.lock:
+            if handled.version == version:  # otherwise it was handled in the meantime, with its embed
+                await self._answer(message)
 
-    async def hear_again(self, message: discord.Message) -> None:
+    async def handle_update(self, message: discord.Message) -> None:
         """Handle a changed message: it was edited, or Discord has resolved its link.
 
         This lets people add a forgotten mention or correct an option; once the picture has been delivered an edit is
@@ -66,16 +66,16 @@ class Conversation:
         """
         if message.author.bot or message.is_system() or not self._is_for_us(message):
             return
-        heard = self._heard.remember(message)
-        async with heard.lock:
-            if heard.version == version_of(message):  # for example, it was pinned
+        handled = self._handled.remember(message)
+        async with handled.lock:
+            if handled.version == version_of(message):  # for example, it was pinned
                 return
-            before, heard.version = heard.version, version_of(message)
+            before, handled.version = handled.version, version_of(message)
             job = await self._client.jobs.by_request(message.author.id, message.id)
             if should_handle_again(message, before, job):
-                await self._hear(message)
+                await self._answer(message)
 
-    async def _hear(self, message: discord.Message) -> None:
+    async def _answer(self, message: discord.Message) -> None:
         try:
             if (text := await self._orders.answer(message)) is not None:
                 await self._say(message, text)

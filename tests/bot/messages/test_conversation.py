@@ -55,13 +55,13 @@ class Channel:
 async def test_whoever_writes_faster_than_the_bot_may_answer_is_answered_once() -> None:
     client: Any = SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None), shelf=SHELF)
     conversation, channel = Conversation(client), Channel()
-    hearing = [asyncio.create_task(conversation.hear(channel.message(1, f"{number}"))) for number in range(5)]
-    hearing.append(asyncio.create_task(conversation.hear(channel.message(2, "0,7"))))
+    handling = [asyncio.create_task(conversation.handle(channel.message(1, f"{number}"))) for number in range(5)]
+    handling.append(asyncio.create_task(conversation.handle(channel.message(2, "0,7"))))
     await asyncio.sleep(0)
     channel.is_open.set()
-    await asyncio.gather(*hearing)
+    await asyncio.gather(*handling)
     assert channel.said == channel.asked == ["0", "0,7"]
-    await conversation.hear(channel.message(1, "5"))  # the member can be answered again
+    await conversation.handle(channel.message(1, "5"))  # the member can be answered again
     assert channel.said[-1] == "5"
 
 
@@ -80,21 +80,21 @@ async def test_a_message_that_changes_is_heard_again_until_its_picture_is_there(
         edited_at = None if minutes is None else now + timedelta(minutes=minutes)
         return channel.message(1, content, **({"id": 5, "edited_at": edited_at} | changes))
 
-    await conversation.hear(version("0"))
-    await conversation.hear_again(version("as it was"))  # for example, it was pinned
-    await conversation.hear_again(version("1", embeds=["what a link leads to"]))
-    await conversation.hear_again(version("2", 1))
-    await conversation.hear_again(version("the same", 1))
-    await conversation.hear_again(version("3", 2))
-    await conversation.hear_again(version("old", 2, id=6, created_at=now - timedelta(minutes=20)))
-    await conversation.hear_again(version("4", 2, id=7))  # no earlier version was meant for the bot
+    await conversation.handle(version("0"))
+    await conversation.handle_update(version("as it was"))  # for example, it was pinned
+    await conversation.handle_update(version("1", embeds=["what a link leads to"]))
+    await conversation.handle_update(version("2", 1))
+    await conversation.handle_update(version("the same", 1))
+    await conversation.handle_update(version("3", 2))
+    await conversation.handle_update(version("old", 2, id=6, created_at=now - timedelta(minutes=20)))
+    await conversation.handle_update(version("4", 2, id=7))  # no earlier version was meant for the bot
     requests[5] = make_job(state=JobState.QUEUED)
-    await conversation.hear_again(version("what a link leads to, too late", 2, embeds=["a link", "another"]))
-    await conversation.hear_again(version("5", 3))
+    await conversation.handle_update(version("what a link leads to, too late", 2, embeds=["a link", "another"]))
+    await conversation.handle_update(version("5", 3))
     requests[5] = make_job(state=JobState.CANCELLED)
-    await conversation.hear_again(version("6", 4))
+    await conversation.handle_update(version("6", 4))
     requests[5] = make_job(state=JobState.DELIVERED)
-    await conversation.hear_again(version("painted", 5))
+    await conversation.handle_update(version("painted", 5))
     assert channel.said == ["0", "1", "2", "3", "4", "5", "6"]
 
 
@@ -109,7 +109,7 @@ async def test_a_request_that_is_changed_into_small_talk_is_none() -> None:
     picture = SimpleNamespace(content_type="image/png", size=1, url="https://example.org", is_spoiler=lambda: False)
     for number, words in enumerate(("cancel this please", "thanks!")):
         edited = {"id": 5, "edited_at": now + timedelta(minutes=number), "attachments": [picture]}
-        await conversation.hear_again(channel.message(1, words, **edited))
+        await conversation.handle_update(channel.message(1, words, **edited))
     assert channel.said == ["cancel this please"]
 
 
@@ -124,10 +124,10 @@ async def test_an_edit_counts_for_as_long_as_the_request_waits() -> None:
     conversation, channel, now = Conversation(client), Channel(), discord.utils.utcnow()
     channel.is_open.set()
     old = {"id": 5, "created_at": now - timedelta(minutes=20)}
-    await conversation.hear_again(channel.message(1, "pinned", **old))
-    await conversation.hear_again(channel.message(1, "1", edited_at=now, **old))
+    await conversation.handle_update(channel.message(1, "pinned", **old))
+    await conversation.handle_update(channel.message(1, "1", edited_at=now, **old))
     job = make_job(state=JobState.CANCELLED)
-    await conversation.hear_again(channel.message(1, "too late", edited_at=now + timedelta(minutes=1), **old))
+    await conversation.handle_update(channel.message(1, "too late", edited_at=now + timedelta(minutes=1), **old))
     assert channel.said == ["1"]
 
 
@@ -150,10 +150,10 @@ async def test_a_link_is_given_time_to_show_its_picture(monkeypatch: pytest.Monk
         slept.set()
         assert channel.said == []
         if is_unfolded:
-            await conversation_.hear_again(channel.message(1, "0,7", id=5, embeds=["a picture"]))
+            await conversation_.handle_update(channel.message(1, "0,7", id=5, embeds=["a picture"]))
 
     monkeypatch.setattr(conversation, "asyncio", SimpleNamespace(sleep=sleep, Lock=asyncio.Lock))
-    await conversation_.hear(message)
+    await conversation_.handle(message)
     assert slept.is_set()
     assert channel.said == (["0,7"] if is_unfolded else [link])
 
@@ -168,6 +168,6 @@ async def test_a_disk_that_takes_nothing_is_in_the_log_as_the_person_is_told(
     conversation, channel = Conversation(client), Channel()
     channel.is_open.set()
     monkeypatch.setattr(conversation._orders, "answer", answer)
-    await conversation.hear(channel.message(1, "a fox"))
+    await conversation.handle(channel.message(1, "a fox"))
     assert channel.said == ["a fox"]
     assert "SQLITE_FULL: database or disk is full" in caplog.text

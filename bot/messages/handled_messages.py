@@ -22,24 +22,24 @@ class Version(NamedTuple):
 
 
 @dataclass(slots=True)
-class Heard:
+class HandledMessage:
     """A handled message and its handled version; the lock is held while one is being handled."""
 
     version: Version | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class HeardMessages:
+class HandledMessages:
     """The most recent messages that were meant for the bot."""
 
     def __init__(self) -> None:
-        self._heard: dict[int, Heard] = {}
+        self._handled: dict[int, HandledMessage] = {}
 
-    def remember(self, message: discord.Message) -> Heard:
+    def remember(self, message: discord.Message) -> HandledMessage:
         """Return the record of a message, creating it if necessary."""
-        if message.id not in self._heard and len(self._heard) >= _MOST_REMEMBERED:
-            del self._heard[next(iter(self._heard))]
-        return self._heard.setdefault(message.id, Heard())
+        if message.id not in self._handled and len(self._handled) >= _MOST_REMEMBERED:
+            del self._handled[next(iter(self._handled))]
+        return self._handled.setdefault(message.id, HandledMessage())
 
 
 def version_of(message: discord.Message) -> Version:
@@ -61,7 +61,7 @@ def should_handle_again(message: discord.Message, before: Version | None, job: J
     return was_edited and (is_new or not job.state.is_settled) and job.state is not JobState.DELIVERED
 
 
-def may_unfold(message: discord.Message) -> bool:
+def may_unfurl(message: discord.Message) -> bool:
     """Return whether a message's picture may be behind a link that Discord has not resolved yet."""
     has_link = "https://" in message.content or "http://" in message.content
     return has_link and message.reference is None and not message.embeds and source_in(message) is None

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from bot.messages import heard
-from bot.messages.heard import HeardMessages
+from bot.messages import handled_messages
+from bot.messages.handled_messages import HandledMessages
 
 
 def test_a_known_message_drives_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heard, "_MOST_REMEMBERED", 2)
-    messages = HeardMessages()
+    monkeypatch.setattr(handled_messages, "_MOST_REMEMBERED", 2)
+    messages = HandledMessages()
     first, second, third = (message(number) for number in (1, 2, 3))
     known = [messages.remember(first), messages.remember(second)]
     assert [messages.remember(first), messages.remember(second)] == known
