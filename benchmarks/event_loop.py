@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from benchmarks.requests_made import request
-from bot.short_turns import take_short_turns
+from bot.time_slices import request_short_time_slices
 from generation.events import Cancelled, Finished, Progress
 from generation.executors.child import ChildExecutor
 from generation.settings import GenerationSettings
@@ -104,7 +104,7 @@ def main(values: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rounds", nargs="?", type=int, default=ROUNDS, help="how often each phase is measured")
     rounds = parser.parse_args(list(values)).rounds
-    take_short_turns()
+    request_short_time_slices()
     late = asyncio.run(measure(rounds)).late
     idle = percentile(late["idle"], 0.99)
     rows = [

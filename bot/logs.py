@@ -24,7 +24,7 @@ def set_up_logging(secrets: Sequence[str], log_format: LogFormat = "text") -> No
     logging.getLogger("discord.client").addFilter(_without_stack_of_lost_connection)
 
 
-def log_unheard_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+def log_unhandled_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
     """Log an error that nobody awaited; asyncio's own handler would log its message, and so perhaps a prompt."""
     error = context.get("exception")
     log.error("%s\n%s", context["message"], "" if error is None else stack_of(error))

@@ -20,17 +20,17 @@ from bot.checks.command import check
 from bot.client import Palimpsest
 from bot.discord_api.address import point_library_at
 from bot.discord_api.sessions import identify_without_a_session
-from bot.logs import log_unheard_error, set_up_logging
+from bot.logs import log_unhandled_error, set_up_logging
 from bot.monitoring.gauges import Gauges
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
 from bot.settings import Settings, unused_settings
-from bot.short_turns import take_short_turns
 from bot.storage.backup import BackupRefused, back_up, back_up_to, restore, restore_from
 from bot.storage.database import Database, DataInUse
 from bot.storage.facts import Facts
 from bot.storage.migrations import DatabaseTooNew
 from bot.storage.trouble import StorageTrouble
+from bot.time_slices import request_short_time_slices
 from generation.errors import ModelUnavailable
 from generation.executors.child import DIFFUSERS_ENGINE, ChildExecutor
 from generation.images.decoder import ImageDecoder
@@ -50,7 +50,7 @@ async def serve(settings: Settings, token: str, catalog: Catalog, *, engine: str
 
     ``engine`` is what generates in the executor's process, as ``module:function``.
     """
-    asyncio.get_running_loop().set_exception_handler(log_unheard_error)
+    asyncio.get_running_loop().set_exception_handler(log_unhandled_error)
     api_url = str(settings.discord_api_url) if settings.discord_api_url else None
     point_library_at(api_url, settings.discord_gateway_url)
     identify_without_a_session()
@@ -189,7 +189,7 @@ def run(*, engine: str = DIFFUSERS_ENGINE) -> int:
     secrets = [token, settings.hf_token.get_secret_value() if settings.hf_token else ""]
     set_up_logging(secrets=secrets, log_format=settings.log_format)
     leave_no_core_dumps()
-    take_short_turns()
+    request_short_time_slices()
     for name, remedy in unused_settings().items():
         log.warning("%s in .env has no effect. %s", name, remedy)
     try:

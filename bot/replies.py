@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.discord_api.permissions import permission_words
 from bot.errors import Refused
-from bot.inert import inert, inert_code
+from bot.escaping import escape_code, escape_text
 from bot.storage.defaults import Layer
 from bot.storage.job import CancelReason, Job
 from bot.storage.trouble import StorageTrouble
@@ -198,11 +198,11 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
     if "max_waiting" in data:
         shown["waiting_requests"] = counted(data["max_waiting"], "request")
     if "allowed" in data:
-        shown["other"] = one_of([inert(name) for name in data["allowed"]])
+        shown["other"] = one_of([escape_text(name) for name in data["allowed"]])
     if "text" in data:
-        shown["text"] = inert(data["text"])
+        shown["text"] = escape_text(data["text"])
     if "value" in data:
-        shown["value"] = inert_code(data["value"])
+        shown["value"] = escape_code(data["value"])
     if "name" in data:
         shown["option"] = OPTION_NAMES.get(data["name"], data["name"])
     if "layer" in data:
@@ -219,8 +219,8 @@ def error_sentence(error: BaseException) -> str | None:
     if isinstance(error, StorageTrouble):
         return refusal_sentence(error.reason, {})
     if isinstance(error, ModelUnavailable) and error.reason == ModelProblem.UNKNOWN:
-        known = [inert(name) for name in error.data.get("known", ())]
-        return model_unavailable_sentence(inert(error.model, 80), error.reason, {"known": known})
+        known = [escape_text(name) for name in error.data.get("known", ())]
+        return model_unavailable_sentence(escape_text(error.model, 80), error.reason, {"known": known})
     if isinstance(error, GenerationError):
         return sentences.error_sentence(error)
     return None

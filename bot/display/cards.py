@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from bot import replies
-from bot.inert import inert
+from bot.escaping import escape_text
 from bot.storage.job import Job, JobState
 from generation.adapter_weights import read_adapters
 from generation.events import FailureKind
@@ -114,7 +114,7 @@ def _quoted_prompt(job: Job) -> tuple[str, ...]:
     """Quote the prompt while the job is open and under a refusal, so that no input is lost."""
     if job.state in (JobState.DELIVERED, JobState.CANCELLED):
         return ()
-    return (f"> {inert(job.prompt)}",)
+    return (f"> {escape_text(job.prompt)}",)
 
 
 def about(seconds: float | None) -> str:
@@ -163,9 +163,9 @@ def result_text(
     if job.adapter:
         adapters = read_adapters(job.adapter, job.adapter_weight)
         numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)
-    lines = [f"**{inert(job.prompt)}** · for <@{job.requester_id}>" if quotes else f"For <@{job.requester_id}>"]
+    lines = [f"**{escape_text(job.prompt)}** · for <@{job.requester_id}>" if quotes else f"For <@{job.requester_id}>"]
     if job.negative_prompt and quotes:
-        lines.append(f"without: {inert(job.negative_prompt)}")
+        lines.append(f"without: {escape_text(job.negative_prompt)}")
     lines.append(f"🌱 seed {seeds} · {numbers}")
     if earlier is not None and earlier.result_message_id is not None:
         lines.append(f"-# Painted over {message_link(earlier)}")

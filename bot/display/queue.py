@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot import replies
 from bot.display.cards import Resting, Waiting, about, duration, link
 from bot.errors import Refused
-from bot.inert import inert
+from bot.escaping import escape_text
 from bot.storage.job import Job
 
 
@@ -36,11 +36,11 @@ def queue_text(
         lines.append(f"All of this will take about {duration(max(ends))}.")
     for job in running:
         if job.requester_id == member_id:
-            lines.append(f"🎨 yours: {inert(job.prompt, 80)}{_status_link(job)}")
+            lines.append(f"🎨 yours: {escape_text(job.prompt, 80)}{_status_link(job)}")
     for job, place in waiting:
         if job.requester_id == member_id:
             ahead = f"{place.ahead} ahead" if place.ahead else "next in line"
-            lines.append(f"🕐 yours, {ahead}{about(place.seconds)}: {inert(job.prompt, 80)}{_status_link(job)}")
+            lines.append(f"🕐 yours, {ahead}{about(place.seconds)}: {escape_text(job.prompt, 80)}{_status_link(job)}")
     if not running and not waiting:
         begins_at_once = not (is_paused or is_draining or resting or refused)
         lines.append("Nobody is waiting, so yours would start right away." if begins_at_once else "Nobody is waiting.")

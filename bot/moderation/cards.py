@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from bot.display.cards import message_link
-from bot.inert import inert
+from bot.escaping import escape_text
 from bot.replies import NOT_QUOTED, counted
 from bot.screening.policy import MINOR_BLOCK_SCORE, refusal_of_words
 from bot.storage.audit import AuditEntry
@@ -102,7 +102,7 @@ def members_text(members: Collection[int]) -> str:
 
 def terms_text(terms: Collection[str]) -> str:
     """Return the server's words, as spoilers."""
-    return listed_text("Words", [f"||{inert(term)}||" for term in terms], "No words are listed.")
+    return listed_text("Words", [f"||{escape_text(term)}||" for term in terms], "No words are listed.")
 
 
 def pictures_text(pictures: Collection[BlockedPicture]) -> str:
@@ -119,7 +119,7 @@ def audit_text(entries: Sequence[AuditEntry]) -> str:
         of_whom = "" if entry.member_id is None else f"<@{entry.member_id}>"
         of_whom = of_whom and f" (for {of_whom})" if entry.job_id is not None else of_whom and f" ({of_whom})"
         which = "" if entry.job_id is None else f" · {reference_of(entry.job_id)}"
-        detail = "" if not entry.detail else f" · {inert(entry.detail)}"
+        detail = "" if not entry.detail else f" · {escape_text(entry.detail)}"
         items.append(f"<t:{round(entry.happened_at)}:R> {who} {HAPPENED[entry.action]}{of_whom}{which}{detail}")
     return listed_text("Decisions in this server", items, "Nothing has been decided here yet.")
 
@@ -138,7 +138,7 @@ def decision_text(job: Job, what: str, score: float | None, *, quotes: bool = Tr
     lines = [f"🛡️ I {HAPPENED[what]} · for <@{job.requester_id}> · {_where(job)}"]
     if score is not None:
         lines.append(f"Score {score:.2f}.")
-    lines.append(f"> ||{inert(job.prompt)}||" if quotes else NOT_QUOTED)
+    lines.append(f"> ||{escape_text(job.prompt)}||" if quotes else NOT_QUOTED)
     return "\n".join(lines)
 
 

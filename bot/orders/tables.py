@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.inert import inert
+from bot.escaping import escape_text
 from bot.orders.allowances import NO_LIMIT, Allowance, Budget
 from bot.orders.layers import NUMBERS, Layers
 from bot.replies import OPTION_NAMES, SET_BY
@@ -32,7 +32,7 @@ def settings_table(layers: Layers, problem: str | None = None) -> str:
     if (sampler := layers.wanted("sampler")) is not None:
         lines.append(f"• sampler: **{SAMPLERS[sampler.value].title}** ({_whose(sampler.layer)})")
     if (negative_prompt := layers.wanted("negative_prompt")) is not None:
-        lines.append(f"• negative_prompt: {inert(negative_prompt.value)} ({_whose(negative_prompt.layer)})")
+        lines.append(f"• negative_prompt: {escape_text(negative_prompt.value)} ({_whose(negative_prompt.layer)})")
     for layer, values in layers.layers:
         if "models" in values:
             lines.append(f"• allowed models: {', '.join(values['models'])} ({_whose(layer)})")

@@ -46,7 +46,7 @@ class Forgetting:
         """Delete what is past its retention time."""
         now = time.time()
         client = self._client
-        await self._go_on()
+        await self._resume_interrupted()
         await client.audit.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
         await client.reports.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
         await self.member_data.forget_emptied(now - DAY_SECONDS)
@@ -75,7 +75,7 @@ class Forgetting:
         await self._facts.forget(fact)
         return left
 
-    async def _go_on(self) -> None:
+    async def _resume_interrupted(self) -> None:
         """Finish deletions that were interrupted when the bot stopped; requests made since then are kept."""
         for member, moment in (await self._facts.starting_with(_FORGETTING_FACT)).items():
             if int(member) not in self._under_way:

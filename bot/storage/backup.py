@@ -171,21 +171,21 @@ def database_problem(data_dir: Path) -> str | None:
     if not database.is_file():
         return None
     try:
-        with contextlib.closing(_as_it_lies_there(database)) as connection:
+        with contextlib.closing(_open_immutable(database)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         return f"{database} cannot be read ({error})."
     return f"{database} comes from a newer version of this program." if version > len(MIGRATIONS) else None
 
 
-def _as_it_lies_there(database: Path) -> sqlite3.Connection:
+def _open_immutable(database: Path) -> sqlite3.Connection:
     """Open a database that nobody writes to, without creating files beside it: the disk may be full."""
     return sqlite3.connect(f"{database.resolve().as_uri()}?immutable=1", uri=True)
 
 
 def _require_sound(database: Path) -> None:
     """Raise BackupRefused unless a copied database is intact and not from a newer version of this program."""
-    with contextlib.closing(_as_it_lies_there(database)) as connection:
+    with contextlib.closing(_open_immutable(database)) as connection:
         try:
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -7,7 +7,7 @@ import logging
 import aiohttp
 import pytest
 
-from bot.logs import log_unheard_error, set_up_logging
+from bot.logs import log_unhandled_error, set_up_logging
 
 
 @pytest.mark.parametrize(("error", "has_stack"), [(aiohttp.ClientError("gone"), False), (KeyError("d"), True)])
@@ -35,7 +35,7 @@ async def test_an_error_that_nobody_waited_for_is_told_without_its_message(caplo
 
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
-    loop.set_exception_handler(log_unheard_error)
+    loop.set_exception_handler(log_unhandled_error)
     try:
         await asyncio.wait([asyncio.create_task(break_down())])
         gc.collect()

@@ -11,7 +11,7 @@ import platform
 import sys
 
 _SYSCALLS = {"x86_64": 314, "aarch64": 274}  # sched_setattr, which the C library wraps only since glibc 2.41
-_TURN_NANOSECONDS = 100_000  # the minimum; usual are some milliseconds
+_SLICE_NANOSECONDS = 100_000  # the minimum; usual are some milliseconds
 _RESET_ON_FORK = 0x01
 
 
@@ -30,7 +30,7 @@ class _Attributes(ctypes.Structure):
     )
 
 
-def take_short_turns() -> bool:
+def request_short_time_slices() -> bool:
     """Request short time slices for this thread, but not for its children; return whether the system accepted.
 
     An older Linux accepts it without effect; other systems are not asked.
@@ -46,6 +46,6 @@ def take_short_turns() -> bool:
         policy=os.SCHED_OTHER,
         flags=_RESET_ON_FORK,
         nice=nice,
-        runtime=_TURN_NANOSECONDS,
+        runtime=_SLICE_NANOSECONDS,
     )
     return ctypes.CDLL(None).syscall(number, 0, ctypes.byref(wanted), 0) == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.inert import inert, inert_code
+from bot.escaping import escape_code, escape_text
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from bot.inert import inert, inert_code
     ],
 )
 def test_nothing_is_a_link_or_more_than_text(text: str) -> None:
-    shown = inert(text)
+    shown = escape_text(text)
     for active in (
         "://",
         "discord.gg/",
@@ -39,16 +39,16 @@ def test_nothing_is_a_link_or_more_than_text(text: str) -> None:
 
 
 def test_it_turns_no_words_around_but_its_own() -> None:
-    assert inert("a \u202efox\u202c \u2067in snow\u2069") == "a fox in snow"
-    assert inert("ثعلب في الثلج") == "ثعلب في الثلج"
+    assert escape_text("a \u202efox\u202c \u2067in snow\u2069") == "a fox in snow"
+    assert escape_text("ثعلب في الثلج") == "ثعلب في الثلج"
 
 
 def test_it_is_one_line_and_no_longer_than_wanted() -> None:
-    assert inert("a\n# b") == "a # b"
-    assert inert("x" * 301) == "x" * 299 + "…"
-    assert inert("x" * 81, 80) == "x" * 79 + "…"
+    assert escape_text("a\n# b") == "a # b"
+    assert escape_text("x" * 301) == "x" * 299 + "…"
+    assert escape_text("x" * 81, 80) == "x" * 79 + "…"
 
 
 def test_code_stays_code() -> None:
-    assert inert_code("`a` **b**") == "'a' **b**"
-    assert inert_code("0.5\u202e") == "0.5"
+    assert escape_code("`a` **b**") == "'a' **b**"
+    assert escape_code("0.5\u202e") == "0.5"
