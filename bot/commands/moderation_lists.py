@@ -9,7 +9,7 @@ from bot.commands.shared import MAX_CHOICES, client_of, tell
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
-from bot.moderation.acts import block_member, list_picture, require_room_for_term
+from bot.moderation.actions import block_member, block_picture, require_room_for_term
 from bot.orders.sources import source_of
 from generation.safety.prompt import MAX_TERM_CHARACTERS, is_term
 
@@ -100,7 +100,7 @@ async def pictures_add(interaction: discord.Interaction, picture: discord.Attach
     source = source_of(picture)
     assert source.attachment_url is not None, "an attachment has an address"
     await interaction.response.defer(ephemeral=True, thinking=True)
-    sha256 = await list_picture(client, guild_id, source.attachment_url)
+    sha256 = await block_picture(client, guild_id, source.attachment_url)
     await client.mod_log.write(guild_id, interaction.user.id, "picture_added", detail=sha256[:16])
     await _show_pictures(interaction, guild_id)
 

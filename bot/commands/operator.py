@@ -8,7 +8,7 @@ from discord.app_commands import Choice
 
 from bot.commands.shared import client_of, group, model_choices, tell
 from bot.errors import Refused
-from bot.moderation.acts import block_member
+from bot.moderation.actions import block_member
 from bot.replies import counted
 from bot.storage.policies import EVERYWHERE
 

@@ -26,7 +26,7 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     if message.author == client.user:  # one of the bot's own: it belongs to whoever requested it
         job = await client.desk.find_by_message(message.id, message.channel.id)
         source = replace(source, parent=job)
-    client.screening.require_welcome(interaction.user.id, interaction.guild_id, source.consent_ids)
+    client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, source.consent_ids)
 
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
         await client.admission.take_interaction(answer, options, source)

@@ -97,7 +97,7 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
         consent_ids = Source(parent=job).consent_ids
-        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, consent_ids)
+        interaction.client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, consent_ids)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             now = await self.find_job(interaction)
@@ -115,7 +115,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         Origin.of_interaction(interaction).require_room_to_answer()
-        interaction.client.screening.require_welcome(interaction.user.id, interaction.guild_id, [job.requester_id])
+        interaction.client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, [job.requester_id])
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             now = await self.find_job(interaction)

@@ -76,7 +76,7 @@ class Intake:
         data, input_sha256 = await with_retries(lambda: self._clean_picture(job))
         if job.repaint == "transparent" and not has_transparency(data):
             raise JobFailed(FailureKind.INVALID_REQUEST, {"field": "repaint", "reason": "nothing_transparent"})
-        await with_retries(lambda: self._screening.look_at_input(job, data, input_sha256))
+        await with_retries(lambda: self._screening.screen_input(job, data, input_sha256))
         await self._spool.write(job.job_id, INPUT_FILENAME, data)
         return input_sha256
 

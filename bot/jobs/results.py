@@ -46,13 +46,13 @@ class Results:
 
         Raises Refused if the prompt is no longer allowed, FileNotFoundError if the input picture is no longer stored.
         """
-        await self._screening.require_words_still(job)
+        await self._screening.recheck_prompt(job)
         return request_of(job, await self._spool.read(job.job_id, INPUT_FILENAME))
 
     async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
         """Screen the pictures and store them, however long that takes; raise Refused if they may not be shown."""
         data = [picture.data for picture in result.pictures]
-        await once_stored(lambda: with_retries(lambda: self._screening.look_at_result(job, data)))
+        await once_stored(lambda: with_retries(lambda: self._screening.screen_result(job, data)))
         stored: list[StoredPicture] = []
         for index, picture in enumerate(result.pictures, start=1):
             number = f"-{index}" if len(result.pictures) > 1 else ""

@@ -9,7 +9,7 @@ from bot.components.dynamic_button import DynamicButton
 from bot.components.job_buttons import JOB_ID, JobButton
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
-from bot.moderation.acts import block_member, hide_result, list_result
+from bot.moderation.actions import block_member, block_result, hide_result
 from bot.storage.job import Job
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ModListButton(_ModButton, template=f"mod-list:{JOB_ID}"):
 
     async def decide(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         assert job.guild_id is not None, "only a server's jobs come this far"
-        await list_result(interaction.client, job.guild_id, job)
+        await block_result(interaction.client, job.guild_id, job)
 
 
 class ModBlockButton(DynamicButton, template=r"mod-block:(?P<key>[0-9]{1,20})"):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from bot.display.cards import message_link
 from bot.escaping import escape_text
 from bot.replies import NOT_QUOTED, counted
-from bot.screening.policy import MINOR_BLOCK_SCORE, refusal_of_words
+from bot.screening.policy import MINOR_BLOCK_SCORE, prompt_refusal
 from bot.storage.audit import AuditEntry
 from bot.storage.job import Job, JobState
 from bot.storage.policies import BlockedPicture, Policy
@@ -82,7 +82,7 @@ def verdict_text(words: Verdict) -> str:
     found = ", ".join(_FOUND.get(label, label.replace("_", " and ")) for label in words.scores) or "nothing"
     lines = [f"Found: **{found}**."]
     for place, is_age_restricted in (("channels for everybody", False), ("age-restricted channels", True)):
-        reason = refusal_of_words(words, is_age_restricted=is_age_restricted)
+        reason = prompt_refusal(words, is_age_restricted=is_age_restricted)
         outcome = (
             "would be painted" if reason is None else HAPPENED[reason].replace("refused a prompt", "would be refused")
         )

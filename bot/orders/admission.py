@@ -71,7 +71,7 @@ class Admission:
         if self.is_draining:
             raise Refused("draining")
         origin.require_room_to_answer()
-        self._screening.require_welcome(origin.requester_id, origin.guild_id, source.consent_ids)
+        self._screening.require_not_excluded(origin.requester_id, origin.guild_id, source.consent_ids)
         if instead_of is None:
             self._require_room(origin)
         is_asking = any(other.requester_id == origin.requester_id for other in self._arriving)
@@ -79,7 +79,7 @@ class Admission:
         try:
             await self._require_input(source)
             job = self._orders.order(origin, options, source)
-            self._screening.require_words(job)
+            self._screening.require_allowed_prompt(job)
             await self.allowances.require(origin, is_asking=is_asking, instead_of=instead_of)
             job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
             view = self._status_view(job) or discord.utils.MISSING

@@ -18,7 +18,7 @@ class Decision(IntEnum):
     BLOCK = 2
 
 
-def refusal_of_words(words: Verdict, *, is_age_restricted: bool) -> str | None:
+def prompt_refusal(words: Verdict, *, is_age_restricted: bool) -> str | None:
     """Return the reason to refuse a prompt, or None."""
     if words.has(Label.SEXUAL_MINOR):
         return "words_forbidden"

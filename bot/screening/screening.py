@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from bot.errors import Refused
-from bot.screening.policy import Decision, decide_picture, refusal_of_words
+from bot.screening.policy import Decision, decide_picture, prompt_refusal
 from bot.storage.job import Job
 from bot.storage.jobs import Jobs
 from bot.storage.policies import EVERYWHERE, BlockedPicture, Policies
@@ -51,7 +51,7 @@ class Screening:
         self._servers_known = servers_known
         self._verdicts: dict[str, tuple[Collection[str], Verdict]] = {}  # by job, with the server's list at that time
 
-    def require_welcome(self, requester_id: int, guild_id: int | None, owner_ids: Collection[int] = ()) -> None:
+    def require_not_excluded(self, requester_id: int, guild_id: int | None, owner_ids: Collection[int] = ()) -> None:
         """Raise Refused if the operator, the server's moderators or the picture's owners exclude the requester.
 
         The reasons are ``member_blocked_everywhere``, ``member_blocked`` and ``remixing_off``.
@@ -63,20 +63,20 @@ class Screening:
         if any(owner_id != requester_id and self._remixing.is_refused(owner_id) for owner_id in owner_ids):
             raise Refused("remixing_off")
 
-    def require_words(self, job: Job) -> None:
+    def require_allowed_prompt(self, job: Job) -> None:
         """Raise Refused (``words_forbidden``, ``words_not_wanted``, ``words_sexual``) if the prompt is not allowed."""
         restricted = self._is_age_restricted(job.guild_id, job.channel_id)
-        reason = refusal_of_words(self.words_of(job), is_age_restricted=restricted)
+        reason = prompt_refusal(self.prompt_verdict(job), is_age_restricted=restricted)
         if reason is not None:
             self._note(job, reason, None)
             raise Refused(reason)
 
-    async def require_words_still(self, job: Job) -> None:
+    async def recheck_prompt(self, job: Job) -> None:
         """Check again before a job runs, since moderators may have changed their lists while it waited."""
         await self._servers_known()
-        self.require_words(job)
+        self.require_allowed_prompt(job)
 
-    def words_of(self, job: Job) -> Verdict:
+    def prompt_verdict(self, job: Job) -> Verdict:
         """Return the verdict on a job's prompt, computed once per list of terms: every preview needs it."""
         server_terms = self._policies.terms(job.guild_id)
         known = self._verdicts.get(job.job_id)
@@ -87,7 +87,7 @@ class Screening:
             self._verdicts[job.job_id] = known
         return known[1]
 
-    async def look_at_input(self, job: Job, clean: bytes, sha256: str) -> None:
+    async def screen_input(self, job: Job, clean: bytes, sha256: str) -> None:
         """Check the picture that a job starts from; if it has to be hidden, so does the result.
 
         ``clean`` is its decoded copy, ``sha256`` that of the original file. Raises Refused (``input_blocked``,
@@ -97,7 +97,7 @@ class Screening:
         self._require_unlisted(job, found, sha256)
         await self._decide(job, [found], "input")
 
-    async def look_at_result(self, job: Job, pictures: Sequence[bytes]) -> None:
+    async def screen_result(self, job: Job, pictures: Sequence[bytes]) -> None:
         """Check all finished pictures, and record whether they have to be hidden.
 
         Raises Refused (``result_blocked``, ``picture_listed``, ``check_failed``).
@@ -148,7 +148,7 @@ class Screening:
     def _decision(self, job: Job, found: Sequence[PictureVerdict]) -> Decision:
         return decide_picture(
             highest(one.verdict for one in found),
-            self.words_of(job),
+            self.prompt_verdict(job),
             self._policies.of(job.guild_id),
             is_age_restricted=self._is_age_restricted(job.guild_id, job.channel_id),
         )

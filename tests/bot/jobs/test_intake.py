@@ -66,7 +66,7 @@ class Ways:
     async def decode(self, data: bytes) -> Any:
         return SimpleNamespace(data=b"clean", sha256=hashlib.sha256(data).hexdigest())
 
-    async def look_at_input(self, _job: Job, _clean: bytes, _sha256: str) -> None:
+    async def screen_input(self, _job: Job, _clean: bytes, _sha256: str) -> None:
         await self.checks.do()
 
     async def write(self, _job_id: str, _filename: str, data: bytes) -> None:

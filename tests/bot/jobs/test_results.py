@@ -23,12 +23,12 @@ async def test_a_disk_that_is_full_when_a_picture_is_to_be_hidden_is_waited_out(
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    async def look_at_result(_job: Job, _pictures: list[bytes]) -> None:
+    async def screen_result(_job: Job, _pictures: list[bytes]) -> None:
         if not pauses:
             raise StorageTrouble("SQLITE_FULL: database or disk is full")
 
     monkeypatch.setattr(trouble, "asyncio", SimpleNamespace(sleep=pause))
-    screening: Any = SimpleNamespace(look_at_result=look_at_result)
+    screening: Any = SimpleNamespace(screen_result=screen_result)
     picture = Picture(
         data=b"a picture",
         media_type="image/png",

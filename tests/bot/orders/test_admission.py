@@ -57,7 +57,7 @@ def admission_of(desk: Desk) -> Admission:
         cast("Any", desk),
         orders,
         cast("Any", SimpleNamespace(require=allowed)),
-        cast("Any", SimpleNamespace(require_welcome=lambda *_: None, require_words=lambda _: None)),
+        cast("Any", SimpleNamespace(require_not_excluded=lambda *_: None, require_allowed_prompt=lambda _: None)),
         status_view=status_view,
         max_waiting=6,
         max_waiting_per_server=4,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.screening.policy import MINOR_BLOCK_SCORE, Decision, decide_picture, refusal_of_words
+from bot.screening.policy import MINOR_BLOCK_SCORE, Decision, decide_picture, prompt_refusal
 from bot.storage.policies import DEFAULT_POLICY, Policy
 from generation.safety.prompt import check_prompt
 from generation.safety.verdict import Label, Verdict
@@ -59,5 +59,5 @@ def test_with_a_minor_in_the_words_no_policy_helps(restricted: bool) -> None:
 )
 def test_words(prompt: str, terms: list[str], open_channel: str | None, restricted_channel: str | None) -> None:
     words = check_prompt(prompt, server_terms=terms)
-    assert refusal_of_words(words, is_age_restricted=False) == open_channel
-    assert refusal_of_words(words, is_age_restricted=True) == restricted_channel
+    assert prompt_refusal(words, is_age_restricted=False) == open_channel
+    assert prompt_refusal(words, is_age_restricted=True) == restricted_channel

@@ -80,9 +80,9 @@ def reason_of(refused: pytest.ExceptionInfo[Refused]) -> str:
 
 async def test_a_harmless_picture_passes_unnoted(place: Place) -> None:
     job = await place.taken()
-    place.screening.require_words(job)
-    await place.screening.look_at_input(job, PLAIN, sha256(PLAIN))
-    await place.screening.look_at_result(job, [PLAIN, PLAIN])
+    place.screening.require_allowed_prompt(job)
+    await place.screening.screen_input(job, PLAIN, sha256(PLAIN))
+    await place.screening.screen_result(job, [PLAIN, PLAIN])
     assert not await place.is_hidden(job)
     assert place.noted == []
 
@@ -95,20 +95,20 @@ async def test_a_picture_is_blocked_hidden_or_shown_by_policy_and_place(place: P
     )
     for job in (outside, message):
         with pytest.raises(Refused) as refused:
-            await place.screening.look_at_input(job, FLESH, sha256(FLESH))
+            await place.screening.screen_input(job, FLESH, sha256(FLESH))
         assert reason_of(refused) == "input_blocked"
         with pytest.raises(Refused) as refused:
-            await place.screening.look_at_result(job, [PLAIN, FLESH])
+            await place.screening.screen_result(job, [PLAIN, FLESH])
         assert reason_of(refused) == "result_blocked"
-    await place.screening.look_at_result(inside, [PLAIN, FLESH])
+    await place.screening.screen_result(inside, [PLAIN, FLESH])
     assert await place.is_hidden(inside)
     assert place.noted[-1] == (inside.job_id, "result_hidden")
 
     await place.policies.set_policy(SERVER, restricted_spoiler_score=1.0, block_score=0.99)
     shown = await place.taken(channel_id=RESTRICTED)
-    await place.screening.look_at_input(shown, FLESH, sha256(FLESH))
+    await place.screening.screen_input(shown, FLESH, sha256(FLESH))
     assert not await place.is_hidden(shown)
-    await place.screening.look_at_input(outside, FLESH, sha256(FLESH))
+    await place.screening.screen_input(outside, FLESH, sha256(FLESH))
     assert await place.is_hidden(outside)
 
 
@@ -122,7 +122,7 @@ async def test_a_preview_is_never_more_than_the_result_would_be(place: Place) ->
 
 
 async def test_words_are_refused_by_place_and_by_the_servers_list(place: Place) -> None:
-    place.screening.require_words(await place.taken(prompt="a nude person", channel_id=RESTRICTED))
+    place.screening.require_allowed_prompt(await place.taken(prompt="a nude person", channel_id=RESTRICTED))
     await place.policies.add_term(SERVER, "pickle")
     for prompt, expected in (
         ("a nude person", "words_sexual"),
@@ -131,10 +131,10 @@ async def test_words_are_refused_by_place_and_by_the_servers_list(place: Place) 
     ):
         job = await place.taken(prompt=prompt)
         with pytest.raises(Refused) as refused:
-            place.screening.require_words(job)
+            place.screening.require_allowed_prompt(job)
         assert reason_of(refused) == expected
         assert place.noted[-1] == (job.job_id, expected)
-    place.screening.require_words(await place.taken(prompt="two pickles", guild_id=SERVER + 1))
+    place.screening.require_allowed_prompt(await place.taken(prompt="two pickles", guild_id=SERVER + 1))
 
 
 async def test_a_listed_picture_is_known_by_its_file_and_by_its_looks(place: Place) -> None:
@@ -143,18 +143,18 @@ async def test_a_listed_picture_is_known_by_its_file_and_by_its_looks(place: Pla
     smaller = encoded(photo().resize((64, 48)), "JPEG", quality=60)
     job = await place.taken()
     for look in (
-        place.screening.look_at_input(job, smaller, sha256(smaller)),
-        place.screening.look_at_input(job, FLESH, sha256(b"another file")),
-        place.screening.look_at_result(job, [smaller]),
+        place.screening.screen_input(job, smaller, sha256(smaller)),
+        place.screening.screen_input(job, FLESH, sha256(b"another file")),
+        place.screening.screen_result(job, [smaller]),
     ):
         with pytest.raises(Refused) as refused:
             await look
         assert reason_of(refused) == "picture_listed"
     assert not await place.screening.admit_preview(job, smaller)
     elsewhere = await place.taken(guild_id=SERVER + 1)
-    await place.screening.look_at_input(elsewhere, smaller, sha256(smaller))
+    await place.screening.screen_input(elsewhere, smaller, sha256(smaller))
     assert await place.policies.unblock_picture(SERVER, sha256(b"another file"))
-    await place.screening.look_at_input(job, smaller, sha256(smaller))
+    await place.screening.screen_input(job, smaller, sha256(smaller))
 
 
 async def test_without_a_verdict_nothing_passes_and_the_log_has_the_reference(
@@ -162,10 +162,10 @@ async def test_without_a_verdict_nothing_passes_and_the_log_has_the_reference(
 ) -> None:
     job = await place.taken()
     with pytest.raises(Refused) as refused:
-        await place.screening.look_at_input(job, b"no picture", sha256(b""))
+        await place.screening.screen_input(job, b"no picture", sha256(b""))
     assert reason_of(refused) == "check_failed"
     with pytest.raises(Refused) as refused:
-        await place.screening.look_at_result(job, [PLAIN, b"no picture"])
+        await place.screening.screen_result(job, [PLAIN, b"no picture"])
     assert reason_of(refused) == "check_failed"
     assert job.job_id in caplog.text
 
@@ -173,22 +173,22 @@ async def test_without_a_verdict_nothing_passes_and_the_log_has_the_reference(
 async def test_who_is_not_let_in(place: Place) -> None:
     await place.policies.block_member(SERVER, 7)
     await place.remixing.set(8, is_allowed=False)
-    place.screening.require_welcome(7, SERVER + 1)
-    place.screening.require_welcome(7, None, [9])
-    place.screening.require_welcome(8, SERVER, [8, 9])
+    place.screening.require_not_excluded(7, SERVER + 1)
+    place.screening.require_not_excluded(7, None, [9])
+    place.screening.require_not_excluded(8, SERVER, [8, 9])
     for requester_id, owner_id, expected in ((7, 9, "member_blocked"), (9, 8, "remixing_off")):
         with pytest.raises(Refused) as refused:
-            place.screening.require_welcome(requester_id, SERVER, [9, owner_id])
+            place.screening.require_not_excluded(requester_id, SERVER, [9, owner_id])
         assert reason_of(refused) == expected
     await place.policies.block_member(EVERYWHERE, 7)
     for guild_id in (SERVER, SERVER + 1, None):
         with pytest.raises(Refused) as refused:
-            place.screening.require_welcome(7, guild_id)
+            place.screening.require_not_excluded(7, guild_id)
         assert reason_of(refused) == "member_blocked_everywhere"
     assert await place.policies.unblock_member(EVERYWHERE, 7)
     assert await place.policies.unblock_member(SERVER, 7)
     await place.remixing.set(8, is_allowed=True)
-    place.screening.require_welcome(7, SERVER, [8])
+    place.screening.require_not_excluded(7, SERVER, [8])
 
 
 async def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
@@ -240,19 +240,19 @@ async def test_nothing_is_judged_before_it_is_known_where_it_is(place: Place, ch
         discord_says,
     )
     job = await place.taken(channel_id=RESTRICTED, prompt="a nude person")
-    await screening.require_words_still(job)
+    await screening.recheck_prompt(job)
     restricted.clear()
-    await screening.look_at_input(job, FLESH, sha256(FLESH))
+    await screening.screen_input(job, FLESH, sha256(FLESH))
     restricted.clear()
-    await screening.look_at_result(job, [FLESH])
+    await screening.screen_result(job, [FLESH])
 
 
 async def test_words_that_are_listed_while_a_job_waits_are_not_painted(place: Place) -> None:
     job = await place.taken(prompt="a clown in the woods")
-    place.screening.require_words(job)
+    place.screening.require_allowed_prompt(job)
     await place.policies.add_term(SERVER, "clown")
     with pytest.raises(Refused) as refused:
-        await place.screening.require_words_still(job)
+        await place.screening.recheck_prompt(job)
     assert reason_of(refused) == "words_not_wanted"
 
 
@@ -267,11 +267,11 @@ async def test_words_are_read_once_for_each_list(place: Place, monkeypatch: pyte
     monkeypatch.setattr("bot.screening.screening._MOST_REMEMBERED", 2)
     job = await place.taken(prompt="a fox")
     for _ in range(3):
-        assert place.screening.words_of(job) == Verdict({})
+        assert place.screening.prompt_verdict(job) == Verdict({})
     assert read == ["a fox"]
     await place.policies.add_term(SERVER, "fox")
-    assert place.screening.words_of(job).has(Label.TERM)
+    assert place.screening.prompt_verdict(job).has(Label.TERM)
     for _ in range(2):
-        place.screening.words_of(await place.taken(prompt="a dog"))
-    place.screening.words_of(job)
+        place.screening.prompt_verdict(await place.taken(prompt="a dog"))
+    place.screening.prompt_verdict(job)
     assert read == ["a fox", "a fox", "a dog", "a dog", "a fox"]  # the oldest verdict was forgotten

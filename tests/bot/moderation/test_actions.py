@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.moderation.acts import MAX_LISTED, MAX_TERMS_CHARACTERS, list_picture, require_room_for_term
+from bot.moderation.actions import MAX_LISTED, MAX_TERMS_CHARACTERS, block_picture, require_room_for_term
 from bot.storage.database import Database
 from bot.storage.policies import Policies
 
@@ -21,7 +21,7 @@ async def test_a_full_list_takes_no_more(database: Database) -> None:
     await policies.load()
     client: Any = SimpleNamespace(policies=policies)
     with pytest.raises(Refused, match="list_full"):
-        await list_picture(client, SERVER, "https://cdn.discordapp.com/attachments/1/2/cat.jpg")
+        await block_picture(client, SERVER, "https://cdn.discordapp.com/attachments/1/2/cat.jpg")
     assert len(policies.pictures(SERVER)) == MAX_LISTED
 
 

@@ -69,7 +69,7 @@ def require_room_for_term(listed: Collection[str], term: str) -> None:
         raise Refused("terms_full", limit=MAX_TERMS_CHARACTERS)
 
 
-async def list_picture(client: "Palimpsest", guild_id: int, attachment_url: str) -> str:
+async def block_picture(client: "Palimpsest", guild_id: int, attachment_url: str) -> str:
     """Put a picture on the server's list and return its sha256.
 
     Raises Refused (``list_full``, or for a failed download), ImageRefused or CheckFailed.
@@ -81,8 +81,8 @@ async def list_picture(client: "Palimpsest", guild_id: int, attachment_url: str)
     return image.sha256
 
 
-async def list_result(client: "Palimpsest", guild_id: int, job: Job) -> None:
-    """Put a result's pictures on the server's list; raise Refused (``result_gone``), or as ``list_picture`` does."""
+async def block_result(client: "Palimpsest", guild_id: int, job: Job) -> None:
+    """Put a result's pictures on the server's list; raise Refused (``result_gone``), or as ``block_picture`` does."""
     message = await result_message(client, job)
     for attachment in message.attachments:
-        await list_picture(client, guild_id, attachment.url)
+        await block_picture(client, guild_id, attachment.url)
