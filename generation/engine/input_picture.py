@@ -6,7 +6,7 @@ from PIL import Image
 
 from generation.errors import InvalidRequest
 from generation.images.fit import crop_loss, fit_image, fitted_size
-from generation.images.transparency import filled, has_transparency, over_kept_parts, repaint_mask
+from generation.images.transparency import filled, has_transparency, repaint_mask, under_kept_parts
 from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES
 from generation.requests import Img2ImgRequest
@@ -45,8 +45,7 @@ def with_kept_parts(image: Image.Image, request: Img2ImgRequest) -> Image.Image:
     """
     if request.repaint == "all":
         return image
-    mask = repaint_mask(_fitted_alpha(request, image.size))
-    return over_kept_parts(image, filled(_fitted(request, image.size), mask), mask)
+    return under_kept_parts(image, _fitted(request, image.size), _fitted_alpha(request, image.size))
 
 
 def _size(request: Img2ImgRequest, entry: ModelEntry) -> tuple[int, int]:

@@ -2,55 +2,57 @@
 
 from PIL import Image, ImageChops, ImageFilter
 
-# Round corners are no parts that anybody wants to have painted.
-_LEAST_PART = 0.01
-# From this alpha on a pixel is kept. What lies below shows the white under it, as the soft edge of a cut-out does.
-_OPAQUE = 250
-# Pixels around what is transparent that are repainted too: enlarging and shrinking smear the edge as far as that.
+# Rounded corners are not parts that anyone wants repainted.
+_MIN_FRACTION = 0.01
+_OPAQUE = 250  # from this alpha on; lossy formats do not keep 255
+# Pixels next to transparent ones that are repainted too: resizing smears the white of transparent parts that far.
 _MARGIN = 2
-_SEAM = 1.0  # pixels over which the kept parts fade into the painted ones
 
 
 def alpha_of(image: Image.Image) -> Image.Image | None:
-    """Return the alpha (L) of a picture if a visible part of it is more transparent than not, else None."""
+    """Return the alpha (mode L) of a picture of which a visible part is transparent, else None."""
     if image.mode not in ("LA", "RGBA"):
         return None
     alpha = image.getchannel("A")
-    part = sum(alpha.histogram()[:128]) / (alpha.width * alpha.height)
-    return alpha if part >= _LEAST_PART else None
+    transparent_fraction = sum(alpha.histogram()[:128]) / (alpha.width * alpha.height)
+    return alpha if transparent_fraction >= _MIN_FRACTION else None
 
 
 def has_transparency(clean: bytes) -> bool:
-    """Tell by its header whether a clean picture has an alpha. PNG specification, 11.2.2."""
+    """Return whether a clean picture has an alpha channel, judged by its header. PNG specification, 11.2.2."""
     return clean[25:26] == b"\x06"
 
 
 def repaint_mask(alpha: Image.Image) -> Image.Image:
-    """Return what is repainted (L): 255 where a picture with this alpha is transparent and at the edges of that."""
-    transparent = alpha.point([255 if value < _OPAQUE else 0 for value in range(256)])
-    return transparent.filter(ImageFilter.MaxFilter(2 * _MARGIN + 1))
+    """Return where a picture with this alpha is repainted: mode L, 0 where every bit of it is kept, else 255."""
+    return _kept(alpha).point([255] * 255 + [0])
 
 
 def filled(image: Image.Image, mask: Image.Image) -> Image.Image:
-    """Return a picture (RGB) whose masked parts have the colours of what is around them, blurred with the distance.
+    """Return a picture (RGB) with its masked parts filled by the colours around them, blurred with the distance.
 
-    What is painted over them begins with these colours: white would shine through at all but the highest strength.
-    Source: the pull and the push of https://doi.org/10.1145/237170.237191 (The Lumigraph), chapter 3.4.
+    Generation starts from these colours; white would show through at all but the highest strength.
+    Source: pull-push interpolation, https://doi.org/10.1145/237170.237191 (The Lumigraph), section 3.4.
     """
     levels = [image.copy()]
     levels[0].putalpha(ImageChops.invert(mask))
     while max(levels[-1].size) > 1:
         width, height = levels[-1].size
-        # Pillow weighs colours by alpha when it makes a picture smaller.
+        # Pillow weights colours by alpha when it shrinks a picture.
         levels.append(levels[-1].resize((max(1, width // 2), max(1, height // 2)), Image.Resampling.BOX))
-    painted = levels[-1].convert("RGB")
+    result = levels[-1].convert("RGB")
     for level in reversed(levels[:-1]):
-        painted = painted.resize(level.size, Image.Resampling.BILINEAR)
-        painted.paste(level.convert("RGB"), mask=level.getchannel("A"))
-    return painted
+        result = result.resize(level.size, Image.Resampling.BILINEAR)
+        result.paste(level.convert("RGB"), mask=level.getchannel("A"))
+    return result
 
 
-def over_kept_parts(painted: Image.Image, image: Image.Image, mask: Image.Image) -> Image.Image:
-    """Return a painted picture (RGB) with everything outside the mask as it is in ``image``, of the same size."""
-    seam = ImageChops.darker(mask, mask.filter(ImageFilter.GaussianBlur(_SEAM)))
-    return Image.composite(painted, image, seam)
+def under_kept_parts(painted: Image.Image, image: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Return a generated picture (RGB) under the opaque parts of ``image``, which has this alpha; all of one size."""
+    return Image.composite(image, painted, _kept(alpha))
+
+
+def _kept(alpha: Image.Image) -> Image.Image:
+    """Return how much of each pixel is kept (mode L): an alpha whose edges, as soft as they were, are moved inwards."""
+    opaque = alpha.point([value if value < _OPAQUE else 255 for value in range(256)])
+    return opaque.filter(ImageFilter.MinFilter(2 * _MARGIN + 1))

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from generation.images.decoder import ImageDecoder
-from generation.images.transparency import alpha_of, filled, has_transparency, over_kept_parts, repaint_mask
+from generation.images.transparency import alpha_of, filled, has_transparency, repaint_mask, under_kept_parts
 from tests.pictures import as_stored, encoded, exif, mean_difference, opened, photo
 
 
@@ -84,11 +84,16 @@ def test_nothing_or_all_may_be_filled(mask_value: int) -> None:
     assert filled(image, Image.new("L", image.size, mask_value)).size == image.size
 
 
-def test_outside_the_mask_every_pixel_is_kept() -> None:
-    image, painted = photo(), Image.new("RGB", (96, 64), "magenta")
-    mask = Image.new("L", image.size, 0)
-    mask.paste(255, (30, 10, 70, 50))
-    result = over_kept_parts(painted, image, mask)
-    nothing = Image.new("RGB", image.size)
-    assert Image.composite(nothing, result, mask).tobytes() == Image.composite(nothing, image, mask).tobytes()
-    assert result.getpixel((50, 30)) == (255, 0, 255)
+def test_what_is_opaque_is_kept_and_soft_edges_stay_soft_without_the_white_under_them() -> None:
+    image, painted = Image.new("RGB", (20, 1), "white"), Image.new("RGB", (20, 1), (0, 0, 0))
+    image.paste((200, 40, 0), (8, 0, 20, 1))  # the pixel before it is half white
+    alpha = Image.new("L", image.size, 0)
+    alpha.paste(255, (8, 0, 20, 1))
+    alpha.putpixel((7, 0), 128)
+    result = under_kept_parts(painted, image, alpha).tobytes()
+    assert result == bytes(9 * 3) + bytes((100, 20, 0)) + bytes((200, 40, 0)) * 10
+
+
+def test_a_lossy_alpha_is_opaque_all_the_same() -> None:
+    image = photo()
+    assert under_kept_parts(Image.new("RGB", image.size), image, Image.new("L", image.size, 251)) == image
