@@ -11,10 +11,10 @@ from bot.screening.screening import Screening
 from bot.storage.job import Job
 from bot.storage.spool import INPUT_FILENAME, Spool
 from bot.storage.trouble import StorageTrouble
-from generation.errors import ExecutorError, ImageRefused
+from generation.errors import ExecutorError, ImageRefused, InvalidRequest
 from generation.events import FailureKind
 from generation.images.decoder import ImageDecoder
-from generation.images.transparency import has_transparency
+from generation.images.transparency import require_transparency
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,9 @@ class Intake:
             raise JobFailed(StorageTrouble.reason) from error
         except Refused as error:
             raise JobFailed(error.reason, error.data) from error
+        except InvalidRequest as error:
+            data = {"field": error.field, "reason": error.reason, **error.data}
+            raise JobFailed(FailureKind.INVALID_REQUEST, data) from error
         except ImageRefused as error:
             raise JobFailed(FailureKind.IMAGE_REFUSED, {"reason": error.reason, **error.data}) from error
         except ExecutorError as error:
@@ -74,8 +77,8 @@ class Intake:
 
     async def _bring_in(self, job: Job) -> str:
         data, input_sha256 = await with_retries(lambda: self._clean_picture(job))
-        if job.repaint == "transparent" and not has_transparency(data):
-            raise JobFailed(FailureKind.INVALID_REQUEST, {"field": "repaint", "reason": "nothing_transparent"})
+        if job.repaint == "transparent":
+            require_transparency(data)
         await with_retries(lambda: self._screening.screen_input(job, data, input_sha256))
         await self._spool.write(job.job_id, INPUT_FILENAME, data)
         return input_sha256

@@ -21,6 +21,13 @@ ROWS: tuple[tuple[Edits, ...], ...] = (
             (("a dog in a meadow", 0.65), ("a lion in the desert", 0.7), ("a house at sunset", 0.65)),
         ),
     ),
+    # Transparent around the cup: only that is repainted.
+    (
+        (
+            "coffee-cut-out.webp",
+            (("a coffee on a beach", 1.0), ("a coffee in the forest", 1.0), ("a coffee at sunset", 1.0)),
+        ),
+    ),
     (
         ("drawing-cat.png", (("a blue cat in a meadow", 0.65), ("a fox in the snow", 0.7))),
         ("drawing-apple.png", (("a pumpkin at night", 0.65), ("a pizza at sunset", 0.7))),
@@ -29,14 +36,21 @@ ROWS: tuple[tuple[Edits, ...], ...] = (
 SEED = 4
 
 
-def painted(photograph: Path, prompt: str, strength: float, folder: Path) -> Image.Image:
+def painted(original: Path, prompt: str, numbers: tuple[str, ...], folder: Path) -> Image.Image:
     """Return what ``python -m generation img2img`` makes."""
     out = folder / "out.png"
-    command = ["-m", "generation", "img2img", str(photograph), "-p", prompt, "-o", str(out)]
-    numbers = ["--strength", str(strength), "--seed", str(SEED)]
+    command = ["-m", "generation", "img2img", str(original), "-p", prompt, "-o", str(out), "--seed", str(SEED)]
     subprocess.run([sys.executable, *command, *numbers], cwd=REPOSITORY, check=True)
     with Image.open(out) as image:
         return image.convert("RGB")
+
+
+def on_squares(image: Image.Image) -> Image.Image:
+    """Return a picture on grey and white squares, by which one sees what is transparent."""
+    squares = Image.new("L", (image.width // 10 + 1, image.height // 10 + 1))
+    squares.putdata([255 - 40 * ((x + y) % 2) for y in range(squares.height) for x in range(squares.width)])
+    ground = squares.resize((squares.width * 10, squares.height * 10), Image.Resampling.NEAREST).convert("RGBA")
+    return Image.alpha_composite(ground.crop((0, 0, *image.size)), image.convert("RGBA")).convert("RGB")
 
 
 def captioned(image: Image.Image, caption: str) -> Image.Image:
@@ -56,9 +70,12 @@ def main() -> None:
             for filename, edits in row:
                 original = REPOSITORY / "playground" / "photographs" / filename
                 with Image.open(original) as image:
-                    tiles.append(captioned(image.convert("RGB"), "what was sent in"))
+                    is_cut_out = image.mode == "RGBA"
+                    tiles.append(captioned(on_squares(image), "sent in"))
                 for prompt, strength in edits:
-                    tiles.append(captioned(painted(original, prompt, strength, Path(name)), f"{prompt} · {strength:g}"))
+                    numbers = ("--repaint", "transparent") if is_cut_out else ("--strength", str(strength))
+                    caption = f"{prompt} · {'repaint: transparent' if is_cut_out else f'{strength:g}'}"
+                    tiles.append(captioned(painted(original, prompt, numbers, Path(name)), caption))
             rows.append(tiles)
     width = max(sum(tile.width + 6 for tile in tiles) for tiles in rows)
     strip = Image.new("RGB", (width, sum(tiles[0].height + 6 for tiles in rows)), "white")

@@ -18,6 +18,7 @@ from generation.errors import ExecutorError, GenerationError, InvalidRequest, Mo
 from generation.events import Event, Failed, Finished, Progress, Started, is_final
 from generation.executors.child import ChildExecutor
 from generation.images.decoder import CleanImage, ImageDecoder, read_input
+from generation.images.transparency import require_transparency
 from generation.job_id import new_job_id
 from generation.models.catalog import Catalog, ModelEntry
 from generation.models.families import FAMILIES
@@ -25,6 +26,7 @@ from generation.models.files import check_folder, path_here
 from generation.models.problems import ModelProblem
 from generation.requests import (
     MAX_COUNT,
+    MAX_STRENGTH,
     MIN_SIZE,
     Img2ImgRequest,
     Picture,
@@ -141,6 +143,11 @@ class Img2ImgCommand:
         usual = len(RUNGS) if self._is_ladder else 1
         return usual if self._options.count is None else self._options.count
 
+    def _strength(self, default: float) -> float:
+        if self._options.strength is not None:
+            return self._options.strength
+        return MAX_STRENGTH if self._options.repaint == "transparent" else default
+
     def _entry(self) -> ModelEntry:
         return self._catalog.find(self._options.model or self._settings.model)
 
@@ -154,7 +161,10 @@ class Img2ImgCommand:
             family.check_ladder(entry.title)
             strength = strengths[0]
         else:
-            strength = family.strength_for(defaults.strength if options.strength is None else options.strength)
+            strength = family.strength_for(self._strength(defaults.strength))
+        family.check_repaint(options.repaint, entry.title)
+        if options.repaint == "transparent":
+            require_transparency(image.data)
         family.check_negative_prompt(options.negative_prompt, entry.title)
         size = defaults.size if options.size is None else options.size
         if not MIN_SIZE <= size <= entry.max_size:

@@ -4,9 +4,8 @@ import io
 
 from PIL import Image
 
-from generation.errors import InvalidRequest
 from generation.images.fit import crop_loss, fit_image, fitted_size
-from generation.images.transparency import filled, has_transparency, repaint_mask, under_kept_parts
+from generation.images.transparency import filled, repaint_mask, require_transparency, under_kept_parts
 from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES
 from generation.requests import Img2ImgRequest
@@ -33,8 +32,7 @@ def fitted_mask(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image | Non
     if request.repaint == "all":
         return None
     FAMILIES[entry.family].check_repaint(request.repaint, entry.title)
-    if not has_transparency(request.image):
-        raise InvalidRequest("repaint", "nothing_transparent")
+    require_transparency(request.image)
     return repaint_mask(_fitted_alpha(request, _size(request, entry)))
 
 

@@ -2,6 +2,8 @@
 
 from PIL import Image, ImageChops, ImageFilter
 
+from generation.errors import InvalidRequest
+
 # Rounded corners are not parts that anyone wants repainted.
 _MIN_FRACTION = 0.01
 _OPAQUE = 250  # from this alpha on; lossy formats do not keep 255
@@ -21,6 +23,12 @@ def alpha_of(image: Image.Image) -> Image.Image | None:
 def has_transparency(clean: bytes) -> bool:
     """Return whether a clean picture has an alpha channel, judged by its header. PNG specification, 11.2.2."""
     return clean[25:26] == b"\x06"
+
+
+def require_transparency(clean: bytes) -> None:
+    """Raise InvalidRequest (``nothing_transparent``) for a clean picture without transparent parts to repaint."""
+    if not has_transparency(clean):
+        raise InvalidRequest("repaint", "nothing_transparent")
 
 
 def repaint_mask(alpha: Image.Image) -> Image.Image:

@@ -135,9 +135,22 @@ def test_a_ladder_of_strengths_is_painted_with_one_seed(
     assert "stairs is not a strength; write a number, or ladder" in capsys.readouterr().err
 
 
+def test_transparent_parts_alone_are_repainted(generate: RunCommand, tmp_path: Path) -> None:
+    with Image.open(tmp_path / "cat.png") as image:
+        image.putalpha(Image.linear_gradient("L").resize(image.size).point([0] * 128 + [255] * 128))
+        image.save(tmp_path / "half.webp", lossless=True)
+    arguments = ("half.webp", "-p", "a dog", "--repaint", "transparent", "--seed", "5")
+    done = generate("img2img", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    (record,) = lines(done)
+    assert (record["repaint"], record["strength"]) == ("transparent", 1.0)
+    assert [line["strength"] for line in lines(generate("img2img", *arguments, "--strength", "0.7", "--json"))] == [0.7]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["cat.png", "-p", "x", "--repaint", "transparent"], "Your picture has no transparent parts to repaint."),
         (["cat.png", "-p", "x", "--strength", "ladder", "--count", "1"], "A ladder needs at least two pictures"),
         (["cat.png", "-p", "x", "--sampler", "magic"], "The sampler must be one of own, ddim"),
         (["nothing.png", "-p", "x"], "There is no file nothing.png"),
