@@ -22,7 +22,7 @@ from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
 from bot.jobs.janitor import Janitor
-from bot.jobs.life import JobLife
+from bot.jobs.lifecycle import JobLifecycle
 from bot.jobs.results import Results
 from bot.jobs.status_messages import StatusMessages
 from bot.messages.conversation import Conversation
@@ -122,7 +122,7 @@ class Palimpsest(Events):
         self.decoder, self.checker = decoder, checker
         estimates = Estimates(jobs)
         delivery = Delivery(self, jobs, spool, self.shelf, decoder, result_view)
-        life = JobLife(
+        lifecycle = JobLifecycle(
             jobs=jobs,
             spool=spool,
             intake=Intake(self.downloads, decoder, spool, self.screening),
@@ -138,7 +138,7 @@ class Palimpsest(Events):
             note_settled=metrics.settled,
             restraint=lambda: metrics.recent_invalid_requests.restraint,
         )
-        self.desk = JobDesk(life, jobs=jobs, spool=spool, delivery=delivery)
+        self.desk = JobDesk(lifecycle, jobs=jobs, spool=spool, delivery=delivery)
         operator = {
             "model": settings.model,
             "max_count": settings.max_count,

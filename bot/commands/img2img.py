@@ -121,13 +121,13 @@ async def img2img(
     try:
         if ladder and strength is not None:
             raise Refused("ladder_and_strength")
-        await admission.take_interaction(interaction, options, source)
+        await admission.accept_interaction(interaction, options, source)
     except (Refused, GenerationError) as error:
         if isinstance(error, Refused) and error.reason not in _MENDED_IN_A_FORM:
             raise
 
         async def submitted(answer: discord.Interaction, changed: Options, _: int) -> None:
-            await admission.take_interaction(answer, changed, source)
+            await admission.accept_interaction(answer, changed, source)
 
         # Discord keeps none of a failed command's input, not even the picture.
         await OrderModal("Try again", options, submitted).on_error(interaction, error)

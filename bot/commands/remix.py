@@ -29,7 +29,7 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, source.consent_ids)
 
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
-        await client.admission.take_interaction(answer, options, source)
+        await client.admission.accept_interaction(answer, options, source)
 
     chosen = await _proposal(interaction, source)
     await client.forms.show(interaction, OrderModal("Remix", chosen, submitted, hides_nothing=True))

@@ -72,7 +72,7 @@ class AgainButton(JobButton, template=f"again:{JOB_ID}"):
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
         source = Source(parent=job, spoiler=job.spoiler)
         options = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
-        await interaction.client.admission.take_interaction(interaction, options, source)
+        await interaction.client.admission.accept_interaction(interaction, options, source)
 
 
 class StrengthsButton(JobButton, template=f"strengths:{JOB_ID}"):
@@ -84,7 +84,7 @@ class StrengthsButton(JobButton, template=f"strengths:{JOB_ID}"):
         source = Source(parent=job, spoiler=job.spoiler)
         options = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
         ladder = replace(options, strength=LADDER, count=None, seed=job.seed)
-        await interaction.client.admission.take_interaction(interaction, ladder, source)
+        await interaction.client.admission.accept_interaction(interaction, ladder, source)
 
 
 class EditButton(JobButton, template=f"edit:{JOB_ID}"):
@@ -102,7 +102,7 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             now = await self.find_job(interaction)
             source = Source(parent=now, spoiler=now.spoiler)
-            await interaction.client.admission.take_interaction(answer, options, source)
+            await interaction.client.admission.accept_interaction(answer, options, source)
 
         chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
         await interaction.client.forms.show(interaction, OrderModal("Edit", replace(chosen, seed=job.seed), submitted))
@@ -124,7 +124,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
             if options.strength is None and now.strengths:
                 picked = orders.options_again(Origin.of_interaction(answer), now, picture)
                 options = replace(options, strength=picked.strength)
-            await interaction.client.admission.take_interaction(answer, options, source)
+            await interaction.client.admission.accept_interaction(answer, options, source)
 
         orders = interaction.client.orders
         chosen = orders.options_again(Origin.of_interaction(interaction), job)

@@ -51,7 +51,7 @@ async def find_own_message(
     return None
 
 
-async def patiently(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_answered(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
     """Repeat a request to Discord until temporary trouble has passed."""
     delay_seconds = 1.0
     while True:

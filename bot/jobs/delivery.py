@@ -14,12 +14,12 @@ from bot.discord_api.permissions import is_refused_there
 from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed
 from bot.display.cards import alt_text, result_text
 from bot.errors import Refused
-from bot.jobs.channels import channel_of, find_own_message, patiently
+from bot.jobs.channels import channel_of, find_own_message, retry_until_answered
 from bot.model_shelf import ModelShelf
 from bot.storage.job import Job, StoredPicture
 from bot.storage.jobs import Jobs
 from bot.storage.spool import Spool
-from bot.storage.trouble import once_stored
+from bot.storage.trouble import retry_on_storage_trouble
 from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
 
@@ -72,13 +72,13 @@ class Delivery:
         smaller, is_reply, quotes = False, True, True
         while True:
             try:
-                return await patiently(job, send)
+                return await retry_until_answered(job, send)
             except discord.NotFound as error:
                 raise Refused("channel_gone") from error
             except discord.HTTPException as error:
                 if is_closed(error):
                     # An earlier attempt may have succeeded although its response was lost.
-                    result_message_id = await patiently(job, partial(self._find_result, job))
+                    result_message_id = await retry_until_answered(job, partial(self._find_result, job))
                     if result_message_id is not None:
                         return result_message_id
                     raise Refused("not_allowed_here") from error
@@ -112,11 +112,11 @@ class Delivery:
             await self.delete(replace(job, result_message_id=result_message_id))
 
         with contextlib.suppress(discord.HTTPException):  # the channel is gone, or closed to the bot
-            await patiently(job, withdraw)
+            await retry_until_answered(job, withdraw)
 
     async def _send(self, job: Job, *, is_reply: bool, quotes: bool) -> int:
         # Moderators may have marked it as a spoiler while it waited for Discord.
-        row = await once_stored(lambda: self._jobs.get(job.job_id))
+        row = await retry_on_storage_trouble(lambda: self._jobs.get(job.job_id))
         files = [
             discord.File(
                 io.BytesIO(await self._spool.read(job.job_id, picture.filename)),
@@ -130,7 +130,7 @@ class Delivery:
         # Otherwise it started from the same input as its parent, not from the parent's result.
         if job.attachment_url is not None and job.parent_job_id is not None:
             parent_job_id = job.parent_job_id
-            earlier = await once_stored(lambda: self._jobs.get(parent_job_id))
+            earlier = await retry_on_storage_trouble(lambda: self._jobs.get(parent_job_id))
         reference: Any = None  # the library's own default, missing from its type hints
         if is_reply and (answered := job.status_message_id or job.request_message_id) is not None:
             reference = discord.MessageReference(
@@ -175,7 +175,7 @@ class Delivery:
             except ImageRefused as error:
                 raise Refused("upload_too_large") from error
             filename = f"{picture.filename.rpartition('.')[0]}.{media_type.rpartition('/')[2]}"
-            await once_stored(partial(self._spool.write, job.job_id, filename, smaller))
+            await retry_on_storage_trouble(partial(self._spool.write, job.job_id, filename, smaller))
             pictures.append(replace(picture, filename=filename, media_type=media_type))
-        await once_stored(lambda: self._jobs.set_pictures(job.job_id, pictures))
+        await retry_on_storage_trouble(lambda: self._jobs.set_pictures(job.job_id, pictures))
         return replace(job, pictures=tuple(pictures))

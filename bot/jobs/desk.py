@@ -14,11 +14,11 @@ from bot.display.cards import Resting, Waiting, status_text
 from bot.errors import Refused
 from bot.jobs.audience import CHANNEL_GONE, NEVER_TOLD, SERVER_LEFT
 from bot.jobs.delivery import Delivery
-from bot.jobs.life import DEATHS_UNTIL_ALONE, JobLife
+from bot.jobs.lifecycle import DEATHS_UNTIL_ALONE, JobLifecycle
 from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import StorageTrouble, once_stored
+from bot.storage.trouble import StorageTrouble, retry_on_storage_trouble
 from generation.tracebacks import stack_of
 
 log = logging.getLogger(__name__)
@@ -31,18 +31,18 @@ DEATHS_UNTIL_GIVEN_UP = 2 * DEATHS_UNTIL_ALONE
 
 
 class JobDesk:
-    """The entry point for everything about jobs; the steps of a job's life are in ``bot.jobs.life``."""
+    """The entry point for everything about jobs; the steps of a job's life are in ``bot.jobs.lifecycle``."""
 
-    def __init__(self, life: JobLife, *, jobs: Jobs, spool: Spool, delivery: Delivery) -> None:
-        self._life = life
+    def __init__(self, lifecycle: JobLifecycle, *, jobs: Jobs, spool: Spool, delivery: Delivery) -> None:
+        self._lifecycle = lifecycle
         self._jobs = jobs
         self._spool = spool
         self._delivery = delivery
-        self._open = life.open
-        self._service = life.service
-        self._progress = life.progress
-        self._endings = life.endings
-        self._telling = life.telling
+        self._open = lifecycle.open
+        self._service = lifecycle.service
+        self._progress = lifecycle.progress
+        self._endings = lifecycle.endings
+        self._notifier = lifecycle.notifier
         self._serving: asyncio.Task[None] | None = None
         self._being_told: dict[str, Job] = {}
 
@@ -70,7 +70,7 @@ class JobDesk:
         """
         for job in await self._jobs.with_end_to_show():
             was_sent = self._endings.may_have_been_sent(job)
-            self._endings.in_background((self._endings.withdraw if was_sent else self._telling.tell_end)(job))
+            self._endings.in_background((self._endings.withdraw if was_sent else self._notifier.tell_end)(job))
         if bot_died:
             await self._jobs.count_unclean_death()
         for job in await self._jobs.unsettled():
@@ -81,9 +81,9 @@ class JobDesk:
             if job.state is JobState.QUEUED and job.unclean_deaths >= DEATHS_UNTIL_GIVEN_UP:
                 await self._endings.fail(job, "bot_died", times=job.unclean_deaths)
             elif job.state is JobState.ACCEPTED and job.status_message_id is None:
-                await self._telling.tell_first(job, forgets_commands=True)
+                await self._notifier.ensure_told(job, forgets_commands=True)
             else:
-                await self._life.go_on(job)
+                await self._lifecycle.start_next_step(job)
         self._progress.show_queue()
 
     async def server_left(self, guild_id: int) -> None:
@@ -122,8 +122,8 @@ class JobDesk:
             words.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def take(self, job: Job, acknowledge: Acknowledge) -> None:
-        """Store a request, acknowledge it, and bring its picture in; everything after that runs in the background.
+    async def accept(self, job: Job, acknowledge: Acknowledge) -> None:
+        """Store a request, acknowledge it, and prepare its picture; everything after that runs in the background.
 
         The row is stored first, so that a message that says "fetching your picture" always has one. A person who could
         not be told in time is told in the channel. Raises StorageTrouble, Refused (``stopped_by_automod``), and
@@ -145,15 +145,15 @@ class JobDesk:
             # Discord is out of reach or failing, so the message may have arrived all the same; or it is too late to
             # acknowledge.
             log.info("job %s could not be acknowledged (%s)", job.job_id, type(error).__name__)
-            await self._telling.tell_first(job)
+            await self._notifier.ensure_told(job)
             return
         except BaseException:
             # Whether the message reached Discord is unknown: find out now, or after the next start.
-            await self._telling.tell_first(job)
+            await self._notifier.ensure_told(job)
             raise
         finally:
             del self._being_told[job.job_id]
-        await self._life.go_on(replace(job, status_message_id=status_message_id))
+        await self._lifecycle.start_next_step(replace(job, status_message_id=status_message_id))
 
     async def find(self, job_id: str) -> Job | None:
         """Return a job by its id, after waiting for its delivery if one is under way."""
@@ -244,6 +244,6 @@ class JobDesk:
         try:
             await self._jobs.note_result_gone(job.job_id)
         except StorageTrouble:
-            self._endings.in_background(once_stored(lambda: self._jobs.note_result_gone(job.job_id)))
+            self._endings.in_background(retry_on_storage_trouble(lambda: self._jobs.note_result_gone(job.job_id)))
         if job.state is JobState.DELIVERED and job.status_message_id is not None:
             self._endings.in_background(self._endings.show_end(replace(job, result_message_id=None)))

@@ -14,7 +14,7 @@ from bot.jobs.progress import ProgressTracker
 from bot.storage.job import CancelReason, Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import StorageTrouble, once_stored
+from bot.storage.trouble import StorageTrouble, retry_on_storage_trouble
 from generation.events import FailureKind
 from generation.sentences import failure_sentence
 from generation.serving.service import GenerationService
@@ -70,7 +70,7 @@ class Endings:
 
     async def expire(self, job: Job, reason: str) -> None:
         """Settle a job in any state because nobody is left to answer."""
-        expired = await once_stored(lambda: self._jobs.expire(job.job_id, reason))
+        expired = await retry_on_storage_trouble(lambda: self._jobs.expire(job.job_id, reason))
         if expired is not None:
             log.info("job %s expired: %s", job.job_id, reason)
             self._service.cancel(job.job_id)
@@ -79,7 +79,7 @@ class Endings:
 
     async def fail(self, job: Job, kind: str, reference: str = "", **data: Any) -> None:
         """End a job without a picture; ``data`` holds the values for its sentence."""
-        failed = await once_stored(lambda: self._jobs.fail(job.job_id, kind, reference, data))
+        failed = await retry_on_storage_trouble(lambda: self._jobs.fail(job.job_id, kind, reference, data))
         if failed is not None:
             if kind == FailureKind.MODEL_UNAVAILABLE:
                 log.error("job %s: %s", job.job_id, failure_sentence(FailureKind.MODEL_UNAVAILABLE, data))
@@ -153,13 +153,13 @@ class Endings:
     async def _cancel_once_stored(self, job: Job, reason: CancelReason | None) -> None:
         self._progress.forget(job.job_id)
         await self._progress.settle(replace(job, state=JobState.CANCELLED, failure_data={"reason": reason}))
-        cancelled = await once_stored(lambda: self._jobs.cancel(job.job_id, reason))
+        cancelled = await retry_on_storage_trouble(lambda: self._jobs.cancel(job.job_id, reason))
         if cancelled is not None:
             self._service.cancel(job.job_id)  # another step that waited for storage may have queued it again
             await self.settle(cancelled)
 
 
-def given_up(job: Job, row: Job | None) -> Job:
+def as_ended(job: Job, row: Job | None) -> Job:
     """Return a job that is over in its final state, with its status message.
 
     The row of a forgotten job may be deleted, and while nothing can be stored the row is not up to date.

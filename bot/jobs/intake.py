@@ -54,11 +54,11 @@ class Intake:
         self._screening = screening
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def bring_in(self, job: Job) -> str:
+    async def prepare_input(self, job: Job) -> str:
         """Store the picture and return the sha256 of the original file; raise JobFailed."""
         try:
             async with self._room:
-                return await self._bring_in(job)
+                return await self._prepare_input(job)
         except FileNotFoundError as error:
             raise JobFailed("input_expired") from error
         except (StorageTrouble, OSError) as error:
@@ -75,7 +75,7 @@ class Intake:
             log.error("the picture of job %s could not be decoded: %s", job.job_id, error)
             raise JobFailed(FailureKind.EXECUTOR_UNAVAILABLE) from error
 
-    async def _bring_in(self, job: Job) -> str:
+    async def _prepare_input(self, job: Job) -> str:
         data, input_sha256 = await with_retries(lambda: self._clean_picture(job))
         if job.repaint == "transparent":
             require_transparency(data)

@@ -13,18 +13,18 @@ log = logging.getLogger(__name__)
 
 _DELIVERY_SECONDS = 2.0  # an interaction must be answered within 3 s
 
-Break = Callable[[Job, str], Awaitable[None]]
+StepFailed = Callable[[Job, str], Awaitable[None]]
 
 
 class OpenJobs(Mapping[str, Job]):
     """Every open job, with its row's data and at most one step in progress.
 
-    All of this can be rebuilt from the rows. ``broke`` is called with a job whose step failed unexpectedly, and with
-    the reference under which the log has the stack.
+    All of this can be rebuilt from the rows. ``step_failed`` is called with a job whose step failed unexpectedly, and
+    with the reference under which the log has the stack.
     """
 
-    def __init__(self, broke: Break) -> None:
-        self._broke = broke
+    def __init__(self, step_failed: StepFailed) -> None:
+        self._step_failed = step_failed
         self._jobs: dict[str, Job] = {}
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._is_closed = False
@@ -38,7 +38,7 @@ class OpenJobs(Mapping[str, Job]):
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def keep(self, job: Job) -> None:
+    def remember(self, job: Job) -> None:
         """Remember a job with its row's current data."""
         self._jobs[job.job_id] = job
 
@@ -56,9 +56,9 @@ class OpenJobs(Mapping[str, Job]):
         """Return the open jobs of a channel."""
         return [job for job in self._jobs.values() if job.channel_id == channel_id]
 
-    def begin(self, job: Job, step: Coroutine[Any, Any, None]) -> None:
-        """Keep a job and run a step of its life in the background; after ``close`` it is left to the next start."""
-        self.keep(job)
+    def start_step(self, job: Job, step: Coroutine[Any, Any, None]) -> None:
+        """Remember a job and run a step of its life in the background; after ``close`` it is left to the next start."""
+        self.remember(job)
         if self._is_closed:
             step.close()
             return
@@ -91,4 +91,4 @@ class OpenJobs(Mapping[str, Job]):
             # The last resort for a background step: whatever failed, the person is told and the other jobs go on.
             reference = new_reference()
             log.error("a step of job %s failed [%s]\n%s", job.job_id, reference, stack_of(error))
-            await self._broke(job, reference)
+            await self._step_failed(job, reference)

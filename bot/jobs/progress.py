@@ -19,7 +19,7 @@ _NEAR_INTERVAL_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class _Course:
+class _RunProgress:
     """The progress of a running job, in device seconds; it shares the device with other running jobs."""
 
     seen: float  # when its last step arrived
@@ -48,14 +48,14 @@ class ProgressTracker:
         self._board = board
         self._estimates = estimates
         self._clock = clock
-        self._courses: dict[str, _Course] = {}
+        self._progress: dict[str, _RunProgress] = {}
         self._near_shown = clock()
 
     def show_step(self, job: Job, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Show the progress of a running job; ``preview`` is a small JPEG of the unfinished picture."""
         now, sharing = self._clock(), self._sharing()
-        course = self._course_after(job, step, total_steps, now)
-        left = None if course.seconds_left is None else course.seconds_left * sharing
+        progress = self._updated_progress(job, step, total_steps, now)
+        left = None if progress.seconds_left is None else progress.seconds_left * sharing
         self._board.show(job, Painting(step, total_steps, left), preview)
         if now - self._near_shown >= _NEAR_INTERVAL_SECONDS:
             self._near_shown = now
@@ -99,7 +99,7 @@ class ProgressTracker:
 
     def forget(self, job_id: str) -> None:
         """Note that a job is no longer running."""
-        self._courses.pop(job_id, None)
+        self._progress.pop(job_id, None)
 
     async def settle(self, job: Job) -> bool:
         """Show a job's final state now; nothing later replaces it. Return False if Discord could not be told."""
@@ -113,29 +113,29 @@ class ProgressTracker:
         """Return how many jobs share the device."""
         return max(1, len(self._service.running_job_ids))
 
-    def _course_after(self, job: Job, step: int, total_steps: int, now: float) -> _Course:
-        """Update a job's course: the time left by its own pace, or by the estimates until it has one."""
-        course = self._courses.get(job.job_id)
-        if course is None or step <= course.first_step:  # the first report, or the first of another attempt
-            course = self._courses[job.job_id] = _Course(now, step)
-        elif course.first_step == 0:  # the first step done: loading and encoding before it say nothing about the pace
-            course.first_step = step
+    def _updated_progress(self, job: Job, step: int, total_steps: int, now: float) -> _RunProgress:
+        """Update a job's progress: the time left by its own pace, or by the estimates until it has one."""
+        progress = self._progress.get(job.job_id)
+        if progress is None or step <= progress.first_step:  # the first report, or the first of another attempt
+            progress = self._progress[job.job_id] = _RunProgress(now, step)
+        elif progress.first_step == 0:  # the first step done: loading and encoding before it say nothing about the pace
+            progress.first_step = step
         else:
-            course.seconds += (now - course.seen) / self._sharing()
-        course.seen = now
-        if course.seconds:
-            course.seconds_left = course.seconds / (step - course.first_step) * (total_steps - step)
+            progress.seconds += (now - progress.seen) / self._sharing()
+        progress.seen = now
+        if progress.seconds:
+            progress.seconds_left = progress.seconds / (step - progress.first_step) * (total_steps - step)
         else:
             whole = self._estimates.seconds(job)
-            course.seconds_left = None if whole is None else whole * (1 - step / max(1, total_steps))
-        return course
+            progress.seconds_left = None if whole is None else whole * (1 - step / max(1, total_steps))
+        return progress
 
     def _seconds(self, ticket: Ticket) -> float | None:
         job = self._open.get(ticket.job_id)
         return None if job is None else self._estimates.seconds(job)
 
     def _seconds_left(self, ticket: Ticket) -> float | None:
-        course = self._courses.get(ticket.job_id)
-        if course is None or course.seconds_left is None:
+        progress = self._progress.get(ticket.job_id)
+        if progress is None or progress.seconds_left is None:
             return self._seconds(ticket)
-        return max(0.0, course.seconds_left - (self._clock() - course.seen) / self._sharing())
+        return max(0.0, progress.seconds_left - (self._clock() - progress.seen) / self._sharing())

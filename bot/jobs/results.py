@@ -6,7 +6,7 @@ from bot.jobs.intake import with_retries
 from bot.screening.screening import Screening
 from bot.storage.job import Job, StoredPicture
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import once_stored
+from bot.storage.trouble import retry_on_storage_trouble
 from generation.requests import Img2ImgRequest, Img2ImgResult
 
 
@@ -52,12 +52,12 @@ class Results:
     async def keep(self, job: Job, result: Img2ImgResult) -> list[StoredPicture]:
         """Screen the pictures and store them, however long that takes; raise Refused if they may not be shown."""
         data = [picture.data for picture in result.pictures]
-        await once_stored(lambda: with_retries(lambda: self._screening.screen_result(job, data)))
+        await retry_on_storage_trouble(lambda: with_retries(lambda: self._screening.screen_result(job, data)))
         stored: list[StoredPicture] = []
         for index, picture in enumerate(result.pictures, start=1):
             number = f"-{index}" if len(result.pictures) > 1 else ""
             filename = f"palimpsest-{job.job_id}{number}.{picture.extension}"
-            await once_stored(partial(self._spool.write, job.job_id, filename, picture.data))
+            await retry_on_storage_trouble(partial(self._spool.write, job.job_id, filename, picture.data))
             stored.append(
                 StoredPicture(
                     filename=filename,

@@ -8,7 +8,7 @@ import discord
 from bot.discord_api.permissions import is_refused_there
 from bot.discord_api.trouble import KnownRefusal
 from bot.display.cards import status_text
-from bot.jobs.channels import channel_of, find_own_message, patiently
+from bot.jobs.channels import channel_of, find_own_message, retry_until_answered
 from bot.storage.job import Job
 
 
@@ -44,7 +44,7 @@ class StatusMessages:
             is_response = interaction is not None and interaction.id == job.interaction_id
             return is_response or message.content == _mentioning(job)
 
-        return await patiently(job, lambda: find_own_message(self._client, job, begin, is_status))
+        return await retry_until_answered(job, lambda: find_own_message(self._client, job, begin, is_status))
 
     async def post(self, job: Job) -> int | None:
         """Send the status message of a job that has none; return its id, or None if that is impossible.
@@ -62,7 +62,7 @@ class StatusMessages:
             return await channel.send(_mentioning(job), view=view, nonce=nonce, allowed_mentions=only_them)
 
         try:
-            return (await patiently(job, send)).id
+            return (await retry_until_answered(job, send)).id
         except discord.HTTPException:  # the message, the channel or the permission to answer is gone
             return None
 

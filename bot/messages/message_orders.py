@@ -147,7 +147,7 @@ class MessageOrders:
         before = await self._client.jobs.by_request(message.author.id, message.id)
         if before is not None and before.state in (JobState.RUNNING, JobState.RENDERED):
             raise Refused("edited_too_late")
-        await self._client.admission.take(
+        await self._client.admission.accept(
             Origin.of_message(message),
             options,
             source,

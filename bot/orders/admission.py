@@ -49,7 +49,7 @@ class Admission:
         self.is_draining = False
         self.is_closing = False
 
-    async def take(
+    async def accept(
         self,
         origin: Origin,
         options: Options,
@@ -83,19 +83,21 @@ class Admission:
             await self.allowances.require(origin, is_asking=is_asking, instead_of=instead_of)
             job = replace(job, request_message_id=request_message_id, interaction_id=interaction_id)
             view = self._status_view(job) or discord.utils.MISSING
-            await self._desk.take(job, lambda text: acknowledge(text, view))
+            await self._desk.accept(job, lambda text: acknowledge(text, view))
             if instead_of is not None:
                 await self._desk.cancel(instead_of.job_id, CancelReason.REQUEST_EDITED)
         finally:
             self._arriving.remove(origin)
 
-    async def take_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
+    async def accept_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
         """Accept a request by command, button or modal; the public response is its status message."""
 
         async def acknowledge(text: str, view: discord.ui.View) -> int | None:
             return (await interaction.response.send_message(text, view=view)).message_id
 
-        await self.take(Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id)
+        await self.accept(
+            Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id
+        )
 
     async def _require_input(self, source: Source) -> None:
         """Raise Refused (``not_taken_yet``, ``input_expired``) if the source is another job's input and not stored.

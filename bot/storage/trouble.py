@@ -52,13 +52,13 @@ def note_trouble(error: BaseException) -> None:
         log.error("a request was refused because it could not be stored (%s)", error)
 
 
-async def once_stored(write: Callable[[], Awaitable[T]], *, first_delay_seconds: float = 1.0) -> T:
-    """Repeat a write until it works, however long the disk is in trouble: promises are kept."""
+async def retry_on_storage_trouble(work: Callable[[], Awaitable[T]], *, first_delay_seconds: float = 1.0) -> T:
+    """Repeat a read or write until it works, however long the disk is in trouble: promises are kept."""
     delay_seconds = first_delay_seconds
     is_troubled = False
     while True:
         try:
-            result = await write()
+            result = await work()
         except StorageTrouble as error:
             if not is_troubled:
                 log.error("nothing can be stored (%s); trying again until it works", error)

@@ -14,5 +14,5 @@ async def scene(tmp_path: Path, database: Database) -> AsyncIterator[Scene]:
     scene = Scene(database, tmp_path / "spool")
     yield scene
     scene.discord.hears.set()
-    await scene.life.open.close(grace_seconds=0)
-    await scene.life.progress.close()
+    await scene.lifecycle.open.close(grace_seconds=0)
+    await scene.lifecycle.progress.close()

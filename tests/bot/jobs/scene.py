@@ -8,7 +8,7 @@ from typing import Any
 from bot.errors import Refused
 from bot.jobs.desk import JobDesk
 from bot.jobs.estimates import Estimates
-from bot.jobs.life import JobLife
+from bot.jobs.lifecycle import JobLifecycle
 from bot.jobs.results import request_of
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.database import Database
@@ -140,8 +140,8 @@ class Scene:
         self.jobs, self.spool = Jobs(database), Spool(folder)
         discord: Any = self.discord
         results: Any = self.results
-        intake: Any = None  # no picture is brought in
-        self.life = JobLife(
+        intake: Any = None  # no picture is prepared
+        self.lifecycle = JobLifecycle(
             jobs=self.jobs,
             spool=self.spool,
             intake=intake,
@@ -163,7 +163,7 @@ class Scene:
         job = make_job(input_sha256="", state=JobState.QUEUED)
         await self.jobs.accept(job)
         await self.spool.write(job.job_id, INPUT_FILENAME, b"a picture")
-        await self.life.go_on(job)
+        await self.lifecycle.start_next_step(job)
         return job
 
     async def rendered(self) -> Job:
@@ -174,7 +174,7 @@ class Scene:
 
     def desk(self) -> JobDesk:
         delivery: Any = self.discord
-        return JobDesk(self.life, jobs=self.jobs, spool=self.spool, delivery=delivery)
+        return JobDesk(self.lifecycle, jobs=self.jobs, spool=self.spool, delivery=delivery)
 
     async def set_disk(self, *, is_full: bool) -> None:
         """Make every write fail, or none."""

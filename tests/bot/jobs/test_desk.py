@@ -28,11 +28,11 @@ class Scene:
         self.jobs = Jobs(database)
         self.open = OpenJobs(self._broke)
         self.told: asyncio.Queue[Job] = asyncio.Queue()
-        life: Any = SimpleNamespace(
+        lifecycle: Any = SimpleNamespace(
             open=self.open,
             service=SimpleNamespace(run=self._serve),
             progress=None,
-            telling=None,
+            notifier=None,
             endings=SimpleNamespace(
                 message_deleted=self._nobody_asked_in,
                 show_end=self.told.put,
@@ -40,14 +40,14 @@ class Scene:
             ),
         )
         delivery: Any = None
-        self.desk = JobDesk(life, jobs=self.jobs, spool=Spool(folder), delivery=delivery)
+        self.desk = JobDesk(lifecycle, jobs=self.jobs, spool=Spool(folder), delivery=delivery)
         self.arrived = asyncio.Event()
 
     async def deliver(self, **changes: Any) -> Job:
         """Start a delivery."""
         job = make_job(state=JobState.RENDERED, **changes)
         await self.jobs.accept(job)
-        self.open.begin(job, self._delivered(job))
+        self.open.start_step(job, self._delivered(job))
         return job
 
     async def _delivered(self, job: Job) -> None:

@@ -76,11 +76,11 @@ class Ways:
 async def test_a_picture_whose_check_fails_for_a_moment_is_taken_and_one_that_stays_unseen_is_not() -> None:
     ways: Any = Ways()
     taker = Intake(ways, ways, ways, ways)
-    assert await taker.bring_in(make_job()) == hashlib.sha256(b"as sent").hexdigest()
+    assert await taker.prepare_input(make_job()) == hashlib.sha256(b"as sent").hexdigest()
     assert ways.kept == [b"clean"]
     ways.checks.reasons = ["check_failed"] * 3
     with pytest.raises(JobFailed) as failed:
-        await taker.bring_in(make_job())
+        await taker.prepare_input(make_job())
     assert failed.value.kind == "check_failed"
     assert ways.kept == [b"clean"]
 
@@ -104,7 +104,7 @@ async def test_no_more_pictures_are_held_at_once_than_there_is_room_for() -> Non
     slow = SlowWays()
     ways: Any = slow
     taker = Intake(ways, ways, ways, ways)
-    crowd = [asyncio.create_task(taker.bring_in(make_job())) for _ in range(3 * MAX_AT_ONCE)]
+    crowd = [asyncio.create_task(taker.prepare_input(make_job())) for _ in range(3 * MAX_AT_ONCE)]
     for _ in range(10):  # more often than any of them needs to go on
         await asyncio.sleep(0)
     assert slow.fetching == MAX_AT_ONCE

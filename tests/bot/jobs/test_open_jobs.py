@@ -25,7 +25,7 @@ async def test_a_step_that_breaks_is_told_of_with_its_reference() -> None:
     async def step() -> None:
         raise RuntimeError("a surprise")
 
-    jobs.begin(job, step())
+    jobs.start_step(job, step())
     assert jobs[job.job_id] == job
     await jobs.close(grace_seconds=60)
     ((job_id, reference),) = broken.heard
@@ -44,7 +44,7 @@ async def test_a_step_that_takes_too_long_is_left_to_the_next_start() -> None:
         finally:
             ended.set()
 
-    jobs.begin(make_job(), step())
+    jobs.start_step(make_job(), step())
     await jobs.close(grace_seconds=0.01)
     assert ended.is_set()
     assert broken.heard == []
@@ -60,7 +60,7 @@ async def test_nothing_is_begun_after_the_end() -> None:
 
     await jobs.close(grace_seconds=0)
     job = make_job()
-    jobs.begin(job, step())
+    jobs.start_step(job, step())
     await jobs.close(grace_seconds=0)
     assert begun == []
     assert job.job_id in jobs
@@ -69,7 +69,7 @@ async def test_nothing_is_begun_after_the_end() -> None:
 def test_open_jobs_are_counted_by_member_and_by_server() -> None:
     jobs = OpenJobs(Broken().hear)
     for requester_id, guild_id in ((1, 2), (1, 3), (4, 2), (4, None)):
-        jobs.keep(make_job(requester_id=requester_id, guild_id=guild_id, state=JobState.QUEUED))
+        jobs.remember(make_job(requester_id=requester_id, guild_id=guild_id, state=JobState.QUEUED))
     assert jobs.count() == 4
     assert jobs.count(1) == 2
     assert jobs.count(guild_id=2) == 2

@@ -31,7 +31,7 @@ class Desk:
         await asyncio.sleep(0)  # the disk is read
         return True
 
-    async def take(self, job: Job, acknowledge: AcknowledgeText) -> None:
+    async def accept(self, job: Job, acknowledge: AcknowledgeText) -> None:
         await acknowledge("heard")
         self.jobs.append(job)
 
@@ -74,7 +74,7 @@ async def ask(
 ) -> str | None:
     """Send a request as member 1; return the refusal's sentence, if any."""
     try:
-        await admission.take(make_origin(guild_id=guild_id), Options(prompt="x"), source, acknowledge)
+        await admission.accept(make_origin(guild_id=guild_id), Options(prompt="x"), source, acknowledge)
     except Refused as refused:
         return error_sentence(refused)
     return None
@@ -124,12 +124,12 @@ async def test_a_burst_does_not_slip_through_together(source: Source) -> None:
 async def test_what_takes_the_place_of_a_request_finds_room_and_what_is_refused_leaves_it() -> None:
     desk = Desk(*of(1, count=2))
     admission, (first, second) = admission_of(desk), desk.jobs
-    await admission.take(make_origin(), Options(prompt="x"), ATTACHED, at_once, instead_of=first)
+    await admission.accept(make_origin(), Options(prompt="x"), ATTACHED, at_once, instead_of=first)
     assert len(desk.jobs) == 2
     assert first not in desk.jobs
     admission.is_draining = True
     with pytest.raises(Refused):
-        await admission.take(make_origin(), Options(prompt="x"), ATTACHED, at_once, instead_of=second)
+        await admission.accept(make_origin(), Options(prompt="x"), ATTACHED, at_once, instead_of=second)
     assert second in desk.jobs
 
 

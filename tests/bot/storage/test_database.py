@@ -15,7 +15,7 @@ from bot.storage.facts import Facts
 from bot.storage.jobs import Jobs
 from bot.storage.migrations import MIGRATIONS, DatabaseTooNew
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import StorageTrouble, once_stored
+from bot.storage.trouble import StorageTrouble, retry_on_storage_trouble
 from tests.bot.jobs_made import make_job
 
 
@@ -181,7 +181,7 @@ async def test_a_full_disk_is_said_and_heals(database: Database, jobs: Jobs) -> 
     with pytest.raises(StorageTrouble):
         await jobs.accept(large)
     assert await jobs.unsettled() == []
-    stored = asyncio.create_task(once_stored(lambda: jobs.accept(large), first_delay_seconds=0.01))
+    stored = asyncio.create_task(retry_on_storage_trouble(lambda: jobs.accept(large), first_delay_seconds=0.01))
     with pytest.raises(StorageTrouble):
         await jobs.accept(large)
     await database.run(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))

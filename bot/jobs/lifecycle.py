@@ -1,4 +1,4 @@
-"""The steps of a job's life: brought in, queued, generated, delivered; each is stored before it is announced."""
+"""The steps of a job's life: input prepared, queued, generated, delivered; each is stored before it is announced."""
 
 import contextlib
 from collections.abc import Callable
@@ -7,19 +7,19 @@ from bot.display.status import AdmitPreview, StatusBoard
 from bot.errors import JobFailed, Refused
 from bot.jobs.audience import Audience
 from bot.jobs.delivery import Delivery
-from bot.jobs.endings import Endings, given_up
+from bot.jobs.endings import Endings, as_ended
 from bot.jobs.estimates import Estimates
 from bot.jobs.intake import Intake
+from bot.jobs.notifier import Notifier
 from bot.jobs.open_jobs import OpenJobs
 from bot.jobs.progress import ProgressTracker
 from bot.jobs.results import Results
 from bot.jobs.status_messages import StatusMessages
-from bot.jobs.telling import Telling
 from bot.monitoring.invalid_requests import Restraint
 from bot.storage.job import Job, JobState
 from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
-from bot.storage.trouble import StorageTrouble, once_stored
+from bot.storage.trouble import StorageTrouble, retry_on_storage_trouble
 from generation.events import Cancelled, Event, Failed, FailureKind, Finished, Progress, Started
 from generation.executors.base import Executor
 from generation.requests import Img2ImgRequest
@@ -29,7 +29,7 @@ from generation.serving.service import GenerationService
 DEATHS_UNTIL_ALONE = 3  # of the bot, not of the executor
 
 
-class JobLife:
+class JobLifecycle:
     """Takes every job from one step to the next.
 
     Everything that must not be lost is in ``jobs`` and ``spool`` before anybody is told of it.
@@ -68,7 +68,7 @@ class JobLife:
             note_rest=lambda: self.progress.show_rest(),
             note_attempt=self._note_attempt,
         )
-        self.open = OpenJobs(self._broke)
+        self.open = OpenJobs(self._step_failed)
         board = StatusBoard(
             status_messages.edit,
             deleted=lambda message_id: self.endings.in_background(self.endings.message_deleted(message_id)),
@@ -86,48 +86,48 @@ class JobLife:
             progress=self.progress,
             note_settled=note_settled,
         )
-        self.telling = Telling(
+        self.notifier = Notifier(
             jobs=jobs,
             status_messages=status_messages,
             open_jobs=self.open,
             endings=self.endings,
-            bring_in=self._bring_in,
+            prepare_input=self._prepare_input,
         )
 
-    async def go_on(self, job: Job) -> None:
+    async def start_next_step(self, job: Job) -> None:
         """Start the next step of a job that was just accepted, or found open at startup."""
         # Without the measurements its time is guessed; the person has been told that the job goes on.
         with contextlib.suppress(StorageTrouble):
             await self._estimates.load(job.model)
         # No await from here on: admission has counted the job as arriving so far, and must not count it twice.
-        self.open.keep(job)
+        self.open.remember(job)
         match job.state:
             case JobState.ACCEPTED:
-                self.open.begin(job, self._bring_in(job))
+                self.open.start_step(job, self._prepare_input(job))
             case JobState.QUEUED:
                 self._submit(job)
             case JobState.RENDERED:
-                self.open.begin(job, self._deliver(job, may_be_there=True))
+                self.open.start_step(job, self._deliver(job, may_be_there=True))
 
-    async def _bring_in(self, job: Job) -> None:
+    async def _prepare_input(self, job: Job) -> None:
         """accepted → queued."""
-        self.open.keep(job)
-        await once_stored(lambda: self._jobs.set_status_message(job.job_id, job.status_message_id))
-        row = await once_stored(lambda: self._jobs.get(job.job_id))
+        self.open.remember(job)
+        await retry_on_storage_trouble(lambda: self._jobs.set_status_message(job.job_id, job.status_message_id))
+        row = await retry_on_storage_trouble(lambda: self._jobs.get(job.job_id))
         if row is None or row.state.is_settled:  # cancelled while its requester was being told
             self.open.forget(job.job_id)
-            await self.endings.show_end(given_up(job, row))
+            await self.endings.show_end(as_ended(job, row))
             return
         try:
-            input_sha256 = await self._intake.bring_in(job)
+            input_sha256 = await self._intake.prepare_input(job)
         except JobFailed as failure:
             await self.endings.fail(job, failure.kind, **failure.data)
             return
-        queued = await once_stored(lambda: self._jobs.enqueue(job.job_id, input_sha256))
+        queued = await retry_on_storage_trouble(lambda: self._jobs.enqueue(job.job_id, input_sha256))
         if queued is None:  # cancelled in the meantime
             await self._spool.delete(job.job_id)
             return
-        self.open.keep(queued)
+        self.open.remember(queued)
         self._submit(queued)
         self.progress.show_queue()
 
@@ -167,7 +167,7 @@ class JobLife:
         return None
 
     async def _note_attempt(self, job_id: str, attempt: int) -> None:
-        await once_stored(lambda: self._jobs.note_attempt(job_id, attempt))
+        await retry_on_storage_trouble(lambda: self._jobs.note_attempt(job_id, attempt))
         if (job := self.open.get(job_id)) is not None:
             self.progress.show_loss(job)
 
@@ -175,11 +175,11 @@ class JobLife:
         """Store what the generator reports, then show it."""
         match event:
             case Started(job_id=job_id, attempt=attempt, total_steps=total_steps):
-                job = await once_stored(lambda: self._jobs.begin(job_id, attempt))
+                job = await retry_on_storage_trouble(lambda: self._jobs.begin(job_id, attempt))
                 if job is None:
                     self.service.cancel(job_id)
                     return
-                self.open.keep(job)
+                self.open.remember(job)
                 self.progress.show_step(job, 0, total_steps)
                 self.progress.show_queue()
             case Progress(job_id=job_id, step=step, total_steps=total_steps, preview=preview):
@@ -204,14 +204,14 @@ class JobLife:
             self.service.account(asked.job_id, event.result.seconds, self._cost)
             await self.endings.fail(asked, error.reason, **error.data)
             return
-        job = await once_stored(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))
+        job = await retry_on_storage_trouble(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))
         if job is None:
             await self._spool.delete(event.job_id)
             return
         self._estimates.learn(job)
         self.service.account(job.job_id, event.result.seconds, self._cost)
         self.progress.forget(job.job_id)
-        self.open.begin(job, self._deliver(job, may_be_there=False))
+        self.open.start_step(job, self._deliver(job, may_be_there=False))
 
     async def _deliver(self, job: Job, *, may_be_there: bool) -> None:
         """rendered → delivered."""
@@ -226,15 +226,16 @@ class JobLife:
         except Refused as error:
             await self.endings.fail(job, error.reason, **error.data)
             return
+        delivered = None
         # A job cancelled while nothing can be stored is missing here, although its row does not say so yet.
-        is_wanted = job.job_id in self.open
-        delivered = await once_stored(lambda: self._jobs.deliver(job.job_id, message_id)) if is_wanted else None
+        if job.job_id in self.open:
+            delivered = await retry_on_storage_trouble(lambda: self._jobs.deliver(job.job_id, message_id))
         await self._spool.delete(job.job_id, keep=INPUT_FILENAME)
         if delivered is not None:
             await self.endings.settle(delivered)
             return
-        row = await once_stored(lambda: self._jobs.get(job.job_id))
-        await self.endings.withdraw(given_up(job, row), message_id)
+        row = await retry_on_storage_trouble(lambda: self._jobs.get(job.job_id))
+        await self.endings.withdraw(as_ended(job, row), message_id)
 
-    async def _broke(self, job: Job, reference: str) -> None:
+    async def _step_failed(self, job: Job, reference: str) -> None:
         await self.endings.fail(job, FailureKind.INTERNAL, reference)
