@@ -10,8 +10,8 @@ from bot.components.order_modal import OrderModal
 from bot.errors import Refused
 from bot.orders.options import Options, Source
 from bot.orders.origin import Origin
-from bot.orders.proposals import as_far_as_allowed, options_in_file, options_of_picture
-from bot.orders.sources import owned_source_in
+from bot.orders.proposals import limit_to_allowed, options_in_file, options_of_picture
+from bot.orders.sources import source_with_owner
 
 
 @app_commands.context_menu(name="Remix")
@@ -19,10 +19,10 @@ from bot.orders.sources import owned_source_in
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def remix(interaction: discord.Interaction, message: discord.Message) -> None:
     client = client_of(interaction)
-    source = await owned_source_in(client, client.jobs, message)
+    source = await source_with_owner(client, client.jobs, message)
     if source is None:
         raise Refused("no_picture")
-    Origin.of_interaction(interaction).require_room_to_answer()
+    Origin.of_interaction(interaction).require_can_answer()
     if message.author == client.user:  # one of the bot's own: it belongs to whoever requested it
         job = await client.desk.find_by_message(message.id, message.channel.id)
         source = replace(source, parent=job)
@@ -44,4 +44,4 @@ async def _proposal(interaction: discord.Interaction, source: Source) -> Options
         made = await options_in_file(client.downloads, source.attachment_url or "")
     if made is None:
         return Options(prompt="")
-    return as_far_as_allowed(client.orders, client.shelf, Origin.of_interaction(interaction), made)
+    return limit_to_allowed(client.orders, client.shelf, Origin.of_interaction(interaction), made)

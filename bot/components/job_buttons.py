@@ -93,7 +93,7 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
     label, emoji, verb = "Edit", "✏️", "edit"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        Origin.of_interaction(interaction).require_room_to_answer()
+        Origin.of_interaction(interaction).require_can_answer()
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
         consent_ids = Source(parent=job).consent_ids
@@ -114,7 +114,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
     label, emoji, verb = "Use as input", "🖼️", "use"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        Origin.of_interaction(interaction).require_room_to_answer()
+        Origin.of_interaction(interaction).require_can_answer()
         interaction.client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, [job.requester_id])
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:

@@ -10,7 +10,7 @@ import discord
 from bot.components.dynamic_button import DynamicButton
 from bot.error_handler import answer_error
 from bot.errors import Refused
-from bot.orders.free_text import negative_as_written, understand
+from bot.orders.free_text import format_negative_prompt, parse_text
 from bot.orders.options import Options, changed
 from generation import requests
 from generation.adapter_weights import NO_ADAPTER, read_adapters
@@ -92,7 +92,7 @@ class OrderModal(discord.ui.Modal):
             if text.value.strip()
         )
         models = cast("Palimpsest", interaction.client).shelf.names
-        said = understand(f"{numbers} {self._more.value}".strip(), models=models)
+        said = parse_text(f"{numbers} {self._more.value}".strip(), models=models)
         if said.options.prompt or said.again or said.help or said.seed:
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
         hidden = Options(prompt="") if self._hides_nothing else self._chosen
@@ -148,7 +148,7 @@ def _one_option(name: str, typed: str) -> str:
     """
     option = f"{name}={''.join(typed.split())}"
     try:
-        is_one = not understand(option).options.prompt
+        is_one = not parse_text(option).options.prompt
     except Refused as error:
         raise Refused(error.reason, option=name, value=typed.strip()) from error
     if not is_one:
@@ -179,5 +179,5 @@ def _more_of(chosen: Options, *, hides_nothing: bool) -> str:
     if chosen.repaint is not None:
         parts.append(f"repaint: {chosen.repaint}")
     if chosen.negative_prompt:
-        parts.append(negative_as_written(chosen.negative_prompt))
+        parts.append(format_negative_prompt(chosen.negative_prompt))
     return ", ".join(parts)

@@ -9,10 +9,10 @@ import discord
 
 from bot.errors import Refused
 from bot.help import help_text
-from bot.orders.free_text import Said, picture_named, understand
+from bot.orders.free_text import ParsedText, parse_text, picture_named
 from bot.orders.options import Options, Source, changed
 from bot.orders.origin import Origin
-from bot.orders.sources import owned_source_in, source_in, source_in_result
+from bot.orders.sources import source_in, source_in_result, source_with_owner
 from bot.storage.job import Job, JobState
 
 if TYPE_CHECKING:
@@ -32,21 +32,21 @@ class MessageOrders:
 
         Raises Refused, StorageTrouble, GenerationError, and Discord's errors for the acknowledgement.
         """
-        said = understand(message.content, models=self._client.shelf.names)
-        if said.is_speechless:
+        said = parse_text(message.content, models=self._client.shelf.names)
+        if said.has_no_words:
             raise Refused("no_words", text=said.options.prompt[:40])
         # Someone who edits a request into "cancel" or "thanks" does not want that painted over their picture.
         is_small_talk = source_in(message) is None or message.edited_at is not None
         if said.remark and is_small_talk:
             return None
-        if said.gives_up and is_small_talk:
+        if said.asks_to_cancel and is_small_talk:
             raise Refused("given_up_by_button")
         thread = await self._thread(message)
         shown = next((each for each in thread if source_in(each) is not None), None)
         source = None if shown is None else await self._source_in(shown)
-        said = _with_what_was_said_before(said, thread[1:], self._client.shelf.names)
+        said = _with_earlier_options(said, thread[1:], self._client.shelf.names)
         if source is not None and not said.help:
-            await self._take(message, await self._with_words_of_a_job(said, thread[-1]), source)
+            await self._submit_prompt(message, await self._with_options_of_answered_job(said, thread[-1]), source)
             return None
         reference = thread[-1].reference
         if said.help or reference is None or reference.message_id is None:
@@ -59,11 +59,11 @@ class MessageOrders:
         source = await self._source_in(reference.resolved) if isinstance(reference.resolved, discord.Message) else None
         if source is None:
             raise Refused("picture_not_visible")
-        await self._take(message, said, source)
+        await self._submit_prompt(message, said, source)
         return None
 
     async def _source_in(self, message: discord.Message) -> Source | None:
-        return await owned_source_in(self._client, self._client.jobs, message)
+        return await source_with_owner(self._client, self._client.jobs, message)
 
     async def _thread(self, message: discord.Message) -> list[discord.Message]:
         """Return a message and, if it answers one of the bot's questions, the messages before it, newest first.
@@ -87,7 +87,7 @@ class MessageOrders:
                 break  # deleted, or no longer visible to the bot
         return thread
 
-    async def _remix_result(self, message: discord.Message, said: Said, job: Job) -> str | None:
+    async def _remix_result(self, message: discord.Message, said: ParsedText, job: Job) -> str | None:
         """Answer a reply to one of the bot's results, or to the status message that links to it.
 
         New words paint over the result, or over the original picture if there is no result or if only its transparent
@@ -121,10 +121,10 @@ class MessageOrders:
                 raise Refused("nothing_to_change")
             source = Source(parent=job, spoiler=job.spoiler)
             options = changed(replace(earlier, seed=None if said.again else job.seed), said.options)
-        await self._order(message, options, source)
+        await self._submit(message, options, source)
         return None
 
-    async def _with_words_of_a_job(self, said: Said, message: discord.Message) -> Said:
+    async def _with_options_of_answered_job(self, said: ParsedText, message: discord.Message) -> ParsedText:
         """Complete what was said with the options of the job that the message answers, if it has no prompt itself."""
         answered_id = message.reference and message.reference.message_id
         if said.options.prompt or answered_id is None:
@@ -135,12 +135,12 @@ class MessageOrders:
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
         return replace(said, options=changed(earlier, said.options))
 
-    async def _take(self, message: discord.Message, said: Said, source: Source) -> None:
+    async def _submit_prompt(self, message: discord.Message, said: ParsedText, source: Source) -> None:
         if not said.options.prompt:
             raise Refused("no_prompt")
-        await self._order(message, said.options, source)
+        await self._submit(message, said.options, source)
 
-    async def _order(self, message: discord.Message, options: Options, source: Source) -> None:
+    async def _submit(self, message: discord.Message, options: Options, source: Source) -> None:
         async def acknowledge(text: str, view: discord.ui.View) -> int | None:
             return (await message.reply(text, view=view, mention_author=False)).id
 
@@ -157,11 +157,11 @@ class MessageOrders:
         )
 
 
-def _with_what_was_said_before(said: Said, earlier: Sequence[discord.Message], models: Collection[str]) -> Said:
+def _with_earlier_options(said: ParsedText, earlier: Sequence[discord.Message], models: Collection[str]) -> ParsedText:
     """Complete what was said with the options of earlier messages; those that were not understood are skipped."""
     for message in earlier:
         with contextlib.suppress(Refused):
-            before = understand(message.content, models=models)
-            if not before.is_speechless:
+            before = parse_text(message.content, models=models)
+            if not before.has_no_words:
                 said = replace(said, options=changed(before.options, said.options))
     return said

@@ -70,7 +70,7 @@ class Admission:
             raise Refused("shutting_down")
         if self.is_draining:
             raise Refused("draining")
-        origin.require_room_to_answer()
+        origin.require_can_answer()
         self._screening.require_not_excluded(origin.requester_id, origin.guild_id, source.consent_ids)
         if instead_of is None:
             self._require_room(origin)

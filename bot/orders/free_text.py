@@ -15,9 +15,9 @@ from bot.orders.small_talk import (
     asks_again,
     asks_for_help,
     asks_for_seed,
+    asks_to_cancel,
     asks_to_enlarge,
-    gives_up,
-    is_filling,
+    is_filler,
     is_remark,
     words_of,
 )
@@ -28,7 +28,7 @@ from bot.orders.spellings import (
     NARROW,
     PREAMBLE,
     WEIGHED_ADAPTER,
-    in_one_spelling,
+    normalise_spelling,
     several_more,
     without_markup,
 )
@@ -115,12 +115,12 @@ _WORD_AND_FRACTION = re.compile(r"\s*(?P<word>[^\W\d]+)\s*[:=]?\s*0?[.,]\d+\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ParsedText:
     """What was understood: unset ``options`` are None, and an empty prompt means that none was given.
 
     ``again`` asks for another attempt at the same, ``help`` for the help and nothing else, ``seed`` for a picture's
     seed. A ``remark``, such as "thanks, so cool", is no request if it comes without a picture; neither is a message
-    that ``gives_up``, such as "cancel" or "delete this please".
+    that ``asks_to_cancel``, such as "cancel" or "delete this please".
     """
 
     options: Options = field(default_factory=lambda: Options(prompt=""))
@@ -128,21 +128,21 @@ class Said:
     help: bool = False
     seed: bool = False
     remark: bool = False
-    gives_up: bool = False
+    asks_to_cancel: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all was said."""
-        return self == Said()
+        return self == ParsedText()
 
     @property
-    def is_speechless(self) -> bool:
+    def has_no_words(self) -> bool:
         """Whether the prompt is only digits and punctuation, such as "0,7" or "…", which nobody wants painted."""
         prompt = self.options.prompt
         return prompt != "" and not any(unicodedata.category(character)[0] in "LS" for character in prompt)
 
 
-def understand(text: str, *, models: Collection[str] = ()) -> Said:
+def parse_text(text: str, *, models: Collection[str] = ()) -> ParsedText:
     """Parse a message; raise Refused for text that looks like an option but cannot be understood as one.
 
     An option is a name followed by a value, in any order and anywhere: ``a fox in snow, strength 0.7 seed 5``. An
@@ -162,8 +162,8 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
         text = text[: quoted.start()] + text[quoted.end() :]
     text = _MENTION.sub(" ", without_markup(text.translate(NARROW)))
     if asks_for_help(text):
-        return Said(help=True)
-    text = in_one_spelling(text)
+        return ParsedText(help=True)
+    text = normalise_spelling(text)
     is_nothing_else = _NAME_AND_WORD.fullmatch(text) is not None
 
     def take(match: re.Match[str]) -> str:
@@ -190,21 +190,23 @@ def understand(text: str, *, models: Collection[str] = ()) -> Said:
     if (negative := _NEGATIVE.search(text)) is not None:
         values["negative_prompt"] = _tidy(negative["text"])
         text = text[: negative.start()]
-    _refuse_what_is_left(text)
+    _refuse_leftovers(text)
     if (unknown := _WORD_AND_FRACTION.fullmatch(text)) is not None:
         raise _unknown_option(unknown["word"].lower())
     words = words_of(text)
     if not values and asks_to_enlarge(words):
         raise Refused("no_enlarging")
     if not values and asks_for_seed(words):
-        return Said(seed=True)
+        return ParsedText(seed=True)
     if not values and (name := _tidy(text).rstrip(".!?").lower()) in FIELD_OF and name != "model":
         raise Refused("option_without_value", option=name)
     again = asks_again(words)
-    if is_filling(words) and (values or again):
-        return Said(replace(Options(prompt=""), **values), again=again)
+    if is_filler(words) and (values or again):
+        return ParsedText(replace(Options(prompt=""), **values), again=again)
     options = replace(Options(prompt=_tidy(text)), **values)
-    return Said(options, remark=not values and is_remark(text), gives_up=not values and gives_up(words))
+    return ParsedText(
+        options, remark=not values and is_remark(text), asks_to_cancel=not values and asks_to_cancel(words)
+    )
 
 
 def picture_named(prompt: str, count: int) -> tuple[int | None, str]:
@@ -218,16 +220,16 @@ def picture_named(prompt: str, count: int) -> tuple[int | None, str]:
     return int(named["number"]), prompt[named.end() :]
 
 
-def negative_as_written(negative_prompt: str) -> str:
-    """Format a negative prompt so that ``understand`` reads it unchanged; it has to come last."""
+def format_negative_prompt(negative_prompt: str) -> str:
+    """Format a negative prompt so that ``parse_text`` reads it unchanged; it has to come last."""
     plain = f"negative: {negative_prompt}"
     with contextlib.suppress(Refused):
-        if understand(plain) == Said(Options(prompt="", negative_prompt=negative_prompt)):
+        if parse_text(plain) == ParsedText(Options(prompt="", negative_prompt=negative_prompt)):
             return plain
     return f'negative: "{negative_prompt}"'
 
 
-def _refuse_what_is_left(text: str) -> None:
+def _refuse_leftovers(text: str) -> None:
     """Raise Refused for leftovers that were meant as an option, instead of putting them into the prompt."""
     for match in _LEFT_OVER.finditer(text):
         option = (match["dashed"] or match["named"] or match["open"]).lower()

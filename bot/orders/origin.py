@@ -68,7 +68,7 @@ class Origin:
             timed_out_until=_timed_out_until(message.guild),
         )
 
-    def require_room_to_answer(self) -> None:
+    def require_can_answer(self) -> None:
         """Raise Refused unless a result for this person can, and may, be posted here.
 
         The reasons are ``not_in_server``, ``timed_out``, ``missing_permissions`` and ``may_not_write``.

@@ -45,7 +45,7 @@ def options_of_picture(job: Job) -> Options:
     return options if job.repaint == "all" else replace(options, strength=None, repaint=None)
 
 
-def as_far_as_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, options: Options) -> Options:
+def limit_to_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, options: Options) -> Options:
     """Return the options that may be chosen there, with numbers capped at their limits.
 
     A model that is not offered there is dropped with its sampler and adapters, and so are options that the resulting

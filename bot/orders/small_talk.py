@@ -27,19 +27,19 @@ _BESIDE_GREETINGS = words_of("again all bot everyone folks guys palimpsest there
 _SEED_QUESTION = words_of("a for give is it its me please s seed tell that the this use used was what whats which you")
 _AGAIN = words_of("again another more once reroll repeat retry variation variations")
 # Words around options: "please use seed 5", "same again, but with strength 0.8".
-_FILLING = words_of("and at but do give it just me now one please same set that the this to try use with")
+_FILLER_WORDS = words_of("and at but do give it just me now one please same set that the this to try use with")
 # Comments on a picture: "thanks, so cool", or an emoji alone.
 _REMARKS = words_of(
     "amazing awesome beautiful cool cute gorgeous great haha hahaha lmao lol love nice omg perfect thank thanks thx ty"
     " wow yay"
 )
-_REMARKING_SIGNS = frozenset("👍👏🙏😍🤩🥰😂🤣💯❤")
-_BESIDE_SIGNS = frozenset("\N{VARIATION SELECTOR-16}🏻🏼🏽🏾🏿 ")  # variants of hearts and skin tones
+_REMARK_EMOJI = frozenset("👍👏🙏😍🤩🥰😂🤣💯❤")
+_BESIDE_REMARK_EMOJI = frozenset("\N{VARIATION SELECTOR-16}🏻🏼🏽🏾🏿 ")  # variants of hearts and skin tones
 # About a request or a result that is no longer wanted: "stop", "delete this please".
-_GIVING_UP = words_of("abort cancel delete remove stop")
+_CANCEL_WORDS = words_of("abort cancel delete remove stop")
 _LARGER = words_of("enlarge upscale upscaled upscaling")
 _BESIDE_LARGER = words_of("2x 4x and can it me please the this that picture you")
-_BESIDE_GIVING_UP = words_of("all can it my now one picture please pls that them these this you")
+_BESIDE_CANCEL_WORDS = words_of("all can it my now one picture please pls that them these this you")
 _BESIDE_REMARKS = words_of("bot i is it job much one so that this very work you")
 
 
@@ -60,22 +60,22 @@ def asks_again(words: frozenset[str]) -> bool:
     return bool(words & _AGAIN)
 
 
-def is_filling(words: frozenset[str]) -> bool:
+def is_filler(words: frozenset[str]) -> bool:
     """Return whether words are only filler around options."""
-    return words != frozenset() and words <= _FILLING | _AGAIN
+    return words != frozenset() and words <= _FILLER_WORDS | _AGAIN
 
 
 def is_remark(text: str) -> bool:
     """Return whether a text only comments on a picture."""
     words, signs = words_of(text), frozenset(text.strip())
-    if signs & _REMARKING_SIGNS and signs <= _REMARKING_SIGNS | _BESIDE_SIGNS:
+    if signs & _REMARK_EMOJI and signs <= _REMARK_EMOJI | _BESIDE_REMARK_EMOJI:
         return True
     return bool(words & _REMARKS) and words <= _REMARKS | _BESIDE_REMARKS
 
 
-def gives_up(words: frozenset[str]) -> bool:
+def asks_to_cancel(words: frozenset[str]) -> bool:
     """Return whether words only ask to cancel a request or to remove a picture."""
-    return bool(words & _GIVING_UP) and words <= _GIVING_UP | _BESIDE_GIVING_UP
+    return bool(words & _CANCEL_WORDS) and words <= _CANCEL_WORDS | _BESIDE_CANCEL_WORDS
 
 
 def asks_to_enlarge(words: frozenset[str]) -> bool:

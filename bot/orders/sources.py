@@ -56,7 +56,7 @@ def source_in(message: discord.Message) -> Source | None:
     return Source(attachment_url=drawn[0], posted_by=message.author.id) if drawn else None
 
 
-async def owned_source_in(client: discord.Client, jobs: Jobs, message: discord.Message) -> Source | None:
+async def source_with_owner(client: discord.Client, jobs: Jobs, message: discord.Message) -> Source | None:
     """Return the same source with its owner: a result's requester, or the original poster of a forwarded message.
 
     Whoever forwarded it counts as its poster if the bot cannot see the original message.

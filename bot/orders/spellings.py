@@ -86,7 +86,7 @@ def several_more(text: str) -> int | None:
     return None if several is None else int(several["times"] or several["more"])
 
 
-def in_one_spelling(text: str) -> str:
+def normalise_spelling(text: str) -> str:
     """Return a text with its options in the form that ``bot.orders.free_text`` reads: a name, then a number or word."""
     text = _STRENGTH_LAST.sub(lambda last: f" strength {''.join(last['value'].split())}", text)
     text = _NUMBER_FIRST.sub(r" \g<name> \g<value> ", PREAMBLE.sub("", text))

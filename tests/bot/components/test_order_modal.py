@@ -7,7 +7,7 @@ import discord
 import pytest
 
 from bot.components.order_modal import OrderModal
-from bot.orders.free_text import understand
+from bot.orders.free_text import parse_text
 from bot.orders.options import Options
 
 ALL = Options(
@@ -67,7 +67,7 @@ async def test_everything_is_shown_and_understood_again(
     chosen = replace(ALL, negative_prompt=negative_prompt, adapter=adapter, adapter_weight=weight)
     texts = shown(chosen)
     assert (texts["prompt"], texts["strength"], texts["seed"]) == ("a fox\nin snow", "0.55", "4294967295")
-    said = understand(texts["more"], models=["demo", "sd-turbo"]).options
+    said = parse_text(texts["more"], models=["demo", "sd-turbo"]).options
     rest = replace(chosen, prompt="", strength=None, seed=None)
     assert said == replace(rest, adapter=again, adapter_weight=None)
 
@@ -75,7 +75,7 @@ async def test_everything_is_shown_and_understood_again(
 @pytest.mark.parametrize("model", ["demo", "sd-turbo", "stable-diffusion-v1-5"])
 async def test_a_model_is_understood_whatever_its_name(model: str) -> None:
     texts = shown(Options(prompt="a fox", model=model))
-    assert understand(texts["more"], models=["demo", "sd-turbo"]).options.model == model
+    assert parse_text(texts["more"], models=["demo", "sd-turbo"]).options.model == model
 
 
 async def test_what_is_not_known_is_empty() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.orders.free_text import negative_as_written, picture_named, understand
+from bot.orders.free_text import format_negative_prompt, parse_text, picture_named
 from bot.orders.options import Options
 from bot.replies import error_sentence
 
@@ -135,7 +135,7 @@ from bot.replies import error_sentence
     ],
 )
 def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None:
-    assert understand(text).options == Options(**expected)
+    assert parse_text(text).options == Options(**expected)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_is_said_is_understood(text: str, expected: dict[str, Any]) -> None
 )
 def test_what_is_not_understood_is_said(text: str) -> None:
     with pytest.raises(Refused) as refusal:
-        understand(text)
+        parse_text(text)
     assert refusal.value.reason == "not_understood"
 
 
@@ -175,20 +175,20 @@ def test_what_is_not_understood_is_said(text: str) -> None:
 )
 def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, words: str) -> None:
     with pytest.raises(Refused) as refusal:
-        understand(text)
+        parse_text(text)
     assert refusal.value.reason == reason
     assert words in (error_sentence(refusal.value) or "")
 
 
 def test_a_model_that_can_be_chosen_is_understood_by_its_plain_name() -> None:
     for text in ("a fox, model dreams", "a fox model dreams."):
-        assert understand(text, models=["dreams"]).options == Options(prompt="a fox", model="dreams")
-        assert understand(text, models=["demo"]).options.model is None
-    assert understand("a model train", models=["demo"]).options == Options(prompt="a model train")
+        assert parse_text(text, models=["dreams"]).options == Options(prompt="a fox", model="dreams")
+        assert parse_text(text, models=["demo"]).options.model is None
+    assert parse_text("a model train", models=["demo"]).options == Options(prompt="a model train")
 
 
 @pytest.mark.parametrize(
-    ("text", "gives_up"),
+    ("text", "asks_to_cancel"),
     [
         ("cancel", True),
         ("Stop it, please!", True),
@@ -199,15 +199,15 @@ def test_a_model_that_can_be_chosen_is_understood_by_its_plain_name() -> None:
         ("this one", False),
     ],
 )
-def test_giving_up_is_no_prompt(text: str, gives_up: bool) -> None:
-    assert understand(text).gives_up is gives_up
+def test_asking_to_cancel_is_no_prompt(text: str, asks_to_cancel: bool) -> None:
+    assert parse_text(text).asks_to_cancel is asks_to_cancel
 
 
 def test_another_try_is_no_prompt() -> None:
-    assert understand("again please").again
-    assert understand("again please").options.prompt == ""
-    assert understand("same again with strength 0.3").options == Options(prompt="", strength=0.3)
-    assert not understand("a fox again").again
+    assert parse_text("again please").again
+    assert parse_text("again please").options.prompt == ""
+    assert parse_text("same again with strength 0.3").options == Options(prompt="", strength=0.3)
+    assert not parse_text("a fox again").again
 
 
 @pytest.mark.parametrize(
@@ -223,15 +223,15 @@ def test_another_try_is_no_prompt() -> None:
     ],
 )
 def test_several_more_are_no_prompt(text: str, count: int | None) -> None:
-    said = understand(text)
+    said = parse_text(text)
     assert (said.again, said.options) == (True, Options(prompt="", count=count))
 
 
 def test_several_more_may_be_wanted_with_other_numbers() -> None:
-    said = understand("4 more, strength 0.7 steps 3")
+    said = parse_text("4 more, strength 0.7 steps 3")
     assert (said.again, said.options) == (True, Options(prompt="", count=4, strength=0.7, num_inference_steps=3))
     with pytest.raises(Refused, match="option_twice"):
-        understand("4 more, count 2")
+        parse_text("4 more, count 2")
 
 
 @pytest.mark.parametrize(
@@ -246,12 +246,12 @@ def test_several_more_may_be_wanted_with_other_numbers() -> None:
     ],
 )
 def test_what_discord_makes_of_a_text_is_not_painted(text: str, expected: Options) -> None:
-    assert understand(text).options == expected
+    assert parse_text(text).options == expected
 
 
 @pytest.mark.parametrize("text", ["4 more foxes", "another fox", "more trees", "one", "variations of a theme"])
 def test_more_of_something_is_a_prompt(text: str) -> None:
-    assert understand(text).options == Options(prompt=text)
+    assert parse_text(text).options == Options(prompt=text)
 
 
 @pytest.mark.parametrize(
@@ -273,19 +273,19 @@ def test_one_of_several_pictures_can_be_named(prompt: str, count: int, understoo
 
 def test_who_wants_more_pixels_is_told_how() -> None:
     with pytest.raises(Refused) as refusal:
-        understand("upscale this please")
+        parse_text("upscale this please")
     assert "such as `size 768`" in (error_sentence(refusal.value) or "")
-    assert understand("upscale art").options.prompt == "upscale art"
+    assert parse_text("upscale art").options.prompt == "upscale art"
 
 
 @pytest.mark.parametrize("text", ["help", "<@5> Help", "?"])
 def test_help_is_no_prompt(text: str) -> None:
-    assert understand(text).help
+    assert parse_text(text).help
 
 
-@pytest.mark.parametrize(("text", "is_speechless"), [("0,7", True), ("...", True), ("🦊", False), ("un chat", False)])
-def test_numbers_and_signs_are_no_words(text: str, is_speechless: bool) -> None:
-    assert understand(text).is_speechless is is_speechless
+@pytest.mark.parametrize(("text", "has_no_words"), [("0,7", True), ("...", True), ("🦊", False), ("un chat", False)])
+def test_numbers_and_signs_are_no_words(text: str, has_no_words: bool) -> None:
+    assert parse_text(text).has_no_words is has_no_words
 
 
 @pytest.mark.parametrize(
@@ -305,12 +305,12 @@ def test_numbers_and_signs_are_no_words(text: str, is_speechless: bool) -> None:
     ],
 )
 def test_a_remark_is_no_prompt(text: str, is_remark: bool) -> None:
-    assert understand(text).remark is is_remark
+    assert parse_text(text).remark is is_remark
 
 
 def test_an_empty_mention_says_nothing() -> None:
-    assert understand(" <@5>  ").is_empty
-    assert not understand("seed 1").is_empty
+    assert parse_text(" <@5>  ").is_empty
+    assert not parse_text("seed 1").is_empty
 
 
 @pytest.mark.parametrize(
@@ -318,12 +318,12 @@ def test_an_empty_mention_says_nothing() -> None:
     ["blurry", "a, seed:5", "  x  y".strip(), '"q" b', "<@1>", "０", "steps=x, strength 5", ",", "`<:a:1>`"],
 )
 def test_a_negative_prompt_in_a_form_is_understood_as_it_is(words: str) -> None:
-    said = understand(f"seed=3 guidance 4, steps 20, {negative_as_written(words)}").options
+    said = parse_text(f"seed=3 guidance 4, steps 20, {format_negative_prompt(words)}").options
     assert (said.negative_prompt, said.seed, said.num_inference_steps) == (words, 3, 20)
 
 
 def test_a_negative_prompt_that_needs_no_quotes_has_none() -> None:
-    assert negative_as_written("blurry, ugly") == "negative: blurry, ugly"
+    assert format_negative_prompt("blurry, ugly") == "negative: blurry, ugly"
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_a_negative_prompt_that_needs_no_quotes_has_none() -> None:
     ],
 )
 def test_the_question_for_the_seed_is_no_prompt(text: str, asks: bool) -> None:
-    assert understand(text).seed is asks
+    assert parse_text(text).seed is asks
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_the_question_for_the_seed_is_no_prompt(text: str, asks: bool) -> None:
     [("hi", True), ("Hello there!", True), ("hey bot", True), ("hello kitty", False), ("say hi", False)],
 )
 def test_a_greeting_is_no_prompt(text: str, is_greeting: bool) -> None:
-    assert understand(text).help is is_greeting
+    assert parse_text(text).help is is_greeting
 
 
 @pytest.mark.parametrize(
@@ -355,11 +355,11 @@ def test_a_greeting_is_no_prompt(text: str, is_greeting: bool) -> None:
 )
 def test_the_name_of_an_option_without_a_value_is_no_prompt(text: str) -> None:
     with pytest.raises(Refused, match="option_without_value"):
-        understand(text)
+        parse_text(text)
 
 
 @pytest.mark.parametrize("text", ["strength=much", "a fox, strength: more"])
 def test_who_does_not_find_a_word_for_the_strength_is_told_those_that_there_are(text: str) -> None:
     with pytest.raises(Refused) as refusal:
-        understand(text)
+        parse_text(text)
     assert "write subtle, balanced, strong or ladder" in (error_sentence(refusal.value) or "")

@@ -31,10 +31,10 @@ def command(guild_id: int | None) -> Any:
 
 @pytest.mark.parametrize("guild_id", [HERE, None])
 def test_there_is_room_where_the_bot_is_and_in_direct_messages(guild_id: int | None) -> None:
-    Origin.of_interaction(command(guild_id)).require_room_to_answer()
+    Origin.of_interaction(command(guild_id)).require_can_answer()
 
 
 def test_a_server_that_has_the_commands_and_not_the_bot_is_told_so() -> None:
     with pytest.raises(Refused, match="not_in_server") as refused:
-        Origin.of_interaction(command(ELSEWHERE)).require_room_to_answer()
+        Origin.of_interaction(command(ELSEWHERE)).require_can_answer()
     assert "but not me" in (error_sentence(refused.value) or "")

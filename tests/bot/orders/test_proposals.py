@@ -14,7 +14,7 @@ from bot.model_shelf import ModelShelf
 from bot.orders import proposals
 from bot.orders.options import Options, Source
 from bot.orders.order_book import OrderBook
-from bot.orders.proposals import as_far_as_allowed, options_in_file, options_of_picture
+from bot.orders.proposals import limit_to_allowed, options_in_file, options_of_picture
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults, Layer
 from generation.models.catalog import load_catalog
@@ -49,7 +49,7 @@ class Place:
 
     def proposes(self, options: Options) -> Options:
         """Return the proposal, which must be a valid order."""
-        proposed = as_far_as_allowed(self.orders, self.shelf, make_origin(), options)
+        proposed = limit_to_allowed(self.orders, self.shelf, make_origin(), options)
         self.orders.order(make_origin(), proposed, Source())
         return proposed
 
@@ -110,7 +110,7 @@ def test_what_a_model_takes_no_notice_of_is_left_out(database: Database, model: 
 def test_where_nothing_can_be_painted_the_words_are_left(database: Database) -> None:
     place = Place(database)
     place.orders = OrderBook(place.shelf, place.defaults, {"model": "demo", "models": ["sd-turbo"]})
-    assert as_far_as_allowed(place.orders, place.shelf, make_origin(), MADE) == Options(prompt="a fox")
+    assert limit_to_allowed(place.orders, place.shelf, make_origin(), MADE) == Options(prompt="a fox")
 
 
 def test_a_job_is_proposed_as_one_picture_with_a_seed_of_its_own(database: Database) -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.orders.sources import owned_source_in, source_in
+from bot.orders.sources import source_in, source_with_owner
 from bot.storage.jobs import Jobs
 from tests.bot.jobs_made import make_job
 
@@ -113,7 +113,7 @@ async def test_a_forwarded_picture_is_its_posters_where_the_bot_may_look(
     jobs: Jobs, may_read: bool, owner_id: int
 ) -> None:
     channel = Channel(may_read=may_read)
-    source = await owned_source_in(client_that_sees(channel), jobs, message([], [PICTURE]))
+    source = await source_with_owner(client_that_sees(channel), jobs, message([], [PICTURE]))
     assert source is not None
     assert (source.posted_by, source.owner_id) == (owner_id, owner_id)
     assert channel.asked == may_read  # a refused request would count towards a ban
@@ -121,7 +121,7 @@ async def test_a_forwarded_picture_is_its_posters_where_the_bot_may_look(
 
 async def test_a_forwarded_result_is_whose_it_is_wherever_that_was(jobs: Jobs) -> None:
     await jobs.accept(make_job(requester_id=5, result_message_id=9))
-    source = await owned_source_in(client_that_sees(None), jobs, message([], [PICTURE]))
+    source = await source_with_owner(client_that_sees(None), jobs, message([], [PICTURE]))
     assert source is not None
     assert source.posted_by == 5
 
@@ -129,6 +129,6 @@ async def test_a_forwarded_result_is_whose_it_is_wherever_that_was(jobs: Jobs) -
 async def test_a_result_of_which_nothing_is_kept_is_whose_it_says(jobs: Jobs) -> None:
     text = "**a cat** · for <@100000000000000005>"
     result = message([PICTURE], content=text, author=AUTHOR | {"id": "99"})
-    source = await owned_source_in(client_that_sees(None), jobs, result)
+    source = await source_with_owner(client_that_sees(None), jobs, result)
     assert source is not None
     assert source.posted_by == 100000000000000005
