@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot import replies
-from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_closed, is_passing
+from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_locked_out, is_temporary
 from bot.errors import Refused
 from bot.storage.trouble import note_trouble
 from generation.references import new_reference
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 
 async def answer_error(
-    interaction: discord.Interaction, error: Exception, *, way_on: discord.ui.View | None = None
+    interaction: discord.Interaction, error: Exception, *, view: discord.ui.View | None = None
 ) -> None:
     """Tell the person, in an ephemeral message, what went wrong.
 
     An interaction that Discord no longer knows gets no answer, since nobody would see it. Refusals and other errors
     raised on purpose get their sentence; everything else gets a reference that the log has with the stack. The prompt
-    is quoted back, because neither a command nor a form keeps it; ``way_on`` is shown below.
+    is quoted back, because neither a command nor a form keeps it; ``view`` is shown below.
     """
     # Nothing can be sent any more, and that is also why the handler failed.
     if interaction.client.is_closed():
@@ -38,9 +38,9 @@ async def answer_error(
     if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
         log.warning("an interaction was not answered in time")
         return
-    if isinstance(cause, discord.HTTPException) and is_closed(cause):  # permissions may change at any moment
+    if isinstance(cause, discord.HTTPException) and is_locked_out(cause):  # permissions may change at any moment
         cause = Refused("closed_to_the_bot")
-    if isinstance(cause, discord.HTTPException | aiohttp.ClientError) and is_passing(cause):
+    if isinstance(cause, discord.HTTPException | aiohttp.ClientError) and is_temporary(cause):
         log.warning("an interaction failed because Discord is having trouble (%s)", type(cause).__name__)
         cause = Refused("discord_trouble")
     if isinstance(cause, app_commands.CommandNotFound):  # of an earlier version, or of another bot with this token
@@ -58,7 +58,7 @@ async def answer_error(
         log.error("an interaction failed [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
     sentence = replies.with_typed_prompt(sentence, next(_typed_prompts(interaction.data or {}), ""))
-    below: dict[str, Any] = {} if way_on is None else {"view": way_on}
+    below: dict[str, Any] = {} if view is None else {"view": view}
     try:
         if interaction.response.is_done():
             await interaction.followup.send(sentence, ephemeral=True, **below)

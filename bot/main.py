@@ -108,7 +108,7 @@ def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
     def close() -> None:
         if not closing:
             closing.append(asyncio.create_task(client.close()))
-            loop.call_later(gone_after_seconds, give_up)
+            loop.call_later(gone_after_seconds, force_exit)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
@@ -117,7 +117,7 @@ def stop_on_signals(client: Palimpsest, *, gone_after_seconds: float) -> None:
             return
 
 
-def give_up() -> None:
+def force_exit() -> None:
     """Exit at once: no promise depends on an orderly shutdown."""
     log.error("the bot did not shut down in time; open requests continue after the next start")
     os._exit(EXIT_FAILURE)

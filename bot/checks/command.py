@@ -31,11 +31,11 @@ def check(*, as_json: bool) -> int:
         set_up_logging(secrets=[secret.get_secret_value() for secret in _secrets(settings)])
         # The findings say what is wrong; the library's log lines, such as that voice is unavailable, are noise.
         logging.getLogger("discord").setLevel(logging.ERROR)
-        found = asyncio.run(examine(settings))
-    return tell(found, as_json=as_json)
+        found = asyncio.run(run_checks(settings))
+    return print_findings(found, as_json=as_json)
 
 
-def tell(findings: Sequence[Finding], *, as_json: bool) -> int:
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> int:
     """Print the findings; return 1 if one of them keeps the bot from working, else 0."""
     for finding in findings:
         print(json.dumps(dataclasses.asdict(finding)) if as_json else finding.line())
@@ -46,7 +46,7 @@ def _secrets(settings: Settings) -> Iterator[SecretStr]:
     yield from (secret for secret in (settings.discord_token, settings.hf_token) if secret is not None)
 
 
-async def examine(settings: Settings) -> list[Finding]:
+async def run_checks(settings: Settings) -> list[Finding]:
     """Return all findings about these settings; Discord and torch are probed concurrently."""
     async with asyncio.TaskGroup() as group:
         probing = group.create_task(_probe(settings))

@@ -15,12 +15,12 @@ from bot.commands.shared import (
     Size,
     Steps,
     Strength,
-    chosen,
     client_of,
+    given_options,
     group,
     model_choices,
     moderators_group,
-    tell,
+    send_ephemeral,
 )
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
@@ -88,7 +88,7 @@ async def defaults_set(
     require_moderator(interaction)
     client = client_of(interaction)
     layer, owner_id = _place(interaction, where)
-    values = chosen(
+    values = given_options(
         strength=strength,
         max_strength=max_strength,
         guidance_scale=guidance_scale,
@@ -108,7 +108,7 @@ async def defaults_set(
         if limit is not None and name in values and values[name] > limit:
             raise Refused("default_past_limit", name=name, limit=limit)
     await client.defaults.set(layer, owner_id, values)
-    await _write_down(interaction, "defaults_set", layer, _words(values))
+    await _write_audit_entry(interaction, "defaults_set", layer, _words(values))
     await _show(interaction, with_member=False)
 
 
@@ -122,7 +122,7 @@ async def defaults_reset(interaction: discord.Interaction, where: str, name: str
     require_moderator(interaction)
     layer, owner_id = _place(interaction, where)
     await client_of(interaction).defaults.reset(layer, owner_id, name)
-    await _write_down(interaction, "defaults_reset", layer, "all" if name is None else setting_name(name))
+    await _write_audit_entry(interaction, "defaults_reset", layer, "all" if name is None else setting_name(name))
     await _show(interaction, with_member=False)
 
 
@@ -157,7 +157,7 @@ async def preferences_set(
 ) -> None:
     """Set your own default settings"""
     client = client_of(interaction)
-    values = chosen(
+    values = given_options(
         strength=strength,
         guidance_scale=guidance_scale,
         num_inference_steps=steps,
@@ -196,7 +196,7 @@ def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:
     return layer, origin.settings_channel_id if layer is Layer.CHANNEL else origin.guild_id
 
 
-async def _write_down(interaction: discord.Interaction, action: str, layer: Layer, what: str) -> None:
+async def _write_audit_entry(interaction: discord.Interaction, action: str, layer: Layer, what: str) -> None:
     """Record a moderator's change in the server's audit trail."""
     assert interaction.guild_id is not None, "moderators are in a server"
     channel = interaction.channel.parent if isinstance(interaction.channel, discord.Thread) else interaction.channel
@@ -234,4 +234,4 @@ async def _show(interaction: discord.Interaction, *, with_member: bool) -> None:
     except (ModelUnavailable, Refused) as error:
         # The change itself has been saved; whoever made it is told what it leads to.
         problem = replies.error_sentence(error)
-    await tell(interaction, settings_table(layers, problem))
+    await send_ephemeral(interaction, settings_table(layers, problem))

@@ -3,7 +3,7 @@
 import discord
 from discord import app_commands
 
-from bot.commands.shared import client_of, tell
+from bot.commands.shared import client_of, send_ephemeral
 from bot.help import help_text
 from bot.orders.origin import Origin
 
@@ -13,4 +13,4 @@ from bot.orders.origin import Origin
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def help_command(interaction: discord.Interaction) -> None:
     """How to use me, and which model I use here"""
-    await tell(interaction, help_text(client_of(interaction), Origin.of_interaction(interaction)))
+    await send_ephemeral(interaction, help_text(client_of(interaction), Origin.of_interaction(interaction)))

@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Range
 
-from bot.commands.shared import chosen, client_of, moderators_group, tell
+from bot.commands.shared import client_of, given_options, moderators_group, send_ephemeral
 from bot.discord_api.permissions import require_moderator
 from bot.orders.allowances import DAY_SECONDS
 from bot.orders.tables import limit_words, limits_table
@@ -37,7 +37,7 @@ async def limits_set(
 ) -> None:
     """Set the limits of a role, or of @everyone"""
     guild_id = require_moderator(interaction)
-    values = chosen(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget, may_ask=allowed)
+    values = given_options(cooldown_seconds=cooldown, daily_budget_seconds=daily_budget, may_ask=allowed)
     client = client_of(interaction)
     await client.role_limits.set(guild_id, role.id, **values)
     detail = f"{role.name}: {limit_words(RoleLimit(**values))}"
@@ -67,4 +67,4 @@ async def _show(interaction: discord.Interaction, guild_id: int) -> None:
         if role_id in known or not known
     }
     text = limits_table(guild_id, limits, client.operator_allowance)
-    await tell(interaction, text)
+    await send_ephemeral(interaction, text)

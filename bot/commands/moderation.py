@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Range
 
-from bot.commands.shared import NegativePrompt, Prompt, chosen, client_of, moderators_group, tell
+from bot.commands.shared import NegativePrompt, Prompt, client_of, given_options, moderators_group, send_ephemeral
 from bot.discord_api.permissions import missing_permissions, require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
@@ -43,7 +43,7 @@ async def policy_set(
 ) -> None:
     """Set the scores from which pictures are hidden or blocked"""
     guild_id = require_moderator(interaction)
-    scores = chosen(
+    scores = given_options(
         spoiler_score=spoiler,
         block_score=block,
         restricted_spoiler_score=age_restricted_spoiler,
@@ -65,7 +65,7 @@ async def moderation_test(
 ) -> None:
     """Check what would happen to a prompt here, without painting anything"""
     terms = client_of(interaction).policies.terms(require_moderator(interaction))
-    await tell(interaction, cards.verdict_text(check_prompt(prompt, negative_prompt, server_terms=terms)))
+    await send_ephemeral(interaction, cards.verdict_text(check_prompt(prompt, negative_prompt, server_terms=terms)))
 
 
 @moderation.command(name="log")
@@ -93,7 +93,7 @@ async def moderation_log(
 async def moderation_audit(interaction: discord.Interaction) -> None:
     """Show who decided what, newest first"""
     entries = await client_of(interaction).audit.newest(require_moderator(interaction), _SHOWN_ENTRIES)
-    await tell(interaction, cards.audit_text(entries))
+    await send_ephemeral(interaction, cards.audit_text(entries))
 
 
 @moderation.command(name="reports")
@@ -102,7 +102,7 @@ async def moderation_reports(interaction: discord.Interaction) -> None:
     client = client_of(interaction)
     reports = await client.reports.open(require_moderator(interaction), _SHOWN_ENTRIES)
     reported = [(report, await client.desk.find(report.job_id)) for report in reports]
-    await tell(interaction, cards.reports_text(reported))
+    await send_ephemeral(interaction, cards.reports_text(reported))
 
 
 async def _show_policy(interaction: discord.Interaction, guild_id: int) -> None:
@@ -110,7 +110,7 @@ async def _show_policy(interaction: discord.Interaction, guild_id: int) -> None:
     channel_id = policies.log_channel_id(guild_id)
     channel = None if channel_id is None or interaction.guild is None else interaction.guild.get_channel(channel_id)
     is_open = channel is not None and not _missing_in(channel)
-    await tell(
+    await send_ephemeral(
         interaction, cards.policy_text(policies.of(guild_id), channel_id, is_log_open=channel_id is None or is_open)
     )
 

@@ -5,7 +5,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot.commands.moderation import moderation
-from bot.commands.shared import MAX_CHOICES, client_of, tell
+from bot.commands.shared import MAX_CHOICES, client_of, send_ephemeral
 from bot.discord_api.permissions import require_moderator
 from bot.errors import Refused
 from bot.moderation import cards
@@ -135,12 +135,12 @@ async def pictures_list(interaction: discord.Interaction) -> None:
 
 
 async def _show_members(interaction: discord.Interaction, guild_id: int) -> None:
-    await tell(interaction, cards.members_text(client_of(interaction).policies.blocked_members(guild_id)))
+    await send_ephemeral(interaction, cards.members_text(client_of(interaction).policies.blocked_members(guild_id)))
 
 
 async def _show_terms(interaction: discord.Interaction, guild_id: int) -> None:
-    await tell(interaction, cards.terms_text(client_of(interaction).policies.terms(guild_id)))
+    await send_ephemeral(interaction, cards.terms_text(client_of(interaction).policies.terms(guild_id)))
 
 
 async def _show_pictures(interaction: discord.Interaction, guild_id: int) -> None:
-    await tell(interaction, cards.pictures_text(client_of(interaction).policies.pictures(guild_id)))
+    await send_ephemeral(interaction, cards.pictures_text(client_of(interaction).policies.pictures(guild_id)))

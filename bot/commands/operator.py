@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.shared import client_of, group, model_choices, tell
+from bot.commands.shared import client_of, group, model_choices, send_ephemeral
 from bot.errors import Refused
 from bot.moderation.actions import block_member
 from bot.replies import counted
@@ -23,7 +23,9 @@ async def pause(interaction: discord.Interaction) -> None:
     """Start nothing new; requests wait in the queue"""
     client = _operators_client(interaction)
     client.desk.pause()
-    await tell(interaction, "Paused. What's running will finish; everything else waits until `/operator resume`.")
+    await send_ephemeral(
+        interaction, "Paused. What's running will finish; everything else waits until `/operator resume`."
+    )
 
 
 @operator.command(name="resume")
@@ -32,7 +34,7 @@ async def resume(interaction: discord.Interaction) -> None:
     client = _operators_client(interaction)
     client.desk.unpause()
     client.admission.is_draining = False
-    await tell(interaction, "Resumed.")
+    await send_ephemeral(interaction, "Resumed.")
 
 
 @operator.command(name="drain")
@@ -42,7 +44,7 @@ async def drain(interaction: discord.Interaction) -> None:
     client.admission.is_draining = True
     client.desk.unpause()
     left = counted(client.desk.open_jobs(), "request")
-    await tell(interaction, f"Draining: {left} to finish. I won't take new ones until `/operator resume`.")
+    await send_ephemeral(interaction, f"Draining: {left} to finish. I won't take new ones until `/operator resume`.")
 
 
 @operator.command(name="model")
@@ -52,7 +54,7 @@ async def model(interaction: discord.Interaction, name: str) -> None:
     client = _operators_client(interaction)
     client.shelf.require(name)
     client.orders.set_operator_model(name)
-    await tell(
+    await send_ephemeral(
         interaction,
         f"The default model is {client.shelf.find(name).title} until the next restart, when MODEL applies again.",
     )
@@ -75,7 +77,7 @@ async def delete(interaction: discord.Interaction, job: app_commands.Range[str, 
     await interaction.response.defer(ephemeral=True)
     await client.desk.delete(job)
     await client.reports.settle(job)
-    await tell(interaction, "Deleted: the result's message and every picture kept for it.")
+    await send_ephemeral(interaction, "Deleted: the result's message and every picture kept for it.")
 
 
 @operator.command(name="block")
@@ -85,7 +87,7 @@ async def block(interaction: discord.Interaction, member: discord.User) -> None:
     client = _operators_client(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
     await block_member(client, EVERYWHERE, member.id)
-    await tell(interaction, f"Blocked everywhere: {member.mention}. `/operator unblock` undoes that.")
+    await send_ephemeral(interaction, f"Blocked everywhere: {member.mention}. `/operator unblock` undoes that.")
 
 
 @operator.command(name="unblock")
@@ -94,7 +96,7 @@ async def unblock(interaction: discord.Interaction, member: discord.User) -> Non
     """Remove your block; servers' own blocks stay"""
     if not await _operators_client(interaction).policies.unblock_member(EVERYWHERE, member.id):
         raise Refused("not_listed")
-    await tell(interaction, f"No longer blocked by you: {member.mention}.")
+    await send_ephemeral(interaction, f"No longer blocked by you: {member.mention}.")
 
 
 def _operators_client(interaction: discord.Interaction) -> "Palimpsest":

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.shared import client_of, group, tell
+from bot.commands.shared import client_of, group, send_ephemeral
 from bot.privacy import cards
 from generation.references import new_reference
 
@@ -18,7 +18,7 @@ privacy = group("privacy", "What I keep about you, and how to delete it")
 @privacy.command(name="show")
 async def privacy_show(interaction: discord.Interaction) -> None:
     """Show what I keep about you"""
-    await tell(interaction, await _shown(interaction))
+    await send_ephemeral(interaction, await _shown(interaction))
 
 
 @privacy.command(name="delete")
@@ -43,7 +43,7 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
         case _:
             left = await forgetting.forget_member(interaction.user.id)
     try:
-        await tell(interaction, f"{cards.deleted_text(left)}\n{await _shown(interaction)}")
+        await send_ephemeral(interaction, f"{cards.deleted_text(left)}\n{await _shown(interaction)}")
     except discord.HTTPException:
         # With many messages it takes longer than the 15 minutes for which an interaction can be answered.
         log.info("a deletion finished too late to be reported [%s]", new_reference())
@@ -55,7 +55,7 @@ async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) ->
 async def privacy_remixing(interaction: discord.Interaction, state: Choice[str]) -> None:
     """Choose whether others may paint over your pictures"""
     await client_of(interaction).remixing.set(interaction.user.id, is_allowed=state.value == "on")
-    await tell(interaction, await _shown(interaction))
+    await send_ephemeral(interaction, await _shown(interaction))
 
 
 async def _shown(interaction: discord.Interaction) -> str:

@@ -3,7 +3,7 @@
 import discord
 from discord import app_commands
 
-from bot.commands.shared import client_of, tell
+from bot.commands.shared import client_of, send_ephemeral
 from bot.display.queue import queue_text
 from bot.errors import Refused
 from bot.orders.origin import Origin
@@ -33,4 +33,4 @@ async def queue(interaction: discord.Interaction) -> None:
         is_draining=client.admission.is_draining,
         resting=client.desk.resting,
     )
-    await tell(interaction, text)
+    await send_ephemeral(interaction, text)

@@ -69,7 +69,7 @@ def model_choices(entries: Iterable[ModelEntry], typed: str) -> list[Choice[str]
     ][:MAX_CHOICES]
 
 
-def chosen(**values: Any) -> dict[str, Any]:
+def given_options(**values: Any) -> dict[str, Any]:
     """Return the options that were given; raise Refused (``nothing_to_set``) if there are none."""
     given = {name: value for name, value in values.items() if value is not None}
     if not given:
@@ -77,7 +77,7 @@ def chosen(**values: Any) -> dict[str, Any]:
     return given
 
 
-async def tell(interaction: discord.Interaction, text: str) -> None:
+async def send_ephemeral(interaction: discord.Interaction, text: str) -> None:
     """Answer with an ephemeral message; text that is too long for one is cut."""
     text = replies.fitting(text)
     if interaction.response.is_done():

@@ -16,19 +16,19 @@ class OpenForms:
     """
 
     def __init__(self) -> None:
-        self._of: dict[int, OrderModal] = {}
+        self._open: dict[int, OrderModal] = {}
         self._refused: dict[int, OrderModal] = {}
 
     async def show(self, interaction: discord.Interaction, form: OrderModal) -> None:
         """Answer with a form, which replaces the member's previous one."""
         await interaction.response.send_modal(form)
-        before = self._of.pop(interaction.user.id, None)
+        before = self._open.pop(interaction.user.id, None)
         if before is not None:
             before.stop()
-        self._of = {member_id: each for member_id, each in self._of.items() if not each.is_finished()}
-        self._of[interaction.user.id] = form
+        self._open = {member_id: each for member_id, each in self._open.items() if not each.is_finished()}
+        self._open[interaction.user.id] = form
 
-    def keep(self, member_id: int, form: OrderModal) -> None:
+    def keep_refused(self, member_id: int, form: OrderModal) -> None:
         """Keep the input of a member's refused form until their next one, or until those of many others displace it."""
         self.forget(member_id)
         if len(self._refused) >= _MOST_KEPT:
@@ -48,4 +48,4 @@ class OpenForms:
 
     def is_awaited(self, custom_id: str) -> bool:
         """Return whether a form is open."""
-        return any(form.custom_id == custom_id and not form.is_finished() for form in self._of.values())
+        return any(form.custom_id == custom_id and not form.is_finished() for form in self._open.values())

@@ -114,10 +114,10 @@ class OrderModal(discord.ui.Modal):
         await self._submitted(interaction, options, picture)
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
-        cast("Palimpsest", interaction.client).forms.keep(interaction.user.id, self)
-        way_on = discord.ui.View(timeout=None)
-        way_on.add_item(BackToFormButton(self.token))
-        await answer_error(interaction, error, way_on=way_on)
+        cast("Palimpsest", interaction.client).forms.keep_refused(interaction.user.id, self)
+        view = discord.ui.View(timeout=None)
+        view.add_item(BackToFormButton(self.token))
+        await answer_error(interaction, error, view=view)
 
     def as_typed(self) -> "OrderModal":
         """Return a new form, prefilled with what was submitted."""

@@ -12,20 +12,20 @@ _THREAD_CLOSED = (50083, 160005)
 # AutoMod, the server's own word filter, stops bots too: here because the bot quotes a member.
 STOPPED_BY_AUTOMOD = 200000
 # Besides 5xx: the token is being replaced, a timeout, a rate limit.
-_PASSING_STATUSES = (401, 408, 429)
+_TEMPORARY_STATUSES = (401, 408, 429)
 
 
 class KnownRefusal(Exception):
     """Discord would refuse the request, so it was not sent: refusals count towards a ban of the bot's IP address."""
 
 
-def is_closed(error: discord.HTTPException) -> bool:
+def is_locked_out(error: discord.HTTPException) -> bool:
     """Return whether the bot is locked out, by permissions or because a thread is closed."""
     return isinstance(error, discord.Forbidden) or error.code in _THREAD_CLOSED
 
 
-def is_passing(error: BaseException) -> bool:
+def is_temporary(error: BaseException) -> bool:
     """Return whether the same request may succeed later: Discord is busy, failing or out of reach."""
     if isinstance(error, discord.HTTPException):
-        return error.status >= 500 or error.status in _PASSING_STATUSES
+        return error.status >= 500 or error.status in _TEMPORARY_STATUSES
     return isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, FileNotFoundError)

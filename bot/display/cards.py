@@ -60,7 +60,7 @@ Standing = Waiting | Painting | Resting | Paused | None
 def status_text(job: Job, standing: Standing = None, *, quotes: bool = True) -> str:
     """Return the text of the status message; without ``quotes`` it leaves out the member's own words."""
     quoted = _quoted_prompt(job) if quotes else ()
-    return "\n".join((_headline(job, standing), *_way_on(job), *_reference(job), *quoted))
+    return "\n".join((_headline(job, standing), *_next_step_hint(job), *_reference(job), *quoted))
 
 
 def _headline(job: Job, standing: Standing) -> str:
@@ -96,7 +96,7 @@ def _headline(job: Job, standing: Standing) -> str:
             return f"⚠️ {replies.job_sentence(job)}"
 
 
-def _way_on(job: Job) -> tuple[str, ...]:
+def _next_step_hint(job: Job) -> tuple[str, ...]:
     """Say how to continue with another picture, if it was the picture that was not accepted."""
     was_the_picture = job.state is JobState.FAILED and job.queued_at is None and job.failure_kind in _ABOUT_THE_PICTURE
     needs_mention = job.request_message_id is None and job.guild_id is not None

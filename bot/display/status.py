@@ -10,7 +10,7 @@ from datetime import timedelta
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, KnownRefusal, is_closed, is_passing
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, KnownRefusal, is_locked_out, is_temporary
 from bot.display.cards import Standing, Waiting, status_text
 from bot.display.pace import NEAR, ChannelPaces, Pace
 from bot.monitoring.invalid_requests import Restraint
@@ -101,7 +101,7 @@ class StatusBoard:
         """Send pending states and stop."""
         messages = list(self._messages.values())
         for message in messages:
-            message.hurry()
+            message.finish_without_retries()
         await asyncio.gather(*(message.task for message in messages))
 
 
@@ -114,11 +114,11 @@ class _StatusMessage:
         self._next: tuple[Job, Standing] | None = None
         self._preview: bytes | None = None  # received but not sent yet
         self._shown = ""
-        self._is_gone = self._is_closed = False
+        self._is_gone = self._is_locked_out = False
         self._quotes = True
         self._changed = asyncio.Event()
         self._finish = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._stop_retrying = asyncio.Event()
         self.task = asyncio.create_task(self._run())  # returns whether the final state was shown
 
     @property
@@ -136,9 +136,9 @@ class _StatusMessage:
         self._finish.set()
         self._changed.set()
 
-    def hurry(self) -> None:
+    def finish_without_retries(self) -> None:
         """Finish without further retries."""
-        self._hurry.set()
+        self._stop_retrying.set()
         self.finish()
 
     async def _run(self) -> bool:
@@ -156,10 +156,10 @@ class _StatusMessage:
                 self._rules.channels.take(*self._next, clock())
                 # Discord allows 50 requests a second in all; a final state still goes first when much changes at once.
                 await _wait(self._finish, self._rules.pace.seconds_until_turn(clock()))
-            if self._next is None or failures > _LAST_TRIES or (failures and self._hurry.is_set()):
-                return not failures and not self._is_closed
+            if self._next is None or failures > _LAST_TRIES or (failures and self._stop_retrying.is_set()):
+                return not failures and not self._is_locked_out
             if failures:
-                await _wait(self._hurry, min(2**failures * self._rules.retry_seconds, _MAX_PAUSE_SECONDS))
+                await _wait(self._stop_retrying, min(2**failures * self._rules.retry_seconds, _MAX_PAUSE_SECONDS))
             job, standing = self._next
             self._next = None
             was_sent = await self._send(job, standing)
@@ -193,14 +193,14 @@ class _StatusMessage:
         attached = await self._take_attachments(job)
         if (text == self._shown and not attached) or self._is_gone or job.status_message_id is None:
             return True
-        if self._is_closed and not self._finish.is_set():
+        if self._is_locked_out and not self._finish.is_set():
             return True
         try:
             await self._rules.edit(job, text, attached)
-            self._shown, self._is_closed = text, False
+            self._shown, self._is_locked_out = text, False
         except (discord.HTTPException, aiohttp.ClientError, OSError, KnownRefusal) as error:
             log.info("the status of job %s could not be edited (%s)", job.job_id, type(error).__name__)
-            if is_passing(error):
+            if is_temporary(error):
                 return False
             if getattr(error, "code", None) == STOPPED_BY_AUTOMOD and self._quotes:
                 # AutoMod has a newer rule than when the prompt was first quoted.
@@ -212,8 +212,8 @@ class _StatusMessage:
                 return await self._send(job, standing)
             # The job goes on. Where the bot is locked out, only the final state is tried again.
             self._is_gone = isinstance(error, discord.NotFound)
-            is_refused = isinstance(error, discord.HTTPException) and is_closed(error)
-            self._is_closed = is_refused or isinstance(error, KnownRefusal)
+            is_refused = isinstance(error, discord.HTTPException) and is_locked_out(error)
+            self._is_locked_out = is_refused or isinstance(error, KnownRefusal)
             if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_MESSAGE:
                 self._rules.deleted(job.status_message_id)
         return True

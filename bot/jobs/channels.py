@@ -8,7 +8,7 @@ from typing import TypeVar
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import is_passing
+from bot.discord_api.trouble import is_temporary
 from bot.errors import Refused
 from bot.storage.job import Job
 
@@ -58,7 +58,7 @@ async def retry_until_answered(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
         try:
             return await ask()
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            if not is_passing(error):
+            if not is_temporary(error):
                 raise
             log.warning("job %s waits for Discord (%s)", job.job_id, type(error).__name__)
             await asyncio.sleep(delay_seconds)

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot.discord_api.permissions import is_refused_there
-from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_closed
+from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_locked_out
 from bot.display.cards import alt_text, result_text
 from bot.errors import Refused
 from bot.jobs.channels import channel_of, find_own_message, retry_until_answered
@@ -76,7 +76,7 @@ class Delivery:
             except discord.NotFound as error:
                 raise Refused("channel_gone") from error
             except discord.HTTPException as error:
-                if is_closed(error):
+                if is_locked_out(error):
                     # An earlier attempt may have succeeded although its response was lost.
                     result_message_id = await retry_until_answered(job, partial(self._find_result, job))
                     if result_message_id is not None:

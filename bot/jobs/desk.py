@@ -9,7 +9,7 @@ from dataclasses import replace
 import aiohttp
 import discord
 
-from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, UNKNOWN_INTERACTION, is_passing
+from bot.discord_api.trouble import STOPPED_BY_AUTOMOD, UNKNOWN_INTERACTION, is_temporary
 from bot.display.cards import Resting, Waiting, status_text
 from bot.errors import Refused
 from bot.jobs.audience import CHANNEL_GONE, NEVER_TOLD, SERVER_LEFT
@@ -134,7 +134,7 @@ class JobDesk:
         try:
             status_message_id = await acknowledge(status_text(job))
         except (aiohttp.ClientError, OSError, discord.HTTPException) as error:
-            if not is_passing(error) and getattr(error, "code", None) != UNKNOWN_INTERACTION:
+            if not is_temporary(error) and getattr(error, "code", None) != UNKNOWN_INTERACTION:
                 try:
                     await self._jobs.expire(job.job_id, NEVER_TOLD)
                 except StorageTrouble:  # the requester learns in any case why they are not answered

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # Temporary failures: an overloaded machine, or a child process that has just died.
-_PASSING = ("check_failed", "download_failed")
+_TEMPORARY = ("check_failed", "download_failed")
 _PAUSES_SECONDS = (0.5, 2.0)
 # Each may hold 25 MiB while it waits for the decoder: a full queue would exceed many machines' memory.
 MAX_AT_ONCE = 16
@@ -32,7 +32,7 @@ async def with_retries(work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()
         except Refused as error:
-            if error.reason not in _PASSING:
+            if error.reason not in _TEMPORARY:
                 raise
             log.warning("%s; trying again", error.reason)
             await asyncio.sleep(pause_seconds)

@@ -8,7 +8,7 @@ import aiohttp
 import discord
 
 from bot import replies
-from bot.discord_api.trouble import NO_HISTORY, is_passing
+from bot.discord_api.trouble import NO_HISTORY, is_temporary
 from bot.errors import Refused
 from bot.messages.handled_messages import HandledMessages, may_unfurl, should_handle_again, version_of
 from bot.messages.message_orders import MessageOrders
@@ -84,7 +84,7 @@ class Conversation:
             note_trouble(error)
             await self._say(message, replies.error_sentence(error) or "")
         except Exception as error:
-            if isinstance(error, discord.HTTPException) and not is_passing(error):
+            if isinstance(error, discord.HTTPException) and not is_temporary(error):
                 # Its author has deleted it in the meantime, or the bot may no longer write there.
                 log.info("a message could not be answered (%s, %s)", error.status, error.code)
                 return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.checks.command import tell
+from bot.checks.command import print_findings
 from bot.checks.findings import fail, ok, warn
 from generation.models.catalog import REPOSITORY
 from playground.client import PlaygroundClient, PlaygroundServer
@@ -64,9 +64,9 @@ def test_a_reader_who_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
 def test_only_what_failed_makes_the_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     fine, poor = ok("token", "Discord accepts it."), warn("clock", "The clock is off.", "Set it.")
     broken = fail("data", "The folder cannot be written.", "Set DATA_DIR.")
-    assert tell([fine, poor], as_json=False) == 0
+    assert print_findings([fine, poor], as_json=False) == 0
     assert capsys.readouterr().out == "ok    token: Discord accepts it.\nwarn  clock: The clock is off. Set it.\n"
-    assert tell([fine, broken], as_json=True) == 1
+    assert print_findings([fine, broken], as_json=True) == 1
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first == {"check": "token", "verdict": "ok", "message": "Discord accepts it.", "remedy": ""}
     assert (second["verdict"], second["remedy"]) == ("fail", "Set DATA_DIR.")

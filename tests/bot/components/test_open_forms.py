@@ -36,9 +36,9 @@ async def test_it_goes_when_its_member_deletes_what_is_kept_or_many_others_come(
     form: Any = Form()
     forms = OpenForms()
     for member_id in range(4):
-        forms.keep(member_id, form)
+        forms.keep_refused(member_id, form)
     assert [await is_kept(forms, member_id) for member_id in range(4)] == [False, True, True, True]
-    forms.keep(2, form)  # replaces this member's own form only
+    forms.keep_refused(2, form)  # replaces this member's own form only
     assert await is_kept(forms, 1)
     forms.forget(1)
     assert not await is_kept(forms, 1)
