@@ -10,8 +10,19 @@ from prove.restarts import MEMBERS
 from tests.end_to_end.bot_process import PHOTOGRAPHS
 
 CHANNELS, SHUT, THREAD, MODERATOR = ("general", "gallery"), "shut now and then", "a thread", "Grace"
-_PICTURE = PHOTOGRAPHS / "drawing-cat.png"
-_REPLIES = ("again", "strength 0.7", "strength ladder", "a dog instead", "seed 5 steps 3", "seed?", "thanks", "help")
+_PICTURES = (PHOTOGRAPHS / "drawing-cat.png", PHOTOGRAPHS / "coffee-cut-out.webp")
+_REPLIES = (
+    "again",
+    "strength 0.7",
+    "strength ladder",
+    "a dog instead",
+    "repaint: transparent",
+    "a beach, repaint: transparent",
+    "seed 5 steps 3",
+    "seed?",
+    "thanks",
+    "help",
+)
 _RIGHTS = ("SEND_MESSAGES", "VIEW_CHANNEL", "ATTACH_FILES", "READ_MESSAGE_HISTORY", "SEND_MESSAGES_IN_THREADS")
 _TROUBLES = ({"status": 502}, {"status": 429}, {"action": "reset"}, {"action": "page", "status": 502})
 _PATHS = (r"^/interactions/.*/callback$", r"^/channels/\d+/messages/\d+$", r"^/channels/\d+/messages$")
@@ -73,17 +84,18 @@ class Mischief:
 
     async def _ask(self, member: str) -> None:
         options = {
-            "image": _PICTURE,
+            "image": self._chance.choice(_PICTURES),
             "prompt": "a cat",
             "steps": self._steps(),
             "count": self._chance.choice((1, 1, 3)),
+            "repaint": self._chance.choice(("all", "all", "transparent")),
         }
         await self._client.command("img2img", options, member=member, channel=self._place(member))
 
     async def _write(self, member: str) -> None:
         text = f"@Palimpsest a fox, steps {self._steps()}"
-        place = self._place(member)
-        self._written.append((member, await self._client.say(text, member=member, channel=place, files=[_PICTURE])))
+        place, files = self._place(member), [self._chance.choice(_PICTURES)]
+        self._written.append((member, await self._client.say(text, member=member, channel=place, files=files)))
 
     async def _edit(self, _member: str) -> None:
         if self._written:
