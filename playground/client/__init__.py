@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from playground.client.acting import Acting
-from playground.client.looking import Looking
+from playground.client.member_actions import MemberActions
 from playground.client.process import ServerProcess
+from playground.client.queries import Queries
 from playground.client.records import (
     Attachment,
     Call,
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-class PlaygroundClient(Acting, Looking, Staging):
+class PlaygroundClient(MemberActions, Queries, Staging):
     """A client of the control API of a running stand-in at ``address`` (``http://127.0.0.1:PORT``)."""
 
     async def __aenter__(self) -> Self:

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from playground import errors
 from playground.context import PLAYGROUND, Playground
-from playground.control.acting import Acting
-from playground.control.acts import Acts
+from playground.control.action_handlers import ActionHandlers
 from playground.control.arguments import Action, read_arguments
-from playground.control.looking import Looking
+from playground.control.member_actions import MemberActions
+from playground.control.queries import Queries
 from playground.control.staging import Staging
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -55,11 +55,11 @@ async def serve_stream(request: web.Request) -> web.StreamResponse:
 
 def add_control(app: web.Application, playground: Playground) -> None:
     """Add the control API to the application."""
-    acts = Acts(playground)
-    looking = Looking(playground, acts)
-    playground.gateway.on_status = lambda: playground.feed.publish("status", looking.status())
-    for name, action in looking.actions().items():
+    member_actions = MemberActions(playground)
+    queries = Queries(playground, member_actions)
+    playground.gateway.on_status = lambda: playground.feed.publish("status", queries.status())
+    for name, action in queries.actions().items():
         app.router.add_get(f"/control/{name}", _route(action))
-    for name, action in (Acting(playground, acts).actions() | Staging(playground).actions()).items():
+    for name, action in (ActionHandlers(playground, member_actions).actions() | Staging(playground).actions()).items():
         app.router.add_post(f"/control/{name}", _route(action))
     app.router.add_get("/control/stream", serve_stream)

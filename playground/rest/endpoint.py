@@ -85,12 +85,12 @@ class Endpoint:
         if fault is not None and fault.action == "hang":
             await fault.released.wait()
         if fault is not None and fault.action == "reset":
-            return self._cut(request, call, playground)
+            return self._drop_connection(request, call, playground)
         headers: dict[str, str] = {}
         try:
             if fault is not None and fault.action in ("status", "page"):
                 await request.read()
-                return self._strike(fault, call, playground)
+                return self._apply_fault(fault, call, playground)
             if self.needs_token and request.headers.get("Authorization") != f"Bot {playground.world.token}":
                 raise errors.unauthorized()
             verdict = playground.rate_limits.take(
@@ -107,7 +107,7 @@ class Endpoint:
             await request.read()  # responding before the request has been read would look like a reset to the client
             answer = Answer(status=error.status, body=error.body())
         except ConnectionError:  # the client is gone, so there is nobody to respond to
-            return self._cut(request, call, playground)
+            return self._drop_connection(request, call, playground)
         except Exception as error:
             # A bug of the stand-in: tests must see it even if the bot's retries hide it.
             violation = Violation(where=f"{self.method} {self.template}", path="", message=repr(error))
@@ -115,7 +115,7 @@ class Endpoint:
             playground.journal.finish(call, 500, None)
             raise
         if fault is not None and fault.action == "drop_after":
-            return self._cut(request, call, playground)
+            return self._drop_connection(request, call, playground)
         return self._respond(answer, headers, call, playground)
 
     async def _carry_out(self, request: web.Request, playground: Playground, call: Call) -> Answer:
@@ -134,7 +134,7 @@ class Endpoint:
             )
         )
 
-    def _strike(self, fault: Fault, call: Call, playground: Playground) -> web.Response:
+    def _apply_fault(self, fault: Fault, call: Call, playground: Playground) -> web.Response:
         if fault.action == "page":
             playground.journal.finish(call, fault.status, None)
             text = f"<!DOCTYPE html><title>{fault.status} | discord.com | Cloudflare</title>"
@@ -151,7 +151,7 @@ class Endpoint:
         message, code = words.get(fault.status, (f"{fault.status}: fault", 0))
         return self._respond(Answer(status=fault.status, body={"message": message, "code": code}), {}, call, playground)
 
-    def _cut(self, request: web.Request, call: Call, playground: Playground) -> web.Response:
+    def _drop_connection(self, request: web.Request, call: Call, playground: Playground) -> web.Response:
         playground.journal.finish(call, 0, None)
         if request.transport is not None:
             request.transport.abort()

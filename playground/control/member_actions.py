@@ -28,7 +28,7 @@ from playground.wire import user_json
 from playground.wire_messages import is_interaction_response
 
 
-class Acts:
+class MemberActions:
     """Actions of a member of the server; what Discord's client would not allow raises a DiscordError."""
 
     def __init__(self, playground: Playground) -> None:

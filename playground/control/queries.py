@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playground import errors
 from playground.context import Playground
-from playground.control.acts import Acts
 from playground.control.arguments import Action, Files
+from playground.control.member_actions import MemberActions
 from playground.models import Json
 from playground.permissions import Permission
 from playground.wire import command_json
@@ -13,12 +13,12 @@ from playground.wire import command_json
 MAX_WAIT_SECONDS = 30.0
 
 
-class Looking:
+class Queries:
     """Describes everything, hidden or not; with ``member`` only what that member can see."""
 
-    def __init__(self, playground: Playground, acts: Acts) -> None:
+    def __init__(self, playground: Playground, member_actions: MemberActions) -> None:
         self.playground = playground
-        self.acts = acts
+        self.member_actions = member_actions
 
     def actions(self) -> dict[str, Action]:
         """Return the queries by name."""
@@ -71,7 +71,7 @@ class Looking:
         user = world.user_named(arguments["member"]) if arguments.get("member") else None
         channel = world.channel_named(arguments.get("channel", "general"), user)
         if user is not None:
-            self.acts.place(user.name, str(channel.id), Permission.VIEW_CHANNEL)
+            self.member_actions.place(user.name, str(channel.id), Permission.VIEW_CHANNEL)
         messages = [world.messages[message_id] for message_id in channel.message_ids]
         shown = [m for m in messages if user is None or m.visible_to in (None, user.id)]
         return {
@@ -98,7 +98,7 @@ class Looking:
 
     async def get_commands(self, arguments: Json, _files: Files) -> Json:
         """List the commands that Discord's client would offer a member in a channel."""
-        offered = self.acts.offered(arguments["member"], arguments["channel"])
+        offered = self.member_actions.offered(arguments["member"], arguments["channel"])
         return {"commands": [command_json(self.playground.world, command) for command in offered]}
 
     async def get_calls(self, _arguments: Json, _files: Files) -> Json:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from playground.context import Playground
-from playground.control.acts import Acts
 from playground.control.arguments import Action, Files
+from playground.control.member_actions import MemberActions
 from playground.control.options import first_choices
 from playground.models import Interaction, Json
 
 
-class Acting:
+class ActionHandlers:
     """Unpacks the arguments of members' actions."""
 
-    def __init__(self, playground: Playground, acts: Acts) -> None:
+    def __init__(self, playground: Playground, member_actions: MemberActions) -> None:
         self.playground = playground
-        self.acts = acts
+        self.member_actions = member_actions
 
     def actions(self) -> dict[str, Action]:
         """Return the actions by name."""
@@ -32,7 +32,7 @@ class Acting:
         }
 
     async def say(self, arguments: Json, files: Files) -> Json:
-        message = self.acts.say(
+        message = self.member_actions.say(
             arguments["member"],
             arguments["channel"],
             arguments.get("content", ""),
@@ -45,24 +45,25 @@ class Acting:
         return self.playground.views.message(message)
 
     async def edit(self, arguments: Json, _files: Files) -> Json:
-        message = self.acts.edit(arguments["member"], arguments["message_id"], arguments["content"])
+        message = self.member_actions.edit(arguments["member"], arguments["message_id"], arguments["content"])
         return self.playground.views.message(message)
 
     async def delete(self, arguments: Json, _files: Files) -> Json:
-        self.acts.delete(arguments["member"], arguments["message_id"])
+        self.member_actions.delete(arguments["member"], arguments["message_id"])
         return {}
 
     async def command(self, arguments: Json, files: Files) -> Json:
         options = arguments.get("options") or {}
         return await self._finished(
-            self.acts.command(arguments["member"], arguments["channel"], arguments["name"], options, files), arguments
+            self.member_actions.command(arguments["member"], arguments["channel"], arguments["name"], options, files),
+            arguments,
         )
 
     async def burst(self, arguments: Json, files: Files) -> Json:
         """Start many interactions before the bot can answer the first."""
         members, channels = arguments["members"], arguments["channels"]
         started = [
-            self.acts.command(
+            self.member_actions.command(
                 members[number % len(members)],
                 channels[number % len(channels)],
                 arguments["name"],
@@ -76,26 +77,30 @@ class Acting:
         return {"interactions": [self.playground.views.interaction(interaction) for interaction in started]}
 
     async def message_command(self, arguments: Json, _files: Files) -> Json:
-        started = self.acts.message_command(arguments["member"], arguments["name"], arguments["message_id"])
+        started = self.member_actions.message_command(arguments["member"], arguments["name"], arguments["message_id"])
         return await self._finished(started, arguments)
 
     async def user_command(self, arguments: Json, _files: Files) -> Json:
-        started = self.acts.user_command(
+        started = self.member_actions.user_command(
             arguments["member"], arguments["channel"], arguments["name"], arguments["target"]
         )
         return await self._finished(started, arguments)
 
     async def press(self, arguments: Json, _files: Files) -> Json:
         values = arguments.get("values") or []
-        started = self.acts.press(arguments["member"], arguments["message_id"], arguments["component"], values)
+        started = self.member_actions.press(
+            arguments["member"], arguments["message_id"], arguments["component"], values
+        )
         return await self._finished(started, arguments)
 
     async def submit_modal(self, arguments: Json, _files: Files) -> Json:
-        started = self.acts.submit_modal(arguments["member"], arguments["interaction_id"], arguments["values"])
+        started = self.member_actions.submit_modal(
+            arguments["member"], arguments["interaction_id"], arguments["values"]
+        )
         return await self._finished(started, arguments)
 
     async def autocomplete(self, arguments: Json, _files: Files) -> Json:
-        interaction = self.acts.autocomplete(
+        interaction = self.member_actions.autocomplete(
             arguments["member"],
             arguments["channel"],
             arguments["name"],

@@ -15,7 +15,7 @@ _LONG_POLL_SECONDS = 20.0
 _PATIENCE_SECONDS = 300.0  # generous, for a machine that others share; callers can pass less
 
 
-class Looking(Transport):
+class Queries(Transport):
     """Read access to everything, hidden or not, and ways to wait for it."""
 
     async def state(self) -> Json:

@@ -14,7 +14,7 @@ OptionValue = str | int | float | bool | bytes | Path
 File = bytes | Path | tuple[str, bytes]
 
 
-class Acting(Transport):
+class MemberActions(Transport):
     """What members can do in Discord's client."""
 
     async def command(
