@@ -121,9 +121,9 @@ class Served:
             opened.convert("RGB").resize((side, side)).save(buffer, "PNG")
         self._image = buffer.getvalue()
 
-    def forget_graphs(self) -> None:
+    def stop_capturing(self) -> None:
         """Call the denoiser eagerly from now on."""
-        self._models.forget_graphs()
+        self._models.stop_capturing()
 
     @torch.no_grad()
     def serve(self, arrivals: Iterator[tuple[float, Img2ImgRequest]], slots: int) -> list[Times]:
@@ -319,7 +319,7 @@ def main(values: Sequence[str] = ()) -> int:
     closed = closed_loop(model, max(8, options.requests // 8), options.repeats)
     report_loops(name, closed, open_loop(model, options.requests), options.requests)
     if options.eager:
-        model.forget_graphs()
+        model.stop_capturing()
         closed = closed_loop(model, max(8, options.requests // 8), options.repeats)
         report_loops(f"{name}, without CUDA graphs", closed, open_loop(model, options.requests), options.requests)
     return 0

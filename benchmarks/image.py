@@ -126,8 +126,8 @@ def main(values: Sequence[str] = ()) -> int:
 def wait_until_compiled(engine: DiffusersEngine) -> None:
     """Wait for the compiler of the most recently used model."""
     model = engine._models._model
-    if model is not None and model.compiled is not None:
-        model.compiled.wait()
+    if model is not None and model.fast_denoiser is not None:
+        model.fast_denoiser.wait()
 
 
 if __name__ == "__main__":

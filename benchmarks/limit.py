@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import Measured, alternate, arguments, report
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES, Shape
-from generation.engine.calls.compiling import compiled_twin
 from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.calls.denoiser import denoise
+from generation.engine.calls.fast_denoiser import compiled_twin
 from generation.engine.device import choose_device, choose_dtype
 from generation.engine.kernels.huge_pages import moves_to_huge_pages
 from generation.engine.kernels.packing import pack_layers

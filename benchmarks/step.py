@@ -21,9 +21,9 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from benchmarks.measuring import alternate, arguments, report, times_quicker
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES
-from generation.engine.calls.compiling import compiled_twin
 from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.calls.denoiser import denoise
+from generation.engine.calls.fast_denoiser import compiled_twin
 from generation.engine.device import choose_device
 from generation.engine.kernels.attention_processor import CpuAttnProcessor
 from generation.engine.kernels.packing import pack_layers

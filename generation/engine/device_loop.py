@@ -126,7 +126,7 @@ class DeviceLoop:
             self._is_short_of_memory = False
             self._work.finish()
             self._caches.clear()
-            self._models.forget_graphs()
+            self._models.stop_capturing()
             gc.collect()
             free_memory(self._device)
             while self._to_lower:

@@ -89,7 +89,7 @@ def _denoise(
 ) -> torch.Tensor:
     """Call the denoiser with the adapters of this request, which are the same for its whole group."""
     model.adapters.use(request.adapters)
-    if model.compiled is not None:
+    if model.fast_denoiser is not None:
         adapters = model.adapters.contents_of(request.adapters)
-        return model.compiled(latents, timesteps, conditioning, adapters=adapters)
+        return model.fast_denoiser(latents, timesteps, conditioning, adapters=adapters)
     return denoise(model.pipeline, latents, timesteps, conditioning)

@@ -61,11 +61,15 @@ class CudaGraphs:
             self._capture(shape, network, inputs, answer)
         return answer
 
-    def forget(self, *, for_good: bool = False) -> None:
-        """Drop all graphs; with ``for_good``, also stop capturing, for lack of memory."""
+    def forget(self) -> None:
+        """Drop all graphs."""
         self._graphs.clear()
         self._pool = None
-        if for_good and not self._gave_up:
+
+    def stop_capturing(self) -> None:
+        """Drop all graphs and capture no more, for lack of memory."""
+        self.forget()
+        if not self._gave_up:
             self._gave_up = True
             log.warning(
                 "there is not enough memory for captured calls; "
@@ -79,7 +83,7 @@ class CudaGraphs:
             if not self._graphs:
                 raise
         # Outside the except block: the error's traceback keeps the tensors of the call alive.
-        self.forget(for_good=True)
+        self.stop_capturing()
         free_memory(self._device)
         return network(*inputs)
 
@@ -101,7 +105,7 @@ class CudaGraphs:
             graph = _Graph(network, inputs, self._pool, self._stream)
             error = _relative_error(graph(inputs), answer)
         except torch.OutOfMemoryError:
-            self.forget(for_good=True)
+            self.stop_capturing()
             return
         except Exception as failure:  # whatever a driver or a layer fails on, pictures do not depend on it
             log.warning("a call cannot be captured\n%s", stack_of(failure))

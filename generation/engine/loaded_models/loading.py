@@ -36,8 +36,8 @@ transformers_logging.get_logger("transformers.utils.import_utils").addFilter(_To
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # noqa: E402 - its import logs the note
 from diffusers.utils import logging as diffusers_logging  # noqa: E402 - the same
 
-from generation.engine.calls.compiling import CompiledDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
 from generation.engine.calls.cuda_graphs import CudaGraphs, graphs_for  # noqa: E402 - the same
+from generation.engine.calls.fast_denoiser import FastDenoiser, can_be_compiled  # noqa: E402 - imports diffusers
 from generation.engine.kernels.preparing import prepare_kernels  # noqa: E402 - the same
 
 
@@ -53,8 +53,8 @@ class LoadedModel:
     adapters: Adapters
     embeddings: Embeddings
     locate: Callable[[AddOnFile], Path]  # finds files of add-ons
-    compiled: CompiledDenoiser | None = None
-    graphs: CudaGraphs | None = None  # also held by ``compiled``, which drops them when weights move
+    fast_denoiser: FastDenoiser | None = None
+    graphs: CudaGraphs | None = None  # also held by ``fast_denoiser``, which drops them when weights move
     packable_bytes: int = 0  # of the denoiser's weights
 
     @property
@@ -107,10 +107,10 @@ def load_model(
     weights_stay = plan.placement is Placement.RESIDENT and not plan.stores_float8
     packable_bytes = prepare_kernels(pipeline, device, dtype, may_pack=weights_stay and not compiler)
     place(pipeline, plan, device)
-    compiled = graphs = None
+    fast_denoiser = graphs = None
     if weights_stay and can_be_compiled(pipeline):
         graphs = graphs_for(device)
-        compiled = CompiledDenoiser(pipeline, backend=compiler, graphs=graphs) if compiler or graphs else None
+        fast_denoiser = FastDenoiser(pipeline, backend=compiler, graphs=graphs) if compiler or graphs else None
     return LoadedModel(
         entry=entry,
         family=family,
@@ -120,7 +120,7 @@ def load_model(
         adapters=Adapters(pipeline, entry.adapters, locate),
         embeddings=embeddings,
         locate=locate,
-        compiled=compiled,
+        fast_denoiser=fast_denoiser,
         graphs=graphs,
         packable_bytes=packable_bytes,
     )

@@ -31,7 +31,10 @@ def widened(model: LoadedModel) -> Iterator[LoadedModel]:
     memory; the device holds only those of its weights that are being used.
     """
     if not _is_hooked(model.pipeline):
-        with model.compiled.resting() if model.compiled else contextlib.nullcontext(), in_float32(model.pipeline):
+        with (
+            model.fast_denoiser.resting() if model.fast_denoiser else contextlib.nullcontext(),
+            in_float32(model.pipeline),
+        ):
             yield model
         return
     device = model.pipeline._execution_device

@@ -107,11 +107,11 @@ class ResidentModels:
         """Spend some milliseconds on speeding up later pictures; return False when there is nothing left to do."""
         return self.pack() or _goes_on(self._moves)
 
-    def forget_graphs(self) -> None:
+    def stop_capturing(self) -> None:
         """Stop capturing calls of the models in memory, and free what their graphs took."""
         for model in self._models.values():
-            if model.compiled is not None:
-                model.compiled.forget_graphs(for_good=True)
+            if model.fast_denoiser is not None:
+                model.fast_denoiser.stop_capturing()
 
     def can_be_lowered(self, name: str) -> bool:
         """Tell whether the model can be held in less memory."""
@@ -203,8 +203,8 @@ class ResidentModels:
         model = self._models.pop(name, None)
         self._packing = iter(())  # it keeps the layers alive
         if model is not None:
-            if model.compiled is not None:
-                model.compiled.close()
+            if model.fast_denoiser is not None:
+                model.fast_denoiser.close()
             del model
             gc.collect()
             free_memory(self._device)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from generation.engine.base import BrokenOutput
-from generation.engine.calls.compiling import CompiledDenoiser
 from generation.engine.calls.cuda_graphs import CudaGraphs
+from generation.engine.calls.fast_denoiser import FastDenoiser
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.latents.autoencoder import decode_in_slices
 from generation.engine.loaded_models import loading
@@ -30,7 +30,7 @@ def capturing(
         torch._dynamo.reset()
         engine = make_engine(dtype=dtype, compiler=no_compiler)
         engine.run(tiny_request(), RecordedRun())
-        compiled_of(engine).wait()
+        fast_denoiser_of(engine).wait()
         engine.run(tiny_request(), RecordedRun())
         assert graphs.replays > 0
         return engine
@@ -38,10 +38,10 @@ def capturing(
     return make
 
 
-def compiled_of(engine: DiffusersEngine) -> CompiledDenoiser:
+def fast_denoiser_of(engine: DiffusersEngine) -> FastDenoiser:
     assert engine._models._model is not None
-    assert engine._models._model.compiled is not None
-    return engine._models._model.compiled
+    assert engine._models._model.fast_denoiser is not None
+    return engine._models._model.fast_denoiser
 
 
 def test_pictures_are_the_same_with_graphs(
@@ -53,7 +53,7 @@ def test_pictures_are_the_same_with_graphs(
     seen = engine.run(tiny_request(), RecordedRun())
     assert graphs.replays > before
     assert pixels(seen.pictures[0].data) == pixels(plain.pictures[0].data)
-    engine._models.forget_graphs()
+    engine._models.stop_capturing()
     before = graphs.replays
     engine.run(tiny_request(), RecordedRun())
     assert graphs.replays == before
@@ -72,14 +72,14 @@ def test_a_picture_that_was_painted_in_float32_leaves_no_graph(
             vae.decoder.conv_out.bias.fill_(float("nan"))
     with pytest.raises(BrokenOutput) if is_broken_in_float32_too else contextlib.nullcontext():
         engine.run(tiny_request(), RecordedRun())
-    captures = compiled_of(engine)._graphs
+    captures = fast_denoiser_of(engine)._graphs
     assert captures is not None
     assert not captures._graphs  # they would read memory that no longer holds the weights
 
 
 def test_a_model_that_leaves_leaves_no_graph(graphs: Graphs, capturing: Callable[..., DiffusersEngine]) -> None:
     engine = capturing(torch.float32)
-    captures = compiled_of(engine)._graphs
+    captures = fast_denoiser_of(engine)._graphs
     assert captures is not None
     assert captures._graphs
     engine._models._drop_all()
@@ -93,7 +93,7 @@ def test_memory_that_ran_out_elsewhere_is_taken_from_the_graphs(
     monkeypatch.setattr("generation.engine.course.decode_in_slices", _short_of_memory_once())
     (picture,) = engine.run(tiny_request(), RecordedRun()).pictures
     assert picture.data
-    captures = compiled_of(engine)._graphs
+    captures = fast_denoiser_of(engine)._graphs
     assert captures is not None
     assert not captures._graphs
     assert captures._gave_up

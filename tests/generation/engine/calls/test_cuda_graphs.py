@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from generation.engine.calls.compiling import CompiledDenoiser
 from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.calls.denoiser import denoise
+from generation.engine.calls.fast_denoiser import FastDenoiser
 from generation.engine.loaded_models.precision import in_float32
-from tests.generation.engine.calls.test_compiling import SlowCompiler, inputs
+from tests.generation.engine.calls.test_fast_denoiser import SlowCompiler, inputs
 from tests.generation.engine.recorded_graphs import Graphs
 from tests.tiny_pipeline import tiny_pipeline
 
@@ -20,10 +20,10 @@ def no_compiler(*_: Any) -> Any:
     raise RuntimeError("no C++ compiler was found")
 
 
-def captured(pipeline: Any, backend: Any = "eager") -> CompiledDenoiser:
+def captured(pipeline: Any, backend: Any = "eager") -> FastDenoiser:
     """Return a denoiser that has been compiled for two rows, or not if nothing can be compiled."""
     torch._dynamo.reset()
-    denoiser = CompiledDenoiser(pipeline, backend=backend, graphs=CudaGraphs(CUDA))
+    denoiser = FastDenoiser(pipeline, backend=backend, graphs=CudaGraphs(CUDA))
     denoiser(*inputs(2))
     denoiser.wait()
     return denoiser
@@ -60,7 +60,7 @@ def test_each_shape_and_number_of_rows_has_a_graph(graphs: Graphs) -> None:
 @torch.no_grad()
 def test_without_a_compiler_calls_are_captured_at_once(graphs: Graphs) -> None:
     pipeline: Any = tiny_pipeline()
-    denoiser = CompiledDenoiser(pipeline, backend=None, graphs=CudaGraphs(CUDA))
+    denoiser = FastDenoiser(pipeline, backend=None, graphs=CudaGraphs(CUDA))
     denoiser(*inputs(2))
     assert torch.allclose(denoiser(*inputs(2)), denoise(pipeline, *inputs(2)), atol=1e-5)
     assert [graph.replays for graph in graphs.made] == [2]  # one of them to check the capture
@@ -72,7 +72,7 @@ def test_while_the_compiler_is_at_work_calls_are_replayed_and_not_captured(
 ) -> None:
     compiler = SlowCompiler()
     torch._dynamo.reset()
-    denoiser = CompiledDenoiser(tiny_pipeline(), backend=compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
+    denoiser = FastDenoiser(tiny_pipeline(), backend=compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
     denoiser(*inputs(2))
     assert compiler.compiling.wait(60)
     assert len(graphs.made) == 1
@@ -80,7 +80,7 @@ def test_while_the_compiler_is_at_work_calls_are_replayed_and_not_captured(
     denoiser(*inputs(2))
     assert graphs.replays == before + 1
     denoiser(*inputs(4))
-    another = CompiledDenoiser(tiny_pipeline(), backend=None, graphs=CudaGraphs(CUDA))  # of another model
+    another = FastDenoiser(tiny_pipeline(), backend=None, graphs=CudaGraphs(CUDA))  # of another model
     another(*inputs(2))
     assert len(graphs.made) == 1
     compiler.may_compile.set()
@@ -96,7 +96,7 @@ def test_what_was_captured_is_forgotten_when_weights_lie_elsewhere(graphs: Graph
     pipeline: Any = tiny_pipeline()
     pipeline.unet.to(torch.bfloat16)
     torch._dynamo.reset()
-    denoiser = CompiledDenoiser(pipeline, backend=no_compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
+    denoiser = FastDenoiser(pipeline, backend=no_compiler, graphs=CudaGraphs(CUDA))  # pyright: ignore
 
     def call() -> torch.Tensor:
         latents, timesteps, conditioning = inputs(2)
@@ -156,7 +156,7 @@ def test_without_memory_for_a_capture_there_is_none_any_more(
     assert torch.equal(captures.call("shape", lambda latents, *_: 2 * latents, *inputs(2)), 2 * inputs(2)[0])
     captures.call("another", lambda latents, *_: 2 * latents, *inputs(2))
     assert len(graphs.made) == 1
-    captures.forget(for_good=True)
+    captures.stop_capturing()
     assert caplog.text.count("not enough memory for captured calls") == 1
 
 

@@ -16,7 +16,7 @@ from generation.engine.kernels.channels_last import (
 )
 from generation.engine.kernels.in_place import compute_in_place
 from generation.engine.kernels.probe import channels_last_norm_pays
-from tests.generation.engine.calls.test_compiling import inputs
+from tests.generation.engine.calls.test_fast_denoiser import inputs
 from tests.generation.engine.kernels.test_kernels import deviation, random
 from tests.tiny_pipeline import tiny_pipeline
 

@@ -27,7 +27,7 @@ _VERSIONS = 256
 Inputs = tuple[torch.Tensor, torch.Tensor, Mapping[str, torch.Tensor]]  # latents, timesteps, conditioning
 
 
-class CompiledDenoiser:
+class FastDenoiser:
     """Call the denoiser of a pipeline, compiled where that is ready and eager where it is not.
 
     A shape that is called for the first time is compiled by a background thread, one shape after another, and served
@@ -78,10 +78,15 @@ class CompiledDenoiser:
             self._want(shape, inputs)
         return prediction
 
-    def forget_graphs(self, *, for_good: bool = False) -> None:
-        """Drop captured graphs because weights have moved; ``for_good`` where there is too little memory for any."""
+    def forget_graphs(self) -> None:
+        """Drop captured graphs because weights have moved; the next calls are captured again."""
         if self._graphs is not None:
-            self._graphs.forget(for_good=for_good)
+            self._graphs.forget()
+
+    def stop_capturing(self) -> None:
+        """Drop captured graphs and capture no more, because there is too little memory for them."""
+        if self._graphs is not None:
+            self._graphs.stop_capturing()
 
     @contextmanager
     def resting(self) -> Iterator[None]:

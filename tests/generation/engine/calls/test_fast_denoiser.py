@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from generation.engine.calls.compiling import ROW_BUCKETS, CompiledDenoiser, _shape_of
 from generation.engine.calls.denoiser import denoise
+from generation.engine.calls.fast_denoiser import ROW_BUCKETS, FastDenoiser, _shape_of
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.loaded_models.precision import in_float32
 from generation.models.catalog import Catalog
@@ -50,7 +50,7 @@ class SlowCompiler:
 @torch.no_grad()
 def test_each_row_is_what_the_usual_denoiser_says() -> None:
     pipeline: Any = tiny_pipeline()
-    compiled = CompiledDenoiser(pipeline, backend="eager")
+    compiled = FastDenoiser(pipeline, backend="eager")
     for rows in (2, 3, 5):
         expected = denoise(pipeline, *inputs(rows))
         assert torch.equal(compiled(*inputs(rows)), expected)  # not ready yet, so the eager one answers
@@ -62,7 +62,7 @@ def test_each_row_is_what_the_usual_denoiser_says() -> None:
 
 @torch.no_grad()
 def test_rows_share_a_bucket_and_sizes_do_not() -> None:
-    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    compiled = FastDenoiser(tiny_pipeline(), backend="eager")
     for rows, side in ((3, 8), (4, 8), (3, 16)):
         compiled(*inputs(rows, side))
         compiled.wait()
@@ -74,7 +74,7 @@ def test_rows_share_a_bucket_and_sizes_do_not() -> None:
 @torch.no_grad()
 def test_what_is_said_to_be_compiled_is_however_many_sizes_there_are() -> None:
     torch._dynamo.reset()
-    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    compiled = FastDenoiser(tiny_pipeline(), backend="eager")
     for side in range(4, 24, 2):
         before = counters["stats"]["unique_graphs"]
         compiled(*inputs(2, side))
@@ -85,7 +85,7 @@ def test_what_is_said_to_be_compiled_is_however_many_sizes_there_are() -> None:
 @torch.no_grad()
 def test_the_twin_shares_its_weights() -> None:
     pipeline: Any = tiny_pipeline()
-    compiled = CompiledDenoiser(pipeline, backend="eager")
+    compiled = FastDenoiser(pipeline, backend="eager")
     compiled(*inputs(2))
     compiled.wait()
     pipeline.unet.conv_out.weight.zero_()
@@ -101,7 +101,7 @@ def test_where_nothing_can_be_compiled_the_usual_one_serves(caplog: pytest.LogCa
         raise RuntimeError("no C++ compiler was found")
 
     torch._dynamo.reset()
-    compiled = CompiledDenoiser(pipeline, backend=broken)  # pyright: ignore[reportArgumentType] - torch takes either
+    compiled = FastDenoiser(pipeline, backend=broken)  # pyright: ignore[reportArgumentType] - torch takes either
     expected = denoise(pipeline, *inputs(2))
     for _ in range(2):
         assert torch.equal(compiled(*inputs(2)), expected)
@@ -111,7 +111,7 @@ def test_where_nothing_can_be_compiled_the_usual_one_serves(caplog: pytest.LogCa
 
 @torch.no_grad()
 def test_what_was_put_there_just_when_the_thread_ended_is_compiled_at_the_next_call() -> None:
-    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    compiled = FastDenoiser(tiny_pipeline(), backend="eager")
     shape = _shape_of(inputs(2))
     compiled._wanted.add(shape)
     compiled._examples.put((shape, inputs(2)))
@@ -123,7 +123,7 @@ def test_what_was_put_there_just_when_the_thread_ended_is_compiled_at_the_next_c
 @torch.no_grad()
 def test_a_model_is_compiled_also_while_another_is_in_float32() -> None:
     torch._dynamo.reset()
-    compiled = CompiledDenoiser(tiny_pipeline(), backend="eager")
+    compiled = FastDenoiser(tiny_pipeline(), backend="eager")
     before = counters["stats"]["unique_graphs"]
     with in_float32(tiny_pipeline().to(torch.bfloat16)):
         compiled(*inputs(2))
@@ -144,7 +144,7 @@ def test_what_is_compiled_while_the_weights_are_others_is_compiled_again(caplog:
     torch._dynamo.reset()
     pipeline: Any = tiny_pipeline()
     pipeline.unet.to(torch.bfloat16)
-    compiled = CompiledDenoiser(pipeline, backend=compiler)  # pyright: ignore[reportArgumentType]
+    compiled = FastDenoiser(pipeline, backend=compiler)  # pyright: ignore[reportArgumentType]
     expected = call()
     assert compiler.compiling.wait(60)
     with compiled.resting(), in_float32(pipeline):
@@ -163,7 +163,7 @@ def test_layers_that_are_put_in_while_the_compiler_begins_are_none_of_its(monkey
     torch._dynamo.reset()
     pipeline: Any = tiny_pipeline()
     expected = denoise(pipeline, *inputs(2))
-    compiled = CompiledDenoiser(pipeline, backend="eager")
+    compiled = FastDenoiser(pipeline, backend="eager")
     compile_all = compiled._compile
 
     def compile_later() -> None:
@@ -182,7 +182,7 @@ def test_layers_that_are_put_in_while_the_compiler_begins_are_none_of_its(monkey
 def test_for_a_model_that_leaves_nothing_more_is_compiled() -> None:
     compiler = SlowCompiler()
     torch._dynamo.reset()
-    compiled = CompiledDenoiser(tiny_pipeline(), backend=compiler)  # pyright: ignore[reportArgumentType]
+    compiled = FastDenoiser(tiny_pipeline(), backend=compiler)  # pyright: ignore[reportArgumentType]
     compiled(*inputs(2))
     assert compiler.compiling.wait(60)
     compiled(*inputs(4))
@@ -196,7 +196,7 @@ def test_for_a_model_that_leaves_nothing_more_is_compiled() -> None:
 def test_a_denoiser_with_adapters_is_called_as_it_is() -> None:
     pipeline: Any = tiny_pipeline()
     pipeline.unet.peft_config = {"default": object()}
-    compiled = CompiledDenoiser(pipeline, backend="eager")
+    compiled = FastDenoiser(pipeline, backend="eager")
     compiled(*inputs(2))
     assert compiled._wanted == set()
 
@@ -210,7 +210,7 @@ def test_what_is_compiled_serves_whoever_wants_no_adapters(
     engine = make_engine(catalog, compiler="eager")
     plain = engine.run(tiny_request(), RecordedRun()).pictures[0].data
     assert engine._models._model is not None
-    compiled = engine._models._model.compiled
+    compiled = engine._models._model.fast_denoiser
     assert compiled is not None
     compiled.wait()
     inked = engine.run(tiny_request(adapter="ink", adapter_weight=0.5), RecordedRun()).pictures[0].data
@@ -222,8 +222,8 @@ def test_pictures_are_the_same_before_and_after(make_engine: Callable[..., Diffu
     engine = make_engine(compiler="eager")
     before = engine.run(tiny_request(), RecordedRun())
     assert engine._models._model is not None
-    assert engine._models._model.compiled is not None
-    engine._models._model.compiled.wait()
-    assert engine._models._model.compiled._ready
+    assert engine._models._model.fast_denoiser is not None
+    engine._models._model.fast_denoiser.wait()
+    assert engine._models._model.fast_denoiser._ready
     after = engine.run(tiny_request(), RecordedRun())
     assert pixels(before.pictures[0].data) == pixels(after.pictures[0].data)
