@@ -128,11 +128,11 @@ def _alone(model: LoadedModel, order: Order, index: int, attend: Callable[[], No
 def _painted_in(wide: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Painted:
     """Call a widened model's pipeline; ``attend`` is called regularly while it keeps the device to itself."""
     wide.adapters.use(order.request.adapters)
-    told = _told(wide, order, index) if is_step_batched(wide.pipeline) else {}
-    return paint_alone(wide, order.request, _AttendingRun(order, attend), order.image, index, told)
+    overrides = _embedded_arguments(wide, order, index) if is_step_batched(wide.pipeline) else {}
+    return paint_alone(wide, order.request, _AttendingRun(order, attend), order.image, index, overrides)
 
 
-def _told(model: LoadedModel, order: Order, index: int) -> Mapping[str, Any]:
+def _embedded_arguments(model: LoadedModel, order: Order, index: int) -> Mapping[str, Any]:
     """Encode the texts of a request; return them as the arguments that a step-batched pipeline takes in their place."""
     arguments = model.family.call_arguments(order.request.of_picture(index), order.image.width, order.image.height)
     return embedded_texts(

@@ -9,7 +9,7 @@ import torch
 from generation.engine.device import wait_for
 
 
-class Moment:
+class DeviceEvent:
     """A point in a device's queue, reached when all earlier work is done; anywhere but on CUDA, creating it waits."""
 
     def __init__(self, device: torch.device) -> None:
@@ -30,8 +30,8 @@ class Moment:
         if self._event is not None:
             self._event.synchronize()
 
-    def seconds_since(self, earlier: "Moment") -> float:
-        """Return the seconds that the device took from an earlier moment to this one, which it has reached."""
+    def seconds_since(self, earlier: "DeviceEvent") -> float:
+        """Return the seconds that the device took between an earlier event and this one, which it has reached."""
         if self._event is None or earlier._event is None:
             return self._seconds - earlier._seconds
         return earlier._event.elapsed_time(self._event) / 1000
@@ -46,14 +46,14 @@ class DeviceWork:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._under_way: tuple[Moment, Moment, Callable[[float], None]] | None = None
+        self._under_way: tuple[DeviceEvent, DeviceEvent, Callable[[float], None]] | None = None
 
     @contextmanager
     def piece(self, took: Callable[[float], None]) -> Iterator[None]:
         """Submit a piece of work inside the block; ``took`` receives its seconds once it is done."""
-        began = Moment(self._device)
+        began = DeviceEvent(self._device)
         yield
-        before, self._under_way = self._under_way, (began, Moment(self._device), took)
+        before, self._under_way = self._under_way, (began, DeviceEvent(self._device), took)
         _end(before)
         if self._device.type != "cuda":
             self.finish()
@@ -64,7 +64,7 @@ class DeviceWork:
         _end(under_way)
 
 
-def _end(piece: tuple[Moment, Moment, Callable[[float], None]] | None) -> None:
+def _end(piece: tuple[DeviceEvent, DeviceEvent, Callable[[float], None]] | None) -> None:
     if piece is not None:
         began, ended, took = piece
         ended.wait()

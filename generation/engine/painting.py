@@ -22,9 +22,9 @@ def paint_alone(
     run: Run,
     image: Image.Image,
     index: int,
-    told: Mapping[str, Any] = MappingProxyType({}),
+    overrides: Mapping[str, Any] = MappingProxyType({}),
 ) -> Painted:
-    """Run the pipeline for picture ``index`` of a request; ``told`` overrides arguments derived from the request.
+    """Run the pipeline for picture ``index`` of a request; ``overrides`` replace arguments derived from it.
 
     Raises RunCancelled or BrokenOutput. A pipeline has only one scheduler, so nothing else may use it meanwhile.
     """
@@ -55,7 +55,7 @@ def paint_alone(
                 callback_on_step_end=step_done,
                 **({"prior_callback_on_step_end": prior_step_done} if family.has_prior else {}),
                 output_type="pt",
-                **{**family.call_arguments(own, image.width, image.height), **told, **changes},
+                **{**family.call_arguments(own, image.width, image.height), **overrides, **changes},
             )
         finally:
             pipeline.maybe_free_model_hooks()  # the pipeline itself skips this when an exception ends its call

@@ -14,12 +14,12 @@ def create_engine(options: dict[str, Any]) -> Engine:
     """Make the engine from ``GenerationSettings.for_child``; raise ExecutorError for a device that is missing."""
     catalog = load_catalog(Path(options["models_file"]))
     remember_scans(Path(options["data_dir"]))
-    _leave_out("torchvision")  # not needed here, and where it is installed it imports torch's compiler
+    _hide_package("torchvision")  # not needed here, and where it is installed it imports torch's compiler
     if not any(entry.adapters for entry in catalog.values()):
-        _leave_out("peft")
+        _hide_package("peft")
     if not options["compile_denoiser"]:
         import_compiler_later()
-        _compute_alone()
+        _disable_distributed()
     from generation.engine import diffusers_engine
     from generation.engine.kernels import probe_answers
 
@@ -27,7 +27,7 @@ def create_engine(options: dict[str, Any]) -> Engine:
     return diffusers_engine.create_engine(options, catalog)
 
 
-def _leave_out(package: str) -> None:
+def _hide_package(package: str) -> None:
     """Make a package count as not installed; diffusers and transformers import some that may never be used.
 
     peft takes 0.17 seconds, torchvision with the compiler a second or more.
@@ -36,7 +36,7 @@ def _leave_out(package: str) -> None:
     sys.modules.setdefault(package, None)  # type: ignore[arg-type]
 
 
-def _compute_alone() -> None:
+def _disable_distributed() -> None:
     """Tell the libraries that there are no other processes to compute with.
 
     diffusers, transformers and accelerate ask before they import what distributed computing needs, above all

@@ -34,7 +34,7 @@ def put_channels_last(part: torch.nn.Module) -> None:
             before = parameter.data
             parameter.data = before.to(memory_format=torch.channels_last)
             if parameter.data_ptr() != before.data_ptr():
-                files.let_go(before)
+                files.release_pages(before)
 
 
 def keep_channels_last(part: torch.nn.Module) -> None:
@@ -51,7 +51,7 @@ def forget_channels_last(part: torch.nn.Module) -> None:
             layer.__class__ = torch.nn.GroupNorm  # pyright: ignore[reportAttributeAccessIssue] - which it was before
 
 
-def has_flat_convolutions(part: torch.nn.Module) -> bool:
+def has_only_2d_convolutions(part: torch.nn.Module) -> bool:
     """Tell whether a part has 2D convolutions and no 3D ones, which need a different memory format."""
     dimensions = {parameter.dim() for parameter in part.parameters()}
     return 4 in dimensions and 5 not in dimensions

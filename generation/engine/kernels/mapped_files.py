@@ -22,7 +22,7 @@ class MappedFiles:
                     begin, end = (int(address, 16) for address in line.partition(" ")[0].split("-"))
                     self._ranges.append(range(begin, end))
 
-    def let_go(self, tensor: torch.Tensor) -> None:
+    def release_pages(self, tensor: torch.Tensor) -> None:
         """Release the pages of a tensor that is not used any more, if it lies in a mapped file.
 
         Only pages that lie entirely within the tensor are released. Reading them again reads the file again, and

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from generation.engine.kernels.mapped_files import MappedFiles
 
-_NOTHING_MORE: tuple[str, list[float], str] = ("none", [], "")  # no fused activation
+_NO_ACTIVATION: tuple[str, list[float], str] = ("none", [], "")  # no fused activation
 _GELU: tuple[str, list[float], str] = ("gelu", [], "none")  # "none" is the exact variant, with the error function
 _ops: Any = torch.ops
 
@@ -32,7 +32,7 @@ class _Packing:
     was_used = False
     files: MappedFiles
 
-    def ordered_weight(self: Any) -> Any:
+    def packed_weight(self: Any) -> Any:
         """Return the weight in oneDNN's layout, or None for one that is not bfloat16."""
         if self.packed is None and self.weight.dtype == torch.bfloat16:
             if not self.was_used:
@@ -48,7 +48,7 @@ class _Packing:
             packed = self.pack(weight)
             del self.weight
             self.packed = packed
-            self.files.let_go(weight)
+            self.files.release_pages(weight)
 
     def unpack(self: Any) -> None:
         """Restore the parameter ``weight``, with the same bits; the next use packs it again."""
@@ -71,9 +71,9 @@ class PackingLinear(_Packing, torch.nn.Linear):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Map (..., inputs) to (..., outputs)."""
-        if (weight := self.ordered_weight()) is None:
+        if (weight := self.packed_weight()) is None:
             return functional.linear(input, self.weight, self.bias)
-        return _ops.mkldnn._linear_pointwise(input, weight, self.bias, *_NOTHING_MORE)
+        return _ops.mkldnn._linear_pointwise(input, weight, self.bias, *_NO_ACTIVATION)
 
 
 class PackingConvolution(_Packing, torch.nn.Conv2d):
@@ -87,9 +87,9 @@ class PackingConvolution(_Packing, torch.nn.Conv2d):
         """Convolve (rows, channels, height, width) in any memory format; the result is channels-last."""
         values = input.contiguous(memory_format=torch.channels_last)
         places = (self.padding, self.stride, self.dilation, self.groups)
-        if (weight := self.ordered_weight()) is None:
+        if (weight := self.packed_weight()) is None:
             return self._conv_forward(values, self.weight, self.bias)
-        return _ops.mkldnn._convolution_pointwise(values, weight, self.bias, *places, *_NOTHING_MORE)
+        return _ops.mkldnn._convolution_pointwise(values, weight, self.bias, *places, *_NO_ACTIVATION)
 
 
 class PackingProduct(PackingConvolution):
@@ -108,7 +108,7 @@ class PackingProduct(PackingConvolution):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """Convolve (rows, channels, height, width) to the same number of pixels; the result is channels-last."""
-        if (weight := self.ordered_weight()) is None:
+        if (weight := self.packed_weight()) is None:
             return super().forward(input)
         rows, channels, height, width = input.shape
         padded = functional.pad(input.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
@@ -116,7 +116,7 @@ class PackingProduct(PackingConvolution):
         neighbours = padded.as_strided(
             (rows, height, width, 3, 3, channels), (along_row, along_column, along_width, along_column, along_width, 1)
         )
-        products = _ops.mkldnn._linear_pointwise(neighbours.flatten(3), weight, self.bias, *_NOTHING_MORE)
+        products = _ops.mkldnn._linear_pointwise(neighbours.flatten(3), weight, self.bias, *_NO_ACTIVATION)
         return products.permute(0, 3, 1, 2)
 
 
@@ -149,11 +149,11 @@ class PackingHalves(PackingLinear):
         """Map (..., inputs) to (..., outputs), for callers that want both halves together."""
         if (halves := self.halves()) is None:
             return super().forward(input)
-        return torch.cat([_ops.mkldnn._linear_pointwise(input, *half, *_NOTHING_MORE) for half in halves], -1)
+        return torch.cat([_ops.mkldnn._linear_pointwise(input, *half, *_NO_ACTIVATION) for half in halves], -1)
 
     def halves(self) -> tuple[tuple[torch.Tensor, torch.Tensor | None], ...] | None:
         """Return weight and bias of each half in oneDNN's layout, or None if they are not bfloat16."""
-        if (weights := self.ordered_weight()) is None:
+        if (weights := self.packed_weight()) is None:
             return None
         biases = (None, None) if self.bias is None else self.bias.chunk(2)
         return tuple(zip(weights, biases, strict=True))

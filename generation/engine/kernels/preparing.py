@@ -7,7 +7,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
 from generation.engine.kernels.attention_processor import CpuAttnProcessor
-from generation.engine.kernels.channels_last import has_flat_convolutions, keep_channels_last, put_channels_last
+from generation.engine.kernels.channels_last import has_only_2d_convolutions, keep_channels_last, put_channels_last
 from generation.engine.kernels.in_place import compute_in_place
 from generation.engine.kernels.packing import let_layers_pack, pack_layers, packable_bytes
 from generation.engine.kernels.probe import (
@@ -55,7 +55,7 @@ def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pac
     if dtype == torch.float32:
         return
     compute_in_place(part)
-    if device.type != "mps" and has_flat_convolutions(part):
+    if device.type != "mps" and has_only_2d_convolutions(part):
         if may_pack and device.type == "cpu" and dtype == torch.bfloat16 and packing_pays():
             let_layers_pack(part)
         elif device.type == "cuda" and channels_last_norm_pays(device, dtype):

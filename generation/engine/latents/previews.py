@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
-from generation.engine.device_work import Moment
+from generation.engine.device_work import DeviceEvent
 from generation.engine.latents.autoencoder import encode_in_slices, scaled_latents
 
 _FITTED_SIDE = 128  # pixels; smooth colours contain all that a linear map can learn
@@ -33,17 +33,17 @@ class Preview:
     def __init__(self, numbers: torch.Tensor, encode: Callable[[torch.Tensor], bytes]) -> None:
         """Start copying ``numbers`` to the CPU, where ``encode`` makes a JPEG of them."""
         self._numbers = numbers.detach().to("cpu", non_blocking=True)
-        self._brought = Moment(numbers.device)
+        self._arrived = DeviceEvent(numbers.device)
         self._encode = encode
 
     @property
     def is_here(self) -> bool:
         """Whether the values have arrived."""
-        return self._brought.is_reached
+        return self._arrived.is_reached
 
     def jpeg(self) -> bytes:
         """Wait for the values and return the JPEG."""
-        self._brought.wait()
+        self._arrived.wait()
         return self._encode(self._numbers)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from generation.engine.calls.cuda_graphs import CudaGraphs
-from generation.engine.texts import weighing
+from generation.engine.texts import weighting
 from generation.engine.texts.captured_texts import captured_text_encoders
 from generation.prompt_weights import without_escapes
 
@@ -85,7 +85,7 @@ def _encoded(pipeline: Any, arguments: Mapping[str, Any], encode: EncodeText) ->
         if len({each["encoder_hidden_states"].shape for each in encoded}) > 1:
             negative, positive = encoded
             empty = encode("")
-            encoded = [weighing.as_long(negative, positive, empty), weighing.as_long(positive, negative, empty)]
+            encoded = [weighting.as_long(negative, positive, empty), weighting.as_long(positive, negative, empty)]
     return encoded
 
 
@@ -115,15 +115,15 @@ def _time_ids(pipeline: Any, size: tuple[int, int], states: torch.Tensor, text_w
 
 
 def _stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
-    if weighing.needs_weighing(pipeline, text):
-        return weighing.stable_diffusion_text(pipeline, text)
+    if weighting.needs_compel(pipeline, text):
+        return weighting.stable_diffusion_text(pipeline, text)
     states, _ = pipeline.encode_prompt(without_escapes(text), pipeline._execution_device, 1, False)
     return {"encoder_hidden_states": states}
 
 
 def _stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor]:
-    if weighing.needs_weighing(pipeline, text):
-        return weighing.stable_diffusion_xl_text(pipeline, text)
+    if weighting.needs_compel(pipeline, text):
+        return weighting.stable_diffusion_xl_text(pipeline, text)
     states, _, pooled, _ = pipeline.encode_prompt(
         without_escapes(text), device=pipeline._execution_device, do_classifier_free_guidance=False
     )

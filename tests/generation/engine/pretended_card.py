@@ -64,9 +64,9 @@ class Card:
         self._storages.add(key)
         self.held_bytes += size
         self.peak_bytes = max(self.peak_bytes, self.held_bytes)
-        weakref.finalize(storage, self._let_go, key, size)
+        weakref.finalize(storage, self._freed, key, size)
 
-    def _let_go(self, key: int, size: int) -> None:
+    def _freed(self, key: int, size: int) -> None:
         self._storages.discard(key)
         self.held_bytes -= size
 

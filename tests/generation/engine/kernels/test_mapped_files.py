@@ -35,7 +35,7 @@ def test_the_pages_of_a_tensor_are_given_back_and_come_again_when_they_are_read(
     mapped = load_file(weights)["conv"]
     copy = mapped.clone()  # reads every page
     assert resident_bytes(weights) >= mapped.nbytes
-    MappedFiles().let_go(mapped)
+    MappedFiles().release_pages(mapped)
     assert resident_bytes(weights) < mapped.nbytes / 2
     assert torch.equal(mapped, copy)
 
@@ -46,7 +46,7 @@ def test_what_is_no_file_and_what_lies_beside_keep_every_bit(weights: Path) -> N
     tensors["linear"].fill_(3)  # its pages are no longer those of the file
     own = torch.full((1024, 1024), 5.0)
     for tensor in (own, tensors["conv"]):
-        MappedFiles().let_go(tensor)
+        MappedFiles().release_pages(tensor)
     assert torch.equal(own, torch.full_like(own, 5.0))
     assert torch.equal(tensors["linear"], torch.full_like(tensors["linear"], 3))
 

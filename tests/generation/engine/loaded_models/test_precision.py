@@ -19,7 +19,7 @@ from generation.models.catalog import Catalog
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
-from tests.generation.engine.texts.test_weighing import LONG
+from tests.generation.engine.texts.test_weighting import LONG
 from tests.tiny_pipeline import tiny_pipeline
 
 SCHEDULER = "ddim"

@@ -214,11 +214,11 @@ def room_for_two(
     room = (widest.device_bytes(sizes, entry.defaults.max_pixels) + each * 1.2) / 0.9
     in_store = round(room)
 
-    def let_go(_: torch.device) -> None:
+    def free(_: torch.device) -> None:
         nonlocal in_store
         in_store = 0
 
-    monkeypatch.setattr(resident_models, "free_memory", let_go)
+    monkeypatch.setattr(resident_models, "free_memory", free)
     monkeypatch.setattr(resident_models, "free_bytes", lambda _: round(room) - weights() - in_store)
     return models
 

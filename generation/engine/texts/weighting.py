@@ -13,7 +13,7 @@ import torch
 from generation.prompt_weights import fragments_of
 
 
-def needs_weighing(pipeline: Any, text: str) -> bool:
+def needs_compel(pipeline: Any, text: str) -> bool:
     """Tell whether a text has weights, or more tokens than the text encoder can read at once."""
     fragments = fragments_of(text)
     if len(fragments) > 1 or fragments[0].weight != 1.0:
@@ -27,7 +27,7 @@ def stable_diffusion_text(pipeline: Any, text: str) -> Mapping[str, torch.Tensor
     from compel import ReturnedEmbeddingsType  # a slow import that few need
 
     kind = ReturnedEmbeddingsType.LAST_HIDDEN_STATES_NORMALIZED
-    states = _weighed(pipeline.tokenizer, pipeline.text_encoder, kind, text, pipeline._execution_device)
+    states = _compel_embeddings(pipeline.tokenizer, pipeline.text_encoder, kind, text, pipeline._execution_device)
     return {"encoder_hidden_states": states}
 
 
@@ -41,7 +41,7 @@ def stable_diffusion_xl_text(pipeline: Any, text: str) -> Mapping[str, torch.Ten
     kind = ReturnedEmbeddingsType.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
     pairs = ((pipeline.tokenizer, pipeline.text_encoder), (pipeline.tokenizer_2, pipeline.text_encoder_2))
     device = pipeline._execution_device
-    states = [_weighed(tokenizer, encoder, kind, text, device) for tokenizer, encoder in pairs if encoder is not None]
+    states = [_compel_embeddings(*pair, kind, text, device) for pair in pairs if pair[1] is not None]
     plain = " ".join(fragment.text for fragment in fragments_of(text))
     _, _, pooled, _ = pipeline.encode_prompt(plain, device=device, do_classifier_free_guidance=False)
     return {"encoder_hidden_states": torch.cat(states, dim=-1), "text_embeds": pooled}
@@ -58,7 +58,7 @@ def as_long(
     return {**shorter, name: torch.cat([shorter[name], *[empty[name]] * chunks], dim=1)}
 
 
-def _weighed(tokenizer: Any, text_encoder: Any, kind: Any, text: str, device: Any) -> torch.Tensor:
+def _compel_embeddings(tokenizer: Any, text_encoder: Any, kind: Any, text: str, device: Any) -> torch.Tensor:
     """Return the embeddings on the device that computes; until then the text encoder's weights may be elsewhere."""
     from compel import EmbeddingsProvider
 
