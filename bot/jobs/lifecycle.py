@@ -201,7 +201,7 @@ class JobLifecycle:
         try:
             pictures = await self._results.keep(asked, event.result)
         except Refused as error:
-            self.service.account(asked.job_id, event.result.seconds, self._cost)
+            self.service.record_cost(asked.job_id, event.result.seconds, self._cost)
             await self.endings.fail(asked, error.reason, **error.data)
             return
         job = await retry_on_storage_trouble(lambda: self._jobs.render(event.job_id, pictures, event.result.seconds))
@@ -209,7 +209,7 @@ class JobLifecycle:
             await self._spool.delete(event.job_id)
             return
         self._estimates.learn(job)
-        self.service.account(job.job_id, event.result.seconds, self._cost)
+        self.service.record_cost(job.job_id, event.result.seconds, self._cost)
         self.progress.forget(job.job_id)
         self.open.start_step(job, self._deliver(job, may_be_there=False))
 

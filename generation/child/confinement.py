@@ -40,7 +40,7 @@ def confine() -> bool:
     if rules < 0:
         return False
     try:
-        for folder in _pythons_own():
+        for folder in _python_folders():
             with contextlib.suppress(OSError):
                 opened = os.open(folder, os.O_PATH | os.O_CLOEXEC)
                 beneath = struct.pack("=Qi", _READ_FILE | _READ_FOLDER, opened)
@@ -52,7 +52,7 @@ def confine() -> bool:
         os.close(rules)
 
 
-def _pythons_own() -> set[Path]:
+def _python_folders() -> set[Path]:
     """Return the folders of Python's modules, except for the bot's working folder, which contains ``.env``."""
     folders = {Path(entry).resolve() for entry in (sys.prefix, sys.base_prefix, *sys.path) if entry}
     return {folder for folder in folders if folder.is_dir() and not Path.cwd().is_relative_to(folder)}

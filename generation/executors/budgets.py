@@ -27,13 +27,13 @@ class PhaseBudgets:
     ping_seconds: float = 10.0
     answer_seconds: float = 120.0
 
-    def seconds_for(self, phase: Phase, slowest_step_seconds: float, lately_seconds: float = 0.0) -> float:
+    def seconds_for(self, phase: Phase, slowest_step_seconds: float, recent_seconds: float = 0.0) -> float:
         """Return how long the phase may stay silent.
 
-        ``slowest_step_seconds`` is that of this run, 0 before its first step; ``lately_seconds`` is the longest silence
+        ``slowest_step_seconds`` is that of this run, 0 before its first step; ``recent_seconds`` is the longest silence
         of the phase in earlier runs, 0 if there were none.
         """
-        return max(self._seconds_for(phase, slowest_step_seconds), self.pace_factor * lately_seconds)
+        return max(self._seconds_for(phase, slowest_step_seconds), self.pace_factor * recent_seconds)
 
     def _seconds_for(self, phase: Phase, slowest_step_seconds: float) -> float:
         match phase:

@@ -28,8 +28,8 @@ class TrackedRun:
     @property
     def seconds_left(self) -> float:
         """How much longer it may stay silent; negative when overdue."""
-        lately_seconds = self._pace.longest_seconds(self._model, self._phase)
-        budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds, lately_seconds)
+        recent_seconds = self._pace.longest_seconds(self._model, self._phase)
+        budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds, recent_seconds)
         if self.child is None:
             return budget_seconds
         return self._last_sign + budget_seconds - self._clock()

@@ -40,8 +40,8 @@ _SAMPLER_IN_INVOKEAI = {
     "dpmpp_2m_k": "dpm++2m-karras",
     "unipc": "unipc",
 }
-_UNSEEN = ("Cc", "Cs")  # control characters, and lone surrogates
-_TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # would reverse the text next to it
+_INVISIBLE_CATEGORIES = ("Cc", "Cs")  # control characters, and lone surrogates
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # would reverse nearby text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,5 +226,9 @@ def _clean(value: object, longest: int) -> str:
     if not isinstance(value, str):
         return ""
     text = value.replace("\r\n", "\n").replace("\t", " ").strip()
-    seen = (each for each in text if each == "\n" or not (unicodedata.category(each) in _UNSEEN or each in _TURNED))
-    return "".join(islice(seen, longest)).rstrip()
+    visible = (each for each in text if each == "\n" or not _is_invisible(each))
+    return "".join(islice(visible, longest)).rstrip()
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _BIDI_CONTROLS

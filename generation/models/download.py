@@ -71,8 +71,8 @@ class Commit:
         """Return how many bytes of a file are already here."""
         if (self.folder / file.name).is_file():
             return file.size
-        half = self._half(file)
-        return half.stat().st_size if half.is_file() else 0
+        partial = self._partial(file)
+        return partial.stat().st_size if partial.is_file() else 0
 
     def fetch(self, file: HubFile, on_arrival: OnArrival) -> str:
         """Download a file unless it is here; return its sha256.
@@ -80,15 +80,15 @@ class Commit:
         Raises WrongContents, and what the library raises: HfHubHTTPError for an HTTP response, another HTTPError or
         OSError for a failed connection or disk.
         """
-        path, half = self.folder / file.name, self._half(file)
+        path, partial = self.folder / file.name, self._partial(file)
         lock = self._lock(self.revision)
-        for folder in (path.parent, half.parent, lock.parent):
+        for folder in (path.parent, partial.parent, lock.parent):
             folder.mkdir(parents=True, exist_ok=True)
         # The bot and a command line may want the same model at the same time.
         with _locked(lock, lambda: on_arrival(self.bytes_here(file))):
             if not path.is_file():
-                self._complete(file, half, on_arrival)
-                os.replace(half, path)
+                self._complete(file, partial, on_arrival)
+                os.replace(partial, path)
             on_arrival(file.size)
             digest = sha256_of(path)
             if not file.is_at(path, digest):
@@ -96,20 +96,20 @@ class Commit:
                 raise WrongContents(file.name)
             return digest
 
-    def delete_other_halves(self) -> None:
+    def delete_other_partials(self) -> None:
         """Delete partial files of the repository's other commits, unless a process is downloading them."""
-        for half in self._blobs.glob("*.incomplete"):
-            revision, _, name = half.name.partition("-")
+        for partial in self._blobs.glob("*.incomplete"):
+            revision, _, name = partial.name.partition("-")
             if name and is_commit(revision) and revision != self.revision:
                 with suppress(OSError), WeakFileLock(self._lock(revision), timeout=_SIGN_SECONDS):
-                    half.unlink()
+                    partial.unlink()
 
-    def _complete(self, file: HubFile, half: Path, on_arrival: OnArrival) -> None:
+    def _complete(self, file: HubFile, partial: Path, on_arrival: OnArrival) -> None:
         """Download what is missing; resume after a broken connection as long as there is progress."""
         url = hf_hub_url(self.repository, file.name, revision=self.revision, endpoint=self.endpoint)
         headers = build_hf_headers(token=self.token)
         while True:
-            with half.open("ab") as stream:
+            with partial.open("ab") as stream:
                 before = stream.tell()
                 if before > file.size:
                     before = stream.truncate(0)
@@ -135,7 +135,7 @@ class Commit:
     def _blobs(self) -> Path:
         return self.cache / self._repository_folder / "blobs"
 
-    def _half(self, file: HubFile) -> Path:
+    def _partial(self, file: HubFile) -> Path:
         return self._blobs / f"{self.revision}-{file.name.replace('/', '-')}.incomplete"
 
     def _lock(self, revision: str) -> Path:

@@ -19,7 +19,7 @@ class Guidance(StrEnum):
     TRUE_CFG = "true_cfg"  # true_cfg_scale, but only with a negative prompt; a blank counts as one
 
 
-class Size(StrEnum):
+class SizeArgument(StrEnum):
     """How a pipeline is told the size of the result."""
 
     OF_PICTURE = "of_picture"
@@ -50,7 +50,7 @@ class Family:
     """
 
     pipeline_class: str
-    size: Size = Size.OF_PICTURE
+    size: SizeArgument = SizeArgument.OF_PICTURE
     guidance: Guidance = Guidance.CLASSIFIER_FREE
     takes_strength: bool = True
     takes_negative_prompt: bool = True
@@ -130,13 +130,13 @@ class Family:
 
     def _size_arguments(self, width: int, height: int) -> dict[str, Any]:
         match self.size:
-            case Size.OF_PICTURE:
+            case SizeArgument.OF_PICTURE:
                 return {}
-            case Size.PASSED:
+            case SizeArgument.PASSED:
                 return {"width": width, "height": height}
-            case Size.WITH_AREA:
+            case SizeArgument.WITH_AREA:
                 return {"width": width, "height": height, "max_area": width * height}
-            case Size.SWAPPED:
+            case SizeArgument.SWAPPED:
                 return {"width": height, "height": width}
 
 
@@ -159,45 +159,51 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             load_arguments=MappingProxyType({"add_watermarker": False}),
         ),
         "stable-diffusion-3": Family(
-            pipeline_class="StableDiffusion3Img2ImgPipeline", size=Size.PASSED, rounds_steps_up=True
+            pipeline_class="StableDiffusion3Img2ImgPipeline", size=SizeArgument.PASSED, rounds_steps_up=True
         ),
         "flux": Family(
-            pipeline_class="FluxImg2ImgPipeline", size=Size.PASSED, guidance=Guidance.DISTILLED, rounds_steps_up=True
+            pipeline_class="FluxImg2ImgPipeline",
+            size=SizeArgument.PASSED,
+            guidance=Guidance.DISTILLED,
+            rounds_steps_up=True,
         ),
         "flux-kontext": Family(
             pipeline_class="FluxKontextPipeline",
-            size=Size.WITH_AREA,
+            size=SizeArgument.WITH_AREA,
             guidance=Guidance.DISTILLED,
             takes_strength=False,
         ),
         "flux-2-klein": Family(
-            pipeline_class="Flux2KleinPipeline", size=Size.PASSED, takes_strength=False, takes_negative_prompt=False
+            pipeline_class="Flux2KleinPipeline",
+            size=SizeArgument.PASSED,
+            takes_strength=False,
+            takes_negative_prompt=False,
         ),
         "qwen-image": Family(
             pipeline_class="QwenImageImg2ImgPipeline",
-            size=Size.PASSED,
+            size=SizeArgument.PASSED,
             guidance=Guidance.TRUE_CFG,
             rounds_steps_up=True,
         ),
         "qwen-image-edit": Family(
             pipeline_class="QwenImageEditPipeline",
-            size=Size.PASSED,
+            size=SizeArgument.PASSED,
             guidance=Guidance.TRUE_CFG,
             takes_strength=False,
             reads_picture=True,
         ),
         "qwen-image-edit-plus": Family(
             pipeline_class="QwenImageEditPlusPipeline",
-            size=Size.PASSED,
+            size=SizeArgument.PASSED,
             guidance=Guidance.TRUE_CFG,
             takes_strength=False,
             reads_picture=True,
         ),
-        "z-image": Family(pipeline_class="ZImageImg2ImgPipeline", size=Size.PASSED, rounds_steps_up=True),
+        "z-image": Family(pipeline_class="ZImageImg2ImgPipeline", size=SizeArgument.PASSED, rounds_steps_up=True),
         "kandinsky-2-2": Family(
             pipeline_class="KandinskyV22Img2ImgCombinedPipeline",
             # Its decoder calls preprocess(image, width, height), which expects the height first.
-            size=Size.SWAPPED,
+            size=SizeArgument.SWAPPED,
             has_prior=True,
             # Its default is passed on to the decoder, which warns that it is deprecated.
             call_with=MappingProxyType({"callback_steps": None}),

@@ -13,7 +13,7 @@ BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 # `python -m benchmarks plan`, see docs/performance.md. For the decoder: at its last level.
 _DENOISER_TENSORS = {"unet": 34.0, "transformer": 24.0}
 _DECODER_TENSORS = 4.1
-_PICTURE_TENSORS = 24.0  # bytes per RGB value: the decoder's output, its float32 copy and what encoding needs
+_PICTURE_BYTES_PER_VALUE = 24.0  # the decoder's output, its float32 copy and what encoding needs
 _SCRATCH_BYTES = 120 * 2**20  # workspaces of kernels
 _GROUP_SHARE = 0.1  # of the largest component: the layers on the device at once
 _FLOAT8_SHARE = 0.51  # of two bytes per parameter: norms are not stored in float8
@@ -82,7 +82,7 @@ class MemoryPlan:
         denoising = tensors * tokens * sizes.denoiser_channels * self.batch_width * width
         decoded = min(max_pixels, sizes.tile_pixels**2) if self.tiles_pictures else max_pixels
         decoding = _DECODER_TENSORS * decoded * sizes.decoder_channels * self._decoder_width(sizes)
-        decoding += _PICTURE_TENSORS * max_pixels * 3
+        decoding += _PICTURE_BYTES_PER_VALUE * max_pixels * 3
         return round(denoising), round(decoding)
 
     def _decoder_width(self, sizes: ModelSizes) -> int:

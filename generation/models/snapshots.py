@@ -53,7 +53,7 @@ def ensure(wanted: Wanted, data_dir: Path, hub: Hub, on_progress: OnProgress | N
         write_lock(lock_path, {**read_lock(lock_path), wanted.lock_name: locked})
     except OSError as error:
         raise wanted.file_trouble(error, lock_path) from error
-    commit.delete_other_halves()
+    commit.delete_other_partials()
     _keep_from_pruning(wanted, commit.folder)
     return ModelFiles(commit.folder, commit.revision)
 

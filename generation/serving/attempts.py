@@ -42,7 +42,7 @@ class Attempts:
         self._note_attempt = note_attempt
         self._cancelled: set[str] = set()
         self._closing = False
-        self.left: list[str] = []  # jobs still waiting for their turn when the service closed
+        self.not_begun: list[str] = []  # jobs still waiting for their turn when the service closed
 
     async def start(self) -> None:
         """Retry until the executor has started or the service closes; jobs wait in the meantime."""
@@ -57,7 +57,7 @@ class Attempts:
                     await self._recovery.change()
 
     async def run(self, ticket: Ticket, request: Img2ImgRequest) -> None:
-        """Run a job and report its events; a job without a final event was interrupted, or is in ``left``."""
+        """Run a job and report its events; a job without a final event was interrupted, or is in ``not_begun``."""
         job_id, attempt = ticket.job_id, ticket.attempt
         while True:
             if attempt > 1:
@@ -70,7 +70,7 @@ class Attempts:
                 await self._report(Cancelled(job_id=job_id, attempt=attempt))
                 return
             if not may_begin:  # the service is closing
-                self.left.append(job_id)
+                self.not_begun.append(job_id)
                 return
             losses = self._recovery.begin(job_id)
             loss = await self._run_once(job_id, attempt, request)
@@ -91,10 +91,10 @@ class Attempts:
         self._executor.cancel(job_id)
         self._recovery.wake()
 
-    def over(self, job_id: str) -> None:
+    def forget(self, job_id: str) -> None:
         """Forget a job that no longer has a slot."""
         self._cancelled.discard(job_id)
-        self._recovery.over(job_id)
+        self._recovery.forget(job_id)
 
     def close(self) -> None:
         """Let no further job begin."""

@@ -42,7 +42,7 @@ class Recovery:
         self._again[job_id] = None
         self._changed.set()  # the first in line may have been waiting for just this one
 
-    def over(self, job_id: str) -> None:
+    def forget(self, job_id: str) -> None:
         """Forget a job that no longer has a slot."""
         self._again.pop(job_id, None)
         if self._tried == job_id:

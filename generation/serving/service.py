@@ -114,7 +114,7 @@ class GenerationService:
             self._queue.push(ticket)
         self._changed.set()
 
-    def account(self, job_id: str, cost: float, expected: Callable[[Ticket], float]) -> None:
+    def record_cost(self, job_id: str, cost: float, expected: Callable[[Ticket], float]) -> None:
         """Record the cost so far of a job that still has its slot, and update what is expected of the waiting ones."""
         self._costs[job_id] = cost
         self._queue.reprice(expected)
@@ -166,7 +166,7 @@ class GenerationService:
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         await self._executor.stop()
-        return (*unfinished, *self._attempts.left)
+        return (*unfinished, *self._attempts.not_begun)
 
     def _next_ticket(self) -> Ticket | None:
         """Remove and return the ticket that may begin now, if a slot is free for it."""
@@ -203,7 +203,7 @@ class GenerationService:
             await self._report(self._failed(ticket, FailureKind.INTERNAL, reference=reference))
         finally:
             del self._running[ticket.job_id], self._tickets[ticket.job_id]
-            self._attempts.over(ticket.job_id)
+            self._attempts.forget(ticket.job_id)
             cost = self._costs.pop(ticket.job_id, ticket.cost)
             if not ticket.runs_alone:
                 self._queue.settle(ticket, cost)

@@ -17,7 +17,7 @@ from typing import Any
 
 NAME = "torch._dynamo"
 _MARKS = ("allow_in_graph", "assume_constant_result")
-_NEEDS_NOTHING_ELSE = f"{NAME}._trace_wrapped_higher_order_op"  # a submodule, imported by transformers
+_STANDALONE_SUBMODULE = f"{NAME}._trace_wrapped_higher_order_op"  # a submodule, imported by transformers
 
 
 def import_compiler_later() -> None:
@@ -89,7 +89,7 @@ class _Finder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         if not fullname.startswith(f"{NAME}."):
             return None
-        if fullname == _NEEDS_NOTHING_ELSE:
+        if fullname == _STANDALONE_SUBMODULE:
             assert self._compiler.__spec__ is not None
             return PathFinder.find_spec(fullname, self._compiler.__spec__.submodule_search_locations, target)
         self._compiler.become()

@@ -8,7 +8,7 @@ import pytest
 
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.models.catalog import REPOSITORY, load_catalog
-from generation.models.families import FAMILIES, Guidance, Size
+from generation.models.families import FAMILIES, Guidance, SizeArgument
 from generation.sentences import error_sentence
 from generation.settings import PACKAGED_MODELS_FILE
 from tests.generation.samples import request
@@ -70,8 +70,8 @@ def test_diffusers_still_takes_what_a_family_passes(name: str) -> None:
         family.call_arguments(request(negative_prompt="" if not family.takes_negative_prompt else "rain"), 64, 64)
     )
     assert passed | {"image", "generator", "callback_on_step_end", "output_type"} <= set(taken)
-    assert ("height" in taken) == (family.size is not Size.OF_PICTURE)
-    assert ("max_area" in taken) == (family.size is Size.WITH_AREA)
+    assert ("height" in taken) == (family.size is not SizeArgument.OF_PICTURE)
+    assert ("max_area" in taken) == (family.size is SizeArgument.WITH_AREA)
     assert ("strength" in taken) == family.takes_strength
     assert ("negative_prompt" in taken) == family.takes_negative_prompt
     assert ("true_cfg_scale" in taken) == (family.guidance is not Guidance.CLASSIFIER_FREE)

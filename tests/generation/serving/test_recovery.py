@@ -20,9 +20,9 @@ async def test_those_who_were_lost_together_take_turns() -> None:
     for job_id in ("one", "two"):
         recovery.begin_again(job_id)
     assert [recovery.may_begin(job_id, {"two", "one"}) for job_id in ("one", "two")] == [True, False]
-    recovery.over("one")
+    recovery.forget("one")
     assert recovery.may_begin("two", {"two"})
-    recovery.over("two")
+    recovery.forget("two")
     assert recovery.slots(4) == 4
 
 
@@ -39,7 +39,7 @@ async def test_after_a_rest_one_of_those_that_have_a_slot_shows_whether_it_has_h
     assert all(recovery.may_begin(job_id, both) for job_id in both)
     recovery.begin("one")
     assert not recovery.may_begin("two", both)
-    recovery.over("one")  # cancelled, which proves nothing
+    recovery.forget("one")  # cancelled, which proves nothing
     assert recovery.may_begin("two", {"two"})
     recovery.begin("two")
     assert not recovery.may_begin("three", {"two", "three"})
