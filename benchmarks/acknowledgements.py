@@ -19,7 +19,7 @@ from playground.client import Message, PlaygroundClient, PlaygroundServer
 from playground.demo import PHOTOGRAPHS, running_bot
 
 ROUNDS = 4
-COMMANDS_A_ROUND = 25
+COMMANDS_PER_ROUND = 25
 DISCORD_LIMIT_SECONDS = 3.0
 LONG_JOB = {"steps": 150, "strength": 1.0, "count": 4}
 
@@ -27,7 +27,7 @@ LONG_JOB = {"steps": 150, "strength": 1.0, "count": 4}
 async def acknowledge_some(client: PlaygroundClient) -> list[float]:
     """Run quick commands one after another; return the seconds until each was acknowledged."""
     seconds: list[float] = []
-    for _ in range(COMMANDS_A_ROUND):
+    for _ in range(COMMANDS_PER_ROUND):
         interaction = await client.command("queue", {}, member="Linus")
         if interaction.acknowledged_after_seconds is None:
             raise RuntimeError("a command was not acknowledged within 3 s")

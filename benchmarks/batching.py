@@ -281,7 +281,7 @@ def cost(text: str) -> tuple[str, float]:
     return what, float(milliseconds)
 
 
-def told_costs(milliseconds: Mapping[str, float]) -> Costs:
+def given_costs(milliseconds: Mapping[str, float]) -> Costs:
     """Return costs that were measured on another machine."""
     calls = {int(what): each / 1000 for what, each in milliseconds.items() if what.isdecimal()}
     return Costs(calls, milliseconds.get("encode", 0.0) / 1000, milliseconds.get("decode", 0.0) / 1000)
@@ -302,7 +302,7 @@ def main(values: Sequence[str] = ()) -> int:
     )
     options = arguments(__doc__, *more, values=values)
     if options.shape and (options.cost or not torch.cuda.is_available()):
-        costs = told_costs(dict(options.cost)) if options.cost else measured_costs(options.side, options.repeats)
+        costs = given_costs(dict(options.cost)) if options.cost else measured_costs(options.side, options.repeats)
         name = f"{options.shape} at {options.side} pixels, calls measured, in virtual time"
         rows = [(rows, costs.call(rows), costs.call(rows) / rows / (costs.call(2) / 2)) for rows in costs.measured]
         report(f"batching: a call of {name}", ("rows", "seconds", "a row, against two"), rows)

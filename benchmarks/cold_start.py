@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 import torch
 
-from benchmarks.measuring import Measured, arguments, report, times_quicker
+from benchmarks.measuring import Measured, arguments, report, speedups
 from benchmarks.model_files import model_folder, write_models_file
 from benchmarks.requests_made import PROMPT, picture, request
 from generation.engine.device import choose_device, choose_dtype
@@ -70,9 +70,9 @@ def main(values: Sequence[str] = ()) -> int:
             (
                 name,
                 clock[name],
-                times_quicker(clock[ORIGINAL], clock[name]),
+                speedups(clock[ORIGINAL], clock[name]),
                 cores[name],
-                times_quicker(cores[ORIGINAL], cores[name]),
+                speedups(cores[ORIGINAL], cores[name]),
                 GOAL.get(name, ""),
             )
             for name in seconds

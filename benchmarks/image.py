@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from benchmarks.measuring import alternate, arguments, report, times_quicker
+from benchmarks.measuring import alternate, arguments, report, speedups
 from benchmarks.model_files import catalog
 from benchmarks.requests_made import PROMPT, SilentRun, request
 from benchmarks.shapes import sd15_pipeline
@@ -115,7 +115,7 @@ def main(values: Sequence[str] = ()) -> int:
         f"image: Stable Diffusion 1.5's shape at {options.side} pixels, strength .75, the engine in {dtype}",
         ("variant", "denoiser calls", "seconds", "times faster than the original", "goal"),
         [
-            (name, calls[name], seconds[name], times_quicker(seconds[ORIGINAL], seconds[name]), GOAL.get(name, ""))
+            (name, calls[name], seconds[name], speedups(seconds[ORIGINAL], seconds[name]), GOAL.get(name, ""))
             for name in works
         ],
         options.json,

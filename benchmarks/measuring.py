@@ -67,7 +67,7 @@ def alternate(
     return {name: Measured(tuple(values)) for name, values in seconds.items()}
 
 
-def times_quicker(usual: Measured, ours: Measured) -> Measured:
+def speedups(usual: Measured, ours: Measured) -> Measured:
     """Return how many times as fast ours is, pair by pair."""
     return Measured(tuple(a / b for a, b in zip(usual.seconds, ours.seconds, strict=True)))
 

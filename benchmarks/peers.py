@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks.measuring import Measured, arguments, clock, report, times_quicker
+from benchmarks.measuring import Measured, arguments, clock, report, speedups
 from benchmarks.model_files import FOLDER, SCHEDULERS, catalog, model_folder
 from benchmarks.requests_made import PROMPT, SilentRun, picture, request
 from benchmarks.shapes import sd15_pipeline
@@ -70,7 +70,7 @@ def main(values: Sequence[str] = ()) -> int:
     report(
         f"peers: a picture of {options.side} pixels by Stable Diffusion 1.5's shape",
         ("what", "denoiser calls", "seconds", "times as long as ours"),
-        [(name, calls[name], measured[name], times_quicker(measured[name], measured[OURS])) for name in names],
+        [(name, calls[name], measured[name], speedups(measured[name], measured[OURS])) for name in names],
         options.json,
     )
     return 0

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
-from benchmarks.measuring import alternate, arguments, report, times_quicker
+from benchmarks.measuring import alternate, arguments, report, speedups
 from benchmarks.shapes import SHAPE_ARGUMENTS, SHAPES
 from generation.engine.calls.cuda_graphs import CudaGraphs
 from generation.engine.calls.denoiser import denoise
@@ -128,7 +128,7 @@ def main(values: Sequence[str] = ()) -> int:
             (
                 name,
                 seconds[name],
-                times_quicker(seconds["float32"], seconds[name]),
+                speedups(seconds["float32"], seconds[name]),
                 GOAL if name != "float32" else "",
                 {True: "yes", False: "no", None: ""}[taken.get(name)],
                 float((results[name].double() - truth).norm() / truth.norm()),

@@ -62,10 +62,10 @@ async def play(folder: Path, *, moments: Sequence[str], random_kills: int, jobs:
                 await crowd.ask()
             await _die_at_random(bot, crowd, chance)
         await bot.start()
-        while len(told := await crowd.told()) < jobs:
+        while len(acknowledged := await crowd.acknowledged()) < jobs:
             await crowd.ask()
-        outcome = await judge(bot, told)
-        return Outcome(kills=len(moments) + random_kills, moments=list(moments), jobs=len(told), **outcome)
+        outcome = await judge(bot, acknowledged)
+        return Outcome(kills=len(moments) + random_kills, moments=list(moments), jobs=len(acknowledged), **outcome)
 
 
 async def _die_at(bot: BotProcess, crowd: Crowd, moment: str) -> None:

@@ -33,7 +33,7 @@ class Account:
     results: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, str] = field(default_factory=dict)
     promised: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)  # those whose status message says that they are done
+    finished: set[str] = field(default_factory=set)  # those whose status message says that they are done
     refused: list[str] = field(default_factory=list)
     unanswered: int = 0
 
@@ -54,13 +54,13 @@ class Account:
         elif message.content.startswith("⚠️"):
             self.failures[message.id] = message.content
         elif message.content.startswith("✅"):
-            self.told.add(message.id)
+            self.finished.add(message.id)
 
     @property
     def open(self) -> set[str]:
         """The accepted requests that are not finished: the result must be there, and the status message must say so."""
-        over = self.failures.keys() | {status for status in self.told if self.results.get(status)}
-        return self.promised - over
+        ended = self.failures.keys() | {status for status in self.finished if self.results.get(status)}
+        return self.promised - ended
 
     def counts(self) -> dict[str, int]:
         """Return how many requests ended in which way; a failure counts as lost."""
@@ -69,7 +69,7 @@ class Account:
             "promised": len(self.promised),
             "delivered": sum(1 for count in shown if count),
             "lost": sum(1 for count in shown if not count),
-            "status left behind": sum(1 for status in self.promised if status not in self.told),
+            "status left behind": sum(1 for status in self.promised if status not in self.finished),
             "shown twice": sum(1 for count in shown if count > 1),
             "refused": len(self.refused),
             "unanswered": self.unanswered,

@@ -21,7 +21,7 @@ ROOM = {
     "STATUS_INTERVAL_SECONDS": "3",
 }
 _PICTURE = PHOTOGRAPHS / "drawing-cat.png"
-_LAST_WORDS = ("✅ Done", "⚠️", "🚫")
+_FINAL_PREFIXES = ("✅ Done", "⚠️", "🚫")
 
 
 class Crowd:
@@ -40,7 +40,7 @@ class Crowd:
         )
         self._asking.append(asyncio.create_task(asked))
 
-    async def told(self) -> list[Message]:
+    async def acknowledged(self) -> list[Message]:
         """Return the status messages of all requests that were acknowledged."""
         interactions = await asyncio.gather(*self._asking)
         return [asked.response for asked in interactions if asked.response is not None and not asked.ephemeral]
@@ -51,23 +51,23 @@ class Crowd:
         return len(self._asking)
 
 
-async def wait_for_the_last_words(client: PlaygroundClient, told: Sequence[Message]) -> int:
+async def wait_for_final_statuses(client: PlaygroundClient, acknowledged: Sequence[Message]) -> int:
     """Wait until every status message says how it ended; return how many never do."""
     stuck = 0
-    for status in told:
+    for status in acknowledged:
         try:
             await client.wait_for_edit(
-                status.id, lambda message: message.content.startswith(_LAST_WORDS), STUCK_SECONDS
+                status.id, lambda message: message.content.startswith(_FINAL_PREFIXES), STUCK_SECONDS
             )
         except TimeoutError:
             stuck += 1
     return stuck
 
 
-async def judge(bot: BotProcess, told: Sequence[Message]) -> dict[str, Any]:
+async def judge(bot: BotProcess, acknowledged: Sequence[Message]) -> dict[str, Any]:
     """Wait for all jobs to end, stop the bot, and count what was lost, shown twice, stuck or damaged."""
     client = bot.client
-    stuck = await wait_for_the_last_words(client, told)
+    stuck = await wait_for_final_statuses(client, acknowledged)
     assert await bot.terminate() == 0, bot.log
     shown: Counter[str] = Counter()
     answered: Counter[str] = Counter()
@@ -86,7 +86,7 @@ async def judge(bot: BotProcess, told: Sequence[Message]) -> dict[str, Any]:
     delivered = {str(message_id) for state, message_id, _ in rows if state == "delivered"}
     settled = ("delivered", "failed", "cancelled", "expired")
     return {
-        "lost": sum(answered[status.id] == 0 or status.id not in delivered for status in told),
+        "lost": sum(answered[status.id] == 0 or status.id not in delivered for status in acknowledged),
         "shown_twice": sum(times > 1 for times in (shown + answered).values()),
         "stuck": stuck + sum(state not in settled for state, _, _ in rows),
         "is_sound": verdict == "ok",

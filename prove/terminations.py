@@ -69,10 +69,10 @@ async def play(folder: Path, *, terminations: int, jobs: int, seed: int) -> Outc
             seconds.append(round(time.monotonic() - began, 2))
             await server.client.clear_faults()
         await bot.start()
-        while len(told := await crowd.told()) < jobs:
+        while len(acknowledged := await crowd.acknowledged()) < jobs:
             await crowd.ask()
-        outcome = await judge(bot, told)
-        return Outcome(seconds=seconds, statuses=statuses, jobs=len(told), **outcome)
+        outcome = await judge(bot, acknowledged)
+        return Outcome(seconds=seconds, statuses=statuses, jobs=len(acknowledged), **outcome)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import torch
 from benchmarks import measuring
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.limit import operations
-from benchmarks.measuring import Measured, alternate, report, times_quicker
+from benchmarks.measuring import Measured, alternate, report, speedups
 from benchmarks.requests_made import request
 from benchmarks.shapes import SHAPES, random_weights
 
@@ -72,7 +72,7 @@ def test_work_is_measured_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     works = {"usual": lambda: work("usual", 3.0), "ours": lambda: work("ours", 1.0)}
     seconds = alternate(works, repeats=2, warm_ups=1, prepare=lambda name: work(f"prepare {name}", 100.0))
     assert told == ["prepare usual", "usual", "prepare ours", "ours"] * 3
-    assert times_quicker(seconds["usual"], seconds["ours"]) == Measured((3.0, 3.0))
+    assert speedups(seconds["usual"], seconds["ours"]) == Measured((3.0, 3.0))
 
 
 def test_a_table_is_also_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,7 +72,7 @@ def test_the_account_of_requests_sees_what_is_lost() -> None:
     account = Account(promised={"1", "2", "3", "4"}, unanswered=1)
     account.results |= {"1": ["a"], "2": ["b", "c"]}
     account.failures["3"] = "⚠️ It did not work."
-    account.told |= {"1"}
+    account.finished |= {"1"}
     assert account.open == {"2", "4"}
     counts = account.counts()
     assert (counts["promised"], counts["delivered"], counts["lost"]) == (4, 2, 2)
