@@ -34,11 +34,14 @@ class ByteCache(Generic[Value]):
         return self._values.get(key)
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Store a value and evict the least recently used; one larger than ``max_bytes`` evicts all and itself."""
+        """Store a value and evict the least recently used; one larger than ``max_bytes`` is not stored."""
         if key in self._values:
             self.bytes -= self._size_of(self._values.pop(key))
+        size = self._size_of(value)
+        if size > self._max_bytes:
+            return
         self._values[key] = value
-        self.bytes += self._size_of(value)
+        self.bytes += size
         while self.bytes > self._max_bytes:
             _, left = self._values.popitem(last=False)
             self.bytes -= self._size_of(left)

@@ -23,8 +23,9 @@ _FULL = 15 / 16  # resident, to be worth moving: stacks and an allocator's reser
 def moves_to_huge_pages() -> Iterator[int]:
     """Move anonymous memory to huge pages, one per iteration; yield how many bytes have been moved so far.
 
-    An iteration takes a few milliseconds. Nothing is moved on systems other than Linux, before Linux 6.1, or where an
-    administrator has disabled huge pages.
+    An iteration takes a few milliseconds. It also ends at a page that is not moved, because there may be thousands of
+    them: memory that is only reserved, or all of it on a kernel that does not move pages at once. Nothing is moved on
+    systems other than Linux, before Linux 6.1, or where an administrator has disabled huge pages.
     """
     if sys.platform != "linux" or not _WANTED.exists() or "[never]" in _WANTED.read_text():
         return
@@ -36,7 +37,7 @@ def moves_to_huge_pages() -> Iterator[int]:
                 # An older kernel takes the first advice and moves them when it has time.
                 if _is_full(page) and _advise(page, mmap.MADV_HUGEPAGE) and _advise(page, _MADV_COLLAPSE):
                     moved += _HUGE
-                    yield moved
+                yield moved
 
 
 def _is_full(address: int) -> bool:

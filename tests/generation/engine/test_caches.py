@@ -95,8 +95,16 @@ def test_the_bytes_are_bounded_and_what_was_used_last_stays() -> None:
     assert (cache.get("a"), cache.get("b"), cache.get("c"), cache.bytes) == (b"1234", None, b"1234", 8)
     cache.put("c", b"12")
     assert cache.bytes == 6
+
+
+def test_a_value_that_does_not_fit_evicts_nothing_but_what_it_replaces() -> None:
+    cache: ByteCache[bytes] = ByteCache(10, len)
+    cache.put("a", b"1234")
+    cache.put("b", b"1234")
     cache.put("huge", bytes(11))
-    assert (cache.get("huge"), cache.bytes) == (None, 0)
+    assert (cache.get("huge"), cache.get("a"), cache.get("b"), cache.bytes) == (None, b"1234", b"1234", 8)
+    cache.put("a", bytes(11))
+    assert (cache.get("a"), cache.get("b"), cache.bytes) == (None, b"1234", 4)
 
 
 class PreviewedRun(RecordedRun):

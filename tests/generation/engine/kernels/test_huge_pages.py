@@ -1,6 +1,7 @@
 """Huge pages: resident memory is moved with every byte intact, and anything else is left alone."""
 
 import json
+import mmap
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,26 @@ def test_what_is_in_memory_moves_and_what_is_not_stays_away() -> None:
     if not told["moved"]:
         pytest.skip("this kernel does not move pages when it is told to")
     assert min(told["moved"], told["huge"]) >= 14 * MIB  # the first and the last may not be aligned
+
+
+@linux_only
+def test_a_turn_looks_at_one_page_whether_or_not_it_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enabled = tmp_path / "enabled"
+    enabled.write_text("always [madvise] never\n")
+    looked_at: list[int] = []
+    full = {3, 4}  # of the pages looked at; the last cannot be moved, as before Linux 6.1
+    monkeypatch.setattr(huge_pages, "_WANTED", enabled)
+    monkeypatch.setattr(huge_pages, "_is_full", lambda page: looked_at.append(page) or len(looked_at) in full)
+    monkeypatch.setattr(huge_pages, "_advise", lambda *_: len(looked_at) < max(full))
+    with mmap.mmap(-1, 16 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
+        turns = moves_to_huge_pages()
+        assert [(next(turns), len(looked_at)) for _ in range(5)] == [
+            (0, 1),
+            (0, 2),
+            (2 * MIB, 3),
+            (2 * MIB, 4),
+            (2 * MIB, 5),
+        ]
 
 
 def test_nothing_is_moved_where_the_administrator_said_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
