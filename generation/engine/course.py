@@ -61,7 +61,7 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     """
     try:
         if is_step_batched(model.pipeline):
-            return (yield from _in_company(model, order, index, caches))
+            return (yield from _in_step_batches(model, order, index, caches))
         return (yield from _alone(model, order, index, attend))
     except BrokenOutput:
         # Which pipeline repaints parts begins at the highest strength with noise alone, so it would not be the same.
@@ -74,7 +74,7 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
         return replace(_painted_in(wide, order, index, attend), in_float32=True)
 
 
-def _in_company(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
+def _in_step_batches(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
     """Encode, denoise in calls shared with others, decode; equal to calling the pipeline with the same arguments.
 
     Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.

@@ -119,7 +119,7 @@ class DeviceLoop:
         self._begin()
         self._slice()
         self._step()
-        self._show_life()
+        self._send_heartbeats()
         if not self._orders:
             self._work.finish()  # no later piece of work will, and it keeps tensors alive
         if self._is_short_of_memory:  # nothing refers to the error any more, which kept tensors alive
@@ -146,13 +146,13 @@ class DeviceLoop:
             if not self._take_in():
                 self._inbox.put(None)  # the thread ends once this order is done
                 break
-        self._show_life(busy)
+        self._send_heartbeats(busy)
 
-    def _show_life(self, busy: Order | None = None) -> None:
+    def _send_heartbeats(self, busy: Order | None = None) -> None:
         """Let every order report that it is alive and notice cancellation; ``busy`` does so itself."""
         for order in [order for order in self._orders if order is not busy]:
             with self._failing(order):
-                order.show_life()
+                order.heartbeat()
 
     # Incoming orders ----------------------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class DeviceLoop:
             self._overtaken = 0 if is_first else self._overtaken + 1
             self._waiting.remove(waiting)
             with self._failing(order):
-                model = self._models.get(order.request.model, order.show_life)
+                model = self._models.get(order.request.model, order.heartbeat)
                 attend = partial(self._attend, order)
                 course = course_of(model, order, index, caches=self._caches, attend=attend)
                 self._sliced.append(_Picture(order, index, model, course))

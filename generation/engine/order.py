@@ -15,7 +15,7 @@ from generation.phases import Phase
 from generation.requests import Img2ImgRequest, StrengthSchedule
 
 # A run that waits for others reports this often, to show that it is not hung and to notice cancellation.
-_SIGN_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 1.0
 # No more previews than can be shown: a Discord message can be edited about once a second.
 _PREVIEW_SECONDS = 1.0
 
@@ -66,14 +66,14 @@ class Order:
         self._phase = Phase.LOAD
         self._steps = 0
         self._steps_of_pictures = [request.steps_of(index) for index in range(request.count)]
-        self._told_steps = 0
-        self._last_sign = time.monotonic()
+        self._reported_steps = 0
+        self._last_report = time.monotonic()
         self._last_preview = -math.inf if has_previews else math.inf  # preview the first step, or none at all
         self._preview: Preview | None = None  # of an earlier step, not sent yet
 
     def enter(self, phase: Phase) -> None:
         """Report the phase that begins now; raise RunCancelled."""
-        self._phase, self._last_sign = phase, time.monotonic()
+        self._phase, self._last_report = phase, time.monotonic()
         self._run.enter(phase)
 
     def step_done(self, index: int, steps_of_picture: int, make_preview: Callable[[], Preview]) -> None:
@@ -99,17 +99,17 @@ class Order:
 
     def step(self, step: int, total_steps: int, preview: bytes | None = None) -> None:
         """Report how many steps of all pictures are done; raise RunCancelled."""
-        self._phase, self._last_sign = Phase.DENOISE, time.monotonic()
-        self._told_steps = max(self._told_steps, step)  # after a restart, steps that were reported before
-        self._run.step(self._told_steps, total_steps, preview)
+        self._phase, self._last_report = Phase.DENOISE, time.monotonic()
+        self._reported_steps = max(self._reported_steps, step)  # after a restart, steps that were reported before
+        self._run.step(self._reported_steps, total_steps, preview)
 
     def took(self, seconds: float) -> None:
         """Add seconds that the device spent on this order."""
         self.seconds += seconds
 
-    def show_life(self) -> None:
+    def heartbeat(self) -> None:
         """Report the current phase again if nothing has been reported for a while; raise RunCancelled."""
-        if time.monotonic() - self._last_sign >= _SIGN_SECONDS:
+        if time.monotonic() - self._last_report >= _HEARTBEAT_SECONDS:
             self.enter(self._phase)
 
     def begin_again(self) -> None:

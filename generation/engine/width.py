@@ -4,10 +4,10 @@ from collections import deque
 
 _NARROWEST = 2  # one picture with guidance
 # A wider call must cost at most this much per row, relative to a narrower one: its pictures also wait longer for it.
-_WORTH = 0.97
+_MAX_RELATIVE_COST = 0.97
 _MEASURED_CALLS = 3  # at each width before it is judged: the first call of a shape is slow
 _REMEMBERED_CALLS = 8
-_JUDGED_FOR_CALLS = 128  # then it is measured again, from half the width: other programs may have come or gone
+_REMEASURE_AFTER_CALLS = 128  # from half the width: other programs may have come or gone
 
 
 class FixedWidth:
@@ -55,7 +55,7 @@ class MeasuredWidth(FixedWidth):
     def learn(self, rows: int, seconds: float) -> None:
         """Record how long a call took; only full calls say anything about the width."""
         self._calls += 1
-        if self._is_judged and self._calls >= _JUDGED_FOR_CALLS:
+        if self._is_judged and self._calls >= _REMEASURE_AFTER_CALLS:
             self._is_judged = False
             self._seconds_per_row.clear()
             self._rows = max(min(_NARROWEST, self.most), self.rows // 2)
@@ -68,7 +68,7 @@ class MeasuredWidth(FixedWidth):
 
     def _judge(self) -> None:
         here, narrower = min(self._seconds_per_row[self.rows]), self._seconds_per_row.get(self.rows // 2)
-        if narrower and here > _WORTH * min(narrower):
+        if narrower and here > _MAX_RELATIVE_COST * min(narrower):
             self._rows = self.rows // 2
             self._is_judged, self._calls = True, 0
         elif 2 * self.rows <= self.most:

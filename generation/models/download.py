@@ -22,7 +22,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 from generation.models.digests import git_blob_id_of, sha256_of
 from generation.models.lock import is_commit
 
-_SIGN_SECONDS = 1.0  # a silent wait for another process's download would look hung
+_HEARTBEAT_SECONDS = 1.0  # a silent wait for another process's download would look hung
 
 OnArrival = Callable[[int], None]
 """Told how many bytes of a file are here, and told less again if the hub has to begin anew."""
@@ -101,7 +101,7 @@ class Commit:
         for partial in self._blobs.glob("*.incomplete"):
             revision, _, name = partial.name.partition("-")
             if name and is_commit(revision) and revision != self.revision:
-                with suppress(OSError), WeakFileLock(self._lock(revision), timeout=_SIGN_SECONDS):
+                with suppress(OSError), WeakFileLock(self._lock(revision), timeout=_HEARTBEAT_SECONDS):
                     partial.unlink()
 
     def _complete(self, file: HubFile, partial: Path, on_arrival: OnArrival) -> None:
@@ -148,7 +148,7 @@ def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     with ExitStack() as held:
         while True:
             try:
-                held.enter_context(WeakFileLock(path, timeout=_SIGN_SECONDS))
+                held.enter_context(WeakFileLock(path, timeout=_HEARTBEAT_SECONDS))
                 break
             except TimeoutError:
                 waiting()

@@ -25,7 +25,7 @@ COMPILING_THREAD = "compile"  # the name of a thread that compiles
 Inputs = tuple[Any, ...]
 Network = Callable[..., Any]
 
-_KEPT = 64  # shapes; the GPU keeps a list of kernels for each, a few megabytes
+_MAX_GRAPHS = 64  # shapes; the GPU keeps a list of kernels for each, a few megabytes
 _MOST_FAILURES = 3
 _TOLERANCE = 1e-2  # relative L2 of a replay against the call itself; rounding in 16 bits stays below it
 
@@ -117,7 +117,7 @@ class CudaGraphs:
             self._give_up(shape)
             return
         self._graphs[shape] = graph
-        if len(self._graphs) > _KEPT:
+        if len(self._graphs) > _MAX_GRAPHS:
             self._graphs.popitem(last=False)
 
     def _give_up(self, shape: Hashable) -> None:

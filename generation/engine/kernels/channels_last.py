@@ -14,7 +14,7 @@ class ChannelsLastGroupNorm(torch.nn.GroupNorm):
     ) -> torch.Tensor:
         """Normalize (rows, channels, ...), followed by SiLU if it ``activates``."""
         is_picture = hidden_states.ndim == 4 and hidden_states.is_contiguous(memory_format=torch.channels_last)
-        if is_picture and _lies_on_a_card(hidden_states):
+        if is_picture and _is_on_gpu(hidden_states):
             from generation.engine.kernels.group_norm import group_norm  # Triton is not everywhere
 
             return group_norm(hidden_states, self.num_groups, self.weight, self.bias, self.eps, activates=activates)
@@ -22,7 +22,7 @@ class ChannelsLastGroupNorm(torch.nn.GroupNorm):
         return functional.silu(normalized, inplace=True) if activates else normalized
 
 
-def _lies_on_a_card(pixels: torch.Tensor) -> bool:
+def _is_on_gpu(pixels: torch.Tensor) -> bool:
     return pixels.is_cuda
 
 

@@ -33,11 +33,11 @@ def _activated(norm: torch.nn.Module, hidden_states: torch.Tensor) -> torch.Tens
 def compute_in_place(part: torch.nn.Module) -> None:
     """Make the residual blocks of a part compute in place, if they are of the usual kind."""
     for layer in part.modules():
-        if type(layer) is ResnetBlock2D and _is_usual(layer):
+        if type(layer) is ResnetBlock2D and _has_standard_settings(layer):
             layer.__class__ = InPlaceResnetBlock
 
 
-def _is_usual(block: ResnetBlock2D) -> bool:
+def _has_standard_settings(block: ResnetBlock2D) -> bool:
     return (
         type(block.nonlinearity) is torch.nn.SiLU
         and block.upsample is None

@@ -35,7 +35,7 @@ def prepare_kernels(pipeline: Any, device: torch.device, dtype: torch.dtype, *, 
         if isinstance(part, torch.nn.Module):
             prepare_part(part, device, dtype, may_pack=may_pack)
     if dtype == torch.bfloat16:
-        _trust_the_range(pipeline)
+        _disable_upcast(pipeline)
     return sum(map(packable_bytes, _denoisers(pipeline)))
 
 
@@ -63,18 +63,18 @@ def prepare_part(part: Any, device: torch.device, dtype: torch.dtype, *, may_pac
             keep_channels_last(part)
         elif channels_last_pays(device, dtype):
             put_channels_last(part)
-    if device.type == "cpu" and _attends_as_usual(part):
+    if device.type == "cpu" and _has_standard_attention(part):
         in_blocks, pads_keys = blocked_attention_pays(device, dtype), padded_attention_pays(device, dtype)
         if in_blocks or pads_keys:
             part.set_attn_processor(CpuAttnProcessor(in_blocks=in_blocks, pads_keys=pads_keys))
 
 
-def _attends_as_usual(part: Any) -> bool:
+def _has_standard_attention(part: Any) -> bool:
     processors = getattr(part, "attn_processors", {})
     return bool(processors) and all(type(processor) is AttnProcessor2_0 for processor in processors.values())
 
 
-def _trust_the_range(pipeline: Any) -> None:
+def _disable_upcast(pipeline: Any) -> None:
     """Keep an autoencoder in bfloat16 even if it would overflow in float16.
 
     ``force_upcast`` makes diffusers compute SDXL's autoencoder in float32, because its activations exceed the largest

@@ -184,7 +184,7 @@ def _convolution(
 
     torch's normalization supports only one memory format there, and converting to it may cost more than is gained.
     """
-    is_card = _works_on_a_card(device)
+    is_card = _is_gpu(device)
     random = torch.Generator().manual_seed(0)
     side = _SIDE_ON_A_CARD if is_card else _SIDE
     layer: Any = torch.nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1)
@@ -199,7 +199,7 @@ def _convolution(
     return lambda: layer(before(picture))
 
 
-def _works_on_a_card(device: torch.device) -> bool:
+def _is_gpu(device: torch.device) -> bool:
     return device.type == "cuda"
 
 

@@ -17,7 +17,7 @@ from generation.models.lock import replace_text
 from generation.versions import VERSION
 
 ANSWERS_NAME = "probe.json"
-_TELLING = ("model name", "flags", "Features", "CPU part")  # about a CPU, on x86 and on Arm
+_CPU_IDENTITY_FIELDS = ("model name", "flags", "Features", "CPU part")  # about a CPU, on x86 and on Arm
 
 _path: Path | None = None  # without one, nothing is remembered
 
@@ -60,5 +60,5 @@ def _machine() -> list[str]:
     processor = {platform.machine(), platform.processor()}
     with contextlib.suppress(OSError):  # not Linux
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor |= {line for line in lines if line.startswith(_TELLING)}
+        processor |= {line for line in lines if line.startswith(_CPU_IDENTITY_FIELDS)}
     return [VERSION, torch.__version__, f"{torch.get_num_threads()} threads", *sorted(processor)]

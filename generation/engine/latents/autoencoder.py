@@ -31,7 +31,7 @@ def encode_in_slices(pipeline: Any, image: Image.Image, dtype: torch.dtype) -> G
         if not _can_be_sliced(vae):
             return vae.encode(pixels).latent_dist
         encoder = vae.encoder
-        sample = yield from _through([encoder.conv_in, *encoder.down_blocks, encoder.mid_block], pixels)
+        sample = yield from _run_blocks([encoder.conv_in, *encoder.down_blocks, encoder.mid_block], pixels)
         moments = encoder.conv_out(encoder.conv_act(encoder.conv_norm_out(sample)))
         return DiagonalGaussianDistribution(moments if vae.quant_conv is None else vae.quant_conv(moments))
 
@@ -85,14 +85,14 @@ def decode_in_slices(pipeline: Any, latents: torch.Tensor) -> Generator[None, No
         if _can_be_sliced(vae):
             decoder = vae.decoder
             sample = latents if vae.post_quant_conv is None else vae.post_quant_conv(latents)
-            sample = yield from _through([decoder.conv_in, decoder.mid_block, *decoder.up_blocks], sample)
+            sample = yield from _run_blocks([decoder.conv_in, decoder.mid_block, *decoder.up_blocks], sample)
             pixels = decoder.conv_out(decoder.conv_act(decoder.conv_norm_out(sample)))
         else:
             pixels = vae.decode(latents, return_dict=False)[0]
     return pipeline.image_processor.postprocess(pixels, output_type="pt")
 
 
-def _through(blocks: Iterable[Any], sample: torch.Tensor) -> Generator[None, None, torch.Tensor]:
+def _run_blocks(blocks: Iterable[Any], sample: torch.Tensor) -> Generator[None, None, torch.Tensor]:
     for block in blocks:
         sample = block(sample)
         yield

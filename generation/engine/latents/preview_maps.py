@@ -10,7 +10,7 @@ from generation.models.lock import replace_text
 from generation.versions import VERSION
 
 MAPS_NAME = "previews.json"
-_MOST = 64  # models; the maps fitted first are dropped
+_MAX_MODELS = 64  # models; the maps fitted first are dropped
 
 
 class PreviewMaps:
@@ -35,7 +35,7 @@ class PreviewMaps:
         known = self._read()
         known.pop(fitted_to, None)
         known[fitted_to] = coefficients.tolist()
-        kept = dict(list(known.items())[-_MOST:])
+        kept = dict(list(known.items())[-_MAX_MODELS:])
         with contextlib.suppress(OSError):  # on a full disk only time is lost, at the next start
             replace_text(self._path, json.dumps({"of": VERSION, "maps": kept}))
 

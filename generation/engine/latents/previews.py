@@ -67,7 +67,7 @@ class LinearPreviewer:
         return Preview(latents, self._encode)
 
     def _encode(self, latents: torch.Tensor) -> bytes:
-        colours = _design(latents) @ self._coefficients
+        colours = _design_matrix(latents) @ self._coefficients
         return _jpeg(colours.view(*latents.shape[-2:], 3))
 
 
@@ -105,7 +105,7 @@ def fitted_map(pipeline: Any, dtype: torch.dtype) -> Generator[None, None, torch
     height, width = latents.shape[-2:]
     small = np.asarray(image.resize((width, height), Image.Resampling.BOX))
     colours = torch.from_numpy(small.copy()).view(-1, 3).float() / 255
-    return torch.linalg.lstsq(_design(latents), colours).solution
+    return torch.linalg.lstsq(_design_matrix(latents), colours).solution
 
 
 def _jpeg(colours: torch.Tensor) -> bytes:
@@ -121,7 +121,7 @@ def _jpeg(colours: torch.Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def _design(latents: torch.Tensor) -> torch.Tensor:
+def _design_matrix(latents: torch.Tensor) -> torch.Tensor:
     """Return latents as a design matrix (pixels, channels + 1) on the CPU; its last column is 1."""
     rows = latents[0].detach().float().cpu().flatten(1).T
     return torch.cat([rows, torch.ones(len(rows), 1)], dim=1)

@@ -16,7 +16,7 @@ from generation.models.add_ons import AddOnFile
 from generation.models.problems import ModelProblem
 
 _LOADS = itertools.count()
-_KEPT = 8  # a large one takes a gigabyte; as many as slots, so that hardly a step has to load one again
+_MAX_LOADED = 8  # a large one takes a gigabyte; as many as slots, so that hardly a step has to load one again
 
 
 class Adapters:
@@ -61,7 +61,7 @@ class Adapters:
         file = self._locate(adapter.file)
         unpack_layers(part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module))
         self._in_effect = None  # whatever happens now, the next call has to set it again
-        while len(self._loaded) >= _KEPT:
+        while len(self._loaded) >= _MAX_LOADED:
             self._pipeline.delete_adapters(self._layers[self._loaded.pop(0)])
         layers = self._layers[adapter.name]
         try:

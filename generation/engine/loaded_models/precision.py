@@ -13,14 +13,15 @@ from generation.engine.kernels.packing import unpack_layers
 from generation.engine.loaded_models.loading import LoadedModel, load_model
 from generation.models.memory_plan import Placement
 
-_SPARE = 1.5  # times the second copy's weights: computing with them takes room too
+_MEMORY_FACTOR = 1.5  # times the second copy's weights: computing with them takes room too
 
 
 def can_be_widened(model: LoadedModel) -> bool:
     """Tell whether any of the model is narrower than float32, and whether this machine has the memory to widen it."""
     if not any(_is_short(tensor) for part in _parts(model.pipeline) for tensor in _floating(part)):
         return False
-    return not _is_hooked(model.pipeline) or free_bytes(torch.device("cpu")) > _SPARE * _float32_bytes(model.pipeline)
+    needed_bytes = _MEMORY_FACTOR * _float32_bytes(model.pipeline)
+    return not _is_hooked(model.pipeline) or free_bytes(torch.device("cpu")) > needed_bytes
 
 
 @contextlib.contextmanager

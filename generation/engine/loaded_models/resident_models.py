@@ -101,11 +101,11 @@ class ResidentModels:
 
     def pack(self) -> bool:
         """Spend some milliseconds on packing a weight; return False when all are packed."""
-        return _goes_on(self._packing)
+        return _advance(self._packing)
 
     def improve(self) -> bool:
         """Spend some milliseconds on speeding up later pictures; return False when there is nothing left to do."""
-        return self.pack() or _goes_on(self._moves)
+        return self.pack() or _advance(self._moves)
 
     def stop_capturing(self) -> None:
         """Stop capturing calls of the models in memory, and free what their graphs took."""
@@ -210,7 +210,7 @@ class ResidentModels:
             free_memory(self._device)
 
 
-def _goes_on(turns: Iterator[object]) -> bool:
+def _advance(turns: Iterator[object]) -> bool:
     """Advance by one turn; return False when there is none left."""
     try:
         next(turns)

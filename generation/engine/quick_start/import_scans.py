@@ -20,7 +20,7 @@ from typing import Any
 from generation.models.lock import replace_text
 
 SCAN_NAME = "transformers.json"
-_SCANNING = "transformers.utils.import_utils"
+_SCANNING_MODULE = "transformers.utils.import_utils"
 
 # Modules below a folder and the names that they export, keyed by the packages that they need.
 Structure = dict[frozenset[str], dict[str, set[str]]]
@@ -28,7 +28,7 @@ Structure = dict[frozenset[str], dict[str, set[str]]]
 
 def remember_scans(data_dir: Path) -> None:
     """Let transformers, which must not have been imported yet, reuse the scan of an earlier start from ``data_dir``."""
-    if _SCANNING not in sys.modules:
+    if _SCANNING_MODULE not in sys.modules:
         sys.meta_path.insert(0, _Finder(data_dir / SCAN_NAME))
 
 
@@ -41,7 +41,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _SCANNING:
+        if fullname != _SCANNING_MODULE:
             return None
         sys.meta_path.remove(self)
         spec = PathFinder.find_spec(fullname, path, target)
@@ -79,7 +79,7 @@ def _remember(module: Any, path: Path) -> None:
     module.define_import_structure = define_import_structure
 
 
-def _of(models: Path) -> list[str]:
+def _scan_identity(models: Path) -> list[str]:
     return [version("transformers"), str(models)]
 
 
@@ -87,7 +87,7 @@ def read_scan(path: Path, models: Path) -> Structure | None:
     """Return the stored scan of a folder of models, or None if there is none for this version."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["of"] != _of(models):
+        if kept["of"] != _scan_identity(models):
             return None
         return {
             frozenset(needed): {name: set(exported) for name, exported in modules.items()}
@@ -103,4 +103,4 @@ def _write(path: Path, models: Path, found: Structure) -> None:
         for needed, modules in found.items()
     ]
     with contextlib.suppress(OSError):  # on a full disk only time is lost, at the next start
-        replace_text(path, json.dumps({"of": _of(models), "structure": structure}))
+        replace_text(path, json.dumps({"of": _scan_identity(models), "structure": structure}))

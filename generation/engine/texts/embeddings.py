@@ -95,7 +95,7 @@ class Embeddings:
             encoder = getattr(self._pipeline, text_encoder, None)
             if encoder is None:
                 continue
-            found = tensors[name] if is_double else _only(tensors)
+            found = tensors[name] if is_double else _single_tensor(tensors)
             vectors = found[None] if found.ndim == 1 else found
             width = encoder.get_input_embeddings().weight.shape[-1]
             if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != width or not vectors.is_floating_point():
@@ -110,7 +110,7 @@ def _names(digest: str, vectors: _Vectors) -> list[str]:
     return [f"<{digest}-{index}>" for index in range(len(vectors[0][2]))]
 
 
-def _only(tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def _single_tensor(tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
     named = [tensors[name] for name in tensors if name == "emb_params" or name.startswith("string_to_param")]
     (tensor,) = named or tensors.values()
     return tensor

@@ -88,7 +88,7 @@ def test_a_small_model_is_not_moved_about(make_engine: MakeEngine, monkeypatch: 
 def test_who_comes_while_another_has_the_device_alone_is_heard(
     make_engine: MakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order, "_SIGN_SECONDS", 0.0)
+    monkeypatch.setattr(order, "_HEARTBEAT_SECONDS", 0.0)
     name = "stable-diffusion-3"
     entry = replace(tiny_entry(name, save_tiny_family(name, tmp_path / name)), family=name, multiple=16)
     company = Company(make_engine(Catalog({name: entry})))

@@ -258,7 +258,7 @@ def test_a_model_that_is_not_in_memory_is_not_starved_by_the_one_that_is(
 def test_while_a_pipeline_is_called_as_it_is_the_others_hear_that_they_are_cancelled(
     make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_module, "_SIGN_SECONDS", 0.0)
+    monkeypatch.setattr(order_module, "_HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr(course, "is_step_batched", lambda _: False)
     engine = make_engine()
     engine.preload()

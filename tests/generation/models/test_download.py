@@ -217,7 +217,7 @@ def test_a_cache_that_cannot_be_written_is_not_taken_for_a_broken_connection(
 
 
 def test_what_was_begun_of_other_commits_goes(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation.models.download, "_SIGN_SECONDS", 0.01)
+    monkeypatch.setattr(generation.models.download, "_HEARTBEAT_SECONDS", 0.01)
     folder = f"models--{REPOSITORY.replace('/', '--')}"
     blobs, locks = (cache_folder(download.hub) / name for name in (f"{folder}/blobs", f".locks/{folder}"))
     for path in (blobs, locks):
@@ -320,7 +320,7 @@ def test_control_c_keeps_what_has_arrived(server: HubServer, tmp_path: Path) -> 
 def test_who_waits_for_another_download_tells_how_far_that_is(
     server: HubServer, hub: Hub, catalog: Catalog, settings: GenerationSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation.models.download, "_SIGN_SECONDS", 0.01)
+    monkeypatch.setattr(generation.models.download, "_HEARTBEAT_SECONDS", 0.01)
     folder = f"models--{REPOSITORY.replace('/', '--')}"
     lock = cache_folder(hub) / ".locks" / folder / f"{COMMIT}.lock"
     lock.parent.mkdir(parents=True)

@@ -266,7 +266,7 @@ def _short_of_memory(*_: Any, **__: Any) -> torch.Tensor:
 
 @torch.no_grad()
 def test_shapes_that_were_not_asked_for_lately_leave(graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.engine.calls.cuda_graphs._KEPT", 2)
+    monkeypatch.setattr("generation.engine.calls.cuda_graphs._MAX_GRAPHS", 2)
     captures = CudaGraphs(CUDA)
     for shape in ("a", "b", "a", "c", "a", "b"):
         captures.call(shape, lambda latents, *_: 2 * latents, *inputs(2))

@@ -29,7 +29,7 @@ SHAPES = [(2, 320, 4, 4, 32), (1, 64, 24, 16, 32), (2, 96, 5, 7, 32), (1, 32, 40
 @pytest.fixture
 def innermost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make layers use the kernels even though nothing is on a GPU."""
-    monkeypatch.setattr(channels_last, "_lies_on_a_card", lambda pixels: True)
+    monkeypatch.setattr(channels_last, "_is_on_gpu", lambda pixels: True)
 
 
 @pytest.mark.parametrize("activates", [False, True])
@@ -117,7 +117,7 @@ def test_where_triton_cannot_be_used_it_does_not_pay(caplog: pytest.LogCaptureFi
 def test_kernels_that_say_something_else_do_not_pay(innermost: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_captured", lambda work: work)
     monkeypatch.setattr(probe, "_compare", lambda device, *works: [2.0, 1.0])
-    monkeypatch.setattr(probe, "_works_on_a_card", lambda device: True)
+    monkeypatch.setattr(probe, "_is_gpu", lambda device: True)
     monkeypatch.setattr(probe, "_SIDE_ON_A_CARD", 8)
     for factor in (1.0, 1.1):
         honest = group_norm.group_norm

@@ -79,7 +79,7 @@ def test_several_together_are_the_picture_that_diffusers_paints_with_them(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(adapters, "_KEPT", 3)
+    monkeypatch.setattr(adapters, "_MAX_LOADED", 3)
     parts = {"ink": ("unet",), "clay": ("unet", "text_encoder"), "oil": ("text_encoder",), "tar": ("unet",)}
     files = {name: save_tiny_adapter(tmp_path, seed=seed, parts=parts[name]) for seed, name in enumerate(parts)}
     catalog = entry_with(tiny_catalog["ddim"], files)
@@ -184,7 +184,7 @@ def test_other_trainers_files_are_read(
 def test_only_the_last_ones_stay_in_memory(
     make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapters, "_KEPT", 2)
+    monkeypatch.setattr(adapters, "_MAX_LOADED", 2)
     names = ("a", "b", "c")
     files = {name: save_tiny_adapter(tmp_path, seed=seed) for seed, name in enumerate(names)}
     engine = make_engine(entry_with(tiny_catalog["ddim"], files))
@@ -199,7 +199,7 @@ def test_only_the_last_ones_stay_in_memory(
 def test_a_file_that_was_replaced_brings_its_own_reading_of_a_text(
     make_engine: Callable[..., DiffusersEngine], tiny_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapters, "_KEPT", 1)
+    monkeypatch.setattr(adapters, "_MAX_LOADED", 1)
     file, other, later = (save_tiny_adapter(tmp_path, seed=seed, parts=("text_encoder",)) for seed in (1, 2, 3))
     catalog = entry_with(tiny_catalog["ddim"], {"ink": file, "clay": other})
     engine = make_engine(catalog)
