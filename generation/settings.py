@@ -39,7 +39,7 @@ _PLAIN_WORDS = {
 }
 
 
-def _home_found(path: Path) -> Path:
+def _with_home_expanded(path: Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
@@ -55,7 +55,7 @@ def _plausible_token(token: SecretStr) -> SecretStr:
     return token
 
 
-OwnPath = Annotated[Path, AfterValidator(_home_found)]
+OwnPath = Annotated[Path, AfterValidator(_with_home_expanded)]
 """A path as an operator writes it: ``~`` is the home folder, as in a shell."""
 
 Token = Annotated[SecretStr, AfterValidator(_plausible_token)]

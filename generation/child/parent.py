@@ -12,10 +12,20 @@ from generation.child.frames import Frame, read_frame
 from generation.child.worker import PARENT_PID_VARIABLE
 from generation.errors import ExecutorError
 
-_HARMLESS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LANG", "TZ")
+_PASSED_ON = (
+    "PATH",
+    "PYTHONPATH",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "SYSTEMROOT",
+    "TMPDIR",
+    "TEMP",
+    "LANG",
+    "TZ",
+)
 # From 1.29 on, onnxruntime reports every session to Microsoft unless this is set (its Privacy.md). It is loaded by the
 # picture check, and where it is installed by diffusers too.
-_QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
+_NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
 class ChildProcess:
@@ -38,7 +48,7 @@ class ChildProcess:
         ``environment`` is added to ours. A child that is not ``trusted`` inherits only the variables that an
         interpreter needs, and no tokens.
         """
-        inherited = os.environ if trusted else {name: os.environ[name] for name in _HARMLESS if name in os.environ}
+        inherited = os.environ if trusted else {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -47,7 +57,7 @@ class ChildProcess:
                 *arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={**inherited, **_QUIET, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
+                env={**inherited, **_NO_TELEMETRY, **(environment or {}), PARENT_PID_VARIABLE: str(os.getpid())},
             )
         except OSError as error:
             raise ExecutorError(f"{module} could not be started: {error.strerror}") from error

@@ -24,7 +24,7 @@ WORKER = "generation.executors.worker"
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 _START_ATTEMPTS = 3
 _REVIVAL_SECONDS = 60.0
-_IMPOSSIBLE = {
+_CRASH_SIGNALS = {
     getattr(signal, name)
     for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
     if hasattr(signal, name)
@@ -37,7 +37,7 @@ def loss_of(status: int) -> FailureKind:
         return FailureKind.DEVICE_LOST
     if status >= 0:
         return FailureKind.EXECUTOR_DIED
-    return FailureKind.EXECUTOR_CRASHED if -status in _IMPOSSIBLE else FailureKind.EXECUTOR_KILLED
+    return FailureKind.EXECUTOR_CRASHED if -status in _CRASH_SIGNALS else FailureKind.EXECUTOR_KILLED
 
 
 class GenerationProcess:

@@ -23,7 +23,7 @@ class TrackedRun:
         self._pace = pace
         self._clock = asyncio.get_running_loop().time
         self._slowest_step_seconds = 0.0
-        self._phase, self._last_sign = Phase.LOAD, self._clock()
+        self._phase, self._last_heard = Phase.LOAD, self._clock()
 
     @property
     def seconds_left(self) -> float:
@@ -32,20 +32,20 @@ class TrackedRun:
         budget_seconds = self._budgets.seconds_for(self._phase, self._slowest_step_seconds, recent_seconds)
         if self.child is None:
             return budget_seconds
-        return self._last_sign + budget_seconds - self._clock()
+        return self._last_heard + budget_seconds - self._clock()
 
     def enter(self, phase: Phase) -> None:
         """Record a phase."""
         if phase is not self._phase:
             self._note_pace()
-        self._phase, self._last_sign = phase, self._clock()
+        self._phase, self._last_heard = phase, self._clock()
 
     def take(self, event: Event) -> None:
         """Record an event and pass it on, unless this run's outcome is already decided."""
         if isinstance(event, Progress):
-            self._slowest_step_seconds = max(self._slowest_step_seconds, self._clock() - self._last_sign)
+            self._slowest_step_seconds = max(self._slowest_step_seconds, self._clock() - self._last_heard)
             self._note_pace()
-            self._phase, self._last_sign = Phase.DENOISE, self._clock()
+            self._phase, self._last_heard = Phase.DENOISE, self._clock()
         elif isinstance(event, Finished):
             self._note_pace()
         if not self.is_decided:
@@ -53,7 +53,7 @@ class TrackedRun:
             self.events.put_nowait(event)
 
     def _note_pace(self) -> None:
-        self._pace.note(self._model, self._phase, self._clock() - self._last_sign)
+        self._pace.note(self._model, self._phase, self._clock() - self._last_heard)
 
     def fail(self, kind: FailureKind, **data: Any) -> None:
         """Record such a failure as the last event."""

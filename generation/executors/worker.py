@@ -32,7 +32,7 @@ from generation.tracebacks import stack_of
 log = logging.getLogger("generation.executors.worker")  # here it is __main__
 
 # Problems that may pass: the network may come up later, or disk space be freed. The download resumes where it was.
-_PASSING = (
+_TEMPORARY_PROBLEMS = (
     ModelProblem.UNREACHABLE,
     ModelProblem.HUB_BUSY,
     ModelProblem.CUT_OFF,
@@ -142,7 +142,7 @@ class Worker:
                 self._tell_warm()
             except ModelUnavailable as error:
                 log.warning("the default model is not ready: %s", error_sentence(error))
-                if error.reason not in _PASSING:
+                if error.reason not in _TEMPORARY_PROBLEMS:
                     return
                 time.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)

@@ -32,7 +32,7 @@ MAX_CMYK_JPEG_MEGAPIXELS = 48
 MAX_ICC_BYTES = 4 * 1024 * 1024
 ORIENTATION_TAG = 274
 # EXIF 2.32, tag 274: the transformation that undoes each orientation.
-_UPRIGHT = {
+_TRANSPOSE_OF_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -117,8 +117,8 @@ def _decode(data: bytes, name: Format) -> Decoded:
     pixels = pixels.convert("RGB")
     if frame.alpha is not None:
         pixels.putalpha(frame.alpha.resize(pixels.size, Image.Resampling.LANCZOS))
-    if frame.orientation in _UPRIGHT:
-        pixels = pixels.transpose(_UPRIGHT[frame.orientation])
+    if frame.orientation in _TRANSPOSE_OF_ORIENTATION:
+        pixels = pixels.transpose(_TRANSPOSE_OF_ORIENTATION[frame.orientation])
     # save() writes whatever `info` holds, so only a new image is sure to carry no metadata.
     clean = Image.frombytes(pixels.mode, pixels.size, pixels.tobytes())
     sideways = frame.orientation >= 5

@@ -120,7 +120,7 @@ class Commit:
                         resume_size=before,
                         headers=headers,
                         expected_size=file.size or None,
-                        tqdm_class=cast(Any, _bar_that_tells(on_arrival)),
+                        tqdm_class=cast(Any, _progress_bar_class(on_arrival)),
                     )
                     return
                 except HTTPError as error:
@@ -155,7 +155,7 @@ def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
         yield
 
 
-def _bar_that_tells(on_arrival: OnArrival) -> type:
+def _progress_bar_class(on_arrival: OnArrival) -> type:
     """Return a class that ``http_get`` accepts as its progress bar."""
 
     class Bar:

@@ -9,7 +9,7 @@ from confusable_homoglyphs.confusables import confusables_data
 
 _LATIN = re.compile(r"LATIN (?:(?:SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?|LETTER SMALL CAPITAL ([A-Z]))$")
 # Letters as symbols, which no Unicode normal form maps to letters: regional indicators, negative circled and squared.
-_SIGNS = (0x1F1E6, 0x1F150, 0x1F170)
+_LETTER_SYMBOLS = (0x1F1E6, 0x1F150, 0x1F170)
 # Letters and symbols that show nothing, whatever their category says: Hangul fillers, the blank Braille cell.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _MARK_THAT_FOLDS_TO_A_LETTER = "\u0345"  # the only one: an iota
@@ -61,7 +61,7 @@ def _plain(character: str) -> str:
     """Return the ASCII letter or digit that a character looks like, or the character itself."""
     if character.isascii():
         return character
-    for first in _SIGNS:
+    for first in _LETTER_SYMBOLS:
         if first <= ord(character) < first + 26:
             return chr(ord("a") + ord(character) - first)
     for likeness in confusables_data.get(character, ()):

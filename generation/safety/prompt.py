@@ -84,8 +84,8 @@ class _Matcher:
         self._pattern = _pattern(folded)
         # Among single letters, word boundaries are unknown, and short terms would match anywhere.
         whole = [term.replace(" ", "") for term in folded if not _UNSPACED.search(term)]
-        anywhere = "|".join(_loosely(term) for term in whole if len(term) >= 4)
-        at_an_end = "|".join(_loosely(term) for term in whole if len(term) < 4)
+        anywhere = "|".join(_loose_pattern(term) for term in whole if len(term) >= 4)
+        at_an_end = "|".join(_loose_pattern(term) for term in whole if len(term) < 4)
         parts = [f"(?:{anywhere})"] if anywhere else []
         parts += [f"^(?:{at_an_end})|(?:{at_an_end})$"] if at_an_end else []
         self._spelt_out = re.compile("|".join(parts) or r"(?!)")
@@ -103,13 +103,13 @@ class _Matcher:
 def _pattern(folded: Iterable[str]) -> re.Pattern[str]:
     spaced = [term for term in folded if not _UNSPACED.search(term)]
     unspaced = [term for term in folded if _UNSPACED.search(term)]
-    words = "|".join(map(_loosely, spaced))
+    words = "|".join(map(_loose_pattern, spaced))
     parts = [rf"(?<!\w)(?:{words})(?:'?s|es)?(?!\w)"] if spaced else []
     parts.extend(re.escape(term) for term in unspaced)
     return re.compile("|".join(parts) or r"(?!)")
 
 
-def _loosely(term: str) -> str:
+def _loose_pattern(term: str) -> str:
     """Return a pattern in which every letter may be repeated and words are separated by anything but letters.
 
     A doubled letter is one part of the pattern: as two parts, they could divide a long run in too many ways.
@@ -120,7 +120,7 @@ def _loosely(term: str) -> str:
     )
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _terms_in(text: str) -> tuple[str, ...]:
     return tuple(term for term in (fold(part).strip() for part in text.split(",")) if term)
 
 
@@ -133,9 +133,9 @@ def _matcher(wanted: tuple[str, ...]) -> _Matcher:
 # more than ten times as long as the comparison, on the event loop.
 @cache
 def _built_in(text: str) -> _Matcher:
-    return _Matcher(_listed(text))
+    return _Matcher(_terms_in(text))
 
 
 @cache
 def _harmless() -> re.Pattern[str]:
-    return _pattern(_listed(terms.HARMLESS))
+    return _pattern(_terms_in(terms.HARMLESS))

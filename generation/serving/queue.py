@@ -25,7 +25,7 @@ class Ticket:
     runs_alone: bool = False
 
 
-_ALIKE = 0.5  # of a service's cost: starts that differ by less count as equal
+_TIE_SHARE = 0.5  # of a service's cost: starts that differ by less count as equal
 
 
 @dataclass(slots=True)
@@ -47,15 +47,15 @@ class _Owner:
         return replace(self, line=self.line.copy())
 
 
-def _is_alike(later: _Owner, owner: _Owner) -> bool:
+def _ties_with(later: _Owner, owner: _Owner) -> bool:
     """Tell whether ``later`` counts as starting no later than ``owner``."""
-    return later.start < owner.start + _ALIKE * owner.line[0].cost
+    return later.start < owner.start + _TIE_SHARE * owner.line[0].cost
 
 
 def _passes_twice(owner: _Owner, waiting: Iterable[_Owner]) -> bool:
     """Tell whether an owner would be served a second time before one of those ``waiting``, who come longest first."""
     longer = itertools.takewhile(lambda other: other.waits_since < owner.served, waiting)
-    return any(_is_alike(other, owner) for other in longer)
+    return any(_ties_with(other, owner) for other in longer)
 
 
 class FairQueue:
@@ -91,7 +91,7 @@ class FairQueue:
         self._now = 0.0  # in virtual time
         self._moment = 0
         self._owners: dict[str, _Owner] = {}  # with tickets waiting
-        self._gone: dict[str, _Owner] = {}  # with none waiting; kept for what they may still owe
+        self._idle: dict[str, _Owner] = {}  # with none waiting; kept for what they may still owe
         self._served: dict[str, int] = {}  # the moment of each group's last service
 
     def __bool__(self) -> bool:
@@ -102,7 +102,7 @@ class FairQueue:
         owner = self._owners.get(ticket.owner)
         if owner is None:
             self._moment += 1
-            owner = self._gone.pop(ticket.owner, None) or _Owner(ticket.owner, deque(), 0.0, 0)
+            owner = self._idle.pop(ticket.owner, None) or _Owner(ticket.owner, deque(), 0.0, 0)
             owner.start = min(max(self._now, owner.end), self._now + ticket.cost)
             owner.waits_since = self._moment
             self._owners[ticket.owner] = owner
@@ -126,11 +126,11 @@ class FairQueue:
         ticket = next((ticket for ticket in self._tickets() if ticket.job_id == job_id), None)
         if ticket is not None:
             self._owners[ticket.owner].line.remove(ticket)
-            self._let_go(self._owners[ticket.owner])
+            self._retire_if_idle(self._owners[ticket.owner])
 
     def settle(self, ticket: Ticket, cost: float) -> None:
         """Record what a served ticket has actually cost; no owner's next turn moves to before now."""
-        owner = self._owners.get(ticket.owner) or self._gone.get(ticket.owner)
+        owner = self._owners.get(ticket.owner) or self._idle.get(ticket.owner)
         if owner is not None:
             difference = cost - ticket.cost
             owner.start = max(self._now, owner.start + difference)
@@ -145,7 +145,7 @@ class FairQueue:
         """Return a copy to simulate with."""
         copied = copy(self)
         copied._owners = {name: owner.copy() for name, owner in self._owners.items()}
-        copied._gone = {name: owner.copy() for name, owner in self._gone.items()}
+        copied._idle = {name: owner.copy() for name, owner in self._idle.items()}
         copied._served = dict(self._served)
         return copied
 
@@ -154,7 +154,7 @@ class FairQueue:
         waiting = sorted(self._owners.values(), key=lambda owner: owner.waits_since)
         while waiting:
             first = min(waiting, key=lambda owner: owner.start)
-            alike = [owner for owner in waiting if owner is first or _is_alike(owner, first)]
+            alike = [owner for owner in waiting if owner is first or _ties_with(owner, first)]
             of_group: dict[str, _Owner] = {}
             for owner in alike:
                 if not _passes_twice(owner, waiting):
@@ -180,16 +180,16 @@ class FairQueue:
         self._moment += 1
         owner.start = owner.end = owner.start + ticket.cost
         owner.waits_since = owner.served = self._served[ticket.group] = self._moment
-        self._let_go(owner)
+        self._retire_if_idle(owner)
         return ticket
 
-    def _let_go(self, owner: _Owner) -> None:
+    def _retire_if_idle(self, owner: _Owner) -> None:
         """Remember the debt of an owner with no tickets left; now and then, forget entries that no longer matter."""
         if not owner.line:
-            self._gone[owner.name] = self._owners.pop(owner.name)
+            self._idle[owner.name] = self._owners.pop(owner.name)
         many = 2 * len(self._owners) + 16
-        if len(self._gone) > many:
-            self._gone = {name: each for name, each in self._gone.items() if each.end > self._now}
+        if len(self._idle) > many:
+            self._idle = {name: each for name, each in self._idle.items() if each.end > self._now}
         if len(self._served) > many:
             groups = {ticket.group for ticket in self._tickets()}
             self._served = {group: moment for group, moment in self._served.items() if group in groups}

@@ -8,7 +8,7 @@ import pytest
 
 from generation.safety import terms
 from generation.safety.folding import fold
-from generation.safety.prompt import _listed, _Matcher, check_prompt, is_term
+from generation.safety.prompt import _Matcher, _terms_in, check_prompt, is_term
 from generation.safety.verdict import Label
 
 
@@ -200,7 +200,7 @@ class CountingPattern:
         return self._pattern.search(word)
 
 
-@pytest.mark.parametrize("wanted", [*_listed(terms.SEXUAL), "ssss sss", "ss ss ss ss", "aaaa"])
+@pytest.mark.parametrize("wanted", [*_terms_in(terms.SEXUAL), "ssss sss", "ss ss ss ss", "aaaa"])
 def test_a_letter_repeated_for_long_is_not_read_again_and_again(wanted: str) -> None:
     """For every single term, the matches are the same as in the unshortened text."""
     matcher = _Matcher((wanted,))
