@@ -36,7 +36,7 @@ from bot.orders.admission import Admission
 from bot.orders.allowances import Allowance, Allowances
 from bot.orders.order_book import OrderBook
 from bot.privacy.cards import Retention
-from bot.privacy.forgetting import Forgetting
+from bot.privacy.deletion import DataDeletion
 from bot.screening.screening import Screening
 from bot.settings import Settings
 from bot.storage.audit import Audit
@@ -116,7 +116,7 @@ class Palimpsest(Events):
             self.wait_until_ready,
         )
         self.jobs, self.spool = jobs, spool
-        self.forgetting = Forgetting(self, database)
+        self.deletion = DataDeletion(self, database)
         self.retention = Retention(settings.input_retention_hours, settings.job_retention_days)
         self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
         self.decoder, self.checker = decoder, checker
@@ -161,7 +161,7 @@ class Palimpsest(Events):
             input_retention_hours=settings.input_retention_hours,
             job_retention_days=settings.job_retention_days,
             max_bytes=settings.spool_max_bytes,
-            sweep_more=self.forgetting.sweep,
+            sweep_more=self.deletion.sweep,
         )
         self._sweeping: asyncio.Task[None] | None = None
         self.conversation = Conversation(self)

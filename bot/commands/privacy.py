@@ -32,16 +32,16 @@ async def privacy_show(interaction: discord.Interaction) -> None:
 )
 async def privacy_delete(interaction: discord.Interaction, what: Choice[str]) -> None:
     """Permanently delete what I keep about you"""
-    forgetting = client_of(interaction).forgetting
+    deletion = client_of(interaction).deletion
     await interaction.response.defer(ephemeral=True, thinking=True)
     left = 0
     match what.value:
         case "requests":
-            left = await forgetting.forget_requests(interaction.user.id)
+            left = await deletion.delete_requests(interaction.user.id)
         case "preferences":
-            await forgetting.forget_preferences(interaction.user.id)
+            await deletion.delete_preferences(interaction.user.id)
         case _:
-            left = await forgetting.forget_member(interaction.user.id)
+            left = await deletion.delete_member_data(interaction.user.id)
     try:
         await send_ephemeral(interaction, f"{cards.deleted_text(left)}\n{await _shown(interaction)}")
     except discord.HTTPException:
@@ -61,6 +61,6 @@ async def privacy_remixing(interaction: discord.Interaction, state: Choice[str])
 async def _shown(interaction: discord.Interaction) -> str:
     client = client_of(interaction)
     member_id = interaction.user.id
-    counts = await client.forgetting.member_data.count(member_id)
+    counts = await client.deletion.member_data.count(member_id)
     is_remixed = not client.remixing.is_refused(member_id)
     return cards.kept_text(counts, client.retention, is_remixed=is_remixed)

@@ -19,7 +19,7 @@ HOLDINGS = (
 )
 
 
-class Places:
+class GonePlaces:
     """Records which places are gone, and purges their data when they have been gone for long."""
 
     def __init__(self, database: Database) -> None:

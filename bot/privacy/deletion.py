@@ -17,28 +17,28 @@ from bot.storage.backup import delete_leftovers
 from bot.storage.database import Database
 from bot.storage.defaults import Layer
 from bot.storage.facts import Facts
+from bot.storage.gone_places import GonePlaces
 from bot.storage.job import Job
 from bot.storage.member_data import MemberData
-from bot.storage.places import Places
 
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
 log = logging.getLogger(__name__)
 
-_FORGETTING_FACT = "forgetting:"
+_DELETION_FACT = "forgetting:"
 GONE_DAYS = 30
 TRAIL_DAYS = 90
 
 
-class Forgetting:
+class DataDeletion:
     """Deletes permanently: rows, their bytes in the database files, pictures, messages."""
 
     def __init__(self, client: "Palimpsest", database: Database) -> None:
         self._client = client
         self._database = database
         self.member_data = MemberData(database)
-        self._places = Places(database)
+        self._gone_places = GonePlaces(database)
         self._facts = Facts(database)
         self._under_way: set[int] = set()
 
@@ -51,25 +51,25 @@ class Forgetting:
         await client.reports.forget_before(now - TRAIL_DAYS * DAY_SECONDS)
         await self.member_data.forget_emptied(now - DAY_SECONDS)
         if (visible := self._visible_places()) is not None:
-            await self._places.note(visible, now)
-            if deleted := await self._places.purge(now - GONE_DAYS * DAY_SECONDS):
+            await self._gone_places.note(visible, now)
+            if deleted := await self._gone_places.purge(now - GONE_DAYS * DAY_SECONDS):
                 log.info("deleted %d row(s) of servers and channels that are gone for %d days", deleted, GONE_DAYS)
                 await client.load_decisions()
         await asyncio.to_thread(delete_leftovers, self._database.folder, now - DAY_SECONDS)
         await self._database.empty_log()
 
-    async def forget_requests(self, member_id: int) -> int:
+    async def delete_requests(self, member_id: int) -> int:
         """Cancel a member's open requests and delete all their requests, with messages and pictures.
 
         Returns how many messages Discord did not let the bot delete. An interrupted deletion is resumed by a later
         sweep.
         """
         self._client.forms.forget(member_id)
-        fact = f"{_FORGETTING_FACT}{member_id}"
+        fact = f"{_DELETION_FACT}{member_id}"
         await self._facts.set(fact, repr(time.time()))
         self._under_way.add(member_id)
         try:
-            left = await self._forget_requests(member_id)
+            left = await self._delete_requests(member_id)
         finally:
             self._under_way.discard(member_id)
         await self._facts.forget(fact)
@@ -77,12 +77,12 @@ class Forgetting:
 
     async def _resume_interrupted(self) -> None:
         """Finish deletions that were interrupted when the bot stopped; requests made since then are kept."""
-        for member, moment in (await self._facts.starting_with(_FORGETTING_FACT)).items():
+        for member, moment in (await self._facts.starting_with(_DELETION_FACT)).items():
             if int(member) not in self._under_way:
-                await self._forget_requests(int(member), until=float(moment))
-                await self._facts.forget(f"{_FORGETTING_FACT}{member}")
+                await self._delete_requests(int(member), until=float(moment))
+                await self._facts.forget(f"{_DELETION_FACT}{member}")
 
-    async def _forget_requests(self, member_id: int, *, until: float = math.inf) -> int:
+    async def _delete_requests(self, member_id: int, *, until: float = math.inf) -> int:
         client = self._client
 
         async def wanted() -> list[Job]:
@@ -96,15 +96,15 @@ class Forgetting:
         await self.member_data.delete_requests([job.job_id for job in jobs], keep_since=time.time() - DAY_SECONDS)
         return left
 
-    async def forget_preferences(self, member_id: int) -> None:
+    async def delete_preferences(self, member_id: int) -> None:
         """Delete a member's preferences."""
         await self._client.defaults.reset(Layer.MEMBER, member_id)
         await self._database.empty_log()
 
-    async def forget_member(self, member_id: int) -> int:
+    async def delete_member_data(self, member_id: int) -> int:
         """Delete everything that a member may delete; return how many messages Discord did not let the bot delete."""
-        left = await self.forget_requests(member_id)
-        await self.forget_preferences(member_id)
+        left = await self.delete_requests(member_id)
+        await self.delete_preferences(member_id)
         await self._client.remixing.set(member_id, is_allowed=True)
         await self.member_data.forget_remixed(member_id)
         await self._database.empty_log()

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from bot.components.open_forms import OpenForms
-from bot.privacy.forgetting import Forgetting
+from bot.privacy.deletion import DataDeletion
 from bot.storage.audit import Audit, AuditEntry
 from bot.storage.database import DATABASE_NAME, Database
 from bot.storage.defaults import Defaults, Layer
+from bot.storage.gone_places import HOLDINGS as PLACES
+from bot.storage.gone_places import GonePlaces
 from bot.storage.jobs import Jobs
 from bot.storage.member_data import HOLDINGS, OTHER_IDS, Kind, MemberData
 from bot.storage.migrations import migrate
-from bot.storage.places import HOLDINGS as PLACES
-from bot.storage.places import Places
 from bot.storage.policies import DEFAULT_POLICY, EVERYWHERE, Policies
 from bot.storage.remixing import Remixing
 from bot.storage.reports import Reports
@@ -109,7 +109,7 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
         remixing=Remixing(database),
         forms=OpenForms(),
     )
-    assert await Forgetting(client, database).forget_member(MEMBER) == 0
+    assert await DataDeletion(client, database).delete_member_data(MEMBER) == 0
     gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING, Kind.REMIXED), 0)
     assert await data.count(MEMBER) == expected | gone
     assert (await data.count(OTHER))[Kind.REPORTS] == 1
@@ -119,7 +119,7 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
 
 
 async def test_a_place_is_purged_when_it_has_been_gone_for_long(database: Database, tmp_path: Path) -> None:
-    jobs, policies, places, defaults = Jobs(database), Policies(database), Places(database), Defaults(database)
+    jobs, policies, places, defaults = Jobs(database), Policies(database), GonePlaces(database), Defaults(database)
     channel, stays = SERVER + 1, SERVER + 2
     for guild_id in (SERVER, stays):
         await jobs.accept(make_job(guild_id=guild_id, requester_id=MEMBER, prompt=f"{SECRET} of {guild_id}"))
@@ -178,25 +178,25 @@ async def test_what_the_bot_cannot_see_any_more_is_purged_and_forgotten_in_memor
         is_ready=lambda: True,
         load_decisions=policies.load,
     )
-    forgetting = Forgetting(client, database)
-    await forgetting.sweep()
+    deletion = DataDeletion(client, database)
+    await deletion.sweep()
     seen.unavailable = True  # an outage is not a removal
     seen.channels = []
-    await forgetting.sweep()
+    await deletion.sweep()
     assert await gone_places(database) == set()
 
     seen.unavailable = False
-    await forgetting.sweep()
+    await deletion.sweep()
     assert await gone_places(database) == {SERVER + 1}
     client.guilds = []
-    await forgetting.sweep()
+    await deletion.sweep()
     assert await gone_places(database) == {SERVER, SERVER + 1}
     long_ago = time.time() - 31 * 86_400
     await database.run(lambda connection: connection.execute("UPDATE gone_places SET gone_at = ?", (long_ago,)))
     assert policies.of(SERVER).block_score == 0.5
-    await forgetting.sweep()
+    await deletion.sweep()
     assert policies.of(SERVER) == DEFAULT_POLICY
-    await forgetting.sweep()
+    await deletion.sweep()
     assert await gone_places(database) == set()
 
 
@@ -207,7 +207,7 @@ async def test_what_a_killed_backup_has_left_goes(database: Database, tmp_path: 
         (folder / "whole.tar").write_text(SECRET)
     os.utime(left, (0, 0))
     client: Any = SimpleNamespace(audit=Audit(database), reports=Reports(database), is_ready=lambda: False)
-    await Forgetting(client, database).sweep()
+    await DataDeletion(client, database).sweep()
     assert [folder.exists() for folder in (left, under_way)] == [False, True]
 
 
@@ -246,9 +246,9 @@ async def test_a_status_message_that_discord_did_not_let_go_is_known_until_its_r
         is_ready=lambda: False,
     )
     with pytest.raises(StorageTrouble):
-        await Forgetting(client, database).forget_requests(MEMBER)
+        await DataDeletion(client, database).delete_requests(MEMBER)
     is_down = False
-    await Forgetting(client, database).sweep()
+    await DataDeletion(client, database).sweep()
     assert deleted == [7]
     assert await jobs.get(job.job_id) is None
 
@@ -259,7 +259,7 @@ async def gone_places(database: Database) -> set[int]:
 
 
 async def test_whom_the_operator_blocks_stays_blocked_though_everywhere_is_no_server(database: Database) -> None:
-    policies, places = Policies(database), Places(database)
+    policies, places = Policies(database), GonePlaces(database)
     await policies.block_member(EVERYWHERE, MEMBER)
     await policies.block_member(SERVER, MEMBER)
     await places.note([], now=0)
