@@ -16,7 +16,7 @@ from bot.client import INTENTS
 from bot.discord_api.address import point_library_at
 from bot.settings import Settings
 
-_PATIENCE_SECONDS = 90.0
+_TIMEOUT_SECONDS = 90.0
 _CLOCK_TOLERANCE_SECONDS = 30.0
 
 
@@ -35,7 +35,7 @@ async def discord_findings(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     try:
         async with (
-            asyncio.timeout(_PATIENCE_SECONDS),
+            asyncio.timeout(_TIMEOUT_SECONDS),
             discord.Client(intents=INTENTS, http_trace=ours.trace) as client,
         ):
             await client.login(settings.discord_token.get_secret_value())

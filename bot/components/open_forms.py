@@ -5,7 +5,7 @@ import discord
 from bot.components.order_modal import OrderModal
 from bot.errors import Refused
 
-_MOST_KEPT = 100
+_MAX_KEPT = 100
 
 
 class OpenForms:
@@ -31,7 +31,7 @@ class OpenForms:
     def keep_refused(self, member_id: int, form: OrderModal) -> None:
         """Keep the input of a member's refused form until their next one, or until those of many others displace it."""
         self.forget(member_id)
-        if len(self._refused) >= _MOST_KEPT:
+        if len(self._refused) >= _MAX_KEPT:
             del self._refused[next(iter(self._refused))]
         self._refused[member_id] = form
 

@@ -7,14 +7,14 @@ NEAR = 5  # this many jobs at the front of the queue are about to be generated
 # Seconds between edits as parts of the interval: at an interval of 3 s the two together make at most 3 edits in 5 s;
 # Discord was seen to allow 5 in a channel.
 _NEAR_PART, _FAR_PART = 0.75, 2.0
-_MOST_REMEMBERED = 1000
+_MAX_REMEMBERED = 1000
 
 
 class Pace:
     """Keeps all status edits together below a rate; the rest of Discord's limit is for answers."""
 
-    def __init__(self, most_per_second: float) -> None:
-        self._gap_seconds = 1 / most_per_second
+    def __init__(self, max_per_second: float) -> None:
+        self._gap_seconds = 1 / max_per_second
         self._free_at = float("-inf")
 
     def seconds_until_turn(self, now: float) -> float:
@@ -40,7 +40,7 @@ class ChannelPaces:
 
     def take(self, job: Job, standing: Standing, now: float) -> None:
         """Record an edit."""
-        if len(self._free_at) >= _MOST_REMEMBERED:
+        if len(self._free_at) >= _MAX_REMEMBERED:
             self._free_at = {key: free_at for key, free_at in self._free_at.items() if free_at > now}
         key = _key(job, standing)
         self._free_at[key] = now + self._gaps_seconds[key[1]]

@@ -51,7 +51,7 @@ class StatusBoard:
     until a newer one comes or the job is no longer running. ``admit_preview`` decides about every preview just before
     it would be shown; without it none is shown. ``restraint`` says what to leave out at the moment; the final state is
     never left out, and it is retried when Discord is out of reach. All edits except final ones are limited to
-    ``most_per_second``, and in each channel to few enough that final ones do not wait for them.
+    ``max_per_second``, and in each channel to few enough that final ones do not wait for them.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class StatusBoard:
         restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
         interval_seconds: float = 3.0,
         retry_seconds: float = 3.0,
-        most_per_second: float = 20.0,
+        max_per_second: float = 20.0,
     ) -> None:
         self._rules = _Rules(
             edit=edit,
@@ -72,7 +72,7 @@ class StatusBoard:
             restraint=restraint,
             interval_seconds=interval_seconds,
             retry_seconds=retry_seconds,
-            pace=Pace(most_per_second),
+            pace=Pace(max_per_second),
             channels=ChannelPaces(interval_seconds),
         )
         self._messages: dict[str, _StatusMessage] = {}

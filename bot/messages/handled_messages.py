@@ -11,7 +11,7 @@ from bot.orders.sources import source_in
 from bot.storage.job import Job, JobState
 
 _STILL_NEW = timedelta(minutes=15)
-_MOST_REMEMBERED = 1000
+_MAX_REMEMBERED = 1000
 
 
 class Version(NamedTuple):
@@ -37,7 +37,7 @@ class HandledMessages:
 
     def remember(self, message: discord.Message) -> HandledMessage:
         """Return the record of a message, creating it if necessary."""
-        if message.id not in self._handled and len(self._handled) >= _MOST_REMEMBERED:
+        if message.id not in self._handled and len(self._handled) >= _MAX_REMEMBERED:
             del self._handled[next(iter(self._handled))]
         return self._handled.setdefault(message.id, HandledMessage())
 

@@ -18,7 +18,7 @@ from generation.safety.verdict import Label, PictureVerdict, Verdict, highest, i
 
 log = logging.getLogger(__name__)
 
-_MOST_REMEMBERED = 1000
+_MAX_REMEMBERED = 1000
 # Whether a channel of a server is for adults only.
 IsAgeRestricted = Callable[[int | None, int], bool]
 NoteDecision = Callable[[Job, str, float | None], None]
@@ -81,7 +81,7 @@ class Screening:
         server_terms = self._policies.terms(job.guild_id)
         known = self._verdicts.get(job.job_id)
         if known is None or known[0] != server_terms:
-            if known is None and len(self._verdicts) >= _MOST_REMEMBERED:
+            if known is None and len(self._verdicts) >= _MAX_REMEMBERED:
                 del self._verdicts[next(iter(self._verdicts))]
             known = server_terms, check_prompt(job.prompt, job.negative_prompt, server_terms=server_terms)
             self._verdicts[job.job_id] = known

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 DATABASE_NAME = "palimpsest.sqlite3"
 _LOCK_NAME = "palimpsest.lock"
-_PATIENCE_SECONDS = 1.0  # for another process that writes: an interaction must be answered within 3 s
+_BUSY_TIMEOUT_SECONDS = 1.0  # for another process that writes: an interaction must be answered within 3 s
 
 
 class DataInUse(Exception):
@@ -121,14 +121,14 @@ class Database:
         def checkpoint() -> bool:
             connection = self._connection
             assert connection is not None, "the database is not open"
-            (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+            (busy_timeout_milliseconds,) = connection.execute("PRAGMA busy_timeout").fetchone()
             with _as_storage_trouble():
                 # Do not wait for a reader: everybody who requests a picture in the meantime would wait, too.
                 connection.execute("PRAGMA busy_timeout = 0")
                 try:
                     is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 finally:
-                    connection.execute(f"PRAGMA busy_timeout = {patience}")
+                    connection.execute(f"PRAGMA busy_timeout = {busy_timeout_milliseconds}")
             return not is_busy
 
         return await self._in_thread(checkpoint)
@@ -150,7 +150,7 @@ class Database:
         except OSError as error:
             raise StorageTrouble(f"{error.strerror}: {error.filename}") from error
         with _as_storage_trouble():
-            connection = sqlite3.connect(database, isolation_level=None, timeout=_PATIENCE_SECONDS)
+            connection = sqlite3.connect(database, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS)
             self._connection = connection
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")

@@ -12,7 +12,7 @@ from playground.client.transport import PlaygroundError, Transport
 from playground.models import Json
 
 _LONG_POLL_SECONDS = 20.0
-_PATIENCE_SECONDS = 300.0  # generous, for a machine that others share; callers can pass less
+_TIMEOUT_SECONDS = 300.0  # generous, for a machine that others share; callers can pass less
 
 
 class Queries(Transport):
@@ -63,19 +63,19 @@ class Queries(Transport):
         """Return how ``body`` violates a schema of Discord's OpenAPI document."""
         return (await self.post("judge", {"schema": schema, "body": body}))["violations"]
 
-    async def wait_until_bot_ready(self, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
+    async def wait_until_bot_ready(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         """Return when a bot has identified and its commands are registered. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while not (state := await self.get("state"))["ready"]:
                 await self.events(state["last_event"])
 
-    async def wait_until_bot_gone(self, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
+    async def wait_until_bot_gone(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         """Return when no bot is connected to the gateway. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while (state := await self.get("state"))["connected"]:
                 await self.events(state["last_event"])
 
-    async def wait_for_reconnection(self, before: Json, timeout_seconds: float = _PATIENCE_SECONDS) -> tuple[int, int]:
+    async def wait_for_reconnection(self, before: Json, timeout_seconds: float = _TIMEOUT_SECONDS) -> tuple[int, int]:
         """Wait until a session was resumed or started since the ``stats`` before; return how many there were of each.
 
         Raises TimeoutError.
@@ -96,7 +96,7 @@ class Queries(Transport):
         predicate: Callable[[Message], bool],
         *,
         channel: str = "general",
-        timeout_seconds: float = _PATIENCE_SECONDS,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> Message:
         """Return the first message in the channel, existing or new, edited or deleted, that matches.
 
@@ -121,7 +121,7 @@ class Queries(Transport):
         self,
         message_id: str | int,
         predicate: Callable[[Message], bool] = lambda message: message.edited_count > 0,
-        timeout_seconds: float = _PATIENCE_SECONDS,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> Message:
         """Return a message as soon as it matches, perhaps after edits or its deletion. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
@@ -140,7 +140,7 @@ class Queries(Transport):
         self,
         interaction_id: str | int,
         predicate: Callable[[Interaction], bool],
-        timeout_seconds: float = _PATIENCE_SECONDS,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> Interaction:
         """Return an interaction as soon as it matches. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
@@ -152,7 +152,7 @@ class Queries(Transport):
                 await self.events(last)
 
     async def wait_for_call(
-        self, method: str, path_pattern: str, *, timeout_seconds: float = _PATIENCE_SECONDS, count: int = 1
+        self, method: str, path_pattern: str, *, timeout_seconds: float = _TIMEOUT_SECONDS, count: int = 1
     ) -> list[Call]:
         """Return the matching calls as soon as ``count`` of them have been answered. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
@@ -163,7 +163,7 @@ class Queries(Transport):
                     return calls
                 await self.events(last)
 
-    async def wait_for_fault(self, fault_id: int, *, hits: int = 1, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
+    async def wait_for_fault(self, fault_id: int, *, hits: int = 1, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         """Return when a fault has struck ``hits`` times. Raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while True:

@@ -32,7 +32,7 @@ async def is_kept(forms: OpenForms, member_id: int) -> bool:
 async def test_it_goes_when_its_member_deletes_what_is_kept_or_many_others_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(open_forms, "_MOST_KEPT", 3)
+    monkeypatch.setattr(open_forms, "_MAX_KEPT", 3)
     form: Any = Form()
     forms = OpenForms()
     for member_id in range(4):

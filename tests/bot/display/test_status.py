@@ -184,7 +184,7 @@ async def test_a_message_that_is_old_is_seldom_edited(minutes: int, times: int) 
 
 async def test_when_much_changes_at_once_the_last_words_go_first() -> None:
     edits = Edits()
-    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, most_per_second=1 / 3600)
+    board = StatusBoard(edits.edit, deleted=print, interval_seconds=0, max_per_second=1 / 3600)
     first, second, third = (make_job(state=JobState.RUNNING) for _ in range(3))
     board.show(first, Painting(1, 4, None))
     await edits.number(1)

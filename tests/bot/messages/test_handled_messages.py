@@ -10,7 +10,7 @@ from bot.messages.handled_messages import HandledMessages
 
 
 def test_a_known_message_drives_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handled_messages, "_MOST_REMEMBERED", 2)
+    monkeypatch.setattr(handled_messages, "_MAX_REMEMBERED", 2)
     messages = HandledMessages()
     first, second, third = (message(number) for number in (1, 2, 3))
     known = [messages.remember(first), messages.remember(second)]

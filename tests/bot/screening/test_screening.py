@@ -264,7 +264,7 @@ async def test_words_are_read_once_for_each_list(place: Place, monkeypatch: pyte
         return check_prompt(prompt, *more, **options)
 
     monkeypatch.setattr("bot.screening.screening.check_prompt", reading)
-    monkeypatch.setattr("bot.screening.screening._MOST_REMEMBERED", 2)
+    monkeypatch.setattr("bot.screening.screening._MAX_REMEMBERED", 2)
     job = await place.taken(prompt="a fox")
     for _ in range(3):
         assert place.screening.prompt_verdict(job) == Verdict({})
