@@ -140,7 +140,7 @@ _REFUSALS: Mapping[str, str] = {
         "I don't understand “{text}” as an option. Under **More**, please write options by name, such as `steps 20`;"
         " everything else belongs in the prompt."
     ),
-    "not_understood": "I don't understand `{option} {value}`. Please give a valid number, or leave it out.",
+    "not_understood": "I don't understand `{option} {value}`. Please give {kind_of_number}, or leave it out.",
     "option_unknown": "I don't know the option `{option}`. The ones I know are {known}.",
     "option_misspelt": "I don't know the option `{option}`. Did you mean `{meant}`?",
     "option_twice": "You gave `{option}` twice. Please give it only once.",
@@ -209,6 +209,7 @@ def refusal_sentence(reason: str, data: Mapping[str, Any]) -> str:
         shown["set_by"] = SET_BY[data["layer"]]
     if "permissions" in data:
         shown["permission_names"] = permission_words(data["permissions"])
+    shown["kind_of_number"] = "a whole number" if data.get("is_whole") else "a number"
     return _REFUSALS[reason].format_map(shown)
 
 

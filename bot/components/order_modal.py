@@ -150,7 +150,7 @@ def _one_option(name: str, typed: str) -> str:
     try:
         is_one = not parse_text(option).options.prompt
     except Refused as error:
-        raise Refused(error.reason, option=name, value=typed.strip()) from error
+        raise Refused(error.reason, **{**error.data, "option": name, "value": typed.strip()}) from error
     if not is_one:
         raise Refused("strength_not_understood" if name == "strength" else "not_understood", option=name, value=typed)
     return option

@@ -180,7 +180,8 @@ def parse_text(text: str, *, models: Collection[str] = ()) -> ParsedText:
             converted = _CONVERT[name](value)
         except ValueError as error:
             reason = _NOT_UNDERSTOOD.get(name, "not_understood")
-            raise Refused(reason, option=match["name"].lower(), value=value[:40]) from error
+            is_whole = _CONVERT[name] is int
+            raise Refused(reason, option=match["name"].lower(), value=value[:40], is_whole=is_whole) from error
         values[name] = f"{values[name]}, {converted}" if name in values else converted
         return " "
 

@@ -170,6 +170,8 @@ def test_what_is_not_understood_is_said(text: str) -> None:
         ("a fox step 20", "option_misspelt", "Did you mean `steps`?"),
         ("a fox --strength", "option_without_value", "What should `strength` be?"),
         ("seed 5 a fox seed 6", "option_twice", "`seed` twice"),
+        ("a fox, steps: 2.5", "not_understood", "Please give a whole number"),
+        ("a fox, guidance: high", "not_understood", "Please give a number"),
         ("a fox, repaint: sky", "repaint_not_understood", "`repaint: transparent` or `repaint: all`"),
     ],
 )
