@@ -10,7 +10,7 @@ from prove.restarts import MEMBERS
 from tests.end_to_end.bot_process import PHOTOGRAPHS
 
 CHANNELS, SHUT, THREAD, MODERATOR = ("general", "gallery"), "shut now and then", "a thread", "Grace"
-_PICTURES = (PHOTOGRAPHS / "drawing-cat.png", PHOTOGRAPHS / "coffee-cut-out.webp")
+_PICTURES = (PHOTOGRAPHS / "drawing-cat.png", PHOTOGRAPHS / "coffee-cut-out.png")
 _REPLIES = (
     "again",
     "strength 0.7",

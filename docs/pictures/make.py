@@ -24,7 +24,7 @@ ROWS: tuple[tuple[Edits, ...], ...] = (
     # Transparent around the cup: only that is repainted.
     (
         (
-            "coffee-cut-out.webp",
+            "coffee-cut-out.png",
             (("a coffee on a beach", 1.0), ("a coffee in the forest", 1.0), ("a coffee at sunset", 1.0)),
         ),
     ),

@@ -2,7 +2,10 @@
 
 import { h, toast } from "./dom.js";
 
-const FILES = ["cat.jpg", "coffee.jpg", "rocket.jpg", "astronaut.jpg", "drawing-cat.png", "drawing-house.png", "drawing-apple.png"];
+const FILES = [
+  "cat.jpg", "coffee.jpg", "coffee-cut-out.png", "rocket.jpg", "astronaut.jpg",
+  "drawing-cat.png", "drawing-house.png", "drawing-apple.png",
+];
 
 async function picture(file) {
   const response = await fetch(`/photographs/${file}`);
@@ -25,7 +28,7 @@ export function samples(choose) {
     { className: "samples", role: "group", "aria-label": "Sample pictures" },
     h("span", {}, "Try with:"),
     FILES.map((file) => {
-      const name = file.split(".")[0].replace("-", ": ");
+      const name = file.split(".")[0].replace("-", ": ").replaceAll("-", " ");
       return h(
         "button",
         { type: "button", className: "sample", title: name, "aria-label": `Start with ${name}`, onclick: () => use(file) },
