@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from generation.images.fit import crop_loss, fit_image, fitted_size
-from generation.images.transparency import filled, repaint_mask, require_transparency, under_kept_parts
+from generation.images.transparency import repaint_mask, require_transparency, under_kept_parts, without_white
 from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES
 from generation.requests import Img2ImgRequest
@@ -17,10 +17,9 @@ def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
     """Return the picture (RGB) that a request starts from, resized to the size that the model generates.
 
     Transparent parts are white, or filled with the colours around them if only they are repainted.
-    Raises InvalidRequest (see ``fitted_mask``).
+    Raises InvalidRequest (``nothing_transparent``) if only they are repainted and there are none.
     """
-    image, mask = _fitted(request, _size(request, entry)), fitted_mask(request, entry)
-    return image if mask is None else filled(image, mask)
+    return _fitted(request, _size(request, entry))
 
 
 def fitted_mask(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image | None:
@@ -53,12 +52,17 @@ def _size(request: Img2ImgRequest, entry: ModelEntry) -> tuple[int, int]:
 
 def _fitted(request: Img2ImgRequest, size: tuple[int, int]) -> Image.Image:
     with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
-        return fit_image(opened.convert("RGB"), *size)
+        if request.repaint == "all":
+            return fit_image(opened.convert("RGB"), *size)
+        require_transparency(request.image)
+        # Before it is resized: enlarging would draw halos around what is kept, where it meets white.
+        return fit_image(without_white(opened), *size)
 
 
 def _fitted_alpha(request: Img2ImgRequest, size: tuple[int, int]) -> Image.Image:
     with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
-        return fit_image(opened.getchannel("A"), *size)
+        # Lanczos would overshoot, and make what is opaque a little less so in places.
+        return fit_image(opened.getchannel("A"), *size, Image.Resampling.BILINEAR)
 
 
 def trimmed_part(request: Img2ImgRequest, width: int, height: int) -> float:

@@ -36,12 +36,14 @@ def crop_loss(aspect: float, fitted_aspect: float) -> float:
     return 1 - min(aspect / fitted_aspect, fitted_aspect / aspect)
 
 
-def fit_image(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Scale an RGB picture (Lanczos) to cover ``width`` × ``height``, and crop the excess evenly on both sides.
+def fit_image(
+    image: Image.Image, width: int, height: int, resampling: Image.Resampling = Image.Resampling.LANCZOS
+) -> Image.Image:
+    """Scale a picture to cover ``width`` × ``height``, and crop the excess evenly on both sides.
 
     A smaller picture is enlarged.
     """
-    return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
+    return ImageOps.fit(image, (width, height), resampling)
 
 
 def enlargement_factor(width: int, height: int) -> int:

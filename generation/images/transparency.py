@@ -36,10 +36,16 @@ def repaint_mask(alpha: Image.Image) -> Image.Image:
     return _kept(alpha).point([255] * 255 + [0])
 
 
+def without_white(image: Image.Image) -> Image.Image:
+    """Return a picture (RGBA on white) as RGB, with all that is not opaque filled by the colours around it."""
+    return filled(image.convert("RGB"), image.getchannel("A").point([255] * _OPAQUE + [0] * (256 - _OPAQUE)))
+
+
 def filled(image: Image.Image, mask: Image.Image) -> Image.Image:
     """Return a picture (RGB) with its masked parts filled by the colours around them, blurred with the distance.
 
-    Generation starts from these colours; white would show through at all but the highest strength.
+    Generation starts from these colours; white would show through at all but the highest strength. If everything is
+    masked, it starts from grey.
     Source: pull-push interpolation, https://doi.org/10.1145/237170.237191 (The Lumigraph), section 3.4.
     """
     levels = [image.copy()]
@@ -47,9 +53,12 @@ def filled(image: Image.Image, mask: Image.Image) -> Image.Image:
     while max(levels[-1].size) > 1:
         width, height = levels[-1].size
         # Pillow weights colours by alpha when it shrinks a picture.
-        levels.append(levels[-1].resize((max(1, width // 2), max(1, height // 2)), Image.Resampling.BOX))
-    result = levels[-1].convert("RGB")
-    for level in reversed(levels[:-1]):
+        smaller = levels[-1].resize((max(1, width // 2), max(1, height // 2)), Image.Resampling.BOX)
+        # One pixel in four is enough to say what colour is there; its weight would soon round to nothing otherwise.
+        smaller.putalpha(smaller.getchannel("A").point([min(4 * value, 255) for value in range(256)]))
+        levels.append(smaller)
+    result = Image.new("RGB", (1, 1), "grey")
+    for level in reversed(levels):
         result = result.resize(level.size, Image.Resampling.BILINEAR)
         result.paste(level.convert("RGB"), mask=level.getchannel("A"))
     return result

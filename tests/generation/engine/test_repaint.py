@@ -135,6 +135,17 @@ def test_what_is_kept_is_as_sharp_as_it_was(engine: DiffusersEngine) -> None:
     assert apart(image_of(picture).crop((0, 0, 512, 90)), expected.crop((0, 0, 512, 90))) == 0
 
 
+def test_what_is_kept_of_a_small_picture_has_no_halo(engine: DiffusersEngine) -> None:
+    image, alpha = Image.new("RGB", (48, 48), "white"), Image.new("L", (48, 48), 0)
+    image.paste((100, 100, 100), (12, 12, 36, 36))
+    alpha.paste(255, (12, 12, 36, 36))
+    image.putalpha(alpha)
+    result = image_of(engine.run(hole_request(image=with_colours(image), native=False), RecordedRun()).pictures[0])
+    assert result.size == (512, 512)
+    inside = (136, 136, 376, 376)  # eight pixels, less than one of the file, from the edges
+    assert result.crop(inside).getextrema() == ((100, 100),) * 3
+
+
 def test_in_company_it_is_the_picture_painted_alone(engine: DiffusersEngine) -> None:
     wanted = hole_request(num_inference_steps=12)
     alone = engine.run(wanted, RecordedRun()).pictures[0]

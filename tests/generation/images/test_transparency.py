@@ -78,10 +78,19 @@ def test_what_is_filled_has_the_colours_around_it() -> None:
     assert 34 <= min(green) <= max(green) <= 46  # and nowhere white
 
 
-@pytest.mark.parametrize("mask_value", [0, 255])
-def test_nothing_or_all_may_be_filled(mask_value: int) -> None:
+@pytest.mark.parametrize("side", [1, 10, 40])
+def test_little_is_enough_to_fill_the_rest(side: int) -> None:
+    image, mask = Image.new("RGB", (512, 384), "white"), Image.new("L", (512, 384), 255)
+    for each, value in ((image, (200, 150, 100)), (mask, 0)):
+        each.paste(value, (300, 200, 300 + side, 200 + side))
+    for band, value in zip(filled(image, mask).split(), (200, 150, 100), strict=True):
+        assert all(abs(each - value) <= 6 for each in band.tobytes())
+
+
+def test_nothing_or_all_may_be_filled() -> None:
     image = photo()
-    assert filled(image, Image.new("L", image.size, mask_value)).size == image.size
+    assert filled(image, Image.new("L", image.size, 0)) == image
+    assert filled(image, Image.new("L", image.size, 255)) == Image.new("RGB", image.size, "grey")
 
 
 def test_what_is_opaque_is_kept_and_soft_edges_stay_soft_without_the_white_under_them() -> None:
