@@ -95,6 +95,9 @@ class OrderModal(discord.ui.Modal):
         said = parse_text(f"{numbers} {self._more.value}".strip(), models=models)
         if said.options.prompt or said.again or said.help or said.seed:
             raise Refused("not_an_option", text=(said.options.prompt or self._more.value.strip())[:80])
+        is_for_other_parts = (said.options.repaint or "all") != (self._chosen.repaint or "all")
+        if is_for_other_parts and said.options.strength == self._chosen.strength != LADDER:
+            said = replace(said, options=replace(said.options, strength=None))  # nobody typed it (see ``changed``)
         hidden = Options(prompt="") if self._hides_nothing else self._chosen
         kept = Options(
             prompt=self._prompt.value,

@@ -91,9 +91,9 @@ class MessageOrders:
         """Answer a reply to one of the bot's results, or to the status message that links to it.
 
         New words paint over the result, or over the original picture if there is no result or if only its transparent
-        parts are repainted. Options alone repeat the same request with the same seed and these options changed; "again"
-        repeats it with a new seed. The answer to "seed?" is the seed and nothing else, so that it can be copied on a
-        phone.
+        parts are repainted, unless they name one of several results. Options alone repeat the same request with the
+        same seed and these options changed; "again" repeats it with a new seed. The answer to "seed?" is the seed and
+        nothing else, so that it can be copied on a phone.
         """
         if said.seed:
             seeds = dict.fromkeys(str(picture.seed) for picture in job.pictures)  # a ladder's pictures share one
@@ -102,15 +102,15 @@ class MessageOrders:
         if said.options.prompt:
             if not job.state.is_settled:
                 raise Refused("not_done_yet")
-            # Only the picture that was sent in has transparent parts; a result has none.
-            repaints_parts = (said.options.repaint or job.repaint) == "transparent"
-            if job.can_be_tried_again or repaints_parts:
+            number, prompt = picture_named(said.options.prompt, 1 if job.can_be_tried_again else job.count)
+            if not prompt:
+                raise Refused("nothing_to_change")
+            # Only the picture that was sent in has transparent parts; who names a result means all of that.
+            repaint = said.options.repaint or ("all" if number else job.repaint)
+            said = replace(said, options=replace(said.options, prompt=prompt, repaint=repaint))
+            if job.can_be_tried_again or repaint == "transparent":
                 source = Source(parent=job, spoiler=job.spoiler)
             else:
-                number, prompt = picture_named(said.options.prompt, job.count)
-                if not prompt:
-                    raise Refused("nothing_to_change")
-                said = replace(said, options=replace(said.options, prompt=prompt))
                 index = (number or 1) - 1
                 earlier = self._client.orders.options_again(Origin.of_message(message), job, index)
                 picture = await source_in_result(self._client, job, index)

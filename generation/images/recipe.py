@@ -83,10 +83,12 @@ def _of_our_record(text: str) -> Recipe:
     """Read what ``PictureParameters.record`` of ``generation.images.metadata`` wrote."""
     said = _mapping(text)
     sampler = said.get("sampler")
+    # A strength for parts of a picture would repaint all of the result, which has no such parts.
+    is_of_whole = said.get("repaint", "all") == "all"
     return Recipe(
         prompt=_prompt(said.get("prompt")),
         negative_prompt=_negative_prompt(said.get("negative_prompt")),
-        strength=_number("strength", said.get("strength")),
+        strength=_number("strength", said.get("strength")) if is_of_whole else None,
         guidance_scale=_number("guidance_scale", said.get("guidance_scale")),
         num_inference_steps=_whole("num_inference_steps", said.get("num_inference_steps")),
         size=_size(said.get("native_width"), said.get("native_height")),

@@ -64,6 +64,20 @@ async def test_only_what_is_transparent_is_repainted_and_a_reply_does_so_again(b
     assert "Painted over" in whole.content
 
 
+async def test_who_names_one_of_several_results_means_all_of_it(bot: BotProcess) -> None:
+    several = await bot.result_of(await bot.img2img(cut_out(), "a dog", repaint="transparent", steps=4, count=2))
+    asked = await bot.client.say("picture 2, a castle, count 1", reply_to=several.id)
+    whole = await bot.result_of(await bot.answer_to(asked))
+    assert "**a castle**" in whole.content
+    assert "Painted over" in whole.content
+    assert "transparent parts only" not in whole.content
+    assert "strength 1 · " not in whole.content
+    asked = await bot.client.say("picture 2, a castle, count 1, repaint: transparent", reply_to=several.id)
+    parts = await bot.result_of(await bot.answer_to(asked))
+    assert "**a castle**" in parts.content
+    assert "transparent parts only" in parts.content
+
+
 async def test_who_did_not_ask_for_it_is_told_and_can_reply(bot: BotProcess) -> None:
     asked = await bot.client.say("@Palimpsest a dog, steps 4", files=[("cut.png", cut_out())])
     result = await bot.result_of(await bot.answer_to(asked))
@@ -84,6 +98,12 @@ async def test_forms_show_it(bot: BotProcess) -> None:
     sent = await bot.client.submit_modal(form, {"prompt": "a castle"})
     assert sent.response is not None
     assert "transparent parts only" in (await bot.result_of(sent.response)).content
+    form = await bot.client.press(result.id, "Edit")
+    sent = await bot.client.submit_modal(form, {"more": "steps 4"})
+    assert sent.response is not None
+    whole = await bot.result_of(sent.response)
+    assert "transparent parts only" not in whole.content
+    assert "strength 1 · " not in whole.content  # it was for the parts
     form = await bot.client.press(result.id, "Use as input")
     assert form.modal is not None
     shown = {each["component"]["custom_id"]: each["component"].get("value") for each in form.modal["components"]}

@@ -249,3 +249,13 @@ def test_what_invokeai_writes() -> None:
 def test_a_line_of_any_length_and_kind_is_taken_apart() -> None:
     for part in ('a: "', "a: ", ",", '"', "\\", 'a: "\\', "a" * 50, "a " * 50 + ":", ":", ' "\\", '):
         assert of_text("a fox\nSteps: 20, " + part * 20_000).num_inference_steps == 20
+
+
+def test_a_strength_for_parts_of_a_picture_is_left_out() -> None:
+    whole, parts = (
+        read_recipe({RECORD_KEY: replace(PARAMETERS, repaint=repaint).embedded().record})
+        for repaint in ("all", "transparent")
+    )
+    assert whole is not None
+    assert whole.strength == PARAMETERS.strength
+    assert parts == replace(whole, strength=None)
