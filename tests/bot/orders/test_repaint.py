@@ -66,7 +66,9 @@ def test_a_model_that_only_paints_whole_pictures_is_said(tmp_path: Path, default
     with pytest.raises(InvalidRequest) as refused:
         OrderBook(shelf, defaults, {"model": "demo"}).order(make_origin(), ASKED, NO_PICTURE)
     assert (refused.value.field, refused.value.reason) == ("repaint", "not_for_model")
-    assert str(error_sentence(refused.value)).startswith("The option `repaint` can't be chosen for")
+    assert str(error_sentence(refused.value)).endswith(
+        "can't repaint transparent parts alone. Please choose another model, or `repaint: all`."
+    )
 
 
 def test_it_is_kept_by_who_changes_something_else_and_takes_its_strength_along() -> None:
