@@ -27,17 +27,6 @@ MEMBER, SERVER, CHANNEL = 1, 2, 3
 ASKED = Options(prompt="a fox", strength=LADDER, num_inference_steps=20, seed=5)
 
 
-@pytest.fixture
-def defaults(database: Database) -> Defaults:
-    return Defaults(database)
-
-
-@pytest.fixture
-def orders(defaults: Defaults) -> OrderBook:
-    shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model="demo", data_dir=Path("nowhere"))
-    return OrderBook(shelf, defaults, {"model": "demo", "max_count": 4})
-
-
 def test_it_is_one_job_of_four_pictures_with_one_seed(orders: OrderBook) -> None:
     job = orders.order(make_origin(), ASKED, NO_PICTURE)
     assert (job.strength, job.strengths, job.count, job.seed) == (0.3, RUNGS, 4, 5)

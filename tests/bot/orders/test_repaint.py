@@ -11,7 +11,6 @@ from bot.orders.options import Options, Source, changed, options_of
 from bot.orders.order_book import OrderBook
 from bot.orders.proposals import options_of_picture
 from bot.replies import error_sentence
-from bot.storage.database import Database
 from bot.storage.defaults import Defaults, Layer
 from bot.storage.jobs import Jobs
 from generation.errors import InvalidRequest
@@ -24,17 +23,6 @@ from tests.generation.samples import png
 NO_PICTURE = Source()
 MEMBER, SERVER = 1, 2
 ASKED = Options(prompt="a beach", repaint="transparent")
-
-
-@pytest.fixture
-def defaults(database: Database) -> Defaults:
-    return Defaults(database)
-
-
-@pytest.fixture
-def orders(defaults: Defaults) -> OrderBook:
-    shelf = ModelShelf(load_catalog(PACKAGED_MODELS_FILE), default_model="demo", data_dir=Path("nowhere"))
-    return OrderBook(shelf, defaults, {"model": "demo"})
 
 
 async def test_it_is_written_down_and_asked_for(orders: OrderBook, jobs: Jobs) -> None:
