@@ -14,7 +14,7 @@ from bot.orders.origin import Origin
 from bot.storage.job import Job
 from generation.adapter_weights import write_adapters
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.images.recipe import read_recipe
+from generation.images.recipes.reading import read_recipe
 from generation.images.texts import continues_at, read_texts
 from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES

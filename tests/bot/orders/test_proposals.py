@@ -20,8 +20,8 @@ from bot.storage.defaults import Defaults, Layer
 from generation.models.catalog import load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
 from tests.bot.jobs_made import make_job, make_origin
+from tests.generation.images.recipes.test_reading import FORGE
 from tests.generation.images.test_metadata import PARAMETERS, encoded_as
-from tests.generation.images.test_recipe import FORGE
 from tests.pictures import encoded, photo
 
 SERVER, CHANNEL = 2, 3

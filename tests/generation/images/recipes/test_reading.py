@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from generation.images.recipe import INVOKEAI_KEY, Recipe, read_recipe
+from generation.images.recipes.invokeai import INVOKEAI_KEY
+from generation.images.recipes.reading import read_recipe
+from generation.images.recipes.recipe import Recipe
 from generation.images.texts import COMMENT_KEY, RECORD_KEY, TEXT_KEY, read_texts
 from generation.requests import MAX_NEGATIVE_PROMPT_CHARACTERS, MAX_PROMPT_CHARACTERS
 from generation.samplers import OWN_SAMPLER, SAMPLERS
