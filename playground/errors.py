@@ -67,6 +67,10 @@ def unknown_command() -> DiscordError:
     return DiscordError(404, 10063, "Unknown application command")
 
 
+def too_many_followups() -> DiscordError:
+    return DiscordError(400, 40094, "This interaction has hit the maximum number of follow up messages")
+
+
 def already_acknowledged() -> DiscordError:
     return DiscordError(400, 40060, "Interaction has already been acknowledged.")
 

@@ -8,6 +8,7 @@ import secrets
 from playground import errors, limits
 from playground.feed import Feed
 from playground.gateway.sessions import Gateway
+from playground.installations import authorizing_owners
 from playground.models import CallbackType, Interaction, InteractionType, Json
 from playground.views import Views
 from playground.wire_messages import MessageWriter
@@ -47,7 +48,15 @@ class Interactions:
         message_id: int | None = None,
         parent: Interaction | None = None,
     ) -> Interaction:
-        """Create an interaction and send it to the bot."""
+        """Create an interaction and send it to the bot.
+
+        A form, and a button under an answer, have the owners of the interaction that led to them, whoever uses them.
+        """
+        world = self._world
+        above = world.messages.get(message_id or 0) if kind is InteractionType.COMPONENT else None
+        source = parent or world.interactions.get(above.interaction_id or 0 if above is not None else 0)
+        is_command = kind in (InteractionType.COMMAND, InteractionType.AUTOCOMPLETE)
+        command = world.commands[int(data["id"])] if is_command else None
         interaction = Interaction(
             id=self._world.ids.next(),
             token=secrets.token_urlsafe(60),
@@ -56,6 +65,11 @@ class Interactions:
             channel_id=channel_id,
             data=data,
             created_at=self._world.clock.now(),
+            authorizing_owners=(
+                authorizing_owners(world, world.channel(channel_id), user_id, command)
+                if source is None
+                else source.authorizing_owners
+            ),
             command_name=command_name,
             message_id=message_id,
             parent_id=parent.id if parent else None,

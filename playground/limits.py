@@ -4,6 +4,7 @@ MEBIBYTE = 1024 * 1024
 
 ACKNOWLEDGE_SECONDS = 3.0  # interactions/receiving-and-responding
 INTERACTION_TOKEN_SECONDS = 15 * 60.0  # interactions/receiving-and-responding
+USER_INSTALL_FOLLOWUPS = 5  # interactions/receiving-and-responding, "Followup Messages"
 DEFAULT_FILE_BYTES = 10 * MEBIBYTE  # reference, "Uploading Files"
 REQUEST_BYTES = 25 * MEBIBYTE  # resources/message, "Create Message"
 FILES_PER_MESSAGE = 10  # resources/message

@@ -146,7 +146,7 @@ class MessageBoard:
         event: Json = {"id": str(message.id), "channel_id": str(channel.id)}
         if channel.guild_id is not None:
             event["guild_id"] = str(channel.guild_id)
-        if not message.ephemeral:
+        if not (message.ephemeral or channel.is_foreign):
             self._gateway.dispatch("MESSAGE_DELETE", lambda _intents: event, needs=message_intent(channel))
         self._feed.publish("message_delete", self._views.message(message))
 
@@ -194,7 +194,7 @@ class MessageBoard:
 
         https://discord.com/developers/docs/resources/auto-moderation
         """
-        if channel.is_direct or MessageFlags.EPHEMERAL in flags:
+        if channel.is_direct or channel.is_foreign or MessageFlags.EPHEMERAL in flags:
             return
         text = (payload.get("content") or "").lower()
         if not any(word in text for word in self._world.automod_words):

@@ -16,6 +16,7 @@ class ChannelType(IntEnum):
     TEXT = 0
     DIRECT = 1
     VOICE = 2
+    GROUP = 3
     THREAD = 11
 
 
@@ -70,12 +71,28 @@ class CommandType(IntEnum):
     MESSAGE = 3
 
 
+class Context(IntEnum):
+    """Where an interaction comes from (Discord, "Interaction Context Types")."""
+
+    SERVER = 0
+    BOT_DIRECT = 1
+    PRIVATE = 2
+
+
+class Install(IntEnum):
+    """What an application is installed to (Discord, "Application Integration Types")."""
+
+    SERVER = 0
+    USER = 1
+
+
 @dataclass(slots=True, kw_only=True)
 class User:
     id: int
     name: str
     bot: bool = False
     accepts_direct_messages: bool = True
+    has_installed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +117,8 @@ class Overwrite:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
+    """A channel; ``is_foreign`` is one where the bot is not: in another server, or a group chat."""
+
     id: int
     type: ChannelType
     name: str
@@ -112,11 +131,18 @@ class Channel:
     parent_id: int | None = None
     archived: bool = False
     locked: bool = False
+    is_foreign: bool = False
     message_ids: list[int] = field(default_factory=list)
 
     @property
     def is_direct(self) -> bool:
         return self.type is ChannelType.DIRECT
+
+    @property
+    def context(self) -> Context:
+        if self.is_direct:
+            return Context.BOT_DIRECT
+        return Context.PRIVATE if self.type is ChannelType.GROUP else Context.SERVER
 
     @property
     def is_voice(self) -> bool:
@@ -211,6 +237,7 @@ class Interaction:
     channel_id: int
     data: Json
     created_at: float
+    authorizing_owners: Json
     command_name: str = ""
     message_id: int | None = None
     parent_id: int | None = None

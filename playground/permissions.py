@@ -77,6 +77,9 @@ DIRECT_MESSAGE = (
     | Permission.ADD_REACTIONS
     | Permission.USE_APPLICATION_COMMANDS
 )
+# What an application may add to its answers in a chat of others; for servers without it nothing is documented.
+# https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-interaction-structure
+ANSWERING = Permission.ATTACH_FILES | Permission.EMBED_LINKS | Permission.MENTION_EVERYONE
 TIMED_OUT = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
 WRITING = Permission.MENTION_EVERYONE | Permission.SEND_TTS_MESSAGES | Permission.ATTACH_FILES | Permission.EMBED_LINKS
 
@@ -93,6 +96,13 @@ def guild_permissions(guild: Guild, user_id: int) -> Permission:
         if (role := guild.roles.get(role_id)) is not None:
             value |= Permission(role.permissions)
     return ALL if Permission.ADMINISTRATOR in value else value
+
+
+def foreign_permissions(channel: Channel, *, is_bot: bool) -> Permission:
+    """Return what somebody may do in a foreign channel: nothing for the bot, the usual for everybody else."""
+    if is_bot:
+        return Permission(0)
+    return EVERYONE if channel.guild_id is not None else DIRECT_MESSAGE
 
 
 def sending(channel: Channel) -> Permission:

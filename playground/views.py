@@ -6,7 +6,13 @@ from playground.models import CallbackType, Channel, ChannelType, Interaction, J
 from playground.wire_messages import MessageWriter, embedded_filenames
 from playground.world import World
 
-_MARKS = {ChannelType.TEXT: "#", ChannelType.VOICE: "🔊", ChannelType.THREAD: "↳", ChannelType.DIRECT: "@"}
+_MARKS = {
+    ChannelType.TEXT: "#",
+    ChannelType.VOICE: "🔊",
+    ChannelType.GROUP: "👥",
+    ChannelType.THREAD: "↳",
+    ChannelType.DIRECT: "@",
+}
 
 
 class Views:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playground.clock import iso_time
 from playground.limits import PREMIUM_TIER_BYTES
-from playground.models import Channel, Command, Json, Member, Role, User
+from playground.models import Channel, ChannelType, Command, Json, Member, Role, User
 from playground.permissions import guild_permissions
 from playground.world import World
 
@@ -76,6 +76,9 @@ def channel_json(world: World, channel: Channel) -> Json:
     if channel.is_direct:
         recipient = world.user(channel.recipient_id or 0)
         return body | {"recipients": [user_json(recipient)]}
+    if channel.type is ChannelType.GROUP:
+        everybody = [user_json(user) for user in world.viewers(channel)]
+        return body | {"name": channel.name, "icon": None, "owner_id": str(world.owner.id), "recipients": everybody}
     if channel.is_thread:
         return body | _thread_json(world, channel)
     if channel.is_voice:
@@ -181,8 +184,8 @@ def guild_create_json(world: World, *, all_members: bool) -> Json:
         "unavailable": False,
         "member_count": len(world.guild.members),
         "members": [member_json(m) for m in members if all_members or m.user.id == world.bot.id],
-        "channels": [channel_json(world, c) for c in world.channels.values() if not (c.is_direct or c.is_thread)],
-        "threads": [channel_json(world, c) for c in world.channels.values() if c.is_thread and not c.archived],
+        "channels": [channel_json(world, c) for c in world.own_channels() if not c.is_thread],
+        "threads": [channel_json(world, c) for c in world.own_channels() if c.is_thread and not c.archived],
         "presences": [],
         "voice_states": [],
         "stage_instances": [],

@@ -16,7 +16,7 @@ from playground.models import (
     Message,
     MessageType,
 )
-from playground.permissions import Permission
+from playground.permissions import ANSWERING, Permission
 from playground.wire import channel_json, member_json, user_json
 from playground.world import World
 
@@ -146,7 +146,7 @@ class MessageWriter:
             "id": str(interaction.id),
             "type": int(interaction.type),
             "user": user_json(world.users[interaction.user_id]),
-            "authorizing_integration_owners": {"0": str(world.guild.id)},
+            "authorizing_integration_owners": interaction.authorizing_owners,
         }
         if interaction.type is InteractionType.COMPONENT:
             body["interacted_message_id"] = str(interaction.message_id)
@@ -193,7 +193,7 @@ class MessageWriter:
         """Return an interaction as in INTERACTION_CREATE."""
         world = self._world
         channel = world.channels[interaction.channel_id]
-        app_permissions = world.permissions(channel, world.bot.id)
+        app_permissions = ANSWERING if channel.is_foreign else world.permissions(channel, world.bot.id)
         body: Json = {
             "id": str(interaction.id),
             "application_id": str(world.application_id),
@@ -206,18 +206,20 @@ class MessageWriter:
             "app_permissions": str(int(app_permissions)),
             "locale": "en-US",
             "entitlements": [],
-            "authorizing_integration_owners": {"0": "0" if channel.is_direct else str(world.guild.id)},
-            "context": 1 if channel.is_direct else 0,
+            "authorizing_integration_owners": interaction.authorizing_owners,
+            "context": int(channel.context),
             "attachment_size_limit": world.max_file_bytes(channel),
         }
         user = user_json(world.users[interaction.user_id])
-        if channel.is_direct:
+        if channel.guild_id is None:
             body["user"] = user
         else:
             permissions = world.permissions(channel, interaction.user_id)
             member = member_json(world.guild.members[interaction.user_id])
-            body["guild_id"] = str(world.guild.id)
-            body["guild"] = {"id": str(world.guild.id), "locale": "en-US", "features": []}
+            if channel.is_foreign:
+                member["roles"] = []
+            body["guild_id"] = str(channel.guild_id)
+            body["guild"] = {"id": str(channel.guild_id), "locale": "en-US", "features": []}
             body["guild_locale"] = "en-US"
             body["member"] = member | {"permissions": str(int(permissions))}
         if interaction.message_id is not None and interaction.type is not InteractionType.COMMAND:

@@ -20,7 +20,7 @@ from playground.models import (
     Role,
     User,
 )
-from playground.permissions import EVERYONE, Permission, channel_permissions
+from playground.permissions import EVERYONE, Permission, channel_permissions, foreign_permissions
 
 OWNER, MODERATOR, MEMBERS = "Margaret", "Grace", ("Ada", "Linus")
 CHANNELS = (
@@ -56,6 +56,7 @@ class World:
         self.verify_key = secrets.token_hex(32)
         self.owner = self._add_user(User(id=ids.next(), name=OWNER))
         self.guild = self._build_guild(guild_name)
+        self.foreign_guild_id = ids.next()
         for name, topic, age_restricted in CHANNELS:
             self.add_channel(name, topic=topic, age_restricted=age_restricted)
         for user in [user for user in self.users.values() if not user.bot]:
@@ -134,6 +135,23 @@ class World:
         self.channels[thread.id] = thread
         return thread
 
+    def add_foreign_channel(self, name: str, *, age_restricted: bool = False, is_group: bool = False) -> Channel:
+        """Add a channel of a server that everybody is in except for the bot, or a group chat of everybody."""
+        channel = Channel(
+            id=self.ids.next(),
+            type=ChannelType.GROUP if is_group else ChannelType.TEXT,
+            name=name,
+            guild_id=None if is_group else self.foreign_guild_id,
+            age_restricted=age_restricted,
+            is_foreign=True,
+        )
+        self.channels[channel.id] = channel
+        return channel
+
+    def own_channels(self) -> list[Channel]:
+        """Return the channels and threads of the server."""
+        return [channel for channel in self.channels.values() if not (channel.is_direct or channel.is_foreign)]
+
     def listed_channels(self) -> list[Channel]:
         """Return the channels in order, each followed by its threads."""
         tops = [channel for channel in self.channels.values() if not channel.is_thread]
@@ -209,15 +227,20 @@ class World:
 
     def permissions(self, channel: Channel, user_id: int) -> Permission:
         """Return a user's permissions in a channel."""
+        if channel.is_foreign:
+            return foreign_permissions(channel, is_bot=user_id == self.bot.id)
         return channel_permissions(self.guild, channel, self.parent(channel), user_id, now=self.clock.now())
 
     def max_file_bytes(self, channel: Channel) -> int:
-        """Return the maximum size of a file in a channel; boosts do not apply to direct messages."""
-        return DEFAULT_FILE_BYTES if channel.is_direct else self.guild.max_file_bytes
+        """Return the maximum size of a file in a channel; the server's boosts apply to its own channels only."""
+        is_elsewhere = channel.is_direct or channel.is_foreign
+        return DEFAULT_FILE_BYTES if is_elsewhere else self.guild.max_file_bytes
 
     def viewers(self, channel: Channel) -> list[User]:
         """Return the people who can see a channel, without the bot."""
         if channel.is_direct:
             return [user for user in self.users.values() if user.id == channel.recipient_id]
+        if channel.is_foreign:
+            return [user for user in self.users.values() if not user.bot]
         people = (member.user for member in self.guild.members.values() if not member.user.bot)
         return [user for user in people if Permission.VIEW_CHANNEL in self.permissions(channel, user.id)]

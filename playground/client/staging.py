@@ -83,6 +83,15 @@ class Staging(Transport):
         """Add a text channel, or a voice channel, which has a text chat as well."""
         await self.post("add_channel", {"name": name, "age_restricted": age_restricted, "voice": voice})
 
+    async def add_foreign_channel(self, name: str, *, age_restricted: bool = False, is_group: bool = False) -> None:
+        """Add a channel of a server that the bot is not in, or a group chat; every member is there."""
+        arguments = {"name": name, "age_restricted": age_restricted, "is_group": is_group}
+        await self.post("add_foreign_channel", arguments)
+
+    async def set_user_install(self, member: str = "Ada", *, installed: bool = True) -> None:
+        """Install the application to a member's account, or remove it; ``set_application`` has to allow that first."""
+        await self.post("set_user_install", {"member": member, "installed": installed})
+
     async def add_thread(self, name: str, *, channel: str = "general") -> None:
         """Start a public thread in a text channel."""
         await self.post("add_thread", {"name": name, "channel": channel})

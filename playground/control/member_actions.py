@@ -11,11 +11,13 @@ from playground.context import Playground
 from playground.control.forms import SELECTS, filled_component, find_component
 from playground.control.options import OptionBuilder, descend, wrap
 from playground.files import Upload
+from playground.installations import authorizing_owners
 from playground.models import (
     CallbackType,
     Channel,
     Command,
     CommandType,
+    Context,
     Interaction,
     InteractionType,
     Json,
@@ -133,15 +135,15 @@ class MemberActions:
     def _may_use(self, command: Command, user: User, channel: Channel) -> None:
         """Reject a command that the member's client would not offer here."""
         definition = command.definition
-        if channel.is_direct:
-            contexts = definition.get("contexts")
-            in_direct = 1 in contexts if contexts is not None else definition.get("dm_permission", True) is not False
-            if command.guild_id is not None or not in_direct:
-                raise errors.unknown_command()
-            return
         contexts = definition.get("contexts")
-        if contexts is not None and 0 not in contexts:
+        if contexts is None:
+            contexts = [Context.SERVER] if definition.get("dm_permission") is False else list(Context)
+        if channel.context not in contexts or (command.guild_id is not None and command.guild_id != channel.guild_id):
             raise errors.unknown_command()
+        if not authorizing_owners(self._world, channel, user.id, command):
+            raise errors.unknown_command()
+        if channel.is_direct or channel.is_foreign:
+            return
         if definition.get("nsfw") and not self._world.parent(channel).age_restricted:
             raise errors.unknown_command()
         if command.name in self._world.commands_for_everybody:
@@ -262,7 +264,8 @@ class MemberActions:
     ) -> Interaction:
         if channel.archived:
             raise errors.thread_is_archived()
-        if not channel.is_direct and self._world.guild.members[user.id].timed_out_until > self._world.clock.now():
+        is_own = not (channel.is_direct or channel.is_foreign)
+        if is_own and self._world.guild.members[user.id].timed_out_until > self._world.clock.now():
             raise errors.missing_permissions()
         return self._playground.interactions.start(
             kind,

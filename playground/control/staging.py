@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from playground import errors
 from playground.context import Playground
 from playground.control.arguments import Action, Files
+from playground.installations import may_be_installed_to_users
 from playground.models import Json, Overwrite
 from playground.permissions import Permission
 from playground.wire import channel_json, guild_json, member_json
@@ -29,6 +31,8 @@ class Staging:
             "set_command_access": self.set_command_access,
             "add_member": self.add_member,
             "add_channel": self.add_channel,
+            "add_foreign_channel": self.add_foreign_channel,
+            "set_user_install": self.set_user_install,
             "add_thread": self.add_thread,
             "set_thread": self.set_thread,
             "time_out": self.time_out,
@@ -109,6 +113,25 @@ class Staging:
         self._channel_event("CHANNEL_CREATE", channel_json(world, channel))
         return self.playground.views.channel(channel)
 
+    async def add_foreign_channel(self, arguments: Json, _files: Files) -> Json:
+        """Add a channel where the bot is not and never learns of."""
+        playground = self.playground
+        channel = playground.world.add_foreign_channel(
+            arguments["name"],
+            age_restricted=bool(arguments.get("age_restricted")),
+            is_group=bool(arguments.get("is_group")),
+        )
+        self._publish_channels()
+        return playground.views.channel(channel)
+
+    async def set_user_install(self, arguments: Json, _files: Files) -> Json:
+        """Install the application to a member's account, if its settings in the portal allow that, or remove it."""
+        world = self.playground.world
+        if arguments["installed"] and not may_be_installed_to_users(world):
+            raise errors.missing_access()
+        world.user_named(arguments["member"]).has_installed = bool(arguments["installed"])
+        return {}
+
     async def add_thread(self, arguments: Json, _files: Files) -> Json:
         world = self.playground.world
         thread = world.add_thread(arguments["name"], world.channel_named(arguments["channel"]))
@@ -151,6 +174,9 @@ class Staging:
 
     def _channel_event(self, event: str, body: Json) -> None:
         self.playground.gateway.dispatch(event, lambda _intents: body)
+        self._publish_channels()
+
+    def _publish_channels(self) -> None:
         channels = [self.playground.views.channel(channel) for channel in self.playground.world.listed_channels()]
         self.playground.feed.publish("channels", {"channels": channels})
 

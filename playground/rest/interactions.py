@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground import content, errors
+from playground import content, errors, limits
 from playground.models import (
     CallbackType,
     Interaction,
@@ -173,6 +173,10 @@ async def followup(request: RestRequest) -> Answer:
         request.playground.messages.edit(loading, payload, request.body.files)
         request.playground.interactions.announce(interaction)
         return Answer(body=_written(request, loading))
+    # Only a user's installation authorises the interaction: the application is not in the server.
+    is_limited = list(interaction.authorizing_owners) == ["1"]
+    if is_limited and len(interaction.followup_ids) >= limits.USER_INSTALL_FOLLOWUPS:
+        raise errors.too_many_followups()
     flags = MessageFlags(request.payload.get("flags") or 0) & MessageFlags.EPHEMERAL
     message = _post(request, interaction, request.payload, flags)
     interaction.followup_ids.append(message.id)

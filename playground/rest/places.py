@@ -61,7 +61,7 @@ async def get_guild(request: RestRequest) -> Answer:
 async def list_channels(request: RestRequest) -> Answer:
     _check_guild(request)
     world = request.world
-    channels = [channel for channel in world.channels.values() if not (channel.is_direct or channel.is_thread)]
+    channels = [channel for channel in world.own_channels() if not channel.is_thread]
     return Answer(body=[channel_json(world, channel) for channel in channels])
 
 
