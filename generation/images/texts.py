@@ -7,6 +7,7 @@ here writes them, and they may be bombs.
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
 from generation.images.formats import Format, sniff
@@ -116,8 +117,9 @@ def _user_comment(exif: bytes) -> str:
     if order is None:
         return ""
     try:
-        first = struct.unpack_from(f"{order}I", exif, 4)[0]
-        _, directory = _entry(exif, order, first, _EXIF_DIRECTORY)
+        directory = struct.unpack_from(f"{order}I", exif, 4)[0]
+        with suppress(LookupError):  # Fooocus writes the comment into the first directory
+            _, directory = _entry(exif, order, directory, _EXIF_DIRECTORY)
         length, position = _entry(exif, order, directory, _USER_COMMENT)
     except (struct.error, LookupError):
         return ""
@@ -136,7 +138,7 @@ def _entry(exif: bytes, order: str, directory: int, wanted: int) -> tuple[int, i
 
 
 def _comment_text(comment: bytes) -> str:
-    """Decode a UserComment, whose first eight bytes name its character code. EXIF 2.32, table 9.
+    """Decode a UserComment, whose first eight bytes should name its character code. EXIF 2.32, table 9.
 
     The byte order of UTF-16 is the one that makes more characters Latin: A1111 writes the high byte first, other
     programs use the byte order of the EXIF block.
@@ -145,4 +147,6 @@ def _comment_text(comment: bytes) -> str:
     if code == b"UNICODE\0":
         is_high_first = text[0::2].count(0) >= text[1::2].count(0)
         return text.decode("utf-16-be" if is_high_first else "utf-16-le", "replace").removeprefix("\ufeff")
-    return _decoded(text).rstrip("\0") if code in (b"ASCII\0\0\0", bytes(8)) else ""
+    if code == b"JIS\0\0\0\0\0":
+        return ""
+    return _decoded(text if code in (b"ASCII\0\0\0", bytes(8)) else comment).rstrip("\0")

@@ -13,8 +13,6 @@ _NEGATIVE = "Negative prompt:"
 # comma. Other programs parse the text with the same pattern.
 _FIRST_SETTING = re.compile(r"\s*Steps:\s*\d")
 _SETTING = re.compile(r'\s*(?P<name>\w[\w /-]*):\s*(?P<value>"(?:[^"\\]|\\.)*"|[^,]*)')
-# What A1111 loads next to the model and does not read as words: "<lora:ink:0.8>".
-_ADD_ON = re.compile(r",? ?<(?:lora|lyco|hypernet):[^<>]*>")
 _SIDES = re.compile(r"(\d{1,5})x(\d{1,5})")
 _SAMPLER_OF_TITLE = {sampler.title.casefold(): name for name, sampler in SAMPLERS.items() if name != OWN_SAMPLER}
 # Since 1.9 A1111 names the schedule separately; for a sampler listed here, "Automatic" means this schedule.
@@ -25,8 +23,7 @@ def of_infotext(text: str) -> Recipe:
     """Read prompt, negative prompt and the line of settings.
 
     Source: ``parse_generation_parameters`` in modules/infotext_utils.py of AUTOMATIC1111/stable-diffusion-webui. Unlike
-    there, a text without a line of settings is not accepted, and whatever follows the line is ignored. Names of add-ons
-    are removed from the prompt, because they refer to files on another machine.
+    there, a text without a line of settings is not accepted, and whatever follows the line is ignored.
     """
     lines = text.split("\n")
     last = next((n for n in reversed(range(len(lines))) if _FIRST_SETTING.match(lines[n])), None)
@@ -36,7 +33,7 @@ def of_infotext(text: str) -> Recipe:
     negative = next((n for n, line in enumerate(written) if line.lstrip().startswith(_NEGATIVE)), last)
     sides = _SIDES.fullmatch(said.get("Size", ""))
     return Recipe(
-        prompt=values.prompt(_ADD_ON.sub("", "\n".join(written[:negative])).lstrip(", ")),
+        prompt=values.prompt(values.without_add_ons("\n".join(written[:negative]))),
         negative_prompt=values.negative_prompt("\n".join(written[negative:]).lstrip().removeprefix(_NEGATIVE)),
         strength=values.number("strength", said.get("Denoising strength")),
         guidance_scale=values.number("guidance_scale", said.get("CFG scale")),

@@ -2,15 +2,20 @@
 
 import json
 import math
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from generation.adapter_weights import MAX_ADAPTERS, write_adapters
 from generation.errors import InvalidRequest
 from generation.requests import MAX_NEGATIVE_PROMPT_CHARACTERS, MAX_PROMPT_CHARACTERS, check_number
 
 _MAX_NAME_CHARACTERS = 200
+# What is loaded next to the model, on another machine, and not read as words: "<lora:ink:0.8>".
+_ADD_ON = re.compile(r",? ?<(?:lora|lyco|hypernet|embed):[^<>]*>")
+_FILE_TYPE = re.compile(r"\.(?:safetensors|sft|ckpt|gguf|pt|pth|bin)\Z", re.IGNORECASE)
 _INVISIBLE_CATEGORIES = ("Cc", "Cs")  # control characters, and lone surrogates
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # would reverse nearby text
 
@@ -62,6 +67,11 @@ def prompt(value: object) -> str:
     return _clean(value, MAX_PROMPT_CHARACTERS)
 
 
+def without_add_ons(text: str) -> str:
+    """Return a prompt without the names of add-ons, which refer to files on another machine."""
+    return _ADD_ON.sub("", text).lstrip(", ")
+
+
 def negative_prompt(value: object) -> str:
     """Return a negative prompt on a single line, which is what the form has room for."""
     return _clean(" ".join(value.split()), MAX_NEGATIVE_PROMPT_CHARACTERS) if isinstance(value, str) else ""
@@ -70,6 +80,26 @@ def negative_prompt(value: object) -> str:
 def name(value: object) -> str | None:
     """Return a name of ordinary length, or None."""
     return value if isinstance(value, str) and 0 < len(value) <= _MAX_NAME_CHARACTERS else None
+
+
+def file_name(value: object) -> str | None:
+    """Return the name of a file of weights without its folders and type, or None."""
+    if not isinstance(value, str):
+        return None
+    *_, last = value.replace("\\", "/").rpartition("/")
+    return name(_FILE_TYPE.sub("", last))
+
+
+def adapters(files: Iterable[tuple[object, object]]) -> tuple[str | None, float | None]:
+    """Return ``adapter`` and ``adapter_weight`` for files and their weights, or None if there are none or too many."""
+    chosen: dict[str, float] = {}
+    for file, weight in files:
+        adapter, strength = file_name(file), finite(weight)
+        if adapter is not None and adapter != "None":  # which is how a loader says that it loads nothing
+            chosen[adapter] = 1.0 if strength is None else round(strength, 3)
+        if len(chosen) > MAX_ADAPTERS:
+            return None, None
+    return write_adapters(tuple(chosen.items())) if chosen else (None, None)
 
 
 def _clean(value: object, longest: int) -> str:
