@@ -10,6 +10,7 @@ and the playground's bot runs there as user 10001, without any capability and wi
 import argparse
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argparse.ArgumentParser(prog="python -m prove.read_only_root").parse_args(arguments)
     if sys.platform != "linux" or os.geteuid() or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
         print("This needs Linux, root, and the programs unshare, setpriv and mount.", file=sys.stderr)
+        return IMPOSSIBLE
+    closed = [folder for folder in Path(sys.executable).resolve().parents if not folder.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        print(f"This needs a Python that other users can run; {closed[0]} is closed to them.", file=sys.stderr)
         return IMPOSSIBLE
     there = {"HOME": "/nowhere", "DATA_DIR": "/tmp/data", "HF_HOME": "/tmp/cache/huggingface", "ONCE": "1"}
     walls = ["unshare", "--mount", "sh", "-c", _WALLS, "sh", str(REPOSITORY), sys.executable]
