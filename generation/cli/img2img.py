@@ -30,6 +30,7 @@ from generation.requests import (
     MIN_SIZE,
     Img2ImgRequest,
     Picture,
+    Repaint,
     check_number,
     draw_seed,
     steps_for_strength,
@@ -70,6 +71,7 @@ class Img2ImgCommand:
             total = len(self._options.prompts) * min(self._count, MAX_COUNT)
             stems = result_stems(self._options.input, self._options.output, total)
             data = await asyncio.to_thread(read_input, self._options.input)
+            mask = None if self._options.mask is None else await asyncio.to_thread(read_input, self._options.mask)
             check_folder(entry)
             if path_here(entry, self._settings.data_dir) is None:  # gigabytes are not downloaded unasked
                 raise ModelUnavailable(entry.name, ModelProblem.NOT_DOWNLOADED)
@@ -80,14 +82,14 @@ class Img2ImgCommand:
                 error_sentence(error), EXIT_BAD_INPUT if error.reason == ModelProblem.UNKNOWN else EXIT_FAILURE
             )
         except OSError as error:
-            return self._refuse(unreadable_file_sentence(str(self._options.input), error))
+            return self._refuse(unreadable_file_sentence(str(error.filename or self._options.input), error))
         settings = self._settings.for_child()
         strict = settings["strict"] or self._options.strict
         executor = ChildExecutor({**settings, "model": entry.name, "strict": strict})
         starting = asyncio.create_task(executor.start())  # takes seconds, during which the picture is read
         try:
             async with ImageDecoder() as decoder:
-                image = await decoder.decode(data)
+                image = await decoder.decode(data, mask)
             self._requests = {new_job_id(): self._request(entry, image, prompt) for prompt in self._options.prompts}
             await starting
             await self._generate(executor)
@@ -143,10 +145,14 @@ class Img2ImgCommand:
         usual = len(RUNGS) if self._is_ladder else 1
         return usual if self._options.count is None else self._options.count
 
+    @property
+    def _repaint(self) -> Repaint:
+        return self._options.repaint or ("all" if self._options.mask is None else "transparent")
+
     def _strength(self, default: float) -> float:
         if self._options.strength is not None:
             return self._options.strength
-        return MAX_STRENGTH if self._options.repaint == "transparent" else default
+        return MAX_STRENGTH if self._repaint == "transparent" else default
 
     def _entry(self) -> ModelEntry:
         return self._catalog.find(self._options.model or self._settings.model)
@@ -162,8 +168,8 @@ class Img2ImgCommand:
             strength = strengths[0]
         else:
             strength = family.strength_for(self._strength(defaults.strength))
-        family.check_repaint(options.repaint, entry.title)
-        if options.repaint == "transparent":
+        family.check_repaint(self._repaint, entry.title)
+        if self._repaint == "transparent":
             require_transparency(image.data)
         family.check_negative_prompt(options.negative_prompt, entry.title)
         size = defaults.size if options.size is None else options.size
@@ -195,7 +201,7 @@ class Img2ImgCommand:
             native=options.native,
             adapter=adapter,
             adapter_weight=weight,
-            repaint=options.repaint,
+            repaint=self._repaint,
         )
 
     def _write(self, stems: Iterator[str]) -> int:

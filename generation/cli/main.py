@@ -135,11 +135,17 @@ def _parser() -> argparse.ArgumentParser:
         choices=STRENGTH_SCHEDULES,
         help="whether strength is an amount of noise or a share of the steps; default: STRENGTH_SCHEDULE",
     )
-    img2img.add_argument(
+    parts = img2img.add_mutually_exclusive_group()
+    parts.add_argument(
         "--repaint",
         choices=REPAINTS,
-        default="all",
         help="the whole picture, or only the transparent parts of a PNG, which keeps the rest as it is",
+    )
+    parts.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="a picture of INPUT's shape that says what to repaint: white there, black where INPUT stays as it is",
     )
     img2img.add_argument("--guidance-scale", type=float, metavar="N", help="how closely to follow the prompt")
     img2img.add_argument(

@@ -10,14 +10,19 @@ import torch
 from generation.engine.base import Run
 from generation.engine.device import choose_device, choose_dtype, describe_device, keep_float32, limit_memory
 from generation.engine.device_loop import DeviceLoop
-from generation.engine.input_picture import fitted_image, fitted_mask, trimmed_part, with_kept_parts
+from generation.engine.input_picture import (
+    fitted_image,
+    fitted_mask,
+    has_transparent_parts,
+    trimmed_part,
+    with_kept_parts,
+)
 from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.engine.order import Order, Painted
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.images.encode import encode_picture
 from generation.images.fit import enlarge, enlargement_factor
 from generation.images.metadata import PictureParameters
-from generation.images.transparency import has_transparency
 from generation.models.catalog import Catalog, load_catalog
 from generation.models.families import FAMILIES
 from generation.models.hub import Hub
@@ -151,7 +156,7 @@ class DiffusersEngine:
             painted_again=order.has_begun_again,
             trimmed=trimmed_part(request, native.width, native.height),
             repaint=request.repaint,
-            transparent=has_transparency(request.image),
+            transparent=has_transparent_parts(request),
         )
         image = with_kept_parts(enlarge(native, factor), request)
         data, media_type = encode_picture(image, parameters.embedded(), max_bytes=request.max_result_bytes)

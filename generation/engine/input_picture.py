@@ -5,7 +5,14 @@ import io
 from PIL import Image
 
 from generation.images.fit import crop_loss, fit_image, fitted_size
-from generation.images.transparency import repaint_mask, require_transparency, under_kept_parts, without_white
+from generation.images.transparency import (
+    has_transparency,
+    lies_on_white,
+    repaint_mask,
+    require_transparency,
+    under_kept_parts,
+    without_white,
+)
 from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES
 from generation.requests import Img2ImgRequest
@@ -16,7 +23,8 @@ _FORMATS = ("PNG",)  # the decoding process turns every upload into PNG; this pr
 def fitted_image(request: Img2ImgRequest, entry: ModelEntry) -> Image.Image:
     """Return the picture (RGB) that a request starts from, resized to the size that the model generates.
 
-    Transparent parts are white, or filled with the colours around them if only they are repainted.
+    Transparent parts are white, or filled with the colours around them if only they are repainted. What a mask marks
+    has its own colours.
     Raises InvalidRequest (``nothing_transparent``) if only they are repainted and there are none.
     """
     return _fitted(request, _size(request, entry))
@@ -63,6 +71,14 @@ def _fitted_alpha(request: Img2ImgRequest, size: tuple[int, int]) -> Image.Image
     with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
         # Lanczos would overshoot, and make what is opaque a little less so in places.
         return fit_image(opened.getchannel("A"), *size, Image.Resampling.BILINEAR)
+
+
+def has_transparent_parts(request: Img2ImgRequest) -> bool:
+    """Return whether a request's picture was sent in with transparent parts; those that a mask marks do not count."""
+    if not has_transparency(request.image):
+        return False
+    with Image.open(io.BytesIO(request.image), formats=_FORMATS) as opened:
+        return lies_on_white(opened)
 
 
 def trimmed_part(request: Img2ImgRequest, width: int, height: int) -> float:

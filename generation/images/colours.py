@@ -51,9 +51,9 @@ def _transparent_colour(transparency: object, *, depth: int, colour_type: int) -
     return transparency
 
 
-def over_white(image: Image.Image) -> Image.Image:
-    """Composite a picture with alpha over white, one strip at a time: full copies would take too much memory."""
-    flat = Image.new("RGB", image.size, "white")
+def over(image: Image.Image, background: str) -> Image.Image:
+    """Composite a picture with alpha over a colour, one strip at a time: full copies would take too much memory."""
+    flat = Image.new("RGB", image.size, background)
     for top in range(0, image.height, _STRIP_HEIGHT):
         strip = image.crop((0, top, image.width, min(top + _STRIP_HEIGHT, image.height))).convert("RGBA")
         flat.paste(strip.convert("RGB"), (0, top), strip.getchannel("A"))

@@ -7,16 +7,17 @@ at reduced size, shrink, and only then convert colours.
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 # The plugins are imported by name, so that opening an unfamiliar file does not load all forty.
 from PIL import AvifImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from generation.errors import ImageRefused
-from generation.images.colours import eight_bits, over_white, to_srgb
+from generation.images.colours import eight_bits, over, to_srgb
 from generation.images.formats import ForeignFormat, Format, sniff
+from generation.images.masks import marks_of, require_same_shape, with_mask
 from generation.images.png import encode_png
 from generation.images.refusals import Refusal
 from generation.images.scan import MAX_CLEAN_SIDE, MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
@@ -49,7 +50,7 @@ class Decoded:
     """A clean picture and what the file was.
 
     ``data`` is a PNG, upright, without metadata, at most 2,048 px per side: RGB on white, with an alpha channel (RGBA)
-    if parts of the file were transparent.
+    if parts of the file were transparent, or if there was a mask.
     """
 
     data: bytes
@@ -60,11 +61,43 @@ class Decoded:
     format: str
 
 
-def decode_picture(data: bytes) -> Decoded:
+def decode_picture(data: bytes, mask: bytes | None = None) -> Decoded:
     """Decode any accepted picture; raise ImageRefused with a reason from ``generation.images.refusals``.
 
+    The alpha channel of a picture with a ``mask``, which is another such file, says what the mask marks. A refusal of
+    the mask alone has ``of_mask`` in its data.
     Must not be called from two threads at once: Pillow's pixel limit and Python's warning filters are global.
     """
+    picture = _decoded(data, _clean_pixels)
+    clean = picture.pixels
+    if mask is not None:
+        try:
+            marks = _decoded(mask, _marks)
+        except ImageRefused as error:
+            raise ImageRefused(error.reason, of_mask=True, **error.data) from None
+        require_same_shape(picture.size, marks.size)
+        clean = with_mask(clean, marks.pixels)
+    return Decoded(
+        data=encode_png(clean, PngImagePlugin.PngInfo()),
+        width=clean.width,
+        height=clean.height,
+        original_width=picture.size[0],
+        original_height=picture.size[1],
+        format=picture.format.value,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Upright:
+    """Decoded pixels, upright, at most 2,048 px per side; ``size`` is the upright size of the file as sent in."""
+
+    pixels: Image.Image
+    size: tuple[int, int]
+    format: Format
+
+
+def _decoded(data: bytes, pixels_of: Callable[[bytes, Format], _Upright]) -> _Upright:
+    """Decode a file within the limits of its format; raise ImageRefused."""
     if not data:
         raise ImageRefused(Refusal.EMPTY)
     name = sniff(data)
@@ -78,7 +111,7 @@ def decode_picture(data: bytes) -> Decoded:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             Image.MAX_IMAGE_PIXELS = megapixels * _MEGAPIXEL
-            return _decode(data, name)
+            return pixels_of(data, name)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageRefused(Refusal.TOO_MANY_PIXELS, format=name.value, limit_megapixels=megapixels) from None
 
@@ -102,14 +135,8 @@ def refusing_surprises(format_name: str) -> Iterator[None]:
         raise ImageRefused(Refusal.DAMAGED, format=format_name) from None
 
 
-def _decode(data: bytes, name: Format) -> Decoded:
-    if name is Format.JPEG and count_scans(data) > MAX_SCANS:
-        raise ImageRefused(Refusal.TOO_MANY_SCANS, limit=MAX_SCANS)
-    if name is Format.PNG:
-        if not has_sound_pixels(data):
-            raise ImageRefused(Refusal.DAMAGED, format=name.value)
-        data = without_text_chunks(data)
-    frame = _first_frame(data, name)
+def _clean_pixels(data: bytes, name: Format) -> _Upright:
+    frame = _first_frame(data, name, background="white")
     pixels = frame.pixels
     pixels.thumbnail((MAX_CLEAN_SIDE, MAX_CLEAN_SIDE), Image.Resampling.LANCZOS)
     if 0 < len(frame.icc_profile) <= MAX_ICC_BYTES:
@@ -117,26 +144,31 @@ def _decode(data: bytes, name: Format) -> Decoded:
     pixels = pixels.convert("RGB")
     if frame.alpha is not None:
         pixels.putalpha(frame.alpha.resize(pixels.size, Image.Resampling.LANCZOS))
+    upright = _upright(pixels, frame, name)
+    # save() writes whatever `info` holds, so only a new image is sure to carry no metadata.
+    clean = Image.frombytes(upright.pixels.mode, upright.pixels.size, upright.pixels.tobytes())
+    return replace(upright, pixels=clean)
+
+
+def _marks(data: bytes, name: Format) -> _Upright:
+    frame = _first_frame(data, name, background="black")
+    frame.pixels.thumbnail((MAX_CLEAN_SIDE, MAX_CLEAN_SIDE), Image.Resampling.LANCZOS)
+    return _upright(marks_of(frame.pixels), frame, name)
+
+
+def _upright(pixels: Image.Image, frame: "_Frame", name: Format) -> _Upright:
     if frame.orientation in _TRANSPOSE_OF_ORIENTATION:
         pixels = pixels.transpose(_TRANSPOSE_OF_ORIENTATION[frame.orientation])
-    # save() writes whatever `info` holds, so only a new image is sure to carry no metadata.
-    clean = Image.frombytes(pixels.mode, pixels.size, pixels.tobytes())
-    sideways = frame.orientation >= 5
-    return Decoded(
-        data=encode_png(clean, PngImagePlugin.PngInfo()),
-        width=clean.width,
-        height=clean.height,
-        original_width=frame.height if sideways else frame.width,
-        original_height=frame.width if sideways else frame.height,
-        format=name.value,
-    )
+    is_sideways = frame.orientation >= 5
+    size = (frame.height, frame.width) if is_sideways else (frame.width, frame.height)
+    return _Upright(pixels=pixels, size=size, format=name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
     """The first frame, in mode L, RGB or CMYK, and what the file says about it; ``width`` × ``height`` as stored.
 
-    ``alpha`` (L, of the same size) is there if something of it is transparent; ``pixels`` lie over white.
+    ``alpha`` (L, of the same size) is there if something of it is transparent; ``pixels`` lie over a background.
     """
 
     pixels: Image.Image
@@ -147,8 +179,14 @@ class _Frame:
     icc_profile: bytes
 
 
-def _first_frame(data: bytes, name: Format) -> _Frame:
+def _first_frame(data: bytes, name: Format, *, background: str) -> _Frame:
     """Decode the first frame and release the codec, which may hold twice the picture, before processing it."""
+    if name is Format.JPEG and count_scans(data) > MAX_SCANS:
+        raise ImageRefused(Refusal.TOO_MANY_SCANS, limit=MAX_SCANS)
+    if name is Format.PNG:
+        if not has_sound_pixels(data):
+            raise ImageRefused(Refusal.DAMAGED, format=name.value)
+        data = without_text_chunks(data)
     with Image.open(BytesIO(data), formats=(name.value.upper(),)) as image:
         width, height = image.size
         _check_size(image, name)
@@ -157,7 +195,7 @@ def _first_frame(data: bytes, name: Format) -> _Frame:
         image.load()
         pixels = eight_bits(image, data if name is Format.PNG else b"")
         return _Frame(
-            pixels=over_white(pixels) if pixels.mode in ("LA", "RGBA") else pixels,
+            pixels=over(pixels, background) if pixels.mode in ("LA", "RGBA") else pixels,
             alpha=alpha_of(pixels),
             width=width,
             height=height,

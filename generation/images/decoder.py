@@ -37,7 +37,7 @@ class CleanImage:
     """A picture that is safe to pass on.
 
     ``data`` is a PNG, upright, without metadata, at most 2,048 px per side, ``width`` × ``height``: RGB on white,
-    with an alpha channel (RGBA) if parts of the file were transparent.
+    with an alpha channel (RGBA) if parts of the file were transparent or marked by a mask.
     ``original_width`` × ``original_height`` is the upright size of the file as sent in, ``format`` its format ("PNG",
     "JPEG", "GIF", "WebP", "AVIF"), ``sha256`` the hexadecimal digest of its bytes. ``seconds`` is the time that
     decoding took, without the wait for a free child.
@@ -103,14 +103,24 @@ class ImageDecoder:
         async with self._turn:
             await self._warm_child()
 
-    async def decode(self, data: bytes) -> CleanImage:
-        """Decode one picture; raise ImageRefused, or ExecutorError if no child can be started."""
-        if not data:
-            raise ImageRefused(Refusal.EMPTY)
-        if len(data) > self._max_input_bytes:
-            raise ImageRefused(Refusal.TOO_MANY_BYTES, limit_bytes=self._max_input_bytes)
-        answer, seconds = await self._answer(Frame("decode", blobs=(data,)), self._deadline_seconds)
+    async def decode(self, data: bytes, mask: bytes | None = None) -> CleanImage:
+        """Decode one picture, with the file of its mask if there is one.
+
+        Raises ImageRefused (with ``of_mask`` if only the mask is at fault), or ExecutorError if no child can be
+        started.
+        """
+        self._check_length(data)
+        if mask is not None:
+            self._check_length(mask, of_mask=True)
+        files = (data,) if mask is None else (data, mask)
+        answer, seconds = await self._answer(Frame("decode", blobs=files), self._deadline_seconds)
         return CleanImage(data=answer.blobs[0], seconds=seconds, **answer.fields)
+
+    def _check_length(self, data: bytes, **about: bool) -> None:
+        if not data:
+            raise ImageRefused(Refusal.EMPTY, **about)
+        if len(data) > self._max_input_bytes:
+            raise ImageRefused(Refusal.TOO_MANY_BYTES, limit_bytes=self._max_input_bytes, **about)
 
     async def encode_smaller(self, data: bytes, *, max_bytes: int) -> tuple[bytes, str]:
         """Re-encode one of our own result files, including its parameters; return (file, media type).

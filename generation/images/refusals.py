@@ -8,7 +8,10 @@ from generation.images.formats import ForeignFormat
 
 
 class Refusal(StrEnum):
-    """The reasons of ImageRefused; a comment lists the data that a sentence uses."""
+    """The reasons of ImageRefused; a comment lists the data that a sentence uses.
+
+    If the file is a mask, the data has ``of_mask`` as well.
+    """
 
     EMPTY = "empty"
     TOO_MANY_BYTES = "too_many_bytes"  # limit_bytes
@@ -22,6 +25,9 @@ class Refusal(StrEnum):
     TOO_SLOW = "too_slow"  # seconds
     TOO_MUCH_MEMORY = "too_much_memory"
     CRASHED = "crashed"
+    MASK_OF_ANOTHER_SHAPE = "mask_of_another_shape"  # width, height, mask_width, mask_height
+    MASK_MARKS_NOTHING = "mask_marks_nothing"
+    MASK_MARKS_EVERYTHING = "mask_marks_everything"
     RESULT_TOO_LARGE = "result_too_large"  # max_bytes; about a result, not about an uploaded picture
 
 
@@ -85,6 +91,16 @@ _SENTENCES: Mapping[Refusal, str] = {
     ),
     Refusal.TOO_MUCH_MEMORY: "This picture takes too much memory to read. Please send a smaller version of it.",
     Refusal.CRASHED: "This picture couldn't be read safely. Please save it again as a PNG or JPEG and send that.",
+    Refusal.MASK_OF_ANOTHER_SHAPE: (
+        "Your picture is {width} × {height} pixels, but your mask is {mask_width} × {mask_height}, which isn't the same"
+        " shape. Please draw the mask on a copy of the picture."
+    ),
+    Refusal.MASK_MARKS_NOTHING: (
+        "Your mask marks nothing. Please paint white over what should change, and leave the rest black."
+    ),
+    Refusal.MASK_MARKS_EVERYTHING: (
+        "Your mask marks the whole picture. Please leave black what should stay, or leave out the mask."
+    ),
     Refusal.RESULT_TOO_LARGE: "The new picture doesn't fit into {max_kibibytes} KiB. Please ask for a smaller size.",
 }
 
@@ -99,4 +115,5 @@ def image_refused_sentence(reason: str, data: Mapping[str, Any]) -> str:
         shown["limit_mebibytes"] = f"{data['limit_bytes'] / 1024**2:.3g}"
     elif refusal is Refusal.RESULT_TOO_LARGE:
         shown["max_kibibytes"] = f"{data['max_bytes'] // 1024:,}"
-    return _SENTENCES[refusal].format_map(shown)
+    sentence = _SENTENCES[refusal].format_map(shown)
+    return f"Your mask can't be used. {sentence}" if data.get("of_mask") else sentence

@@ -7,6 +7,7 @@ from generation.errors import InvalidRequest
 # Rounded corners are not parts that anyone wants repainted.
 _MIN_FRACTION = 0.01
 _OPAQUE = 250  # from this alpha on; lossy formats do not keep 255
+UNKNOWN_COLOUR = 0  # the alpha of what is not there at all; what a mask marks has an alpha of at least 1
 # Pixels next to transparent ones that are repainted too: resizing smears the white of transparent parts that far.
 _MARGIN = 2
 
@@ -15,7 +16,8 @@ def alpha_of(image: Image.Image) -> Image.Image | None:
     """Return the alpha (mode L) of a picture of which a visible part is transparent, else None."""
     if image.mode not in ("LA", "RGBA"):
         return None
-    alpha = image.getchannel("A")
+    # Lossy formats do not keep 0 either.
+    alpha = image.getchannel("A").point([value if value > 255 - _OPAQUE else UNKNOWN_COLOUR for value in range(256)])
     transparent_fraction = sum(alpha.histogram()[:128]) / (alpha.width * alpha.height)
     return alpha if transparent_fraction >= _MIN_FRACTION else None
 
@@ -36,8 +38,15 @@ def repaint_mask(alpha: Image.Image) -> Image.Image:
     return _kept(alpha).point([255] * 255 + [0])
 
 
+def lies_on_white(image: Image.Image) -> bool:
+    """Return whether parts of a picture (RGBA) are white because nothing is there; under a mask there is something."""
+    return image.getchannel("A").getextrema()[0] == UNKNOWN_COLOUR
+
+
 def without_white(image: Image.Image) -> Image.Image:
-    """Return a picture (RGBA on white) as RGB, with all that is not opaque filled by the colours around it."""
+    """Return a picture (RGBA) as RGB; what is not opaque is filled by the colours around it if it lies on white."""
+    if not lies_on_white(image):
+        return image.convert("RGB")
     return filled(image.convert("RGB"), image.getchannel("A").point([255] * _OPAQUE + [0] * (256 - _OPAQUE)))
 
 
@@ -71,5 +80,5 @@ def under_kept_parts(painted: Image.Image, image: Image.Image, alpha: Image.Imag
 
 def _kept(alpha: Image.Image) -> Image.Image:
     """Return how much of each pixel is kept (mode L): an alpha whose edges, as soft as they were, are moved inwards."""
-    opaque = alpha.point([value if value < _OPAQUE else 255 for value in range(256)])
+    opaque = alpha.point([0, 0, *range(2, _OPAQUE), *[255] * (256 - _OPAQUE)])  # nothing is kept of what a mask marks
     return opaque.filter(ImageFilter.MinFilter(2 * _MARGIN + 1))

@@ -20,11 +20,14 @@ AVIF_THREADS = 2
 
 
 def answer(frame: Frame) -> Frame:
-    """Handle a ``decode`` or ``encode_smaller`` frame; a refusal for lack of memory marks the child as spent."""
+    """Handle a ``decode`` or ``encode_smaller`` frame; a refusal for lack of memory marks the child as spent.
+
+    A second blob of ``decode`` is the mask.
+    """
     data = frame.blobs[0]
     try:
         if frame.kind == "decode":
-            fields = asdict(decode_picture(data))
+            fields = asdict(decode_picture(*frame.blobs))
             clean = fields.pop("data")
             return Frame("decoded", {**fields, "sha256": hashlib.sha256(data).hexdigest()}, (clean,))
         with refusing_surprises("result"):

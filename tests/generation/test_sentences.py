@@ -14,6 +14,8 @@ DATA = {
     "limit_megapixels": 25,
     "width": 20_000,
     "height": 10,
+    "mask_width": 10,
+    "mask_height": 20_000,
     "limit": 16_384,
     "seconds": 10.0,
     "max_bytes": 1_048_576,

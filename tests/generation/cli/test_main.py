@@ -17,6 +17,7 @@ from generation.cli.main import main
 from generation.images.metadata import read_parameters
 from generation.models.catalog import REPOSITORY
 from tests.generation.samples import png
+from tests.pictures import mean_difference
 from tests.tiny_pipeline import save_tiny_pipeline
 
 MODELS = """
@@ -147,9 +148,30 @@ def test_transparent_parts_alone_are_repainted(generate: RunCommand, tmp_path: P
     assert [line["strength"] for line in lines(generate("img2img", *arguments, "--strength", "0.7", "--json"))] == [0.7]
 
 
+def test_what_a_mask_marks_is_repainted(
+    generate: RunCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Image.open(tmp_path / "cat.png") as image:
+        Image.linear_gradient("L").resize(image.size).point([0] * 128 + [255] * 128).save(tmp_path / "mask.png")
+    done = generate("img2img", "cat.png", "-p", "a dog", "--mask", "mask.png", "--seed", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    (record,) = lines(done)
+    assert (record["repaint"], record["strength"]) == ("transparent", 1.0)
+    with Image.open(tmp_path / "cat.png") as before, Image.open(tmp_path / record["file"]) as after:
+        kept, repainted = (0, 0, after.width, after.height // 3), (0, after.height * 2 // 3, after.width, after.height)
+        expected = before.convert("RGB").resize(after.size, Image.Resampling.LANCZOS)
+        assert mean_difference(after.crop(kept), expected.crop(kept)) < 4  # trimmed a little
+        assert mean_difference(after.crop(repainted), expected.crop(repainted)) > 20
+    with pytest.raises(SystemExit):
+        main(["img2img", "cat.png", "-p", "a dog", "--mask", "mask.png", "--repaint", "all"])
+    assert "--repaint: not allowed with argument --mask" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["cat.png", "-p", "x", "--mask", "nothing.png"], "There is no file nothing.png"),
+        (["cat.png", "-p", "x", "--mask", "notes.txt"], "Your mask can't be used. This is a text file"),
         (["cat.png", "-p", "x", "--repaint", "transparent"], "Your picture has no transparent parts to repaint."),
         (["cat.png", "-p", "x", "--strength", "ladder", "--count", "1"], "A ladder needs at least two pictures"),
         (["cat.png", "-p", "x", "--sampler", "magic"], "The sampler must be one of own, ddim"),

@@ -162,6 +162,20 @@ def test_in_company_it_is_the_picture_painted_alone(engine: DiffusersEngine) -> 
     assert apart(images[1].crop(inside), image_of(alone).crop(inside)) <= 1
 
 
+def test_under_a_mask_it_starts_from_the_colours_that_are_there(engine: DiffusersEngine, tiny_catalog: Catalog) -> None:
+    image = Image.open(io.BytesIO(gradient(64, 64)))
+    alpha = Image.new("L", image.size, 255)
+    alpha.paste(1, (20, 12, 50, 44))  # as the decoder writes what a mask marks
+    image.putalpha(alpha)
+    wanted = hole_request(image=with_colours(image), strength=0.3)
+    assert fitted_image(wanted, tiny_catalog["ddim"]) == image.convert("RGB")
+    assert fitted_mask(wanted, tiny_catalog["ddim"]) == fitted_mask(hole_request(), tiny_catalog["ddim"])
+    other = image_of(engine.run(hole_request(strength=0.3), RecordedRun()).pictures[0])
+    picture = engine.run(wanted, RecordedRun()).pictures[0]
+    assert apart(image_of(picture), other) > 1  # that one fills the hole with the colours around it
+    assert (picture.parameters["repaint"], picture.parameters["transparent"]) == ("transparent", False)
+
+
 def test_its_file_says_so(engine: DiffusersEngine) -> None:
     part = engine.run(hole_request(), RecordedRun()).pictures[0].parameters
     assert (part["repaint"], part["transparent"]) == ("transparent", True)
