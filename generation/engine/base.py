@@ -46,7 +46,7 @@ class Engine(Protocol):
         ...
 
     def total_steps(self, request: Img2ImgRequest) -> int:
-        """Return the denoising steps of all pictures together, as far as is known before the model is loaded."""
+        """Return the denoising steps of all pictures together, as far as is known before its files are here."""
         ...
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:

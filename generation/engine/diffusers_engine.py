@@ -19,6 +19,7 @@ from generation.engine.input_picture import (
 )
 from generation.engine.loaded_models.resident_models import ResidentModels
 from generation.engine.order import Order, Painted
+from generation.engine.schedules import schedule_of
 from generation.engine.width import FixedWidth, MeasuredWidth
 from generation.images.encode import encode_picture
 from generation.images.fit import enlarge, enlargement_factor
@@ -28,6 +29,7 @@ from generation.models.families import FAMILIES
 from generation.models.hub import Hub
 from generation.phases import Phase
 from generation.requests import Img2ImgRequest, Img2ImgResult, Picture
+from generation.samplers import OWN_SAMPLER
 from generation.versions import VERSION, library_versions
 
 
@@ -106,8 +108,14 @@ class DiffusersEngine:
         self._loop.load(self._default_model).result()
 
     def total_steps(self, request: Img2ImgRequest) -> int:
-        """Return the steps of all pictures as the family counts them; a scheduler may add one."""
-        return sum(FAMILIES[self._catalog.find(request.model).family].steps(request))
+        """Return the steps of all pictures; those that the model's own scheduler adds only if its files are here."""
+        family = FAMILIES[self._catalog.find(request.model).family]
+        if family.takes_samplers and request.sampler == OWN_SAMPLER:
+            scheduler = self._models.own_scheduler(request.model)
+            if scheduler is not None:
+                each = (schedule_of(scheduler, request.of_picture(index)) for index in range(request.count))
+                return sum(len(schedule.timesteps) for schedule in each)
+        return sum(family.steps(request))
 
     def run(self, request: Img2ImgRequest, run: Run) -> Img2ImgResult:
         """Compute one request; see ``Engine.run``."""

@@ -1,6 +1,7 @@
 """How a model's files become a diffusers pipeline, one that prints nothing on its own."""
 
 import importlib
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,6 +125,15 @@ def load_model(
         graphs=graphs,
         packable_bytes=packable_bytes,
     )
+
+
+def read_scheduler(folder: Path) -> Any | None:
+    """Return the scheduler that a model's files name, or None if they name none that diffusers has."""
+    try:
+        config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
+        return getattr(importlib.import_module("diffusers.schedulers"), config["_class_name"]).from_config(config)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):  # loading the model will say what is wrong
+        return None
 
 
 def pipeline_class(folder: Path, family: Family) -> Any:

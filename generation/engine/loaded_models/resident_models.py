@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,11 +15,11 @@ from generation.engine.device import free_bytes, free_memory
 from generation.engine.faults import fault_of
 from generation.engine.kernels.huge_pages import moves_to_huge_pages
 from generation.engine.kernels.preparing import pack_denoiser
-from generation.engine.loaded_models.loading import LoadedModel, load_model
+from generation.engine.loaded_models.loading import LoadedModel, load_model, read_scheduler
 from generation.engine.loaded_models.placement import place
 from generation.models.add_ons import AddOnFile
 from generation.models.catalog import Catalog, ModelEntry
-from generation.models.files import ensure_model
+from generation.models.files import ensure_model, path_here
 from generation.models.hub import Hub
 from generation.models.memory_plan import MemoryPlan, make_plan, plan_words, widest_plan
 from generation.models.sizes import read_sizes
@@ -58,6 +59,7 @@ class ResidentModels:
         self._models: dict[str, LoadedModel] = {}  # least recently requested first
         self._lowered: dict[str, MemoryPlan] = {}  # plans of models that ran out of memory
         self._fetching: dict[str, threading.Lock] = {}  # by model
+        self._schedulers: dict[str, Any] = {}  # by model, as its files describe them
         self._packing: Iterator[None] = iter(())  # of the model that was loaded last
         self._moves: Iterator[int] = iter(())
 
@@ -69,7 +71,7 @@ class ResidentModels:
     def fetch(self, name: str, alive: Callable[[], None]) -> None:
         """Download the model's files if they are missing, which may take long; ``alive`` is called meanwhile.
 
-        The only method that any thread may call: the one that owns the device must never wait for a network.
+        Any thread may call it; the one that owns the device must never wait for a network.
         """
         entry = self._catalog.find(name)
         fetching = self._fetching.setdefault(name, threading.Lock())
@@ -80,6 +82,18 @@ class ResidentModels:
                 ensure_model(entry, self._data_dir, self._hub, lambda *_: alive())
         finally:
             fetching.release()
+
+    def own_scheduler(self, name: str) -> Any | None:
+        """Return the scheduler that the model's files describe, or None if they are not here; any thread may call it.
+
+        It is not the pipeline's, which is replaced while a picture is generated with another sampler.
+        """
+        if name not in self._schedulers:
+            folder = path_here(self._catalog.find(name), self._data_dir, self._hub)
+            if folder is None or (scheduler := read_scheduler(folder)) is None:
+                return None
+            self._schedulers[name] = scheduler
+        return self._schedulers[name]
 
     def get(self, name: str, alive: Callable[[], None]) -> LoadedModel:
         """Return the model, loaded if necessary; ``alive`` is called during a download, which may take long.

@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,9 +93,11 @@ def test_the_announced_total_is_the_number_of_steps(engine: DiffusersEngine) -> 
     assert max(told for told in run.told if isinstance(told, tuple)) == (engine.total_steps(wanted),) * 2
 
 
-def test_a_scheduler_with_steps_of_its_own_is_counted_right(engine: DiffusersEngine) -> None:
-    run = RecordedRun()
-    result = engine.run(tiny_request(model="pndm", strength=1.0, num_inference_steps=4), run)
+def test_a_scheduler_with_steps_of_its_own_is_counted_right(make_engine: Callable[..., DiffusersEngine]) -> None:
+    run, engine, wanted = RecordedRun(), make_engine(), tiny_request(model="pndm", strength=1.0, num_inference_steps=4)
+    assert engine.total_steps(wanted) == 5  # before it is loaded
+    assert engine.total_steps(replace(wanted, sampler="euler")) == 4
+    result = engine.run(wanted, run)
     assert [told for told in run.told if isinstance(told, tuple)] == [(step, 5) for step in range(1, 6)]
     assert result.pictures[0].parameters["denoising_steps"] == 5
 
