@@ -20,7 +20,8 @@ MIN_COUNT, MAX_COUNT = 1, 10
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SEED = 2**32 - 1
 
-# What strength means: a fraction of the sampler's steps, as in diffusers, or the same noise with every sampler.
+# What strength means: a fraction of the sampler's steps, as in diffusers, or the same noise with every sampler that can
+# start at any noise level.
 StrengthSchedule = Literal["noise", "index"]
 STRENGTH_SCHEDULES: tuple[StrengthSchedule, ...] = ("noise", "index")
 

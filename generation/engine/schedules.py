@@ -2,7 +2,8 @@
 
 ``index`` is diffusers' meaning of strength: the fraction of the schedule's steps that are run. How much noise that is
 depends on the sampler and on the number of steps, so the same strength edits more or less with each of them. ``noise``
-means the same noise everywhere: that of the training timestep at this fraction of the training schedule.
+means the same noise with all schedulers that can start at any noise level: that of the training timestep at this
+fraction of the training schedule. The others (``schedule_in_effect``) always use ``index``.
 """
 
 import importlib
