@@ -116,6 +116,27 @@ async def test_a_deletion_that_the_end_of_the_bot_cuts_short_goes_on_at_the_next
     await bot.until(lambda: bot.rows("SELECT 1 FROM facts WHERE name LIKE 'forgetting%'") == [])
 
 
+async def test_consent_is_asked_for_before_a_file_is_fetched(bot: BotProcess) -> None:
+    posted = await bot.client.say("look", files=[("mine.jpg", CAT.read_bytes())], member=MEMBER)
+    watch = await bot.client.add_fault(r"^/attachments/.*/mine\.jpg$", method="GET", action="status", times=None)
+
+    async def fetches() -> int:
+        (hits,) = [fault["hits"] for fault in (await bot.client.stats())["faults"] if fault["id"] == watch]
+        return hits
+
+    await privacy(bot, "remixing", state="off")
+    try:
+        refused = await bot.client.message_command("Remix", posted.id, member=OTHER)
+        assert refused.response is not None
+        assert refused.response.content == refusal_sentence("remixing_off", {})
+        assert await fetches() == 0
+        assert (await bot.client.message_command("Remix", posted.id, member=MEMBER)).modal is not None
+        assert await fetches() == 1
+    finally:
+        await bot.client.clear_faults(watch)
+        await privacy(bot, "remixing", state="on")
+
+
 async def test_remixing_off_holds_for_results_and_for_posted_pictures(bot: BotProcess) -> None:
     refusal = refusal_sentence("remixing_off", {})
     result = await bot.result_of(await bot.img2img(member=MEMBER, steps=2))
