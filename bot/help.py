@@ -24,7 +24,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
     mention = client.user.mention if client.user else "@me"
     lines = [
         "**I paint new pictures over yours.**",
-        "• `/img2img`: attach a picture and write a prompt.",
+        "• `/img2img`: attach a picture (and a mask) and write a prompt.",
         f"• Send a picture with a prompt and mention {mention} (not needed in a direct message).",
         "• Reply to one of my pictures: new words paint over it, `strength 0.7` or `seed 5` changes only that,"
         " `again` or `4 more` uses new seeds, and `seed?` tells you its seed.",
@@ -33,7 +33,7 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
         "**Options**, anywhere in the text: `strength` (0.3 or `subtle`, 0.6 or `balanced`, 0.9 or `strong`;"
         " `ladder` paints several to choose from),"
         " `seed` (the same seed gives the same picture), `guidance`, `steps`, `count`, `size`, `model`, `sampler`,"
-        " `repaint: transparent`, and `negative:` at the end.",
+        " `repaint: transparent` or `mask`, and `negative:` at the end.",
         *_about_model(client, origin),
     ]
     return "\n".join(lines)

@@ -91,6 +91,9 @@ _REFUSALS: Mapping[str, str] = {
         "I don't have access to this channel any more, so I didn't start painting. Please ask a moderator to let me in."
     ),
     "may_not_write": "You can't write in this channel, so I won't post here for you either.",
+    "mask_and_all": (
+        "You sent a mask, but chose to repaint everything. Please choose one: `repaint: mask` or `repaint: all`."
+    ),
     "member_blocked_everywhere": "The operator of this bot has blocked you from asking for pictures.",
     "member_blocked": "The moderators of this server have blocked you from asking for pictures here.",
     "member_queue_full": (
@@ -111,6 +114,10 @@ _REFUSALS: Mapping[str, str] = {
     "no_enlarging": (
         "I can't enlarge a picture as it is. To have it painted again with more pixels, reply to it with a larger size,"
         " such as `size 768`."
+    ),
+    "no_mask": (
+        "There's no second picture to use as the mask. Please send both pictures in one message, first yours, then the"
+        " mask: white where yours should change, black where it should stay."
     ),
     "no_picture": (
         "I don't see a picture there. Please attach one, or reply to one of mine."
@@ -157,7 +164,7 @@ _REFUSALS: Mapping[str, str] = {
     ),
     "remixing_off": "The owner of this picture doesn't want others to paint over it. Please choose another one.",
     "repaint_not_understood": (
-        "I don't understand `{option} {value}`. Please write `repaint: transparent` or `repaint: all`."
+        "I don't understand `{option} {value}`. Please write `repaint: transparent`, `repaint: mask` or `repaint: all`."
     ),
     "result_blocked": "I can't show the result here because it looks sexual. Please try other words.",
     "result_gone": "There's no finished picture there. To start a new one, send a picture with `/img2img`.",
@@ -291,12 +298,14 @@ def reported(*, is_new: bool, is_server: bool) -> str:
     return f"🚩 Thank you. {'The moderators' if is_server else 'The operator of the bot'} will see it."
 
 
-def another_picture(*, needs_mention: bool) -> str:
-    """Say how to continue with another picture.
+def another_picture(*, needs_mention: bool, has_mask: bool) -> str:
+    """Say how to continue with another picture, or another picture and mask.
 
     Replying to a command's response pings nobody, and without a mention Discord does not show the reply to the bot.
     """
     words = " and mention me" if needs_mention else " (no words needed)"
+    if has_mask:
+        return f"-# Reply to this with your picture and then its mask{words}, and I'll try again with those."
     return f"-# Reply to this with another picture{words}, and I'll paint the same over that one."
 
 

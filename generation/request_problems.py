@@ -37,7 +37,7 @@ def invalid_request_sentence(field: str, reason: str, data: Mapping[str, Any]) -
             return f"{name} must be one of {', '.join(data['known'])}."
         case "not_for_model" if field == "repaint":  # a reply repeats it, so that it cannot be left out
             model = data["model"]
-            return f"{model} can't repaint transparent parts alone. Please choose another model, or `repaint: all`."
+            return f"{model} can't repaint parts of a picture alone. Please choose another model, or `repaint: all`."
         case "not_for_model":
             return f"{name} can't be chosen for {data['model']}. Please leave it out."
         case "nothing_transparent":

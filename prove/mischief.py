@@ -90,6 +90,8 @@ class Mischief:
             "count": self._chance.choice((1, 1, 3)),
             "repaint": self._chance.choice(("all", "all", "transparent")),
         }
+        if self._chance.choice((True, False, False)):
+            options["mask"] = self._chance.choice(_PICTURES)  # of the same shape, of another one, or with "all"
         await self._client.command("img2img", options, member=member, channel=self._place(member))
 
     async def _write(self, member: str) -> None:

@@ -35,6 +35,7 @@ from generation.strength_ladder import LADDER
 _MENDED_IN_A_FORM = (
     "cooldown",
     "ladder_and_strength",
+    "mask_and_all",
     "member_queue_full",
     "model_not_allowed",
     "past_limit",
@@ -71,6 +72,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     negative_prompt="What it should not show",
     strength="How far to move away from your picture: 0.3 is subtle, 0.6 balanced, 0.9 strong",
     repaint="What to repaint: everything, or only the transparent parts, which keeps the rest exactly as it is",
+    mask="A second picture of the same shape: white where yours is repainted, black where it stays exactly as it is",
     ladder="Instead of one strength: several pictures with the same seed, from 0.3 to 0.75, to choose from",
     guidance_scale="How closely to follow the prompt",
     steps="Denoising steps: more take longer and sometimes add detail",
@@ -98,6 +100,7 @@ async def img2img(
     model: str | None = None,
     sampler: str | None = None,
     repaint: str | None = None,
+    mask: discord.Attachment | None = None,
     adapter: str | None = None,
     adapter_weight: Range[float, 0.0, 2.0] | None = None,
 ) -> None:
@@ -115,12 +118,14 @@ async def img2img(
         sampler=sampler,
         adapter=adapter,
         adapter_weight=adapter_weight,
-        repaint=cast("Repaint | None", repaint),
+        repaint=cast("Repaint | None", repaint) if mask is None else "mask",
     )
-    admission, source = client_of(interaction).admission, source_of(image)
+    admission, source = client_of(interaction).admission, source_of(image, *([] if mask is None else [mask]))
     try:
         if ladder and strength is not None:
             raise Refused("ladder_and_strength")
+        if mask is not None and repaint == "all":
+            raise Refused("mask_and_all")
         await admission.accept_interaction(interaction, options, source)
     except (Refused, GenerationError) as error:
         if isinstance(error, Refused) and error.reason not in _MENDED_IN_A_FORM:

@@ -100,7 +100,11 @@ def _next_step_hint(job: Job) -> tuple[str, ...]:
     """Say how to continue with another picture, if it was the picture that was not accepted."""
     was_the_picture = job.state is JobState.FAILED and job.queued_at is None and job.failure_kind in _ABOUT_THE_PICTURE
     needs_mention = job.request_message_id is None and job.guild_id is not None
-    return (replies.another_picture(needs_mention=needs_mention),) if was_the_picture else ()
+    return (
+        (replies.another_picture(needs_mention=needs_mention, has_mask=job.mask_url is not None),)
+        if was_the_picture
+        else ()
+    )
 
 
 def _reference(job: Job) -> tuple[str, ...]:
@@ -159,7 +163,7 @@ def result_text(
     if job.sampler != OWN_SAMPLER:
         numbers += f" · {SAMPLERS[job.sampler].title}"
     if job.repaint == "transparent":
-        numbers += " · transparent parts only"
+        numbers += f" · {'transparent' if first.transparent else 'masked'} parts only"
     if job.adapter:
         adapters = read_adapters(job.adapter, job.adapter_weight)
         numbers += " · " + " + ".join(f"{name} {weight:g}" for name, weight in adapters)

@@ -40,7 +40,7 @@ async def with_retries(work: Callable[[], Awaitable[T]]) -> T:
 
 
 class Intake:
-    """Fetches a job's picture, decodes it in a disposable process, screens it, and stores the clean copy.
+    """Fetches a job's picture and mask, decodes them in a disposable process, and screens and stores the clean copy.
 
     At most ``MAX_AT_ONCE`` pictures are in memory at the same time; the others are fetched when it is their turn.
     """
@@ -85,7 +85,8 @@ class Intake:
 
     async def _clean_picture(self, job: Job) -> tuple[bytes, str]:
         if job.attachment_url is not None:
-            image = await self._decoder.decode(await self._downloads.fetch(job.attachment_url))
+            mask = None if job.mask_url is None else await self._downloads.fetch(job.mask_url)
+            image = await self._decoder.decode(await self._downloads.fetch(job.attachment_url), mask)
             return image.data, image.sha256
         assert job.parent_job_id is not None, "a job begins with a download or with another job's input"
         return await self._spool.read(job.parent_job_id, INPUT_FILENAME), job.input_sha256 or ""

@@ -46,7 +46,8 @@ class MessageOrders:
         source = None if shown is None else await self._source_in(shown)
         said = _with_earlier_options(said, thread[1:], self._client.shelf.names)
         if source is not None and not said.help:
-            await self._submit_prompt(message, await self._with_options_of_answered_job(said, thread[-1]), source)
+            said = await self._with_options_of_answered_job(said, thread[-1], source)
+            await self._submit_prompt(message, said, source)
             return None
         reference = thread[-1].reference
         if said.help or reference is None or reference.message_id is None:
@@ -124,7 +125,9 @@ class MessageOrders:
         await self._submit(message, options, source)
         return None
 
-    async def _with_options_of_answered_job(self, said: ParsedText, message: discord.Message) -> ParsedText:
+    async def _with_options_of_answered_job(
+        self, said: ParsedText, message: discord.Message, source: Source
+    ) -> ParsedText:
         """Complete what was said with the options of the job that the message answers, if it has no prompt itself."""
         answered_id = message.reference and message.reference.message_id
         if said.options.prompt or answered_id is None:
@@ -133,6 +136,8 @@ class MessageOrders:
         if job is None or (job.is_withdrawn and job.requester_id != message.author.id):
             return said
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
+        if job.mask_url is not None and (source.mask_url is not None or job.state is JobState.FAILED):
+            earlier = replace(earlier, repaint="mask")  # the second picture is the new one's mask
         return replace(said, options=changed(earlier, said.options))
 
     async def _submit_prompt(self, message: discord.Message, said: ParsedText, source: Source) -> None:

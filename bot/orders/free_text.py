@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.errors import Refused
-from bot.orders.options import Options
+from bot.orders.options import PARTS, Options, Parts
 from bot.orders.small_talk import (
     asks_again,
     asks_for_help,
@@ -32,7 +32,6 @@ from bot.orders.spellings import (
     several_more,
     without_markup,
 )
-from generation.requests import REPAINTS, Repaint
 from generation.samplers import SAMPLERS
 from generation.strength_ladder import LADDER
 
@@ -52,8 +51,8 @@ def _side(value: str) -> int:
     return int(value) if sides is None else round(math.sqrt(int(sides[1]) * int(sides[2])))
 
 
-def _repaint(value: str) -> Repaint:
-    for each in REPAINTS:
+def _repaint(value: str) -> Parts:
+    for each in PARTS:
         if each == value.lower():
             return each
     raise ValueError
@@ -107,7 +106,7 @@ _MENTION = re.compile(r"<@[!&]?\d+>")
 _NAME_AND_WORD = re.compile(
     r"\s*(?:(?:strength|guidance|cfg|steps|seed)\s+(?:[^\s,;]*\d[^\s,;]*|any|auto|best|default|full|half|high|less|lots"
     r"|low|many|max|maximum|medium|min|minimum|more|much|new|none|off|on|one|two|three|four|five|ten|random|same|strong"
-    r"|weak|zero)|(?:sampler|adapter|lora)\s+[^\s,;]+|repaint\s+all)[.!?]*\s*",
+    r"|weak|zero)|(?:sampler|adapter|lora)\s+[^\s,;]+|repaint\s+(?:all|mask))[.!?]*\s*",
     re.IGNORECASE,
 )
 # Nothing but a word and a fraction: an option in another language, or one that does not exist.

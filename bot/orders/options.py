@@ -5,8 +5,12 @@ from typing import Literal
 
 from bot.storage.job import Job
 from generation.adapter_weights import read_adapters
-from generation.requests import Repaint, StrengthSchedule
+from generation.requests import REPAINTS, Repaint, StrengthSchedule
 from generation.strength_ladder import LADDER
+
+# What members choose to repaint; a mask becomes the transparent parts of the picture.
+Parts = Repaint | Literal["mask"]
+PARTS: tuple[Parts, ...] = (*REPAINTS, "mask")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +30,19 @@ class Options:
     strength_schedule: StrengthSchedule | None = None
     adapter: str | None = None
     adapter_weight: float | None = None
-    repaint: Repaint | None = None
+    repaint: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The picture to start from: a URL to download it from, or a job whose stored input is used again.
 
-    ``ignored_pictures`` counts further pictures that are not used. ``posted_by`` is who posted it, if known.
+    ``mask_url`` is a further picture that can be its mask. ``ignored_pictures`` counts all further pictures, which are
+    not used unless one is the mask. ``posted_by`` is who posted it, if known.
     """
 
     attachment_url: str | None = None
+    mask_url: str | None = None
     parent: Job | None = None
     spoiler: bool = False
     ignored_pictures: int = 0

@@ -21,6 +21,7 @@ from generation.models.embeddings import embeddings_in
 from generation.models.families import FAMILIES
 from generation.requests import (
     MAX_STRENGTH,
+    Repaint,
     check_negative_prompt,
     check_number,
     check_prompt,
@@ -63,7 +64,7 @@ class OrderBook:
         """Return a new job.
 
         Raises InvalidRequest, ModelUnavailable, or Refused (``past_limit``, ``past_limit_of_ladder``,
-        ``model_not_allowed``, ``size_too_large``).
+        ``model_not_allowed``, ``size_too_large``, ``no_mask``).
         """
         options = replace(options, prompt=without_markup(options.prompt).strip())
         check_prompt(options.prompt)
@@ -76,7 +77,7 @@ class OrderBook:
         layers = self.layers(origin)
         model = self._shelf.find(self._model(layers, options.model))
         layers = self.with_model(layers, model.name)
-        family, repaint = FAMILIES[model.family], options.repaint or "all"
+        family, (repaint, mask_url) = FAMILIES[model.family], _repainted(options, source)
         family.check_repaint(repaint, model.title)
         if repaint == "transparent" and options.strength is None:
             options = replace(options, strength=_strength_for_parts(layers))
@@ -123,9 +124,10 @@ class OrderBook:
             repaint=repaint,
             max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
             spoiler=source.spoiler,
-            ignored_pictures=source.ignored_pictures,
+            ignored_pictures=source.ignored_pictures - (mask_url is not None),
             accepted_at=time.time(),
             attachment_url=source.attachment_url,
+            mask_url=mask_url,
             parent_job_id=source.parent.job_id if source.parent else None,
             input_owner_id=None if source.owner_id == origin.requester_id else source.owner_id,
             input_sha256=source.parent.input_sha256 if source.parent and not source.attachment_url else None,
@@ -193,6 +195,15 @@ def _number(layers: Layers, name: str, chosen: Any) -> Any:
     if limit is not None and chosen > limit.value:
         raise Refused("past_limit", name=name, limit=limit.value, layer=limit.layer)
     return chosen
+
+
+def _repainted(options: Options, source: Source) -> tuple[Repaint, str | None]:
+    """Return what is repainted, and the mask if there is one; raise Refused (``no_mask``) if it is missing."""
+    if options.repaint != "mask":
+        return options.repaint or "all", None
+    if source.mask_url is None:
+        raise Refused("no_mask")
+    return "transparent", source.mask_url
 
 
 def _strength_for_parts(layers: Layers) -> float:

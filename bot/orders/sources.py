@@ -19,14 +19,18 @@ _READABLE = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, di
 _READING = discord.Permissions(view_channel=True, read_message_history=True)
 
 
-def source_of(attachment: discord.Attachment, *, ignored_pictures: int = 0, posted_by: int | None = None) -> Source:
-    """Return an attachment as a source; raise Refused (``attachment_too_large``) before downloading it."""
+def source_of(attachment: discord.Attachment, *further: discord.Attachment, posted_by: int | None = None) -> Source:
+    """Return an attachment as a source, and those that were sent with it.
+
+    Raises Refused (``attachment_too_large``) before anything is downloaded.
+    """
     if attachment.size > MAX_INPUT_BYTES:
         raise Refused("attachment_too_large", max_bytes=MAX_INPUT_BYTES)
     return Source(
         attachment_url=attachment.url,
+        mask_url=further[0].url if further else None,
         spoiler=attachment.is_spoiler(),
-        ignored_pictures=ignored_pictures,
+        ignored_pictures=len(further),
         posted_by=posted_by,
     )
 
@@ -43,7 +47,7 @@ def source_in(message: discord.Message) -> Source | None:
     proxied = [url for embed in embeds for url in (embed.image.proxy_url, embed.thumbnail.proxy_url) if url]
     beside = len(pictures) + len(proxied) - 1
     if pictures:
-        return source_of(pictures[0], ignored_pictures=beside, posted_by=message.author.id)
+        return replace(source_of(*pictures, posted_by=message.author.id), ignored_pictures=beside)
     if proxied:
         return Source(attachment_url=proxied[0], ignored_pictures=beside, posted_by=message.author.id)
     if laid_out := [item for part in shown for item in _laid_out(part.components)]:

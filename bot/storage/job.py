@@ -97,6 +97,7 @@ class Job:
     parent_job_id: str | None = None
     input_owner_id: int | None = None  # the owner of the picture it started from, if that is another member
     attachment_url: str | None = None
+    mask_url: str | None = None  # of a second picture, white where the first one is repainted
     ignored_pictures: int = 0
     request_message_id: int | None = None
     interaction_id: int | None = None

@@ -55,8 +55,8 @@ OTHER_IDS = frozenset(
 
 _EMPTY = """
     UPDATE jobs SET
-        prompt = '', negative_prompt = '', seed = 0, attachment_url = NULL, input_sha256 = NULL, parent_job_id = NULL,
-        input_owner_id = NULL,
+        prompt = '', negative_prompt = '', seed = 0, attachment_url = NULL, mask_url = NULL, input_sha256 = NULL,
+        parent_job_id = NULL, input_owner_id = NULL,
         interaction_id = NULL, request_message_id = NULL, status_message_id = NULL, result_message_id = NULL,
         is_end_shown = 1, pictures = '[]', failure_data = '{}', failure_reference = NULL
     WHERE job_id = ? AND accepted_at > ?

@@ -148,6 +148,8 @@ MIGRATIONS = (
     "ALTER TABLE jobs ADD COLUMN strengths TEXT NOT NULL DEFAULT '[]';",
     # 12: what is repainted; until now it was all of a picture
     "ALTER TABLE jobs ADD COLUMN repaint TEXT NOT NULL DEFAULT 'all';",
+    # 13: the mask, until it has become the alpha of the stored picture
+    "ALTER TABLE jobs ADD COLUMN mask_url TEXT;",
 )
 
 

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, Response, async_playwright, expect
 
 from playground.client import PlaygroundServer
 from tests.end_to_end.bot_process import CAT, PHOTOGRAPHS, RESULT_SECONDS, BotProcess
+from tests.pictures import encoded
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 # No sandbox, because tests also run as root; the rest keeps the browser from contacting anything but the stand-in.
@@ -70,8 +72,8 @@ async def page() -> AsyncIterator[Page]:
             await browser.close()
 
 
-async def drop(page: Page, name: str, picture: bytes) -> None:
-    """Drop a file on the page, as the browser reports it."""
+async def drop(page: Page, name: str, picture: bytes, *, on: str = "#messages") -> None:
+    """Drop a file on a part of the page, as the browser reports it."""
     transfer = await page.evaluate_handle(
         """async ([encoded, name]) => {
             const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
@@ -82,7 +84,7 @@ async def drop(page: Page, name: str, picture: bytes) -> None:
         [base64.b64encode(picture).decode(), name],
     )
     for event in ("dragenter", "dragover", "drop"):
-        await page.dispatch_event("#messages", event, {"dataTransfer": transfer})
+        await page.dispatch_event(on, event, {"dataTransfer": transfer})
 
 
 async def shown_width(picture: Locator) -> int:
@@ -196,6 +198,31 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await expect(result).to_have_count(1)
 
     assert complaints == []
+
+
+async def test_a_picture_and_a_mask_are_two_fields_of_one_command(bot: BotProcess, page: Page) -> None:
+    await bot.client.add_channel("masks")
+    with Image.open(CAT) as cat:
+        marks = Image.new("L", cat.size, 0)
+    marks.paste(255, (0, 0, marks.width // 2, marks.height))
+    await page.goto(bot.server.address)
+    await page.get_by_role("button", name="# masks").click()
+    await drop(page, "coffee.jpg", CAT.read_bytes())
+    form = page.get_by_role("form", name="/img2img")
+    await drop(page, "cat.jpg", CAT.read_bytes())  # another one replaces the first, and does not become its mask
+    await expect(form.get_by_text("cat.jpg")).to_be_visible()
+    await form.get_by_text("more options").click()
+    await drop(page, "mask.jpg", encoded(marks, "JPEG"), on="label[for=option-mask].drop-zone")
+    await expect(form.get_by_text("mask.jpg")).to_be_visible()
+    await form.get_by_role("button", name="Remove mask").click()
+    await expect(form.get_by_text("mask.jpg")).to_have_count(0)
+    await form.locator("#option-mask").set_input_files(
+        {"name": "mask.png", "mimeType": "image/png", "buffer": encoded(marks, "PNG")}
+    )
+    await form.get_by_label("prompt *").fill("a castle")
+    await form.get_by_label("steps").fill("4")
+    await form.get_by_role("button", name="Send").click()
+    await expect(message(page, "masked parts only")).to_contain_text("a castle")
 
 
 async def test_a_narrow_page_holds_what_is_in_it_and_what_was_sent_leaves_no_list_behind(page: Page) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
+from bot.replies import refusal_sentence
 from generation.images.metadata import read_parameters
 from playground.client import Message
-from tests.end_to_end.bot_process import CAT, BotProcess
+from tests.end_to_end.bot_process import CAT, BotProcess, told
 
 HINT = "Your picture has transparent parts"
 NUMBERS = {"steps": 4, "count": 1}
@@ -109,6 +110,86 @@ async def test_forms_show_it(bot: BotProcess) -> None:
     shown = {each["component"]["custom_id"]: each["component"].get("value") for each in form.modal["components"]}
     assert "repaint" not in (shown["more"] or "")
     assert shown["strength"] is None
+
+
+def mask(size: tuple[int, int] = (225, 150)) -> bytes:
+    """Return a mask, half as large as the cat, that marks the right half."""
+    image = Image.new("L", size, 0)
+    image.paste(255, (size[0] // 2, 0, *size))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+async def test_what_a_mask_marks_is_repainted_again_and_again(bot: BotProcess) -> None:
+    result = await bot.result_of(await bot.img2img(CAT, "a dog", mask=mask(), seed=5, **NUMBERS))
+    assert "strength 1 · " in result.content
+    assert "masked parts only" in result.content
+    assert "left out" not in result.content
+    image, parameters = await picture_of(bot, result)
+    assert has_kept_the_left_half(image)
+    assert (parameters["repaint"], parameters["transparent"]) == ("transparent", False)
+    pressed = await bot.client.press(result.id, "Again")
+    assert pressed.response is not None
+    again, _ = await picture_of(bot, await bot.result_of(pressed.response))
+    assert has_kept_the_left_half(again)
+    assert ImageChops.difference(again, image).getbbox() is not None
+    asked = await bot.client.say("a castle, strength 0.5", reply_to=result.id)
+    other = await bot.result_of(await bot.answer_to(asked))
+    assert "masked parts only" in other.content
+    assert has_kept_the_left_half((await picture_of(bot, other))[0])
+    asked = await bot.client.say("repaint: all", reply_to=result.id)  # the mask has cost no colours
+    whole = await bot.result_of(await bot.answer_to(asked))
+    assert "parts only" not in whole.content
+    assert HINT not in whole.content
+
+
+async def test_the_second_picture_of_a_message_can_be_the_mask(bot: BotProcess) -> None:
+    files = [("cat.jpg", CAT.read_bytes()), ("mask.png", mask())]
+    asked = await bot.client.say("@Palimpsest a dog, repaint: mask, steps 4", files=files)
+    result = await bot.result_of(await bot.answer_to(asked))
+    assert "masked parts only" in result.content
+    assert "left out" not in result.content
+    assert has_kept_the_left_half((await picture_of(bot, result))[0])
+    asked = await bot.client.say("@Palimpsest a dog, repaint: mask", files=files[:1])
+    assert refusal_sentence("no_mask", {}) in (await bot.answer_to(asked)).content
+
+
+async def test_a_mask_that_does_not_fit_is_said_and_a_reply_with_both_pictures_goes_on(bot: BotProcess) -> None:
+    status = await bot.img2img(CAT, "a dog", mask=mask((200, 200)), **NUMBERS)
+    ended = await bot.status_with(status, "which isn't the same shape")
+    assert "451 × 300" in ended.content
+    assert "200 × 200" in ended.content
+    assert "> a dog" in ended.content
+    assert "your picture and then its mask" in ended.content
+    files = [("cat.jpg", CAT.read_bytes()), ("mask.png", mask())]
+    asked = await bot.client.say("@Palimpsest", files=files, reply_to=status.id)
+    result = await bot.result_of(await bot.answer_to(asked))
+    assert "**a dog**" in result.content
+    assert "masked parts only" in result.content
+    asked = await bot.client.say("@Palimpsest", files=files[:1], reply_to=status.id)
+    assert refusal_sentence("no_mask", {}) in (await bot.answer_to(asked)).content
+
+
+async def test_a_mask_and_everything_are_not_asked_for_together(bot: BotProcess) -> None:
+    options = {"image": CAT, "prompt": "a dog", "mask": mask(), "repaint": "all", "steps": 4}
+    refused = await bot.client.command("img2img", options)
+    assert refusal_sentence("mask_and_all", {}) in told(refused)
+    assert refused.response is not None
+    form = await bot.client.press(refused.response.id, "Back to the form")
+    sent = await bot.client.submit_modal(form, {})  # it proposes the mask, which is not sent again
+    assert sent.response is not None
+    result = await bot.result_of(sent.response)
+    assert "masked parts only" in result.content
+    assert has_kept_the_left_half((await picture_of(bot, result))[0])
+    refused = await bot.client.command("img2img", options)
+    assert refused.response is not None
+    form = await bot.client.press(refused.response.id, "Back to the form")
+    sent = await bot.client.submit_modal(form, {"more": "repaint: all, steps 4"})
+    assert sent.response is not None
+    whole = await bot.result_of(sent.response)
+    assert "parts only" not in whole.content
+    assert "left out 1 more" in whole.content
 
 
 async def test_a_picture_without_such_parts_is_said(bot: BotProcess) -> None:

@@ -93,10 +93,12 @@ export function commandForm(command, { picked = null, done }) {
       unfinished();
     }
   });
-  const pick = (file) => {
-    const free = parts.find((part) => part.files && !part.files.file()) ?? parts.find((part) => part.files);
-    free?.files.show(file);
-    (required.find((part) => !part.files && part.value() === undefined) ?? free)?.focus();
+  // A picture goes to the field that it was dropped on, otherwise to the first one.
+  const pick = (file, target) => {
+    const taking = parts.filter((part) => part.files);
+    const chosen = taking.find((part) => part.element.contains(target)) ?? taking[0];
+    chosen?.files.show(file);
+    (required.find((part) => !part.files && part.value() === undefined) ?? chosen)?.focus();
   };
   const focus = () => (required.find((part) => (part.files ? !part.files.file() : part.value() === undefined)) ?? parts[0] ?? { focus: () => send.focus() }).focus();
   return { element: form, pick, focus };

@@ -96,10 +96,10 @@ function closeForm(refocus = false) {
 }
 
 /** Accept dropped or pasted files: a picture fills the open command, or opens the first one that takes a picture. */
-function take(list) {
+function take(list, target = null) {
   const picture = list.find((file) => file.type.startsWith("image/"));
   if (form && picture) {
-    form.pick(picture);
+    form.pick(picture, target);
     return;
   }
   const command = slashCommands().find(takesPicture);
@@ -162,7 +162,7 @@ function watchDrops() {
     veil.hidden = true;
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    take([...event.dataTransfer.files]);
+    take([...event.dataTransfer.files], event.target);
   });
   addEventListener("paste", (event) => {
     const list = [...(event.clipboardData?.files ?? [])];

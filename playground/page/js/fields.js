@@ -13,6 +13,7 @@ function fileField(option, id, picked) {
   const input = h("input", { id, type: "file", name: option.name, accept: "image/*", className: "visually-hidden" });
   const shown = h("span", { className: "drop-face" });
   const label = h("label", { className: "drop-zone", htmlFor: id }, shown);
+  const remove = h("button", { type: "button", className: "plain remove", "aria-label": `Remove ${option.name}`, hidden: true, onclick: () => clear() }, "✕");
   let file = null;
   let preview = null;
   const show = (chosen) => {
@@ -24,11 +25,17 @@ function fileField(option, id, picked) {
       h("span", {}, file ? `${file.name} · ${formatBytes(file.size)}` : "Drop, paste or choose a picture"),
     );
     label.classList.toggle("filled", Boolean(file));
+    remove.hidden = option.required || !file;
+  };
+  const clear = () => {
+    input.value = ""; // so that the same file can be chosen again
+    show(null);
+    input.focus();
   };
   input.addEventListener("change", () => show(input.files[0]));
   show(picked);
-  const element = h("div", { className: "file-field" }, input, label);
-  return { element, samples: samples(show), file: () => file, show, focus: () => input.focus() };
+  const element = h("div", { className: "file-field" }, input, label, remove);
+  return { element, samples: option.required ? samples(show) : null, file: () => file, show, focus: () => input.focus() };
 }
 
 function select(id, option, choices) {

@@ -243,3 +243,8 @@ def test_who_sent_transparent_parts_learns_that_they_alone_can_be_repainted(
     text = result_text(job, is_demo=False, repaints_parts=repaints_parts)
     assert (replies.TRANSPARENT in text) is is_hinted
     assert ("transparent parts only" in text) is (repaint == "transparent")
+
+
+def test_what_a_mask_marked_is_called_so() -> None:
+    job = rendered(pictures=(replace(PICTURE, transparent=False),), repaint="transparent")
+    assert "masked parts only" in result_text(job, is_demo=False, repaints_parts=True)

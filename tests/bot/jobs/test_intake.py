@@ -63,7 +63,7 @@ class Ways:
     async def fetch(self, _address: str) -> bytes:
         return b"as sent"
 
-    async def decode(self, data: bytes) -> Any:
+    async def decode(self, data: bytes, mask: bytes | None = None) -> Any:
         return SimpleNamespace(data=b"clean", sha256=hashlib.sha256(data).hexdigest())
 
     async def screen_input(self, _job: Job, _clean: bytes, _sha256: str) -> None:

@@ -88,6 +88,9 @@ from bot.replies import error_sentence
             {"prompt": "a beach", "repaint": "transparent", "seed": 5},
         ),
         ("Repaint: Transparent", {"prompt": "", "repaint": "transparent"}),
+        ("a beach, repaint: mask, seed 5", {"prompt": "a beach", "repaint": "mask", "seed": 5}),
+        ("repaint mask", {"prompt": "", "repaint": "mask"}),
+        ("repaint mask and cape of the hero", {"prompt": "repaint mask and cape of the hero"}),
         ("repaint all", {"prompt": "", "repaint": "all"}),
         ("a beach --repaint=ALL", {"prompt": "a beach", "repaint": "all"}),
         ("repaint all the walls white", {"prompt": "repaint all the walls white"}),
@@ -172,7 +175,7 @@ def test_what_is_not_understood_is_said(text: str) -> None:
         ("seed 5 a fox seed 6", "option_twice", "`seed` twice"),
         ("a fox, steps: 2.5", "not_understood", "Please give a whole number"),
         ("a fox, guidance: high", "not_understood", "Please give a number"),
-        ("a fox, repaint: sky", "repaint_not_understood", "`repaint: transparent` or `repaint: all`"),
+        ("a fox, repaint: sky", "repaint_not_understood", "`repaint: transparent`, `repaint: mask` or"),
     ],
 )
 def test_what_looks_like_an_option_and_is_none_is_said(text: str, reason: str, words: str) -> None:

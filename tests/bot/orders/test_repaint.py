@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import Refused
 from bot.jobs.results import request_of
 from bot.model_shelf import ModelShelf
 from bot.orders.options import Options, Source, changed, options_of
@@ -35,6 +36,21 @@ async def test_it_is_written_down_and_asked_for(orders: OrderBook, jobs: Jobs) -
     assert orders.order(make_origin(), Options(prompt="a beach"), NO_PICTURE).repaint == "all"
 
 
+async def test_a_mask_is_written_down_until_the_picture_is_taken(orders: OrderBook, jobs: Jobs) -> None:
+    asked = Options(prompt="a beach", repaint="mask")
+    source = Source(attachment_url="https://example.org/a", mask_url="https://example.org/b", ignored_pictures=2)
+    job = orders.order(make_origin(), asked, source)
+    await jobs.accept(job)
+    assert await jobs.get(job.job_id) == job
+    assert (job.repaint, job.mask_url, job.strength) == ("transparent", "https://example.org/b", 1.0)
+    assert job.ignored_pictures == 1
+    whole = orders.order(make_origin(), replace(asked, repaint=None), source)
+    assert (whole.repaint, whole.mask_url, whole.ignored_pictures) == ("all", None, 2)
+    assert options_of(job).repaint == "transparent"  # by then the mask is part of the stored picture
+    with pytest.raises(Refused, match="no_mask"):
+        orders.order(make_origin(), asked, Source(attachment_url="https://example.org/a"))
+
+
 async def test_what_is_not_there_needs_no_keeping_so_the_strength_is_the_highest_allowed(
     orders: OrderBook, defaults: Defaults
 ) -> None:
@@ -55,7 +71,7 @@ def test_a_model_that_only_paints_whole_pictures_is_said(tmp_path: Path, default
         OrderBook(shelf, defaults, {"model": "demo"}).order(make_origin(), ASKED, NO_PICTURE)
     assert (refused.value.field, refused.value.reason) == ("repaint", "not_for_model")
     assert str(error_sentence(refused.value)).endswith(
-        "can't repaint transparent parts alone. Please choose another model, or `repaint: all`."
+        "can't repaint parts of a picture alone. Please choose another model, or `repaint: all`."
     )
 
 
