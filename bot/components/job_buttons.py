@@ -120,8 +120,8 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             now = await self.find_job(interaction)
             source = await source_in_result(interaction.client, now, picture)
-            # Choosing a picture of a ladder means choosing its strength.
-            if options.strength is None and now.strengths:
+            # Choosing a picture of a ladder means choosing its strength, unless that was for its transparent parts.
+            if options.strength is None and now.strengths and now.repaint == "all":
                 picked = orders.options_again(Origin.of_interaction(answer), now, picture)
                 options = replace(options, strength=picked.strength)
             await interaction.client.admission.accept_interaction(answer, options, source)

@@ -192,6 +192,16 @@ async def test_a_mask_and_everything_are_not_asked_for_together(bot: BotProcess)
     assert "left out 1 more" in whole.content
 
 
+async def test_a_rung_for_the_parts_is_not_the_strength_for_all_of_a_result(bot: BotProcess) -> None:
+    options = {"ladder": True, "count": 2, "steps": 4}
+    ladder = await bot.result_of(await bot.img2img(cut_out(), "a dog", repaint="transparent", **options))
+    assert "strength 0.3 / 0.75 · " in ladder.content
+    form = await bot.client.press(ladder.id, "Use as input")
+    sent = await bot.client.submit_modal(form, {"prompt": "a castle", "picture": ["1"], "more": "steps 4"})
+    assert sent.response is not None
+    assert "strength 0.3 · " not in (await bot.result_of(sent.response)).content
+
+
 async def test_a_picture_without_such_parts_is_said(bot: BotProcess) -> None:
     status = await bot.img2img(CAT, "a dog", repaint="transparent", **NUMBERS)
     ended = await bot.status_with(status, "no transparent parts")
