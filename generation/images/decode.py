@@ -20,7 +20,14 @@ from generation.images.formats import ForeignFormat, Format, sniff
 from generation.images.masks import marks_of, require_same_shape, with_mask
 from generation.images.png import encode_png
 from generation.images.refusals import Refusal
-from generation.images.scan import MAX_CLEAN_SIDE, MAX_SCANS, count_scans, has_sound_pixels, without_text_chunks
+from generation.images.scan import (
+    MAX_CLEAN_SIDE,
+    MAX_SCANS,
+    count_scans,
+    has_sound_pixels,
+    with_alpha_announced,
+    without_text_chunks,
+)
 from generation.images.transparency import alpha_of
 
 log = logging.getLogger(__name__)
@@ -187,6 +194,8 @@ def _first_frame(data: bytes, name: Format, *, background: str) -> _Frame:
         if not has_sound_pixels(data):
             raise ImageRefused(Refusal.DAMAGED, format=name.value)
         data = without_text_chunks(data)
+    if name is Format.WEBP:
+        data = with_alpha_announced(data)
     with Image.open(BytesIO(data), formats=(name.value.upper(),)) as image:
         width, height = image.size
         _check_size(image, name)

@@ -62,6 +62,15 @@ def has_sound_pixels(data: bytes) -> bool:
     )
 
 
+def with_alpha_announced(data: bytes) -> bytes:
+    """Return an animated WebP with the flag for alpha set, without which Pillow paints what no frame covers black.
+
+    Programs leave it out if no frame has alpha itself. WebP container specification, "Extended File Format".
+    """
+    is_animated = data[12:16] == b"VP8X" and len(data) > 20 and data[20] & 0x02
+    return data[:20] + bytes((data[20] | 0x10,)) + data[21:] if is_animated else data
+
+
 def is_clean(data: bytes) -> bool:
     """Tell by its header whether a picture is what the decode child produces: an 8-bit RGB or RGBA PNG, not too large.
 

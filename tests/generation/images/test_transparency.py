@@ -45,6 +45,26 @@ async def test_the_decoder_keeps_the_alpha_beside_the_colours_on_white(decoder: 
     assert opened(opaque.data).mode == "RGB"
 
 
+async def test_what_no_frame_of_an_animated_webp_covers_is_transparent_even_if_the_file_does_not_say_so(
+    decoder: ImageDecoder,
+) -> None:
+    frame = encoded(photo().crop((0, 0, 48, 64)), "WEBP", quality=95)[12:]
+    place = bytes(6) + b"\x2f\0\0\x3f\0\0" + b"\x64\0\0\0"  # top left, 48 x 64, for 100 ms
+    chunks = b"".join(
+        kind + len(content).to_bytes(4, "little") + content
+        for kind, content in (
+            (b"VP8X", b"\x02\0\0\0\x5f\0\0\x3f\0\0"),  # animated, no alpha, 96 x 64
+            (b"ANIM", bytes(6)),
+            (b"ANMF", place + frame),
+            (b"ANMF", place + frame),
+        )
+    )
+    clean = await decoder.decode(b"RIFF" + (4 + len(chunks)).to_bytes(4, "little") + b"WEBP" + chunks)
+    assert clean.width == 96
+    assert repaint_mask(opened(clean.data).getchannel("A")).getbbox() == (46, 0, 96, 64)
+    assert opened(clean.data).convert("RGB").getpixel((80, 30)) == (255, 255, 255)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 async def test_alpha_and_colours_are_turned_alike(decoder: ImageDecoder, orientation: int) -> None:
     scene = cut_out(photo(24, 16), (0, 0, 12, 10))
