@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bot.errors import JobFailed, Refused
 from bot.jobs.attachments import AttachmentDownloads
@@ -14,7 +14,8 @@ from bot.storage.trouble import StorageTrouble
 from generation.errors import ExecutorError, ImageRefused, InvalidRequest
 from generation.events import FailureKind
 from generation.images.decoder import ImageDecoder
-from generation.images.transparency import require_transparency
+from generation.images.transparency import has_transparency, require_transparency
+from generation.requests import steps_for_strength
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,8 @@ class Intake:
         self._screening = screening
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def prepare_input(self, job: Job) -> str:
-        """Store the picture and return the sha256 of the original file; raise JobFailed."""
+    async def prepare_input(self, job: Job) -> dict[str, Any]:
+        """Store the picture; return the job's fields that it decides, such as its sha256. Raises JobFailed."""
         try:
             async with self._room:
                 return await self._prepare_input(job)
@@ -75,13 +76,17 @@ class Intake:
             log.error("the picture of job %s could not be decoded: %s", job.job_id, error)
             raise JobFailed(FailureKind.EXECUTOR_UNAVAILABLE) from error
 
-    async def _prepare_input(self, job: Job) -> str:
+    async def _prepare_input(self, job: Job) -> dict[str, Any]:
         data, input_sha256 = await with_retries(lambda: self._clean_picture(job))
-        if job.repaint == "transparent":
+        decided: dict[str, Any] = {"input_sha256": input_sha256}
+        if job.repaint == "transparent" and not has_transparency(data) and job.whole_strength is not None:
+            steps = steps_for_strength(job.whole_strength, job.num_inference_steps)
+            decided |= {"repaint": "all", "strength": job.whole_strength, "num_inference_steps": steps}
+        elif job.repaint == "transparent":
             require_transparency(data)
         await with_retries(lambda: self._screening.screen_input(job, data, input_sha256))
         await self._spool.write(job.job_id, INPUT_FILENAME, data)
-        return input_sha256
+        return decided
 
     async def _clean_picture(self, job: Job) -> tuple[bytes, str]:
         if job.attachment_url is not None:

@@ -119,11 +119,11 @@ class JobLifecycle:
             await self.endings.show_end(as_ended(job, row))
             return
         try:
-            input_sha256 = await self._intake.prepare_input(job)
+            decided = await self._intake.prepare_input(job)
         except JobFailed as failure:
             await self.endings.fail(job, failure.kind, **failure.data)
             return
-        queued = await retry_on_storage_trouble(lambda: self._jobs.enqueue(job.job_id, input_sha256))
+        queued = await retry_on_storage_trouble(lambda: self._jobs.enqueue(job.job_id, **decided))
         if queued is None:  # cancelled in the meantime
             await self._spool.delete(job.job_id)
             return

@@ -138,6 +138,8 @@ class MessageOrders:
         earlier = self._client.orders.options_again(Origin.of_message(message), job)
         if job.mask_url is not None and (source.mask_url is not None or job.state is JobState.FAILED):
             earlier = replace(earlier, repaint="mask")  # the second picture is the new one's mask
+        elif job.repaint == "transparent":
+            earlier = replace(earlier, repaint="transparent if any")
         return replace(said, options=changed(earlier, said.options))
 
     async def _submit_prompt(self, message: discord.Message, said: ParsedText, source: Source) -> None:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from bot.errors import Refused
 from bot.orders.options import PARTS, Options, Parts
@@ -52,10 +52,9 @@ def _side(value: str) -> int:
 
 
 def _repaint(value: str) -> Parts:
-    for each in PARTS:
-        if each == value.lower():
-            return each
-    raise ValueError
+    if value.lower() not in PARTS:
+        raise ValueError
+    return cast("Parts", value.lower())
 
 
 _CONVERT: dict[str, Callable[[str], Any]] = {

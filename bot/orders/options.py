@@ -9,8 +9,9 @@ from generation.requests import REPAINTS, Repaint, StrengthSchedule
 from generation.strength_ladder import LADDER
 
 # What members choose to repaint; a mask becomes the transparent parts of the picture.
-Parts = Repaint | Literal["mask"]
-PARTS: tuple[Parts, ...] = (*REPAINTS, "mask")
+PARTS = (*REPAINTS, "mask")
+# A request that is repeated over another picture repaints all of one that has no such parts.
+Parts = Repaint | Literal["mask", "transparent if any"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,10 @@ class OrderBook:
             family.check_ladder(model.title)
             strengths = rungs_within(layers, options.count)
             strength, numbers["count"] = strengths[0], len(strengths)
+        whole_strength = None
+        if options.repaint == "transparent if any":
+            is_for_parts = not strengths and strength == _strength_for_parts(layers)
+            whole_strength = family.strength_for(_number(layers, "strength", None)) if is_for_parts else strength
         steps = steps_for_strength(strength, numbers["num_inference_steps"])
         return Job(
             job_id=new_job_id(),
@@ -122,6 +126,7 @@ class OrderBook:
             adapter_weight=adapter_weight,
             strength_schedule=options.strength_schedule or layers.strength_schedule(),
             repaint=repaint,
+            whole_strength=whole_strength,
             max_result_bytes=_max_result_bytes(origin.file_limit_bytes, numbers["count"]),
             spoiler=source.spoiler,
             ignored_pictures=source.ignored_pictures - (mask_url is not None),
@@ -199,11 +204,14 @@ def _number(layers: Layers, name: str, chosen: Any) -> Any:
 
 def _repainted(options: Options, source: Source) -> tuple[Repaint, str | None]:
     """Return what is repainted, and the mask if there is one; raise Refused (``no_mask``) if it is missing."""
-    if options.repaint != "mask":
-        return options.repaint or "all", None
-    if source.mask_url is None:
-        raise Refused("no_mask")
-    return "transparent", source.mask_url
+    match options.repaint:
+        case "mask" if source.mask_url is None:
+            raise Refused("no_mask")
+        case "mask":
+            return "transparent", source.mask_url
+        case "transparent if any":
+            return "transparent", None
+    return options.repaint or "all", None
 
 
 def _strength_for_parts(layers: Layers) -> float:

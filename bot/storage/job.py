@@ -92,6 +92,7 @@ class Job:
     adapter: str = ""  # several include their weights
     adapter_weight: float = 0.0
     repaint: Repaint = "all"
+    whole_strength: float | None = None  # for all of its picture, if that turns out to have no transparent parts
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None

@@ -41,9 +41,9 @@ class Jobs:
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         await self._database.execute(f"INSERT INTO jobs ({columns}) VALUES ({marks})", *values.values())
 
-    async def enqueue(self, job_id: str, input_sha256: str) -> Job | None:
-        """accepted → queued: the cleaned picture is on disk."""
-        return await self._move(job_id, JobState.QUEUED, input_sha256=input_sha256, queued_at=self._clock())
+    async def enqueue(self, job_id: str, input_sha256: str, **decided: Any) -> Job | None:
+        """accepted → queued: the cleaned picture is on disk, and has ``decided`` these other fields."""
+        return await self._move(job_id, JobState.QUEUED, input_sha256=input_sha256, queued_at=self._clock(), **decided)
 
     async def begin(self, job_id: str, attempt: int) -> Job | None:
         """queued → running, or running → running with the next attempt."""

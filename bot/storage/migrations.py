@@ -150,6 +150,8 @@ MIGRATIONS = (
     "ALTER TABLE jobs ADD COLUMN repaint TEXT NOT NULL DEFAULT 'all';",
     # 13: the mask, until it has become the alpha of the stored picture
     "ALTER TABLE jobs ADD COLUMN mask_url TEXT;",
+    # 14: the strength for all of a picture that turns out to have no transparent parts
+    "ALTER TABLE jobs ADD COLUMN whole_strength REAL;",
 )
 
 

@@ -192,6 +192,21 @@ async def test_a_mask_and_everything_are_not_asked_for_together(bot: BotProcess)
     assert "left out 1 more" in whole.content
 
 
+async def test_over_another_picture_it_repaints_what_is_transparent_there_or_all_of_it(bot: BotProcess) -> None:
+    status = await bot.img2img(cut_out(), "a dog", repaint="transparent", **NUMBERS)
+    result = await bot.result_of(status)
+    asked = await bot.client.say("", reply_to=result.id, files=[CAT])
+    whole = await bot.result_of(await bot.answer_to(asked))
+    assert "**a dog**" in whole.content
+    assert "parts only" not in whole.content
+    assert "strength 1 · " not in whole.content
+    asked = await bot.client.say("", reply_to=result.id, files=[("cut.png", cut_out())])
+    parts = await bot.result_of(await bot.answer_to(asked))
+    assert "**a dog**" in parts.content
+    assert "transparent parts only" in parts.content
+    assert "strength 1 · " in parts.content
+
+
 async def test_a_rung_for_the_parts_is_not_the_strength_for_all_of_a_result(bot: BotProcess) -> None:
     options = {"ladder": True, "count": 2, "steps": 4}
     ladder = await bot.result_of(await bot.img2img(cut_out(), "a dog", repaint="transparent", **options))

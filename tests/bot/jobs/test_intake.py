@@ -76,7 +76,7 @@ class Ways:
 async def test_a_picture_whose_check_fails_for_a_moment_is_taken_and_one_that_stays_unseen_is_not() -> None:
     ways: Any = Ways()
     taker = Intake(ways, ways, ways, ways)
-    assert await taker.prepare_input(make_job()) == hashlib.sha256(b"as sent").hexdigest()
+    assert await taker.prepare_input(make_job()) == {"input_sha256": hashlib.sha256(b"as sent").hexdigest()}
     assert ways.kept == [b"clean"]
     ways.checks.reasons = ["check_failed"] * 3
     with pytest.raises(JobFailed) as failed:

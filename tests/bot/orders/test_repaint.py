@@ -51,6 +51,17 @@ async def test_a_mask_is_written_down_until_the_picture_is_taken(orders: OrderBo
         orders.order(make_origin(), asked, Source(attachment_url="https://example.org/a"))
 
 
+async def test_over_another_picture_the_strength_for_all_of_it_is_known_too(
+    orders: OrderBook, defaults: Defaults
+) -> None:
+    await defaults.set(Layer.MEMBER, MEMBER, {"strength": 0.4})
+    repeated = replace(ASKED, repaint="transparent if any")
+    for strength, expected in ((None, (1.0, 0.4)), (1.0, (1.0, 0.4)), (0.7, (0.7, 0.7)), (LADDER, (0.3, 0.3))):
+        job = orders.order(make_origin(), replace(repeated, strength=strength), NO_PICTURE)
+        assert (job.repaint, job.strength, job.whole_strength) == ("transparent", *expected)
+    assert orders.order(make_origin(), ASKED, NO_PICTURE).whole_strength is None
+
+
 async def test_what_is_not_there_needs_no_keeping_so_the_strength_is_the_highest_allowed(
     orders: OrderBook, defaults: Defaults
 ) -> None:
