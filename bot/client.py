@@ -24,6 +24,7 @@ from bot.jobs.intake import Intake
 from bot.jobs.janitor import Janitor
 from bot.jobs.lifecycle import JobLifecycle
 from bot.jobs.results import Results
+from bot.jobs.shown_inputs import ShownInputs
 from bot.jobs.status_messages import StatusMessages
 from bot.messages.conversation import Conversation
 from bot.model_shelf import ModelShelf
@@ -120,6 +121,7 @@ class Palimpsest(Events):
         self.retention = Retention(settings.input_retention_hours, settings.job_retention_days)
         self.downloads = AttachmentDownloads(session, settings.attachment_hosts)
         self.decoder, self.checker = decoder, checker
+        self.shown_inputs = ShownInputs(jobs, spool, decoder, self.screening)
         estimates = Estimates(jobs)
         delivery = Delivery(self, jobs, spool, self.shelf, decoder, result_view)
         lifecycle = JobLifecycle(

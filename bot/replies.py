@@ -143,6 +143,7 @@ _REFUSALS: Mapping[str, str] = {
     ),
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
     "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
+    "not_yours_to_show": "Only the person whose picture this started from can show it here.",
     "not_an_option": (
         "I don't understand “{text}” as an option. Under **More**, please write options by name, such as `steps 20`;"
         " everything else belongs in the prompt."

@@ -11,6 +11,7 @@ from bot.components.dynamic_button import DynamicButton
 from bot.components.order_modal import BackToFormButton, OrderModal
 from bot.discord_api.permissions import may_manage
 from bot.errors import Refused
+from bot.jobs.shown_inputs import is_shown_input
 from bot.orders.options import Options, Source
 from bot.orders.origin import Origin
 from bot.orders.sources import source_in_result
@@ -136,6 +137,29 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
         await interaction.client.forms.show(interaction, modal)
 
 
+class BeforeAfterButton(JobButton, template=f"input:{JOB_ID}"):
+    """Shows the picture that the requester started from beside the result, or hides it again; for the requester."""
+
+    label, emoji, verb = "Before/after", "🌗", "input"
+
+    async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
+        message = interaction.message
+        assert message is not None, "the button is under one"
+        if interaction.user.id != job.requester_id:
+            raise Refused("not_yours_to_show")
+        await interaction.response.defer()
+        files: list[discord.Attachment | discord.File] = [
+            each for each in message.attachments if not is_shown_input(job, each)
+        ]
+        if len(files) == len(message.attachments):
+            limit_bytes = Origin.of_interaction(interaction).file_limit_bytes
+            files.append(await interaction.client.shown_inputs.file_of(job, max_bytes=limit_bytes))
+        try:
+            await message.edit(attachments=files)
+        except discord.NotFound as error:
+            raise Refused("result_gone") from error
+
+
 class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):
     """Deletes the result and the pictures kept for it; for the requester and for moderators."""
 
@@ -185,6 +209,7 @@ BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
     StrengthsButton,
     EditButton,
     UseAsInputButton,
+    BeforeAfterButton,
     DeleteButton,
     ReportButton,
     BackToFormButton,
@@ -205,9 +230,12 @@ def result_view(job: Job, *, takes_strength: bool) -> discord.ui.View:
     ways_on = [AgainButton(job.job_id), EditButton(job.job_id), UseAsInputButton(job.job_id)]
     if takes_strength and not job.strengths:
         ways_on.append(StrengthsButton(job.job_id))
-    about_it = [DeleteButton(job.job_id), ReportButton(job.job_id)]
+    about_it: list[JobButton] = [DeleteButton(job.job_id), ReportButton(job.job_id)]
+    # The input of a message or of an earlier result is in the channel already.
+    if job.input_owner_id is None and (job.attachment_url is None or job.request_message_id is None):
+        about_it.insert(0, BeforeAfterButton(job.job_id))
     for button in about_it:
-        button.row = 0 if len(ways_on) + len(about_it) <= 5 else 1  # both on the same row
+        button.row = 0 if len(ways_on) + len(about_it) <= 5 else 1  # all on the same row
     return _view(*ways_on, *about_it)
 
 

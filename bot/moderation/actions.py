@@ -84,5 +84,5 @@ async def block_picture(client: "Palimpsest", guild_id: int, attachment_url: str
 async def block_result(client: "Palimpsest", guild_id: int, job: Job) -> None:
     """Put a result's pictures on the server's list; raise Refused (``result_gone``), or as ``block_picture`` does."""
     message = await result_message(client, job)
-    for attachment in message.attachments:
+    for attachment in message.attachments[: job.count]:
         await block_picture(client, guild_id, attachment.url)

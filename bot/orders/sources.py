@@ -90,7 +90,7 @@ def _poster(client: discord.Client, message: discord.Message) -> int:
 
 async def source_in_result(client: discord.Client, job: Job, index: int) -> Source:
     """Return a result's picture (counted from 0) as a source; raise Refused (``result_gone``)."""
-    attachments = (await result_message(client, job)).attachments
+    attachments = (await result_message(client, job)).attachments[: job.count]
     if index >= len(attachments):
         raise Refused("result_gone")
     return Source(attachment_url=attachments[index].url, parent=job, spoiler=job.spoiler)

@@ -1,6 +1,9 @@
 """Again, Delete and Cancel: who can use them, and that they work."""
 
+import io
+
 import pytest
+from PIL import Image, ImageChops, ImageStat
 
 from bot.replies import refusal_sentence
 from playground.client import Message, PlaygroundError
@@ -185,3 +188,37 @@ async def test_a_command_that_is_refused_goes_on_in_a_form_with_its_picture(bot:
     made = await bot.result_of(sent.response)
     for part in ("a dog", "`7`", "strength 0.5"):
         assert part in made.content
+
+
+async def test_the_picture_that_was_sent_in_is_shown_beside_the_result(bot: BotProcess) -> None:
+    result = await delivered(bot)
+    await bot.client.press(result.id, "Before/after")
+    both = await bot.client.wait_for_edit(result.id, lambda message: len(message.attachments) == 2)
+    assert both.attachments[0].filename == result.attachments[0].filename
+    assert both.attachments[1].description == "The picture that the result was painted over"
+    data = await bot.client.download(both.attachments[1].url)
+    with Image.open(io.BytesIO(data)) as shown, Image.open(CAT) as sent:
+        assert shown.size == sent.size
+        assert not shown.getexif()
+        near = ImageChops.difference(shown.convert("RGB"), sent.convert("RGB"))
+    assert max(ImageStat.Stat(near).mean) < 1
+    assert (both.content, both.labels()) == (result.content, result.labels())
+    refused = await bot.client.press(result.id, "Before/after", member="Grace")
+    assert told(refused) == refusal_sentence("not_yours_to_show", {})
+    form = await bot.client.press(result.id, "Use as input")
+    assert form.modal is not None
+    assert "picture" not in str([each["component"]["custom_id"] for each in form.modal["components"]])
+    await bot.client.press(result.id, "Before/after")
+    alone = await bot.client.wait_for_edit(result.id, lambda message: len(message.attachments) == 1)
+    assert [each.filename for each in alone.attachments] == [result.attachments[0].filename]
+
+
+async def test_the_input_of_another_member_is_not_shown(bot: BotProcess) -> None:
+    theirs = await delivered(bot)
+    pressed = await bot.client.press(theirs.id, "Again", member="Linus")
+    assert pressed.response is not None
+    again = await bot.result_of(pressed.response)
+    assert "Before/after" not in again.labels()
+    own = await bot.client.press(theirs.id, "Again")
+    assert own.response is not None
+    assert "Before/after" in (await bot.result_of(own.response)).labels()

@@ -35,7 +35,7 @@ async def test_a_photograph_becomes_a_picture_with_its_seed(bot: BotProcess) -> 
     assert result.id in done.content
     assert "\n" not in done.content
     assert done.labels() == []
-    assert result.labels() == ["Again", "Edit", "Use as input", "Strengths", "Delete", "Report"]
+    assert result.labels() == ["Again", "Edit", "Use as input", "Strengths", "Before/after", "Delete", "Report"]
     sent = await bot.client.calls("POST", rf"/channels/{result_channel_id(done.content)}/messages")
     bodies = [call.body or {} for call in sent]
     answers = [body for body in bodies if (body.get("message_reference") or {}).get("message_id") == int(status.id)]

@@ -29,6 +29,7 @@ commands for the operator               | no offer         | no offer           
 commands for the operator, given to all | not_the_operator | not_the_operator    | not_the_operator    | not_the_operator | yes      | not_the_operator
 a form the requester opened             | yes              | no offer            | no offer            | no offer         | no offer | yes
 button Delete                           | yes              | not_yours_to_delete | not_yours_to_delete | yes              | yes      | yes
+button Before/after                     | yes              | not_yours_to_show   | not_yours_to_show   | not_yours_to_show | not_yours_to_show | yes
 button Cancel                           | yes              | not_yours_to_cancel | not_yours_to_cancel | yes              | yes      | yes
 button Report                           | yes              | yes                 | yes                 | yes              | yes      | yes
 buttons for moderators                  | not_a_moderator  | not_a_moderator     | not_a_moderator     | yes              | yes      | not_a_moderator

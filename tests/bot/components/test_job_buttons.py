@@ -42,13 +42,34 @@ async def test_button_ids_fit_discord() -> None:
         assert len(item.custom_id) <= 100
 
 
+def labels_of(view: discord.ui.View) -> list[str]:
+    return [item.label for item in view.children if isinstance(item, DynamicButton)]
+
+
 @pytest.mark.parametrize(("takes_strength", "strengths", "offered"), [(True, (), 1), (False, (), 0), (True, RUNGS, 0)])
 async def test_strengths_are_offered_where_there_are_others(
     takes_strength: bool, strengths: tuple[float, ...], offered: int
 ) -> None:
-    job = make_job(pictures=(PICTURE,) * 4, count=4, strength=0.3, strengths=strengths)
+    job = make_job(pictures=(PICTURE,) * 4, count=4, strength=0.3, strengths=strengths, request_message_id=4)
     view = result_view(job, takes_strength=takes_strength)
-    labels = [item.label for item in view.children if isinstance(item, DynamicButton)]
+    labels = labels_of(view)
     assert labels == ["Again", "Edit", "Use as input", *["Strengths"] * offered, "Delete", "Report"]
     rows = [[button["label"] for button in row["components"]] for row in view.to_components()]
     assert rows == ([labels[:-2], labels[-2:]] if offered else [labels])
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_offered"),
+    [
+        ({}, True),  # nobody else sees the picture of a command
+        ({"request_message_id": 4}, False),  # it is in the message that was answered
+        ({"request_message_id": 4, "attachment_url": None}, True),
+        ({"input_owner_id": 6}, False),
+    ],
+)
+async def test_the_input_can_be_shown_by_whose_it_is_if_it_is_not_there_already(
+    changes: dict[str, object], is_offered: bool
+) -> None:
+    view = result_view(make_job(pictures=(PICTURE,), **changes), takes_strength=True)
+    rows = [[button["label"] for button in row["components"]] for row in view.to_components()]
+    assert rows[-1] == ["Before/after"] * is_offered + ["Delete", "Report"]

@@ -78,6 +78,18 @@ async def delete(stage: Stage, person: Person) -> str | None:
     return None
 
 
+@ACTS.of("button Before/after")
+async def before_after(stage: Stage, person: Person) -> str | None:
+    result = await stage.result(person.channel)
+    pressed = await stage.bot.client.press(result.id, "Before/after", member=person.member)
+    if pressed.response is not None and pressed.ephemeral:
+        return first_line(told(pressed))
+    await stage.bot.client.wait_for_edit(result.id, lambda message: len(message.attachments) == 2)
+    await stage.bot.client.press(result.id, "Before/after", member=person.member)
+    await stage.bot.client.wait_for_edit(result.id, lambda message: len(message.attachments) == 1)
+    return None
+
+
 @ACTS.of("button Cancel")
 async def cancel(stage: Stage, person: Person) -> str | None:
     await stage.operator("pause")
