@@ -299,6 +299,11 @@ def reported(*, is_new: bool, is_server: bool) -> str:
     return f"🚩 Thank you. {'The moderators' if is_server else 'The operator of the bot'} will see it."
 
 
+def model_gone(name: str) -> str:
+    """Return the hint in a form that a model is no longer offered; Discord allows 100 characters there."""
+    return f"{name[:36]} is no longer offered here: name another, or I'll use the usual model"
+
+
 def another_picture(*, needs_mention: bool, has_mask: bool) -> str:
     """Say how to continue with another picture, or another picture and mask.
 

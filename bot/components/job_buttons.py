@@ -14,6 +14,7 @@ from bot.errors import Refused
 from bot.jobs.shown_inputs import is_shown_input
 from bot.orders.options import Options, Source
 from bot.orders.origin import Origin
+from bot.orders.proposals import options_to_change
 from bot.orders.sources import source_in_result
 from bot.storage.job import CancelReason, Job, JobState
 from generation.strength_ladder import LADDER
@@ -105,8 +106,9 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
             source = Source(parent=now, spoiler=now.spoiler)
             await interaction.client.admission.accept_interaction(answer, options, source)
 
-        chosen = interaction.client.orders.options_again(Origin.of_interaction(interaction), job)
-        await interaction.client.forms.show(interaction, OrderModal("Edit", replace(chosen, seed=job.seed), submitted))
+        client, origin = interaction.client, Origin.of_interaction(interaction)
+        chosen = replace(options_to_change(client.orders, client.shelf, origin, job), seed=job.seed)
+        await client.forms.show(interaction, OrderModal("Edit", chosen, submitted, made_with=job.model))
 
 
 class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
@@ -123,18 +125,18 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
             source = await source_in_result(interaction.client, now, picture)
             # Choosing a picture of a ladder means choosing its strength, unless that was for its transparent parts.
             if options.strength is None and now.strengths and now.repaint == "all":
-                picked = orders.options_again(Origin.of_interaction(answer), now, picture)
+                picked = client.orders.options_again(Origin.of_interaction(answer), now, picture)
                 options = replace(options, strength=picked.strength)
             await interaction.client.admission.accept_interaction(answer, options, source)
 
-        orders = interaction.client.orders
-        chosen = orders.options_again(Origin.of_interaction(interaction), job)
+        client = interaction.client
+        chosen = options_to_change(client.orders, client.shelf, Origin.of_interaction(interaction), job)
         if job.strengths:
             chosen = replace(chosen, strength=None, count=None)
         if job.repaint != "all":  # a result has no transparent parts
             chosen = replace(chosen, strength=None, repaint=None)
-        modal = OrderModal("Use as input", chosen, submitted, pictures=job.count)
-        await interaction.client.forms.show(interaction, modal)
+        modal = OrderModal("Use as input", chosen, submitted, pictures=job.count, made_with=job.model)
+        await client.forms.show(interaction, modal)
 
 
 class BeforeAfterButton(JobButton, template=f"input:{JOB_ID}"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
+from bot import replies
 from bot.components.dynamic_button import DynamicButton
 from bot.error_handler import answer_error
 from bot.errors import Refused
@@ -32,16 +33,25 @@ class OrderModal(discord.ui.Modal):
     ``chosen`` prefills the form. Options in it that the form does not show (model, sampler …) are kept. A form that
     ``hides_nothing`` shows them too, since the member has not chosen them, and drops those that the member removes.
     With ``pictures`` > 1 the form also asks which one to start from; ``submitted`` gets its index, counted from 0.
+    The form says so if the model that a picture was ``made_with`` is not the one chosen.
     """
 
     def __init__(
-        self, title: str, chosen: Options, submitted: Submitted, *, pictures: int = 1, hides_nothing: bool = False
+        self,
+        title: str,
+        chosen: Options,
+        submitted: Submitted,
+        *,
+        pictures: int = 1,
+        hides_nothing: bool = False,
+        made_with: str | None = None,
     ) -> None:
         self.token = secrets.token_hex(8)
         super().__init__(title=title, timeout=_OPEN_SECONDS, custom_id=f"order:{self.token}")
         self._pictures = pictures
         self._chosen = chosen
         self._hides_nothing = hides_nothing
+        self._made_with = made_with
         self._submitted = submitted
         self._prompt = discord.ui.TextInput[Any](
             style=discord.TextStyle.paragraph,
@@ -76,7 +86,10 @@ class OrderModal(discord.ui.Modal):
         self.add_item(discord.ui.Label(text="Prompt", component=self._prompt))
         self.add_item(discord.ui.Label(text="Strength", component=self._strength))
         self.add_item(discord.ui.Label(text="Seed", component=self._seed))
-        self.add_item(discord.ui.Label(text="More", description="Other options, by name", component=self._more))
+        about = "Other options, by name"
+        if made_with is not None and made_with != chosen.model:
+            about = replies.model_gone(made_with)
+        self.add_item(discord.ui.Label(text="More", description=about, component=self._more))
         self._which: discord.ui.Select[Any] | None = None
         if pictures > 1:
             choices = [
@@ -125,7 +138,12 @@ class OrderModal(discord.ui.Modal):
     def as_typed(self) -> "OrderModal":
         """Return a new form, prefilled with what was submitted."""
         form = OrderModal(
-            self.title, self._chosen, self._submitted, pictures=self._pictures, hides_nothing=self._hides_nothing
+            self.title,
+            self._chosen,
+            self._submitted,
+            pictures=self._pictures,
+            hides_nothing=self._hides_nothing,
+            made_with=self._made_with,
         )
         for name in ("_prompt", "_strength", "_seed", "_more"):
             getattr(form, name).default = getattr(self, name).value or None

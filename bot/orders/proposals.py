@@ -1,4 +1,4 @@
-"""The options that prefill Remix's form: how the picture was made, as far as the place allows it."""
+"""The options that prefill a form: how the picture was made, as far as the place allows it."""
 
 import asyncio
 from contextlib import suppress
@@ -19,6 +19,7 @@ from generation.images.texts import continues_at, read_texts
 from generation.models.catalog import ModelEntry
 from generation.models.families import FAMILIES
 from generation.samplers import OWN_SAMPLER
+from generation.strength_ladder import LADDER
 
 # The metadata comes before the pixels; in a JPEG it is in a segment of up to 64 KiB.
 PART_BYTES = 128 * 1024
@@ -45,6 +46,14 @@ def options_of_picture(job: Job) -> Options:
     return options if job.repaint == "all" else replace(options, strength=None, repaint=None)
 
 
+def options_to_change(orders: OrderBook, shelf: ModelShelf, origin: Origin, job: Job) -> Options:
+    """Return a job's options as ``options_again`` does, without a model that is no longer offered there."""
+    options = orders.options_again(origin, job)
+    if job.model in {model.name for model in orders.models_for(origin)}:
+        return options
+    return limit_to_allowed(orders, shelf, origin, options)
+
+
 def limit_to_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, options: Options) -> Options:
     """Return the options that may be chosen there, with numbers capped at their limits.
 
@@ -59,7 +68,8 @@ def limit_to_allowed(orders: OrderBook, shelf: ModelShelf, origin: Origin, optio
         return Options(prompt=options.prompt)
     layers, family = orders.with_model(orders.layers(origin), model.name), FAMILIES[model.family]
     limits = {name: limit.value for name in (*NUMBERS, "size") if (limit := layers.limit(name)) is not None}
-    numbers = {name: min(value, limits[name]) for name in limits if (value := getattr(options, name)) is not None}
+    chosen = {name: value for name in limits if (value := getattr(options, name)) not in (None, LADDER)}
+    numbers = {name: min(value, limits[name]) for name, value in chosen.items()}
     options = replace(options, **numbers, strength_schedule=None, model=named and named.name)
     if not family.takes_strength:
         options = replace(options, strength=None)

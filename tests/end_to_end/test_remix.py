@@ -1,7 +1,10 @@
 """The ways to remix through a form: Remix, Edit and Use as input, each once successfully and once not."""
 
+import contextlib
 import io
+import sqlite3
 
+import pytest
 from PIL import Image
 
 from playground.client import Message
@@ -100,6 +103,26 @@ class TestButtons:
         assert len(made.attachments) == 1
         second = await bot.client.download(several.attachments[1].url)
         assert pixels((bot.data_dir / "spool" / job_id(made) / "input.png").read_bytes()) == pixels(second)
+
+    @pytest.mark.parametrize("button", ["Edit", "Use as input"])
+    async def test_a_model_that_is_no_longer_offered_is_said_in_the_form_and_replaced(
+        self, bot: BotProcess, button: str
+    ) -> None:
+        made = await bot.result_of(await bot.img2img(seed=77, steps=4))
+        with contextlib.closing(sqlite3.connect(bot.data_dir / "palimpsest.sqlite3")) as database, database:
+            database.execute("UPDATE jobs SET model = 'departed' WHERE job_id = ?", (job_id(made),))
+        form = await bot.client.press(made.id, button)
+        assert form.modal is not None
+        (more,) = [each for each in form.modal["components"] if each["label"] == "More"]
+        assert more["description"].startswith("departed is no longer offered here")
+        refused = await bot.client.submit_modal(form, {"prompt": "a dog", "more": "count 9"})
+        assert refused.response is not None
+        again = await bot.client.press(refused.response.id, "Back to the form")
+        assert again.modal is not None
+        assert [each.get("description") for each in again.modal["components"]].count(more["description"]) == 1
+        sent = await bot.client.submit_modal(again, {"prompt": "a dog on a beach", "more": "steps 4"})
+        assert sent.response is not None
+        assert "a dog on a beach" in (await bot.result_of(sent.response)).content
 
     async def test_use_as_input_of_a_deleted_result(self, bot: BotProcess) -> None:
         made = await bot.result_of(await bot.img2img(steps=4))

@@ -14,11 +14,12 @@ from bot.model_shelf import ModelShelf
 from bot.orders import proposals
 from bot.orders.options import Options, Source
 from bot.orders.order_book import OrderBook
-from bot.orders.proposals import limit_to_allowed, options_in_file, options_of_picture
+from bot.orders.proposals import limit_to_allowed, options_in_file, options_of_picture, options_to_change
 from bot.storage.database import Database
 from bot.storage.defaults import Defaults, Layer
 from generation.models.catalog import load_catalog
 from generation.settings import PACKAGED_MODELS_FILE
+from generation.strength_ladder import LADDER
 from tests.bot.jobs_made import make_job, make_origin
 from tests.generation.images.recipes.test_reading import FORGE
 from tests.generation.images.test_metadata import PARAMETERS, encoded_as
@@ -117,6 +118,21 @@ def test_a_job_is_proposed_as_one_picture_with_a_seed_of_its_own(database: Datab
     proposed = Place(database).proposes(options_of_picture(make_job(seed=9, count=3, strength_schedule="index")))
     assert (proposed.prompt, proposed.seed, proposed.count) == ("a cat on a beach", None, None)
     assert (proposed.negative_prompt, proposed.strength_schedule) == (None, None)
+
+
+async def test_a_job_is_changed_with_its_model_or_with_one_that_is_offered(database: Database) -> None:
+    place = Place(database)
+
+    def changes(model: str) -> Options:
+        job = make_job(model=model, sampler="own", seed=9, strength=0.3, strengths=(0.3, 0.5), count=2)
+        return options_to_change(place.orders, place.shelf, make_origin(), job)
+
+    same = changes("demo")
+    assert (same.model, same.sampler, same.strength, same.count) == ("demo", "own", LADDER, 2)
+    await place.defaults.set(Layer.SERVER, SERVER, {"max_strength": 0.4, "max_guidance_scale": 5.0})
+    for model in ("departed", "sd-turbo"):  # the other is in the catalog, but not on this machine
+        other = changes(model)
+        assert (other.model, other.sampler, other.strength, other.count) == (None, None, LADDER, 2)
 
 
 def test_a_ladder_is_proposed_with_the_strength_of_its_first_picture() -> None:
