@@ -153,8 +153,10 @@ class Palimpsest(Events):
             Allowances(jobs, self.role_limits, estimates, self.operator_allowance),
             self.screening,
             status_view=status_view,
+            user_installs=settings.user_installs,
             max_waiting=settings.max_waiting,
             max_waiting_per_server=settings.max_waiting_per_server,
+            max_waiting_in_direct_messages=settings.max_waiting_in_direct_messages,
             max_waiting_per_member=settings.max_waiting_per_member,
         )
         self._janitor = Janitor(
@@ -167,7 +169,7 @@ class Palimpsest(Events):
         )
         self._sweeping: asyncio.Task[None] | None = None
         self.conversation = Conversation(self)
-        self.tree = Tree(self)
+        self.tree = Tree(self, user_installs=settings.user_installs)
 
     async def setup_hook(self) -> None:
         """Register buttons and commands and resume open jobs, after the login and before the gateway connects."""

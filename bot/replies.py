@@ -78,6 +78,15 @@ _REFUSALS: Mapping[str, str] = {
         "This form has expired: you've opened another one, I've restarted, or it was open for too long."
         " Please open it again."
     ),
+    "direct_messages_closed": (
+        "I'm not a member here, so I'd paint this in our direct messages, but Discord doesn't let me write to you."
+        " Please allow direct messages in your privacy settings, unblock me if you've blocked me, or join a server that"
+        " I'm in, and try again."
+    ),
+    "direct_queue_full": (
+        "The queue for direct messages is full, with {waiting_requests} in it already. Please try again in a few"
+        " minutes, or ask me in a server that I'm in."
+    ),
     "discord_trouble": "Discord didn't answer me just now. Please try again.",
     "download_failed": "I couldn't download the picture from Discord just now. Please send it again.",
     "host_not_allowed": "I can only download pictures from Discord itself. Please attach the picture instead.",
@@ -302,6 +311,11 @@ def reported(*, is_new: bool, is_server: bool) -> str:
 def model_gone(name: str) -> str:
     """Return the hint in a form that a model is no longer offered; Discord allows 100 characters there."""
     return f"{name[:36]} is no longer offered here: name another, or I'll use the usual model"
+
+
+def moved_to_direct_messages(link: str) -> str:
+    """Say where a request from a place without the bot is handled."""
+    return f"I'm not a member here, so I'm painting this in our direct messages: {link}"
 
 
 def another_picture(*, needs_mention: bool, has_mask: bool) -> str:

@@ -24,6 +24,7 @@ class Settings(GenerationSettings):
     discord_token: Token | None = None
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: str | None = None
+    user_installs: bool = False
     attachment_hosts: Annotated[tuple[str, ...], NoDecode] = (
         "cdn.discordapp.com",
         "media.discordapp.net",
@@ -37,6 +38,7 @@ class Settings(GenerationSettings):
     spool_max_bytes: ByteSize = Field(default=ByteSize(2048 * MEBIBYTE), ge=64 * MEBIBYTE)
     max_waiting: int = Field(default=100, ge=1)
     max_waiting_per_server: int = Field(default=50, ge=1)
+    max_waiting_in_direct_messages: int = Field(default=50, ge=1)
     max_waiting_per_member: int = Field(default=5, ge=1)
     max_running_per_member: int | None = Field(default=None, ge=1)
     cooldown_seconds: int = Field(default=0, ge=0)

@@ -16,7 +16,12 @@ from playground.client import Interaction, Message, PlaygroundClient, Playground
 from tests.end_to_end.bot_process import BotProcess
 
 # The limits must not be what is measured; the overload proof sets its own.
-ROOMY = {"MAX_WAITING": "100000", "MAX_WAITING_PER_SERVER": "100000", "MAX_WAITING_PER_MEMBER": "100000"}
+ROOMY = {
+    "MAX_WAITING": "100000",
+    "MAX_WAITING_PER_SERVER": "100000",
+    "MAX_WAITING_IN_DIRECT_MESSAGES": "100000",
+    "MAX_WAITING_PER_MEMBER": "100000",
+}
 
 
 def small_picture() -> bytes:

@@ -56,6 +56,18 @@ def installation_finding(application: discord.AppInfo) -> Finding:
     return ok("installation", "The application can be added to servers, and its install link asks for what is needed.")
 
 
+def user_installs_finding(application: discord.AppInfo) -> Finding:
+    """Report whether members can install the application to their accounts, which USER_INSTALLS asks for."""
+    if application.user_integration_config is None:
+        return warn(
+            "user installs",
+            "USER_INSTALLS is on, but the application cannot be installed to accounts.",
+            f"Tick “User Install” at {_PORTAL}/{application.id}/installation and restart the bot.",
+        )
+    url = discord.utils.oauth_url(application.id, scopes=("applications.commands",))
+    return ok("user installs", f"Members install it to their account with {url}&integration_type=1")
+
+
 def intents_finding(application: discord.AppInfo) -> Finding:
     """Report which privileged intents are enabled; none is needed."""
     flags = application.flags

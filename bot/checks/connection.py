@@ -9,7 +9,13 @@ from types import SimpleNamespace
 import aiohttp
 import discord
 
-from bot.checks.application import application_finding, installation_finding, intents_finding, invite_finding
+from bot.checks.application import (
+    application_finding,
+    installation_finding,
+    intents_finding,
+    invite_finding,
+    user_installs_finding,
+)
 from bot.checks.findings import Finding, fail, ok, warn
 from bot.checks.servers import server_findings
 from bot.client import INTENTS
@@ -44,6 +50,8 @@ async def discord_findings(settings: Settings) -> list[Finding]:
             application = client.application
             assert application is not None, "the login has asked for it"
             findings += [application_finding(application), installation_finding(application)]
+            if settings.user_installs:
+                findings.append(user_installs_finding(application))
             findings.append(intents_finding(application))
             findings += await server_findings(client)
             findings.append(invite_finding(application))

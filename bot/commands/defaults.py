@@ -17,7 +17,6 @@ from bot.commands.shared import (
     Strength,
     client_of,
     given_options,
-    group,
     model_choices,
     moderators_group,
     send_ephemeral,
@@ -45,7 +44,7 @@ _EVERY_NAME = [Choice(name=setting_name(name), value=name) for name in (*DEFAULT
 _OWN_NAMES = [Choice(name=setting_name(name), value=name) for name in MEMBER_NAMES]
 
 defaults = moderators_group("defaults", "Default settings and limits for this server and its channels")
-preferences = group("preferences", "Your own default settings, wherever you use me")
+preferences = app_commands.Group(name="preferences", description="Your own default settings, wherever you use me")
 
 
 @defaults.command(name="show")
@@ -192,6 +191,7 @@ async def complete_model(interaction: discord.Interaction, current: str) -> list
 def _place(interaction: discord.Interaction, where: str) -> tuple[Layer, int]:
     origin = Origin.of_interaction(interaction)
     assert origin.guild_id is not None
+    assert origin.settings_channel_id is not None
     layer = Layer(where)
     return layer, origin.settings_channel_id if layer is Layer.CHANNEL else origin.guild_id
 

@@ -9,8 +9,6 @@ from bot.orders.origin import Origin
 
 
 @app_commands.command(name="help")
-@app_commands.guild_install()
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def help_command(interaction: discord.Interaction) -> None:
     """How to use me, and which model I use here"""
     await send_ephemeral(interaction, help_text(client_of(interaction), Origin.of_interaction(interaction)))

@@ -34,6 +34,8 @@ from generation.strength_ladder import LADDER
 # Refusals that other words or numbers, or a little patience, can resolve.
 _MENDED_IN_A_FORM = (
     "cooldown",
+    "direct_messages_closed",
+    "direct_queue_full",
     "ladder_and_strength",
     "mask_and_all",
     "member_queue_full",
@@ -64,8 +66,6 @@ class Img2Img(app_commands.Command[Any, ..., None]):
 
 
 @Img2Img
-@app_commands.guild_install()
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.describe(
     image="The picture to start from (PNG, JPEG, GIF, WebP or AVIF)",
     prompt="What the new picture should show",

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.shared import client_of, group, model_choices, send_ephemeral
+from bot.commands.shared import client_of, model_choices, operators_group, send_ephemeral
 from bot.errors import Refused
 from bot.moderation.actions import block_member
 from bot.replies import counted
@@ -15,7 +15,7 @@ from bot.storage.policies import EVERYWHERE
 if TYPE_CHECKING:
     from bot.client import Palimpsest
 
-operator = group("operator", "For the operator of the bot", default_permissions=discord.Permissions(administrator=True))
+operator = operators_group("operator", "For the operator of the bot")
 
 
 @operator.command(name="pause")

@@ -6,13 +6,13 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.shared import client_of, group, send_ephemeral
+from bot.commands.shared import client_of, send_ephemeral
 from bot.privacy import cards
 from generation.references import new_reference
 
 log = logging.getLogger(__name__)
 
-privacy = group("privacy", "What I keep about you, and how to delete it")
+privacy = app_commands.Group(name="privacy", description="What I keep about you, and how to delete it")
 
 
 @privacy.command(name="show")

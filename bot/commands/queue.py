@@ -11,8 +11,6 @@ from bot.orders.tables import budget_used
 
 
 @app_commands.command(name="queue")
-@app_commands.guild_install()
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def queue(interaction: discord.Interaction) -> None:
     """What's waiting, where your pictures are in line, and how long it will take"""
     client = client_of(interaction)

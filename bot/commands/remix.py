@@ -15,18 +15,17 @@ from bot.orders.sources import source_with_owner
 
 
 @app_commands.context_menu(name="Remix")
-@app_commands.guild_install()
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def remix(interaction: discord.Interaction, message: discord.Message) -> None:
     client = client_of(interaction)
     source = await source_with_owner(client, client.jobs, message)
     if source is None:
         raise Refused("no_picture")
-    Origin.of_interaction(interaction).require_can_answer()
+    origin = Origin.of_interaction(interaction)
+    origin.require_can_answer()
     if message.author == client.user:  # one of the bot's own: it belongs to whoever requested it
         job = await client.desk.find_by_message(message.id, message.channel.id)
         source = replace(source, parent=job)
-    client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, source.consent_ids)
+    client.screening.require_not_excluded(origin.requester_id, origin.guild_id, source.consent_ids)
 
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
         await client.admission.accept_interaction(answer, options, source)

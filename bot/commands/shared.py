@@ -30,23 +30,12 @@ REPAINT_CHOICES = [
     Choice(name="everything", value="all"),
     Choice(name="only its transparent parts", value="transparent"),
 ]
-_IN_SERVERS = app_commands.AppInstallationType(guild=True)
+_TO_SERVERS = app_commands.AppInstallationType(guild=True, user=False)
 
 
 def client_of(interaction: discord.Interaction) -> "Palimpsest":
     """Return the bot that received an interaction."""
     return cast("Palimpsest", interaction.client)
-
-
-def group(name: str, description: str, **more: Any) -> app_commands.Group:
-    """Return a command group that is available in servers and in direct messages."""
-    return app_commands.Group(
-        name=name,
-        description=description,
-        allowed_installs=_IN_SERVERS,
-        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
-        **more,
-    )
 
 
 def moderators_group(name: str, description: str) -> app_commands.Group:
@@ -56,7 +45,19 @@ def moderators_group(name: str, description: str) -> app_commands.Group:
         description=description,
         guild_only=True,
         default_permissions=discord.Permissions(manage_guild=True),
-        allowed_installs=_IN_SERVERS,
+        allowed_installs=_TO_SERVERS,
+        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
+    )
+
+
+def operators_group(name: str, description: str) -> app_commands.Group:
+    """Return a command group for the operator, which Discord shows to administrators and in direct messages."""
+    return app_commands.Group(
+        name=name,
+        description=description,
+        default_permissions=discord.Permissions(administrator=True),
+        allowed_installs=_TO_SERVERS,
+        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
     )
 
 

@@ -31,10 +31,19 @@ _REGISTERED_FACT = "registered_commands_sha256"
 
 
 class Tree(app_commands.CommandTree["Palimpsest"]):
-    """The command tree: it starts nothing while the bot is closing, and answers every error."""
+    """The command tree: it starts nothing while the bot is closing, and answers every error.
 
-    def __init__(self, client: "Palimpsest") -> None:
-        super().__init__(client)
+    With ``user_installs`` the commands that are for everyone can also be used by whoever has installed the application
+    to their own account, in any server, group chat and direct message:
+    https://docs.discord.com/developers/interactions/application-commands#contexts
+    """
+
+    def __init__(self, client: "Palimpsest", *, user_installs: bool) -> None:
+        super().__init__(
+            client,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=user_installs),
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=user_installs),
+        )
         for command in COMMANDS:
             self.add_command(command)
 
@@ -49,7 +58,15 @@ class Tree(app_commands.CommandTree["Palimpsest"]):
         await answer_error(interaction, error)
 
     async def register(self, facts: Facts) -> None:
-        """Sync the commands with Discord if their definitions, or the application, have changed since the last sync."""
+        """Sync the commands with Discord if their definitions, or the application, have changed since the last sync.
+
+        A command may support only those installations that the application supports:
+        https://docs.discord.com/developers/interactions/application-commands#installation-context
+        """
+        application = self.client.application
+        if self.allowed_installs.user and (application is None or application.user_integration_config is None):
+            log.warning("USER_INSTALLS has no effect: `python -m bot check` says what is missing")
+            self.allowed_installs.user = self.allowed_contexts.private_channel = False
         definition: list[dict[str, Any]] = [command.to_dict(self) for command in self.get_commands()]
         text = json.dumps([self.client.application_id, definition], sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()

@@ -95,18 +95,19 @@ class EditButton(JobButton, template=f"edit:{JOB_ID}"):
     label, emoji, verb = "Edit", "✏️", "edit"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        Origin.of_interaction(interaction).require_can_answer()
+        origin = Origin.of_interaction(interaction)
+        origin.require_can_answer()
         if not await interaction.client.desk.has_input(job):
             raise Refused("input_expired")
         consent_ids = Source(parent=job).consent_ids
-        interaction.client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, consent_ids)
+        interaction.client.screening.require_not_excluded(origin.requester_id, origin.guild_id, consent_ids)
 
         async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:
             now = await self.find_job(interaction)
             source = Source(parent=now, spoiler=now.spoiler)
             await interaction.client.admission.accept_interaction(answer, options, source)
 
-        client, origin = interaction.client, Origin.of_interaction(interaction)
+        client = interaction.client
         chosen = replace(options_to_change(client.orders, client.shelf, origin, job), seed=job.seed)
         await client.forms.show(interaction, OrderModal("Edit", chosen, submitted, made_with=job.model))
 
@@ -117,8 +118,9 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
     label, emoji, verb = "Use as input", "🖼️", "use"
 
     async def act(self, interaction: "discord.Interaction[Palimpsest]", job: Job) -> None:
-        Origin.of_interaction(interaction).require_can_answer()
-        interaction.client.screening.require_not_excluded(interaction.user.id, interaction.guild_id, [job.requester_id])
+        origin = Origin.of_interaction(interaction)
+        origin.require_can_answer()
+        interaction.client.screening.require_not_excluded(origin.requester_id, origin.guild_id, [job.requester_id])
 
         async def submitted(answer: discord.Interaction, options: Options, picture: int) -> None:
             now = await self.find_job(interaction)
@@ -130,7 +132,7 @@ class UseAsInputButton(JobButton, template=f"use:{JOB_ID}"):
             await interaction.client.admission.accept_interaction(answer, options, source)
 
         client = interaction.client
-        chosen = options_to_change(client.orders, client.shelf, Origin.of_interaction(interaction), job)
+        chosen = options_to_change(client.orders, client.shelf, origin, job)
         if job.strengths:
             chosen = replace(chosen, strength=None, count=None)
         if job.repaint != "all":  # a result has no transparent parts

@@ -215,9 +215,13 @@ class JobDesk:
         """Return whether a job's input picture is still stored."""
         return await self._spool.exists(job.job_id, INPUT_FILENAME)
 
-    def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
-        """Return how many jobs are waiting or running, in total, of one member or of one server."""
-        return self._open.count(requester_id, guild_id=guild_id)
+    def open_jobs(self, requester_id: int | None = None) -> int:
+        """Return how many jobs are waiting or running, in total or of one member."""
+        return self._open.count(requester_id)
+
+    def open_jobs_in(self, guild_id: int | None) -> int:
+        """Return how many jobs are waiting or running in one server, or in all direct messages (None)."""
+        return self._open.count_in(guild_id)
 
     async def cancel(self, job_id: str, reason: CancelReason | None = None) -> bool:
         """Cancel a job; return False if it was already over.

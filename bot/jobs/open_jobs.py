@@ -46,11 +46,13 @@ class OpenJobs(Mapping[str, Job]):
         """Forget a job that is over."""
         self._jobs.pop(job_id, None)
 
-    def count(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
-        """Return how many jobs are open, in total, of one member or of one server."""
-        return sum(
-            requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self._jobs.values()
-        )
+    def count(self, requester_id: int | None = None) -> int:
+        """Return how many jobs are open, in total or of one member."""
+        return sum(requester_id in (None, job.requester_id) for job in self._jobs.values())
+
+    def count_in(self, guild_id: int | None) -> int:
+        """Return how many jobs are open in one server, or in all direct messages (None)."""
+        return sum(job.guild_id == guild_id for job in self._jobs.values())
 
     def in_channel(self, channel_id: int) -> list[Job]:
         """Return the open jobs of a channel."""

@@ -67,9 +67,13 @@ class StatusMessages:
             return None
 
 
-def _mentioning(job: Job) -> str:
+def mentioning(requester_id: int, text: str) -> str:
     """Return the first text about a job for a message that replies to nothing."""
-    return f"<@{job.requester_id}> {status_text(job)}"
+    return f"<@{requester_id}> {text}"
+
+
+def _mentioning(job: Job) -> str:
+    return mentioning(job.requester_id, status_text(job))
 
 
 def _preview(job: Job, jpeg: bytes) -> discord.File:

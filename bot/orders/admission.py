@@ -8,6 +8,7 @@ import discord
 from bot.errors import Refused
 from bot.jobs.desk import JobDesk
 from bot.orders.allowances import Allowances
+from bot.orders.elsewhere import moved_to_direct_messages
 from bot.orders.options import Options, Source
 from bot.orders.order_book import OrderBook
 from bot.orders.origin import Origin
@@ -33,8 +34,10 @@ class Admission:
         screening: Screening,
         *,
         status_view: Callable[[Job], discord.ui.View | None],
+        user_installs: bool,
         max_waiting: int,
         max_waiting_per_server: int,
+        max_waiting_in_direct_messages: int,
         max_waiting_per_member: int,
     ) -> None:
         self._desk = desk
@@ -42,8 +45,10 @@ class Admission:
         self.allowances = allowances
         self._screening = screening
         self._status_view = status_view
+        self._user_installs = user_installs
         self._max_waiting = max_waiting
         self._max_waiting_per_server = max_waiting_per_server
+        self._max_waiting_in_direct_messages = max_waiting_in_direct_messages
         self._max_waiting_per_member = max_waiting_per_member
         self._arriving: list[Origin] = []  # admitted but without a row yet: a burst must not exceed the limits together
         self.is_draining = False
@@ -90,14 +95,22 @@ class Admission:
             self._arriving.remove(origin)
 
     async def accept_interaction(self, interaction: discord.Interaction, options: Options, source: Source) -> None:
-        """Accept a request by command, button or modal; the public response is its status message."""
+        """Accept a request by command, button or modal; the public response is its status message.
+
+        Where the bot is not, there can be none: the request moves to direct messages, if the operator allows that.
+        """
+        origin = Origin.of_interaction(interaction)
+        if origin.is_elsewhere and not self._user_installs:
+            raise Refused("not_in_server")
+        if origin.is_elsewhere:
+            async with moved_to_direct_messages(interaction, origin) as (there, acknowledge_there):
+                await self.accept(there, options, source, acknowledge_there, interaction_id=interaction.id)
+            return
 
         async def acknowledge(text: str, view: discord.ui.View) -> int | None:
             return (await interaction.response.send_message(text, view=view)).message_id
 
-        await self.accept(
-            Origin.of_interaction(interaction), options, source, acknowledge, interaction_id=interaction.id
-        )
+        await self.accept(origin, options, source, acknowledge, interaction_id=interaction.id)
 
     async def _require_input(self, source: Source) -> None:
         """Raise Refused (``not_taken_yet``, ``input_expired``) if the source is another job's input and not stored.
@@ -109,15 +122,19 @@ class Admission:
             raise Refused("not_taken_yet" if parent.state is JobState.ACCEPTED else "input_expired")
 
     def _require_room(self, origin: Origin) -> None:
-        """Raise Refused (``queue_full``, ``member_queue_full``, ``server_queue_full``) if too many jobs are open."""
+        """Raise Refused if too many jobs are open.
+
+        The reasons are ``queue_full``, ``member_queue_full``, ``server_queue_full`` and ``direct_queue_full``. All
+        direct messages together count like a server.
+        """
         arriving = self._arriving
         if self._desk.open_jobs() + len(arriving) >= self._max_waiting:
             raise Refused("queue_full", max_waiting=self._max_waiting)
         of_member = sum(other.requester_id == origin.requester_id for other in arriving)
         if self._desk.open_jobs(origin.requester_id) + of_member >= self._max_waiting_per_member:
             raise Refused("member_queue_full", max_waiting=self._max_waiting_per_member)
-        if origin.guild_id is None:
-            return
-        of_server = sum(other.guild_id == origin.guild_id for other in arriving)
-        if self._desk.open_jobs(guild_id=origin.guild_id) + of_server >= self._max_waiting_per_server:
-            raise Refused("server_queue_full", max_waiting=self._max_waiting_per_server)
+        is_direct = origin.guild_id is None
+        most = self._max_waiting_in_direct_messages if is_direct else self._max_waiting_per_server
+        of_place = sum(other.guild_id == origin.guild_id for other in arriving)
+        if self._desk.open_jobs_in(origin.guild_id) + of_place >= most:
+            raise Refused("direct_queue_full" if is_direct else "server_queue_full", max_waiting=most)

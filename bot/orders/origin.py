@@ -14,28 +14,43 @@ from bot.errors import Refused
 class Origin:
     """The requester and the channel of a request.
 
-    ``settings_channel_id`` is the channel whose settings apply (for a thread its parent). ``file_limit_bytes`` is the
-    size limit per file of a bot's message there: the server's limit, since the interaction's own may stem from the
-    member's Nitro and applies to its response only. A server may have the commands without the bot: then
+    ``settings_channel_id`` is the channel whose settings apply (for a thread its parent), if any. ``file_limit_bytes``
+    is the size limit per file of a bot's message there: the server's limit, since the interaction's own may stem from
+    the member's Nitro and applies to its response only. A server may have the commands without the bot: then
     ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is the end of the bot's own timeout.
     ``may_write`` is whether the requester may write there, if Discord has not already checked that.
+
+    If the bot is not there and the requester has installed it to their own account, ``is_elsewhere`` is True. All else
+    is then as in their direct messages, where the request has to move before it can be accepted.
     """
 
     requester_id: int
     guild_id: int | None
     channel_id: int
-    settings_channel_id: int
+    settings_channel_id: int | None
     file_limit_bytes: int
     missing_permissions: tuple[str, ...]
     role_ids: tuple[int, ...] = ()
     is_bot_there: bool = True
     may_write: bool = True
     timed_out_until: int | None = None
+    is_elsewhere: bool = False
 
     @classmethod
     def of_interaction(cls, interaction: discord.Interaction) -> Self:
         """Build the origin of a command, button or modal."""
         assert interaction.channel_id is not None, "commands, buttons and modals come from a channel"
+        is_bot_there = _is_bot_there(interaction)
+        if not is_bot_there and interaction.is_user_integration():
+            return cls(
+                requester_id=interaction.user.id,
+                guild_id=None,
+                channel_id=interaction.channel_id,
+                settings_channel_id=None,
+                file_limit_bytes=_file_limit_bytes(None),
+                missing_permissions=(),
+                is_elsewhere=True,
+            )
         return cls(
             requester_id=interaction.user.id,
             guild_id=interaction.guild_id,
@@ -44,7 +59,7 @@ class Origin:
             file_limit_bytes=_file_limit_bytes(interaction.guild),
             missing_permissions=_missing(interaction.guild, interaction.channel, interaction.app_permissions),
             role_ids=_role_ids(interaction.user),
-            is_bot_there=interaction.guild_id is None or interaction.client.get_guild(interaction.guild_id) is not None,
+            is_bot_there=is_bot_there,
             may_write=_may_write(interaction),
             timed_out_until=_timed_out_until(interaction.guild),
         )
@@ -81,6 +96,16 @@ class Origin:
             raise Refused("missing_permissions", permissions=list(self.missing_permissions))
         if not self.may_write:
             raise Refused("may_not_write")
+
+
+def _is_bot_there(interaction: discord.Interaction) -> bool:
+    """Return whether the bot is a member of the server, or one of the two in a direct message.
+
+    https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-interaction-context-types
+    """
+    if interaction.guild_id is None:
+        return not interaction.context.private_channel
+    return interaction.client.get_guild(interaction.guild_id) is not None
 
 
 def _may_write(interaction: discord.Interaction) -> bool:

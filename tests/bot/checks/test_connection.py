@@ -58,6 +58,19 @@ async def test_the_invite_link_asks_for_what_is_needed_and_no_more(
     assert int(link.query["permissions"]) == NEEDED_PERMISSIONS.value
 
 
+async def test_an_application_that_accounts_cannot_install_is_reported_to_who_wants_that(
+    playground: PlaygroundClient, settings: Settings
+) -> None:
+    wanted = changed(settings, user_installs=True)
+    finding = (await asked(wanted))["user installs"]
+    assert finding.verdict is Verdict.WARN
+    assert "User Install" in finding.remedy
+    await playground.set_application({"integration_types_config": {"0": {}, "1": {}}})
+    finding = (await asked(wanted))["user installs"]
+    assert finding.verdict is Verdict.OK
+    assert URL(finding.message.rpartition(" ")[2]).query["integration_type"] == "1"
+
+
 async def test_without_a_token_it_says_where_to_get_one(settings: Settings) -> None:
     found = await asked(changed(settings, discord_token=None))
     assert list(found) == ["token"]

@@ -66,11 +66,11 @@ async def test_nothing_is_begun_after_the_end() -> None:
     assert job.job_id in jobs
 
 
-def test_open_jobs_are_counted_by_member_and_by_server() -> None:
+def test_open_jobs_are_counted_by_member_and_by_place() -> None:
     jobs = OpenJobs(Broken().hear)
     for requester_id, guild_id in ((1, 2), (1, 3), (4, 2), (4, None)):
         jobs.remember(make_job(requester_id=requester_id, guild_id=guild_id, state=JobState.QUEUED))
     assert jobs.count() == 4
     assert jobs.count(1) == 2
-    assert jobs.count(guild_id=2) == 2
-    assert jobs.count(4, guild_id=2) == 1
+    assert jobs.count_in(2) == 2
+    assert jobs.count_in(None) == 1

@@ -16,6 +16,7 @@ from bot.orders.origin import Origin
 from bot.replies import error_sentence
 from bot.storage.job import CancelReason, Job, JobState
 from tests.bot.jobs_made import make_job, make_origin
+from tests.bot.orders.test_origin import ELSEWHERE, command
 
 
 class Desk:
@@ -24,8 +25,11 @@ class Desk:
     def __init__(self, *jobs: Job) -> None:
         self.jobs = list(jobs)
 
-    def open_jobs(self, requester_id: int | None = None, *, guild_id: int | None = None) -> int:
-        return sum(requester_id in (None, job.requester_id) and guild_id in (None, job.guild_id) for job in self.jobs)
+    def open_jobs(self, requester_id: int | None = None) -> int:
+        return sum(requester_id in (None, job.requester_id) for job in self.jobs)
+
+    def open_jobs_in(self, guild_id: int | None) -> int:
+        return sum(job.guild_id == guild_id for job in self.jobs)
 
     async def has_input(self, _job: Job) -> bool:
         await asyncio.sleep(0)  # the disk is read
@@ -59,8 +63,10 @@ def admission_of(desk: Desk) -> Admission:
         cast("Any", SimpleNamespace(require=allowed)),
         cast("Any", SimpleNamespace(require_not_excluded=lambda *_: None, require_allowed_prompt=lambda _: None)),
         status_view=status_view,
+        user_installs=False,
         max_waiting=6,
         max_waiting_per_server=4,
+        max_waiting_in_direct_messages=3,
         max_waiting_per_member=2,
     )
 
@@ -80,6 +86,14 @@ async def ask(
     return None
 
 
+async def test_unless_the_operator_wants_it_the_bot_is_not_used_where_it_is_not() -> None:
+    desk = Desk()
+    asked = command(ELSEWHERE, is_of_account=True)  # as by a button under an old result
+    with pytest.raises(Refused, match="not_in_server"):
+        await admission_of(desk).accept_interaction(asked, Options(prompt="x"), ATTACHED)
+    assert desk.jobs == []
+
+
 def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
     return [make_job(requester_id=member, guild_id=guild_id) for _ in range(count)]
 
@@ -91,7 +105,9 @@ def of(member: int, guild_id: int | None = 2, count: int = 1) -> list[Job]:
         (of(1, count=2), 2, "You already have 2 requests in the queue"),
         (of(5) + of(6) + of(7) + of(8), 2, "This server's queue is full, with 4 requests in it already"),
         (of(5) + of(6) + of(7) + of(8), 9, None),
-        (of(5, None) + of(6, None) + of(7, None) + of(8, None), None, None),  # direct messages count for no server
+        (of(5, None, 5), 2, None),  # direct messages count for no server
+        (of(5, None) + of(6, None) + of(7, 2, 3), None, None),
+        (of(5, None) + of(6, None) + of(7, None), None, "The queue for direct messages is full, with 3 requests in it"),
         (of(5, 9, 6), 2, "The queue is full, with 6 requests in it already"),
     ],
 )

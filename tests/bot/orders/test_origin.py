@@ -5,6 +5,7 @@ from typing import Any
 
 import discord
 import pytest
+from discord.app_commands import AppCommandContext
 
 from bot.errors import Refused
 from bot.orders.origin import Origin
@@ -13,8 +14,8 @@ from bot.replies import error_sentence
 HERE, ELSEWHERE = 2, 9
 
 
-def command(guild_id: int | None) -> Any:
-    """Return a command used in a server or a direct message; the bot is in one server only."""
+def command(guild_id: int | None, *, is_private: bool = False, is_of_account: bool = False) -> Any:
+    """Return a command used in a server, a direct message or a private chat; the bot is in one server only."""
     guild = SimpleNamespace(id=guild_id, filesize_limit=10, me=None)
     return SimpleNamespace(
         client=SimpleNamespace(get_guild={HERE: guild}.get),
@@ -24,17 +25,36 @@ def command(guild_id: int | None) -> Any:
         channel_id=3,
         channel=None,
         command=None,
+        context=AppCommandContext(guild=guild_id is not None, private_channel=is_private),
+        is_user_integration=lambda: is_of_account,
         permissions=discord.Permissions.all(),
         app_permissions=discord.Permissions.all(),
     )
 
 
+@pytest.mark.parametrize("is_of_account", [False, True])
 @pytest.mark.parametrize("guild_id", [HERE, None])
-def test_there_is_room_where_the_bot_is_and_in_direct_messages(guild_id: int | None) -> None:
-    Origin.of_interaction(command(guild_id)).require_can_answer()
+def test_there_is_room_where_the_bot_is_and_in_direct_messages(guild_id: int | None, is_of_account: bool) -> None:
+    origin = Origin.of_interaction(command(guild_id, is_of_account=is_of_account))
+    origin.require_can_answer()
+    assert (origin.guild_id, origin.channel_id, origin.is_elsewhere) == (guild_id, 3, False)
 
 
-def test_a_server_that_has_the_commands_and_not_the_bot_is_told_so() -> None:
+@pytest.mark.parametrize(("guild_id", "is_private"), [(ELSEWHERE, False), (None, True)])
+def test_a_place_that_has_the_commands_and_not_the_bot_is_told_so(guild_id: int | None, is_private: bool) -> None:
     with pytest.raises(Refused, match="not_in_server") as refused:
-        Origin.of_interaction(command(ELSEWHERE)).require_can_answer()
+        Origin.of_interaction(command(guild_id, is_private=is_private)).require_can_answer()
     assert "but not me" in (error_sentence(refused.value) or "")
+
+
+@pytest.mark.parametrize(("guild_id", "is_private"), [(ELSEWHERE, False), (None, True)])
+def test_whoever_has_installed_the_bot_may_ask_elsewhere_by_the_rules_of_direct_messages(
+    guild_id: int | None, is_private: bool
+) -> None:
+    asked = command(guild_id, is_private=is_private, is_of_account=True)
+    asked.app_permissions = asked.permissions = discord.Permissions.none()
+    origin = Origin.of_interaction(asked)
+    origin.require_can_answer()
+    assert origin.is_elsewhere
+    assert (origin.guild_id, origin.settings_channel_id, origin.role_ids) == (None, None, ())
+    assert origin.file_limit_bytes == discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
