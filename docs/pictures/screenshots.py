@@ -29,12 +29,14 @@ async def result(server: PlaygroundServer, channel: str, text: str) -> Message:
 
 
 async def fill(server: PlaygroundServer) -> None:
-    """Let people talk and paint: one picture by command, two by a mention, and over the first of them a ladder."""
+    """Let people talk and paint: a picture by command, with its input, two by a mention, over the first a ladder."""
     client = server.client
     await client.say("My coffee is far too ordinary today.", files=[COFFEE], member="Linus")
     options = {"image": COFFEE, "prompt": "a house at sunset", "strength": 0.65, "seed": 4}
     await client.command("img2img", options)
-    await result(server, "general", "a house at sunset")
+    house = await result(server, "general", "a house at sunset")
+    await client.press(house.id, "Before/after")
+    await client.wait_for_edit(house.id, lambda message: len(message.attachments) == 2)
     words = "@Palimpsest a dog in a meadow, count 2, seed 4, strength 0.65"
     await client.say(words, files=[PHOTOGRAPHS / "cat.jpg"], channel="gallery")
     dogs = await result(server, "gallery", "a dog in a meadow")
