@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from generation.engine.base import BrokenOutput
-from generation.engine.caches import Caches
+from generation.engine.caches import Caches, make_caches
+from generation.engine.calls.denoiser import denoise
 from generation.engine.denoising import Denoising
 from generation.engine.latents.autoencoder import (
     Distribution,
@@ -61,20 +62,20 @@ def course_of(model: LoadedModel, order: Order, index: int, *, caches: Caches, a
     """
     try:
         if is_step_batched(model.pipeline):
-            return (yield from _in_step_batches(model, order, index, caches))
+            return (yield from _in_step_batches(model, order, index, caches, has_previews=order.has_previews))
         return (yield from _alone(model, order, index, attend))
     except BrokenOutput:
-        # Which pipeline repaints parts begins at the highest strength with noise alone, so it would not be the same.
-        if order.repaint_mask is not None or not can_be_widened(model):
+        if not can_be_widened(model):
             raise
     log.warning("a picture of %s came out broken; it is painted again in float32", model.entry.name)
     yield
     # Without yielding: the other pictures in progress use the same weights.
     with widened(model) as wide:
-        return replace(_painted_in(wide, order, index, attend), in_float32=True)
+        paint = _painted_in if order.repaint_mask is None else _parts_painted_in
+        return replace(paint(wide, order, index, attend), in_float32=True)
 
 
-def _in_step_batches(model: LoadedModel, order: Order, index: int, caches: Caches) -> Course:
+def _in_step_batches(model: LoadedModel, order: Order, index: int, caches: Caches, *, has_previews: bool) -> Course:
     """Encode, denoise in calls shared with others, decode; equal to calling the pipeline with the same arguments.
 
     Source: ``StableDiffusionImg2ImgPipeline.__call__`` of diffusers 0.42.
@@ -90,7 +91,7 @@ def _in_step_batches(model: LoadedModel, order: Order, index: int, caches: Cache
     generator = torch.Generator("cpu").manual_seed(request.seed)
     dtype = conditioning.tensors["encoder_hidden_states"].dtype
     distribution = yield from _distribution(model, order, dtype, caches)
-    previewer = (yield from _previewer(model, dtype, caches)) if order.has_previews else None
+    previewer = (yield from _previewer(model, dtype, caches)) if has_previews else None
     latents, mask = clean_latents(pipeline, distribution, generator, dtype), order.repaint_mask
     denoising = Denoising(
         order=order,
@@ -130,6 +131,27 @@ def _painted_in(wide: LoadedModel, order: Order, index: int, attend: Callable[[]
     wide.adapters.use(order.request.adapters)
     overrides = _embedded_arguments(wide, order, index) if is_step_batched(wide.pipeline) else {}
     return paint_alone(wide, order.request, _AttendingRun(order, attend), order.image, index, overrides)
+
+
+def _parts_painted_in(wide: LoadedModel, order: Order, index: int, attend: Callable[[], None]) -> Painted:
+    """Repaint parts with a widened model, in calls of their own; ``attend`` is called between them.
+
+    A pipeline of diffusers would begin with noise alone at the highest strength, so it would not be the same picture.
+    """
+    wide = replace(wide, graphs=None)  # captured with the narrow weights, as the caches were filled
+    course = _in_step_batches(wide, order, index, make_caches(), has_previews=False)
+    while True:
+        attend()
+        try:
+            denoising = next(course)
+        except StopIteration as end:
+            return end.value
+        while denoising is not None and not denoising.is_done:
+            latents, timesteps = denoising.model_input()
+            conditioning = denoising.conditioning.tensors
+            denoising.advance(denoise(wide.pipeline, latents, timesteps.to(latents.device), conditioning))
+            order.enter(Phase.DENOISE)
+            attend()
 
 
 def _embedded_arguments(model: LoadedModel, order: Order, index: int) -> Mapping[str, Any]:

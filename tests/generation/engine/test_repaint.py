@@ -14,7 +14,6 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_inpain
 )
 from PIL import Image, ImageChops
 
-from generation.engine.base import BrokenOutput
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.input_picture import fitted_image, fitted_mask
 from generation.engine.latents.autoencoder import latents_mask
@@ -198,12 +197,3 @@ def test_only_families_whose_steps_are_ours_repaint_parts() -> None:
     with pytest.raises(InvalidRequest) as refused:
         FAMILIES["flux"].check_repaint("transparent", "Flux")
     assert (refused.value.field, refused.value.reason) == ("repaint", "not_for_model")
-
-
-def test_a_broken_one_is_not_painted_again_in_another_way(engine: DiffusersEngine) -> None:
-    engine.run(tiny_request(), RecordedRun())
-    with (
-        watched_denoiser(engine, lambda call: (call["output"] * torch.nan,)),
-        pytest.raises(BrokenOutput),
-    ):
-        engine.run(hole_request(), RecordedRun())

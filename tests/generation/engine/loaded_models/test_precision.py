@@ -10,15 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.engine.base import BrokenOutput
+from generation.engine.base import BrokenOutput, RunCancelled
 from generation.engine.diffusers_engine import DiffusersEngine
 from generation.engine.loaded_models.loading import LoadedModel
 from generation.engine.loaded_models.precision import can_be_widened, in_float32
 from generation.engine.texts.conditioning import conditioning_for, encode_text
 from generation.models.catalog import Catalog
+from generation.phases import Phase
 from tests.generation.engine.conftest import RecordedRun
 from tests.generation.engine.stock import called_directly
 from tests.generation.engine.test_diffusers_engine import pixels, tiny_request
+from tests.generation.engine.test_repaint import hole_request
 from tests.generation.engine.texts.test_weighting import LONG
 from tests.tiny_pipeline import tiny_pipeline
 
@@ -121,6 +123,22 @@ def test_both_encoders_of_the_large_one_count_in_float32_too(
     embeddings |= {"pooled_prompt_embeds": pooled[1:], "negative_pooled_prompt_embeds": pooled[:1]}
     direct = called_directly(wide, wanted, **embeddings, prompt=None, negative_prompt=None)
     assert pixels(picture.data) == direct.tobytes()
+
+
+@pytest.mark.parametrize("strength", [0.8, 1.0])
+def test_parts_are_repainted_in_float32_too(make_engine: Callable[..., DiffusersEngine], strength: float) -> None:
+    engine, pipeline = overflowing(make_engine)
+    wide = make_engine()
+    wide.preload()
+    assert wide._models._model is not None
+    for part in ("unet", "vae", "text_encoder"):
+        getattr(wide._models._model.pipeline, part).load_state_dict(getattr(pipeline, part).state_dict())
+    wanted = hole_request(strength=strength, count=2)
+    result, expected = engine.run(wanted, RecordedRun()), wide.run(wanted, RecordedRun())
+    assert [picture.parameters["dtype"] for picture in result.pictures] == ["float32", "float32"]
+    assert [pixels(each.data) for each in result.pictures] == [pixels(each.data) for each in expected.pictures]
+    with pytest.raises(RunCancelled):  # also in the second attempt
+        engine.run(wanted, RecordedRun(cancel_at_phase=Phase.DENOISE))
 
 
 def test_what_is_broken_in_float32_too_is_not_delivered(make_engine: Callable[..., DiffusersEngine]) -> None:
