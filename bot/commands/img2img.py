@@ -72,7 +72,7 @@ class Img2Img(app_commands.Command[Any, ..., None]):
     negative_prompt="What it should not show",
     strength="How far to move away from your picture: 0.3 is subtle, 0.6 balanced, 0.9 strong",
     repaint="What to repaint: everything, or only the transparent parts, which keeps the rest exactly as it is",
-    mask="A second picture of the same shape: white where yours is repainted, black where it stays exactly as it is",
+    mask="A second picture of the same shape: white where yours is repainted, black where it stays",
     ladder="Instead of one strength: several pictures with the same seed, from 0.3 to 0.75, to choose from",
     guidance_scale="How closely to follow the prompt",
     steps="Denoising steps: more take longer and sometimes add detail",

@@ -23,8 +23,9 @@ T = TypeVar("T")
 # Temporary failures: an overloaded machine, or a child process that has just died.
 _TEMPORARY = ("check_failed", "download_failed")
 _PAUSES_SECONDS = (0.5, 2.0)
-# Each may hold 25 MiB while it waits for the decoder: a full queue would exceed many machines' memory.
-MAX_AT_ONCE = 16
+# Each may hold 25 MiB, and as much for its mask, while it waits for the decoder: a full queue would exceed many
+# machines' memory.
+MAX_AT_ONCE = 8
 
 
 async def with_retries(work: Callable[[], Awaitable[T]]) -> T:

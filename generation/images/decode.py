@@ -28,7 +28,7 @@ from generation.images.scan import (
     with_alpha_announced,
     without_text_chunks,
 )
-from generation.images.transparency import alpha_of
+from generation.images.transparency import alpha_of, without_traces
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ def _clean_pixels(data: bytes, name: Format) -> _Upright:
         pixels = to_srgb(pixels, frame.icc_profile)
     pixels = pixels.convert("RGB")
     if frame.alpha is not None:
-        pixels.putalpha(frame.alpha.resize(pixels.size, Image.Resampling.LANCZOS))
+        pixels.putalpha(without_traces(frame.alpha.resize(pixels.size, Image.Resampling.LANCZOS)))
     upright = _upright(pixels, frame, name)
     # save() writes whatever `info` holds, so only a new image is sure to carry no metadata.
     clean = Image.frombytes(upright.pixels.mode, upright.pixels.size, upright.pixels.tobytes())

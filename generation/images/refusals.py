@@ -93,7 +93,7 @@ _SENTENCES: Mapping[Refusal, str] = {
     Refusal.CRASHED: "This picture couldn't be read safely. Please save it again as a PNG or JPEG and send that.",
     Refusal.MASK_OF_ANOTHER_SHAPE: (
         "Your picture is {width} × {height} pixels, but your mask is {mask_width} × {mask_height}, which isn't the same"
-        " shape. Please draw the mask on a copy of the picture."
+        " shape. Please make both the same size."
     ),
     Refusal.MASK_MARKS_NOTHING: (
         "Your mask marks nothing. Please paint white over what should change, and leave the rest black."

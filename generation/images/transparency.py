@@ -16,10 +16,14 @@ def alpha_of(image: Image.Image) -> Image.Image | None:
     """Return the alpha (mode L) of a picture of which a visible part is transparent, else None."""
     if image.mode not in ("LA", "RGBA"):
         return None
-    # Lossy formats do not keep 0 either.
-    alpha = image.getchannel("A").point([value if value > 255 - _OPAQUE else UNKNOWN_COLOUR for value in range(256)])
+    alpha = image.getchannel("A")
     transparent_fraction = sum(alpha.histogram()[:128]) / (alpha.width * alpha.height)
     return alpha if transparent_fraction >= _MIN_FRACTION else None
+
+
+def without_traces(alpha: Image.Image) -> Image.Image:
+    """Return an alpha with 0 where a lossy format, or resizing, has left next to nothing."""
+    return alpha.point([value if value > 255 - _OPAQUE else UNKNOWN_COLOUR for value in range(256)])
 
 
 def has_transparency(clean: bytes) -> bool:

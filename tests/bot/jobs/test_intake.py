@@ -59,11 +59,15 @@ class Ways:
     def __init__(self) -> None:
         self.checks = Work("check_failed", "check_failed")
         self.kept: list[bytes] = []
+        self.fetched: list[str] = []
+        self.decoded: list[tuple[bytes, bytes | None]] = []
 
-    async def fetch(self, _address: str) -> bytes:
-        return b"as sent"
+    async def fetch(self, address: str) -> bytes:
+        self.fetched.append(address)
+        return b"as sent" if "mask" not in address else b"mask"
 
     async def decode(self, data: bytes, mask: bytes | None = None) -> Any:
+        self.decoded.append((data, mask))
         return SimpleNamespace(data=b"clean", sha256=hashlib.sha256(data).hexdigest())
 
     async def screen_input(self, _job: Job, _clean: bytes, _sha256: str) -> None:
@@ -82,6 +86,16 @@ async def test_a_picture_whose_check_fails_for_a_moment_is_taken_and_one_that_st
     with pytest.raises(JobFailed) as failed:
         await taker.prepare_input(make_job())
     assert failed.value.kind == "check_failed"
+    assert ways.kept == [b"clean"]
+
+
+async def test_a_mask_is_fetched_and_decoded_with_its_picture() -> None:
+    ways: Any = Ways()
+    ways.checks.reasons = []
+    job = make_job(mask_url="https://cdn.discordapp.com/attachments/1/3/mask.png")
+    await Intake(ways, ways, ways, ways).prepare_input(job)
+    assert sorted(ways.fetched) == sorted([job.attachment_url or "", job.mask_url or ""])
+    assert ways.decoded == [(b"as sent", b"mask")]
     assert ways.kept == [b"clean"]
 
 
