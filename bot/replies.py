@@ -150,6 +150,10 @@ _REFUSALS: Mapping[str, str] = {
     "not_allowed_here": (
         "The picture is done, but I can't post in this channel any more. Please ask a moderator to let me in."
     ),
+    "not_allowed_to_write": (
+        "The picture is done, but Discord doesn't let me write to you any more. Please allow direct messages in your"
+        " privacy settings, and try again."
+    ),
     "not_yours_to_cancel": "Only the person who asked for this, or a moderator, can cancel it.",
     "not_yours_to_delete": "Only the person who asked for this, or a moderator, can delete it.",
     "not_yours_to_show": "Only the person whose picture this started from can show it here.",

@@ -56,8 +56,8 @@ class Delivery:
         """Send a rendered job's pictures and return the message's id.
 
         With ``may_be_there`` (after a restart), and before every retry, the channel is searched first. Temporary
-        trouble is waited out; raises Refused (``channel_gone``, ``not_allowed_here``, ``upload_too_large``) for
-        permanent trouble.
+        trouble is waited out; raises Refused (``channel_gone``, ``not_allowed_here``, in direct messages
+        ``not_allowed_to_write``, ``upload_too_large``) for permanent trouble.
         """
 
         async def send() -> int:
@@ -81,7 +81,7 @@ class Delivery:
                     result_message_id = await retry_until_answered(job, partial(self._find_result, job))
                     if result_message_id is not None:
                         return result_message_id
-                    raise Refused("not_allowed_here") from error
+                    raise Refused("not_allowed_here" if job.guild_id else "not_allowed_to_write") from error
                 if error.code == NO_HISTORY and is_reply:
                     is_reply = False
                     continue

@@ -141,6 +141,31 @@ async def test_who_accepts_no_direct_messages_is_told_what_to_do_and_loses_nothi
     assert "a closed door" in (await abroad.result_of(await moved(abroad, sent))).content
 
 
+async def test_who_accepts_no_direct_messages_any_more_can_try_again_later(abroad: BotProcess) -> None:
+    with abroad.held():
+        status = await moved(abroad, await ask(abroad, ELSEWHERE))
+        await abroad.status_with(status, "Painting")
+        await abroad.client.set_direct_messages("Ada", accepted=False)
+    try:
+        failed = await abroad.status_with(status, "⚠️")
+    finally:
+        await abroad.client.set_direct_messages("Ada", accepted=True)
+    assert refusal_sentence("not_allowed_to_write", {}) in failed.content
+    again = await abroad.client.press(status.id, "Again")
+    assert again.response is not None
+    assert (await abroad.result_of(again.response)).attachments
+
+
+async def test_the_operators_limits_apply_elsewhere(tmp_path: Path) -> None:
+    async with a_bot(tmp_path, {**ON, "COOLDOWN_SECONDS": "600"}) as bot:
+        await bot.start()
+        await moved(bot, await ask(bot, ELSEWHERE))
+        for place in (ELSEWHERE, FRIENDS, "dm"):
+            refused = await bot.told_at_last(await ask(bot, place, "a hurried fox"))
+            assert "You have to wait between requests (set by the operator)" in refused
+            assert "a hurried fox" in refused
+
+
 async def test_kills_in_the_middle_lose_nothing(tmp_path: Path) -> None:
     async with a_bot(tmp_path) as bot:
         await bot.launch("--die-at", "told")  # the message is in direct messages, but its row does not know it yet
