@@ -12,6 +12,7 @@ from bot.storage.jobs import Jobs
 from bot.storage.spool import INPUT_FILENAME, Spool
 from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
+from generation.images.transparency import has_transparency
 
 
 class ShownInputs:
@@ -26,6 +27,8 @@ class ShownInputs:
     async def file_of(self, job: Job, *, max_bytes: int) -> discord.File:
         """Return the clean input, re-encoded if it is larger than ``max_bytes``, and hidden as the result is.
 
+        It has no alpha: what is transparent is white, and what a mask marks is shown as it was sent.
+
         It is checked again, because lists and the channel may have changed. Raises Refused (``not_yours_to_show`` for
         another member's picture, ``input_expired``, ``upload_too_large``, or as ``Screening.screen_input`` does),
         StorageTrouble or ExecutorError.
@@ -37,7 +40,8 @@ class ShownInputs:
         except FileNotFoundError as error:
             raise Refused("input_expired") from error
         await self._screening.screen_input(job, data, job.input_sha256 or "")
-        if len(data) > max_bytes:
+        # With its alpha, what a mask marks would look removed, but still be in the file for everyone to find.
+        if len(data) > max_bytes or has_transparency(data):
             try:
                 data, media_type = await self._decoder.encode_smaller(data, max_bytes=max_bytes)
             except ImageRefused as error:

@@ -84,6 +84,20 @@ async def test_one_that_is_too_large_for_the_channel_is_made_smaller(place: Plac
         assert file.filename == f"input-{job.job_id}.{str(smaller.format).lower()}"
 
 
+async def test_what_a_mask_marks_is_shown_and_what_is_transparent_is_white(place: Place) -> None:
+    marks = Image.new("L", (96, 64), 0)
+    marks.paste(255, (48, 0, 96, 64))
+    cut = photo()
+    cut.putalpha(marks)
+    async with ImageDecoder(deadline_seconds=120) as decoder:
+        masked = await decoder.decode(encoded(photo(), "PNG"), encoded(marks, "PNG"))
+        transparent = await decoder.decode(encoded(cut, "PNG"))
+    for clean, at, colour in ((masked, (90, 30), photo().getpixel((90, 30))), (transparent, (4, 4), (255, 255, 255))):
+        file = await place.inputs.file_of(await place.kept(clean.data, channel_id=RESTRICTED), max_bytes=PLENTY)
+        with Image.open(io.BytesIO(file.fp.read())) as shown:
+            assert (shown.format, shown.mode, shown.getpixel(at)) == ("PNG", "RGB", colour)
+
+
 async def test_it_is_hidden_where_the_policy_says_so_by_now(place: Place) -> None:
     shown, hidden = await place.kept(PLAIN, channel_id=RESTRICTED), await place.kept(FLESH, channel_id=RESTRICTED)
     assert not (await place.inputs.file_of(shown, max_bytes=PLENTY)).spoiler
