@@ -314,7 +314,7 @@ def reported(*, is_new: bool, is_server: bool) -> str:
 
 def model_gone(name: str) -> str:
     """Return the hint in a form that a model is no longer offered; Discord allows 100 characters there."""
-    return f"{name[:36]} is no longer offered here: name another, or I'll use the usual model"
+    return f"{name[:31]} is no longer offered here: name another, or I'll use the usual model"
 
 
 def moved_to_direct_messages(link: str) -> str:

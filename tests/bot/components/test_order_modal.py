@@ -78,6 +78,14 @@ async def test_a_model_is_understood_whatever_its_name(model: str) -> None:
     assert parse_text(texts["more"], models=["demo", "sd-turbo"]).options.model == model
 
 
+async def test_a_model_that_is_gone_is_named_within_discords_limit() -> None:
+    form = OrderModal("Edit", Options(prompt="a fox"), nothing, made_with="m" * 50)
+    described = [item.description for item in form.children if isinstance(item, discord.ui.Label) and item.description]
+    assert len(described) == 1
+    assert "no longer offered" in described[0]
+    assert len(described[0]) <= 100
+
+
 async def test_what_is_not_known_is_empty() -> None:
     assert shown(Options(prompt="")) == {"prompt": None, "strength": None, "seed": None, "more": None}
 
