@@ -96,7 +96,9 @@ class Job:
     state: JobState = JobState.ACCEPTED
     attempt: int = 0
     parent_job_id: str | None = None
-    input_owner_id: int | None = None  # the owner of the picture it started from, if that is another member
+    input_owner_id: int | None = (
+        None  # the owner of the picture it started from, if another member; 0 once they are forgotten
+    )
     attachment_url: str | None = None
     mask_url: str | None = None  # of a second picture, white where the first one is repainted
     ignored_pictures: int = 0

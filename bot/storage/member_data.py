@@ -93,8 +93,8 @@ class MemberData:
         await self._database.empty_log()
 
     async def forget_remixed(self, member_id: int) -> None:
-        """Remove from others' requests that they started from a member's picture."""
-        await self._database.execute("UPDATE jobs SET input_owner_id = NULL WHERE input_owner_id = ?", member_id)
+        """Remove from others' requests whose picture they started from; 0 says that it was not their own."""
+        await self._database.execute("UPDATE jobs SET input_owner_id = 0 WHERE input_owner_id = ?", member_id)
 
     async def forget_emptied(self, moment: float) -> None:
         """Delete the emptied requests that were accepted before ``moment``."""

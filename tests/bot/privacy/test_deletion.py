@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.components.open_forms import OpenForms
+from bot.orders.options import Source
 from bot.privacy.deletion import DataDeletion
 from bot.storage.audit import Audit, AuditEntry
 from bot.storage.database import DATABASE_NAME, Database
@@ -98,7 +99,8 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     await policies.block_member(SERVER, MEMBER)
     await audit.write(AuditEntry(guild_id=SERVER, actor_id=OTHER, action="member_blocked", member_id=MEMBER))
     await audit.write(AuditEntry(guild_id=SERVER, actor_id=MEMBER, action="policy_set"))
-    await Jobs(database).accept(make_job(requester_id=OTHER, input_owner_id=MEMBER))
+    remix = make_job(requester_id=OTHER, input_owner_id=MEMBER)
+    await Jobs(database).accept(remix)
     expected = dict.fromkeys(Kind, 1) | {Kind.REQUESTS: 0, Kind.ACTS: 2}
     assert await data.count(MEMBER) == expected
 
@@ -112,6 +114,9 @@ async def test_what_a_member_may_delete_goes_and_what_moderators_decided_stays(d
     assert await DataDeletion(client, database).delete_member_data(MEMBER) == 0
     gone = dict.fromkeys((Kind.PREFERENCES, Kind.REPORTS, Kind.REMIXING, Kind.REMIXED), 0)
     assert await data.count(MEMBER) == expected | gone
+    left = await Jobs(database).get(remix.job_id)
+    assert left is not None
+    assert Source(parent=left).owner_id != OTHER  # or "Before/after" under its repetition would show it to everyone
     assert (await data.count(OTHER))[Kind.REPORTS] == 1
     defaults = Defaults(database)
     await defaults.load()
