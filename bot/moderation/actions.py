@@ -23,7 +23,8 @@ MAX_TERMS_CHARACTERS = 4_000
 async def hide_result(client: "Palimpsest", job: Job) -> None:
     """Replace a result's pictures with spoilers, and make everything derived from it a spoiler, too.
 
-    Discord stores the mark in the file name, which only a new upload can change. Raises Refused (``result_gone``).
+    Discord stores the mark in the file name, which only a new upload can change. An input shown beside them is removed:
+    with it the upload might be too large. Raises Refused (``result_gone``).
     """
     await client.jobs.hide(job.job_id)
     if job.result_message_id is None:
@@ -40,7 +41,7 @@ async def hide_result(client: "Palimpsest", job: Job) -> None:
             spoiler=True,
             description=attachment.description,
         )
-        for attachment in message.attachments
+        for attachment in message.attachments[: job.count]
     ]
     await message.edit(attachments=files, allowed_mentions=discord.AllowedMentions.none())
 

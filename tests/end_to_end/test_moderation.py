@@ -180,6 +180,8 @@ async def test_a_report_reaches_moderators_who_hide_delete_and_block(bot: BotPro
     assert not is_hidden(await bot.client.message(result.id))
 
     form = await bot.client.press(result.id, "Edit", member=MEMBER)
+    await bot.client.press(result.id, "Before/after", member=MEMBER)
+    await bot.client.wait_for_edit(result.id, lambda message: len(message.attachments) > len(result.attachments))
     await bot.client.press(notice.id, "Spoiler", member=MODERATOR)
     await bot.client.wait_for_edit(notice.id, lambda message: "Hidden by" in message.content)
     late = await bot.client.submit_modal(form, {"prompt": "a castle by the sea"}, member=MEMBER)
