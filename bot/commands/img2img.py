@@ -120,7 +120,7 @@ async def img2img(
         adapter_weight=adapter_weight,
         repaint=cast("Repaint | None", repaint) if mask is None else "mask",
     )
-    admission, source = client_of(interaction).admission, source_of(image, *([] if mask is None else [mask]))
+    admission, source = client_of(interaction).admission, source_of(image, mask)
     try:
         if ladder and strength is not None:
             raise Refused("ladder_and_strength")

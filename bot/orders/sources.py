@@ -19,19 +19,19 @@ _READABLE = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, di
 _READING = discord.Permissions(view_channel=True, read_message_history=True)
 
 
-def source_of(attachment: discord.Attachment, *further: discord.Attachment, posted_by: int | None = None) -> Source:
-    """Return an attachment as a source, and those that were sent with it.
+def source_of(attachment: discord.Attachment, mask: discord.Attachment | None = None) -> Source:
+    """Return an attachment as a source, with its mask if there is one.
 
     Raises Refused (``attachment_too_large``) before anything is downloaded.
     """
-    if attachment.size > MAX_INPUT_BYTES:
-        raise Refused("attachment_too_large", max_bytes=MAX_INPUT_BYTES)
+    for each in (attachment, mask):
+        if each is not None and each.size > MAX_INPUT_BYTES:
+            raise Refused("attachment_too_large", max_bytes=MAX_INPUT_BYTES)
     return Source(
         attachment_url=attachment.url,
-        mask_url=further[0].url if further else None,
+        mask_url=None if mask is None else mask.url,
         spoiler=attachment.is_spoiler(),
-        ignored_pictures=len(further),
-        posted_by=posted_by,
+        ignored_pictures=0 if mask is None else 1,
     )
 
 
@@ -47,7 +47,9 @@ def source_in(message: discord.Message) -> Source | None:
     proxied = [url for embed in embeds for url in (embed.image.proxy_url, embed.thumbnail.proxy_url) if url]
     beside = len(pictures) + len(proxied) - 1
     if pictures:
-        return replace(source_of(*pictures, posted_by=message.author.id), ignored_pictures=beside)
+        mask_url = pictures[1].url if len(pictures) > 1 else None  # if the message says that it is one
+        source = source_of(pictures[0])
+        return replace(source, mask_url=mask_url, ignored_pictures=beside, posted_by=message.author.id)
     if proxied:
         return Source(attachment_url=proxied[0], ignored_pictures=beside, posted_by=message.author.id)
     if laid_out := [item for part in shown for item in _laid_out(part.components)]:

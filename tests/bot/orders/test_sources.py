@@ -6,8 +6,10 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.orders.sources import source_in, source_with_owner
+from bot.errors import Refused
+from bot.orders.sources import source_in, source_of, source_with_owner
 from bot.storage.jobs import Jobs
+from generation.images.decoder import MAX_INPUT_BYTES
 from tests.bot.jobs_made import make_job
 
 PICTURE = {"id": "3", "filename": "a.png", "size": 9, "url": "https://cdn.discordapp.com/a.png", "proxy_url": "x"}
@@ -59,6 +61,16 @@ async def test_the_first_picture_is_taken_a_forwarded_one_too(
     source = source_in(message(attachments, forwarded))
     assert source is not None
     assert (source.attachment_url, source.ignored_pictures, source.posted_by) == (url, ignored, 7)
+    assert source.mask_url == (OTHER["url"] if ignored else None)
+
+
+def test_a_picture_or_a_mask_that_is_too_large_is_refused_before_it_is_fetched() -> None:
+    large = PICTURE | {"size": MAX_INPUT_BYTES + 1}
+    picture, too_large = message([PICTURE, large]).attachments
+    for picture_and_mask in ((too_large,), (too_large, picture), (picture, too_large)):
+        with pytest.raises(Refused, match="attachment_too_large"):
+            source_of(*picture_and_mask)
+    assert source_in(message([PICTURE, large])) is not None  # where the second one need not be a mask
 
 
 async def test_a_message_without_a_picture_has_none() -> None:
