@@ -83,6 +83,10 @@ _REFUSALS: Mapping[str, str] = {
         " Please allow direct messages in your privacy settings, unblock me if you've blocked me, or join a server that"
         " I'm in, and try again."
     ),
+    "direct_messages_paused": (
+        "I'm not a member here, so I'd paint this in our direct messages, but I've opened too many of those recently"
+        " and have to wait. Please try again in a few minutes."
+    ),
     "direct_queue_full": (
         "The queue for direct messages is full, with {waiting_requests} in it already. Please try again in a few"
         " minutes, or ask me in a server that I'm in."

@@ -35,6 +35,7 @@ from generation.strength_ladder import LADDER
 _MENDED_IN_A_FORM = (
     "cooldown",
     "direct_messages_closed",
+    "direct_messages_paused",
     "direct_queue_full",
     "ladder_and_strength",
     "mask_and_all",

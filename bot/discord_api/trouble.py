@@ -11,6 +11,11 @@ NO_HISTORY = 160002
 _THREAD_CLOSED = (50083, 160005)
 # AutoMod, the server's own word filter, stops bots too: here because the bot quotes a member.
 STOPPED_BY_AUTOMOD = 200000
+# The person blocks the bot or accepts no direct messages from it. Opening the channel was seen to fail with status 400:
+# https://github.com/discord/discord-api-docs/issues/1905
+CANNOT_WRITE_TO_PERSON = (50007, 50278)
+# The bot has opened too many channels for direct messages. The status is 403, but the reason is not the person.
+OPENING_TOO_FAST = 40003
 # Besides 5xx: the token is being replaced, a timeout, a rate limit.
 _TEMPORARY_STATUSES = (401, 408, 429)
 

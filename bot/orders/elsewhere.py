@@ -9,6 +9,7 @@ import aiohttp
 import discord
 
 from bot import replies
+from bot.discord_api.trouble import CANNOT_WRITE_TO_PERSON, OPENING_TOO_FAST
 from bot.errors import Refused
 from bot.jobs.status_messages import mentioning
 from bot.orders.origin import Origin
@@ -25,8 +26,9 @@ async def moved_to_direct_messages(interaction: discord.Interaction, origin: Ori
 
     The bot cannot write where it is not, and the interaction can be answered for 15 minutes only
     (https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages). It is deferred first,
-    because opening direct messages and writing there may take longer than the 3 s for an answer. Raises Refused
-    (``direct_messages_closed``) if Discord does not let the bot write to the person.
+    because opening direct messages and writing there may take longer than the 3 s for an answer. Raises Refused if
+    Discord does not let the bot write to the person (``direct_messages_closed``), or to anybody new for a while
+    (``direct_messages_paused``).
     """
     await interaction.response.defer(ephemeral=True, thinking=True)
     status: discord.Message | None = None
@@ -41,8 +43,12 @@ async def moved_to_direct_messages(interaction: discord.Interaction, origin: Ori
     try:
         direct = await interaction.user.create_dm()
         yield replace(origin, channel_id=direct.id, is_elsewhere=False), acknowledge
-    except discord.Forbidden as error:
-        raise Refused("direct_messages_closed") from error
+    except discord.HTTPException as error:
+        if error.code == OPENING_TOO_FAST:
+            raise Refused("direct_messages_paused") from error
+        if isinstance(error, discord.Forbidden) or error.code in CANNOT_WRITE_TO_PERSON:
+            raise Refused("direct_messages_closed") from error
+        raise
     link = direct.jump_url if status is None else status.jump_url
     try:
         await interaction.edit_original_response(content=replies.moved_to_direct_messages(link))

@@ -81,14 +81,21 @@ async def test_the_status_message_is_written_there_and_linked_here() -> None:
     assert person.seen[-1].endswith(" the status message")
 
 
-@pytest.mark.parametrize("code", [50007, 50278])
+@pytest.mark.parametrize(("status", "code"), [(403, 50007), (403, 50278), (400, 50007)])
 @pytest.mark.parametrize("moment", ["opening", "writing"])
-async def test_who_cannot_be_written_to_is_told_what_to_do(moment: str, code: int) -> None:
-    person = Person(**{moment: trouble(403, code)})
+async def test_who_cannot_be_written_to_is_told_what_to_do(moment: str, status: int, code: int) -> None:
+    person = Person(**{moment: trouble(status, code)})
     with pytest.raises(Refused, match="direct_messages_closed") as refused:
         await ask(person)
     assert "allow direct messages" in (error_sentence(refused.value) or "")
     assert person.seen == ["thinking"]
+
+
+@pytest.mark.parametrize("moment", ["opening", "writing"])
+async def test_a_bot_that_opens_too_many_direct_messages_does_not_blame_the_person(moment: str) -> None:
+    with pytest.raises(Refused, match="direct_messages_paused") as refused:
+        await ask(Person(**{moment: trouble(403, 40003)}))
+    assert "in a few minutes" in (error_sentence(refused.value) or "")
 
 
 async def test_other_trouble_is_not_mistaken_for_closed_direct_messages() -> None:
