@@ -24,7 +24,8 @@ async def remix(interaction: discord.Interaction, message: discord.Message) -> N
     origin.require_can_answer()
     if message.author == client.user:  # one of the bot's own: it belongs to whoever requested it
         job = await client.desk.find_by_message(message.id, message.channel.id)
-        source = replace(source, parent=job)
+        if job is not None:  # the picture that it started from may be shown beside its own
+            source = replace(source, parent=job, ignored_pictures=job.count - 1)
     client.screening.require_not_excluded(origin.requester_id, origin.guild_id, source.consent_ids)
 
     async def submitted(answer: discord.Interaction, options: Options, _: int) -> None:

@@ -208,6 +208,9 @@ async def test_the_picture_that_was_sent_in_is_shown_beside_the_result(bot: BotP
     form = await bot.client.press(result.id, "Use as input")
     assert form.modal is not None
     assert "picture" not in str([each["component"]["custom_id"] for each in form.modal["components"]])
+    sent = await bot.client.submit_modal(await bot.client.message_command("Remix", result.id), {"prompt": "a fox"})
+    assert sent.response is not None
+    assert "the first of" not in (await bot.result_of(sent.response)).content
     await bot.client.press(result.id, "Before/after")
     alone = await bot.client.wait_for_edit(result.id, lambda message: len(message.attachments) == 1)
     assert [each.filename for each in alone.attachments] == [result.attachments[0].filename]
