@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 
 from bot import replies
+from bot.discord_api.answers import answer_privately
 from bot.discord_api.trouble import UNKNOWN_INTERACTION, is_locked_out, is_temporary
 from bot.errors import Refused
 from bot.storage.trouble import note_trouble
@@ -58,12 +59,8 @@ async def answer_error(
         log.error("an interaction failed [%s]\n%s", reference, stack_of(cause))
         sentence = replies.unknown_error(reference)
     sentence = replies.with_typed_prompt(sentence, next(_typed_prompts(interaction.data or {}), ""))
-    below: dict[str, Any] = {} if view is None else {"view": view}
     try:
-        if interaction.response.is_done():
-            await interaction.followup.send(sentence, ephemeral=True, **below)
-        else:
-            await interaction.response.send_message(sentence, ephemeral=True, **below)
+        await answer_privately(interaction, sentence, view=view)
     except discord.HTTPException as failure:
         log.warning("a refusal could not be sent: Discord answered %s (%s)", failure.status, failure.code)
     except (aiohttp.ClientError, OSError) as failure:

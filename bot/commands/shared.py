@@ -8,6 +8,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot import replies
+from bot.discord_api.answers import answer_privately
 from bot.errors import Refused
 from generation import requests
 from generation.models.catalog import ModelEntry
@@ -80,8 +81,4 @@ def given_options(**values: Any) -> dict[str, Any]:
 
 async def send_ephemeral(interaction: discord.Interaction, text: str) -> None:
     """Answer with an ephemeral message; text that is too long for one is cut."""
-    text = replies.fitting(text)
-    if interaction.response.is_done():
-        await interaction.followup.send(text, ephemeral=True)
-    else:
-        await interaction.response.send_message(text, ephemeral=True)
+    await answer_privately(interaction, replies.fitting(text))

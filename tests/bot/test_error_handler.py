@@ -21,7 +21,7 @@ class Person:
         self.read = ""
         self.broken = 0
         metrics = SimpleNamespace(refused=lambda _: None, errors=SimpleNamespace(inc=self._breaks))
-        response = SimpleNamespace(is_done=lambda: False, send_message=self._reads)
+        response = SimpleNamespace(type=None, is_done=lambda: False, send_message=self._reads)
         self.has_left = False  # whether the bot, not the person, is gone
         client = SimpleNamespace(metrics=metrics, is_closed=lambda: self.has_left)
         self.interaction: Any = SimpleNamespace(client=client, response=response, data={})

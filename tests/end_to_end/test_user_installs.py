@@ -141,6 +141,15 @@ async def test_who_accepts_no_direct_messages_is_told_what_to_do_and_loses_nothi
     assert "a closed door" in (await abroad.result_of(await moved(abroad, sent))).content
 
 
+async def test_a_refusal_whose_connection_breaks_is_repeated_in_the_same_message(abroad: BotProcess) -> None:
+    answers = "PATCH", r"/webhooks/.*/messages/@original$"
+    shown, sent = len(await abroad.client.messages(AFTER_DARK)), len(await abroad.client.calls(*answers))
+    await abroad.client.add_fault("/webhooks/", action="drop_after")
+    await abroad.told_at_last(await ask(abroad, AFTER_DARK, "a nude person"))
+    await abroad.client.wait_for_call(*answers, count=sent + 1)  # the broken one is not answered
+    assert len(await abroad.client.messages(AFTER_DARK)) == shown + 1
+
+
 async def test_who_accepts_no_direct_messages_any_more_can_try_again_later(abroad: BotProcess) -> None:
     with abroad.held():
         status = await moved(abroad, await ask(abroad, ELSEWHERE))
