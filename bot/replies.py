@@ -87,6 +87,10 @@ _REFUSALS: Mapping[str, str] = {
         "I'm not a member here, so I'd paint this in our direct messages, but I've opened too many of those recently"
         " and have to wait. Please try again in a few minutes."
     ),
+    "direct_messages_refused": (
+        "I'm not a member here, so I'd paint this in our direct messages, but Discord has refused several that I sent"
+        " you. Please allow direct messages in your privacy settings or unblock me, and try again in ten minutes."
+    ),
     "direct_queue_full": (
         "The queue for direct messages is full, with {waiting_requests} in it already. Please try again in a few"
         " minutes, or ask me in a server that I'm in."

@@ -36,6 +36,7 @@ _MENDED_IN_A_FORM = (
     "cooldown",
     "direct_messages_closed",
     "direct_messages_paused",
+    "direct_messages_refused",
     "direct_queue_full",
     "ladder_and_strength",
     "mask_and_all",

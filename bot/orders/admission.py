@@ -8,6 +8,7 @@ import discord
 from bot.errors import Refused
 from bot.jobs.desk import JobDesk
 from bot.orders.allowances import Allowances
+from bot.orders.closed_direct_messages import ClosedDirectMessages
 from bot.orders.elsewhere import moved_to_direct_messages
 from bot.orders.options import Options, Source
 from bot.orders.order_book import OrderBook
@@ -51,6 +52,7 @@ class Admission:
         self._max_waiting_in_direct_messages = max_waiting_in_direct_messages
         self._max_waiting_per_member = max_waiting_per_member
         self._arriving: list[Origin] = []  # admitted but without a row yet: a burst must not exceed the limits together
+        self._closed = ClosedDirectMessages()
         self.is_draining = False
         self.is_closing = False
 
@@ -103,7 +105,7 @@ class Admission:
         if origin.is_elsewhere and not self._user_installs:
             raise Refused("not_in_server")
         if origin.is_elsewhere:
-            async with moved_to_direct_messages(interaction, origin) as (there, acknowledge_there):
+            async with moved_to_direct_messages(interaction, origin, self._closed) as (there, acknowledge_there):
                 await self.accept(there, options, source, acknowledge_there, interaction_id=interaction.id)
             return
 

@@ -1,4 +1,4 @@
-"""Requests from places where the bot is not: they move to the direct messages of whoever asked."""
+"""Requests from places where the bot is not: they move to the requester's direct messages."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +12,7 @@ from bot import replies
 from bot.discord_api.trouble import CANNOT_WRITE_TO_PERSON, OPENING_TOO_FAST
 from bot.errors import Refused
 from bot.jobs.status_messages import mentioning
+from bot.orders.closed_direct_messages import ClosedDirectMessages
 from bot.orders.origin import Origin
 
 log = logging.getLogger(__name__)
@@ -21,14 +22,16 @@ Moved = tuple[Origin, Callable[[str, discord.ui.View], Awaitable[int]]]
 
 
 @asynccontextmanager
-async def moved_to_direct_messages(interaction: discord.Interaction, origin: Origin) -> AsyncIterator[Moved]:
+async def moved_to_direct_messages(
+    interaction: discord.Interaction, origin: Origin, closed: ClosedDirectMessages
+) -> AsyncIterator[Moved]:
     """Let a request from elsewhere be accepted in the requester's direct messages, and answer with a link to it.
 
     The bot cannot write where it is not, and the interaction can be answered for 15 minutes only
     (https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages). It is deferred first,
     because opening direct messages and writing there may take longer than the 3 s for an answer. Raises Refused if
-    Discord does not let the bot write to the person (``direct_messages_closed``), or to anybody new for a while
-    (``direct_messages_paused``).
+    Discord does not let the bot write to the person (``direct_messages_closed``, after several attempts
+    ``direct_messages_refused``), or to anybody new for a while (``direct_messages_paused``).
     """
     await interaction.response.defer(ephemeral=True, thinking=True)
     status: discord.Message | None = None
@@ -40,6 +43,7 @@ async def moved_to_direct_messages(interaction: discord.Interaction, origin: Ori
         status = await direct.send(text, view=view, nonce=str(interaction.id))
         return status.id
 
+    closed.require_attempt_left(origin.requester_id)
     try:
         direct = await interaction.user.create_dm()
         yield replace(origin, channel_id=direct.id, is_elsewhere=False), acknowledge
@@ -47,6 +51,7 @@ async def moved_to_direct_messages(interaction: discord.Interaction, origin: Ori
         if error.code == OPENING_TOO_FAST:
             raise Refused("direct_messages_paused") from error
         if isinstance(error, discord.Forbidden) or error.code in CANNOT_WRITE_TO_PERSON:
+            closed.note(origin.requester_id)
             raise Refused("direct_messages_closed") from error
         raise
     link = direct.jump_url if status is None else status.jump_url

@@ -7,6 +7,8 @@ import discord
 import pytest
 
 from bot.errors import Refused
+from bot.monitoring.invalid_requests import WINDOW_SECONDS
+from bot.orders.closed_direct_messages import MAX_REFUSED, ClosedDirectMessages
 from bot.orders.elsewhere import moved_to_direct_messages
 from bot.replies import error_sentence
 from tests.bot.jobs_made import make_origin
@@ -64,11 +66,12 @@ class Person:
         self.seen.append(content)
 
 
-async def ask(person: Person) -> int:
+async def ask(person: Person, closed: ClosedDirectMessages | None = None) -> int:
     """Have the person's request accepted, and return the id of its status message."""
+    closed = closed or ClosedDirectMessages()
     view = discord.ui.View()
     view.add_item(discord.ui.Button(label="Cancel"))
-    async with moved_to_direct_messages(person.interaction, ORIGIN) as (there, acknowledge):
+    async with moved_to_direct_messages(person.interaction, ORIGIN, closed) as (there, acknowledge):
         assert (there.channel_id, there.guild_id, there.is_elsewhere) == (DIRECT, None, False)
         assert person.seen == ["thinking"], "Discord has been answered before anything takes long"
         return await acknowledge("heard", view)
@@ -98,6 +101,19 @@ async def test_a_bot_that_opens_too_many_direct_messages_does_not_blame_the_pers
     assert "in a few minutes" in (error_sentence(refused.value) or "")
 
 
+async def test_nobody_makes_discord_refuse_any_number_of_messages() -> None:
+    now = 0.0
+    closed = ClosedDirectMessages(clock=lambda: now)
+    for _ in range(MAX_REFUSED):
+        with pytest.raises(Refused, match="direct_messages_closed"):
+            await ask(Person(writing=trouble(403, 50007)), closed)
+    with pytest.raises(Refused, match="direct_messages_refused"):
+        await ask(Person(), closed)
+    closed.require_attempt_left(ORIGIN.requester_id + 1)
+    now = WINDOW_SECONDS
+    assert await ask(Person(), closed) == STATUS
+
+
 async def test_other_trouble_is_not_mistaken_for_closed_direct_messages() -> None:
     with pytest.raises(discord.HTTPException, match="503"):
         await ask(Person(opening=trouble(503, 0)))
@@ -105,7 +121,7 @@ async def test_other_trouble_is_not_mistaken_for_closed_direct_messages() -> Non
 
 async def test_a_status_message_that_comes_later_is_linked_by_its_channel() -> None:
     person = Person()
-    async with moved_to_direct_messages(person.interaction, ORIGIN):
+    async with moved_to_direct_messages(person.interaction, ORIGIN, ClosedDirectMessages()):
         pass  # accepted, but Discord was out of reach
     assert person.seen[-1].endswith(" the direct messages")
 
