@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MAX_NAMED = 8  # with more adapters or words the help would not fit into one message
 _DEMO = ", a small, quick one for trying out the bot. It knows a few dozen things."
+_ELSEWHERE = "• I'm not a member here, so your pictures come in our direct messages. There you can also send me one."
 _EXAMPLES = ("a watercolor of a fox in the snow", "a castle at sunset, oil painting", "the same place in winter")
 
 
@@ -25,7 +26,9 @@ def help_text(client: "Palimpsest", origin: Origin) -> str:
     lines = [
         "**I paint new pictures over yours.**",
         "• `/img2img`: attach a picture (and a mask) and write a prompt.",
-        f"• Send a picture with a prompt and mention {mention} (not needed in a direct message).",
+        _ELSEWHERE
+        if origin.is_elsewhere
+        else f"• Send a picture with a prompt and mention {mention} (not needed in a direct message).",
         "• Reply to one of my pictures: new words paint over it, `strength 0.7` or `seed 5` changes only that,"
         " `again` or `4 more` uses new seeds, and `seed?` tells you its seed.",
         "• Right-click (long-press) anybody's message with a picture → Apps → **Remix**: the form starts with the"

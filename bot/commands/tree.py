@@ -33,8 +33,8 @@ _REGISTERED_FACT = "registered_commands_sha256"
 class Tree(app_commands.CommandTree["Palimpsest"]):
     """The command tree: it starts nothing while the bot is closing, and answers every error.
 
-    With ``user_installs`` the commands that are for everyone can also be used by whoever has installed the application
-    to their own account, in any server, group chat and direct message:
+    With ``user_installs``, members who have installed the application to their own account can also use the commands
+    for everyone in any server, group chat and direct message:
     https://docs.discord.com/developers/interactions/application-commands#contexts
     """
 

@@ -20,8 +20,8 @@ class Origin:
     ``is_bot_there`` is False. ``timed_out_until`` (seconds since 1970) is the end of the bot's own timeout.
     ``may_write`` is whether the requester may write there, if Discord has not already checked that.
 
-    If the bot is not there and the requester has installed it to their own account, ``is_elsewhere`` is True. All else
-    is then as in their direct messages, where the request has to move before it can be accepted.
+    If the bot is not there and the requester has installed it to their own account, ``is_elsewhere`` is True. The rest
+    is then as in their direct messages, to which the request has to move before it can be accepted.
     """
 
     requester_id: int

@@ -7,6 +7,7 @@ import pytest
 
 from bot.help import help_text
 from bot.replies import fitting
+from tests.bot.jobs_made import make_origin
 
 
 def client_with(add_ons: int) -> Any:
@@ -18,10 +19,11 @@ def client_with(add_ons: int) -> Any:
     return SimpleNamespace(user=SimpleNamespace(mention=f"<@{10**18}>"), orders=orders, shelf=shelf)
 
 
+@pytest.mark.parametrize("is_elsewhere", [False, True])
 @pytest.mark.parametrize(("add_ons", "end"), [(8, "`adapter-7` (write *in the style of ada*)"), (100, " and 92 more")])
-def test_many_add_ons_leave_room_for_the_rest(add_ons: int, end: str) -> None:
-    origin: Any = None
-    text = help_text(client_with(add_ons), origin)
+def test_many_add_ons_leave_room_for_the_rest(add_ons: int, end: str, is_elsewhere: bool) -> None:
+    text = help_text(client_with(add_ons), make_origin(is_elsewhere=is_elsewhere))
+    assert ("I'm not a member here" in text) is is_elsewhere
     assert fitting(text) == text
     assert sum(line.endswith(end) for line in text.split("\n")) >= 1
     for part in ("`adapter-0`", "`<word-0>` (The word 0)", "`<word-7>`", "**Try**: ", "`/preferences`"):
