@@ -1,7 +1,7 @@
 """The origin of a request, and whether an answer can be posted there."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import discord
 import pytest
@@ -58,3 +58,34 @@ def test_whoever_has_installed_the_bot_may_ask_elsewhere_by_the_rules_of_direct_
     assert origin.is_elsewhere
     assert (origin.guild_id, origin.settings_channel_id, origin.role_ids) == (None, None, ())
     assert origin.file_limit_bytes == discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+
+async def test_a_server_that_has_not_arrived_yet_after_a_start_is_not_taken_for_a_foreign_one() -> None:
+    client = discord.Client(intents=discord.Intents.none())
+    ada: Any = {"id": "1", "username": "ada", "discriminator": "0", "avatar": None}
+    client._connection.user = discord.ClientUser(state=client._connection, data=ada | {"id": "8"})
+    client._connection._add_guild_from_data(cast("Any", {"id": str(HERE), "unavailable": True}))  # as READY lists it
+    everything = str(discord.Permissions.all().value)
+    member = {"user": ada, "roles": [], "permissions": everything, "joined_at": None, "deaf": False, "mute": False}
+
+    def pressed_in(guild_id: int) -> Origin:
+        data: Any = {
+            "id": "5",
+            "application_id": "8",
+            "type": 3,
+            "token": "t",
+            "version": 1,
+            "guild_id": str(guild_id),
+            "channel": {"id": "3", "type": 0, "name": "general", "position": 0},
+            "member": member | {"flags": 0},
+            "app_permissions": everything,
+            "attachment_size_limit": 1,
+            "context": 0,
+            "authorizing_integration_owners": {"1": "1"},
+        }
+        return Origin.of_interaction(discord.Interaction(data=data, state=client._connection))
+
+    here = pressed_in(HERE)
+    here.require_can_answer()
+    assert (here.guild_id, here.is_elsewhere) == (HERE, False)
+    assert pressed_in(ELSEWHERE).is_elsewhere
