@@ -127,7 +127,11 @@ def _settings_channel_id(channel: object) -> int | None:
 
 
 def _role_ids(author: discord.User | discord.Member) -> tuple[int, ...]:
-    return tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else ()
+    """Return the roles by id, including @everyone, whose id is the server's.
+
+    ``author.roles`` is empty until the server has arrived after a start (discord.py 2.7.1).
+    """
+    return (author.guild.id, *author._roles) if isinstance(author, discord.Member) else ()
 
 
 def _timed_out_until(guild: discord.Guild | None) -> int | None:

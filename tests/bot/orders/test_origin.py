@@ -66,7 +66,7 @@ async def test_a_server_that_has_not_arrived_yet_after_a_start_is_not_taken_for_
     client._connection.user = discord.ClientUser(state=client._connection, data=ada | {"id": "8"})
     client._connection._add_guild_from_data(cast("Any", {"id": str(HERE), "unavailable": True}))  # as READY lists it
     everything = str(discord.Permissions.all().value)
-    member = {"user": ada, "roles": [], "permissions": everything, "joined_at": None, "deaf": False, "mute": False}
+    member = {"user": ada, "roles": ["6"], "permissions": everything, "joined_at": None, "deaf": False, "mute": False}
 
     def pressed_in(guild_id: int) -> Origin:
         data: Any = {
@@ -88,4 +88,5 @@ async def test_a_server_that_has_not_arrived_yet_after_a_start_is_not_taken_for_
     here = pressed_in(HERE)
     here.require_can_answer()
     assert (here.guild_id, here.is_elsewhere) == (HERE, False)
+    assert set(here.role_ids) == {HERE, 6}, "limits by role apply, that of @everyone too"
     assert pressed_in(ELSEWHERE).is_elsewhere
