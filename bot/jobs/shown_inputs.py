@@ -30,17 +30,19 @@ class ShownInputs:
         It has no alpha: what is transparent is white, and what a mask marks is shown as it was sent.
 
         It is checked again, because lists and the channel may have changed. Raises Refused (``not_yours_to_show`` for
-        another member's picture, ``input_expired``, ``upload_too_large``, or as ``Screening.screen_input`` does),
-        StorageTrouble or ExecutorError.
+        another member's picture, ``input_expired``, ``upload_too_large``, or as ``require_not_excluded`` and
+        ``screen_input`` of ``Screening`` do), StorageTrouble or ExecutorError.
         """
         if job.input_owner_id is not None:
             raise Refused("not_yours_to_show")
+        self._screening.require_not_excluded(job.requester_id, job.guild_id)
         try:
             data, extension = await self._spool.read(job.job_id, INPUT_FILENAME), "png"
         except FileNotFoundError as error:
             raise Refused("input_expired") from error
         await self._screening.screen_input(job, data, job.input_sha256 or "")
-        # With its alpha, what a mask marks would look removed, but still be in the file for everyone to find.
+        # With its alpha, what a mask marks would look removed, but still be in the file for everyone to find; and an
+        # alpha can be a picture itself, which was not checked, since the check sees colours only.
         if len(data) > max_bytes or has_transparency(data):
             try:
                 data, media_type = await self._decoder.encode_smaller(data, max_bytes=max_bytes)

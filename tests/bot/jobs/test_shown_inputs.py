@@ -114,7 +114,10 @@ async def test_none_is_shown_that_may_not_be_or_is_no_longer_there(place: Place)
     await place.policies.block_picture(SERVER, listed.input_sha256 or "", None)
     gone = await place.kept(PLAIN, channel_id=RESTRICTED)
     await place.spool.delete(gone.job_id)
+    excluded = await place.kept(PLAIN, requester_id=7)
+    await place.policies.block_member(SERVER, 7)
     for job, reason in (
+        (excluded, "member_blocked"),
         (listed, "picture_listed"),
         (blocked, "input_blocked"),
         (foreign, "not_yours_to_show"),
