@@ -36,7 +36,10 @@ _MIXES = {
 }
 _GET_DATA, _SET_DATA = (getattr(torch.Tensor.data, name) for name in ("__get__", "__set__"))
 # torch's errors where it looks for a real card before it looks at the kind of tensor.
-_WANTS_A_CARD = ("not linked with support for", "from the 'CUDA' backend", "from the 'MPS' backend", ".tolist() is not")
+_WANTS_A_CARD = (
+    *("not linked with support for", "from the 'CUDA' backend", "from the 'MPS' backend", ".tolist() is not"),
+    *("CUDA driver version is insufficient", "Found no NVIDIA driver"),  # a build for CUDA on a machine without a card
+)
 
 
 class Card:
