@@ -10,6 +10,7 @@ from bot import replies
 from bot.components.dynamic_button import DynamicButton
 from bot.components.order_modal import BackToFormButton, OrderModal
 from bot.discord_api.permissions import may_manage
+from bot.discord_api.trouble import is_too_large
 from bot.errors import Refused
 from bot.jobs.shown_inputs import is_shown_input
 from bot.orders.options import Options, Source
@@ -162,6 +163,10 @@ class BeforeAfterButton(JobButton, template=f"input:{JOB_ID}"):
             await message.edit(attachments=files)
         except discord.NotFound as error:
             raise Refused("result_gone") from error
+        except discord.HTTPException as error:
+            if is_too_large(error):
+                raise Refused("upload_too_large") from error
+            raise
 
 
 class DeleteButton(JobButton, template=f"delete:{JOB_ID}"):

@@ -16,6 +16,7 @@ STOPPED_BY_AUTOMOD = 200000
 CANNOT_WRITE_TO_PERSON = (50007, 50278)
 # The bot has opened too many channels for direct messages. The status is 403, but the reason is not the person.
 OPENING_TOO_FAST = 40003
+_REQUEST_TOO_LARGE = 40005
 # Besides 5xx: the token is being replaced, a timeout, a rate limit.
 _TEMPORARY_STATUSES = (401, 408, 429)
 
@@ -27,6 +28,11 @@ class KnownRefusal(Exception):
 def is_locked_out(error: discord.HTTPException) -> bool:
     """Return whether the bot is locked out, by permissions or because a thread is closed."""
     return isinstance(error, discord.Forbidden) or error.code in _THREAD_CLOSED
+
+
+def is_too_large(error: discord.HTTPException) -> bool:
+    """Return whether the files of a message are larger than Discord accepts."""
+    return error.status == 413 or error.code == _REQUEST_TOO_LARGE
 
 
 def is_temporary(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot.discord_api.permissions import is_refused_there
-from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_locked_out
+from bot.discord_api.trouble import NO_HISTORY, STOPPED_BY_AUTOMOD, is_locked_out, is_too_large
 from bot.display.cards import alt_text, result_text
 from bot.errors import Refused
 from bot.jobs.channels import channel_of, find_own_message, retry_until_answered
@@ -24,8 +24,6 @@ from generation.errors import ImageRefused
 from generation.images.decoder import ImageDecoder
 
 log = logging.getLogger(__name__)
-
-_REQUEST_TOO_LARGE = 40005
 
 
 class Delivery:
@@ -88,7 +86,7 @@ class Delivery:
                 if error.code == STOPPED_BY_AUTOMOD and quotes:  # quoting a negative prompt, or under a new rule
                     quotes = False
                     continue
-                if error.status != 413 and error.code != _REQUEST_TOO_LARGE:
+                if not is_too_large(error):
                     raise
                 if smaller:
                     raise Refused("upload_too_large") from error

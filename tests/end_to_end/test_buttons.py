@@ -225,3 +225,12 @@ async def test_the_input_of_another_member_is_not_shown(bot: BotProcess) -> None
     own = await bot.client.press(theirs.id, "Again")
     assert own.response is not None
     assert "Before/after" in (await bot.result_of(own.response)).labels()
+
+
+async def test_an_input_that_discord_finds_too_large_is_not_shown_and_it_says_why(bot: BotProcess) -> None:
+    result = await delivered(bot)
+    await bot.client.add_fault(r"/channels/\d+/messages/\d+$", method="PATCH", status=413, times=1)
+    pressed = await bot.client.press(result.id, "Before/after")
+    answered = await bot.client.wait_for_interaction(pressed.id, lambda each: each.followups != [])
+    assert answered.followups[0].content == refusal_sentence("upload_too_large", {})
+    assert len((await bot.client.message(result.id)).attachments) == 1
