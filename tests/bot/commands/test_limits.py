@@ -16,6 +16,8 @@ SERVER, BOOSTER, GONE = 2, 77, 78
 class Response:
     """Records what a moderator is told."""
 
+    type = None  # nothing has been answered yet
+
     def __init__(self) -> None:
         self.text = ""
 

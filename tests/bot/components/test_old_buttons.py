@@ -26,7 +26,7 @@ async def told(custom_id: str) -> list[str]:
         type=discord.InteractionType.component,
         data={"custom_id": custom_id, "component_type": 2},
         client=SimpleNamespace(metrics=SimpleNamespace(refused=lambda _: None), is_closed=lambda: False),
-        response=SimpleNamespace(is_done=lambda: False, send_message=send_message),
+        response=SimpleNamespace(type=None, is_done=lambda: False, send_message=send_message),
     )
     client: Any = SimpleNamespace(traffic=SimpleNamespace(arrived=lambda _: None))
     await Events.on_interaction(client, interaction)
