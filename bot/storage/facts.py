@@ -21,8 +21,8 @@ class Facts:
 
     async def starting_with(self, beginning: str) -> dict[str, str]:
         """Return the facts whose names start with a prefix, by the rest of their names."""
-        statement = "SELECT substr(name, length(?1) + 1) AS rest, value FROM facts WHERE name GLOB ?1 || '*'"
-        return {row["rest"]: row["value"] for row in await self._database.select(statement, beginning)}
+        statement = "SELECT substr(name, length(?) + 1) AS rest, value FROM facts WHERE name GLOB ? || '*'"
+        return {row["rest"]: row["value"] for row in await self._database.select(statement, beginning, beginning)}
 
     async def forget(self, name: str) -> None:
         """Delete a fact."""

@@ -123,7 +123,7 @@ class Jobs:
 
     async def by_message(self, message_id: int) -> Job | None:
         """Return the job whose result or status message this is."""
-        jobs = await self._select("WHERE result_message_id = ?1 OR status_message_id = ?1", message_id)
+        jobs = await self._select("WHERE result_message_id = ? OR status_message_id = ?", message_id, message_id)
         return jobs[0] if jobs else None
 
     async def by_request(self, requester_id: int, message_id: int) -> Job | None:
