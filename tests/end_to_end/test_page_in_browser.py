@@ -114,8 +114,8 @@ async def test_from_drop_to_picture_to_remix_to_delete(bot: BotProcess, page: Pa
     await page.get_by_role("button", name=f"# {CHANNEL}").click()
     await expect(page.locator("#composer-text")).to_have_attribute("placeholder", f"To #{CHANNEL} as Ada")
 
-    await bot.client.say("my coffee", files=[PHOTOGRAPHS / "coffee.jpg"], member="Linus", channel=CHANNEL)
-    coffee = message(page, "my coffee")
+    await bot.client.say("my espresso", files=[PHOTOGRAPHS / "coffee.jpg"], member="Linus", channel=CHANNEL)
+    coffee = message(page, "my espresso")
     assert await shown_width(coffee.locator("img.picture")) > 0
 
     # By keyboard: choose the command from the list, drop a picture into it, watch the progress, cancel.
